@@ -1,0 +1,88 @@
+#include "base/wait.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define POLLS_PER_YIELD 16 /* looks at the word between two offers of the core to others */
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg)
+{
+	uint64_t end = 0;
+
+	if (!wait->spin_ns)
+		wait->spin_ns = PL_SPIN_NS_MAX;
+	for (;;) {
+		uint64_t now;
+		for (int i = 0; i < POLLS_PER_YIELD; i++) {
+			if (ready(arg))
+				return true;
+			cpu_relax();
+		}
+		now = pl_now_ns();
+		if (!end)
+			end = now + wait->spin_ns;
+		else if (now > end)
+			return false;
+		sched_yield();
+	}
+}
+
+static void sleep_on(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
+{
+	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+
+	syscall(SYS_futex, word, FUTEX_WAIT, seen, ns == UINT64_MAX ? NULL : &t, NULL, 0);
+}
+
+bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready,
+		   void *arg, uint64_t timeout_ns)
+{
+	uint64_t end;
+
+	if (ready(arg))
+		return true;
+	if (spin(wait, ready, arg)) {
+		wait->spins++;
+		if (wait->spin_ns < PL_SPIN_NS_MAX)
+			wait->spin_ns *= 2;
+		return true;
+	}
+	wait->spin_ns = wait->spin_ns / 2 > PL_SPIN_NS_MIN ? wait->spin_ns / 2 : PL_SPIN_NS_MIN;
+	wait->sleeps++;
+	end = timeout_ns == UINT64_MAX ? UINT64_MAX : pl_now_ns() + timeout_ns;
+	for (;;) {
+		uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
+		uint64_t now;
+
+		atomic_store_explicit(sleeper, 1, memory_order_relaxed);
+		pl_barrier();
+		if (ready(arg))
+			return true;
+		if (end == UINT64_MAX) {
+			sleep_on(word, seen, UINT64_MAX);
+			continue;
+		}
+		now = pl_now_ns();
+		if (now >= end)
+			return false;
+		sleep_on(word, seen, end - now);
+	}
+}
+
+void pl_wake(_Atomic uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}

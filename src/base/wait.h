@@ -1,0 +1,66 @@
+/*
+ * How a thread waits for a word that somebody else changes: it spins for a bounded, adaptive time, gives its core away
+ * while it does so, then sleeps on the word's futex.  An idle virtual CPU takes 40-50 us to wake, a spin 0.5 us
+ * (docs/adr/0003), so a short spin pays wherever the answer is near; the budget follows what paid lately.
+ */
+#ifndef PL_BASE_WAIT_H
+#define PL_BASE_WAIT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#define PL_SPIN_NS_MIN 2000u  /* never less: one exchange over shared memory takes 0.5 us */
+#define PL_SPIN_NS_MAX 60000u /* never more: what a wake-up of an idle core costs */
+
+struct pl_wait {                /* one thread's; private memory */
+	uint32_t spin_ns;       /* adaptive budget; 0 = not used yet */
+	uint64_t spins, sleeps; /* how often a wait ended while spinning, in sleep */
+};
+
+static inline uint64_t pl_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* What pl_wait_until() polls: true when the wait is over.  Called often: a few loads, no lock. */
+typedef bool (*pl_wait_ready_fn)(void *arg);
+
+/** pl_wait_until() - wait until ready(arg), or the time is over
+ * @word:    changes whenever ready() may have become true; shared by processes
+ * @sleeper: set to 1 while this thread may sleep, so that the other side calls pl_wake() only then
+ * @timeout_ns: UINT64_MAX = no limit
+ * Return: true when ready. */
+bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready,
+		   void *arg, uint64_t timeout_ns);
+
+/* Wakes all sleepers on the word. */
+void pl_wake(_Atomic uint32_t *word);
+
+/* Store before, load after: the one order that release and acquire do not give.  ThreadSanitizer does not know fences;
+ * an exchange on a word of one's own is the same to it. */
+static inline void pl_barrier(void)
+{
+#if defined(__SANITIZE_THREAD__)
+	static _Atomic uint32_t own;
+	atomic_exchange(&own, 1);
+#else
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* For the side that changed the word: full barrier, then wakes where the sleeper flag asks.  Return: woke. */
+static inline bool pl_wake_if(_Atomic uint32_t *word, _Atomic uint32_t *sleeper)
+{
+	pl_barrier();
+	if (!atomic_load_explicit(sleeper, memory_order_relaxed))
+		return false;
+	atomic_store_explicit(sleeper, 0, memory_order_relaxed);
+	pl_wake(word);
+	return true;
+}
+
+#endif
