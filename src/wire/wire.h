@@ -1,0 +1,102 @@
+/*
+ * What travels: records on lanes, and the greeting that opens a session or a lane.  docs/protocol.md tells the story.
+ * All fields are little-endian and have fixed places; no vendor structure and no pointer of a server is ever sent.
+ */
+#ifndef PL_WIRE_WIRE_H
+#define PL_WIRE_WIRE_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PL_WIRE_RECORD_MAX   (128u << 10) /* limit: bytes of one record, head included; larger data is bulk */
+#define PL_WIRE_INLINE_MAX   (16u << 10)  /* bulk up to here lies in the record itself */
+#define PL_WIRE_BULK_MAX     (1ull << 40) /* limit: bytes of one bulk transfer */
+#define PL_WIRE_ALIGN        8u           /* each record, and each field in it, starts at a multiple */
+
+enum pl_wire_flag {
+	PL_WIRE_ASK = 1,   /* call: the caller waits for the reply with this ticket */
+	PL_WIRE_REPLY = 2, /* reply to the call with this ticket */
+	PL_WIRE_BULK = 4,  /* no call: bulk_bytes of payload that the next record on this lane uses */
+};
+
+/* In front of each record.  `op` is a function's number in the spec. */
+struct pl_wire_head {
+	uint32_t len_bytes;  /* of the record, this head included; a multiple of PL_WIRE_ALIGN */
+	uint16_t op;
+	uint16_t flags;      /* enum pl_wire_flag */
+	uint64_t ticket;     /* calls: place in the session's order, from 1; replies: of the call */
+	uint64_t bulk_bytes; /* payload that follows this record on the lane, not counted in len_bytes */
+};
+static_assert(sizeof(struct pl_wire_head) == 24, "wire layout");
+
+/* A reply's body starts with this; what the spec declares as reply(...) follows. */
+struct pl_wire_reply {
+	int32_t status;      /* the API's own result code */
+	uint32_t flags;      /* enum pl_wire_reply_flag */
+	uint64_t after;      /* records of the reverse lane that the client must have taken before the call returns */
+};
+static_assert(sizeof(struct pl_wire_reply) == 16, "wire layout");
+
+enum pl_wire_reply_flag {
+	PL_WIRE_REPLY_REFUSED = 1, /* the server could not decode or does not know the call; status says the API's code */
+	PL_WIRE_REPLY_LATE = 2,    /* status is a late error of an earlier posted call */
+};
+
+/* ---- the greeting: the first bytes on each connection ---- */
+
+#define PL_HELLO_MAGIC   0x4d554e454c50u /* "PLENUM" */
+#define PL_HELLO_MAJOR   1               /* peers of another major version refuse each other */
+#define PL_HELLO_MINOR   0
+#define PL_TOKEN_MAX     128             /* limit: bytes of a token, its NUL included */
+
+enum pl_hello_kind {
+	PL_HELLO_SESSION = 1, /* a new session; the connection becomes its reverse lane */
+	PL_HELLO_LANE = 2,    /* one more lane of a session */
+	PL_HELLO_CONTROL = 3, /* the tool asks the daemon (unix sockets only) */
+};
+
+struct pl_hello {
+	uint64_t magic;
+	uint16_t major, minor;
+	uint32_t kind;         /* enum pl_hello_kind */
+	uint64_t api_hash;     /* of the spec that the client was built with (generated) */
+	uint32_t api;          /* enum pl_api */
+	uint32_t pid;          /* of the client, as it sees itself; for people */
+	uint64_t session;      /* PL_HELLO_LANE: whose */
+	uint8_t secret[16];    /* PL_HELLO_LANE: proves it */
+	uint64_t reserved;     /* 0 */
+	char token[PL_TOKEN_MAX]; /* tcp */
+	char program[64];      /* for people */
+};
+static_assert(sizeof(struct pl_hello) == 256, "wire layout");
+
+enum pl_api { PL_API_OPENCL = 1 };
+
+enum pl_hello_status {
+	PL_HELLO_OK,
+	PL_HELLO_E_VERSION,  /* other major version */
+	PL_HELLO_E_TOKEN,    /* wrong or no token */
+	PL_HELLO_E_SESSION,  /* no such session, or wrong secret */
+	PL_HELLO_E_BUSY,     /* a limit on sessions or lanes is reached */
+	PL_HELLO_E_API,      /* the server does not carry this API */
+	PL_HELLO_E_INTERNAL, /* the server could not start a worker */
+};
+
+/* Unix sockets: the file descriptors travel with these bytes, first the lane's memory, then the arena's (session). */
+struct pl_hello_reply {
+	uint64_t magic;
+	uint16_t major, minor;
+	uint32_t status;       /* enum pl_hello_status */
+	uint64_t api_hash;     /* of the server's spec; where it differs the client sends the names, docs/protocol.md */
+	uint64_t session;
+	uint8_t secret[16];
+	uint64_t arena_bytes;  /* 0 = no shared memory */
+	uint64_t arena_base;   /* where the server has it mapped: the client tries the same place */
+	uint32_t lane_bytes;   /* shm: bytes of each direction's ring */
+	uint32_t worker_pid;
+	char text[56];         /* for people: why it was refused */
+};
+static_assert(sizeof(struct pl_hello_reply) == 128, "wire layout");
+
+#endif
