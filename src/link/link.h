@@ -1,0 +1,147 @@
+/*
+ * A lane is one ordered, reliable stream of records in each direction between a client thread and a server thread
+ * (or, the reverse lane, between the worker and the client's receiver).  Both ends use the same operations.
+ * Links differ in what carries the lane: shm (rings in memory that both map), tcp (a socket), and hook, which wraps
+ * any lane to delay, limit, cut or damage it.
+ */
+#ifndef PL_LINK_LINK_H
+#define PL_LINK_LINK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/wait.h"
+#include "wire/wire.h"
+
+enum {                              /* positive results of lane operations */
+	PL_LANE_OK,
+	PL_LANE_E_TIMEOUT,          /* nothing came in time */
+};
+
+enum pl_lane_how {
+	PL_LANE_NOW,                /* the peer should see it at once: it waits for it, or may start work on it */
+	PL_LANE_MORE,               /* more follows directly: the link may hold this back until then */
+};
+
+struct pl_lane_stats {              /* this end's; written by the lane's threads, read by anyone (relaxed) */
+	_Atomic uint64_t records_out, records_in;
+	_Atomic uint64_t bytes_out, bytes_in;     /* heads and bulk included */
+	_Atomic uint64_t wakes;                   /* times this end had to wake the peer (futex or send call) */
+	_Atomic uint64_t spins, sleeps;           /* waits of this end that ended while spinning / asleep */
+};
+
+/* Counters have one writer: no locked instruction is needed. */
+static inline void pl_count(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+struct pl_lane;
+
+/*
+ * One thread may use the sending half (reserve, commit, send_bulk) and one the receiving half (recv, recv_bulk) at a
+ * time.  Fatal results: -EPIPE = the peer is gone or shut down; -EPROTO = the peer broke the rules; others as named.
+ * After a fatal result the lane is broken for good and every operation returns at once.
+ */
+struct pl_lane_ops {
+	const char *name;           /* "shm", "tcp", "hook" */
+	/* Room for a record of len_bytes (a multiple of 8, at most PL_WIRE_RECORD_MAX): contiguous.  Blocks
+	 * while the peer is slow.  A second reserve without commit gives the same room again. */
+	int (*reserve)(struct pl_lane *lane, uint32_t len_bytes, void **room_out);
+	/* The first len_bytes of the reserved room become a record. */
+	int (*commit)(struct pl_lane *lane, uint32_t len_bytes, enum pl_lane_how how);
+	/* Payload that belongs to the record just committed (its head.bulk_bytes; may be given in parts).  Sent from the
+	 * caller's memory where the link can; returns when the memory may be reused. */
+	int (*send_bulk)(struct pl_lane *lane, const void *data, uint64_t bytes);
+	/* The next record, in private memory, head checked (length, alignment, bulk limit); valid until the next recv.
+	 * Its bulk payload, if any, must be taken with recv_bulk before the next recv. */
+	int (*recv)(struct pl_lane *lane, uint64_t timeout_ns, const struct pl_wire_head **head_out);
+	int (*recv_bulk)(struct pl_lane *lane, void *data, uint64_t bytes);
+	/* Any thread: breaks the lane, wakes everyone who waits in it, tells the peer.  Idempotent. */
+	void (*shutdown)(struct pl_lane *lane);
+	/* No thread may be inside.  Closes everything. */
+	void (*destroy)(struct pl_lane *lane);
+};
+
+struct pl_lane {                    /* base of every lane; the link's own state lies behind it */
+	const struct pl_lane_ops *ops;
+	int fd;                     /* socket that the lane was opened over: HUP = peer gone; borrowed, for poll() */
+	struct pl_lane_stats stats;
+};
+
+static inline int pl_lane_reserve(struct pl_lane *lane, uint32_t len_bytes, void **room_out)
+{
+	return lane->ops->reserve(lane, len_bytes, room_out);
+}
+
+static inline int pl_lane_commit(struct pl_lane *lane, uint32_t len_bytes, enum pl_lane_how how)
+{
+	return lane->ops->commit(lane, len_bytes, how);
+}
+
+static inline int pl_lane_send_bulk(struct pl_lane *lane, const void *data, uint64_t bytes)
+{
+	return lane->ops->send_bulk(lane, data, bytes);
+}
+
+static inline int pl_lane_recv(struct pl_lane *lane, uint64_t timeout_ns, const struct pl_wire_head **head_out)
+{
+	return lane->ops->recv(lane, timeout_ns, head_out);
+}
+
+static inline int pl_lane_recv_bulk(struct pl_lane *lane, void *data, uint64_t bytes)
+{
+	return lane->ops->recv_bulk(lane, data, bytes);
+}
+
+static inline void pl_lane_shutdown(struct pl_lane *lane)
+{
+	lane->ops->shutdown(lane);
+}
+
+static inline void pl_lane_destroy(struct pl_lane *lane) /* NULL is fine */
+{
+	if (lane)
+		lane->ops->destroy(lane);
+}
+
+/* Reads and drops a payload that nobody wants. */
+int pl_lane_drop_bulk(struct pl_lane *lane, uint64_t bytes);
+
+/* ---- making lanes ---- */
+
+/*
+ * Addresses: "unix:/path" (shm lanes; the socket carries set-up and tells of the peer's death), "tcp://host:port" with
+ * names, IPv4 and [IPv6], and "hook:key=value,...;ADDRESS" (link/hook/hook.h).
+ */
+#define PL_LINK_ADDRESS_MAX 512
+
+struct pl_link_opened {             /* what a greeting gave */
+	struct pl_hello_reply reply;
+	struct pl_lane *lane;
+	int arena_fd;               /* -1 = none; owned by the caller */
+};
+
+/** pl_link_dial() - connect, greet, make the lane (client's end)
+ * @hello:  magic and version are filled in
+ * Return: 0 and *opened_out; enum pl_hello_status > 0 when the server refused (reply.text is set in *opened_out);
+ *         fatal -errno: -ECONNREFUSED, -ENOENT: no server; -EINVAL: bad address; -ETIMEDOUT; -EPROTO: no Plenum there. */
+int pl_link_dial(const char *address, const struct pl_hello *hello, uint64_t timeout_ns, struct pl_link_opened *opened_out);
+
+/** pl_link_listen() - a listening socket for an address ("tcp://host:0" takes a free port)
+ * @bound_out: PL_LINK_ADDRESS_MAX bytes, the address with the real port
+ * Return: 0 and *fd_out (owned by the caller), or fatal -errno. */
+int pl_link_listen(const char *address, int *fd_out, char *bound_out);
+
+/** pl_link_accept_lane() - server's end of a lane over an accepted socket whose hello was read
+ * Sends `reply` (and, on unix, the lane's memory and arena_fd unless it is -1).  Takes over `fd` in any case.
+ * Return: 0 and *lane_out, or fatal -errno. */
+int pl_link_accept_lane(int fd, const struct pl_hello_reply *reply, int arena_fd, struct pl_lane **lane_out);
+/* On a unix socket reply.lane_bytes says what the lane is: 0 = the socket itself (the reverse lane, so that a sleeping
+ * receiver sees the peer's death), PL_SHM_RING_BYTES = shared memory. */
+
+/* Sends a refusal and closes fd. */
+void pl_link_refuse(int fd, enum pl_hello_status status, const char *text);
+
+#endif

@@ -1,0 +1,413 @@
+#include "link/shm/shm.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define RING     PL_SHM_RING_BYTES
+#define HEAD_PAGE 4096u
+#define MEMORY_BYTES (HEAD_PAGE + 2u * RING)
+#define PUBLISH_BYTES (RING / 8) /* the reader tells how far it is at the latest after so many bytes */
+
+static_assert((RING & (RING - 1)) == 0 && RING >= 2 * PL_WIRE_RECORD_MAX, "ring size");
+
+/* One direction's indices: bytes since the start, modulo 2^32.  A cache line a writer. */
+struct ring_shared {
+	_Alignas(64) _Atomic uint32_t written;  /* by the sender */
+	_Atomic uint32_t room_sleeper;          /* the sender sleeps until there is room */
+	_Alignas(64) _Atomic uint32_t taken;    /* by the receiver */
+	_Atomic uint32_t data_sleeper;          /* the receiver sleeps until there is data */
+};
+static_assert(sizeof(struct ring_shared) == 128, "shared layout");
+static_assert(offsetof(struct ring_shared, taken) == 64, "shared layout");
+
+struct ring {
+	struct ring_shared *shared;
+	uint8_t *bytes;         /* mapped twice in a row */
+	uint32_t mine;          /* this side's index: all that is believed */
+	uint32_t published;     /* receiver: what `taken` says */
+	struct pl_wait wait;
+};
+
+struct shm_lane {
+	struct pl_lane base;
+	_Atomic bool broken;
+	void *memory;           /* the page of indices */
+	struct ring out, in;
+	uint8_t *record;        /* the record at hand, private */
+};
+
+struct ring_wait {
+	struct shm_lane *lane;
+	struct ring *ring;
+	uint32_t need_bytes;
+};
+
+static struct shm_lane *shm_lane(struct pl_lane *lane)
+{
+	return (struct shm_lane *)lane;
+}
+
+static bool is_broken(struct shm_lane *lane)
+{
+	return atomic_load_explicit(&lane->broken, memory_order_relaxed);
+}
+
+static int break_lane(struct shm_lane *lane, int code)
+{
+	lane->base.ops->shutdown(&lane->base);
+	return pl_err(code);
+}
+
+static void count_waits(struct shm_lane *lane, struct ring *ring, uint64_t spins, uint64_t sleeps)
+{
+	if (ring->wait.spins != spins)
+		pl_count(&lane->base.stats.spins, 1);
+	if (ring->wait.sleeps != sleeps)
+		pl_count(&lane->base.stats.sleeps, 1);
+}
+
+static void count_wake(struct shm_lane *lane, bool woke)
+{
+	if (woke)
+		pl_count(&lane->base.stats.wakes, 1);
+}
+
+/* ---- sending ---- */
+
+/* Bytes free for the sender; UINT32_MAX where the peer's index lies. */
+static uint32_t ring_room(struct ring *ring)
+{
+	uint32_t used = ring->mine - atomic_load_explicit(&ring->shared->taken, memory_order_acquire);
+
+	return used > RING ? UINT32_MAX : RING - used;
+}
+
+static bool room_ready(void *arg)
+{
+	struct ring_wait *wait = arg;
+
+	return ring_room(wait->ring) >= wait->need_bytes || is_broken(wait->lane);
+}
+
+/* Waits until at least need_bytes are free; once it has to sleep it does so until half of the ring is free, so that a
+ * fast sender is woken seldom. */
+static int wait_room(struct shm_lane *lane, uint32_t need_bytes)
+{
+	struct ring *ring = &lane->out;
+	uint32_t room = ring_room(ring);
+
+	if (room < need_bytes) {
+		struct ring_wait arg = { lane, ring, need_bytes > RING / 2 ? need_bytes : RING / 2 };
+		uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
+
+		pl_wait_until(&ring->wait, &ring->shared->taken, &ring->shared->room_sleeper, room_ready, &arg, UINT64_MAX);
+		count_waits(lane, ring, spins, sleeps);
+		room = ring_room(ring);
+	}
+	if (is_broken(lane))
+		return -EPIPE; /* said when it broke */
+	if (room == UINT32_MAX)
+		return break_lane(lane, -EPROTO);
+	return 0;
+}
+
+static void publish_written(struct shm_lane *lane)
+{
+	struct ring_shared *shared = lane->out.shared;
+
+	atomic_store_explicit(&shared->written, lane->out.mine, memory_order_release);
+	count_wake(lane, pl_wake_if(&shared->written, &shared->data_sleeper));
+}
+
+static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_out)
+{
+	struct shm_lane *lane = shm_lane(base);
+	int r;
+
+	if (len_bytes % PL_WIRE_ALIGN || len_bytes > PL_WIRE_RECORD_MAX)
+		return pl_err(-EMSGSIZE);
+	r = wait_room(lane, len_bytes);
+	if (r)
+		return pl_trace(r);
+	*room_out = lane->out.bytes + (lane->out.mine & (RING - 1));
+	return 0;
+}
+
+static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_how how)
+{
+	struct shm_lane *lane = shm_lane(base);
+
+	(void)how; /* publishing is one store: holding it back would gain nothing */
+	if (is_broken(lane))
+		return -EPIPE;
+	lane->out.mine += len_bytes;
+	publish_written(lane);
+	pl_count(&base->stats.records_out, 1);
+	pl_count(&base->stats.bytes_out, len_bytes);
+	return 0;
+}
+
+static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes)
+{
+	struct shm_lane *lane = shm_lane(base);
+	const uint8_t *at = data;
+	uint64_t left = bytes;
+
+	while (left) {
+		uint32_t part = left < RING / 4 ? (uint32_t)left : RING / 4;
+		int r = wait_room(lane, part);
+		if (r)
+			return pl_trace(r);
+		memcpy(lane->out.bytes + (lane->out.mine & (RING - 1)), at, part);
+		lane->out.mine += part;
+		publish_written(lane);
+		at += part;
+		left -= part;
+	}
+	pl_count(&base->stats.bytes_out, bytes);
+	return 0;
+}
+
+/* ---- receiving ---- */
+
+/* Bytes that lie there for the receiver; UINT32_MAX where the peer's index lies. */
+static uint32_t ring_data(struct ring *ring)
+{
+	uint32_t there = atomic_load_explicit(&ring->shared->written, memory_order_acquire) - ring->mine;
+
+	return there > RING ? UINT32_MAX : there;
+}
+
+static bool data_ready(void *arg)
+{
+	struct ring_wait *wait = arg;
+
+	return ring_data(wait->ring) >= wait->need_bytes || is_broken(wait->lane);
+}
+
+static void publish_taken(struct shm_lane *lane)
+{
+	struct ring *ring = &lane->in;
+
+	if (ring->published == ring->mine)
+		return;
+	ring->published = ring->mine;
+	atomic_store_explicit(&ring->shared->taken, ring->mine, memory_order_release);
+	count_wake(lane, pl_wake_if(&ring->shared->taken, &ring->shared->room_sleeper));
+}
+
+static int wait_data(struct shm_lane *lane, uint32_t need_bytes, uint64_t timeout_ns, uint32_t *there_out)
+{
+	struct ring *ring = &lane->in;
+	uint32_t there = ring_data(ring);
+
+	if (there < need_bytes) {
+		struct ring_wait arg = { lane, ring, need_bytes };
+		uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
+		bool ready;
+
+		publish_taken(lane);
+		ready = timeout_ns && pl_wait_until(&ring->wait, &ring->shared->written, &ring->shared->data_sleeper,
+						    data_ready, &arg, timeout_ns);
+		count_waits(lane, ring, spins, sleeps);
+		if (!ready && !is_broken(lane))
+			return PL_LANE_E_TIMEOUT;
+		there = ring_data(ring);
+	}
+	if (there == UINT32_MAX)
+		return break_lane(lane, -EPROTO);
+	if (there < need_bytes)
+		return -EPIPE; /* broken: said when it broke */
+	*there_out = there;
+	return 0;
+}
+
+static void take(struct shm_lane *lane, void *to, uint32_t bytes)
+{
+	struct ring *ring = &lane->in;
+
+	memcpy(to, ring->bytes + (ring->mine & (RING - 1)), bytes);
+	ring->mine += bytes;
+	if (ring->mine - ring->published >= PUBLISH_BYTES)
+		publish_taken(lane);
+}
+
+static int lane_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_wire_head **head_out)
+{
+	struct shm_lane *lane = shm_lane(base);
+	struct pl_wire_head *head = (struct pl_wire_head *)lane->record;
+	uint32_t there, len;
+	int r = wait_data(lane, sizeof(*head), timeout_ns, &there);
+
+	if (r)
+		return pl_trace(r);
+	take(lane, head, sizeof(*head));
+	len = head->len_bytes;
+	if (len < sizeof(*head) || len % PL_WIRE_ALIGN || len > PL_WIRE_RECORD_MAX || len > there ||
+	    head->bulk_bytes > PL_WIRE_BULK_MAX)
+		return break_lane(lane, -EPROTO); /* records are published whole */
+	take(lane, head + 1, len - (uint32_t)sizeof(*head));
+	pl_count(&base->stats.records_in, 1);
+	pl_count(&base->stats.bytes_in, len);
+	*head_out = head;
+	return 0;
+}
+
+static int lane_recv_bulk(struct pl_lane *base, void *data, uint64_t bytes)
+{
+	struct shm_lane *lane = shm_lane(base);
+	uint8_t *at = data;
+	uint64_t left = bytes;
+
+	while (left) {
+		uint32_t there;
+		int r = wait_data(lane, 1, UINT64_MAX, &there);
+		if (r)
+			return r < 0 ? pl_trace(r) : pl_err(-EPIPE);
+		if (there > left)
+			there = (uint32_t)left;
+		take(lane, at, there);
+		at += there;
+		left -= there;
+	}
+	publish_taken(lane);
+	pl_count(&base->stats.bytes_in, bytes);
+	return 0;
+}
+
+/* ---- life ---- */
+
+static void lane_shutdown(struct pl_lane *base)
+{
+	struct shm_lane *lane = shm_lane(base);
+
+	if (atomic_exchange(&lane->broken, true))
+		return;
+	shutdown(base->fd, SHUT_RDWR);
+	for (int i = 0; i < 2; i++) {
+		struct ring_shared *shared = i ? lane->in.shared : lane->out.shared;
+		pl_wake(&shared->written);
+		pl_wake(&shared->taken);
+	}
+}
+
+static void lane_destroy(struct pl_lane *base)
+{
+	struct shm_lane *lane = shm_lane(base);
+
+	if (lane->out.bytes)
+		munmap(lane->out.bytes, 2u * RING);
+	if (lane->in.bytes)
+		munmap(lane->in.bytes, 2u * RING);
+	if (lane->memory)
+		munmap(lane->memory, HEAD_PAGE);
+	if (base->fd >= 0)
+		close(base->fd);
+	free(lane->record);
+	free(lane);
+}
+
+static const struct pl_lane_ops shm_ops = {
+	.name = "shm",
+	.reserve = lane_reserve,
+	.commit = lane_commit,
+	.send_bulk = lane_send_bulk,
+	.recv = lane_recv,
+	.recv_bulk = lane_recv_bulk,
+	.shutdown = lane_shutdown,
+	.destroy = lane_destroy,
+};
+
+/* The ring at `offset`, twice in a row.  NULL on failure, errno set. */
+static uint8_t *map_twice(int memory_fd, uint32_t offset)
+{
+	uint8_t *at = mmap(NULL, 2u * RING, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	for (uint32_t i = 0; i < 2; i++)
+		if (mmap(at + i * RING, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd, offset) == MAP_FAILED) {
+			munmap(at, 2u * RING);
+			return NULL;
+		}
+	return at;
+}
+
+static void lane_destroyp(struct shm_lane **lane)
+{
+	if (*lane)
+		lane_destroy(&(*lane)->base);
+}
+
+/* Takes over fd. */
+static int lane_create(int fd, int memory_fd, bool server, struct pl_lane **lane_out)
+{
+	pl_cleanup(lane_destroyp) struct shm_lane *lane = calloc(1, sizeof(*lane));
+	struct ring *to_server, *to_client;
+	struct ring_shared *shared;
+
+	if (!lane) {
+		close(fd);
+		return pl_err(-ENOMEM);
+	}
+	lane->base.ops = &shm_ops;
+	lane->base.fd = fd;
+	lane->record = malloc(PL_WIRE_RECORD_MAX);
+	if (!lane->record)
+		return pl_err(-ENOMEM);
+	shared = mmap(NULL, HEAD_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+	if (shared == MAP_FAILED)
+		return pl_err(-errno);
+	lane->memory = shared;
+	to_server = server ? &lane->in : &lane->out;
+	to_client = server ? &lane->out : &lane->in;
+	to_server->shared = &shared[0];
+	to_client->shared = &shared[1];
+	to_server->bytes = map_twice(memory_fd, HEAD_PAGE);
+	to_client->bytes = to_server->bytes ? map_twice(memory_fd, HEAD_PAGE + RING) : NULL;
+	if (!to_client->bytes)
+		return pl_err(-errno);
+	*lane_out = &pl_steal(lane)->base;
+	return 0;
+}
+
+int pl_shm_lane_serve(int fd, struct pl_lane **lane_out, int *memory_fd_out)
+{
+	pl_cleanup(pl_closep) int memory_fd = memfd_create("plenum-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r;
+
+	if (memory_fd < 0 || ftruncate(memory_fd, MEMORY_BYTES) < 0 ||
+	    fcntl(memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		r = pl_err(-errno);
+		close(fd);
+		return r;
+	}
+	r = lane_create(fd, memory_fd, true, lane_out);
+	if (r)
+		return pl_trace(r);
+	*memory_fd_out = pl_steal_fd(&memory_fd);
+	return 0;
+}
+
+int pl_shm_lane_open(int fd, int memory_fd, uint32_t ring_bytes, struct pl_lane **lane_out)
+{
+	pl_cleanup(pl_closep) int memory = memory_fd;
+	struct stat st;
+	int seals = fcntl(memory, F_GET_SEALS);
+
+	/* Without the seals the peer could shrink the memory and end this process with SIGBUS. */
+	if (ring_bytes != RING || fstat(memory, &st) < 0 || st.st_size != MEMORY_BYTES || seals < 0 ||
+	    (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW)) {
+		close(fd);
+		return pl_err(-EPROTO);
+	}
+	return pl_trace(lane_create(fd, memory, false, lane_out));
+}
