@@ -1,0 +1,171 @@
+#include "client/arena.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+/* Free memory that is kept for reuse, as touching new pages is slow; above this, freed pages go back to the system. */
+#define KEEP_BYTES (256ull << 20)
+
+struct pl_extent {
+	uint64_t offset, bytes;
+	uint64_t fence;
+	struct pl_extent *next;
+};
+
+int pl_arena_init(struct pl_arena *arena, int fd, uint64_t bytes, uint64_t base_wanted)
+{
+	pl_cleanup(pl_closep) int owned = fd;
+	void *base = MAP_FAILED;
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	*arena = (struct pl_arena){ .fd = -1 };
+	if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != bytes || seals < 0 || !(seals & F_SEAL_SHRINK))
+		return pl_err(-EPROTO);
+	if (base_wanted)
+		base = mmap((void *)(uintptr_t)base_wanted, bytes, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+	if (base == MAP_FAILED)
+		base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (base == MAP_FAILED)
+		return pl_err(-errno);
+	arena->base = base;
+	arena->bytes = bytes;
+	arena->same_address = (uintptr_t)base == base_wanted;
+	arena->fd = pl_steal_fd(&owned);
+	pthread_mutex_init(&arena->lock, NULL);
+	return 0;
+}
+
+static void extents_free(struct pl_extent *extent)
+{
+	while (extent) {
+		struct pl_extent *next = extent->next;
+		free(extent);
+		extent = next;
+	}
+}
+
+void pl_arena_fini(struct pl_arena *arena)
+{
+	if (!arena->base)
+		return;
+	extents_free(arena->free_by_offset);
+	extents_free(arena->held);
+	munmap(arena->base, arena->bytes);
+	close(arena->fd);
+	pthread_mutex_destroy(&arena->lock);
+	*arena = (struct pl_arena){ .fd = -1 };
+}
+
+static uint64_t round_up(uint64_t bytes)
+{
+	return (bytes + PL_ARENA_GRAIN_BYTES - 1) & ~(uint64_t)(PL_ARENA_GRAIN_BYTES - 1);
+}
+
+/* Called with the lock held. */
+static uint64_t alloc_from_free(struct pl_arena *arena, uint64_t bytes)
+{
+	for (struct pl_extent **link = &arena->free_by_offset; *link; link = &(*link)->next) {
+		struct pl_extent *extent = *link;
+		uint64_t offset = extent->offset;
+
+		if (extent->bytes < bytes)
+			continue;
+		extent->offset += bytes;
+		extent->bytes -= bytes;
+		if (!extent->bytes) {
+			*link = extent->next;
+			free(extent);
+		}
+		return offset;
+	}
+	return PL_ARENA_NONE;
+}
+
+uint64_t pl_arena_alloc(struct pl_arena *arena, uint64_t bytes)
+{
+	uint64_t offset;
+
+	if (!arena->base || !bytes || bytes > arena->bytes)
+		return PL_ARENA_NONE;
+	bytes = round_up(bytes);
+	pthread_mutex_lock(&arena->lock);
+	offset = alloc_from_free(arena, bytes);
+	if (offset == PL_ARENA_NONE && bytes <= arena->bytes - arena->top_bytes) {
+		offset = arena->top_bytes;
+		arena->top_bytes += bytes;
+	}
+	if (offset != PL_ARENA_NONE)
+		arena->used_bytes += bytes;
+	pthread_mutex_unlock(&arena->lock);
+	return offset;
+}
+
+/* Puts the extent among the free ones and joins it with its neighbours.  Called with the lock held. */
+static void insert_free(struct pl_arena *arena, struct pl_extent *extent)
+{
+	struct pl_extent **link = &arena->free_by_offset, *before = NULL;
+
+	if (arena->top_bytes - arena->used_bytes > KEEP_BYTES)
+		fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)extent->offset, (off_t)extent->bytes);
+	while (*link && (*link)->offset < extent->offset) {
+		before = *link;
+		link = &before->next;
+	}
+	extent->next = *link;
+	*link = extent;
+	if (extent->next && extent->offset + extent->bytes == extent->next->offset) {
+		struct pl_extent *after = extent->next;
+		extent->bytes += after->bytes;
+		extent->next = after->next;
+		free(after);
+	}
+	if (before && before->offset + before->bytes == extent->offset) {
+		before->bytes += extent->bytes;
+		before->next = extent->next;
+		free(extent);
+	}
+}
+
+void pl_arena_free(struct pl_arena *arena, uint64_t offset, uint64_t bytes, uint64_t fence)
+{
+	struct pl_extent *extent = malloc(sizeof(*extent));
+
+	if (!extent)
+		return; /* the extent stays used: memory is short anyway */
+	*extent = (struct pl_extent){ .offset = offset, .bytes = round_up(bytes), .fence = fence };
+	pthread_mutex_lock(&arena->lock);
+	arena->used_bytes -= extent->bytes;
+	if (!fence) {
+		insert_free(arena, extent);
+	} else {
+		arena->held_bytes += extent->bytes;
+		if (arena->held)
+			arena->held_last->next = extent;
+		else
+			arena->held = extent;
+		arena->held_last = extent;
+	}
+	pthread_mutex_unlock(&arena->lock);
+}
+
+void pl_arena_passed(struct pl_arena *arena, uint64_t fence)
+{
+	if (!arena->base || !arena->held)
+		return; /* a look without the lock: at worst the extents wait for the next call */
+	pthread_mutex_lock(&arena->lock);
+	while (arena->held && arena->held->fence <= fence) {
+		struct pl_extent *extent = arena->held;
+		arena->held = extent->next;
+		arena->held_bytes -= extent->bytes;
+		insert_free(arena, extent);
+	}
+	pthread_mutex_unlock(&arena->lock);
+}

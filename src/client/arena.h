@@ -1,0 +1,43 @@
+/*
+ * The client's half of a session's arena: memory that client and worker both map, cut into extents by the client
+ * alone.  The server only checks that a range lies inside.  An extent that commands may still use when it is freed is
+ * kept back until the session knows that they have ended (`fence`, see pl_arena_free()).
+ */
+#ifndef PL_CLIENT_ARENA_H
+#define PL_CLIENT_ARENA_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PL_ARENA_GRAIN_BYTES 4096u
+#define PL_ARENA_NONE        UINT64_MAX
+
+struct pl_extent;
+
+struct pl_arena {
+	uint8_t *base;          /* NULL = none */
+	uint64_t bytes;
+	int fd;
+	bool same_address;      /* the worker has it at the same address: shared virtual memory is possible */
+	pthread_mutex_t lock;   /* all below */
+	struct pl_extent *free_by_offset; /* sorted, coalesced */
+	struct pl_extent *held;           /* freed, but commands may still use them; oldest first */
+	struct pl_extent *held_last;
+	uint64_t used_bytes, held_bytes; /* used: held ones not counted */
+	uint64_t top_bytes;               /* nothing above was ever used */
+};
+
+/* Takes over fd.  base_wanted: the worker's address, tried first.  Return: 0 or fatal -errno. */
+int pl_arena_init(struct pl_arena *arena, int fd, uint64_t bytes, uint64_t base_wanted);
+void pl_arena_fini(struct pl_arena *arena);
+
+/* Return: offset of `bytes` (rounded up to the grain), or PL_ARENA_NONE when there is no room. */
+uint64_t pl_arena_alloc(struct pl_arena *arena, uint64_t bytes);
+
+/** pl_arena_free() - gives an extent back
+ * @fence: the extent is used again once pl_arena_passed() was told a fence >= this one; 0 = at once */
+void pl_arena_free(struct pl_arena *arena, uint64_t offset, uint64_t bytes, uint64_t fence);
+void pl_arena_passed(struct pl_arena *arena, uint64_t fence);
+
+#endif

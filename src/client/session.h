@@ -1,0 +1,128 @@
+/*
+ * One client process's connection to one server: lanes (one a thread), tickets, the reverse lane, the arena.
+ * Common to all shims.  Sessions live until the process ends; a fork()ed child finds its parent's sessions closed and
+ * gets its own on the next pl_session_open() (`epoch` changes: objects of the old epoch are dead).
+ * All functions may be called from any thread unless they say otherwise.
+ */
+#ifndef PL_CLIENT_SESSION_H
+#define PL_CLIENT_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/arena.h"
+#include "link/link.h"
+#include "wire/codec.h"
+#include "wire/wire.h"
+
+#define PL_SESSION_LANES_MAX 1024 /* limit: client threads that are inside calls at one time */
+
+struct pl_session;
+
+/* A record that came on the reverse lane.  Runs on whichever thread pumps, under the pump lock: quick, no calls to the
+ * server; user callbacks are handed to pl_callback_run().  Bulk payload: pl_session_reverse_bulk().  head == NULL: the
+ * session is lost, nothing will come any more (once, on the receiver's thread). */
+typedef void (*pl_reverse_fn)(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec);
+
+struct pl_session_counts {          /* relaxed; many writers */
+	_Atomic uint64_t asks, posts;
+};
+
+struct pl_session_totals {          /* of all sessions and lanes of this process */
+	uint64_t asks, posts, bytes_out, bytes_in, wakes, spins, sleeps;
+};
+
+struct pl_session {
+	char address[PL_LINK_ADDRESS_MAX];
+	enum pl_api api;
+	uint64_t api_hash;
+	pl_reverse_fn reverse_fn;
+
+	_Atomic bool dead;          /* the link broke or the worker died; calls fail at once */
+	_Atomic uint32_t epoch;     /* changes when the session is made anew (fork) */
+	_Atomic uint64_t ticket;    /* last one given */
+	uint64_t id;
+	uint8_t secret[16];
+	bool shares_memory;         /* link and arena: PL_BULK_ARENA may be used */
+	struct pl_arena arena;
+
+	pthread_mutex_t lock;       /* set-up and the lane lists below */
+	struct pl_client_lane *lanes_free, *lanes_all;
+	uint32_t lanes_count;
+
+	struct pl_lane *reverse;    /* under pump_lock */
+	pthread_mutex_t pump_lock;
+	_Atomic uint64_t reverse_seen; /* records of the reverse lane handled so far */
+	pthread_t receiver;
+	_Atomic uint64_t ids_last;  /* object ids given out so far */
+	bool closed;                /* under lock: fork() left this session to the parent; open it anew */
+	struct pl_session_counts counts;
+	struct pl_session *next;
+};
+
+/** pl_session_open() - the session with a server, made on first use
+ * Return: 0 and *session_out (never freed); PL_HELLO_E_* > 0: refused; fatal -errno: not reachable, or dead. */
+int pl_session_open(const char *address, enum pl_api api, uint64_t api_hash, pl_reverse_fn reverse_fn,
+		    struct pl_session **session_out);
+
+void pl_session_totals_get(struct pl_session_totals *totals_out);
+
+/* ---- calls ---- */
+
+struct pl_call {
+	struct pl_session *session;
+	struct pl_client_lane *lane;
+	struct pl_enc enc;          /* write the arguments here */
+	uint8_t *room;
+	uint32_t len_bytes;
+};
+
+struct pl_reply {
+	int32_t status;             /* the API's result */
+	uint32_t flags;             /* enum pl_wire_reply_flag */
+	struct pl_dec dec;          /* the reply's own fields; borrowed until this thread's next call */
+	uint64_t bulk_bytes;        /* payload that still waits on the lane: pl_call_bulk() */
+	struct pl_client_lane *lane;
+};
+
+/** pl_call_begin() - room for a call on this thread's lane
+ * @body_bytes: exact bytes of the encoded arguments (pl_cl_<function>_bytes())
+ * Every successful begin is followed by pl_call_post() or pl_call_ask() on the same thread.
+ * Return: 0, or fatal -errno (session dead, too many threads, record too large: -EMSGSIZE). */
+int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op, uint64_t body_bytes);
+/* Sends; nothing comes back.  Return: 0 or fatal. */
+int pl_call_post(struct pl_call *call);
+/* Sends and waits.  When it returns 0 everything that the server pushed before the reply has been taken. */
+int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
+/* As pl_call_ask(), with payload that follows the call (PL_BULK_AFTER). */
+int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, struct pl_reply *reply_out);
+/* Takes payload of the reply into the caller's memory, in parts if wanted; call until bulk_bytes is 0. */
+int pl_call_bulk(struct pl_reply *reply, void *data, uint64_t bytes);
+
+/* ---- bulk arguments ---- */
+
+/** pl_bulk_prepare() - make `bytes` at `data` ready to be sent with the next call of this thread
+ * Small data goes into the record; on shared memory larger data is copied into an arena extent (release it with
+ * pl_bulk_done() after the call: it is reused when the commands that use it have ended); else it is sent ahead of the
+ * call straight from `data`.  After return, and the call's post or ask, `data` may be changed.
+ * Return: 0 or fatal. */
+int pl_bulk_prepare(struct pl_session *session, struct pl_bulk *bulk_out, const void *data, uint64_t bytes);
+void pl_bulk_done(struct pl_session *session, struct pl_bulk *bulk);
+
+/* ---- the reverse lane ---- */
+
+/* Takes what has come without waiting for more; cheap when there is nothing (or somebody else is at it). */
+void pl_session_pump(struct pl_session *session);
+/* From a pl_reverse_fn: the payload of the record at hand. */
+int pl_session_reverse_bulk(struct pl_session *session, void *data, uint64_t bytes);
+
+/* ---- ids and callbacks ---- */
+
+/* Ids that the client mints: never reused within a session, 0 is never given. */
+uint64_t pl_session_id_mint(struct pl_session *session);
+/* Runs fn(arg) on the callback thread, in the order of the calls; never on the caller's thread. */
+void pl_callback_run(void (*fn)(void *arg), void *arg);
+
+#endif
