@@ -1,0 +1,182 @@
+"""opencl-wire.h and .c: numbers, limits, argument structures, and their encoders and decoders."""
+
+from cgen import note, wrap
+from model import api_hash
+
+C_TYPES = {"u64": "uint64_t", "u32": "uint32_t", "i32": "int32_t", "handle": "uint64_t", "mint": "uint64_t",
+           "ids": "struct pl_u64s", "u64s": "struct pl_u64s", "u32s": "struct pl_u32s", "bytes": "struct pl_bytes",
+           "string": "const char *", "bulk": "struct pl_bulk", "properties": "struct pl_u64s"}
+SIZES = {"ids": "pl_size_array({0}.count, 8)", "u64s": "pl_size_array({0}.count, 8)",
+         "u32s": "pl_size_array({0}.count, 4)", "bytes": "pl_size_array({0}.bytes, 1)",
+         "string": "pl_size_array(strlen({0}) + 1, 1)", "bulk": "pl_size_bulk(&{0})",
+         "properties": "pl_size_array({0}.count, 8)"}
+PUTS = {"u64": "pl_enc_u64(&to, {0});", "u32": "pl_enc_u64(&to, {0});",
+        "i32": "pl_enc_u64(&to, (uint64_t)(int64_t){0});",
+        "handle": "pl_enc_u64(&to, {0});", "mint": "pl_enc_u64(&to, {0});",
+        "ids": "pl_enc_array(&to, {0}.at, {0}.count, 8);", "u64s": "pl_enc_array(&to, {0}.at, {0}.count, 8);",
+        "u32s": "pl_enc_array(&to, {0}.at, {0}.count, 4);", "bytes": "pl_enc_array(&to, {0}.at, {0}.bytes, 1);",
+        "string": "pl_enc_array(&to, {0}, strlen({0}) + 1, 1);", "bulk": "pl_enc_bulk(&to, &{0});",
+        "properties": "pl_enc_array(&to, {0}.at, {0}.count, 8);", "u64x3": "pl_enc_raw(&to, {0}, 24);"}
+GETS = {"u64": "{0} = pl_dec_u64(dec);", "u32": "{0} = pl_dec_u32(dec);", "i32": "{0} = pl_dec_i32(dec);",
+        "handle": "{0} = pl_dec_u64(dec);", "mint": "{0} = pl_dec_u64(dec);",
+        "ids": "{0} = pl_dec_u64s(dec, {1});", "u64s": "{0} = pl_dec_u64s(dec, {1});",
+        "u32s": "{0} = pl_dec_u32s(dec, {1});", "bytes": "{0} = pl_dec_bytes(dec, {1});",
+        "string": "{0} = pl_dec_string(dec, {1});", "bulk": "{0} = pl_dec_bulk(dec, {1});",
+        "properties": "{0} = pl_dec_u64s(dec, {1});"}
+
+
+def records(spec):
+    """(name of the C structure, fields) of everything that is encoded."""
+    for function in spec.functions:
+        if function.has_wire:
+            yield f"pl_cl_{function.name}_args", f"pl_cl_{function.name}", function.wire
+            if function.reply is not None:
+                yield f"pl_cl_{function.name}_reply", f"pl_cl_{function.name}_reply", function.reply
+
+
+def comment(field):
+    if field.type in ("handle", "mint"):
+        text = f"{'made by the client: ' if field.type == 'mint' else ''}id, {field.kind}"
+        return text + (", 0 = none" if field.optional else "")
+    if field.type == "ids":
+        return f"ids, {field.kind}; at most {field.max}"
+    if field.type == "properties":
+        return f"words with the closing 0; empty = NULL was given; at most {field.max}"
+    return f"at most {field.max}" if field.max else ""
+
+
+def structure(name, fields):
+    lines = [f"struct {name} {{"]
+    for field in fields:
+        if field.type == "u64x3":
+            text = f"\tuint64_t {field.name}[3];"
+        else:
+            c_type = C_TYPES[field.type]
+            text = f"\t{c_type}{'' if c_type.endswith('*') else ' '}{field.name};"
+        why = comment(field)
+        lines.append(text + (f" /* {why} */" if why else ""))
+    if not fields:
+        lines.append("\tuint64_t nothing; /* has no fields and does not travel */")
+    return lines + ["};"]
+
+
+def bytes_function(prefix, name, fields):
+    fixed = sum(24 if f.type == "u64x3" else 8 for f in fields if f.is_word or f.type == "u64x3")
+    parts = [str(fixed)] if fixed or not fields else []
+    parts += [SIZES[f.type].format(f"from->{f.name}") for f in fields if f.type in SIZES]
+    lines = [wrap(f"static inline uint64_t {prefix}_bytes", [f"const struct {name} *from"], ""), "{"]
+    if all(f.is_word or f.type == "u64x3" for f in fields):
+        lines.append("\t(void)from;")
+    total = " + ".join(parts) if len(parts) < 3 else " +\n\t       ".join(parts)
+    return lines + [f"\treturn {total or '0'};", "}"]
+
+
+def put_function(prefix, name, fields):
+    lines = [wrap(f"static inline void {prefix}_put", ["struct pl_enc *enc", f"const struct {name} *from"], ""), "{"]
+    if not fields:
+        lines += ["\t(void)enc;", "\t(void)from;"]
+    else:
+        lines += ["\tstruct pl_enc to = *enc; /* stays in a register: nobody else can point at it */", ""]
+    for field in fields:
+        lines.append("\t" + PUTS[field.type].format(f"from->{field.name}"))
+    return lines + (["\t*enc = to;"] if fields else []) + ["}"]
+
+
+def get_prototype(prefix, name):
+    return wrap(f"void {prefix}_get", ["struct pl_dec *dec", f"struct {name} *to"], "")
+
+
+def get_function(spec, prefix, name, fields):
+    lines = [get_prototype(prefix, name), "{"]
+    if not fields:
+        lines += ["\t(void)dec;", "\tto->nothing = 0;"]
+    for field in fields:
+        if field.type == "u64x3":
+            lines += ["\tfor (int i = 0; i < 3; i++)", f"\t\tto->{field.name}[i] = pl_dec_u64(dec);"]
+        else:
+            lines.append("\t" + GETS[field.type].format(f"to->{field.name}", spec.max_c(field.max)))
+    return lines + ["}"]
+
+
+def about(function):
+    words = [function.call_class if not function.condition else f"{function.call_class}({function.condition})"]
+    if function.replays == "record":
+        words.append("recorded for a replay")
+    return ", ".join(words)
+
+
+def header(spec):
+    out = [note(spec).rstrip(), """/*
+ * OpenCL's calls and messages as they travel.  For each record R: the structure, its encoded size
+ * R_bytes(), the encoder R_put() (into room of exactly that size) and the decoder R_get()
+ * (sticky-fatal; ask pl_dec_whole() afterwards; what it sets is borrowed from the record).
+ */
+#ifndef PL_OPENCL_WIRE_H
+#define PL_OPENCL_WIRE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "wire/codec.h"
+"""]
+    out.append("/* What the peers must agree on: a hash over every layout. */")
+    out.append(f"#define PL_CL_API_HASH 0x{api_hash(spec):016x}u\n")
+    for limit in spec.limits.values():
+        suffix = "ull" if limit.value > 0xffffffff else "u"
+        out.append(f"#define PL_CL_LIMIT_{limit.name} {limit.value}{suffix}")
+    out.append("\nenum pl_cl_object_kind {")
+    out += [f"\tPL_CL_KIND_{o.name} = {o.number}," for o in spec.objects.values()]
+    out.append("};\n\nenum pl_cl_op {")
+    out += [f"\tPL_CL_OP_{f.name} = {f.id}," for f in spec.functions]
+    out.append(f"\tPL_CL_OP_COUNT = {max(f.id for f in spec.functions) + 1}, /* numbers in between may be unused */")
+    out.append("};\n")
+    out.append("""/* Of an op; \"?\" for a number that the spec does not have. */
+const char *pl_cl_op_name(uint16_t op);
+/* \"local\", \"post\", \"mint\", \"ask\", \"info\", \"reverse\", \"absent\" */
+const char *pl_cl_op_class(uint16_t op);
+/* \"record\": makes or changes an object, so a moved session says it again; \"none\" */
+const char *pl_cl_op_replays(uint16_t op);
+/* The op of a name, 0 = none. */
+uint16_t pl_cl_op_find(const char *name);
+""")
+    for function in spec.functions:
+        if function.sends:
+            out.append(f"/* {function.name} ({about(function)}) travels as {function.sends} under its own op. */\n")
+        if not function.has_wire:
+            continue
+        out.append(f"/* {function.name} ({about(function)}) */")
+        for suffix, fields in (("_args", function.wire), ("_reply", function.reply)):
+            if fields is None:
+                continue
+            name = f"pl_cl_{function.name}{suffix}"
+            prefix = name if suffix == "_reply" else f"pl_cl_{function.name}"
+            out += structure(name, fields) + [""] + bytes_function(prefix, name, fields) + [""]
+            out += put_function(prefix, name, fields) + [""]
+            out += [get_prototype(prefix, name) + ";", ""]
+    return "\n".join(out + ["#endif"]) + "\n"
+
+
+def source(spec):
+    out = [note(spec).rstrip(), '#include "opencl-wire.h"\n',
+           "static const struct {", "\tconst char *name, *call_class, *replays;", "} ops[PL_CL_OP_COUNT] = {"]
+    for function in sorted(spec.functions, key=lambda f: f.id):
+        call_class = "absent" if function.is_absent else function.call_class
+        out.append(f'\t[{function.id}] = {{ "{function.name}", "{call_class}", "{function.replays or "none"}" }},')
+    out.append("};\n")
+    for name, member in (("name", "name"), ("class", "call_class"), ("replays", "replays")):
+        out.append(f"""const char *pl_cl_op_{name}(uint16_t op)
+{{
+	return op < PL_CL_OP_COUNT && ops[op].name ? ops[op].{member} : "?";
+}}
+""")
+    out.append("""uint16_t pl_cl_op_find(const char *name)
+{
+	for (uint16_t op = 0; op < PL_CL_OP_COUNT; op++)
+		if (ops[op].name && !strcmp(ops[op].name, name))
+			return op;
+	return 0;
+}
+""")
+    for name, prefix, fields in records(spec):
+        out += get_function(spec, prefix, name, fields) + [""]
+    return "\n".join(out).rstrip() + "\n"

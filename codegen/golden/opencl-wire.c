@@ -1,0 +1,156 @@
+/* Made by codegen/plgen.py from small.api; do not edit. */
+#include "opencl-wire.h"
+
+static const struct {
+	const char *name, *call_class, *replays;
+} ops[PL_CL_OP_COUNT] = {
+	[1] = { "clGetPlatformIDs", "ask", "none" },
+	[2] = { "clGetCommandQueueInfo", "info", "none" },
+	[3] = { "clRetainMemObject", "local", "none" },
+	[4] = { "clReleaseMemObject", "local", "none" },
+	[5] = { "clCreateBuffer", "mint", "none" },
+	[6] = { "clEnqueueReadBuffer", "ask", "none" },
+	[7] = { "clEnqueueFillBuffer", "post", "none" },
+	[8] = { "clEnqueueWaitForEvents", "post", "none" },
+	[9] = { "clCreateImage2D", "mint", "none" },
+	[10] = { "clCreateFromGLBuffer", "absent", "none" },
+	[11] = { "clSetDefaultDeviceCommandQueue", "ask", "record" },
+	[12] = { "clGetExtensionFunctionAddress", "local", "none" },
+	[13] = { "clEnqueueFillImage", "ask", "none" },
+	[20] = { "clCreateCommandQueueWithPropertiesKHR", "local", "none" },
+	[30] = { "plRelease", "post", "record" },
+	[31] = { "plInfo", "ask", "none" },
+	[40] = { "plNotify", "reverse", "none" },
+};
+
+const char *pl_cl_op_name(uint16_t op)
+{
+	return op < PL_CL_OP_COUNT && ops[op].name ? ops[op].name : "?";
+}
+
+const char *pl_cl_op_class(uint16_t op)
+{
+	return op < PL_CL_OP_COUNT && ops[op].name ? ops[op].call_class : "?";
+}
+
+const char *pl_cl_op_replays(uint16_t op)
+{
+	return op < PL_CL_OP_COUNT && ops[op].name ? ops[op].replays : "?";
+}
+
+uint16_t pl_cl_op_find(const char *name)
+{
+	for (uint16_t op = 0; op < PL_CL_OP_COUNT; op++)
+		if (ops[op].name && !strcmp(ops[op].name, name))
+			return op;
+	return 0;
+}
+
+void pl_cl_clGetPlatformIDs_get(struct pl_dec *dec, struct pl_cl_clGetPlatformIDs_args *to)
+{
+	(void)dec;
+	to->nothing = 0;
+}
+
+void pl_cl_clGetPlatformIDs_reply_get(struct pl_dec *dec, struct pl_cl_clGetPlatformIDs_reply *to)
+{
+	to->platforms = pl_dec_u64s(dec, PL_CL_LIMIT_DEVICES_MAX);
+}
+
+void pl_cl_clCreateBuffer_get(struct pl_dec *dec, struct pl_cl_clCreateBuffer_args *to)
+{
+	to->queue = pl_dec_u64(dec);
+	to->properties = pl_dec_u64s(dec, PL_CL_LIMIT_PROPERTIES_MAX);
+	to->flags = pl_dec_u64(dec);
+	to->size = pl_dec_u64(dec);
+	to->data = pl_dec_bulk(dec, PL_CL_LIMIT_TRANSFER_MAX);
+	to->mem = pl_dec_u64(dec);
+}
+
+void pl_cl_clEnqueueReadBuffer_get(struct pl_dec *dec, struct pl_cl_clEnqueueReadBuffer_args *to)
+{
+	to->queue = pl_dec_u64(dec);
+	to->mem = pl_dec_u64(dec);
+	to->blocking = pl_dec_u32(dec);
+	to->size = pl_dec_u64(dec);
+	to->level = pl_dec_i32(dec);
+	for (int i = 0; i < 3; i++)
+		to->origin[i] = pl_dec_u64(dec);
+}
+
+void pl_cl_clEnqueueReadBuffer_reply_get(struct pl_dec *dec,
+					 struct pl_cl_clEnqueueReadBuffer_reply *to)
+{
+	to->data = pl_dec_bulk(dec, PL_CL_LIMIT_TRANSFER_MAX);
+}
+
+void pl_cl_clEnqueueFillBuffer_get(struct pl_dec *dec, struct pl_cl_clEnqueueFillBuffer_args *to)
+{
+	to->queue = pl_dec_u64(dec);
+	to->buffer = pl_dec_u64(dec);
+	to->pattern = pl_dec_bytes(dec, PL_CL_LIMIT_PATTERN_MAX);
+	to->pattern_size = pl_dec_u64(dec);
+	to->offset = pl_dec_u64(dec);
+	to->size = pl_dec_u64(dec);
+	to->num_waits = pl_dec_u32(dec);
+	to->waits = pl_dec_u64s(dec, PL_CL_LIMIT_WAITS_MAX);
+	to->event = pl_dec_u64(dec);
+	to->given = pl_dec_u32(dec);
+}
+
+void pl_cl_clEnqueueFillImage_get(struct pl_dec *dec, struct pl_cl_clEnqueueFillImage_args *to)
+{
+	to->queue = pl_dec_u64(dec);
+	to->image = pl_dec_u64(dec);
+	to->fill_color = pl_dec_bytes(dec, PL_CL_LIMIT_PATTERN_MAX);
+	for (int i = 0; i < 3; i++)
+		to->origin[i] = pl_dec_u64(dec);
+	for (int i = 0; i < 3; i++)
+		to->region[i] = pl_dec_u64(dec);
+	to->num_waits = pl_dec_u32(dec);
+	to->waits = pl_dec_u64s(dec, PL_CL_LIMIT_WAITS_MAX);
+	to->event = pl_dec_u64(dec);
+	to->given = pl_dec_u32(dec);
+}
+
+void pl_cl_clEnqueueWaitForEvents_get(struct pl_dec *dec,
+				      struct pl_cl_clEnqueueWaitForEvents_args *to)
+{
+	to->queue = pl_dec_u64(dec);
+	to->num_events = pl_dec_u32(dec);
+	to->events = pl_dec_u64s(dec, PL_CL_LIMIT_WAITS_MAX);
+	to->given = pl_dec_u32(dec);
+}
+
+void pl_cl_clSetDefaultDeviceCommandQueue_get(struct pl_dec *dec,
+					      struct pl_cl_clSetDefaultDeviceCommandQueue_args *to)
+{
+	to->context = pl_dec_u64(dec);
+	to->device = pl_dec_u64(dec);
+	to->queue = pl_dec_u64(dec);
+}
+
+void pl_cl_plRelease_get(struct pl_dec *dec, struct pl_cl_plRelease_args *to)
+{
+	to->kind = pl_dec_u32(dec);
+	to->id = pl_dec_u64(dec);
+}
+
+void pl_cl_plInfo_get(struct pl_dec *dec, struct pl_cl_plInfo_args *to)
+{
+	to->function = pl_dec_u32(dec);
+	to->input = pl_dec_bytes(dec, PL_CL_LIMIT_PATTERN_MAX);
+}
+
+void pl_cl_plInfo_reply_get(struct pl_dec *dec, struct pl_cl_plInfo_reply *to)
+{
+	to->size = pl_dec_u64(dec);
+	to->value = pl_dec_u64s(dec, 8);
+}
+
+void pl_cl_plNotify_get(struct pl_dec *dec, struct pl_cl_plNotify_args *to)
+{
+	to->token = pl_dec_u64(dec);
+	to->marks = pl_dec_u32s(dec, 4);
+	to->text = pl_dec_string(dec, 100);
+}

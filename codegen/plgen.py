@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Makes Plenum's C from a spec: plgen.py --spec spec/opencl.api --lock spec/opencl.lock --out DIR
+
+--update-lock  writes new ids and layouts into the lock file (git shows the change to the reviewer)
+--check        only reads: says what is wrong with the spec or the lock, writes nothing
+Files are written only if their content changes.  Errors: FILE:LINE: message, and the exit status 1.
+"""
+
+import argparse
+import os
+import sys
+
+import check
+import emit_client
+import emit_docs
+import emit_fuzz
+import emit_info
+import emit_serve
+import emit_wire
+import lock
+from fault import SpecFault
+from parse import parse
+
+OUTPUTS = {
+    "opencl-wire.h": emit_wire.header,
+    "opencl-wire.c": emit_wire.source,
+    "opencl-client.h": emit_client.header,
+    "opencl-client.c": emit_client.source,
+    "opencl-serve.h": emit_serve.header,
+    "opencl-serve.c": emit_serve.source,
+    "opencl-info.h": emit_info.header,
+    "opencl-info.c": emit_info.source,
+    "opencl-functions.md": emit_docs.table,
+    "fuzz-opencl-decode.c": emit_fuzz.harness,
+}
+
+
+def load(path):
+    """The checked spec of a file."""
+    with open(path, encoding="utf-8") as file:
+        return check.check(parse(file.read(), path))
+
+
+def write_changed(path, text):
+    try:
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def run(arguments):
+    spec = load(arguments.spec)
+    if arguments.lock:
+        rows = lock.compare(spec, lock.read(arguments.lock), arguments.update_lock)
+        if arguments.update_lock and not arguments.check:
+            write_changed(arguments.lock, lock.text(rows))
+    outputs = {name: emit(spec) for name, emit in OUTPUTS.items()}
+    if arguments.check:
+        return
+    os.makedirs(arguments.out, exist_ok=True)
+    for name, text in outputs.items():
+        write_changed(os.path.join(arguments.out, name), text)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", required=True)
+    parser.add_argument("--lock")
+    parser.add_argument("--out")
+    parser.add_argument("--update-lock", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args(argv)
+    if not arguments.check and not arguments.out:
+        parser.error("say where to write with --out, or --check")
+    try:
+        run(arguments)
+    except (SpecFault, OSError) as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
