@@ -31,6 +31,7 @@ static inline void pl_closep(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
+	*fd = -1;
 }
 
 #endif

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define POLLS_PER_YIELD 16 /* looks at the word between two offers of the core to others */
+/* A wait that ended asleep, but within this time, would have paid as a longer spin. */
+#define NEARLY_NS (2 * PL_SPIN_NS_MAX)
 
 static inline void cpu_relax(void)
 {
@@ -47,22 +49,20 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
 	syscall(SYS_futex, word, FUTEX_WAIT, seen, ns == UINT64_MAX ? NULL : &t, NULL, 0);
 }
 
-bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready,
-		   void *arg, uint64_t timeout_ns)
+static void budget_grow(struct pl_wait *wait)
 {
-	uint64_t end;
+	wait->spin_ns = wait->spin_ns * 2 < PL_SPIN_NS_MAX ? wait->spin_ns * 2 : PL_SPIN_NS_MAX;
+}
 
-	if (ready(arg))
-		return true;
-	if (spin(wait, ready, arg)) {
-		wait->spins++;
-		if (wait->spin_ns < PL_SPIN_NS_MAX)
-			wait->spin_ns *= 2;
-		return true;
-	}
+static void budget_shrink(struct pl_wait *wait)
+{
 	wait->spin_ns = wait->spin_ns / 2 > PL_SPIN_NS_MIN ? wait->spin_ns / 2 : PL_SPIN_NS_MIN;
-	wait->sleeps++;
-	end = timeout_ns == UINT64_MAX ? UINT64_MAX : pl_now_ns() + timeout_ns;
+}
+
+/* end: UINT64_MAX = no limit. */
+static bool sleep_until(_Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg,
+			uint64_t end)
+{
 	for (;;) {
 		uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
 		uint64_t now;
@@ -80,6 +80,29 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_
 			return false;
 		sleep_on(word, seen, end - now);
 	}
+}
+
+bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready,
+		   void *arg, uint64_t timeout_ns)
+{
+	uint64_t begin;
+	bool done;
+
+	if (ready(arg))
+		return true;
+	if (spin(wait, ready, arg)) {
+		wait->spins++;
+		budget_grow(wait);
+		return true;
+	}
+	wait->sleeps++;
+	begin = pl_now_ns();
+	done = sleep_until(word, sleeper, ready, arg, timeout_ns == UINT64_MAX ? UINT64_MAX : begin + timeout_ns);
+	if (done && pl_now_ns() - begin < NEARLY_NS)
+		budget_grow(wait);
+	else
+		budget_shrink(wait);
+	return done;
 }
 
 void pl_wake(_Atomic uint32_t *word)

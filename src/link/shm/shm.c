@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "wire/codec.h"
 
 #define RING     PL_SHM_RING_BYTES
 #define HEAD_PAGE 4096u
@@ -41,6 +42,8 @@ struct shm_lane {
 	_Atomic bool broken;
 	void *memory;           /* the page of indices */
 	struct ring out, in;
+	uint64_t out_bulk_left, in_bulk_left; /* payload of the last record that was not sent, taken */
+	uint32_t out_pad, in_pad; /* after that payload, so that the next record is aligned */
 	uint8_t *record;        /* the record at hand, private */
 };
 
@@ -144,10 +147,16 @@ static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_ou
 static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_how how)
 {
 	struct shm_lane *lane = shm_lane(base);
+	const struct pl_wire_head *head;
+	uint64_t bulk_bytes;
 
 	(void)how; /* publishing is one store: holding it back would gain nothing */
 	if (is_broken(lane))
 		return -EPIPE;
+	head = (const struct pl_wire_head *)(lane->out.bytes + (lane->out.mine & (RING - 1)));
+	bulk_bytes = *(const volatile uint64_t *)&head->bulk_bytes; /* the peer may change it: loaded once */
+	lane->out_bulk_left = bulk_bytes;
+	lane->out_pad = (uint32_t)(PL_WIRE_PAD(bulk_bytes) - bulk_bytes);
 	lane->out.mine += len_bytes;
 	publish_written(lane);
 	pl_count(&base->stats.records_out, 1);
@@ -161,13 +170,17 @@ static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes
 	const uint8_t *at = data;
 	uint64_t left = bytes;
 
+	if (bytes > lane->out_bulk_left)
+		return pl_err(-EINVAL);
 	while (left) {
 		uint32_t part = left < RING / 4 ? (uint32_t)left : RING / 4;
-		int r = wait_room(lane, part);
+		uint32_t pad = part == lane->out_bulk_left ? lane->out_pad : 0;
+		int r = wait_room(lane, part + pad);
 		if (r)
 			return pl_trace(r);
 		memcpy(lane->out.bytes + (lane->out.mine & (RING - 1)), at, part);
-		lane->out.mine += part;
+		lane->out.mine += part + pad;
+		lane->out_bulk_left -= part;
 		publish_written(lane);
 		at += part;
 		left -= part;
@@ -255,6 +268,8 @@ static int lane_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_
 	    head->bulk_bytes > PL_WIRE_BULK_MAX)
 		return break_lane(lane, -EPROTO); /* records are published whole */
 	take(lane, head + 1, len - (uint32_t)sizeof(*head));
+	lane->in_bulk_left = head->bulk_bytes;
+	lane->in_pad = (uint32_t)(PL_WIRE_PAD(head->bulk_bytes) - head->bulk_bytes);
 	pl_count(&base->stats.records_in, 1);
 	pl_count(&base->stats.bytes_in, len);
 	*head_out = head;
@@ -267,14 +282,22 @@ static int lane_recv_bulk(struct pl_lane *base, void *data, uint64_t bytes)
 	uint8_t *at = data;
 	uint64_t left = bytes;
 
+	if (bytes > lane->in_bulk_left)
+		return is_broken(lane) ? -EPIPE : pl_err(-EINVAL);
 	while (left) {
-		uint32_t there;
+		uint32_t there, published;
 		int r = wait_data(lane, 1, UINT64_MAX, &there);
 		if (r)
 			return r < 0 ? pl_trace(r) : pl_err(-EPIPE);
+		published = there;
 		if (there > left)
 			there = (uint32_t)left;
+		lane->in_bulk_left -= there;
+		if (!lane->in_bulk_left && published < there + lane->in_pad)
+			return break_lane(lane, -EPROTO); /* the pad is published with the last byte */
 		take(lane, at, there);
+		if (!lane->in_bulk_left)
+			lane->in.mine += lane->in_pad;
 		at += there;
 		left -= there;
 	}
