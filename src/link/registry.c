@@ -1,0 +1,197 @@
+/* The only place that knows which links there are. */
+#include "link/link.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "link/address.h"
+#include "link/greet.h"
+#include "link/hook/hook.h"
+#include "link/shm/shm.h"
+#include "link/tcp/tcp.h"
+
+#define GREET_NS_MAX  120000000000u /* limit: of a dial whose caller named no time */
+#define ANSWER_NS_MAX 5000000000u   /* limit: for 128 bytes into an empty socket buffer */
+#define DROP_BYTES    (16u << 10)
+
+int pl_lane_drop_bulk(struct pl_lane *lane, uint64_t bytes)
+{
+	uint8_t scratch[DROP_BYTES];
+
+	while (bytes) {
+		uint64_t part = bytes < sizeof(scratch) ? bytes : sizeof(scratch);
+		int r = pl_lane_recv_bulk(lane, scratch, part);
+
+		if (r)
+			return pl_trace(r);
+		bytes -= part;
+	}
+	return 0;
+}
+
+/* ---- client ---- */
+
+static void fds_closep(struct pl_greet_fds *fds)
+{
+	pl_greet_fds_close(fds);
+}
+
+static int take_fd(struct pl_greet_fds *fds, unsigned i)
+{
+	int fd = fds->at[i];
+
+	fds->at[i] = -1;
+	return fd;
+}
+
+/* The lane that the reply describes.  Takes over fd and the fds that it names. */
+static int open_lane(int fd, bool local, struct pl_hello_reply *reply, struct pl_greet_fds *fds,
+		     struct pl_link_opened *opened)
+{
+	bool shm = local && reply->lane_bytes, arena = local && reply->arena_bytes;
+	int r;
+
+	if (!local) /* a server on another host that speaks of shared memory is ignored */
+		reply->lane_bytes = 0, reply->arena_bytes = 0, reply->arena_base = 0;
+	if (fds->count != (unsigned)shm + (unsigned)arena) {
+		close(fd);
+		return pl_err(-EPROTO);
+	}
+	if (shm)
+		r = pl_shm_lane_open(fd, take_fd(fds, 0), reply->lane_bytes, &opened->lane);
+	else
+		r = pl_tcp_lane_create(fd, &opened->lane);
+	if (r)
+		return pl_trace(r);
+	opened->arena_fd = arena ? take_fd(fds, shm) : -1;
+	return 0;
+}
+
+/* Sends the hello, reads the reply.  A server may refuse before it has read the hello: its reply still counts. */
+static int greet(int fd, const struct pl_hello *hello, uint64_t deadline_ns, struct pl_hello_reply *reply_out,
+		 struct pl_greet_fds *fds_out)
+{
+	int r = pl_greet_hello_send(fd, hello, deadline_ns);
+
+	if (r && r != -EPIPE)
+		return pl_trace(r);
+	return pl_trace(pl_greet_reply_recv(fd, reply_out, fds_out, deadline_ns));
+}
+
+int pl_link_dial(const char *address_text, const struct pl_hello *hello, uint64_t timeout_ns,
+		 struct pl_link_opened *opened_out)
+{
+	pl_cleanup(fds_closep) struct pl_greet_fds fds = {0};
+	pl_cleanup(pl_closep) int fd = -1;
+	struct pl_link_opened opened = {.arena_fd = -1};
+	uint64_t deadline_ns = pl_now_ns() + (timeout_ns < GREET_NS_MAX ? timeout_ns : GREET_NS_MAX);
+	struct pl_address address;
+	int r = pl_address_parse(address_text, &address);
+
+	if (r)
+		return pl_trace(r);
+	r = pl_address_connect(&address, deadline_ns, &fd);
+	if (!r)
+		r = greet(fd, hello, deadline_ns, &opened.reply, &fds);
+	if (r)
+		return pl_trace(r);
+	if (opened.reply.status != PL_HELLO_OK) {
+		*opened_out = opened;
+		return opened.reply.status <= PL_HELLO_E_INTERNAL ? (int)opened.reply.status : PL_HELLO_E_INTERNAL;
+	}
+	r = open_lane(pl_steal_fd(&fd), address.kind == PL_ADDRESS_UNIX, &opened.reply, &fds, &opened);
+	if (r)
+		return pl_trace(r);
+	if (address.hooked) {
+		r = pl_hook_lane_wrap(opened.lane, &address.hook, &opened.lane);
+		if (r) {
+			if (opened.arena_fd >= 0)
+				close(opened.arena_fd);
+			return pl_trace(r);
+		}
+	}
+	*opened_out = opened;
+	return 0;
+}
+
+/* ---- server ---- */
+
+int pl_link_listen(const char *address_text, int *fd_out, char *bound_out)
+{
+	struct pl_address address;
+	int r = pl_address_parse(address_text, &address);
+
+	if (r)
+		return pl_trace(r);
+	if (address.hooked) {
+		pl_log_warn("address \"%s\": a hook works at the client's end, in both directions", address_text);
+		return pl_err(-EINVAL);
+	}
+	return pl_trace(pl_address_listen(&address, fd_out, bound_out));
+}
+
+static bool is_local(int fd)
+{
+	struct sockaddr_storage at;
+	socklen_t bytes = sizeof(at);
+
+	return !getsockname(fd, (struct sockaddr *)&at, &bytes) && at.ss_family == AF_UNIX;
+}
+
+static void lane_destroyp(struct pl_lane **lane)
+{
+	pl_lane_destroy(*lane);
+}
+
+int pl_link_accept_lane(int fd, const struct pl_hello_reply *reply_given, int arena_fd, struct pl_lane **lane_out)
+{
+	pl_cleanup(lane_destroyp) struct pl_lane *lane = NULL;
+	pl_cleanup(pl_closep) int memory_fd = -1;
+	struct pl_hello_reply reply = *reply_given;
+	struct pl_greet_fds fds = {0};
+	bool local = is_local(fd);
+	int r;
+
+	if (!local || arena_fd < 0)
+		reply.arena_bytes = 0, reply.arena_base = 0;
+	if (!local)
+		reply.lane_bytes = 0;
+	if (reply.lane_bytes && reply.lane_bytes != PL_SHM_RING_BYTES) {
+		close(fd);
+		return pl_err(-EINVAL);
+	}
+	if (reply.lane_bytes)
+		r = pl_shm_lane_serve(fd, &lane, &memory_fd);
+	else
+		r = pl_tcp_lane_create(fd, &lane);
+	if (r)
+		return pl_trace(r);
+	if (memory_fd >= 0)
+		fds.at[fds.count++] = memory_fd;
+	if (reply.arena_bytes)
+		fds.at[fds.count++] = arena_fd;
+	r = pl_greet_reply_send(lane->fd, &reply, &fds, pl_now_ns() + ANSWER_NS_MAX);
+	if (r)
+		return pl_trace(r);
+	*lane_out = pl_steal(lane);
+	return 0;
+}
+
+void pl_link_refuse(int fd, enum pl_hello_status status, const char *text)
+{
+	struct pl_hello_reply reply = {.status = status};
+	uint8_t unread[sizeof(struct pl_hello)];
+
+	snprintf(reply.text, sizeof(reply.text), "%s", text);
+	/* Bytes that nobody read turn close() into a reset; a few hellos are read, who sends more is on his own. */
+	for (int i = 0; i < 4 && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0; i++)
+		;
+	if (!pl_greet_reply_send(fd, &reply, NULL, pl_now_ns()))
+		shutdown(fd, SHUT_WR);
+	close(fd);
+}

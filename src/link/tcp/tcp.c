@@ -1,0 +1,422 @@
+#include "link/tcp/tcp.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define HOLD_BYTES	(64u << 10) /* what PL_LANE_MORE may hold back */
+#define OUT_BYTES	(HOLD_BYTES + PL_WIRE_RECORD_MAX)
+#define AHEAD_BYTES	(32u << 10) /* read ahead at most so much: payload in it is copied twice */
+#define IN_BYTES	(PL_WIRE_RECORD_MAX + AHEAD_BYTES)
+
+#define SPIN_NS_MIN	10000u /* an exchange of two awake threads over loopback takes 8 us */
+#define SPIN_NS_MAX	PL_SPIN_NS_MAX
+#define SPIN_PAYS_NS	120000u	     /* a wait that lasts less, a wake-up included, is worth spinning for next time */
+#define WATCH_NS	15000000000u /* how often a sleeper asks whether the link is cut */
+#define KEEP_IDLE_S	15
+#define KEEP_EACH_S	5
+#define KEEP_COUNT	3
+#define UNANSWERED_DEAD 7     /* retransmissions or window probes in a row without an answer: at least 25 s */
+#define SILENT_DEAD_MS	60000 /* or two probes and so long no word; probes are up to two minutes apart */
+
+struct tcp_lane {
+	struct pl_lane base;
+	_Atomic int broken; /* 0, or why the lane is over: -errno */
+
+	_Alignas(64) uint8_t *out; /* the sending thread's */
+	uint32_t out_bytes;	   /* committed, held back */
+	uint64_t out_bulk_left;	   /* payload that the last record still owes */
+
+	_Alignas(64) uint8_t *in; /* the receiving thread's */
+	uint32_t in_begin, in_end;
+	uint64_t in_bulk_left;
+	uint32_t spin_ns;
+};
+
+static struct tcp_lane *tcp_lane(struct pl_lane *base)
+{
+	return (struct tcp_lane *)base;
+}
+
+static int broken(struct tcp_lane *lane)
+{
+	return atomic_load_explicit(&lane->broken, memory_order_relaxed);
+}
+
+/* The first reason stays. */
+static int break_lane(struct tcp_lane *lane, int code)
+{
+	int none = 0;
+
+	if (!atomic_compare_exchange_strong(&lane->broken, &none, code))
+		return none;
+	shutdown(lane->base.fd, SHUT_RDWR);
+	return pl_err(code);
+}
+
+/* After a failed call on the socket: whatever the network's reason is, the peer is gone. */
+static int break_errno(struct tcp_lane *lane, int error)
+{
+	if (!broken(lane))
+		pl_log_debug("connection ends: %s", strerrordesc_np(error));
+	return break_lane(lane, -EPIPE);
+}
+
+/* Nobody at the other end answers.  A full window of a living peer does not count: its probes are answered. */
+static bool link_is_cut(int fd)
+{
+	struct tcp_info info;
+	socklen_t bytes = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes))
+		return false;
+	return info.tcpi_retransmits >= UNANSWERED_DEAD || info.tcpi_probes >= UNANSWERED_DEAD ||
+	       (info.tcpi_probes >= 2 && info.tcpi_last_ack_recv >= SILENT_DEAD_MS);
+}
+
+/* Sleeps until the socket has `events`, its end has come, or the deadline.  Return: 0, PL_LANE_E_TIMEOUT, fatal. */
+static int sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns)
+{
+	atomic_fetch_add_explicit(&lane->base.stats.sleeps, 1, memory_order_relaxed); /* both threads come here */
+	for (;;) {
+		struct pollfd poll_fd = {.fd = lane->base.fd, .events = events | POLLRDHUP};
+		uint64_t now = pl_now_ns(), ns = WATCH_NS;
+		struct timespec t;
+		int n;
+
+		if (now >= deadline_ns)
+			return PL_LANE_E_TIMEOUT;
+		if (ns > deadline_ns - now)
+			ns = deadline_ns - now;
+		t = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+		n = ppoll(&poll_fd, 1, &t, NULL);
+		if (broken(lane))
+			return broken(lane);
+		if (n > 0 && events == POLLOUT && (poll_fd.revents & (POLLRDHUP | POLLERR | POLLHUP)))
+			return break_errno(lane, EPIPE);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return break_errno(lane, errno);
+		if (!n && link_is_cut(lane->base.fd))
+			return break_errno(lane, ETIMEDOUT);
+	}
+}
+
+/* ---- sending ---- */
+
+/* Hands what is held back, then `data`, to the kernel. */
+static int send_all(struct tcp_lane *lane, const void *data, uint64_t bytes)
+{
+	struct iovec parts[2] = {{lane->out, lane->out_bytes}, {(void *)(uintptr_t)data, bytes}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+	if (broken(lane))
+		return broken(lane);
+	while (parts[0].iov_len || parts[1].iov_len) {
+		ssize_t n = sendmsg(lane->base.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		pl_count(&lane->base.stats.wakes, 1);
+		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+			int r = sleep_until(lane, POLLOUT, UINT64_MAX);
+			if (r)
+				return pl_trace(r);
+		}
+		if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
+			return break_errno(lane, errno);
+		for (int i = 0; n > 0 && i < 2; i++) {
+			size_t done = (size_t)n < parts[i].iov_len ? (size_t)n : parts[i].iov_len;
+			parts[i].iov_base = (uint8_t *)parts[i].iov_base + done;
+			parts[i].iov_len -= done;
+			n -= (ssize_t)done;
+		}
+	}
+	lane->out_bytes = 0;
+	return 0;
+}
+
+static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_out)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+
+	if (len_bytes % PL_WIRE_ALIGN || len_bytes > PL_WIRE_RECORD_MAX)
+		return pl_err(-EMSGSIZE);
+	if (lane->out_bulk_left)
+		return pl_err(-EINVAL); /* the last record's payload was not sent */
+	if (broken(lane))
+		return broken(lane);
+	*room_out = lane->out + lane->out_bytes; /* out_bytes < HOLD_BYTES here */
+	return 0;
+}
+
+static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_how how)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+	struct pl_wire_head head;
+
+	memcpy(&head, lane->out + lane->out_bytes, sizeof(head));
+	if (len_bytes < sizeof(head) || len_bytes > PL_WIRE_RECORD_MAX || head.len_bytes != len_bytes ||
+	    head.bulk_bytes > PL_WIRE_BULK_MAX)
+		return pl_err(-EINVAL);
+	if (broken(lane))
+		return broken(lane);
+	lane->out_bytes += len_bytes;
+	lane->out_bulk_left = head.bulk_bytes;
+	pl_count(&base->stats.records_out, 1);
+	pl_count(&base->stats.bytes_out, len_bytes);
+	if (head.bulk_bytes || (how == PL_LANE_MORE && lane->out_bytes < HOLD_BYTES))
+		return 0;
+	return pl_trace(send_all(lane, NULL, 0));
+}
+
+static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+	int r;
+
+	if (bytes > lane->out_bulk_left)
+		return pl_err(-EINVAL);
+	r = send_all(lane, data, bytes);
+	if (r)
+		return pl_trace(r);
+	lane->out_bulk_left -= bytes;
+	pl_count(&base->stats.bytes_out, bytes);
+	return 0;
+}
+
+/* ---- receiving ---- */
+
+static void spin_adapt(struct tcp_lane *lane, bool pays)
+{
+	uint32_t ns = pays ? lane->spin_ns * 2 : lane->spin_ns / 2;
+
+	lane->spin_ns = ns < SPIN_NS_MIN ? SPIN_NS_MIN : ns > SPIN_NS_MAX ? SPIN_NS_MAX : ns;
+}
+
+/* One look at the socket.  Return: bytes > 0, 0 = nothing there, fatal. */
+static ssize_t receive_now(struct tcp_lane *lane, struct iovec *parts, int count)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+	ssize_t n;
+
+	do
+		n = count == 1 ? recv(lane->base.fd, parts->iov_base, parts->iov_len, MSG_DONTWAIT)
+			       : recvmsg(lane->base.fd, &message, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return n;
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	return break_errno(lane, n ? errno : EPIPE);
+}
+
+/* Bytes into `parts`: looks, spins, sleeps.  Return: 0 and *bytes_out > 0, PL_LANE_E_TIMEOUT, fatal. */
+static int receive(struct tcp_lane *lane, struct iovec *parts, int count, uint64_t deadline_ns, size_t *bytes_out)
+{
+	uint64_t begin, now, spin_end;
+	ssize_t n;
+	int r;
+
+	if (broken(lane))
+		return broken(lane);
+	n = receive_now(lane, parts, count);
+	if (!n && !deadline_ns)
+		return PL_LANE_E_TIMEOUT;
+	if (n)
+		goto done;
+	now = begin = pl_now_ns();
+	spin_end = begin + lane->spin_ns < deadline_ns ? begin + lane->spin_ns : deadline_ns;
+	while (now < spin_end) {
+		sched_yield();
+		n = receive_now(lane, parts, count);
+		if (n > 0) {
+			pl_count(&lane->base.stats.spins, 1);
+			spin_adapt(lane, true);
+		}
+		if (n)
+			goto done;
+		now = pl_now_ns();
+	}
+	do {
+		r = sleep_until(lane, POLLIN, deadline_ns);
+		if (r > 0)
+			spin_adapt(lane, false);
+		if (r)
+			return pl_trace(r);
+		n = receive_now(lane, parts, count);
+	} while (!n);
+	spin_adapt(lane, pl_now_ns() - begin < SPIN_PAYS_NS);
+done:
+	if (n < 0)
+		return (int)n;
+	*bytes_out = (size_t)n;
+	return 0;
+}
+
+/* At least need_bytes in `in`, from in_begin, which is aligned. */
+static int fill(struct tcp_lane *lane, uint32_t need_bytes, uint64_t deadline_ns)
+{
+	uint32_t have = lane->in_end - lane->in_begin;
+
+	if (!have) {
+		lane->in_begin = lane->in_end = 0;
+	} else if (lane->in_begin % PL_WIRE_ALIGN || lane->in_begin + need_bytes > IN_BYTES) {
+		memmove(lane->in, lane->in + lane->in_begin, have); /* after a payload of odd size, or at the end */
+		lane->in_begin = 0;
+		lane->in_end = have;
+	}
+	while (lane->in_end - lane->in_begin < need_bytes) {
+		uint32_t missing = need_bytes - (lane->in_end - lane->in_begin), room = IN_BYTES - lane->in_end;
+		uint32_t want = missing > AHEAD_BYTES ? missing : AHEAD_BYTES;
+		struct iovec part = {lane->in + lane->in_end, want < room ? want : room};
+		size_t got;
+		int r = receive(lane, &part, 1, deadline_ns, &got);
+
+		if (r)
+			return pl_trace(r);
+		lane->in_end += (uint32_t)got;
+	}
+	return 0;
+}
+
+static int lane_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_wire_head **head_out)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+	uint64_t now = timeout_ns && timeout_ns != UINT64_MAX ? pl_now_ns() : 0;
+	uint64_t deadline_ns = timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns;
+	const struct pl_wire_head *head;
+	int r;
+
+	if (broken(lane))
+		return broken(lane);
+	if (lane->in_bulk_left)
+		return pl_err(-EINVAL); /* the last record's payload was not taken */
+	r = fill(lane, sizeof(*head), deadline_ns);
+	if (r)
+		return pl_trace(r);
+	head = (const struct pl_wire_head *)(lane->in + lane->in_begin);
+	if (head->len_bytes < sizeof(*head) || head->len_bytes % PL_WIRE_ALIGN ||
+	    head->len_bytes > PL_WIRE_RECORD_MAX || head->bulk_bytes > PL_WIRE_BULK_MAX)
+		return break_lane(lane, -EPROTO);
+	r = fill(lane, head->len_bytes, deadline_ns);
+	if (r)
+		return pl_trace(r);
+	head = (const struct pl_wire_head *)(lane->in + lane->in_begin);
+	lane->in_begin += head->len_bytes;
+	lane->in_bulk_left = head->bulk_bytes;
+	pl_count(&base->stats.records_in, 1);
+	pl_count(&base->stats.bytes_in, head->len_bytes);
+	*head_out = head;
+	return 0;
+}
+
+static int lane_recv_bulk(struct pl_lane *base, void *data, uint64_t bytes)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+	uint64_t left = bytes, buffered = lane->in_end - lane->in_begin;
+	uint8_t *at = data;
+
+	if (bytes > lane->in_bulk_left)
+		return pl_err(-EINVAL);
+	if (broken(lane))
+		return broken(lane);
+	if (buffered > left)
+		buffered = left;
+	if (buffered)
+		memcpy(at, lane->in + lane->in_begin, buffered);
+	lane->in_begin += (uint32_t)buffered;
+	at += buffered;
+	left -= buffered;
+	while (left) { /* nothing is buffered; what follows the payload is read ahead, behind the record at hand */
+		uint32_t ahead = (lane->in_end + PL_WIRE_ALIGN - 1) / PL_WIRE_ALIGN * PL_WIRE_ALIGN;
+		uint32_t room = bytes < lane->in_bulk_left ? 0 : IN_BYTES - ahead;
+		struct iovec parts[2] = {{at, left}, {lane->in + ahead, room < AHEAD_BYTES ? room : AHEAD_BYTES}};
+		size_t got;
+		int r = receive(lane, parts, room ? 2 : 1, UINT64_MAX, &got);
+
+		if (r)
+			return pl_trace(r);
+		if (got > left) {
+			lane->in_begin = ahead;
+			lane->in_end = ahead + (uint32_t)(got - left);
+			got = left;
+		}
+		at += got;
+		left -= got;
+	}
+	lane->in_bulk_left -= bytes;
+	pl_count(&base->stats.bytes_in, bytes);
+	return 0;
+}
+
+/* ---- life ---- */
+
+static void lane_shutdown(struct pl_lane *base)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+	int none = 0;
+
+	if (atomic_compare_exchange_strong(&lane->broken, &none, -EPIPE))
+		shutdown(base->fd, SHUT_RDWR);
+}
+
+static void lane_destroy(struct pl_lane *base)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+
+	close(base->fd);
+	free(lane->out);
+	free(lane->in);
+	free(lane);
+}
+
+static const struct pl_lane_ops tcp_ops = {
+	.name = "tcp",
+	.reserve = lane_reserve,
+	.commit = lane_commit,
+	.send_bulk = lane_send_bulk,
+	.recv = lane_recv,
+	.recv_bulk = lane_recv_bulk,
+	.shutdown = lane_shutdown,
+	.destroy = lane_destroy,
+};
+
+/* Fails on AF_UNIX, which needs none of it. */
+static void option_set(int fd, int level, int option, int value)
+{
+	setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
+{
+	struct tcp_lane *lane = aligned_alloc(_Alignof(struct tcp_lane), sizeof(*lane));
+
+	if (lane)
+		*lane = (struct tcp_lane){.base = {.ops = &tcp_ops, .fd = fd},
+					  .out = malloc(OUT_BYTES),
+					  .in = malloc(IN_BYTES),
+					  .spin_ns = SPIN_NS_MAX};
+	if (!lane || !lane->out || !lane->in) {
+		if (lane)
+			lane_destroy(&lane->base);
+		else
+			close(fd);
+		return pl_err(-ENOMEM);
+	}
+	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
+	option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EACH_S);
+	option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
+	*lane_out = &lane->base;
+	return 0;
+}

@@ -1,0 +1,265 @@
+/* What the contract suite can not see of stream lanes: calls to the kernel, options, bytes on the wire. */
+#include "link/tcp/tcp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RECORD_BYTES 64u
+
+static void tcp_pair(int fds[2])
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t bytes = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	r = bind(listener, (struct sockaddr *)&at, bytes) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&at, &bytes);
+	assert(!r);
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	r = connect(fds[0], (struct sockaddr *)&at, bytes);
+	assert(!r);
+	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert(fds[1] >= 0);
+	close(listener);
+}
+
+static void lane_pair(struct pl_lane *lanes[2])
+{
+	int fds[2];
+
+	tcp_pair(fds);
+	for (int i = 0; i < 2; i++) {
+		int r = pl_tcp_lane_create(fds[i], &lanes[i]);
+		assert(!r);
+	}
+}
+
+static int put(struct pl_lane *lane, uint64_t ticket, uint64_t bulk_bytes, enum pl_lane_how how)
+{
+	struct pl_wire_head head = {.len_bytes = RECORD_BYTES, .ticket = ticket, .bulk_bytes = bulk_bytes};
+	void *room;
+	int r = pl_lane_reserve(lane, RECORD_BYTES, &room);
+
+	if (r)
+		return r;
+	memset(room, 0, RECORD_BYTES);
+	memcpy(room, &head, sizeof(head));
+	return pl_lane_commit(lane, RECORD_BYTES, how);
+}
+
+static void expect(struct pl_lane *lane, uint64_t ticket)
+{
+	const struct pl_wire_head *head;
+	int r = pl_lane_recv(lane, UINT64_MAX, &head);
+
+	assert(!r && head->ticket == ticket && (uintptr_t)head % PL_WIRE_ALIGN == 0);
+}
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t bytes = sizeof(value);
+
+	getsockopt(fd, level, name, &value, &bytes);
+	return value;
+}
+
+static void test_both_ends_are_set_up(void)
+{
+	struct pl_lane *lanes[2];
+
+	lane_pair(lanes);
+	for (int i = 0; i < 2; i++) {
+		assert(option(lanes[i]->fd, IPPROTO_TCP, TCP_NODELAY) == 1);
+		assert(option(lanes[i]->fd, SOL_SOCKET, SO_KEEPALIVE) == 1);
+		assert(option(lanes[i]->fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 0); /* it would end slow peers, too */
+		pl_lane_destroy(lanes[i]);
+	}
+}
+
+static void test_a_posted_record_is_one_send(void)
+{
+	struct pl_lane *lanes[2];
+
+	lane_pair(lanes);
+	for (uint64_t i = 0; i < 100; i++) {
+		int r = put(lanes[0], i, 0, PL_LANE_NOW);
+		assert(!r && lanes[0]->stats.wakes == i + 1);
+	}
+	for (uint64_t i = 0; i < 100; i++)
+		expect(lanes[1], i);
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+}
+
+static void test_more_leaves_with_the_next(void)
+{
+	struct pl_lane *lanes[2];
+	const struct pl_wire_head *head;
+	int r;
+
+	lane_pair(lanes);
+	for (uint64_t i = 0; i < 100; i++) {
+		r = put(lanes[0], i, 0, PL_LANE_MORE);
+		assert(!r && lanes[0]->stats.wakes == 0);
+	}
+	r = pl_lane_recv(lanes[1], 1000000, &head);
+	assert(r == PL_LANE_E_TIMEOUT);
+	r = put(lanes[0], 100, 0, PL_LANE_NOW);
+	assert(!r && lanes[0]->stats.wakes == 1);
+	for (uint64_t i = 0; i <= 100; i++)
+		expect(lanes[1], i);
+	for (uint64_t i = 0; !lanes[0]->stats.wakes || lanes[0]->stats.wakes == 1; i++) { /* not without bound */
+		r = put(lanes[0], i, 0, PL_LANE_MORE);
+		assert(!r && i < 1u << 14);
+	}
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+}
+
+static void test_payload_leaves_with_its_record(void)
+{
+	static uint8_t data[16384];
+	struct pl_lane *lanes[2];
+	int r;
+
+	lane_pair(lanes);
+	r = put(lanes[0], 1, sizeof(data), PL_LANE_NOW);
+	assert(!r && lanes[0]->stats.wakes == 0);
+	r = pl_lane_send_bulk(lanes[0], data, sizeof(data));
+	assert(!r && lanes[0]->stats.wakes == 1);
+	expect(lanes[1], 1);
+	r = pl_lane_recv_bulk(lanes[1], data, sizeof(data));
+	assert(!r);
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+}
+
+static void test_our_own_mistakes_are_said(void)
+{
+	static uint8_t data[64];
+	const struct pl_wire_head *head;
+	struct pl_lane *lanes[2];
+	void *room;
+	int r;
+
+	lane_pair(lanes);
+	r = pl_lane_send_bulk(lanes[0], data, 1); /* no record asked for it */
+	assert(r == -EINVAL);
+	r = put(lanes[0], 1, 64, PL_LANE_NOW);
+	assert(!r);
+	r = pl_lane_reserve(lanes[0], 64, &room); /* payload is missing */
+	assert(r == -EINVAL);
+	r = pl_lane_send_bulk(lanes[0], data, 65);
+	assert(r == -EINVAL);
+	r = pl_lane_send_bulk(lanes[0], data, 64);
+	assert(!r);
+	r = pl_lane_recv_bulk(lanes[1], data, 1);
+	assert(r == -EINVAL);
+	expect(lanes[1], 1);
+	r = pl_lane_recv(lanes[1], 0, &head); /* payload was not taken */
+	assert(r == -EINVAL);
+	r = pl_lane_recv_bulk(lanes[1], data, 65);
+	assert(r == -EINVAL);
+	r = pl_lane_recv_bulk(lanes[1], data, 64);
+	assert(!r);
+	r = pl_lane_reserve(lanes[0], 64, &room);
+	assert(!r);
+	memset(room, 0, 64); /* a head that does not say the record's length */
+	r = pl_lane_commit(lanes[0], 64, PL_LANE_NOW);
+	assert(r == -EINVAL);
+	r = put(lanes[0], 2, 0, PL_LANE_NOW); /* none of it broke the lane */
+	assert(!r);
+	expect(lanes[1], 2);
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+}
+
+/* Records come in any slices that a network makes of them. */
+static void test_single_bytes_become_records(void)
+{
+	union {
+		struct pl_wire_head head;
+		uint8_t bytes[RECORD_BYTES + 5];
+	} wire = {.head = {.len_bytes = RECORD_BYTES, .ticket = 77, .bulk_bytes = 5}};
+	const struct pl_wire_head *head;
+	struct pl_lane *lane;
+	int fds[2], r, one = 1;
+
+	memcpy(wire.bytes + RECORD_BYTES, "hello", 5);
+	tcp_pair(fds);
+	setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	r = pl_tcp_lane_create(fds[1], &lane);
+	assert(!r);
+	for (int round = 0; round < 3; round++) {
+		char payload[5];
+		for (size_t i = 0; i < RECORD_BYTES + 2; i++) {
+			if (i < RECORD_BYTES) {
+				r = pl_lane_recv(lane, 0, &head);
+				assert(r == PL_LANE_E_TIMEOUT);
+			}
+			if (send(fds[0], wire.bytes + i, 1, MSG_NOSIGNAL) != 1)
+				abort();
+		}
+		r = pl_lane_recv(lane, UINT64_MAX, &head);
+		assert(!r && head->ticket == 77);
+		if (send(fds[0], wire.bytes + RECORD_BYTES + 2, 3, MSG_NOSIGNAL) != 3)
+			abort();
+		r = pl_lane_recv_bulk(lane, payload, 5);
+		assert(!r && !memcmp(payload, "hello", 5));
+	}
+	pl_lane_destroy(lane);
+	close(fds[0]);
+}
+
+/* Many records and payloads of odd sizes in one go: heads are aligned in memory whatever lies in front of them. */
+static void test_a_heap_of_odd_sizes_is_aligned(void)
+{
+	static uint8_t wire[1 << 20];
+	const struct pl_wire_head *head;
+	uint64_t count = 0, bytes = 0;
+	struct pl_lane *lane;
+	int fds[2], r;
+
+	for (; bytes < 100000; count++) {
+		struct pl_wire_head one = {.len_bytes = 24 + 8 * (uint32_t)(count % 40),
+					   .ticket = count,
+					   .bulk_bytes = count % 3 ? 0 : count % 101};
+		memcpy(wire + bytes, &one, sizeof(one));
+		bytes += one.len_bytes + one.bulk_bytes;
+	}
+	r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+	assert(!r);
+	r = pl_tcp_lane_create(fds[1], &lane);
+	assert(!r);
+	if (send(fds[0], wire, bytes, MSG_NOSIGNAL) != (ssize_t)bytes)
+		abort();
+	for (uint64_t i = 0; i < count; i++) {
+		r = pl_lane_recv(lane, UINT64_MAX, &head);
+		assert(!r && head->ticket == i && (uintptr_t)head % PL_WIRE_ALIGN == 0);
+		r = pl_lane_drop_bulk(lane, head->bulk_bytes);
+		assert(!r);
+	}
+	pl_lane_destroy(lane);
+	close(fds[0]);
+}
+
+int main(void)
+{
+	alarm(120);
+	test_both_ends_are_set_up();
+	test_a_posted_record_is_one_send();
+	test_more_leaves_with_the_next();
+	test_payload_leaves_with_its_record();
+	test_our_own_mistakes_are_said();
+	test_single_bytes_become_records();
+	test_a_heap_of_odd_sizes_is_aligned();
+	return 0;
+}

@@ -1,0 +1,115 @@
+#include "link/address.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void test_good_addresses_are_read(void)
+{
+	static const struct {
+		const char *text, *host, *port;
+	} good[] = {
+		{"tcp://127.0.0.1:7000", "127.0.0.1", "7000"},
+		{"tcp://gpu-3.example.org:65535", "gpu-3.example.org", "65535"},
+		{"tcp://[::1]:0", "::1", "0"},
+		{"tcp://[fe80::1%eth0]:80", "fe80::1%eth0", "80"},
+		{"tcp://h:007", "h", "7"},
+		{"hook:;tcp://h:1", "h", "1"},
+		{"hook:delay_us=500,bandwidth=100M;tcp://h:1", "h", "1"},
+	};
+	struct pl_address address;
+	int r;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		r = pl_address_parse(good[i].text, &address);
+		assert(!r && address.kind == PL_ADDRESS_TCP);
+		assert(!strcmp(address.host, good[i].host) && !strcmp(address.port, good[i].port));
+		assert(address.hooked == !strncmp(good[i].text, "hook:", 5));
+	}
+	assert(address.hook.delay_us == 500 && address.hook.bandwidth == 100000000);
+	r = pl_address_parse("unix:/run/plenum/s;,=[", &address);
+	assert(!r && address.kind == PL_ADDRESS_UNIX && !strcmp(address.path, "/run/plenum/s;,=["));
+	assert(!address.hooked);
+	r = pl_address_parse("hook:drop_after=3;unix:/s", &address);
+	assert(!r && address.hooked && address.hook.drop_after == 3 && !strcmp(address.path, "/s"));
+}
+
+static void test_bad_addresses_are_refused(void)
+{
+	static const char *const bad[] = {
+		"",
+		"tcp",
+		"tcp:",
+		"tcp://",
+		"tcp://:1",
+		"tcp://h",
+		"tcp://h:",
+		"tcp://h:x",
+		"tcp://h:1x",
+		"tcp://h:65536",
+		"tcp://h:99999999999999999999",
+		"tcp://h:-1",
+		"tcp://h: 1",
+		"tcp://::1:80",
+		"tcp://[::1]",
+		"tcp://[::1",
+		"tcp://[]:1",
+		"tcp://[::1]80",
+		"unix:",
+		"unix:relative",
+		"udp://h:1",
+		"/run/s",
+		"hook:",
+		"hook:;",
+		"hook:delay_us=1",
+		"hook:delay_us;tcp://h:1",
+		"hook:x=1;tcp://h:1",
+		"hook:delay_us=;tcp://h:1",
+		"hook:delay_us=1,;tcp://h:1",
+		"hook:delay_us=-1;tcp://h:1",
+		"hook:delay_us=1x;tcp://h:1",
+		"hook:bandwidth=99999999999999999999;tcp://h:1",
+		"hook:bandwidth=99999999999G;tcp://h:1",
+		"hook:;hook:;tcp://h:1",
+	};
+	struct pl_address address, before;
+	char text[PL_LINK_ADDRESS_MAX + 1];
+	int r;
+
+	memset(&address, 0x5a, sizeof(address));
+	before = address;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		r = pl_address_parse(bad[i], &address);
+		if (r != -EINVAL)
+			fprintf(stderr, "accepted: \"%s\"\n", bad[i]);
+		assert(r == -EINVAL);
+		assert(!memcmp(&address, &before, sizeof(address))); /* untouched */
+	}
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memcpy(text, "unix:/", 6);
+	r = pl_address_parse(text, &address);
+	assert(r == -EINVAL);
+	text[5 + PL_ADDRESS_PATH_MAX] = '\0'; /* one too many */
+	r = pl_address_parse(text, &address);
+	assert(r == -EINVAL);
+	text[5 + PL_ADDRESS_PATH_MAX - 1] = '\0';
+	r = pl_address_parse(text, &address);
+	assert(!r);
+	memset(text, 'h', sizeof(text) - 1);
+	memcpy(text, "tcp://", 6);
+	memcpy(text + 6 + PL_ADDRESS_HOST_MAX, ":1", 3);
+	r = pl_address_parse(text, &address);
+	assert(r == -EINVAL);
+	memcpy(text + 6 + PL_ADDRESS_HOST_MAX - 1, ":1", 3);
+	r = pl_address_parse(text, &address);
+	assert(!r);
+}
+
+int main(void)
+{
+	test_good_addresses_are_read();
+	test_bad_addresses_are_refused();
+	return 0;
+}

@@ -1,0 +1,168 @@
+#include "lib/lanes.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/process.h"
+#include "link/greet.h"
+#include "link/hook/hook.h"
+#include "link/shm/shm.h"
+
+const struct pl_test_link pl_test_links[] = {
+	{.name = "shm", .shm = true},	       {.name = "unix"},
+	{.name = "tcp", .tcp = true},	       {.name = "hook-shm", .shm = true, .hooked = true},
+	{.name = "hook-unix", .hooked = true}, {.name = "hook-tcp", .tcp = true, .hooked = true},
+};
+const unsigned pl_test_links_count = sizeof(pl_test_links) / sizeof(pl_test_links[0]);
+
+struct dial {
+	char address[PL_LINK_ADDRESS_MAX];
+	struct pl_link_opened opened;
+	int result;
+};
+
+static void *dial_run(void *arg)
+{
+	struct dial *dial = arg;
+	struct pl_hello hello = {.kind = PL_HELLO_LANE};
+
+	dial->result = pl_link_dial(dial->address, &hello, 10000000000u, &dial->opened);
+	return NULL;
+}
+
+void pl_test_pair_create(struct pl_test_pair *pair, const struct pl_test_link *link)
+{
+	char folder[PL_TEST_PATH_MAX], address[PL_LINK_ADDRESS_MAX] = "tcp://127.0.0.1:0";
+	struct pl_hello_reply reply = {.lane_bytes = link->shm ? PL_SHM_RING_BYTES : 0};
+	struct pl_hello hello;
+	struct dial dial = {0};
+	pthread_t thread;
+	int listener, fd, r;
+
+	*pair = (struct pl_test_pair){.link = link};
+	pl_test_folder_create(folder);
+	if (!link->tcp)
+		snprintf(address, sizeof(address), "unix:%s/s", folder);
+	r = pl_link_listen(address, &listener, dial.address);
+	assert(!r);
+	r = pthread_create(&thread, NULL, dial_run, &dial);
+	assert(!r);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert(fd >= 0);
+	r = pl_greet_hello_recv(fd, &hello, pl_now_ns() + 10000000000u);
+	assert(!r && hello.kind == PL_HELLO_LANE);
+	r = pl_link_accept_lane(fd, &reply, -1, &pair->server);
+	assert(!r);
+	pthread_join(thread, NULL);
+	assert(!dial.result && dial.opened.arena_fd == -1);
+	pair->client = dial.opened.lane;
+	close(listener);
+	pl_test_folder_remove(folder);
+}
+
+void pl_test_pair_ready(struct pl_test_pair *pair)
+{
+	static const struct pl_hook_options options = {.delay_us = 20};
+	int r;
+
+	if (!pair->link->hooked)
+		return;
+	pair->under = pair->client;
+	r = pl_hook_lane_wrap(pair->under, &options, &pair->client);
+	assert(!r);
+}
+
+void pl_test_pair_destroy(struct pl_test_pair *pair)
+{
+	pl_lane_destroy(pair->client);
+	pl_lane_destroy(pair->server);
+	*pair = (struct pl_test_pair){0};
+}
+
+static void *watch_run(void *arg)
+{
+	struct pl_test_watch *watch = arg;
+	struct pollfd poll_fd = {.fd = watch->lane->fd, .events = POLLRDHUP};
+
+	while (poll(&poll_fd, 1, -1) <= 0)
+		;
+	pl_lane_shutdown(watch->lane);
+	return NULL;
+}
+
+void pl_test_watch_start(struct pl_test_watch *watch, struct pl_lane *lane)
+{
+	int r;
+
+	watch->lane = lane;
+	r = pthread_create(&watch->thread, NULL, watch_run, watch);
+	assert(!r);
+}
+
+void pl_test_watch_end(struct pl_test_watch *watch)
+{
+	pthread_join(watch->thread, NULL);
+}
+
+/* ---- contents ---- */
+
+void pl_test_bytes_fill(void *data, uint64_t bytes, uint64_t seed)
+{
+	uint8_t *at = data;
+
+	for (uint64_t i = 0; i < bytes; i += 8) {
+		uint64_t word = (seed + i / 8 + 1) * 0x9e3779b97f4a7c15u;
+		memcpy(at + i, &word, bytes - i < 8 ? bytes - i : 8);
+	}
+}
+
+void pl_test_bytes_check(const void *data, uint64_t bytes, uint64_t seed)
+{
+	const uint8_t *at = data;
+
+	for (uint64_t i = 0; i < bytes; i += 8) {
+		uint64_t word = (seed + i / 8 + 1) * 0x9e3779b97f4a7c15u;
+		assert(!memcmp(at + i, &word, bytes - i < 8 ? bytes - i : 8));
+	}
+}
+
+int pl_test_record_send(struct pl_lane *lane, uint64_t number, uint32_t len_bytes, uint64_t bulk_bytes,
+			enum pl_lane_how how)
+{
+	struct pl_wire_head head = {.len_bytes = len_bytes,
+				    .op = (uint16_t)(number & 0x3ff),
+				    .flags = PL_WIRE_ASK,
+				    .ticket = number,
+				    .bulk_bytes = bulk_bytes};
+	void *room;
+	int r = pl_lane_reserve(lane, len_bytes, &room);
+
+	if (r)
+		return r;
+	assert((uintptr_t)room % PL_WIRE_ALIGN == 0);
+	memcpy(room, &head, sizeof(head));
+	pl_test_bytes_fill((uint8_t *)room + sizeof(head), len_bytes - sizeof(head), number);
+	return pl_lane_commit(lane, len_bytes, how);
+}
+
+void pl_test_record_check(const struct pl_wire_head *head, uint64_t number, uint32_t len_bytes, uint64_t bulk_bytes)
+{
+	assert((uintptr_t)head % PL_WIRE_ALIGN == 0);
+	assert(head->ticket == number && head->op == (number & 0x3ff) && head->flags == PL_WIRE_ASK);
+	assert(head->len_bytes == len_bytes && head->bulk_bytes == bulk_bytes);
+	pl_test_bytes_check(head + 1, len_bytes - sizeof(*head), number);
+}
+
+void pl_test_record_expect(struct pl_lane *lane, uint64_t number, uint32_t len_bytes, uint64_t bulk_bytes)
+{
+	const struct pl_wire_head *head = NULL;
+	int r = pl_lane_recv(lane, UINT64_MAX, &head);
+
+	assert(!r);
+	pl_test_record_check(head, number, len_bytes, bulk_bytes);
+}
