@@ -1,0 +1,325 @@
+/*
+ * The control socket: after its greeting a local client sends one line of JSON and gets one back.
+ *   {"do":"info"}                   about the daemon
+ *   {"do":"sessions"}               one object a session
+ *   {"do":"kill","session":NUMBER}  ends it
+ * Users who are neither ours nor root see and end only their own sessions.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/wait.h"
+#include "server/daemon-internal.h"
+
+#define JSON_DEPTH_MAX 4
+
+static void put_u64(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static void put_text(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, value ? json_object_new_string(value) : NULL);
+}
+
+/* ---- answers ---- */
+
+static void json_putp(struct json_object **object)
+{
+	json_object_put(*object);
+}
+
+/* Sends what is left; closes when all is out. */
+static void answer_send(struct pl_conn *conn)
+{
+	while (conn->text_sent < conn->text_bytes) {
+		ssize_t n = send(conn->source.fd, conn->text + conn->text_sent, conn->text_bytes - conn->text_sent,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0)
+			break;
+		conn->text_sent += (size_t)n;
+	}
+	pl_conn_close(conn);
+}
+
+/* Takes over `answer`. */
+static void answer_give(struct pl_conn *conn, struct json_object *answer)
+{
+	const char *text;
+	size_t bytes = 0;
+
+	if (conn->state != PL_CONN_ANSWER)
+		pl_conn_state_set(conn, PL_CONN_ANSWER, PL_CONTROL_ANSWER_MS, EPOLLOUT);
+	text = json_object_to_json_string_length(answer, JSON_C_TO_STRING_PLAIN, &bytes);
+	free(conn->text);
+	conn->text = text ? malloc(bytes + 1) : NULL;
+	if (conn->text) {
+		memcpy(conn->text, text, bytes);
+		conn->text[bytes] = '\n';
+		conn->text_bytes = bytes + 1;
+		conn->text_sent = 0;
+	}
+	json_object_put(answer);
+	if (conn->text)
+		answer_send(conn);
+	else
+		pl_conn_close(conn);
+}
+
+static struct json_object *answer_new(bool ok)
+{
+	struct json_object *answer = json_object_new_object();
+
+	json_object_object_add(answer, "ok", json_object_new_boolean(ok));
+	return answer;
+}
+
+static void answer_error(struct pl_conn *conn, const char *text)
+{
+	struct json_object *answer = answer_new(false);
+
+	put_text(answer, "error", text);
+	answer_give(conn, answer);
+}
+
+static bool may_see(const struct pl_conn *conn, const struct pl_pool_worker *worker)
+{
+	return conn->uid == 0 || conn->uid == geteuid() || (worker->local && worker->uid == conn->uid);
+}
+
+static uint64_t rss_bytes(pid_t pid)
+{
+	unsigned long long size, resident;
+	char path[64];
+	FILE *file;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	n = fscanf(file, "%llu %llu", &size, &resident);
+	fclose(file);
+	return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* The shared page is the worker's: a driver that was taken over may have written anything there. */
+static struct json_object *session_describe(struct pl_pool_worker *worker, uint64_t now_ns)
+{
+	struct json_object *session = json_object_new_object();
+	struct pl_worker_shared *shared = worker->shared;
+	char program[sizeof(shared->program)];
+
+	memcpy(program, shared->program, sizeof(program));
+	program[sizeof(program) - 1] = '\0';
+	for (char *c = program; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	put_u64(session, "id", worker->session);
+	put_u64(session, "client_pid", shared->client_pid);
+	put_text(session, "program", program);
+	json_object_object_add(session, "uid", worker->local ? json_object_new_int64(worker->uid) : NULL);
+	put_text(session, "link", worker->local ? "shm" : "tcp");
+	put_u64(session, "age_ms", (now_ns - worker->since_ns) / 1000000u);
+	put_u64(session, "lanes", atomic_load(&shared->lanes));
+	put_u64(session, "objects", atomic_load(&shared->objects));
+	put_u64(session, "memory_bytes", atomic_load(&shared->memory_bytes));
+	put_u64(session, "asks", atomic_load(&shared->asks));
+	put_u64(session, "posts", atomic_load(&shared->posts));
+	put_u64(session, "refused", atomic_load(&shared->refused));
+	put_u64(session, "bytes_in", atomic_load(&shared->bytes_in));
+	put_u64(session, "bytes_out", atomic_load(&shared->bytes_out));
+	put_u64(session, "wakes", atomic_load(&shared->wakes));
+	put_u64(session, "spins", atomic_load(&shared->spins));
+	put_u64(session, "sleeps", atomic_load(&shared->sleeps));
+	put_u64(session, "worker_pid", (uint64_t)worker->pid);
+	put_u64(session, "rss_bytes", rss_bytes(worker->pid));
+	return session;
+}
+
+static void sessions_answer(struct pl_conn *conn)
+{
+	struct json_object *answer = answer_new(true), *list = json_object_new_array();
+	uint64_t now_ns = pl_now_ns();
+
+	for (struct pl_pool_worker *worker = conn->daemon->pool.first; worker; worker = worker->next)
+		if (worker->phase == PL_POOL_SERVING && may_see(conn, worker))
+			json_object_array_add(list, session_describe(worker, now_ns));
+	json_object_object_add(answer, "sessions", list);
+	answer_give(conn, answer);
+}
+
+static struct json_object *limits_describe(const struct pl_daemon_options *options)
+{
+	struct json_object *limits = json_object_new_object();
+
+	put_u64(limits, "sessions", options->sessions_max);
+	put_u64(limits, "lanes", options->lanes_max);
+	put_u64(limits, "objects", options->quota[PL_QUOTA_OBJECTS]);
+	put_u64(limits, "memory_bytes", options->quota[PL_QUOTA_MEMORY]);
+	put_u64(limits, "host_bytes", options->quota[PL_QUOTA_HOST]);
+	put_u64(limits, "inflight_bytes", options->quota[PL_QUOTA_INFLIGHT]);
+	put_u64(limits, "arena_bytes", options->arena_bytes);
+	return limits;
+}
+
+static void info_answer(struct pl_conn *conn)
+{
+	struct json_object *answer = answer_new(true), *listeners = json_object_new_array();
+	const struct pl_daemon *daemon = conn->daemon;
+	const struct pl_daemon_options *options = daemon->options;
+	const struct pl_pool *pool = &daemon->pool;
+	char hash[32];
+
+	for (uint32_t i = 0; i < daemon->listeners_count; i++)
+		json_object_array_add(listeners, json_object_new_string(daemon->listeners[i].address));
+	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)options->backend->api_hash);
+	put_text(answer, "version", options->version);
+	put_u64(answer, "pid", (uint64_t)getpid());
+	put_u64(answer, "uid", geteuid());
+	put_u64(answer, "uptime_ms", (pl_now_ns() - daemon->started_ns) / 1000000u);
+	put_text(answer, "api", options->backend->name);
+	put_text(answer, "api_hash", hash);
+	put_text(answer, "library", options->library);
+	json_object_object_add(answer, "listeners", listeners);
+	put_u64(answer, "spares", options->spares);
+	put_u64(answer, "workers_ready", pool->ready);
+	put_u64(answer, "workers_starting", pool->starting);
+	put_u64(answer, "sessions", pool->serving);
+	put_u64(answer, "sessions_waiting", daemon->conns.waiting);
+	put_u64(answer, "sessions_total", pool->sessions_made);
+	put_u64(answer, "refused_total", daemon->refused);
+	put_u64(answer, "crashes_total", pool->crashes);
+	put_text(answer, "start_failure", pool->failures ? pool->reason : NULL);
+	json_object_object_add(answer, "limits", limits_describe(options));
+	answer_give(conn, answer);
+}
+
+static void kill_answer(struct pl_conn *conn, struct json_object *request)
+{
+	struct json_object *id = NULL;
+	struct pl_pool_worker *worker = NULL;
+
+	if (json_object_object_get_ex(request, "session", &id) && json_object_is_type(id, json_type_int))
+		worker = pl_pool_find(conn->daemon, json_object_get_uint64(id));
+	if (!worker || !may_see(conn, worker)) {
+		answer_error(conn, "no such session");
+		return;
+	}
+	pl_log_info("session %llu: ended at the request of uid %d", (unsigned long long)worker->session,
+		    (int)conn->uid);
+	pl_pool_kill(worker);
+	answer_give(conn, answer_new(true));
+}
+
+/* ---- requests ---- */
+
+void pl_control_counted(struct pl_daemon *daemon)
+{
+	daemon->pool.counting = 0;
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
+		worker->counting = false;
+	for (struct pl_conn *conn = daemon->conns.first, *next; conn; conn = next) {
+		next = conn->next;
+		if (conn->state == PL_CONN_COUNTING)
+			sessions_answer(conn);
+	}
+}
+
+static void request_handle(struct pl_conn *conn)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+	pl_cleanup(json_putp) struct json_object *request = NULL;
+	struct json_object *verb = NULL;
+	const char *what = NULL;
+
+	if (tokener)
+		request = json_tokener_parse_ex(tokener, conn->text, (int)conn->text_bytes);
+	json_tokener_free(tokener);
+	if (json_object_is_type(request, json_type_object) && json_object_object_get_ex(request, "do", &verb) &&
+	    json_object_is_type(verb, json_type_string))
+		what = json_object_get_string(verb);
+	if (!what) {
+		answer_error(conn, "not a request: one line, {\"do\":\"info\"|\"sessions\"|\"kill\"}");
+	} else if (!strcmp(what, "info")) {
+		info_answer(conn);
+	} else if (!strcmp(what, "sessions")) {
+		pl_conn_state_set(conn, PL_CONN_COUNTING, PL_CONTROL_COUNT_MS, 0);
+		pl_pool_count(conn->daemon);
+		if (!conn->daemon->pool.counting)
+			pl_control_counted(conn->daemon);
+	} else if (!strcmp(what, "kill")) {
+		kill_answer(conn, request);
+	} else {
+		answer_error(conn, "unknown request: the tool is newer than the server");
+	}
+}
+
+static void request_read(struct pl_conn *conn)
+{
+	ssize_t n = recv(conn->source.fd, conn->text + conn->text_bytes, PL_CONTROL_REQUEST_MAX - conn->text_bytes,
+			 MSG_DONTWAIT);
+	char *newline;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		pl_conn_close(conn);
+		return;
+	}
+	conn->text_bytes += (size_t)n;
+	newline = memchr(conn->text, '\n', conn->text_bytes);
+	if (newline) {
+		conn->text_bytes = (size_t)(newline - conn->text);
+		request_handle(conn);
+	} else if (conn->text_bytes == PL_CONTROL_REQUEST_MAX) {
+		answer_error(conn, "the request is too long");
+	}
+}
+
+void pl_control_ready(struct pl_conn *conn, uint32_t events)
+{
+	switch (conn->state) {
+	case PL_CONN_REQUEST:
+		request_read(conn);
+		return;
+	case PL_CONN_ANSWER:
+		if (events & (EPOLLERR | EPOLLHUP))
+			pl_conn_close(conn);
+		else
+			answer_send(conn);
+		return;
+	default: /* counting: it hung up */
+		pl_conn_close(conn);
+	}
+}
+
+void pl_control_start(struct pl_conn *conn)
+{
+	struct pl_hello_reply reply = {
+		.magic = PL_HELLO_MAGIC,
+		.major = PL_HELLO_MAJOR,
+		.minor = PL_HELLO_MINOR,
+		.status = PL_HELLO_OK,
+		.api_hash = conn->daemon->options->backend->api_hash,
+	};
+
+	conn->text = malloc(PL_CONTROL_REQUEST_MAX);
+	if (!conn->text) {
+		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "the server is out of memory");
+		return;
+	}
+	if (send(conn->source.fd, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof(reply)) {
+		pl_conn_close(conn);
+		return;
+	}
+	pl_conn_state_set(conn, PL_CONN_REQUEST, PL_CONTROL_ANSWER_MS, EPOLLIN);
+}

@@ -1,0 +1,145 @@
+/* Between the files of the daemon; daemon.h is for everybody else.  Everything here belongs to the daemon's thread. */
+#ifndef PL_SERVER_DAEMON_INTERNAL_H
+#define PL_SERVER_DAEMON_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "server/daemon.h"
+#include "server/hand.h"
+#include "server/listener.h"
+#include "server/loop.h"
+#include "server/worker.h"
+
+#define PL_CONTROL_REQUEST_MAX 4096 /* limit: bytes of one request line */
+#define PL_CONTROL_ANSWER_MS   5000 /* limit: from the end of the greeting to the end of the answer */
+#define PL_CONTROL_COUNT_MS    200  /* workers that do not report their counters by then are shown as last known */
+
+/* ---- connections: from accept to the hand-over ---- */
+
+enum pl_conn_state {
+	PL_CONN_GREETING, /* its hello is not whole yet */
+	PL_CONN_WAITING,  /* for a worker */
+	PL_CONN_REQUEST,  /* control: its line is not whole yet */
+	PL_CONN_COUNTING, /* control: until the workers have written their counters */
+	PL_CONN_ANSWER,   /* control: until it has read all */
+};
+
+struct pl_conn {
+	struct pl_source source;
+	struct pl_daemon *daemon;
+	struct pl_conn *next, *prev;       /* oldest first */
+	enum pl_conn_state state;
+	uint64_t deadline_ns;
+	bool local;
+	uid_t uid;                         /* local: the peer's */
+	pid_t pid;
+	struct pl_hello hello;
+	uint32_t hello_bytes;              /* so far */
+	char *text;                        /* control: request, then answer; owned */
+	size_t text_bytes, text_sent;
+};
+
+struct pl_conns {
+	struct pl_conn *first, *last;
+	uint32_t half_open, waiting;       /* how many are in these states; half open: all but WAITING */
+};
+
+void pl_conns_accept(struct pl_daemon *daemon, struct pl_listener *listener);
+/* Ends those whose time is over.  Return: when the next one's is; UINT64_MAX = never. */
+uint64_t pl_conns_expire(struct pl_daemon *daemon, uint64_t now_ns);
+struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon); /* the oldest, or NULL */
+void pl_conn_state_set(struct pl_conn *conn, enum pl_conn_state state, uint64_t ms_max, uint32_t events);
+void pl_conn_close(struct pl_conn *conn);
+void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- control: control.c ---- */
+
+void pl_control_start(struct pl_conn *conn);
+void pl_control_ready(struct pl_conn *conn, uint32_t events); /* the connection has news */
+void pl_control_counted(struct pl_daemon *daemon);            /* all workers have, or the time is over */
+
+/* ---- workers as the daemon sees them: pool.c ---- */
+
+enum pl_pool_phase {
+	PL_POOL_STARTING, /* loads its driver */
+	PL_POOL_READY,
+	PL_POOL_SERVING,
+	PL_POOL_BROKEN,   /* was told to end */
+};
+
+struct pl_pool_worker {
+	struct pl_source source;           /* our end of the socket pair */
+	struct pl_daemon *daemon;
+	struct pl_pool_worker *next, *prev;
+	pid_t pid;
+	enum pl_pool_phase phase;
+	uint64_t since_ns;                 /* of this phase */
+	uint32_t slot;                     /* of its secret */
+	struct pl_worker_shared *shared;
+	bool deaf;                         /* its end of the socket pair is closed */
+	bool reaped;                       /* its pid may belong to somebody else now */
+	bool counting;                     /* was asked for its counters */
+	uint64_t session;
+	bool local;
+	uid_t uid;                         /* of the client, local only */
+	char reason[PL_HAND_TEXT_MAX];     /* why it did not start */
+};
+
+struct pl_pool {
+	struct pl_pool_worker *first, *last;
+	uint32_t starting, ready, serving, broken;
+	uint32_t failures;                 /* starts that failed one after the other */
+	uint64_t retry_ns;                 /* no start before that */
+	uint64_t progress_ns;              /* when a worker became ready last */
+	char reason[PL_HAND_TEXT_MAX];     /* of the last failure */
+	bool *slots;                       /* in use */
+	uint32_t slots_count;
+	uint32_t counting;                 /* workers that owe an answer to PL_HAND_COUNT */
+	uint64_t sessions_made, crashes;
+};
+
+int pl_pool_init(struct pl_daemon *daemon);
+void pl_pool_fini(struct pl_daemon *daemon);      /* all workers have ended */
+/* Starts what is missing, gives sessions to who is ready.  Return: when to call again; UINT64_MAX = after the next
+ * event. */
+uint64_t pl_pool_settle(struct pl_daemon *daemon, uint64_t now_ns);
+void pl_pool_reap(struct pl_daemon *daemon);      /* SIGCHLD */
+void pl_pool_stop(struct pl_daemon *daemon, int sig);
+void pl_pool_count(struct pl_daemon *daemon);     /* asks all for their counters; pl_control_counted() follows */
+struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session);
+void pl_pool_kill(struct pl_pool_worker *worker);
+const uint8_t *pl_pool_secret(const struct pl_pool_worker *worker); /* 16 bytes */
+
+/* ---- the daemon ---- */
+
+/* In memory that a forked worker finds empty. */
+struct pl_secrets {
+	char token[PL_TOKEN_MAX];          /* zero-padded; "" = none */
+	uint8_t sessions[][16];            /* by slot */
+};
+
+struct pl_daemon {
+	const struct pl_daemon_options *options;
+	struct pl_loop loop;
+	struct pl_source signals;
+	struct pl_listener listeners[PL_DAEMON_LISTENERS_MAX];
+	uint32_t listeners_count;
+	int spare_fd;                      /* closed to make room for one refusal when there are no more */
+	int ready_fd;
+	bool stopping;
+	uint64_t started_ns;
+	struct pl_conns conns;
+	struct pl_pool pool;
+	struct pl_secrets *secrets;
+	size_t secrets_bytes;
+	uint64_t refused;                  /* greetings */
+};
+
+/* At the first sign of a usable worker, or that there is none: */
+void pl_daemon_ready(struct pl_daemon *daemon, bool usable);
+
+#endif

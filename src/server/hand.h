@@ -1,0 +1,44 @@
+/*
+ * What daemon and worker say to each other: fixed messages over a SEQPACKET socket pair, with at most one file
+ * descriptor.  The worker trusts the daemon; the daemon checks what a worker says, since a driver in it may have been
+ * turned against us by a client.
+ */
+#ifndef PL_SERVER_HAND_H
+#define PL_SERVER_HAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/wire.h"
+
+#define PL_HAND_TEXT_MAX 160 /* limit: bytes of a worker's reason, its NUL included */
+
+enum pl_hand_kind {
+	PL_HAND_READY = 1, /* worker: the driver is loaded */
+	PL_HAND_FAILED,    /* worker: it is not, `text` says why; the worker ends */
+	PL_HAND_SESSION,   /* daemon: serve this client; with its connection */
+	PL_HAND_LANE,      /* daemon: one more lane; with its connection */
+	PL_HAND_COUNT,     /* daemon: write the counters to the shared page */
+	PL_HAND_COUNTED,   /* worker: done */
+};
+
+struct pl_hand {
+	uint32_t kind;           /* enum pl_hand_kind */
+	bool local;              /* SESSION: unix socket, memory can be shared */
+	uint64_t session;        /* SESSION */
+	uint8_t secret[16];      /* SESSION */
+	struct pl_hello hello;   /* SESSION, LANE; without the token */
+	char text[PL_HAND_TEXT_MAX]; /* FAILED */
+};
+
+/** pl_hand_send() - never blocks
+ * @fd: goes along (stays open here); -1 = none
+ * Return: 0; fatal -EAGAIN: the other side does not read; -EPIPE: it is gone; -errno. */
+int pl_hand_send(int socket, const struct pl_hand *hand, int fd);
+
+/** pl_hand_recv() - never blocks
+ * @fd_out: close-on-exec, -1 = none came; owned by the caller.  NULL: the kernel drops whatever was sent along
+ * Return: 0; -EAGAIN: nothing there (not logged); fatal -EPIPE: the other side is gone; -EPROTO: not a message. */
+int pl_hand_recv(int socket, struct pl_hand *hand_out, int *fd_out);
+
+#endif

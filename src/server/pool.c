@@ -1,0 +1,462 @@
+/* Workers as the daemon sees them: started ahead of need, given a session each, watched, reaped, counted. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/wait.h"
+#include "server/daemon-internal.h"
+
+#define LIVED_WELL_NS 10000000000ull /* a spare that dies later than this was not a failed start */
+
+static struct pl_pool_worker *worker_of(struct pl_source *source)
+{
+	return (struct pl_pool_worker *)((char *)source - offsetof(struct pl_pool_worker, source));
+}
+
+static uint32_t *phase_count(struct pl_pool_worker *worker)
+{
+	struct pl_pool *pool = &worker->daemon->pool;
+
+	switch (worker->phase) {
+	case PL_POOL_STARTING:
+		return &pool->starting;
+	case PL_POOL_READY:
+		return &pool->ready;
+	case PL_POOL_SERVING:
+		return &pool->serving;
+	default:
+		return &pool->broken;
+	}
+}
+
+static void phase_set(struct pl_pool_worker *worker, enum pl_pool_phase phase)
+{
+	--*phase_count(worker);
+	worker->phase = phase;
+	++*phase_count(worker);
+	worker->since_ns = pl_now_ns();
+}
+
+const uint8_t *pl_pool_secret(const struct pl_pool_worker *worker)
+{
+	return worker->daemon->secrets->sessions[worker->slot];
+}
+
+struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session)
+{
+	struct pl_pool_worker *worker = daemon->pool.first;
+
+	while (worker && !(worker->phase == PL_POOL_SERVING && worker->session == session))
+		worker = worker->next;
+	return worker;
+}
+
+void pl_pool_kill(struct pl_pool_worker *worker)
+{
+	if (worker->phase != PL_POOL_BROKEN)
+		phase_set(worker, PL_POOL_BROKEN);
+	if (!worker->reaped)
+		kill(worker->pid, SIGKILL);
+}
+
+int pl_pool_init(struct pl_daemon *daemon)
+{
+	struct pl_pool *pool = &daemon->pool;
+
+	pool->slots_count = daemon->options->sessions_max + daemon->options->spares + PL_DAEMON_STARTING_MAX;
+	pool->slots = calloc(pool->slots_count, sizeof(*pool->slots));
+	daemon->secrets_bytes = sizeof(*daemon->secrets) + pool->slots_count * sizeof(daemon->secrets->sessions[0]);
+	daemon->secrets = mmap(NULL, daemon->secrets_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (daemon->secrets == MAP_FAILED)
+		daemon->secrets = NULL;
+	if (!pool->slots || !daemon->secrets)
+		return pl_err(-ENOMEM);
+	madvise(daemon->secrets, daemon->secrets_bytes, MADV_DONTDUMP);
+	if (madvise(daemon->secrets, daemon->secrets_bytes, MADV_WIPEONFORK) < 0)
+		pl_log_debug("workers inherit the secrets: no MADV_WIPEONFORK");
+	return 0;
+}
+
+void pl_pool_fini(struct pl_daemon *daemon)
+{
+	free(daemon->pool.slots);
+	daemon->pool.slots = NULL;
+	if (daemon->secrets)
+		munmap(daemon->secrets, daemon->secrets_bytes);
+	daemon->secrets = NULL;
+}
+
+/* ---- starting ---- */
+
+static void start_failed(struct pl_daemon *daemon, const char *reason)
+{
+	struct pl_pool *pool = &daemon->pool;
+	uint64_t wait_ms = PL_DAEMON_BACKOFF_MS_MIN;
+	struct pl_conn *conn;
+	bool news = strcmp(pool->reason, reason) != 0 || !pool->failures;
+
+	for (uint32_t i = 0; i < pool->failures && wait_ms < PL_DAEMON_BACKOFF_MS_MAX; i++)
+		wait_ms *= 2;
+	if (wait_ms > PL_DAEMON_BACKOFF_MS_MAX)
+		wait_ms = PL_DAEMON_BACKOFF_MS_MAX;
+	pool->failures++;
+	pool->retry_ns = pl_now_ns() + wait_ms * 1000000u;
+	if (reason != pool->reason)
+		snprintf(pool->reason, sizeof(pool->reason), "%s", reason);
+	pl_log(news ? PL_LOG_ERROR : PL_LOG_INFO, "a worker did not start: %s; next try in %llu ms", pool->reason,
+	       (unsigned long long)wait_ms);
+	pl_daemon_ready(daemon, false);
+	conn = pl_conns_waiting(daemon); /* one failure, one refusal; all, when nobody is left to wait for */
+	while (conn) {
+		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "%s", pool->reason);
+		conn = pool->starting || pool->ready ? NULL : pl_conns_waiting(daemon);
+	}
+}
+
+/* SIGCHLD tells of the end: here only news. */
+static void worker_ready(struct pl_source *source, uint32_t events)
+{
+	struct pl_pool_worker *worker = worker_of(source);
+	struct pl_daemon *daemon = worker->daemon;
+	struct pl_hand hand;
+
+	(void)events;
+	for (;;) {
+		int r = pl_hand_recv(worker->source.fd, &hand, NULL);
+
+		if (r == -EAGAIN)
+			return;
+		if (r < 0) {
+			pl_loop_mute(&daemon->loop, &worker->source);
+			worker->deaf = true;
+			if (r != -EPIPE)
+				pl_pool_kill(worker);
+			return;
+		}
+		if (hand.kind == PL_HAND_READY && worker->phase == PL_POOL_STARTING) {
+			pl_log_debug("worker %d is ready after %llu ms", (int)worker->pid,
+				     (unsigned long long)((pl_now_ns() - worker->since_ns) / 1000000u));
+			phase_set(worker, PL_POOL_READY);
+			daemon->pool.progress_ns = worker->since_ns;
+			pl_daemon_ready(daemon, true);
+		} else if (hand.kind == PL_HAND_FAILED && worker->phase == PL_POOL_STARTING) {
+			snprintf(worker->reason, sizeof(worker->reason), "%s", hand.text);
+		} else if (hand.kind == PL_HAND_COUNTED && worker->counting) {
+			worker->counting = false;
+			if (!--daemon->pool.counting)
+				pl_control_counted(daemon);
+		}
+	}
+}
+
+static struct pl_worker_shared *shared_make(void)
+{
+	struct pl_worker_shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+					       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return shared == MAP_FAILED ? NULL : shared;
+}
+
+/* What the child needs; on its stack, so that nothing of the daemon's heap is. */
+__attribute__((noreturn)) static void worker_become(const struct pl_daemon *daemon, int control,
+						    struct pl_worker_shared *shared, pid_t parent)
+{
+	const struct pl_daemon_options *options = daemon->options;
+	struct pl_worker_config config = {
+		.backend = options->backend,
+		.library = options->library,
+		.arena_bytes = options->arena_bytes,
+		.lanes_max = options->lanes_max,
+		.log_level = options->log_level,
+		.parent = parent,
+	};
+
+	memcpy(config.quota, options->quota, sizeof(config.quota));
+	pl_worker_main(&config, control, shared);
+}
+
+static void worker_free(struct pl_source *source)
+{
+	struct pl_pool_worker *worker = worker_of(source);
+
+	if (worker->source.fd >= 0)
+		close(worker->source.fd);
+	if (worker->shared)
+		munmap(worker->shared, sizeof(*worker->shared));
+	free(worker);
+}
+
+static uint32_t slot_take(struct pl_pool *pool)
+{
+	uint32_t slot = 0;
+
+	while (slot < pool->slots_count && pool->slots[slot])
+		slot++;
+	if (slot < pool->slots_count)
+		pool->slots[slot] = true;
+	return slot;
+}
+
+static void worker_enlist(struct pl_pool_worker *worker)
+{
+	struct pl_pool *pool = &worker->daemon->pool;
+
+	worker->prev = pool->last;
+	*(pool->last ? &pool->last->next : &pool->first) = worker;
+	pool->last = worker;
+	++*phase_count(worker);
+}
+
+/* Return: 0; fatal: explained in `why`. */
+static int worker_fork(struct pl_daemon *daemon, struct pl_pool_worker *worker, const char **why_out)
+{
+	pid_t parent = getpid();
+	int ends[2];
+
+	*why_out = "no socket pair for a worker (out of file descriptors?)";
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return pl_err(-errno);
+	worker->source.fd = ends[0];
+	*why_out = "no process for a worker: see ulimit -u and the cgroup's limits";
+	worker->pid = fork();
+	if (!worker->pid)
+		worker_become(daemon, ends[1], worker->shared, parent);
+	close(ends[1]);
+	if (worker->pid < 0)
+		return pl_err(-errno);
+	madvise(worker->shared, sizeof(*worker->shared), MADV_DONTFORK); /* the next worker must not see it */
+	return pl_trace(pl_loop_add(&daemon->loop, &worker->source, EPOLLIN));
+}
+
+static int worker_start(struct pl_daemon *daemon)
+{
+	struct pl_pool_worker *worker = calloc(1, sizeof(*worker));
+	const char *why = "no memory for another worker";
+	int r = -ENOMEM;
+
+	if (worker) {
+		*worker = (struct pl_pool_worker){
+			.source = { .fd = -1, .ready = worker_ready, .release = worker_free },
+			.daemon = daemon,
+			.phase = PL_POOL_STARTING,
+			.since_ns = pl_now_ns(),
+			.shared = shared_make(),
+			.slot = slot_take(&daemon->pool),
+		};
+		if (worker->shared && worker->slot < daemon->pool.slots_count)
+			r = worker_fork(daemon, worker, &why);
+	}
+	if (!r) {
+		worker_enlist(worker);
+		return 0;
+	}
+	if (worker && worker->pid > 0)
+		kill(worker->pid, SIGKILL); /* unknown to pl_pool_reap(), which collects it all the same */
+	if (worker && worker->slot < daemon->pool.slots_count)
+		daemon->pool.slots[worker->slot] = false;
+	if (worker)
+		worker_free(&worker->source);
+	start_failed(daemon, why);
+	return pl_trace(r);
+}
+
+/* ---- giving sessions ---- */
+
+static struct pl_pool_worker *worker_find(struct pl_daemon *daemon, enum pl_pool_phase phase)
+{
+	struct pl_pool_worker *worker = daemon->pool.first;
+
+	while (worker && worker->phase != phase)
+		worker = worker->next;
+	return worker;
+}
+
+static void session_note(struct pl_pool_worker *worker, const struct pl_conn *conn, const struct pl_hand *hand)
+{
+	struct pl_worker_shared *shared = worker->shared;
+
+	worker->session = hand->session;
+	worker->local = conn->local;
+	worker->uid = conn->uid;
+	memcpy(shared->program, hand->hello.program, sizeof(shared->program));
+	shared->client_pid = conn->local ? (uint32_t)conn->pid : hand->hello.pid;
+	atomic_store(&shared->started_ns, pl_now_ns());
+	phase_set(worker, PL_POOL_SERVING);
+}
+
+static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct pl_pool_worker *worker)
+{
+	struct pl_hand hand = { .kind = PL_HAND_SESSION, .local = conn->local, .hello = conn->hello };
+	uint8_t *secret = daemon->secrets->sessions[worker->slot];
+
+	if (getrandom(secret, 16, 0) != 16) {
+		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "the server has no randomness");
+		return;
+	}
+	hand.session = ++daemon->pool.sessions_made;
+	memcpy(hand.secret, secret, sizeof(hand.secret));
+	fcntl(conn->source.fd, F_SETFL, fcntl(conn->source.fd, F_GETFL) & ~O_NONBLOCK);
+	if (pl_hand_send(worker->source.fd, &hand, conn->source.fd) < 0) {
+		pl_pool_kill(worker); /* the connection waits for another one */
+		return;
+	}
+	session_note(worker, conn, &hand);
+	daemon->pool.failures = 0;
+	pl_log_info("session %llu: %s (pid %u), worker %d", (unsigned long long)hand.session, hand.hello.program,
+		    worker->shared->client_pid, (int)worker->pid);
+	pl_conn_close(conn);
+}
+
+static uint64_t starting_expire(struct pl_daemon *daemon, uint64_t now_ns)
+{
+	uint64_t next_ns = UINT64_MAX;
+
+	if (!daemon->pool.starting)
+		return next_ns;
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
+		uint64_t end_ns = worker->since_ns + PL_DAEMON_START_MS_MAX * 1000000ull;
+
+		if (worker->phase != PL_POOL_STARTING)
+			continue;
+		if (end_ns <= now_ns) {
+			snprintf(worker->reason, sizeof(worker->reason), "the driver did not load within %u s",
+				 PL_DAEMON_START_MS_MAX / 1000);
+			kill(worker->pid, SIGKILL);
+		} else if (end_ns < next_ns) {
+			next_ns = end_ns;
+		}
+	}
+	return next_ns;
+}
+
+uint64_t pl_pool_settle(struct pl_daemon *daemon, uint64_t now_ns)
+{
+	struct pl_pool *pool = &daemon->pool;
+	uint64_t next_ns = starting_expire(daemon, now_ns);
+
+	if (daemon->stopping)
+		return next_ns;
+	while (pool->ready && daemon->conns.waiting)
+		session_give(daemon, pl_conns_waiting(daemon), worker_find(daemon, PL_POOL_READY));
+	while (pool->ready + pool->starting < daemon->options->spares + daemon->conns.waiting) {
+		if (pool->starting >= PL_DAEMON_STARTING_MAX)
+			break;
+		if (now_ns < pool->retry_ns)
+			return pool->retry_ns < next_ns ? pool->retry_ns : next_ns;
+		if (worker_start(daemon) < 0)
+			return pool->retry_ns;
+	}
+	return next_ns;
+}
+
+void pl_pool_count(struct pl_daemon *daemon)
+{
+	static const struct pl_hand hand = { .kind = PL_HAND_COUNT };
+
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
+		if (worker->phase != PL_POOL_SERVING || worker->counting || worker->deaf)
+			continue;
+		if (pl_hand_send(worker->source.fd, &hand, -1) < 0)
+			continue;
+		worker->counting = true;
+		daemon->pool.counting++;
+	}
+}
+
+/* ---- ends ---- */
+
+static void session_ended(struct pl_pool_worker *worker, enum pl_pool_phase phase, int status)
+{
+	struct pl_pool *pool = &worker->daemon->pool;
+	char program[sizeof(worker->shared->program)];
+
+	memcpy(program, worker->shared->program, sizeof(program));
+	program[sizeof(program) - 1] = '\0';
+	if (phase == PL_POOL_BROKEN || worker->daemon->stopping) {
+		pl_log_info("session %llu: %s (pid %u) was ended by us", (unsigned long long)worker->session, program,
+			    worker->shared->client_pid);
+	} else if (WIFSIGNALED(status)) {
+		pool->crashes++;
+		pl_log_error("session %llu: worker %d died of signal %d (%s) while it served %s (pid %u); "
+			     "the client sees its device as lost",
+			     (unsigned long long)worker->session, (int)worker->pid, WTERMSIG(status),
+			     strsignal(WTERMSIG(status)), program, worker->shared->client_pid);
+	} else {
+		pl_log(WIFEXITED(status) && WEXITSTATUS(status) ? PL_LOG_WARN : PL_LOG_INFO,
+		       "session %llu: %s (pid %u) has ended, worker %d: exit status %d",
+		       (unsigned long long)worker->session, program, worker->shared->client_pid, (int)worker->pid,
+		       WEXITSTATUS(status));
+	}
+}
+
+/* A worker that never had a session has ended. */
+static void spare_ended(struct pl_pool_worker *worker, enum pl_pool_phase phase, int status)
+{
+	struct pl_daemon *daemon = worker->daemon;
+	char reason[PL_HAND_TEXT_MAX];
+
+	if (daemon->stopping)
+		return;
+	if (phase == PL_POOL_READY && pl_now_ns() - worker->since_ns > LIVED_WELL_NS)
+		daemon->pool.failures = 0;
+	if (worker->reason[0])
+		snprintf(reason, sizeof(reason), "%s", worker->reason);
+	else if (WIFSIGNALED(status))
+		snprintf(reason, sizeof(reason), "the driver killed its worker: signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(reason, sizeof(reason), "the driver ended its worker: exit status %d", WEXITSTATUS(status));
+	start_failed(daemon, reason);
+}
+
+static void worker_ended(struct pl_pool_worker *worker, int status)
+{
+	struct pl_daemon *daemon = worker->daemon;
+	struct pl_pool *pool = &daemon->pool;
+	enum pl_pool_phase phase;
+
+	worker->reaped = true;
+	if (!worker->deaf)
+		worker_ready(&worker->source, EPOLLIN); /* its last words */
+	phase = worker->phase;
+	--*phase_count(worker);
+	*(worker->prev ? &worker->prev->next : &pool->first) = worker->next;
+	*(worker->next ? &worker->next->prev : &pool->last) = worker->prev;
+	explicit_bzero(daemon->secrets->sessions[worker->slot], sizeof(daemon->secrets->sessions[0]));
+	pool->slots[worker->slot] = false;
+	if (worker->session)
+		session_ended(worker, phase, status);
+	else
+		spare_ended(worker, phase, status);
+	if (worker->counting && !--pool->counting)
+		pl_control_counted(daemon);
+	pl_loop_remove(&daemon->loop, &worker->source);
+}
+
+void pl_pool_reap(struct pl_daemon *daemon)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct pl_pool_worker *worker = daemon->pool.first;
+
+		while (worker && worker->pid != pid)
+			worker = worker->next;
+		if (worker)
+			worker_ended(worker, status);
+	}
+}
+
+void pl_pool_stop(struct pl_daemon *daemon, int sig)
+{
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
+		kill(worker->pid, sig);
+}

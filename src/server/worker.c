@@ -1,0 +1,416 @@
+#include "server/worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "link/shm/shm.h"
+#include "server/hand.h"
+
+/* Where arenas go, if nothing is there (a hint to mmap(), no more): far from where programs, heaps, libraries and
+ * sanitizers live, so that the client finds the same place free; a random GiB keeps the sessions of one client apart.
+ */
+#define ARENA_BASE_FIRST 0x680000000000u
+#define ARENA_BASE_STEP  (1ull << 30)
+#define ARENA_BASE_STEPS 8192u
+
+struct lane_thread {
+	struct worker *worker;
+	struct lane_thread *next, **link; /* under worker->lock */
+	struct pl_lane *lane;             /* under worker->lock; NULL until its greeting is answered */
+	int fd;
+	struct pl_hello_reply reply;
+};
+
+struct totals {
+	uint64_t bytes_in, bytes_out, wakes, spins, sleeps;
+};
+
+struct worker {
+	const struct pl_worker_config *config;
+	int control;
+	struct pl_worker_shared *shared;
+	struct pl_session_worker session;
+	uint8_t secret[16];
+	bool local;                       /* unix socket: lanes are shared memory */
+	pthread_mutex_t lock;
+	struct lane_thread *lanes;        /* under lock */
+	struct totals ended;              /* under lock: of lanes that are gone */
+};
+
+/* ---- becoming a worker ---- */
+
+static void limits_set(void)
+{
+	struct rlimit none = { 0, 0 }, files;
+
+	setrlimit(RLIMIT_CORE, &none);
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* PLENUM="" and not unset: our own ICD, where the loader finds it, must not lead the driver back to this server. */
+static void environment_clean(void)
+{
+	static const char *const ours[] = { "PLENUM_TOKEN", "PLENUM_TRACE", "PLENUM_STATS" };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		unsetenv(ours[i]);
+	setenv("PLENUM", "", 1);
+}
+
+/* Return: the control socket's number from now on. */
+static int files_close(int control)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0)
+		dup2(null, STDIN_FILENO);
+	if (fcntl(STDERR_FILENO, F_GETFD) < 0 && null >= 0)
+		dup2(null, STDERR_FILENO);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	if (control != STDERR_FILENO + 1)
+		control = dup3(control, STDERR_FILENO + 1, O_CLOEXEC);
+	if (close_range(STDERR_FILENO + 2, ~0u, 0) < 0)
+		for (long fd = STDERR_FILENO + 2; fd < sysconf(_SC_OPEN_MAX); fd++)
+			close((int)fd);
+	return control;
+}
+
+static void signals_reset(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int process_become(const struct pl_worker_config *config, int control)
+{
+	static char name[32];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != config->parent)
+		_exit(0); /* the daemon died before we could be told */
+	signals_reset();
+	setsid();
+	prctl(PR_SET_NAME, "plenum-worker");
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	limits_set();
+	control = files_close(control);
+	snprintf(name, sizeof(name), "plenum-worker %d", (int)getpid());
+	pl_log_init(name, config->log_level);
+	environment_clean();
+	return control;
+}
+
+/* ---- the session ---- */
+
+/* Return: 0 (also without an arena, where the system gives none: data then travels in the lanes). */
+static void arena_make(struct pl_session_worker *session, uint64_t bytes)
+{
+	pl_cleanup(pl_closep) int fd = memfd_create("plenum-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint32_t random = 0;
+	uintptr_t base;
+	void *at;
+
+	bytes &= ~4095ull;
+	if (!bytes)
+		return;
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		pl_log_warn("no shared memory of %llu bytes: %s; data is copied through the lanes",
+			    (unsigned long long)bytes, strerror(errno));
+		return;
+	}
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = (uint32_t)getpid();
+	base = ARENA_BASE_FIRST + random % ARENA_BASE_STEPS * ARENA_BASE_STEP;
+	at = mmap((void *)base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (at == MAP_FAILED) {
+		pl_log_warn("shared memory of %llu bytes can not be mapped: %s", (unsigned long long)bytes,
+			    strerror(errno));
+		return;
+	}
+	madvise(at, bytes, MADV_DONTDUMP);
+	session->arena = at;
+	session->arena_bytes = bytes;
+	session->arena_fd = pl_steal_fd(&fd);
+}
+
+static struct pl_hello_reply reply_make(const struct worker *worker)
+{
+	struct pl_hello_reply reply = {
+		.magic = PL_HELLO_MAGIC,
+		.major = PL_HELLO_MAJOR,
+		.minor = PL_HELLO_MINOR,
+		.status = PL_HELLO_OK,
+		.api_hash = worker->config->backend->api_hash,
+		.session = worker->session.id,
+		.arena_bytes = worker->session.arena_bytes,
+		.arena_base = (uintptr_t)worker->session.arena,
+		.worker_pid = (uint32_t)getpid(),
+	};
+
+	memcpy(reply.secret, worker->secret, sizeof(reply.secret));
+	return reply;
+}
+
+/* Answers the client.  Return: 0, or fatal: the worker ends. */
+static int session_start(struct worker *worker, const struct pl_hand *hand, int fd)
+{
+	const struct pl_worker_config *config = worker->config;
+	struct pl_session_worker *session = &worker->session;
+	struct pl_hello_reply reply;
+	int r;
+
+	session->id = hand->session;
+	worker->local = hand->local;
+	memcpy(worker->secret, hand->secret, sizeof(worker->secret));
+	memcpy(session->quota.limit, config->quota, sizeof(session->quota.limit));
+	pthread_mutex_init(&session->reverse_lock, NULL);
+	pl_turn_init(&session->turn);
+	r = pl_handles_init(&session->handles);
+	if (r) {
+		pl_link_refuse(fd, PL_HELLO_E_INTERNAL, "the worker has no memory for its tables");
+		return pl_fold(r);
+	}
+	if (hand->local)
+		arena_make(session, config->arena_bytes);
+	reply = reply_make(worker);
+	r = pl_link_accept_lane(fd, &reply, session->arena_fd, &session->reverse);
+	if (r)
+		return pl_fold(r);
+	r = config->backend->session(session->state, session);
+	if (r)
+		pl_log_error("session %llu can not start: %s", (unsigned long long)session->id,
+			     strerror(r < 0 ? -r : EPROTO));
+	return pl_fold(r);
+}
+
+/* ---- lanes ---- */
+
+static void totals_add(struct totals *totals, struct pl_lane_stats *stats)
+{
+	totals->bytes_in += atomic_load_explicit(&stats->bytes_in, memory_order_relaxed);
+	totals->bytes_out += atomic_load_explicit(&stats->bytes_out, memory_order_relaxed);
+	totals->wakes += atomic_load_explicit(&stats->wakes, memory_order_relaxed);
+	totals->spins += atomic_load_explicit(&stats->spins, memory_order_relaxed);
+	totals->sleeps += atomic_load_explicit(&stats->sleeps, memory_order_relaxed);
+}
+
+static void lane_enlist(struct lane_thread *thread, struct pl_lane *lane)
+{
+	struct worker *worker = thread->worker;
+
+	pthread_mutex_lock(&worker->lock);
+	thread->lane = lane;
+	thread->next = worker->lanes;
+	thread->link = &worker->lanes;
+	if (thread->next)
+		thread->next->link = &thread->next;
+	worker->lanes = thread;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static void lane_delist(struct lane_thread *thread)
+{
+	struct worker *worker = thread->worker;
+
+	pthread_mutex_lock(&worker->lock);
+	totals_add(&worker->ended, &thread->lane->stats);
+	*thread->link = thread->next;
+	if (thread->next)
+		thread->next->link = thread->link;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static void *lane_run(void *arg)
+{
+	struct lane_thread *thread = arg;
+	struct worker *worker = thread->worker;
+	struct pl_lane *lane;
+
+	prctl(PR_SET_NAME, "plenum-lane");
+	if (!pl_link_accept_lane(thread->fd, &thread->reply, -1, &lane)) {
+		int r;
+
+		lane_enlist(thread, lane);
+		r = pl_serve_lane(&worker->session, lane);
+		if (r != -EPIPE) {
+			pl_log_warn("session %llu can not go on: %s", (unsigned long long)worker->session.id,
+				    strerror(-r));
+			_exit(1);
+		}
+		lane_delist(thread);
+		pl_lane_destroy(lane);
+	}
+	atomic_fetch_sub(&worker->session.lanes_count, 1);
+	free(thread);
+	return NULL;
+}
+
+static void lane_start(struct worker *worker, int fd)
+{
+	struct lane_thread *thread = NULL;
+	pthread_attr_t attr;
+	pthread_t id;
+	int r;
+
+	if (atomic_load(&worker->session.lanes_count) >= worker->config->lanes_max) {
+		pl_link_refuse(fd, PL_HELLO_E_BUSY, "too many threads: plenum serve --lanes-limit");
+		return;
+	}
+	thread = calloc(1, sizeof(*thread));
+	if (!thread) {
+		pl_link_refuse(fd, PL_HELLO_E_INTERNAL, "the worker is out of memory");
+		return;
+	}
+	*thread = (struct lane_thread){ .worker = worker, .fd = fd, .reply = reply_make(worker) };
+	thread->reply.arena_bytes = thread->reply.arena_base = 0;
+	thread->reply.lane_bytes = worker->local ? PL_SHM_RING_BYTES : 0;
+	atomic_fetch_add(&worker->session.lanes_count, 1);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, PL_WORKER_STACK_BYTES);
+	r = pthread_create(&id, &attr, lane_run, thread);
+	pthread_attr_destroy(&attr);
+	if (r) {
+		pl_log_warn("session %llu: no thread for a lane: %s", (unsigned long long)worker->session.id,
+			    strerror(r));
+		atomic_fetch_sub(&worker->session.lanes_count, 1);
+		pl_link_refuse(fd, PL_HELLO_E_BUSY, "the worker can not start a thread");
+		free(thread);
+	}
+}
+
+/* ---- the main thread ---- */
+
+static void counters_write(struct worker *worker)
+{
+	struct pl_worker_shared *shared = worker->shared;
+	struct pl_session_worker *session = &worker->session;
+	struct totals totals;
+
+	pthread_mutex_lock(&worker->lock);
+	totals = worker->ended;
+	for (struct lane_thread *thread = worker->lanes; thread; thread = thread->next)
+		totals_add(&totals, &thread->lane->stats);
+	pthread_mutex_unlock(&worker->lock);
+	if (session->reverse)
+		totals_add(&totals, &session->reverse->stats);
+	atomic_store(&shared->bytes_in, totals.bytes_in);
+	atomic_store(&shared->bytes_out, totals.bytes_out);
+	atomic_store(&shared->wakes, totals.wakes);
+	atomic_store(&shared->spins, totals.spins);
+	atomic_store(&shared->sleeps, totals.sleeps);
+	atomic_store(&shared->lanes, atomic_load(&session->lanes_count));
+	atomic_store(&shared->memory_bytes, atomic_load(&session->quota.used[PL_QUOTA_MEMORY]));
+	atomic_store(&shared->objects, atomic_load(&session->quota.used[PL_QUOTA_OBJECTS]));
+}
+
+/* Takes over fd.  Return: 0, or the worker ends. */
+static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd)
+{
+	int r;
+
+	switch (hand->kind) {
+	case PL_HAND_SESSION:
+		if (fd < 0 || worker->session.reverse)
+			break;
+		return pl_trace(session_start(worker, hand, fd));
+	case PL_HAND_LANE:
+		if (fd < 0 || !worker->session.reverse)
+			break;
+		lane_start(worker, fd);
+		return 0;
+	case PL_HAND_COUNT:
+		counters_write(worker);
+		r = pl_hand_send(worker->control, &(struct pl_hand){ .kind = PL_HAND_COUNTED }, -1);
+		return r == -EAGAIN ? 0 : pl_trace(r);
+	}
+	if (fd >= 0)
+		close(fd);
+	return pl_err(-EPROTO);
+}
+
+static int control_ready(struct worker *worker)
+{
+	for (;;) {
+		struct pl_hand hand;
+		int fd, r = pl_hand_recv(worker->control, &hand, &fd);
+
+		if (r == -EAGAIN)
+			return 0;
+		if (r >= 0)
+			r = hand_handle(worker, &hand, fd);
+		if (r < 0)
+			return pl_trace(r);
+	}
+}
+
+/* Return: exit status. */
+static int worker_wait(struct worker *worker)
+{
+	for (;;) {
+		struct pl_lane *reverse = worker->session.reverse;
+		struct pollfd fds[] = {
+			{ .fd = worker->control, .events = POLLIN },
+			{ .fd = reverse ? reverse->fd : -1, .events = POLLRDHUP },
+		};
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return 1;
+		if (fds[1].revents) {
+			pl_log_debug("session %llu: its client is gone", (unsigned long long)worker->session.id);
+			return 0;
+		}
+		if (fds[0].revents && control_ready(worker) < 0)
+			return worker->session.reverse ? 1 : 0;
+	}
+}
+
+static int driver_load(struct worker *worker)
+{
+	const struct pl_worker_config *config = worker->config;
+	struct pl_hand hand = { .kind = PL_HAND_READY };
+	int r = config->backend->open(&worker->session.state, config->library);
+
+	if (r) {
+		hand.kind = PL_HAND_FAILED;
+		snprintf(hand.text, sizeof(hand.text), "no %s driver: %s%s%s", config->backend->name,
+			 strerror(r < 0 ? -r : EPROTO), config->library ? ": " : "",
+			 config->library ? config->library : "");
+	}
+	pl_hand_send(worker->control, &hand, -1);
+	return pl_fold(r);
+}
+
+void pl_worker_main(const struct pl_worker_config *config, int control, struct pl_worker_shared *shared)
+{
+	struct worker worker = {
+		.config = config,
+		.control = process_become(config, control),
+		.shared = shared,
+		.session = { .backend = config->backend, .arena_fd = -1, .shared = shared },
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+	};
+
+	if (driver_load(&worker) < 0)
+		_exit(1);
+	_exit(worker_wait(&worker));
+}

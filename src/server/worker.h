@@ -1,0 +1,35 @@
+/*
+ * The process that holds one session's device state.  Forked from the daemon with nothing of it but the socket to talk
+ * to it and the shared page of counters; loads the driver at once, then waits for its session, serves it, and ends with
+ * its client: _exit() gives back everything that the driver held.
+ */
+#ifndef PL_SERVER_WORKER_H
+#define PL_SERVER_WORKER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/log.h"
+#include "server/serve.h"
+
+/* A lane's thread runs the driver, whose compiler may run on the calling thread: it gets what a main thread would have.
+ * Address space only; a lane that never compiles touches a few pages. */
+#define PL_WORKER_STACK_BYTES (8u << 20)
+
+struct pl_worker_config {
+	const struct pl_backend_ops *backend;
+	const char *library;
+	uint64_t quota[PL_QUOTA_KINDS];
+	uint64_t arena_bytes;
+	uint32_t lanes_max;
+	enum pl_log_level log_level;
+	pid_t parent;
+};
+
+/** pl_worker_main() - the whole life of a worker; call it in a fresh child
+ * @control: socket to the daemon (hand.h)
+ * @shared:  mapped by both */
+__attribute__((noreturn)) void pl_worker_main(const struct pl_worker_config *config, int control,
+					      struct pl_worker_shared *shared);
+
+#endif

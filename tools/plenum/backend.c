@@ -1,0 +1,8 @@
+#include "backend/opencl/backend.h"
+
+#include "plenum/tool.h"
+
+const struct pl_backend_ops *pl_tool_backend(void)
+{
+	return &pl_backend_opencl;
+}

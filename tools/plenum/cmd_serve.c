@@ -1,0 +1,224 @@
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "plenum/tool.h"
+#include "server/daemon.h"
+#include "server/token.h"
+
+enum {
+	KEY_TOKEN_FILE = 256,
+	KEY_GENERATE_TOKEN,
+	KEY_TLS,
+	KEY_ALLOW_UID,
+	KEY_ALLOW_ALL,
+	KEY_SPARE,
+	KEY_DRIVER,
+	KEY_MEMORY,
+	KEY_HOST,
+	KEY_OBJECTS,
+	KEY_INFLIGHT,
+	KEY_SESSIONS,
+	KEY_LANES,
+	KEY_READY_FD,
+	KEY_FOREGROUND,
+};
+
+#define ARENA_STAGING_BYTES (256ull << 20) /* shared memory beyond --memory-limit: data on its way */
+
+struct arguments {
+	struct pl_daemon_options daemon;
+	const char *listen[PL_DAEMON_LISTENERS_MAX];
+	bool generate_token;
+};
+
+static const struct argp_option options[] = {
+	{NULL, 0, NULL, 0, "Who may connect:", 1},
+	{"listen", 'l', "ADDRESS", 0,
+	 "unix:/PATH or tcp://HOST:PORT; may be repeated (default: "
+	 "unix:$XDG_RUNTIME_DIR/plenum.sock, /run/plenum.sock for root)",
+	 1},
+	{"token-file", KEY_TOKEN_FILE, "FILE", 0,
+	 "tcp clients must know the word in FILE, which only you may read "
+	 "(default: $PLENUM_TOKEN)",
+	 1},
+	{"generate-token", KEY_GENERATE_TOKEN, NULL, 0,
+	 "with --token-file: make FILE if it is not there; alone: "
+	 "print a fresh token and end",
+	 1},
+	{"tls", KEY_TLS, "FILE", OPTION_ARG_OPTIONAL, "encrypt tcp: not in this release, refused", 1},
+	{"allow-uid", KEY_ALLOW_UID, "USER", 0,
+	 "let this user (name or number) use the unix sockets, besides you and "
+	 "root; may be repeated",
+	 1},
+	{"allow-all-users", KEY_ALLOW_ALL, NULL, 0, "let every local user", 1},
+	{NULL, 0, NULL, 0, "What one session may hold (sizes: 512M, 4G):", 2},
+	{"memory-limit", KEY_MEMORY, "SIZE", 0, "device memory (default: what the device has)", 2},
+	{"host-limit", KEY_HOST, "SIZE", 0, "the server's own memory: sources, binaries (default: 4G)", 2},
+	{"objects-limit", KEY_OBJECTS, "N", 0, "buffers, kernels, events ... (default: 1048576)", 2},
+	{"inflight-limit", KEY_INFLIGHT, "SIZE", 0, "transfers that have not ended (default: this machine's memory)",
+	 2},
+	{"lanes-limit", KEY_LANES, "N", 0, "threads inside calls (default: 1024)", 2},
+	{NULL, 0, NULL, 0, "The server:", 3},
+	{"sessions-limit", KEY_SESSIONS, "N", 0, "sessions at one time (default: 1024)", 3},
+	{"spare", KEY_SPARE, "N", 0, "workers kept ready for new sessions (default: 1)", 3},
+	{"driver", KEY_DRIVER, "LIBRARY", 0, "OpenCL library (default: libOpenCL.so.1)", 3},
+	{"ready-fd", KEY_READY_FD, "FD", 0,
+	 "write each bound address as a line to FD when sessions are served without "
+	 "delay, then close it",
+	 3},
+	{"foreground", KEY_FOREGROUND, NULL, 0, "stay in the foreground (always)", 3},
+	{"quiet", 'q', NULL, 0, "log errors only", 3},
+	{"verbose", 'v', NULL, 0, "log sessions too; twice: everything", 3},
+	{0},
+};
+
+static uid_t user_read(struct argp_state *state, const char *text)
+{
+	const struct passwd *user = getpwnam(text);
+
+	return user ? user->pw_uid : (uid_t)pl_tool_number(state, "allow-uid", text, 0, UINT32_MAX - 1);
+}
+
+static error_t limit_parse(int key, char *text, struct argp_state *state)
+{
+	struct pl_daemon_options *daemon = &((struct arguments *)state->input)->daemon;
+
+	switch (key) {
+	case KEY_MEMORY:
+		daemon->quota[PL_QUOTA_MEMORY] = pl_tool_size(state, "memory-limit", text);
+		return 0;
+	case KEY_HOST:
+		daemon->quota[PL_QUOTA_HOST] = pl_tool_size(state, "host-limit", text);
+		return 0;
+	case KEY_INFLIGHT:
+		daemon->quota[PL_QUOTA_INFLIGHT] = pl_tool_size(state, "inflight-limit", text);
+		return 0;
+	case KEY_OBJECTS:
+		daemon->quota[PL_QUOTA_OBJECTS] = pl_tool_number(state, "objects-limit", text, 1, PL_HANDLES_MAX);
+		return 0;
+	case KEY_SESSIONS:
+		daemon->sessions_max =
+			(uint32_t)pl_tool_number(state, "sessions-limit", text, 1, PL_DAEMON_SESSIONS_MAX);
+		return 0;
+	case KEY_LANES:
+		daemon->lanes_max = (uint32_t)pl_tool_number(state, "lanes-limit", text, 1, PL_SERVE_LANES_MAX);
+		return 0;
+	case KEY_SPARE:
+		daemon->spares = (uint32_t)pl_tool_number(state, "spare", text, 0, PL_DAEMON_SPARES_MAX);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static error_t option_parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+	struct pl_daemon_options *daemon = &arguments->daemon;
+
+	switch (key) {
+	case 'l':
+		if (daemon->listen_count == PL_DAEMON_LISTENERS_MAX)
+			argp_error(state, "--listen: at most %d", PL_DAEMON_LISTENERS_MAX);
+		if (strncmp(text, "unix:/", 6) && strncmp(text, "tcp://", 6))
+			argp_error(state, "--listen: unix:/PATH or tcp://HOST:PORT, not `%s'", text);
+		arguments->listen[daemon->listen_count++] = text;
+		return 0;
+	case KEY_TOKEN_FILE:
+		daemon->token_file = text;
+		return 0;
+	case KEY_GENERATE_TOKEN:
+		arguments->generate_token = true;
+		return 0;
+	case KEY_TLS:
+		argp_error(state,
+			   "--tls: this release does not encrypt; use tcp on a network that you trust, or through "
+			   "`ssh -L', or use a unix socket");
+		return 0;
+	case KEY_ALLOW_UID:
+		if (daemon->allow_uids_count == PL_DAEMON_UIDS_MAX)
+			argp_error(state, "--allow-uid: at most %d", PL_DAEMON_UIDS_MAX);
+		daemon->allow_uids[daemon->allow_uids_count++] = user_read(state, text);
+		return 0;
+	case KEY_ALLOW_ALL:
+		daemon->allow_all_users = true;
+		return 0;
+	case KEY_DRIVER:
+		daemon->library = text;
+		return 0;
+	case KEY_READY_FD:
+		daemon->ready_fd = (int)pl_tool_number(state, "ready-fd", text, 0, INT32_MAX);
+		return 0;
+	case 'q':
+		daemon->log_level = PL_LOG_ERROR;
+		return 0;
+	case 'v':
+		daemon->log_level = daemon->log_level >= PL_LOG_INFO ? PL_LOG_DEBUG : PL_LOG_INFO;
+		return 0;
+	case KEY_FOREGROUND:
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "`%s' is no option", text);
+		return 0;
+	}
+	return limit_parse(key, text, state);
+}
+
+static int token_print(void)
+{
+	char token[PL_TOKEN_TEXT_ROOM];
+
+	if (pl_token_make(token) < 0) {
+		fprintf(stderr, "plenum serve: no randomness: %s\n", strerror(errno));
+		return 1;
+	}
+	printf("%s\n", token);
+	return 0;
+}
+
+static int token_file_make(const char *path)
+{
+	int r = pl_token_generate(path);
+
+	if (r < 0 && r != -EEXIST) {
+		fprintf(stderr, "plenum serve: %s: %s\n", path, strerror(-r));
+		return 1;
+	}
+	return 0;
+}
+
+int pl_cmd_serve(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options,
+		option_parse,
+		NULL,
+		"Let other programs, guests and machines use this machine's devices.\v"
+		"SIGTERM and SIGINT end the server and its sessions.  PLENUM_LOG=off|error|warn|info|debug says how "
+		"much is "
+		"logged, PLENUM_LOG_FILE where to (default: stderr).",
+		NULL,
+		NULL,
+		NULL,
+	};
+	struct arguments arguments = { 0 };
+	struct pl_daemon_options *daemon = &arguments.daemon;
+
+	pl_daemon_options_init(daemon);
+	pl_tool_parse(&argp, argc, argv, 0, &arguments);
+	if (arguments.generate_token && !daemon->token_file)
+		return token_print();
+	if (arguments.generate_token && token_file_make(daemon->token_file))
+		return 1;
+	if (daemon->quota[PL_QUOTA_MEMORY] < UINT64_MAX - ARENA_STAGING_BYTES &&
+	    daemon->quota[PL_QUOTA_MEMORY] + ARENA_STAGING_BYTES < daemon->arena_bytes)
+		daemon->arena_bytes = daemon->quota[PL_QUOTA_MEMORY] + ARENA_STAGING_BYTES;
+	daemon->backend = pl_tool_backend();
+	daemon->version = PL_VERSION;
+	daemon->listen = arguments.listen;
+	pl_log_init("plenumd", daemon->log_level);
+	return pl_daemon_run(daemon) < 0 ? 1 : 0;
+}

@@ -1,0 +1,66 @@
+# bash completion for plenum(1) and plenumd(8)
+
+_plenum_options() {
+	case $1 in
+	serve) echo "--listen --token-file --generate-token --tls --allow-uid --allow-all-users --memory-limit --host-limit
+		--objects-limit --inflight-limit --lanes-limit --sessions-limit --spare --driver --ready-fd --foreground
+		--quiet --verbose --help" ;;
+	run) echo "--server --keep-local --help" ;;
+	devices) echo "--server --keep-local --native --json --help" ;;
+	ps) echo "--server --kill --json --help" ;;
+	stats) echo "--server --watch --json --help" ;;
+	trace) echo "--text --json --output --from --server --keep-local --help" ;;
+	doctor) echo "--server --json --help" ;;
+	vm) echo "--accel --cpus --env --icd --keep --kernel --memory --no-stdin --server --timeout --token-file --tty --verbose
+		--help run shell" ;;
+	bench) echo "--api --modes --json --list --help micro apps" ;;
+	version) echo "--json --help" ;;
+	help) echo "$_plenum_commands" ;;
+	esac
+}
+
+_plenum_commands="serve run devices ps stats trace doctor vm bench version help"
+
+_plenum() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} first=2 i
+	COMPREPLY=()
+	if [[ ${COMP_WORDS[0]##*/} == plenumd ]]; then
+		verb=serve first=1
+	elif ((COMP_CWORD == 1)); then
+		mapfile -t COMPREPLY < <(compgen -W "$_plenum_commands --help --version" -- "$cur")
+		return
+	fi
+	# behind -- stands another program's command line
+	for ((i = first; i < COMP_CWORD; i++)); do
+		if [[ ${COMP_WORDS[i]} == -- && ( $verb == run || $verb == trace || $verb == vm ) ]]; then
+			if declare -F _command_offset >/dev/null; then
+				_command_offset $((i + 1))
+			fi
+			return
+		fi
+	done
+	case $prev in
+	--token-file | --driver | --json | --output | --from | --kernel | --icd | -o)
+		[[ $prev == --json && $verb != trace && $verb != bench ]] || {
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		}
+		;;
+	--allow-uid)
+		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+		return
+		;;
+	--accel)
+		mapfile -t COMPREPLY < <(compgen -W "auto kvm tcg" -- "$cur")
+		return
+		;;
+	--server | --listen | -s | -l)
+		mapfile -t COMPREPLY < <(compgen -W "unix: tcp://" -- "$cur")
+		[[ ${COMPREPLY[0]-} ]] && compopt -o nospace
+		return
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$(_plenum_options "$verb")" -- "$cur")
+}
+
+complete -F _plenum plenum plenumd
