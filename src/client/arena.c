@@ -21,18 +21,15 @@ struct pl_extent {
 int pl_arena_init(struct pl_arena *arena, int fd, uint64_t bytes, uint64_t base_wanted)
 {
 	pl_cleanup(pl_closep) int owned = fd;
-	void *base = MAP_FAILED;
+	void *base;
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	*arena = (struct pl_arena){ .fd = -1 };
 	if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != bytes || seals < 0 || !(seals & F_SEAL_SHRINK))
 		return pl_err(-EPROTO);
-	if (base_wanted)
-		base = mmap((void *)(uintptr_t)base_wanted, bytes, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
-	if (base == MAP_FAILED)
-		base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	/* A hint only: where the place is taken, the kernel chooses another. */
+	base = mmap((void *)(uintptr_t)base_wanted, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (base == MAP_FAILED)
 		return pl_err(-errno);
 	arena->base = base;
