@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The promises, evaluated on the figures of one run.  Nothing here fails a test. */
+#include "report.h"
+
+#include <string.h>
+
+enum goal_kind {
+	ADDED_MAX, /* value - native <= bound, in the figure's unit */
+	RATIO_MIN, /* value / native >= bound */
+	RATIO_MAX,
+	VALUE_MAX,   /* value <= bound */
+	ADDED_TURNS, /* (value - native) / raw round trip <= bound */
+	RAW_MIN,     /* value / raw stream >= bound */
+	PEER_MIN,    /* times better than the peer */
+};
+
+struct goal {
+	const char *mode, *figure;
+	enum goal_kind kind;
+	double bound;
+	const char *raw; /* ADDED_TURNS, RAW_MIN */
+};
+
+static const struct goal goals[] = {
+	{ "shm", "null_kernel_finish", ADDED_MAX, 5, NULL },
+	{ "shm", "enqueue_rate", RATIO_MIN, 0.9, NULL },
+	{ "shm", "write_65536", RATIO_MIN, 0.95, NULL },
+	{ "shm", "write_1048576", RATIO_MIN, 0.95, NULL },
+	{ "shm", "write_16777216", RATIO_MIN, 0.95, NULL },
+	{ "shm", "write_67108864", RATIO_MIN, 0.95, NULL },
+	{ "shm", "read_65536", RATIO_MIN, 0.95, NULL },
+	{ "shm", "read_1048576", RATIO_MIN, 0.95, NULL },
+	{ "shm", "read_16777216", RATIO_MIN, 0.95, NULL },
+	{ "shm", "read_67108864", RATIO_MIN, 0.95, NULL },
+	{ "shm", "map_unmap_16777216", RATIO_MAX, 1.2, NULL },
+	{ "shm", "rw4_kernel", ADDED_MAX, 8, NULL },
+	{ "shm", "app_shoc_geomean", RATIO_MIN, 0.97, NULL },
+	{ "shm", "app_clpeak", RATIO_MAX, 1.02, NULL },
+	{ "shm", "asks_per_iteration", VALUE_MAX, 0, NULL },
+	{ "tcp", "asks_per_iteration", VALUE_MAX, 0, NULL },
+	{ "shm", "asks_per_read", VALUE_MAX, 1, NULL },
+	{ "tcp", "asks_per_read", VALUE_MAX, 1, NULL },
+	{ "shm", "instructions_per_post", VALUE_MAX, 500, NULL },
+	{ "tcp", "instructions_per_post", VALUE_MAX, 500, NULL },
+	{ "tcp", "null_kernel_finish", ADDED_TURNS, 3, "raw_tcp_rtt_idle" },
+	{ "tcp", "null_kernel_finish", ADDED_TURNS, 3, "raw_tcp_rtt_busy" },
+	{ "tcp", "rw4_kernel", ADDED_TURNS, 4, "raw_tcp_rtt_idle" },
+	{ "tcp", "rw4_kernel", ADDED_TURNS, 4, "raw_tcp_rtt_busy" },
+	{ "tcp", "write_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "write_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "read_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "read_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "write_nb_8x16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "null_kernel_finish", PEER_MIN, 2, NULL },
+	{ "tcp", "null_kernel_event", PEER_MIN, 2, NULL },
+	{ "tcp", "rw4_kernel", PEER_MIN, 2, NULL },
+	{ "tcp", "enqueue_rate", PEER_MIN, 2, NULL },
+	{ "tcp", "write_4096", PEER_MIN, 2, NULL },
+	{ "tcp", "write_65536", PEER_MIN, 2, NULL },
+	{ "tcp", "write_1048576", PEER_MIN, 2, NULL },
+	{ "tcp", "write_16777216", PEER_MIN, 2, NULL },
+	{ "tcp", "write_67108864", PEER_MIN, 2, NULL },
+	{ "tcp", "read_4096", PEER_MIN, 2, NULL },
+	{ "tcp", "read_65536", PEER_MIN, 2, NULL },
+	{ "tcp", "read_1048576", PEER_MIN, 2, NULL },
+	{ "tcp", "read_16777216", PEER_MIN, 2, NULL },
+	{ "tcp", "read_67108864", PEER_MIN, 2, NULL },
+	{ "tcp", "write_nb_8x16777216", PEER_MIN, 2, NULL },
+	{ "tcp", "map_unmap_16777216", PEER_MIN, 2, NULL },
+};
+
+static const struct pl_bench_figure *figure_find(const struct pl_bench_run *run, const char *name)
+{
+	for (size_t f = 0; f < run->n_figures; f++)
+		if (!strcmp(run->figures[f].name, name))
+			return &run->figures[f];
+	return NULL;
+}
+
+/* What a goal compares with: native, a raw figure, or the peer.  NULL: nothing was measured. */
+static const struct pl_bench_cell *other_find(
+	const struct pl_bench_run *run, const struct goal *goal)
+{
+	if (goal->kind == RAW_MIN)
+		return pl_bench_find(run, goal->raw, "raw");
+	if (goal->kind == PEER_MIN)
+		return pl_bench_find(run, goal->figure, "peer");
+	return pl_bench_find(run, goal->figure, "native");
+}
+
+/* Return: false when this run cannot tell. */
+static bool goal_value(const struct pl_bench_run *run, const struct goal *goal,
+	const struct pl_bench_figure *figure, double *value_out)
+{
+	const struct pl_bench_cell *mine = pl_bench_find(run, goal->figure, goal->mode);
+	const struct pl_bench_cell *other = other_find(run, goal), *raw;
+	double a = mine ? mine->stats.median : 0, b = other ? other->stats.median : 0;
+
+	if (!mine || (goal->kind != VALUE_MAX && b <= 0))
+		return false;
+	switch (goal->kind) {
+	case VALUE_MAX: *value_out = a; return true;
+	case ADDED_MAX: *value_out = a - b; return true;
+	case RATIO_MIN:
+	case RATIO_MAX:
+	case RAW_MIN: *value_out = a / b; return true;
+	case ADDED_TURNS:
+		raw = pl_bench_find(run, goal->raw, "raw");
+		if (!raw || raw->stats.median <= 0)
+			return false;
+		*value_out = (a - b) / raw->stats.median;
+		return true;
+	case PEER_MIN:
+		*value_out = pl_bench_unit_more_is_better(figure->unit) ? a / b : b / a;
+		return true;
+	}
+	return false;
+}
+
+static void goal_describe(const struct goal *goal, const struct pl_bench_figure *figure,
+	double value, struct pl_bench_goal_result *result_out)
+{
+	static const char *const what[] = {
+		[ADDED_MAX] = "added to native",
+		[RATIO_MIN] = "of native",
+		[RATIO_MAX] = "of native",
+		[VALUE_MAX] = "count",
+		[ADDED_TURNS] = "added to native, in",
+		[RAW_MIN] = "of",
+		[PEER_MIN] = "times better than the peer",
+	};
+	const char *unit = goal->kind == ADDED_MAX ? pl_bench_unit_name(figure->unit)
+			   : goal->kind == VALUE_MAX || goal->kind == ADDED_TURNS ? ""
+										  : "x";
+	bool least = goal->kind == RATIO_MIN || goal->kind == RAW_MIN || goal->kind == PEER_MIN;
+
+	snprintf(result_out->text, sizeof(result_out->text), "%s %s, %s%s%s", goal->mode,
+		goal->figure, what[goal->kind], goal->raw ? " " : "", goal->raw ? goal->raw : "");
+	snprintf(result_out->bound, sizeof(result_out->bound), "%s %g %s",
+		least ? ">=" : "<=", goal->bound, unit);
+	snprintf(result_out->value, sizeof(result_out->value), "%.3g %s", value, unit);
+	result_out->met = least ? value >= goal->bound : value <= goal->bound;
+}
+
+bool pl_bench_goal_next(
+	const struct pl_bench_run *run, size_t *at, struct pl_bench_goal_result *result_out)
+{
+	double value;
+
+	while (*at < sizeof(goals) / sizeof(goals[0])) {
+		const struct goal *goal = &goals[(*at)++];
+		const struct pl_bench_figure *figure = figure_find(run, goal->figure);
+
+		if (!figure || !goal_value(run, goal, figure, &value))
+			continue;
+		goal_describe(goal, figure, value, result_out);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pages for docs/results/: a Markdown table with the machine and the spread, and plots. */
+#include "plot.h"
+#include "report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Colours that stay apart for colour-blind readers (Okabe and Ito). */
+static const char *const colors[] = {
+	[PL_BENCH_NATIVE] = "#4d4d4d",
+	[PL_BENCH_SHM] = "#0072b2",
+	[PL_BENCH_TCP] = "#e69f00",
+	[PL_BENCH_VM] = "#009e73",
+	[PL_BENCH_PEER] = "#cc79a7",
+	[PL_BENCH_ICD] = "#56b4e9",
+	[PL_BENCH_RAW_MODE] = "#9aa5b1",
+};
+
+static const char *const more_colors[] = { "#56b4e9", "#d55e00", "#8b6fb3", "#b59b00" };
+
+/* One series per mode, in the order of the modes; the raw column is the last. */
+static size_t series_make(const struct pl_bench_run *run, struct pl_plot_series *series)
+{
+	unsigned others = 0;
+
+	for (unsigned m = 0; m < run->n_modes; m++) {
+		series[m] = (struct pl_plot_series){ .name = run->modes[m].name,
+			.color = colors[run->modes[m].kind] };
+		if (run->modes[m].kind == PL_BENCH_ICD)
+			series[m].color = more_colors[others++ % 4];
+	}
+	return run->n_modes;
+}
+
+static const char *suite_name(const struct pl_bench_run *run)
+{
+	return run->config->suites == PL_BENCH_APPS ? "apps" : "micro";
+}
+
+static void subtitle_make(
+	const struct pl_bench_run *run, const char *what, char *text, size_t bytes)
+{
+	snprintf(text, bytes, "%s. %.60s, %u cores, %s machine, %.10s", what, run->machine.cpu,
+		run->machine.cores, run->config->busy ? "busy" : "idle", run->machine.when);
+}
+
+/* Speed relative to native, so that longer is faster for every figure. */
+static int plot_ratios(const struct pl_bench_run *run, FILE *to)
+{
+	struct pl_plot_series series[PL_PLOT_SERIES_MAX];
+	struct pl_plot_group groups[PL_BENCH_FIGURES_MAX] = { 0 };
+	char subtitle[256];
+	struct pl_plot_bars bars = { .title = "Speed relative to native",
+		.subtitle = subtitle,
+		.axis = "speed relative to native (logarithmic)",
+		.base = 1,
+		.suffix = "x",
+		.series = series,
+		.groups = groups };
+
+	bars.n_series = series_make(run, series);
+	subtitle_make(run, "1x is native, longer to the right is faster; whiskers: p10 to p90",
+		subtitle, sizeof(subtitle));
+	for (size_t f = 0; f < run->n_figures; f++) {
+		struct pl_plot_group *group = &groups[bars.n_groups++];
+		bool more = pl_bench_unit_more_is_better(run->figures[f].unit);
+
+		group->label = run->figures[f].name;
+		for (unsigned m = 0; m < run->n_modes; m++) {
+			const struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
+
+			if (cell->state != PL_BENCH_DONE || !cell->has_ratio ||
+				run->modes[m].kind == PL_BENCH_NATIVE)
+				continue;
+			group->value[m] = more ? cell->ratio : 1 / cell->ratio;
+			group->low[m] = more ? cell->ratio_p10 : 1 / cell->ratio_p90;
+			group->high[m] = more ? cell->ratio_p90 : 1 / cell->ratio_p10;
+		}
+	}
+	return pl_plot_bars(to, &bars);
+}
+
+static int plot_latency(const struct pl_bench_run *run, FILE *to)
+{
+	struct pl_plot_series series[PL_PLOT_SERIES_MAX];
+	struct pl_plot_group groups[PL_BENCH_FIGURES_MAX] = { 0 };
+	char subtitle[256];
+	struct pl_plot_bars bars = { .title = "Latency",
+		.subtitle = subtitle,
+		.axis = "microseconds (logarithmic)",
+		.suffix = "",
+		.series = series,
+		.groups = groups };
+
+	bars.n_series = series_make(run, series);
+	subtitle_make(
+		run, "Median, shorter is better; whiskers: p10 to p90", subtitle, sizeof(subtitle));
+	for (size_t f = 0; f < run->n_figures; f++) {
+		struct pl_plot_group *group = &groups[bars.n_groups];
+
+		if (run->figures[f].unit != PL_BENCH_US)
+			continue;
+		bars.n_groups++;
+		group->label = run->figures[f].name;
+		for (unsigned m = 0; m < run->n_modes; m++) {
+			const struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
+
+			if (cell->state != PL_BENCH_DONE)
+				continue;
+			group->value[m] = cell->stats.median;
+			group->low[m] = cell->stats.p10;
+			group->high[m] = cell->stats.p90;
+		}
+	}
+	return pl_plot_bars(to, &bars);
+}
+
+/* Is this figure one size of a sweep, such as write_4096 of "write_"? */
+static bool in_sweep(const struct pl_bench_figure *figure, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return !strncmp(figure->name, prefix, n) && figure->unit == PL_BENCH_GBS &&
+	       strspn(figure->name + n, "0123456789") == strlen(figure->name + n);
+}
+
+static void sweep_curve(const struct pl_bench_run *run, const char *prefix, unsigned m,
+	const struct pl_plot_series *series, struct pl_plot_panel *panel)
+{
+	struct pl_plot_curve *curve = &panel->curves[panel->n_curves];
+
+	*curve = (struct pl_plot_curve){ .series = series };
+	for (size_t f = 0; f < run->n_figures && curve->n < PL_PLOT_POINTS_MAX; f++) {
+		const struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
+
+		if (!in_sweep(&run->figures[f], prefix) || cell->state != PL_BENCH_DONE)
+			continue;
+		curve->x[curve->n] = (double)run->figures[f].bytes;
+		curve->y[curve->n++] = cell->stats.median;
+	}
+	if (curve->n)
+		panel->n_curves++;
+}
+
+/* A raw stream has one speed: a level line over the sizes of the other curves. */
+static void stream_curve(const struct pl_bench_run *run, const struct pl_plot_series *series,
+	struct pl_plot_panel *panel)
+{
+	const struct pl_bench_cell *raw = pl_bench_find(run, "raw_tcp_stream", "raw");
+	struct pl_plot_curve *curve = &panel->curves[panel->n_curves];
+
+	if (!raw || !panel->n_curves)
+		return;
+	*curve = (struct pl_plot_curve){ .series = series };
+	for (; curve->n < panel->curves[0].n; curve->n++) {
+		curve->x[curve->n] = panel->curves[0].x[curve->n];
+		curve->y[curve->n] = raw->stats.median;
+	}
+	panel->n_curves++;
+}
+
+static int plot_transfer(const struct pl_bench_run *run, FILE *to)
+{
+	static const struct pl_plot_series copy = { "raw memcpy", "#9aa5b1", "2 4" };
+	static const struct pl_plot_series stream = { "raw TCP stream", "#b8860b", "7 4" };
+	static const char *const prefixes[] = { "write_", "read_" };
+	struct pl_plot_series series[PL_PLOT_SERIES_MAX];
+	struct pl_plot_panel panels[2] = { { .title = "blocking write" },
+		{ .title = "blocking read" } };
+	char subtitle[256];
+	struct pl_plot_lines lines = { .title = "Transfer bandwidth by size",
+		.subtitle = subtitle,
+		.x_axis = "bytes per transfer",
+		.y_axis = "GB/s",
+		.panels = panels,
+		.n_panels = 2 };
+
+	series_make(run, series);
+	subtitle_make(run, "Median, higher is better", subtitle, sizeof(subtitle));
+	for (unsigned p = 0; p < 2; p++) {
+		for (unsigned m = 0; m + 1 < run->n_modes; m++)
+			sweep_curve(run, prefixes[p], m, &series[m], &panels[p]);
+		if (!panels[p].n_curves)
+			continue;
+		stream_curve(run, &stream, &panels[p]);
+		sweep_curve(run, "raw_memcpy_", run->n_modes - 1, &copy, &panels[p]);
+	}
+	return pl_plot_lines(to, &lines);
+}
+
+static const struct {
+	const char *name, *alt;
+	unsigned suites;
+	int (*draw)(const struct pl_bench_run *run, FILE *to);
+} plots[] = {
+	{ "ratio", "speed relative to native", PL_BENCH_MICRO | PL_BENCH_APPS, plot_ratios },
+	{ "latency", "latency", PL_BENCH_MICRO, plot_latency },
+	{ "transfer", "transfer bandwidth by size", PL_BENCH_MICRO, plot_transfer },
+};
+
+static void md_machine(const struct pl_bench_run *run, FILE *to)
+{
+	const struct pl_bench_machine *m = &run->machine;
+
+	fprintf(to, "# OpenCL, %s\n\n", suite_name(run));
+	fprintf(to, "Written by `plenum bench %s --api opencl --modes ", suite_name(run));
+	for (unsigned i = 0; i + 1 < run->n_modes; i++) /* a path says nothing elsewhere */
+		fprintf(to, "%s%s%s", i ? "," : "", run->modes[i].name,
+			run->modes[i].kind == PL_BENCH_ICD ? "=PATH" : "");
+	fprintf(to, "%s%s`, %s.\n\n", run->config->quick ? " --quick" : "",
+		run->config->busy ? " --busy" : "", m->when);
+	fprintf(to, "| machine | |\n| --- | --- |\n| processor | %s, %u cores |\n", m->cpu,
+		m->cores);
+	fprintf(to, "| memory | %.1f GiB |\n", (double)m->mem_bytes / (1u << 30));
+	fprintf(to, "| system | %s, %s |\n", m->os, m->kernel);
+	fprintf(to, "| hypervisor, governor | %s, %s |\n", m->hypervisor, m->governor);
+	fprintf(to, "| state | %s; load average %.2f before, %.2f after |\n",
+		run->config->busy ? "busy: an idle-priority spinner on every core"
+				  : "idle: nothing else was started; a sleeping CPU must be woken",
+		m->load_start, m->load_end);
+	for (unsigned i = 0; i + 1 < run->n_modes; i++) {
+		const struct pl_bench_mode *mode = &run->modes[i];
+
+		if (mode->device[0])
+			fprintf(to, "| %s | %s: %s, driver %s |\n", mode->name, mode->platform,
+				mode->device, mode->driver);
+		else
+			fprintf(to, "| %s | skipped: %s |\n", mode->name, mode->why);
+	}
+	fputc('\n', to);
+}
+
+static void md_cell(const struct pl_bench_run *run, size_t f, unsigned m, FILE *to)
+{
+	const struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
+	char value[32], low[32], high[32];
+
+	if (cell->state == PL_BENCH_NONE) {
+		fputs("  |", to);
+		return;
+	}
+	if (cell->state == PL_BENCH_FAILED) {
+		fputs(" failed |", to);
+		return;
+	}
+	pl_plot_number(cell->stats.median, value, sizeof(value));
+	pl_plot_number(cell->stats.p10, low, sizeof(low));
+	pl_plot_number(cell->stats.p90, high, sizeof(high));
+	fprintf(to, " **%s** (%s to %s", value, low, high);
+	if (cell->has_ratio && run->modes[m].kind != PL_BENCH_NATIVE) {
+		pl_plot_number(cell->ratio, value, sizeof(value));
+		fprintf(to, "; %sx", value);
+	}
+	fputs(") |", to);
+}
+
+static void md_figures(const struct pl_bench_run *run, FILE *to)
+{
+	bool shown[PL_BENCH_MODES_MAX + 1];
+
+	fputs("Each cell: **median** (p10 to p90; ratio to native in the same run).\n\n", to);
+	fputs("| figure | unit |", to);
+	for (unsigned m = 0; m < run->n_modes; m++) {
+		shown[m] = pl_bench_mode_shown(run, m);
+		if (shown[m])
+			fprintf(to, " %s |", run->modes[m].name);
+	}
+	fputs("\n| --- | --- |", to);
+	for (unsigned m = 0; m < run->n_modes; m++)
+		if (shown[m])
+			fputs(" --- |", to);
+	fputc('\n', to);
+	for (size_t f = 0; f < run->n_figures; f++) {
+		bool any = false;
+
+		for (unsigned m = 0; m < run->n_modes; m++)
+			any = any || pl_bench_cell(run, f, m)->state != PL_BENCH_NONE;
+		if (!any)
+			continue;
+		fprintf(to, "| %s | %s |", run->figures[f].name,
+			pl_bench_unit_name(run->figures[f].unit));
+		for (unsigned m = 0; m < run->n_modes; m++)
+			if (shown[m])
+				md_cell(run, f, m, to);
+		fputc('\n', to);
+	}
+	fputc('\n', to);
+}
+
+static void md_goals(const struct pl_bench_run *run, FILE *to)
+{
+	struct pl_bench_goal_result goal;
+	bool first = true;
+
+	for (size_t at = 0; pl_bench_goal_next(run, &at, &goal);) {
+		if (first)
+			fputs("| goal | bound | value | |\n| --- | --- | --- | --- |\n", to);
+		first = false;
+		fprintf(to, "| %s | %s | %s | %s |\n", goal.text, goal.bound, goal.value,
+			goal.met ? "met" : "**missed**");
+	}
+	if (!first)
+		fputc('\n', to);
+	for (size_t f = 0; f < run->n_figures; f++)
+		for (unsigned m = 0; m < run->n_modes; m++)
+			if (pl_bench_cell(run, f, m)->state == PL_BENCH_FAILED)
+				fprintf(to, "- failed: %s, %s: %s\n", run->modes[m].name,
+					run->figures[f].name, pl_bench_cell(run, f, m)->why);
+}
+
+/* Open DIR/opencl-SUITE[-NAME].EXT. */
+static FILE *page_open(const struct pl_bench_run *run, const char *dir, const char *name,
+	const char *ext, char *path_out, size_t path_bytes)
+{
+	snprintf(path_out, path_bytes, "%s/opencl-%s%s%s.%s", dir, suite_name(run), name ? "-" : "",
+		name ? name : "", ext);
+	return fopen(path_out, "we");
+}
+
+static int page_close(FILE *f, const char *path, char *why_out, size_t why_bytes)
+{
+	bool bad = ferror(f);
+
+	if (!fclose(f) && !bad)
+		return 0;
+	snprintf(why_out, why_bytes, "%s: could not be written", path);
+	return -EIO;
+}
+
+int pl_bench_results_write(
+	const struct pl_bench_run *run, const char *dir, char *why_out, size_t why_bytes)
+{
+	bool drawn[sizeof(plots) / sizeof(plots[0])] = { false };
+	char path[PATH_MAX];
+	int r = 0;
+	FILE *f;
+
+	if (mkdir(dir, 0777) && errno != EEXIST) {
+		snprintf(why_out, why_bytes, "%s: %s", dir, strerror(errno));
+		return -EIO;
+	}
+	for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]) && !r; i++) {
+		if (!(plots[i].suites & run->config->suites))
+			continue;
+		f = page_open(run, dir, plots[i].name, "svg", path, sizeof(path));
+		if (!f)
+			break;
+		drawn[i] = plots[i].draw(run, f) == PL_PLOT_OK;
+		r = page_close(f, path, why_out, why_bytes);
+		if (!drawn[i])
+			remove(path);
+	}
+	f = r ? NULL : page_open(run, dir, NULL, "md", path, sizeof(path));
+	if (!f) {
+		if (!r)
+			snprintf(why_out, why_bytes, "%s: %s", path, strerror(errno));
+		return -EIO;
+	}
+	md_machine(run, f);
+	for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]); i++)
+		if (drawn[i])
+			fprintf(f, "![%s](opencl-%s-%s.svg)\n\n", plots[i].alt, suite_name(run),
+				plots[i].name);
+	md_figures(run, f);
+	md_goals(run, f);
+	return page_close(f, path, why_out, why_bytes);
+}
