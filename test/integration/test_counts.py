@@ -1,0 +1,56 @@
+"""Round trips and instructions, counted: they do not depend on how busy the machine is."""
+import os
+import re
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import plenum
+
+
+def per_iteration(server, mode, what, count=200):
+    small, _ = plenum.stats_of(server, mode, [plenum.program("steady"), what, str(count)])
+    large, _ = plenum.stats_of(server, mode, [plenum.program("steady"), what, str(2 * count)])
+    return {key: (large[key] - small[key]) / count for key in ("asks", "posts", "bytes_out", "bytes_in")}
+
+
+def check(mode):
+    with plenum.Server() as server:
+        for what, asks in {"launch": 0, "post": 0, "read": 1, "finish": 1, "write": 1, "buffer": 0}.items():
+            counts = per_iteration(server, mode, what)
+            print(f"     {mode} {what}: {counts['asks']:.2f} asks, {counts['posts']:.2f} posts, "
+                  f"{counts['bytes_out']:.0f} bytes out, {counts['bytes_in']:.0f} in", flush=True)
+            assert counts["asks"] == asks, f"{mode} {what}: {counts['asks']} asks an iteration, {asks} expected"
+
+
+def test_steady_loops_do_not_ask_over_shm():
+    check("shm")
+
+
+def test_steady_loops_do_not_ask_over_tcp():
+    check("tcp")
+
+
+def test_a_posted_launch_costs_few_instructions():
+    if not shutil.which("valgrind"):
+        print("SKIP: valgrind is not installed: instructions are not counted")
+        return
+
+    def instructions(server, count):
+        out = os.path.join(server.folder, f"callgrind.{count}")
+        result = plenum.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--toggle-collect=main",
+                             plenum.program("steady"), "post", str(count)], server.env("shm"), timeout=300)
+        return int(re.search(rb"Collected : (\d+)", result.stderr).group(1))
+
+    with plenum.Server() as server:
+        few, many = 500, 1000
+        cost = (instructions(server, many) - instructions(server, few)) / (many - few)
+        print(f"     {cost:.0f} instructions for a posted launch", flush=True)
+        assert cost <= 500, f"{cost:.0f} instructions for a posted launch"
+
+
+if __name__ == "__main__":
+    if not plenum.have_device():
+        plenum.skip("no native OpenCL device")
+    plenum.main([test_steady_loops_do_not_ask_over_shm, test_steady_loops_do_not_ask_over_tcp,
+                 test_a_posted_launch_costs_few_instructions])

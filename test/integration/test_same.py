@@ -1,0 +1,52 @@
+"""The same program prints the same natively, over shared memory and over TCP: also what it gets wrong."""
+import difflib
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import plenum
+
+PROGRAMS = ["errors", "threads", "surface", "transfers"]
+
+
+def output(name, env):
+    result = plenum.run([plenum.program(name)], env, check=False)
+    return f"exit {result.returncode}\n" + result.stdout.decode(errors="replace")
+
+
+def compare(name):
+    native = output(name, plenum.native_env())
+    with plenum.Server() as server:
+        for mode in ("shm", "tcp"):
+            remote = output(name, server.env(mode))
+            if native != remote:
+                diff = "\n".join(difflib.unified_diff(native.splitlines(), remote.splitlines(), "native", mode, n=0))
+                raise AssertionError(f"{name} differs over {mode}:\n{diff[:4000]}")
+
+
+def make(name):
+    def test():
+        compare(name)
+    test.__name__ = f"test_{name}_prints_the_same"
+    return test
+
+
+def test_forked_child_has_a_session_of_its_own():
+    with plenum.Server() as server:
+        for mode in ("shm", "tcp"):
+            plenum.run([plenum.program("forked")], server.env(mode))
+
+
+def test_two_servers_are_two_platforms():
+    with plenum.Server() as one, plenum.Server() as two:
+        env = one.env(one.unix + "," + two.unix)
+        lines = plenum.run([plenum.program("platforms")], env).stdout.decode().splitlines()
+        alone = plenum.run([plenum.program("platforms")], one.env("shm")).stdout.decode().splitlines()
+        assert lines == alone + alone and alone, (lines, alone)
+
+
+if __name__ == "__main__":
+    if not plenum.have_device():
+        plenum.skip("no native OpenCL device")
+    plenum.main([make(name) for name in PROGRAMS] + [test_forked_child_has_a_session_of_its_own,
+                                                     test_two_servers_are_two_platforms])

@@ -1,0 +1,75 @@
+"""The rules of the tree that a compiler does not see: who may include whom, line length, contracts in headers."""
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+COLUMNS_MAX = 120
+HEADER_LINES_MAX = 250
+
+# A folder of src/ may include these besides itself (and its own subfolders), the left of docs/architecture.md to the right.
+MAY_INCLUDE = {
+    "base": set(),
+    "wire": {"base"},
+    "link": {"base", "wire"},
+    "client": {"base", "wire", "link"},
+    "server": {"base", "wire", "link"},
+    "backend": {"base", "wire", "server", "link"},
+}
+faults = []
+
+
+def fault(path, line, text):
+    faults.append(f"{path}:{line}: {text}")
+
+
+def files():
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
+    if listed.returncode == 0:
+        return [path for path in listed.stdout.splitlines() if os.path.isfile(os.path.join(ROOT, path))]
+    return [os.path.relpath(os.path.join(folder, name), ROOT) for folder, _, names in os.walk(ROOT) for name in names]
+
+
+def check_includes(path, number, line):
+    included = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+    if not included or not path.startswith("src/"):
+        return
+    here = path.split("/")[1]
+    there = included.group(1).split("/")[0]
+    if "/" in included.group(1) and there in MAY_INCLUDE and there != here and there not in MAY_INCLUDE[here]:
+        fault(path, number, f"{here}/ may not include {there}/")
+
+
+def check_source(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    for number, line in enumerate(lines, 1):
+        check_includes(path, number, line)
+        if len(line.expandtabs(8)) > COLUMNS_MAX:
+            fault(path, number, f"longer than {COLUMNS_MAX} columns")
+        if line != line.rstrip():
+            fault(path, number, "blanks at the end")
+        if re.match(r" {8}", line):
+            fault(path, number, "indented with blanks, not tabs")
+        if re.match(r"typedef struct", line):
+            fault(path, number, "typedef of a struct")
+    if path.endswith(".h"):
+        if len(lines) > HEADER_LINES_MAX:
+            fault(path, len(lines), f"a header of more than {HEADER_LINES_MAX} lines")
+        if not lines[0].startswith("/*"):
+            fault(path, 1, "a header begins with what it is for")
+
+
+def main():
+    sources = [path for path in files() if re.match(r"(src|tools|bench|test)/.*\.[ch]$", path)]
+    for path in sources:
+        check_source(path)
+    for text in faults:
+        print(text)
+    print(f"{len(sources)} files, {len(faults)} faults")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+#!/bin/sh
+# `plenum vm` for real: boots guests.  usage: test-vm.sh PLENUM [NAME...]
+# PLENUM is the tool (or the test build, see main.c).  Exit status 77: skipped.
+set -u
+plenum=$1
+shift
+work=$(mktemp -d "${TMPDIR:-/tmp}/plenum-test-vm-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+export TMPDIR="$work/tmp"
+mkdir "$TMPDIR"
+failed=0
+log=$work/log
+
+for need in qemu-system-x86_64 busybox; do
+	command -v "$need" >/dev/null || { echo "skip: no $need"; exit 77; }
+done
+ls /boot/vmlinuz-* >/dev/null 2>&1 || { echo "skip: no kernel in /boot"; exit 77; }
+
+# vm ARGS...: one bounded run without a server
+vm() {
+	timeout 180 "$plenum" vm --server none "$@"
+}
+
+expect() {      # WHAT EXPECTED GOT
+	[ "$2" = "$3" ] && return 0
+	printf '%s: expected "%s", got "%s"\n' "$1" "$2" "$3"
+	return 1
+}
+
+test_streams_and_status() {
+	vm run -n -- /bin/sh -c 'echo out; echo err >&2; echo more >/dev/stderr; exit 7' \
+		>"$work/out" 2>"$work/err"
+	expect status 7 $? && expect stdout out "$(cat "$work/out")" &&
+		expect stderr "err
+more" "$(cat "$work/err")"
+}
+
+test_binary_output_is_exact() {
+	head -c 10485760 /dev/urandom >"$work/binary"
+	vm run -n -- cat "$work/binary" >"$work/out" && cmp "$work/binary" "$work/out"
+}
+
+test_slow_reader_gets_everything() {
+	vm run -n -- head -c 3000000 /dev/zero | { sleep 12; wc -c; } >"$work/out"
+	expect bytes 3000000 "$(cat "$work/out")"
+}
+
+test_binary_input_is_exact() {
+	head -c 3145728 /dev/urandom >"$work/binary"
+	sum=$(sha256sum <"$work/binary")
+	expect sum "$sum" "$(cat "$work/binary" | vm run -- sha256sum)" &&
+		expect "sum of a file" "$sum" "$(vm run -- sha256sum <"$work/binary")"
+}
+
+test_unread_input_does_not_hang() {
+	yes | head -c 5000000 | vm run -- sh -c 'exec <&-; sleep 1; echo done' >"$work/out"
+	expect stdout done "$(cat "$work/out")"
+}
+
+test_arguments_and_environment_are_exact() {
+	bytes=$(printf '%b' "$(awk 'BEGIN { for (i = 1; i < 256; i++) printf "\\0%03o", i }')"; echo .)
+	bytes=${bytes%.}
+	printf '%s|' "$bytes" '' "two
+lines" 'quotes "'"'"' $x `y`' "a  b=c " >"$work/expected"
+	A_NAME="a  b=c " vm -e "OTHER=x y" -e HOST_ONLY_NOT_SET run -n -- sh -c \
+		'printf "%s|" "$@" "$A_NAME"; test "$OTHER" = "x y" && ! test "${HOST_ONLY_NOT_SET+1}"' \
+		sh "$bytes" '' "two
+lines" 'quotes "'"'"' $x `y`' >"$work/out"
+	expect status 0 $? && cmp "$work/expected" "$work/out"
+}
+
+test_missing_program_is_127() {
+	vm run -n -- /nonexistent/program >"$work/out" 2>"$work/err"
+	expect status 127 $? && grep -q 'No such file' "$work/err" || return 1
+	echo text >"$work/text"
+	vm run -n -- "$work/text" 2>"$work/err"
+	expect status 126 $?
+}
+
+test_signal_is_128_plus() {
+	vm run -n -- sh -c 'kill -SEGV $$'
+	expect status 139 $?
+}
+
+test_host_files_are_seen_and_not_written() {
+	echo host >"$work/file"
+	chmod 755 "$work"
+	(cd "$work" && vm run -n -- sh -c 'pwd; cat file; echo guest >file; echo x >new; rm -r tmp
+		mkdir /etc/plenum-test /plenum-test; touch /usr/bin/plenum-test; cat file new' >out)
+	expect stdout "$work
+host
+guest
+x" "$(cat "$work/out")" && expect file host "$(cat "$work/file")" || return 1
+	for path in "$work/new" /etc/plenum-test /plenum-test /usr/bin/plenum-test; do
+		[ ! -e "$path" ] || { echo "$path reached the host"; return 1; }
+	done
+	[ -d "$work/tmp" ]
+}
+
+test_private_server_is_reached() {
+	timeout 180 "$plenum" vm run -n -- sh -c 'echo "$PLENUM"; port=${PLENUM##*:}
+		{ printf "%s hello" "$PLENUM_TOKEN"; sleep 1; } | busybox nc 10.0.2.2 "$port"
+		cat "$OCL_ICD_VENDORS"/*.icd >&2' >"$work/out" 2>"$work/err"
+	expect status 0 $? || { cat "$work/err"; return 1; }
+	head -n 1 "$work/out" | grep -q '^tcp://10.0.2.2:[0-9]*$' && grep -q '^echo hello' "$work/out" &&
+		grep -q plenum "$work/err"
+}
+
+test_unknown_user_identity_is_kept() {
+	vm run -n -- sh -c 'id -u; id -g; id -G' >"$work/out"
+	expect identity "$(id -u; id -g; id -G)" "$(cat "$work/out")"
+}
+
+test_timeout_is_124() {
+	vm --timeout 12 run -n -- sleep 300 2>"$work/err"
+	expect status 124 $? && grep -q 'longer than 12 s' "$work/err"
+}
+
+test_closed_output_ends_the_program() {
+	{ vm run -n -- yes; echo $? >"$work/status"; } | head -n 1 >"$work/out"
+	expect stdout y "$(cat "$work/out")" && expect status 141 "$(cat "$work/status")"
+}
+
+test_background_processes_do_not_hold_it() {
+	vm run -n -- sh -c 'sleep 100 & echo started' >"$work/out"
+	expect status 0 $? && expect stdout started "$(cat "$work/out")"
+}
+
+test_termination_leaves_nothing() {
+	"$plenum" vm run -n -- sh -c 'echo started; sleep 300' >"$work/out" 2>"$work/err" &
+	pid=$!
+	for _ in $(seq 600); do
+		grep -q started "$work/out" && break
+		sleep 0.1
+	done
+	children=$(ps -o pid= --ppid "$pid")
+	kill -TERM "$pid"
+	wait "$pid"
+	expect status 143 $? || return 1
+	for child in $children; do
+		! kill -0 "$child" 2>/dev/null || { echo "process $child lives"; return 1; }
+	done
+	expect "temporary files" "" "$(ls "$TMPDIR")"
+}
+
+test_killed_tool_takes_qemu_along() {
+	"$plenum" vm --server none run -n -- sh -c 'echo started; sleep 300' >"$work/out" &
+	pid=$!
+	for _ in $(seq 600); do
+		grep -q started "$work/out" && break
+		sleep 0.1
+	done
+	child=$(ps -o pid= --ppid "$pid" | tr -d ' ')
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	for _ in $(seq 50); do
+		kill -0 "$child" 2>/dev/null || break
+		sleep 0.1
+	done
+	rm -rf "$TMPDIR"/*
+	! kill -0 "$child" 2>/dev/null
+}
+
+# A QEMU that stands in for KVM: it boots ($1 = boots) or hangs.
+fake_kvm() {
+	mkdir -p "$work/bin"
+	cat >"$work/bin/qemu-system-x86_64" <<-EOF
+		#!/bin/sh
+		case " \$* " in *" -accel kvm "*)
+			echo kvm >>"$work/kvm-starts"
+			[ $1 = boots ] || exec sleep 300
+			while [ \$# -gt 0 ]; do
+				case \$1 in -kernel) kernel=\$2;; -initrd) initrd=\$2;; -chardev) chardev=\$2;; esac
+				shift
+			done
+			exec $(command -v qemu-system-x86_64) -nodefaults -no-reboot -display none -m 256M \
+				-kernel "\$kernel" -initrd "\$initrd" -append "console=ttyS0 quiet plenum.probe" \
+				-chardev "\$chardev" -serial chardev:console
+		esac
+		exec $(command -v qemu-system-x86_64) "\$@"
+	EOF
+	chmod +x "$work/bin/qemu-system-x86_64"
+	rm -f "$work/kvm-starts"
+	rm -rf "$work/cache"
+}
+
+test_kvm_that_hangs_is_found_out_once() {
+	[ -w /dev/kvm ] || { echo "skip: no /dev/kvm"; return 0; }
+	fake_kvm hangs
+	for _ in 1 2; do
+		out=$(PATH="$work/bin:$PATH" XDG_CACHE_HOME="$work/cache" vm run -n -- echo guest)
+		expect stdout guest "$out" || return 1
+	done
+	expect "KVM starts" kvm "$(cat "$work/kvm-starts")" &&
+		grep -q ' no$' "$work/cache/plenum/kvm-probe"
+}
+
+test_kvm_that_boots_is_remembered() {
+	[ -w /dev/kvm ] || { echo "skip: no /dev/kvm"; return 0; }
+	fake_kvm boots
+	# the run itself must be stopped: the stand-in only knows the trial boot
+	PATH="$work/bin:$PATH" XDG_CACHE_HOME="$work/cache" vm --timeout 15 run -n -- true
+	grep -q ' yes$' "$work/cache/plenum/kvm-probe"
+}
+
+test_missing_packages_are_named() {
+	mkdir -p "$work/empty"
+	: >"$work/nothing"
+	[ -x /usr/bin/qemu-system-x86_64 ] && command -v unshare >/dev/null && [ "$(id -u)" = 0 ] ||
+		{ echo "skip: needs root to hide QEMU"; return 0; }
+	for hidden in /usr/bin/qemu-system-x86_64 "$(command -v busybox)"; do
+		unshare -m sh -c 'mount --bind "$1" "$2" && exec "$3" vm --server none run true' sh \
+			"$work/nothing" "$hidden" "$plenum" 2>"$work/err"
+		expect status 125 $? && grep -q 'install the package' "$work/err" || return 1
+	done
+	unshare -m sh -c 'mount --bind "$1" /boot && exec "$2" vm --server none run true' sh \
+		"$work/empty" "$plenum" 2>"$work/err"
+	expect status 125 $? && grep -q linux-image-amd64 "$work/err"
+}
+
+test_wrong_usage_is_named() {
+	vm run 2>"$work/err"
+	expect status 2 $? && grep -q 'takes a program' "$work/err" || return 1
+	vm --memory 3 run true 2>"$work/err"
+	expect status 2 $? && grep -q -- --memory "$work/err" || return 1
+	vm --kernel /etc/passwd run true 2>"$work/err"
+	expect status 125 $? && grep -q 'cannot use the kernel' "$work/err" || return 1
+	vm --kernel /nonexistent run true 2>"$work/err"
+	expect status 125 $? && grep -q 'No such file' "$work/err" || return 1
+	PLENUM_GUEST_DIR=/nonexistent vm run true 2>"$work/err"
+	expect status 125 $?
+}
+
+test_terminal() {
+	command -v script >/dev/null || { echo "skip: no script(1)"; return 0; }
+	script -qec "timeout 180 $plenum vm --server none run -t -- sh -c 'tty; stty size; exit 3'" \
+		"$work/typescript" </dev/null >"$work/out" 2>&1
+	expect status 3 $? && grep -q /dev/pts/ "$work/out"
+}
+
+[ $# -gt 0 ] || set -- $(sed -n 's/^test_\([a-z0-9_]*\)() {$/\1/p' "$0")
+for name; do
+	start=$(date +%s)
+	if "test_$name" >"$log" 2>&1; then
+		echo "ok   $name ($(($(date +%s) - start)) s)"
+	else
+		echo "FAIL $name"
+		sed 's/^/     /' "$log" "$work/err" 2>/dev/null
+		failed=1
+	fi
+	if [ -n "$(ls "$TMPDIR")" ]; then
+		echo "FAIL $name left files: $(ls "$TMPDIR")"
+		rm -rf "${TMPDIR:?}"/*
+		failed=1
+	fi
+done
+exit $failed
