@@ -9,7 +9,7 @@
 
 #define POLLS_PER_YIELD 16 /* looks at the word between two offers of the core to others */
 /* A wait that ended asleep, but within this time, would have paid as a longer spin. */
-#define NEARLY_NS (2 * PL_SPIN_NS_MAX)
+#define NEARLY_NS (3 * PL_SPIN_NS_MAX)
 
 static inline void cpu_relax(void)
 {

@@ -176,6 +176,35 @@ static void shutdown_wakes_who_waits(const struct pl_test_link *link)
 	}
 }
 
+/* The other end shuts down without having read what fills the lane; it lives on, so that no reset helps. */
+static void shutdown_by_the_peer_is_seen(const struct pl_test_link *link)
+{
+	for (int at_client = 0; at_client < 2; at_client++) {
+		struct waiter sender; /* alone: no receiver of ours finds the end for it */
+		struct pl_test_watch watch;
+		struct pl_test_pair pair;
+		struct pl_lane *lane, *peer, *watched;
+
+		pl_test_pair_create(&pair, link);
+		pl_test_pair_ready(&pair);
+		lane = at_client ? pair.client : pair.server;
+		peer = at_client ? pair.server : pair.client;
+		watched = link->hooked && at_client ? pair.under : lane;
+		if (link->shm)
+			pl_test_watch_start(&watch, watched);
+		waiter_start(&sender, lane, wait_room);
+		settle(lane);
+		pl_lane_shutdown(peer);
+		if (link->hooked && !at_client) /* the hook passes the end on behind what it still has to deliver */
+			pl_lane_shutdown(pair.under);
+		waiter_ends(&sender, -EPIPE);
+		check_broken(lane);
+		if (link->shm)
+			pl_test_watch_end(&watch);
+		pl_test_pair_destroy(&pair);
+	}
+}
+
 /* The child holds the server's end, does `act`, and is killed while it sleeps. */
 static pid_t fork_server(struct pl_test_pair *pair, void (*act)(struct pl_lane *lane))
 {
@@ -343,6 +372,7 @@ static void ends_in_any_state(const struct pl_test_link *link)
 
 const struct pl_test_case pl_test_cases_end[] = {
 	{"shutdown wakes who waits", shutdown_wakes_who_waits, .stream = false},
+	{"shutdown by the peer is seen", shutdown_by_the_peer_is_seen, .stream = false},
 	{"death of the peer is seen", death_of_the_peer_is_seen, .stream = false},
 	{"half a record is the end", half_a_record_is_the_end, .stream = true},
 	{"heads that lie are refused", heads_that_lie_are_refused, .stream = true},

@@ -599,6 +599,93 @@ static void test_binaries(void)
 	free(data);
 }
 
+/* ---- shared virtual memory ---- */
+
+static uint64_t svm_alloc(uint64_t size, uint64_t store)
+{
+	struct peer_answer answer = PEER_ASK(&lane, clSVMAlloc, .context = CTX, .flags = CL_MEM_READ_WRITE, .size = size,
+					     .store = store);
+	struct pl_cl_clSVMAlloc_reply reply;
+
+	CHECK_STATUS(answer, CL_SUCCESS);
+	pl_cl_clSVMAlloc_reply_get(&answer.dec, &reply);
+	return reply.address;
+}
+
+static void test_shared_virtual_memory(void)
+{
+	uint64_t store = arena ? 16u << 20 : NONE, address = svm_alloc(10000, store), global[] = { 100 }, args[64];
+	uint8_t *at = (uint8_t *)args;
+	struct pl_cl_clEnqueueSVMMap_reply mapped;
+	struct pl_cl_clEnqueueSVMMemcpy_reply copied;
+	int32_t add = 5, numbers[100];
+	float four[4] = { 0 };
+	struct peer_answer answer;
+	struct peer_pushed *pushed;
+
+	if (!address) {
+		fprintf(stderr, "no shared virtual memory\n");
+		return;
+	}
+	CHECK(!(address % 4096));
+	for (int i = 0; i < 100; i++)
+		numbers[i] = i;
+	answer = PEER_ASK(&lane, clEnqueueSVMMemcpy, .queue = QUEUE, .blocking = 1,
+			  .given = PL_CL_SVM_GIVEN_DST | PL_CL_SVM_GIVEN_SRC | PL_CL_SVM_HOST_SRC, .dst = address,
+			  .size = sizeof(numbers), .stage = NONE,
+			  .data = { .kind = PL_BULK_INLINE, .data = numbers, .bytes = sizeof(numbers) });
+	CHECK_STATUS(answer, CL_SUCCESS);
+	if (arena)
+		CHECK(!memcmp(peer.session.arena + store, numbers, sizeof(numbers)));
+	at = arg_put(at, 0, PL_CL_ARG_SVM, 8, address, NULL);
+	at = arg_put(at, 1, PL_CL_ARG_BYTES, 4, 0, &add);
+	at = arg_put(at, 2, PL_CL_ARG_NULL, 256, 0, NULL);
+	at = arg_put(at, 3, PL_CL_ARG_BYTES, 16, 0, four);
+	PEER_POST(&lane, clEnqueueNDRangeKernel, .queue = QUEUE, .kernel = KERNEL, .work_dim = 1, .given = PL_CL_GIVEN_GLOBAL,
+		  .global = { global, 1 }, .args = { args, (uint64_t)(at - (uint8_t *)args) });
+	answer = PEER_ASK(&lane, clEnqueueSVMMap, .queue = QUEUE, .blocking = 1, .flags = CL_MAP_READ, .address = address,
+			  .size = sizeof(numbers));
+	CHECK_STATUS(answer, CL_SUCCESS);
+	pl_cl_clEnqueueSVMMap_reply_get(&answer.dec, &mapped);
+	CHECK(mapped.data.bytes == (arena ? 0 : sizeof(numbers)));
+	memcpy(numbers, arena ? peer.session.arena + store : mapped.data.data, sizeof(numbers));
+	for (int i = 0; i < 100; i++)
+		CHECK(numbers[i] == i + 5);
+	PEER_POST(&lane, clEnqueueSVMUnmap, .queue = QUEUE, .address = address);
+	answer = PEER_ASK(&lane, clEnqueueSVMMemFill, .queue = QUEUE, .address = address + 8, .pattern = { "\x5a", 1 },
+			  .pattern_size = 1, .size = 16);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	answer = PEER_ASK(&lane, clEnqueueSVMMemcpy, .queue = QUEUE, .blocking = 1,
+			  .given = PL_CL_SVM_GIVEN_DST | PL_CL_SVM_GIVEN_SRC | PL_CL_SVM_HOST_DST, .src = address, .size = 32,
+			  .stage = NONE);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	pl_cl_clEnqueueSVMMemcpy_reply_get(&answer.dec, &copied);
+	CHECK(copied.reply_data.bytes == 32 && ((const uint8_t *)copied.reply_data.data)[8] == 0x5a &&
+	      ((const uint8_t *)copied.reply_data.data)[23] == 0x5a);
+	PEER_POST(&lane, clEnqueueSVMMemcpy, .queue = QUEUE,
+		  .given = PL_CL_SVM_GIVEN_DST | PL_CL_SVM_GIVEN_SRC | PL_CL_SVM_HOST_DST, .src = address, .size = 32,
+		  .stage = NONE, .token = 31);
+	answer = PEER_ASK(&lane, clFinish, QUEUE);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	pushed = peer_pushed_wait(&peer, PL_CL_OP_plReadDone);
+	CHECK(pushed->body_bytes > 32);
+	/* outside of every allocation */
+	answer = PEER_ASK(&lane, clEnqueueSVMMemFill, .queue = QUEUE, .address = address + 12288 - 8, .pattern = { "\x5a", 1 },
+			  .pattern_size = 1, .size = 16);
+	CHECK_STATUS(answer, CL_INVALID_VALUE);
+	answer = PEER_ASK(&lane, clEnqueueSVMMemcpy, .queue = QUEUE, .blocking = 1,
+			  .given = PL_CL_SVM_GIVEN_DST | PL_CL_SVM_GIVEN_SRC, .dst = address, .src = (uintptr_t)&peer, .size = 16,
+			  .stage = NONE);
+	CHECK_STATUS(answer, CL_INVALID_VALUE);
+	PEER_POST(&lane, clEnqueueSVMFree, .queue = QUEUE, .has_pointers = 1, .addresses = { &address, 1 });
+	answer = PEER_ASK(&lane, clFinish, QUEUE);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	address = svm_alloc(100, arena ? 20u << 20 : NONE);
+	PEER_POST(&lane, clEnqueueSVMFree, .queue = QUEUE, .has_pointers = 1, .addresses = { &address, 1 }, .token = 8);
+	peer_pushed_wait(&peer, PL_CL_OP_plSVMFree);
+	PEER_POST(&lane, clSVMFree, CTX, address);
+}
+
 /* ---- order ---- */
 
 static void test_waiting_lane_stops_no_other(void)
@@ -714,6 +801,7 @@ int main(int argc, char **argv)
 	RUN(test_printed_text_comes_before_the_reply());
 	RUN(test_include_files());
 	RUN(test_binaries());
+	RUN(test_shared_virtual_memory());
 	RUN(test_waiting_lane_stops_no_other());
 	RUN(test_late_errors());
 	RUN(test_end());
