@@ -421,6 +421,7 @@ static int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_bytes)
 {
 	uint64_t ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_relaxed) + 1;
 
+	call->ticket = ticket;
 	memcpy(call->room + offsetof(struct pl_wire_head, flags), &flags, sizeof(flags));
 	memcpy(call->room + offsetof(struct pl_wire_head, ticket), &ticket, sizeof(ticket));
 	memcpy(call->room + offsetof(struct pl_wire_head, bulk_bytes), &bulk_bytes, sizeof(bulk_bytes));
@@ -444,7 +445,7 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 
 	if (r)
 		return session_dies(session, r < 0 ? r : -EPROTO);
-	if (!(head->flags & PL_WIRE_REPLY) || head->len_bytes < sizeof(*head) + sizeof(body))
+	if (!(head->flags & PL_WIRE_REPLY) || head->ticket != call->ticket || head->len_bytes < sizeof(*head) + sizeof(body))
 		return session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
 	*reply = (struct pl_reply){

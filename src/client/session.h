@@ -77,6 +77,7 @@ struct pl_call {
 	struct pl_enc enc;          /* write the arguments here */
 	uint8_t *room;
 	uint32_t len_bytes;
+	uint64_t ticket;            /* once it is sent */
 };
 
 struct pl_reply {

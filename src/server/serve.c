@@ -112,13 +112,34 @@ void *pl_serve_steal_stream(struct pl_serve *serve)
 {
 	void *stream = serve->stream;
 
+	pl_quota_return(&serve->session->quota, PL_QUOTA_INFLIGHT, serve->stream_room_bytes);
 	serve->stream = NULL;
 	serve->stream_bytes = 0;
 	serve->stream_room_bytes = 0;
 	return stream;
 }
 
-/* A payload that comes ahead of its call.  What the peer announces is not believed: the buffer grows as it comes. */
+/* Room for `bytes`, charged.  Return: there is. */
+static bool stream_grow(struct pl_serve *serve, uint64_t bytes)
+{
+	struct pl_quota *quota = &serve->session->quota;
+	uint64_t more = bytes - serve->stream_room_bytes;
+	void *larger;
+
+	if (!pl_quota_charge(quota, PL_QUOTA_INFLIGHT, more))
+		return false;
+	larger = realloc(serve->stream, bytes);
+	if (!larger) {
+		pl_quota_return(quota, PL_QUOTA_INFLIGHT, more);
+		return false;
+	}
+	serve->stream = larger;
+	serve->stream_room_bytes = bytes;
+	return true;
+}
+
+/* A payload that comes ahead of its call.  What the peer announces is not believed: the buffer grows as it comes.  One
+ * for which there is no room is dropped: the call that names it is then refused as not whole, the order stays intact. */
 static int stream_take(struct pl_serve *serve, uint64_t bytes)
 {
 	uint64_t have = 0;
@@ -130,13 +151,8 @@ static int stream_take(struct pl_serve *serve, uint64_t bytes)
 		uint64_t step = bytes - have < STREAM_STEP_BYTES + have ? bytes - have : STREAM_STEP_BYTES + have;
 		int r;
 
-		if (have + step > serve->stream_room_bytes) {
-			void *larger = realloc(serve->stream, have + step);
-			if (!larger)
-				return pl_err(-ENOMEM);
-			serve->stream = larger;
-			serve->stream_room_bytes = have + step;
-		}
+		if (have + step > serve->stream_room_bytes && !stream_grow(serve, have + step))
+			return pl_trace(pl_lane_drop_bulk(serve->lane, bytes - have));
 		r = pl_lane_recv_bulk(serve->lane, (uint8_t *)serve->stream + have, step);
 		if (r)
 			return pl_trace(r);
@@ -203,7 +219,7 @@ int pl_serve_lane(struct pl_session_worker *session, struct pl_lane *lane)
 		if (r)
 			break;
 	}
-	free(serve.stream);
+	free(pl_serve_steal_stream(&serve));
 	return r < 0 ? r : pl_err(-EPROTO);
 }
 

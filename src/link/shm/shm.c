@@ -237,8 +237,8 @@ static int wait_data(struct shm_lane *lane, uint32_t need_bytes, uint64_t timeou
 	}
 	if (there == UINT32_MAX)
 		return break_lane(lane, -EPROTO);
-	if (there < need_bytes)
-		return -EPIPE; /* broken: said when it broke */
+	if (there < need_bytes) /* said when it broke; or the peer took its index back */
+		return is_broken(lane) ? -EPIPE : break_lane(lane, -EPROTO);
 	*there_out = there;
 	return 0;
 }
