@@ -25,8 +25,10 @@ struct pl_client_lane {
 static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pl_session *sessions; /* under sessions_lock; never freed */
 
-static __thread struct pl_client_lane *lane_last;  /* the lane that this thread used last */
-static __thread struct pl_client_lane *lanes_mine; /* all of this thread's lanes */
+/* Few bytes, so a library that is loaded late finds room for them too. */
+#define HOT_TLS static __thread __attribute__((tls_model("initial-exec")))
+HOT_TLS struct pl_client_lane *lane_last;  /* the lane that this thread used last */
+HOT_TLS struct pl_client_lane *lanes_mine; /* all of this thread's lanes */
 static pthread_key_t thread_key;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 
@@ -268,6 +270,7 @@ static int session_dial(struct pl_session *session)
 		session->shares_memory = !r;
 	}
 	atomic_store(&session->ticket, 0);
+	atomic_store(&session->asks, 0);
 	atomic_store(&session->reverse_seen, 0);
 	atomic_store(&session->dead, false);
 	pthread_attr_init(&attr);
@@ -370,8 +373,8 @@ void pl_session_totals_get(struct pl_session_totals *totals)
 	*totals = (struct pl_session_totals){ 0 };
 	pthread_mutex_lock(&sessions_lock);
 	for (struct pl_session *session = sessions; session; session = session->next) {
-		totals->asks += session->counts.asks;
-		totals->posts += session->counts.posts;
+		totals->asks += session->asks;
+		totals->posts += session->ticket - session->asks;
 		for (struct pl_client_lane *lane = session->lanes_all; lane; lane = lane->next_all) {
 			const struct pl_lane_stats *stats = &lane->lane->stats;
 			totals->bytes_out += stats->bytes_out;
@@ -395,36 +398,39 @@ uint64_t pl_session_id_mint(struct pl_session *session)
 
 /* ---- calls ---- */
 
+/* Writes what is known of the head; call_send() writes the rest. */
 int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op, uint64_t body_bytes)
 {
-	struct pl_client_lane *lane;
-	struct pl_wire_head head = { .op = op };
+	struct pl_wire_head *head;
 	void *room;
-	int r = lane_of_thread(session, &lane);
+	int r = lane_of_thread(session, &call->lane);
 
-	if (r)
+	if (__builtin_expect(r, 0))
 		return pl_trace(r);
-	if (body_bytes > PL_WIRE_RECORD_MAX - sizeof(head))
+	if (body_bytes > PL_WIRE_RECORD_MAX - sizeof(*head))
 		return pl_err(-EMSGSIZE);
-	head.len_bytes = (uint32_t)(sizeof(head) + body_bytes);
-	r = pl_lane_reserve(lane->lane, head.len_bytes, &room);
-	if (r)
+	call->len_bytes = (uint32_t)(sizeof(*head) + body_bytes);
+	r = pl_lane_reserve(call->lane->lane, call->len_bytes, &room);
+	if (__builtin_expect(r, 0))
 		return session_dies(session, r);
-	memcpy(room, &head, sizeof(head));
-	*call = (struct pl_call){ .session = session, .lane = lane, .room = room, .len_bytes = head.len_bytes,
-				  .enc = { (uint8_t *)room + sizeof(head) } };
+	head = room;
+	head->len_bytes = call->len_bytes;
+	head->op = op;
+	call->session = session;
+	call->room = room;
+	call->enc.at = (uint8_t *)(head + 1);
 	return 0;
 }
 
 /* The ticket is taken at the last moment: nobody else waits while the record is written. */
-static int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_bytes)
+static inline int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_bytes)
 {
-	uint64_t ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_relaxed) + 1;
+	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
 
-	call->ticket = ticket;
-	memcpy(call->room + offsetof(struct pl_wire_head, flags), &flags, sizeof(flags));
-	memcpy(call->room + offsetof(struct pl_wire_head, ticket), &ticket, sizeof(ticket));
-	memcpy(call->room + offsetof(struct pl_wire_head, bulk_bytes), &bulk_bytes, sizeof(bulk_bytes));
+	call->ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_relaxed) + 1;
+	head->flags = flags;
+	head->ticket = call->ticket;
+	head->bulk_bytes = bulk_bytes;
 	return pl_lane_commit(call->lane->lane, call->len_bytes, bulk_bytes ? PL_LANE_MORE : PL_LANE_NOW);
 }
 
@@ -432,8 +438,7 @@ int pl_call_post(struct pl_call *call)
 {
 	int r = call_send(call, 0, 0);
 
-	atomic_fetch_add_explicit(&call->session->counts.posts, 1, memory_order_relaxed);
-	return r ? session_dies(call->session, r) : 0;
+	return __builtin_expect(r, 0) ? session_dies(call->session, r) : 0;
 }
 
 static int call_wait(struct pl_call *call, struct pl_reply *reply)
@@ -468,7 +473,7 @@ int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, st
 {
 	int r = call_send(call, PL_WIRE_ASK, bytes);
 
-	atomic_fetch_add_explicit(&call->session->counts.asks, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&call->session->asks, 1, memory_order_relaxed);
 	if (!r && bytes)
 		r = pl_lane_send_bulk(call->lane->lane, data, bytes);
 	return r ? session_dies(call->session, r) : call_wait(call, reply);

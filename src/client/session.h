@@ -26,10 +26,6 @@ struct pl_session;
  * session is lost, nothing will come any more (once, on the receiver's thread). */
 typedef void (*pl_reverse_fn)(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec);
 
-struct pl_session_counts {          /* relaxed; many writers */
-	_Atomic uint64_t asks, posts;
-};
-
 struct pl_session_totals {          /* of all sessions and lanes of this process */
 	uint64_t asks, posts, bytes_out, bytes_in, wakes, spins, sleeps;
 };
@@ -58,7 +54,7 @@ struct pl_session {
 	pthread_t receiver;
 	_Atomic uint64_t ids_last;  /* object ids given out so far */
 	bool closed;                /* under lock: fork() left this session to the parent; open it anew */
-	struct pl_session_counts counts;
+	_Atomic uint64_t asks;      /* of all tickets; the others were posts */
 	struct pl_session *next;
 };
 

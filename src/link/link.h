@@ -46,7 +46,7 @@ struct pl_lane;
  */
 struct pl_lane_ops {
 	const char *name;           /* "shm", "tcp", "hook" */
-	/* Room for a record of len_bytes (a multiple of 8, at most PL_WIRE_RECORD_MAX): contiguous.  Blocks
+	/* Room for a record of len_bytes (a multiple of 8, at most PL_WIRE_RECORD_MAX): contiguous, aligned to 8.  Blocks
 	 * while the peer is slow.  A second reserve without commit gives the same room again. */
 	int (*reserve)(struct pl_lane *lane, uint32_t len_bytes, void **room_out);
 	/* The first len_bytes of the reserved room become a record. */

@@ -81,9 +81,18 @@ static inline void pl_enc_raw(struct pl_enc *enc, const void *data, uint64_t byt
 	enc->at += bytes + pad;
 }
 
+#define PL_ENC_SHORT 4u /* words up to here are copied one by one: a call of memcpy() costs more */
+
 static inline void pl_enc_array(struct pl_enc *enc, const void *data, uint64_t count, uint64_t each)
 {
 	pl_enc_u64(enc, count);
+	if (!count)
+		return;
+	if (each == 8 && count <= PL_ENC_SHORT) {
+		for (uint64_t i = 0; i < count; i++, enc->at += 8)
+			memcpy(enc->at, (const uint8_t *)data + 8 * i, 8);
+		return;
+	}
 	pl_enc_raw(enc, data, count * each);
 }
 

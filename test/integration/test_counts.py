@@ -7,6 +7,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import plenum
 
+SANITIZED = "asan" in plenum.TOOL or "tsan" in plenum.TOOL
+
 
 def per_iteration(server, mode, what, count=200):
     small, _ = plenum.stats_of(server, mode, [plenum.program("steady"), what, str(count)])
@@ -37,8 +39,10 @@ def test_a_posted_launch_costs_few_instructions():
         return
 
     def instructions(server, count):
+        """Of the call itself, from the loader's table to the end: a finish would also count how long it had to wait."""
         out = os.path.join(server.folder, f"callgrind.{count}")
-        result = plenum.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--toggle-collect=main",
+        result = plenum.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                             "--toggle-collect=pl_cl_stub_clEnqueueNDRangeKernel",
                              plenum.program("steady"), "post", str(count)], server.env("shm"), timeout=300)
         return int(re.search(rb"Collected : (\d+)", result.stderr).group(1))
 
@@ -46,7 +50,8 @@ def test_a_posted_launch_costs_few_instructions():
         few, many = 500, 1000
         cost = (instructions(server, many) - instructions(server, few)) / (many - few)
         print(f"     {cost:.0f} instructions for a posted launch", flush=True)
-        assert cost <= 500, f"{cost:.0f} instructions for a posted launch"
+        # A sanitizer's own instructions are not ours.
+        assert 50 < cost and (cost <= 500 or SANITIZED), f"{cost:.0f} instructions for a posted launch"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ static const struct pl_cl_context *context_of(const struct pl_cl_object *object)
 	}
 }
 
-bool pl_cl_check_waits(cl_command_queue queue, cl_uint count, const cl_event *list)
+bool pl_cl_check_wait_list(cl_command_queue queue, cl_uint count, const cl_event *list)
 {
 	const struct pl_cl_context *context = ((struct pl_cl_queue *)queue)->context;
 

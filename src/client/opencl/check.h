@@ -12,7 +12,11 @@
 #include "opencl-client.h"
 
 /* Events of the queue's context, none known to have failed; list and count agree. */
-bool pl_cl_check_waits(cl_command_queue queue, cl_uint count, const cl_event *list);
+bool pl_cl_check_wait_list(cl_command_queue queue, cl_uint count, const cl_event *list);
+static inline bool pl_cl_check_waits(cl_command_queue queue, cl_uint count, const cl_event *list)
+{
+	return (!count && !list) || pl_cl_check_wait_list(queue, count, list);
+}
 /* A queue, memory object, kernel or event each. */
 bool pl_cl_check_same_context(const void *a, const void *b);
 bool pl_cl_check_is_buffer(cl_mem mem);

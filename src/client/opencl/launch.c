@@ -82,6 +82,34 @@ static bool sizes_plain(const struct pl_cl_queue *queue, struct pl_cl_kernel *ke
 	return shape_taken(kernel, queue->device, dims, global, local);
 }
 
+/* Launches mostly come in the same shape again and again: the last that was found plain is remembered. */
+static bool sizes_plain_again(const struct pl_cl_queue *queue, struct pl_cl_kernel *kernel, cl_uint dims,
+			      const size_t *offset, const size_t *global, const size_t *local)
+{
+	struct pl_cl_shape *last = &kernel->plain;
+
+	if (last->device == queue->device && last->dims == dims && last->has_local == (local != NULL) && !offset && global) {
+		cl_uint same = 0;
+
+		while (same < dims && last->global[same] == global[same] && (!local || last->local[same] == local[same]))
+			same++;
+		if (same == dims)
+			return true;
+	}
+	if (!sizes_plain(queue, kernel, dims, offset, global, local))
+		return false;
+	if (offset)
+		return true;
+	last->device = queue->device;
+	last->dims = dims;
+	last->has_local = local != NULL;
+	for (cl_uint i = 0; i < dims; i++) {
+		last->global[i] = global[i];
+		last->local[i] = local ? local[i] : 0;
+	}
+	return true;
+}
+
 static bool kernel_plain(const struct pl_cl_queue *queue, const struct pl_cl_kernel *kernel)
 {
 	return kernel->desc && !kernel->unset_count && kernel->program->context == queue->context;
@@ -103,7 +131,7 @@ cl_int pl_cl_stub_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kern
 	if (code)
 		return code;
 	plain = kernel && kernel_plain(command.queue, kernel) &&
-		sizes_plain(command.queue, kernel, work_dim, global_work_offset, global_work_size, local_work_size) &&
+		sizes_plain_again(command.queue, kernel, work_dim, global_work_offset, global_work_size, local_work_size) &&
 		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
 	code = pl_cl_command_start(&command);
 	if (code)

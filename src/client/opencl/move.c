@@ -31,10 +31,10 @@ bool pl_cl_landing_start(struct pl_cl_landing *landing, struct pl_cl_server *ser
 		return true;
 	if (plain && pl_cl_box_whole(&landing->box)) {
 		landing->stage = pl_cl_arena_offset(session, landing->to, landing->bytes);
-		if (landing->stage != PL_ARENA_NONE)
+		if (landing->stage != PL_ARENA_NONE && !landing->mapped)
 			return true;
 	}
-	if (plain && landing->bytes > PL_WIRE_INLINE_MAX) {
+	if (plain && landing->stage == PL_ARENA_NONE && landing->bytes > PL_WIRE_INLINE_MAX) {
 		landing->stage = pl_cl_arena_alloc(server, landing->bytes);
 		landing->stage_owned = landing->stage != PL_ARENA_NONE;
 	}
@@ -267,7 +267,7 @@ cl_int pl_cl_command_end(struct pl_cl_command *command, cl_int code)
 	}
 	/* A blocking command has ended: it is not counted among those that may be under way. */
 	if (!command->blocking)
-		pl_cl_queue_posted((cl_command_queue)command->queue);
+		atomic_fetch_add_explicit(&command->queue->posted, 1, memory_order_release);
 	else if (pl_cl_queue_ordered(command->queue))
 		pl_cl_queue_done(command->queue, command->posted);
 	if (command->minted && command->blocking)
@@ -279,10 +279,15 @@ cl_int pl_cl_command_end(struct pl_cl_command *command, cl_int code)
 
 bool pl_cl_command_local(struct pl_cl_command *command, const struct pl_cl_mem *mem, cl_int *code_out)
 {
+	return pl_cl_mem_direct(mem) && pl_cl_command_idle(command, code_out);
+}
+
+bool pl_cl_command_idle(struct pl_cl_command *command, cl_int *code_out)
+{
 	struct pl_cl_queue *queue = command->queue;
 
 	*code_out = CL_SUCCESS;
-	if (!pl_cl_mem_direct(mem) || (command->event_out && pl_cl_queue_profiles(queue)) ||
+	if ((command->event_out && pl_cl_queue_profiles(queue)) ||
 	    !pl_cl_waits_done(command->waits_count, command->waits))
 		return false;
 	if (pl_cl_queue_idle(queue))
@@ -304,4 +309,40 @@ cl_int pl_cl_command_local_end(struct pl_cl_command *command)
 		return CL_OUT_OF_HOST_MEMORY;
 	*command->event_out = (cl_event)event;
 	return CL_SUCCESS;
+}
+
+cl_int pl_cl_command_marker(struct pl_cl_command *command, bool plain)
+{
+	struct pl_cl_clEnqueueMarkerWithWaitList_args args = { 0 };
+	cl_int code;
+
+	if (plain && !command->event_out && !command->waits_count)
+		return CL_SUCCESS;
+	code = pl_cl_command_start(command);
+	if (code)
+		return code;
+	args.command_queue = command->queue->object.id;
+	args.num_events_in_wait_list = command->waits_count;
+	args.given = command->waits ? 1 : 0;
+	args.event_wait_list = command->ids.list;
+	args.event = command->event_id;
+	PL_CL_SEND(command->session, clEnqueueMarkerWithWaitList, &args, plain, code);
+	return pl_cl_command_end(command, code);
+}
+
+cl_int pl_cl_command_turn(struct pl_cl_command *command)
+{
+	bool blocking = command->blocking && (command->waits_count || pl_cl_queue_ordered(command->queue));
+	cl_event own = NULL, *wanted = command->event_out;
+	cl_int code;
+
+	command->blocking = false;
+	if (blocking && !wanted)
+		command->event_out = &own;
+	code = pl_cl_command_marker(command, true);
+	if (!code && blocking)
+		code = pl_cl_stub_clWaitForEvents(1, command->event_out);
+	if (own)
+		pl_cl_release(own, PL_CL_KIND_event);
+	return code;
 }

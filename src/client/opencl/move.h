@@ -16,6 +16,7 @@ struct pl_cl_landing {
 	uint64_t bytes;
 	uint64_t stage;        /* in the arena, or ~0 = they come with the reply or plReadDone */
 	uint64_t token;        /* 0 = the reply says that they are there */
+	bool mapped;           /* of a map: the server copies when the driver has mapped, and says so */
 	bool stage_owned;      /* stage is ours to copy from and to free; else it is the application's memory itself */
 	struct pl_cl_landing *sent; /* the copy in the table of tokens */
 };
@@ -78,6 +79,12 @@ cl_int pl_cl_command_end(struct pl_cl_command *command, cl_int code);
  * Waits for the queue where the command blocks anyway.
  * Return: true and *code_out: CL_SUCCESS = yes, do it; else the command failed with this code.  false = no. */
 bool pl_cl_command_local(struct pl_cl_command *command, const struct pl_cl_mem *mem, cl_int *code_out);
+/* The same, for memory that is known to be shared. */
+bool pl_cl_command_idle(struct pl_cl_command *command, cl_int *code_out);
+/* A marker in place of a command that has nothing to do but to take its turn.  Return: code. */
+cl_int pl_cl_command_marker(struct pl_cl_command *command, bool plain);
+/* The same, waited for where the command blocks. */
+cl_int pl_cl_command_turn(struct pl_cl_command *command);
 /* The client did it: event.  Return: code. */
 cl_int pl_cl_command_local_end(struct pl_cl_command *command);
 

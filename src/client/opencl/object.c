@@ -234,8 +234,8 @@ uint64_t pl_cl_id_at(const struct pl_session *session, const void *handle, enum 
 	return object && object->session == session ? pl_cl_id(object, kind) : 0;
 }
 
-bool pl_cl_ids_start(struct pl_cl_ids *ids, const struct pl_session *session, const void *const *handles, size_t count,
-		     enum pl_cl_object_kind kind)
+bool pl_cl_ids_fill(struct pl_cl_ids *ids, const struct pl_session *session, const void *const *handles, size_t count,
+		    enum pl_cl_object_kind kind)
 {
 	uint64_t *at = ids->stack;
 
@@ -254,12 +254,6 @@ bool pl_cl_ids_start(struct pl_cl_ids *ids, const struct pl_session *session, co
 		at[i] = pl_cl_id_at(session, handles[i], kind);
 	ids->list = (struct pl_u64s){ at, count };
 	return true;
-}
-
-void pl_cl_ids_end(struct pl_cl_ids *ids)
-{
-	free(ids->heap);
-	ids->heap = NULL;
 }
 
 int pl_cl_reply_value(struct pl_reply *reply, struct pl_bytes field, const void **at_out, uint64_t *bytes_out,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "opencl-client.h"
 
@@ -112,9 +113,22 @@ struct pl_cl_ids {
 	uint64_t *heap;
 	uint64_t stack[PL_CL_IDS_STACK];
 };
-bool pl_cl_ids_start(struct pl_cl_ids *ids, const struct pl_session *session, const void *const *handles, size_t count,
-		     enum pl_cl_object_kind kind);
-void pl_cl_ids_end(struct pl_cl_ids *ids);
+bool pl_cl_ids_fill(struct pl_cl_ids *ids, const struct pl_session *session, const void *const *handles, size_t count,
+		    enum pl_cl_object_kind kind);
+static inline bool pl_cl_ids_start(struct pl_cl_ids *ids, const struct pl_session *session, const void *const *handles,
+				   size_t count, enum pl_cl_object_kind kind)
+{
+	ids->heap = NULL;
+	if (__builtin_expect(handles || count, 0))
+		return pl_cl_ids_fill(ids, session, handles, count, kind);
+	ids->list = (struct pl_u64s){ ids->stack, 0 };
+	return true;
+}
+static inline void pl_cl_ids_end(struct pl_cl_ids *ids)
+{
+	if (ids->heap)
+		free(ids->heap);
+}
 
 /* ---- results ---- */
 

@@ -48,6 +48,7 @@ struct pl_cl_device {
 	cl_device_type type;
 	bool preloaded;                     /* under object.lock */
 	struct pl_cl_device_facts facts;    /* under object.lock until known */
+	_Atomic int svm;                    /* enum pl_cl_svm_how + 1; 0 = not found out yet */
 };
 
 enum pl_cl_direct { PL_CL_DIRECT_UNKNOWN, PL_CL_DIRECT_NO, PL_CL_DIRECT_YES };
@@ -93,8 +94,7 @@ struct pl_cl_mem {
 	size_t size;
 	size_t origin;                      /* in root, bytes */
 	void *host_ptr;                     /* CL_MEM_USE_HOST_PTR: the application's memory */
-	bool svm;                           /* host_ptr is shared virtual memory */
-	bool given_back;                    /* the extent of the store is somebody else's (SVM) */
+	bool svm;                           /* host_ptr is shared virtual memory; the store belongs to it */
 	uint64_t store;                     /* offset in the arena of contents that the device uses in place, or ~0 */
 	cl_image_format format;             /* images */
 	cl_image_desc desc;
@@ -155,6 +155,7 @@ struct pl_cl_kernel {
 	uint32_t pending_bytes, pending_room;
 	struct pl_cl_shape shapes[PL_CL_SHAPES];
 	uint32_t shapes_next;
+	struct pl_cl_shape plain;           /* of the last launch that was posted; one thread uses a kernel at a time */
 };
 
 #define PL_CL_TIMES 5
@@ -169,7 +170,6 @@ struct pl_cl_event {
 	_Atomic cl_int status;              /* what is known; CL_COMPLETE or negative is final */
 	_Atomic uint64_t sequence;          /* in queue->posted; 0 = not sent yet */
 	bool watched, timed;                /* under object.lock */
-	struct pl_cl_event_callback *callbacks; /* user events; under object.lock */
 	uint64_t times[PL_CL_TIMES];        /* under object.lock; valid when timed */
 };
 
@@ -300,6 +300,8 @@ void pl_cl_sampler_fini(struct pl_cl_object *object);
 void pl_cl_program_fini(struct pl_cl_object *object);
 struct pl_cl_program *pl_cl_program_new(struct pl_cl_context *context, const cl_device_id *list, uint32_t count);
 int pl_cl_program_binaries(struct pl_cl_program *program, size_t size, void *to, struct pl_cl_value *value);
+/* As the driver counts them: it may take sub-devices for the device that they are parts of. */
+uint32_t pl_cl_program_devices_count(struct pl_cl_program *program);
 /* A build changed what is known of the kernels. */
 void pl_cl_program_forget(struct pl_cl_program *program);
 
@@ -335,11 +337,17 @@ static inline void pl_cl_kernel_sent(struct pl_cl_kernel *kernel)
 void pl_cl_maps_free(struct pl_cl_mem *mem);
 
 /* svm.c */
+enum pl_cl_svm_how {
+	PL_CL_SVM_NONE,
+	PL_CL_SVM_COPY,   /* the client's memory at that address follows maps and unmaps */
+	PL_CL_SVM_SHARED, /* both sides have the same pages */
+};
 void pl_cl_svm_fini(struct pl_cl_context *context);
-/* The piece of shared virtual memory that holds this address; offset in the arena, or PL_ARENA_NONE. */
-uint64_t pl_cl_svm_store(struct pl_cl_context *context, const void *ptr, size_t size);
+/* Is it shared virtual memory, `size` bytes of one piece?  *store_out: where it lies in the arena, or PL_ARENA_NONE. */
+enum pl_cl_svm_how pl_cl_svm_find(struct pl_cl_context *context, const void *ptr, size_t size, uint64_t *store_out);
 void pl_cl_svm_reverse_free(struct pl_cl_server *server, uint64_t token);
 void pl_cl_svm_freeing_lost(void *freeing);
+/* What of the driver's capabilities holds here. */
 cl_device_svm_capabilities pl_cl_svm_caps(struct pl_cl_device *device, cl_device_svm_capabilities caps);
 
 /* transfer.c */

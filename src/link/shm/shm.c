@@ -34,6 +34,7 @@ struct ring {
 	uint8_t *bytes;         /* mapped twice in a row */
 	uint32_t mine;          /* this side's index: all that is believed */
 	uint32_t published;     /* receiver: what `taken` says */
+	uint32_t room;          /* sender: bytes that were seen to be free and are not used yet */
 	struct pl_wait wait;
 };
 
@@ -133,14 +134,19 @@ static void publish_written(struct shm_lane *lane)
 static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_out)
 {
 	struct shm_lane *lane = shm_lane(base);
-	int r;
+	struct ring *ring = &lane->out;
 
 	if (len_bytes % PL_WIRE_ALIGN || len_bytes > PL_WIRE_RECORD_MAX)
 		return pl_err(-EMSGSIZE);
-	r = wait_room(lane, len_bytes);
-	if (r)
-		return pl_trace(r);
-	*room_out = lane->out.bytes + (lane->out.mine & (RING - 1));
+	if (ring->room < len_bytes) {
+		int r = wait_room(lane, len_bytes);
+		if (r)
+			return pl_trace(r);
+		ring->room = ring_room(ring);
+		if (ring->room == UINT32_MAX || ring->room < len_bytes)
+			return break_lane(lane, -EPROTO); /* the peer took its index back */
+	}
+	*room_out = ring->bytes + (ring->mine & (RING - 1));
 	return 0;
 }
 
@@ -158,6 +164,7 @@ static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_ho
 	lane->out_bulk_left = bulk_bytes;
 	lane->out_pad = (uint32_t)(PL_WIRE_PAD(bulk_bytes) - bulk_bytes);
 	lane->out.mine += len_bytes;
+	lane->out.room -= len_bytes;
 	publish_written(lane);
 	pl_count(&base->stats.records_out, 1);
 	pl_count(&base->stats.bytes_out, len_bytes);
@@ -172,6 +179,7 @@ static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes
 
 	if (bytes > lane->out_bulk_left)
 		return pl_err(-EINVAL);
+	lane->out.room = 0;
 	while (left) {
 		uint32_t part = left < RING / 4 ? (uint32_t)left : RING / 4;
 		uint32_t pad = part == lane->out_bulk_left ? lane->out_pad : 0;
