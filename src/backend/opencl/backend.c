@@ -32,6 +32,58 @@ static void extensions_load(const struct pl_cl_host *host)
 	}
 }
 
+/* Functions that a driver may leave out of its table: the loader would jump to address 0. */
+#define OPTIONAL(each)                                                                                                    \
+	each(clSetCommandQueueProperty) each(clCreateImage2D) each(clCreateImage3D) each(clUnloadCompiler)                 \
+	each(clEnqueueTask) each(clEnqueueMarker) each(clEnqueueWaitForEvents) each(clEnqueueBarrier)                      \
+	each(clCreateSubBuffer) each(clCreateUserEvent) each(clSetUserEventStatus) each(clEnqueueReadBufferRect)           \
+	each(clEnqueueWriteBufferRect) each(clEnqueueCopyBufferRect) each(clCreateSubDevices) each(clCreateImage)          \
+	each(clCreateProgramWithBuiltInKernels) each(clCompileProgram) each(clLinkProgram)                                 \
+	each(clUnloadPlatformCompiler) each(clGetKernelArgInfo) each(clEnqueueFillBuffer) each(clEnqueueFillImage)         \
+	each(clEnqueueMigrateMemObjects) each(clEnqueueMarkerWithWaitList) each(clEnqueueBarrierWithWaitList)              \
+	each(clCreateCommandQueueWithProperties) each(clCreatePipe) each(clGetPipeInfo) each(clSVMAlloc)                   \
+	each(clSVMFree) each(clEnqueueSVMMemcpy) each(clEnqueueSVMMemFill) each(clEnqueueSVMMap)                           \
+	each(clEnqueueSVMUnmap) each(clCreateSamplerWithProperties) each(clSetKernelArgSVMPointer)                         \
+	each(clSetKernelExecInfo) each(clCloneKernel) each(clCreateProgramWithIL) each(clEnqueueSVMMigrateMem)             \
+	each(clGetDeviceAndHostTimer) each(clGetHostTimer) each(clGetKernelSubGroupInfo)                                   \
+	each(clSetDefaultDeviceCommandQueue) each(clSetProgramSpecializationConstant)                                      \
+	each(clCreateBufferWithProperties) each(clCreateImageWithProperties) each(clSetContextDestructorCallback)          \
+	each(clEnqueueCopyImage) each(clEnqueueCopyImageToBuffer) each(clEnqueueCopyBufferToImage)
+
+/* The table behind the platform's handle, where the driver says that there is one (cl_khr_icd). */
+static const struct _cl_icd_dispatch *dispatch_of(cl_platform_id platform)
+{
+	char suffix[PL_CL_NAME_MAX];
+
+	if (pl_cl.clGetPlatformInfo(platform, CL_PLATFORM_ICD_SUFFIX_KHR, sizeof(suffix), suffix, NULL))
+		return NULL;
+	return *(const struct _cl_icd_dispatch *const *)platform;
+}
+
+/* Forgets what no driver here has. */
+static void functions_check(const struct pl_cl_host *host)
+{
+	const struct _cl_icd_dispatch *table[PL_CL_PLATFORMS_MAX];
+
+	if (!host->platforms_count)
+		return;
+	for (uint32_t i = 0; i < host->platforms_count; i++) {
+		table[i] = dispatch_of(host->platforms[i].platform);
+		if (!table[i])
+			return;
+	}
+#define KEEP(function)                                                                                                    \
+	do {                                                                                                               \
+		bool found = false;                                                                                        \
+		for (uint32_t i = 0; i < host->platforms_count; i++)                                                       \
+			found |= table[i]->function != NULL;                                                               \
+		if (!found)                                                                                                \
+			pl_cl.function = NULL;                                                                             \
+	} while (0);
+	OPTIONAL(KEEP)
+#undef KEEP
+}
+
 /* The program's own OpenCL driver may stand among the system's: with PLENUM empty it has nothing to offer. */
 static int backend_open(void **state_out, const char *library)
 {
@@ -54,6 +106,7 @@ static int backend_open(void **state_out, const char *library)
 		host_free(host);
 		return pl_trace(r);
 	}
+	functions_check(host);
 	extensions_load(host);
 	*state_out = host;
 	return 0;

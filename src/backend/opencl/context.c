@@ -222,14 +222,27 @@ static void CL_CALLBACK context_gone(cl_context context, void *user_data)
 	free(user_data);
 }
 
+/* A context that comes with an error stays in the driver for good, and stays charged. */
+static cl_context context_made(const struct pl_cl_context_note *note, cl_context context, int32_t *status)
+{
+	if (note && (!context || !*status))
+		pl_quota_return(pl_cl_quota(note->session), PL_QUOTA_OBJECTS, 1);
+	return pl_cl_made(context, status);
+}
+
 /* The note of a context that asked for notifications outlives its table entry: the driver frees it where it can say
  * when. */
 static struct pl_cl_context_note *context_note_new(struct pl_cl_session *session, uint64_t id)
 {
-	struct pl_cl_context_note *note = calloc(1, sizeof(*note));
+	struct pl_cl_context_note *note;
 
+	if (!pl_quota_charge(pl_cl_quota(session), PL_QUOTA_OBJECTS, 1)) /* given back by context_made() */
+		return NULL;
+	note = calloc(1, sizeof(*note));
 	if (note)
-		*note = (struct pl_cl_context_note){.session = session, .id = id, .direct = -1};
+		*note = (struct pl_cl_context_note){ .session = session, .id = id, .direct = -1 };
+	else
+		pl_quota_return(pl_cl_quota(session), PL_QUOTA_OBJECTS, 1);
 	return note;
 }
 
@@ -280,7 +293,7 @@ void pl_cl_serve_clCreateContext(struct pl_serve *serve, const struct pl_cl_clCr
 	if (properties_translate(serve, properties, &status) &&
 	    pl_cl_list_take(serve, args->devices, PL_CL_KIND_device, &devices, &status)) {
 		note = context_note_new(session, args->context);
-		status = CL_OUT_OF_HOST_MEMORY;
+		status = CL_OUT_OF_RESOURCES;
 		if (note)
 			context = pl_cl.clCreateContext((void *)properties, devices.count, (cl_device_id *)devices.at,
 							args->notify & PL_CL_NOTIFY_FUNCTION ? pl_cl_context_notify
@@ -288,6 +301,7 @@ void pl_cl_serve_clCreateContext(struct pl_serve *serve, const struct pl_cl_clCr
 							args->notify ? note : NULL, &status);
 		pl_cl_list_fini(&devices);
 	}
+	context = context_made(note, context, &status);
 	if (context)
 		status = context_enter(session, args->context, context, args->notify, note);
 	else {
@@ -325,6 +339,7 @@ void pl_cl_serve_clCreateContextFromType(struct pl_serve *serve, const struct pl
 							args->notify & PL_CL_NOTIFY_FUNCTION ? pl_cl_context_notify
 											     : NULL,
 							args->notify ? note : NULL, &status);
+	context = context_made(note, context, &status);
 	if (context) {
 		reply.devices.count = context_ids(serve, context, ids);
 		status = context_enter(session, args->context, context, args->notify, note);

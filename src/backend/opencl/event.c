@@ -417,17 +417,28 @@ void pl_cl_serve_clWaitForEvents(struct pl_serve *serve, const struct pl_cl_clWa
 		pl_serve_reply(serve, status);
 }
 
+/* Prefers the function that replaced it: PoCL 3.1 ends the process in the old one. */
+static cl_int wait_enqueue(cl_command_queue queue, const struct pl_cl_waits *waits)
+{
+	if (pl_cl.clEnqueueBarrierWithWaitList)
+		return pl_cl.clEnqueueBarrierWithWaitList(queue, waits->count, waits->at, NULL);
+	return pl_cl.clEnqueueWaitForEvents(queue, waits->count, waits->at);
+}
+
 void pl_cl_serve_clEnqueueWaitForEvents(struct pl_serve *serve, const struct pl_cl_clEnqueueWaitForEvents_args *args)
 {
-	struct pl_cl_waits waits = {0};
+	struct pl_cl_waits waits = { 0 };
 	int32_t status = CL_SUCCESS;
 	void *queue;
 
 	if (pl_cl_take(serve, args->command_queue, PL_CL_KIND_queue, &queue, &status) &&
 	    pl_cl_waits_take(serve, args->event_list, &waits, &status)) {
-		status = pl_cl.clEnqueueWaitForEvents
-				 ? pl_cl.clEnqueueWaitForEvents(queue, waits.count, waits.at)
-				 : pl_cl.clEnqueueBarrierWithWaitList(queue, waits.count, waits.at, NULL);
+		if (!queue)
+			status = CL_INVALID_COMMAND_QUEUE;
+		else if (!args->event_list.count)
+			status = CL_INVALID_VALUE;
+		else if (waits.count)
+			status = wait_enqueue(queue, &waits);
 		pl_cl_waits_fini(&waits);
 	}
 	if (status == CL_INVALID_EVENT_WAIT_LIST)
@@ -443,8 +454,10 @@ void pl_cl_serve_clCreateUserEvent(struct pl_serve *serve, const struct pl_cl_cl
 	cl_event event = NULL;
 	void *context;
 
-	if (pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status))
-		event = pl_cl.clCreateUserEvent(context, &status);
+	if (!pl_cl.clCreateUserEvent)
+		status = CL_INVALID_OPERATION;
+	else if (pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status))
+		event = pl_cl_made(pl_cl.clCreateUserEvent(context, &status), &status);
 	pl_cl_enter_event(serve, args->event, (struct pl_cl_event_note){0}, event, status);
 	pl_cl_result(serve, status, 0);
 }
@@ -459,7 +472,8 @@ void pl_cl_serve_clSetUserEventStatus(struct pl_serve *serve, const struct pl_cl
 			pl_cl.clRetainEvent(event);
 		/* Drivers run waiting commands and callbacks on this thread. */
 		pl_serve_give_turn(serve);
-		status = pl_cl.clSetUserEventStatus(event, args->execution_status);
+		status = pl_cl.clSetUserEventStatus ? pl_cl.clSetUserEventStatus(event, args->execution_status) :
+						      CL_INVALID_OPERATION;
 		if (event)
 			pl_cl.clReleaseEvent(event);
 	}

@@ -201,6 +201,10 @@ static cl_mem image_create(struct pl_serve *serve, const struct pl_cl_clCreateIm
 		*status = CL_INVALID_PROPERTY;
 		return NULL;
 	}
+	if (args->mip_levels || args->samples) { /* of extensions that are not carried; PoCL 3.1 ends the process */
+		*status = CL_INVALID_IMAGE_DESCRIPTOR;
+		return NULL;
+	}
 	if (!source && args->has_desc && image_is_absurd(args)) {
 		*status = CL_INVALID_IMAGE_SIZE;
 		return NULL;
@@ -210,6 +214,36 @@ static cl_mem image_create(struct pl_serve *serve, const struct pl_cl_clCreateIm
 		return NULL;
 	}
 	return image_make(serve, args, context, source, element ? full_bytes : UINT64_MAX, status);
+}
+
+bool pl_cl_image_holds(const struct pl_cl_mem_note *note, const uint64_t *origin, const uint64_t *region)
+{
+	for (int i = 0; i < 3; i++)
+		if (!region[i] || origin[i] > note->extent[i] || region[i] > note->extent[i] - origin[i])
+			return false;
+	return true;
+}
+
+static void extent_set(struct pl_cl_mem_note *note, const struct pl_cl_clCreateImage_args *args)
+{
+	note->extent[0] = args->width;
+	note->extent[1] = note->extent[2] = 1;
+	switch (note->type) {
+	case CL_MEM_OBJECT_IMAGE1D_ARRAY:
+		note->extent[1] = args->array_size;
+		break;
+	case CL_MEM_OBJECT_IMAGE2D:
+		note->extent[1] = args->height;
+		break;
+	case CL_MEM_OBJECT_IMAGE2D_ARRAY:
+		note->extent[1] = args->height;
+		note->extent[2] = args->array_size;
+		break;
+	case CL_MEM_OBJECT_IMAGE3D:
+		note->extent[1] = args->height;
+		note->extent[2] = args->depth;
+		break;
+	}
 }
 
 void pl_cl_serve_clCreateImage(struct pl_serve *serve, const struct pl_cl_clCreateImage_args *args)
@@ -225,6 +259,7 @@ void pl_cl_serve_clCreateImage(struct pl_serve *serve, const struct pl_cl_clCrea
 		note->charged_bytes = args->size;
 		mem = image_create(serve, args, note, &status);
 	}
+	mem = pl_cl_made(mem, &status);
 	if (mem) {
 		size_t element = 0;
 
@@ -232,6 +267,7 @@ void pl_cl_serve_clCreateImage(struct pl_serve *serve, const struct pl_cl_clCrea
 		note->element_bytes = element ? element : 1;
 		note->type =
 			args->legacy ? (args->legacy == 2 ? CL_MEM_OBJECT_IMAGE2D : CL_MEM_OBJECT_IMAGE3D) : args->type;
+		extent_set(note, args);
 		status = pl_cl_mem_enter(note, mem);
 	} else {
 		pl_cl_mem_note_drop(note);

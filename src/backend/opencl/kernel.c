@@ -48,6 +48,7 @@ void pl_cl_serve_clCreateKernel(struct pl_serve *serve, const struct pl_cl_clCre
 		else
 			kernel = pl_cl.clCreateKernel(program, args->has_name ? args->kernel_name : NULL, &status);
 	}
+	kernel = pl_cl_made(kernel, &status);
 	if (kernel)
 		status = kernel_enter(pl_cl_session_of(serve), args->kernel, kernel);
 	else
@@ -106,6 +107,7 @@ void pl_cl_serve_clCloneKernel(struct pl_serve *serve, const struct pl_cl_clClon
 		if (!status)
 			clone = pl_cl.clCloneKernel(kernel, &status);
 	}
+	clone = pl_cl_made(clone, &status);
 	if (clone)
 		status = kernel_enter(pl_cl_session_of(serve), args->kernel, clone);
 	pl_cl_result(serve, status, 0);
@@ -287,14 +289,20 @@ int32_t pl_cl_args_set(struct pl_serve *serve, cl_kernel kernel, struct pl_cl_ke
 	return CL_SUCCESS;
 }
 
-/* Pointers in the list are those of shared virtual memory. */
-static bool pointers_known(struct pl_serve *serve, struct pl_bytes value)
+/* What the driver would believe without a look: only pointers into shared virtual memory get to it. */
+static bool exec_info_valid(struct pl_serve *serve, const struct pl_cl_clSetKernelExecInfo_args *args)
 {
-	for (uint64_t i = 0; i + 8 <= value.bytes; i += 8) {
+	if (!args->has_value || !args->size || args->value.bytes != args->size)
+		return false;
+	if (args->param_name == CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM)
+		return true;
+	if (args->param_name != CL_KERNEL_EXEC_INFO_SVM_PTRS || args->size % sizeof(void *))
+		return false;
+	for (uint64_t i = 0; i < args->size; i += sizeof(void *)) {
 		uint64_t address;
 
-		memcpy(&address, (const uint8_t *)value.at + i, 8);
-		if (address && !pl_cl_svm_holds(pl_cl_session_of(serve), address, 1))
+		memcpy(&address, (const uint8_t *)args->value.at + i, sizeof(address));
+		if (!pl_cl_svm_holds(pl_cl_session_of(serve), address, 1))
 			return false;
 	}
 	return true;
@@ -308,17 +316,12 @@ void pl_cl_serve_clSetKernelExecInfo(struct pl_serve *serve, const struct pl_cl_
 	if (!pl_cl.clSetKernelExecInfo)
 		status = CL_INVALID_OPERATION;
 	else if (pl_cl_take(serve, args->kernel, PL_CL_KIND_kernel, &kernel, &status)) {
-		uint64_t none = 0;
-
-		if (args->has_value && args->value.bytes != args->size)
-			status = CL_INVALID_VALUE;
-		else if (args->param_name == CL_KERNEL_EXEC_INFO_SVM_PTRS && !pointers_known(serve, args->value))
+		if (!kernel)
+			status = CL_INVALID_KERNEL;
+		else if (!exec_info_valid(serve, args))
 			status = CL_INVALID_VALUE;
 		else
-			status = pl_cl.clSetKernelExecInfo(kernel, args->param_name, args->size,
-							   !args->has_value    ? NULL
-							   : args->value.bytes ? args->value.at
-									       : (const void *)&none);
+			status = pl_cl.clSetKernelExecInfo(kernel, args->param_name, args->size, args->value.at);
 	}
 	pl_serve_reply(serve, status);
 }

@@ -281,7 +281,8 @@ void pl_cl_serve_clEnqueueMapImage(struct pl_serve *serve, const struct pl_cl_cl
 		pl_cl_order_fail(&order, CL_INVALID_MEM_OBJECT);
 		return;
 	}
-	if (!wanted_valid(&order, &wanted, args->map) || !args->has_box || !pitches_asked(&order, args)) {
+	if (!wanted_valid(&order, &wanted, args->map) || !args->has_box || !pitches_asked(&order, args) ||
+	    !pl_cl_image_holds(order.note, args->origin, args->region)) {
 		pl_cl_order_fail(&order, CL_INVALID_VALUE);
 		return;
 	}

@@ -245,6 +245,7 @@ void pl_cl_serve_clCreateBuffer(struct pl_serve *serve, const struct pl_cl_clCre
 		note->charged_bytes = note->bytes = args->size;
 		mem = buffer_create(serve, args, note, &status);
 	}
+	mem = pl_cl_made(mem, &status);
 	if (mem)
 		status = pl_cl_mem_enter(note, mem);
 	else
@@ -272,12 +273,15 @@ void pl_cl_serve_clCreateSubBuffer(struct pl_serve *serve, const struct pl_cl_cl
 			note->store = parent_note->store + args->origin;
 			note->store_shared = parent_note->store_shared;
 		}
-		if (parent && !args->has_info)
+		if (!pl_cl.clCreateSubBuffer)
+			status = CL_INVALID_OPERATION;
+		else if (parent && !args->has_info)
 			status = CL_INVALID_VALUE;
 		else
 			mem = pl_cl.clCreateSubBuffer(parent, args->flags, args->type, args->has_info ? &region : NULL,
 						      &status);
 	}
+	mem = pl_cl_made(mem, &status);
 	if (mem)
 		status = pl_cl_mem_enter(note, mem);
 	else
@@ -307,6 +311,7 @@ void pl_cl_serve_clCreatePipe(struct pl_serve *serve, const struct pl_cl_clCreat
 			mem = pl_cl.clCreatePipe(context, args->flags, args->packet_size, args->max_packets,
 						 (void *)pl_cl_properties(args->properties, words), &status);
 	}
+	mem = pl_cl_made(mem, &status);
 	if (mem)
 		status = pl_cl_mem_enter(note, mem);
 	else

@@ -17,6 +17,7 @@ struct pl_cl_mem_note {
 	uint64_t bytes;		  /* of a buffer */
 	uint64_t element_bytes;	  /* of an image; 0 = a buffer or pipe */
 	uint32_t type;		  /* of an image: cl_mem_object_type */
+	uint64_t extent[3];          /* of an image, as regions are counted */
 	uint8_t *store;		  /* host memory that the object uses in place, or NULL */
 	uint64_t store_own_bytes; /* != 0: `store` is ours, to be unmapped */
 	bool store_shared;	  /* ... to here: `store` lies in the arena */
@@ -44,6 +45,9 @@ void pl_cl_map_unref(struct pl_cl_session *session, struct pl_cl_map *map); /* N
 /* Copies between the driver's mapping and the client's layout. */
 void pl_cl_map_out(const struct pl_cl_map *map, uint8_t *client);
 void pl_cl_map_in(const struct pl_cl_map *map, const uint8_t *client);
+
+/* Whether the region lies in the image.  Drivers have been seen to miss sums that overflow. */
+bool pl_cl_image_holds(const struct pl_cl_mem_note *note, const uint64_t *origin, const uint64_t *region);
 
 /* Bytes of one element of an image format; 0 = not known. */
 uint64_t pl_cl_element_bytes(uint32_t channel_order, uint32_t channel_type);

@@ -32,6 +32,7 @@ int32_t pl_cl_program_enter(struct pl_serve *serve, uint64_t id, cl_program prog
 static int32_t program_finish(struct pl_serve *serve, uint64_t id, cl_program program, uint64_t host_bytes,
 			      int32_t status)
 {
+	program = pl_cl_made(program, &status);
 	if (program) {
 		status = pl_cl_program_enter(serve, id, program, host_bytes);
 		if (!status && host_bytes)

@@ -20,6 +20,7 @@ static void queue_finish(struct pl_serve *serve, uint64_t id, cl_command_queue q
 	cl_command_queue_properties properties = 0;
 	struct pl_cl_queue_note *note = NULL;
 
+	queue = pl_cl_made(queue, &status);
 	if (queue) {
 		pl_cl.clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof(properties), &properties, NULL);
 		note = note_new(properties);
@@ -36,6 +37,25 @@ static void queue_finish(struct pl_serve *serve, uint64_t id, cl_command_queue q
 	pl_cl_result(serve, status, 0);
 }
 
+/* Queues on the device where the device has none: not every driver gets so far as to refuse them. */
+static bool properties_supported(cl_device_id device, cl_command_queue_properties wanted)
+{
+	cl_command_queue_properties on_device = 0;
+
+	if (!device || !(wanted & (CL_QUEUE_ON_DEVICE | CL_QUEUE_ON_DEVICE_DEFAULT)))
+		return true;
+	pl_cl.clGetDeviceInfo(device, CL_DEVICE_QUEUE_ON_DEVICE_PROPERTIES, sizeof(on_device), &on_device, NULL);
+	return on_device != 0;
+}
+
+static bool list_supported(cl_device_id device, const uint64_t *properties)
+{
+	for (; properties && *properties; properties += 2)
+		if (*properties == CL_QUEUE_PROPERTIES && !properties_supported(device, properties[1]))
+			return false;
+	return true;
+}
+
 void pl_cl_serve_clCreateCommandQueue(struct pl_serve *serve, const struct pl_cl_clCreateCommandQueue_args *args)
 {
 	cl_command_queue queue = NULL;
@@ -43,8 +63,12 @@ void pl_cl_serve_clCreateCommandQueue(struct pl_serve *serve, const struct pl_cl
 	void *context, *device;
 
 	if (pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status) &&
-	    pl_cl_take(serve, args->device, PL_CL_KIND_device, &device, &status))
-		queue = pl_cl.clCreateCommandQueue(context, device, args->properties, &status);
+	    pl_cl_take(serve, args->device, PL_CL_KIND_device, &device, &status)) {
+		if (properties_supported(device, args->properties))
+			queue = pl_cl.clCreateCommandQueue(context, device, args->properties, &status);
+		else
+			status = CL_INVALID_QUEUE_PROPERTIES;
+	}
 	queue_finish(serve, args->queue, queue, status);
 }
 
@@ -52,7 +76,7 @@ void pl_cl_serve_clCreateCommandQueueWithProperties(struct pl_serve *serve,
 						    const struct pl_cl_clCreateCommandQueueWithProperties_args *args)
 {
 	uint64_t words[PL_CL_PROPERTIES_ROOM];
-	const void *properties = pl_cl_properties(args->properties, words);
+	const uint64_t *properties = pl_cl_properties(args->properties, words);
 	cl_command_queue queue = NULL;
 	int32_t status = CL_SUCCESS;
 	void *context, *device;
@@ -60,6 +84,8 @@ void pl_cl_serve_clCreateCommandQueueWithProperties(struct pl_serve *serve,
 	if (!pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status) ||
 	    !pl_cl_take(serve, args->device, PL_CL_KIND_device, &device, &status))
 		;
+	else if (!list_supported(device, properties))
+		status = CL_INVALID_QUEUE_PROPERTIES;
 	else if (pl_cl.clCreateCommandQueueWithProperties)
 		queue = pl_cl.clCreateCommandQueueWithProperties(context, device, properties, &status);
 	else if (pl_cl.clCreateCommandQueueWithPropertiesKHR)
@@ -97,6 +123,7 @@ void pl_cl_serve_clSetCommandQueueProperty(struct pl_serve *serve,
 
 static void sampler_finish(struct pl_serve *serve, uint64_t id, cl_sampler sampler, int32_t status)
 {
+	sampler = pl_cl_made(sampler, &status);
 	if (sampler)
 		status = pl_cl_enter(pl_cl_session_of(serve), id, PL_CL_KIND_sampler, sampler, NULL);
 	else

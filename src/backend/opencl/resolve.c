@@ -187,6 +187,13 @@ void pl_cl_driver_release(enum pl_cl_object_kind kind, void *object)
 	}
 }
 
+void *pl_cl_made(void *object, int32_t *status)
+{
+	if (!object && !*status)
+		*status = CL_OUT_OF_RESOURCES;
+	return *status ? NULL : object;
+}
+
 static int32_t enter(struct pl_cl_session *session, uint64_t id, enum pl_cl_object_kind kind, void *object,
 		     int32_t failed, void *note)
 {

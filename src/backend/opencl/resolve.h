@@ -48,6 +48,9 @@ void pl_cl_enter_event(struct pl_serve *serve, uint64_t id, struct pl_cl_event_n
 void pl_cl_put_queue_event(struct pl_serve *serve, uint64_t id, uint64_t queue_id, cl_event event, int32_t status);
 /* Takes the event out again: the call that made it fails after all.  Any time. */
 void pl_cl_withdraw_event(struct pl_cl_session *session, uint64_t id);
+/* What the driver made, or NULL with a failure in *status.  Some give an object and an error: PoCL's context for devices
+ * that are not there, which it can not release.  It is left alone.  Any time. */
+void *pl_cl_made(void *object, int32_t *status);
 /* The driver's release function of the kind.  Any time. */
 void pl_cl_driver_release(enum pl_cl_object_kind kind, void *object);
 

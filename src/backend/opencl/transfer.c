@@ -33,6 +33,8 @@ cl_int pl_cl_box_enqueue(const struct pl_cl_order *order, const struct pl_cl_box
 				  : pl_cl.clEnqueueReadBuffer(order->queue, order->mem, CL_FALSE, box->offset + skip,
 							      bytes, host, waits_count, waits, event_out);
 	case PL_CL_SHAPE_RECT:
+		if (!pl_cl.clEnqueueWriteBufferRect || !pl_cl.clEnqueueReadBufferRect)
+			return CL_INVALID_OPERATION;
 		return box->write ? pl_cl.clEnqueueWriteBufferRect(order->queue, order->mem, CL_FALSE, box->origin,
 								   zero, box->region, box->row_pitch, box->slice_pitch,
 								   0, 0, host, waits_count, waits, event_out)
@@ -401,7 +403,7 @@ void pl_cl_serve_clEnqueueReadImage(struct pl_serve *serve, const struct pl_cl_c
 		pl_cl_order_fail(&order, CL_INVALID_MEM_OBJECT);
 	else
 		read_run(&order, &box, &wanted,
-			 args->has_ptr && args->has_box &&
+			 args->has_ptr && args->has_box && pl_cl_image_holds(order.note, args->origin, args->region) &&
 				 image_pitches_valid(&order, args->region, args->row_pitch, args->slice_pitch),
 			 args->size);
 }
@@ -418,7 +420,7 @@ void pl_cl_serve_clEnqueueWriteImage(struct pl_serve *serve, const struct pl_cl_
 		pl_cl_order_fail(&order, CL_INVALID_MEM_OBJECT);
 	else
 		write_run(&order, &box, args->blocking,
-			  args->has_ptr && args->has_box &&
+			  args->has_ptr && args->has_box && pl_cl_image_holds(order.note, args->origin, args->region) &&
 				  image_pitches_valid(&order, args->region, args->row_pitch, args->slice_pitch),
 			  &args->data);
 }

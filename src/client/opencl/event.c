@@ -162,7 +162,6 @@ struct pl_cl_event_callback {
 	cl_int type, status;
 	void (*fn)(cl_event event, cl_int status, void *user_data);
 	void *user_data;
-	struct pl_cl_event_callback *next;
 };
 
 static void callback_run(void *arg)
@@ -209,18 +208,6 @@ cl_int pl_cl_stub_clSetEventCallback(cl_event handle, cl_int command_exec_callba
 						   .fn = pfn_notify, .user_data = user_data };
 	pl_cl_hold(event);
 	known = pl_cl_event_known(event);
-	if (!event->queue) {
-		pl_cl_lock(&event->object.lock);
-		known = event->status;
-		if (known > command_exec_callback_type) {
-			callback->next = event->callbacks;
-			event->callbacks = callback;
-		}
-		pl_cl_unlock(&event->object.lock);
-		if (known <= command_exec_callback_type)
-			callback_fire(callback, known);
-		return CL_SUCCESS;
-	}
 	if (known <= CL_COMPLETE) {
 		callback_fire(callback, known);
 		return CL_SUCCESS;
@@ -254,40 +241,18 @@ void pl_cl_event_reverse_reached(struct pl_cl_server *server, const struct pl_cl
 
 void pl_cl_event_set(struct pl_cl_event *event, cl_int status)
 {
-	struct pl_cl_event_callback *list = NULL, *ordered = NULL;
 	cl_int seen = event->status;
 
 	if (seen <= CL_COMPLETE || status > CL_COMPLETE)
 		return;
-	if (!event->queue) {
-		pl_cl_lock(&event->object.lock);
-		if (event->status > CL_COMPLETE) {
-			event->status = status;
-			list = event->callbacks;
-			event->callbacks = NULL;
-		}
-		pl_cl_unlock(&event->object.lock);
-	} else {
-		if (status < 0)
-			event->object.server->doubt = true;
-		if (!atomic_compare_exchange_strong(&event->status, &seen, status))
-			return;
-		/* In order, and with nobody else who sends: all before it has ended too. */
-		if (pl_cl_queue_ordered(event->queue) &&
-		    __atomic_load_n(&event->object.session->lanes_count, __ATOMIC_RELAXED) <= 1)
-			pl_cl_queue_done(event->queue, event->sequence);
-	}
-	while (list) {
-		struct pl_cl_event_callback *next = list->next;
-		list->next = ordered;
-		ordered = list;
-		list = next;
-	}
-	while (ordered) {
-		struct pl_cl_event_callback *next = ordered->next;
-		callback_fire(ordered, status);
-		ordered = next;
-	}
+	if (event->queue && status < 0)
+		event->object.server->doubt = true;
+	if (!atomic_compare_exchange_strong(&event->status, &seen, status) || !event->queue)
+		return;
+	/* In order, and with nobody else who sends: all before it has ended too. */
+	if (pl_cl_queue_ordered(event->queue) &&
+	    __atomic_load_n(&event->object.session->lanes_count, __ATOMIC_RELAXED) <= 1)
+		pl_cl_queue_done(event->queue, event->sequence);
 }
 
 void pl_cl_event_lost(struct pl_cl_event *event)

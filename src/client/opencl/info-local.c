@@ -28,11 +28,6 @@ static int value_devices(struct pl_cl_value *value, struct pl_cl_device *const *
 
 static int platform_answer(struct pl_cl_object *object, cl_uint param, struct pl_cl_value *value)
 {
-	if (param == CL_PLATFORM_ICD_SUFFIX_KHR) {
-		value->at = "PLENUM";
-		value->bytes = sizeof("PLENUM");
-		return 1;
-	}
 	return pl_cl_extensions_answer(PL_CL_INFO_platform, object, param, value);
 }
 
@@ -123,13 +118,38 @@ static int queue_answer(struct pl_cl_queue *queue, cl_uint param, struct pl_cl_v
 	}
 }
 
+/* Drivers tell of sub-devices as themselves, or as the devices that they are parts of: the count says which. */
+static int program_devices(struct pl_cl_program *program, struct pl_cl_value *value)
+{
+	struct pl_cl_device **roots;
+	uint32_t count = 0;
+
+	if (pl_cl_program_devices_count(program) == program->devices_count)
+		return value_devices(value, program->devices, program->devices_count);
+	roots = calloc(program->devices_count + 1, sizeof(*roots));
+	if (!roots)
+		return CL_OUT_OF_HOST_MEMORY;
+	for (uint32_t i = 0; i < program->devices_count; i++) {
+		struct pl_cl_device *root = program->devices[i];
+		uint32_t j = 0;
+		while (root->parent)
+			root = root->parent;
+		while (j < count && roots[j] != root)
+			j++;
+		if (j == count)
+			roots[count++] = root;
+	}
+	value->heap = roots;
+	return value_devices(value, roots, count);
+}
+
 static int program_answer(struct pl_cl_program *program, cl_uint param, size_t size, void *to, struct pl_cl_value *value)
 {
 	switch (param) {
 	case CL_PROGRAM_CONTEXT:
 		return value_handle(value, program->context);
 	case CL_PROGRAM_DEVICES:
-		return value_devices(value, program->devices, program->devices_count);
+		return program_devices(program, value);
 	case CL_PROGRAM_BINARIES:
 		return pl_cl_program_binaries(program, size, to, value);
 	default:

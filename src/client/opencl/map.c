@@ -96,27 +96,7 @@ static bool flags_plain(const struct pl_cl_mem *mem, cl_map_flags flags)
 
 static bool has_copy(const struct pl_cl_mem *mem)
 {
-	return mem->host_ptr && !mem->svm;
-}
-
-/* A marker in place of a command that has nothing to do but to take its turn. */
-static cl_int marker_send(struct pl_cl_command *command, bool plain)
-{
-	struct pl_cl_clEnqueueMarkerWithWaitList_args args = { 0 };
-	cl_int code;
-
-	if (plain && !command->event_out && !command->waits_count)
-		return CL_SUCCESS;
-	code = pl_cl_command_start(command);
-	if (code)
-		return code;
-	args.command_queue = command->queue->object.id;
-	args.num_events_in_wait_list = command->waits_count;
-	args.given = command->waits ? 1 : 0;
-	args.event_wait_list = command->ids.list;
-	args.event = command->event_id;
-	PL_CL_SEND(command->session, clEnqueueMarkerWithWaitList, &args, plain, code);
-	return pl_cl_command_end(command, code);
+	return mem->host_ptr && !(mem->svm && pl_cl_mem_direct(mem));
 }
 
 /* ---- buffers ---- */
@@ -190,19 +170,25 @@ static bool map_direct(struct pl_cl_command *command, struct pl_cl_mem *mem, str
 			*code_out = pl_cl_command_local_end(command);
 		return true;
 	}
-	if (fill) {
+	if (fill && !(mem->flags & CL_MEM_HOST_WRITE_ONLY)) {
 		*code_out = copy_read(command, mem, map);
+		return true;
+	}
+	if (has_copy(mem)) {
+		*code_out = pl_cl_command_turn(command);
+		if (!*code_out && fill)
+			memcpy(map->ptr, pl_cl_mem_store(mem) + map->offset, map->box.row_bytes);
 		return true;
 	}
 	if (command->blocking || !pl_cl_queue_ordered(command->queue))
 		return false;
-	*code_out = marker_send(command, true);
+	*code_out = pl_cl_command_marker(command, true);
 	return true;
 }
 
 static cl_int map_remote(struct pl_cl_command *command, struct pl_cl_mem *mem, struct pl_cl_map *map, bool plain)
 {
-	struct pl_cl_landing landing = { .to = map->ptr, .box = map->box };
+	struct pl_cl_landing landing = { .to = map->ptr, .box = map->box, .mapped = true };
 	struct pl_cl_clEnqueueMapBuffer_args args;
 	struct pl_cl_clEnqueueMapBuffer_reply got;
 	struct pl_reply reply;
@@ -343,7 +329,7 @@ static bool image_place(struct pl_cl_mem *mem, struct pl_cl_map *map, const size
 static cl_int image_map_send(struct pl_cl_command *command, struct pl_cl_mem *mem, struct pl_cl_map *map,
 			     struct pl_cl_clEnqueueMapImage_args *args, bool plain)
 {
-	struct pl_cl_landing landing = { .to = map->ptr, .box = map->box };
+	struct pl_cl_landing landing = { .to = map->ptr, .box = map->box, .mapped = true };
 	struct pl_cl_clEnqueueMapImage_reply got;
 	struct pl_reply reply;
 	cl_int code = pl_cl_command_start(command);
@@ -469,7 +455,7 @@ static cl_int unmap_direct(struct pl_cl_command *command, struct pl_cl_mem *mem,
 	cl_int code;
 
 	if (!plain)
-		return marker_send(command, false);
+		return pl_cl_command_marker(command, false);
 	if (pl_cl_command_local(command, mem, &code)) {
 		if (drain)
 			memcpy(pl_cl_mem_store(mem) + map->offset, map->ptr, map->box.row_bytes);
@@ -477,7 +463,7 @@ static cl_int unmap_direct(struct pl_cl_command *command, struct pl_cl_mem *mem,
 	}
 	if (drain)
 		return copy_write(command, mem, map);
-	return marker_send(command, true);
+	return pl_cl_command_marker(command, true);
 }
 
 static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct pl_cl_map *map, bool plain)

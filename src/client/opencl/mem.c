@@ -48,7 +48,7 @@ struct pl_cl_mem *pl_cl_mem_new(struct pl_cl_context *context, cl_mem_object_typ
 	mem->context = context;
 	mem->root = mem;
 	mem->type = type;
-	mem->flags = flags & FLAGS_ACCESS ? flags : flags | CL_MEM_READ_WRITE;
+	mem->flags = flags ? flags : CL_MEM_READ_WRITE;
 	mem->store = mem->shadow_offset = PL_ARENA_NONE;
 	pl_cl_hold(context);
 	return mem;
@@ -142,8 +142,7 @@ static int buffer_place(struct pl_cl_mem *mem, bool plain, const void *host_ptr,
 	struct pl_cl_server *server = mem->object.server;
 
 	if (plain && (mem->flags & CL_MEM_USE_HOST_PTR)) {
-		mem->store = pl_cl_svm_store(mem->context, host_ptr, mem->size);
-		mem->svm = mem->store != PL_ARENA_NONE;
+		mem->svm = pl_cl_svm_find(mem->context, host_ptr, mem->size, &mem->store) != PL_CL_SVM_NONE;
 		if (mem->svm)
 			return 0;
 	}
@@ -185,6 +184,10 @@ static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_me
 	args.mem = mem->object.id;
 	r = buffer_place(mem, plain, readable ? host_ptr : NULL, &args.data);
 	args.store = mem->store;
+	if (mem->svm) { /* the device has to use it at its address */
+		args.has_host_ptr = 2;
+		args.store = (uintptr_t)host_ptr;
+	}
 	if (r) {
 		code = pl_cl_fault(r);
 	} else {
@@ -227,7 +230,7 @@ static bool flags_narrow(cl_mem_flags flags, cl_mem_flags parent)
 	cl_mem_flags access = flags & FLAGS_ACCESS, host = flags & FLAGS_HOST;
 
 	return !(flags & ~(cl_mem_flags)(FLAGS_ACCESS | FLAGS_HOST)) && one_at_most(access) && one_at_most(host) &&
-	       (!access || (parent & CL_MEM_READ_WRITE) || (parent & FLAGS_ACCESS) == access) &&
+	       (!access || !(parent & FLAGS_ACCESS) || (parent & CL_MEM_READ_WRITE) || (parent & FLAGS_ACCESS) == access) &&
 	       (!host || !(parent & FLAGS_HOST) || (parent & FLAGS_HOST) == host);
 }
 

@@ -227,18 +227,59 @@ cl_program pl_cl_stub_clCreateProgramWithBuiltInKernels(cl_context handle, cl_ui
 	return program_made(program, code, errcode_ret);
 }
 
+/* Destructors of program scope variables are OpenCL 2.2's alone. */
+static bool context_destructs(const struct pl_cl_context *context)
+{
+	for (uint32_t i = 0; i < context->devices_count; i++) {
+		const void *at;
+		size_t bytes;
+		void *heap;
+		bool has;
+		pl_cl_device_preload(context->devices[i]);
+		if (pl_cl_info_fetch(PL_CL_OP_clGetDeviceInfo, PL_CL_INFO_device, &context->devices[i]->object,
+				     CL_DEVICE_VERSION, &at, &bytes, &heap))
+			continue;
+		has = bytes > 10 && !memcmp(at, "OpenCL 2.2", 10);
+		free(heap);
+		if (has)
+			return true;
+	}
+	return false;
+}
+
 cl_int pl_cl_stub_clSetProgramReleaseCallback(cl_program handle, void (*pfn_notify)(cl_program, void *), void *user_data)
 {
 	struct pl_cl_program *program = pl_cl_get(handle, PL_CL_KIND_program);
 
 	if (!program)
 		return CL_INVALID_PROGRAM;
+	if (!context_destructs(program->context))
+		return CL_INVALID_OPERATION;
 	if (!pfn_notify)
 		return CL_INVALID_VALUE;
 	if (!pl_cl_callback_add(&program->released, &program->object.lock, (void (*)(void *, void *))pfn_notify,
 				user_data))
 		return CL_OUT_OF_HOST_MEMORY;
 	return CL_SUCCESS;
+}
+
+uint32_t pl_cl_program_devices_count(struct pl_cl_program *program)
+{
+	uint32_t count = program->devices_count;
+	bool parts = false;
+	const void *at;
+	size_t bytes;
+	void *heap;
+
+	for (uint32_t i = 0; i < count; i++)
+		parts |= program->devices[i]->parent != NULL;
+	if (!parts || pl_cl_info_fetch(PL_CL_OP_clGetProgramInfo, PL_CL_INFO_program, &program->object,
+				       CL_PROGRAM_NUM_DEVICES, &at, &bytes, &heap))
+		return count;
+	if (bytes == sizeof(count))
+		memcpy(&count, at, sizeof(count));
+	free(heap);
+	return count;
 }
 
 /* ---- CL_PROGRAM_BINARIES: the value is an array of the caller's pointers, which are filled ---- */
@@ -277,7 +318,7 @@ int pl_cl_program_binaries(struct pl_cl_program *program, size_t size, void *to,
 	struct pl_cl_plProgramBinaries_reply got;
 	struct pl_reply reply;
 	uint64_t total = 0;
-	size_t count = program->devices_count;
+	size_t count = pl_cl_program_devices_count(program);
 	cl_int code;
 	int r;
 

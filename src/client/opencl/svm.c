@@ -1,91 +1,636 @@
-/* Shared virtual memory.  Not carried yet: devices say that they have none, and its functions answer as theirs do. */
+/*
+ * Shared virtual memory: a pointer that means the same on both sides.  The driver allocates; the client then has memory
+ * at the same address: the same pages, where the device uses memory that both sides map (enum PL_CL_SVM_SHARED), or
+ * pages of its own that maps and unmaps keep in step, which is enough for coarse-grained buffers.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
 #include "client/opencl/call.h"
-#include "client/opencl/types.h"
+#include "client/opencl/check.h"
+#include "client/opencl/kernels.h"
+#include "client/opencl/move.h"
+
+#define PAGE_BYTES 4096u
+#define TRIES_MAX  16u /* how often another address is asked for when the driver's is taken here */
+
+struct mapping {                /* of an area, not unmapped yet */
+	struct mapping *next;
+	const void *ptr;
+	size_t size;
+	cl_map_flags flags;
+};
+
+struct area {
+	struct area *next;
+	uintptr_t address;
+	uint64_t bytes;         /* whole pages */
+	uint64_t store;         /* in the arena, or ~0 */
+	struct mapping *mappings;
+};
+
+/* Under the context's lock. */
+struct pl_cl_svm {
+	struct area *areas;
+};
+
+/* ---- what there is ---- */
+
+/* Whether buffers of this device alone can be shared is known of contexts only: one is made for the question. */
+static enum pl_cl_svm_how device_try(struct pl_cl_device *device)
+{
+	cl_device_id id = (cl_device_id)device;
+	cl_context context = pl_cl_stub_clCreateContext(NULL, 1, &id, NULL, NULL, NULL);
+	enum pl_cl_svm_how how = PL_CL_SVM_COPY;
+
+	if (context && pl_cl_context_direct((struct pl_cl_context *)context))
+		how = PL_CL_SVM_SHARED;
+	if (context)
+		pl_cl_release(context, PL_CL_KIND_context);
+	return how;
+}
 
 cl_device_svm_capabilities pl_cl_svm_caps(struct pl_cl_device *device, cl_device_svm_capabilities caps)
 {
-	(void)device, (void)caps;
-	return 0;
+	int how = device->svm;
+
+	if (!(caps & CL_DEVICE_SVM_COARSE_GRAIN_BUFFER)) {
+		device->svm = PL_CL_SVM_NONE + 1;
+		return 0;
+	}
+	if (!how)
+		device->svm = how = (int)device_try(device) + 1;
+	if (how == PL_CL_SVM_SHARED + 1)
+		return caps & (CL_DEVICE_SVM_COARSE_GRAIN_BUFFER | CL_DEVICE_SVM_FINE_GRAIN_BUFFER | CL_DEVICE_SVM_ATOMICS);
+	return CL_DEVICE_SVM_COARSE_GRAIN_BUFFER;
 }
+
+static cl_device_svm_capabilities device_caps(struct pl_cl_device *device)
+{
+	cl_device_svm_capabilities caps = 0;
+
+	pl_cl_info(PL_CL_OP_clGetDeviceInfo, PL_CL_INFO_device, device, NULL, 0, NULL, 0, CL_DEVICE_SVM_CAPABILITIES,
+		   sizeof(caps), &caps, NULL);
+	return caps;
+}
+
+static bool context_has(const struct pl_cl_context *context)
+{
+	for (uint32_t i = 0; i < context->devices_count; i++)
+		if (device_caps(context->devices[i]))
+			return true;
+	return false;
+}
+
+/* ---- areas ---- */
 
 void pl_cl_svm_fini(struct pl_cl_context *context)
 {
-	(void)context;
+	struct pl_cl_svm *svm = context->svm;
+
+	/* Memory that the application never freed stays where it is, as it may still look at it. */
+	while (svm && svm->areas) {
+		struct area *next = svm->areas->next;
+		while (svm->areas->mappings) {
+			struct mapping *mapping = svm->areas->mappings;
+			svm->areas->mappings = mapping->next;
+			free(mapping);
+		}
+		free(svm->areas);
+		svm->areas = next;
+	}
+	free(svm);
 }
 
-uint64_t pl_cl_svm_store(struct pl_cl_context *context, const void *ptr, size_t size)
+/* Called with the context's lock held. */
+static struct area *area_find(struct pl_cl_context *context, const void *ptr, size_t size)
 {
-	(void)context, (void)ptr, (void)size;
-	return PL_ARENA_NONE;
+	struct pl_cl_svm *svm = context->svm;
+	uintptr_t at = (uintptr_t)ptr;
+
+	for (struct area *area = svm ? svm->areas : NULL; area; area = area->next)
+		if (at >= area->address && at - area->address < area->bytes && size <= area->bytes - (at - area->address))
+			return area;
+	return NULL;
 }
 
-void pl_cl_svm_reverse_free(struct pl_cl_server *server, uint64_t token)
+enum pl_cl_svm_how pl_cl_svm_find(struct pl_cl_context *context, const void *ptr, size_t size, uint64_t *store_out)
 {
-	(void)server, (void)token;
+	enum pl_cl_svm_how how = PL_CL_SVM_NONE;
+	struct area *area;
+
+	if (!atomic_load_explicit(&context->svm, memory_order_relaxed))
+		return PL_CL_SVM_NONE;
+	pl_cl_lock(&context->object.lock);
+	area = area_find(context, ptr, size);
+	if (area) {
+		how = area->store == PL_ARENA_NONE ? PL_CL_SVM_COPY : PL_CL_SVM_SHARED;
+		*store_out = how == PL_CL_SVM_SHARED ? area->store + ((uintptr_t)ptr - area->address) : PL_ARENA_NONE;
+	}
+	pl_cl_unlock(&context->object.lock);
+	return how;
+}
+
+static enum pl_cl_svm_how svm_how(struct pl_cl_context *context, const void *ptr, size_t size)
+{
+	uint64_t store;
+	return pl_cl_svm_find(context, ptr, size, &store);
+}
+
+static bool area_add(struct pl_cl_context *context, struct area *area)
+{
+	struct pl_cl_svm *svm;
+
+	pl_cl_lock(&context->object.lock);
+	svm = context->svm;
+	if (!svm)
+		context->svm = svm = calloc(1, sizeof(*svm));
+	if (svm) {
+		area->next = svm->areas;
+		svm->areas = area;
+	}
+	pl_cl_unlock(&context->object.lock);
+	return svm;
+}
+
+static struct area *area_take(struct pl_cl_context *context, const void *ptr)
+{
+	struct pl_cl_svm *svm = context->svm;
+	struct area **link, *area = NULL;
+
+	pl_cl_lock(&context->object.lock);
+	for (link = svm ? &svm->areas : NULL; link && *link; link = &(*link)->next)
+		if ((*link)->address == (uintptr_t)ptr) {
+			area = *link;
+			*link = area->next;
+			break;
+		}
+	pl_cl_unlock(&context->object.lock);
+	return area;
+}
+
+/* ---- allocating ---- */
+
+static void free_post(struct pl_cl_context *context, uint64_t address)
+{
+	struct pl_cl_clSVMFree_args args = { .context = context->object.id, .address = address };
+
+	(void)PL_CL_POST(context->object.session, clSVMFree, &args);
+}
+
+static void area_free(struct pl_cl_context *context, struct area *area)
+{
+	free_post(context, area->address);
+	munmap((void *)area->address, area->bytes);
+	pl_cl_arena_free(context->object.server, area->store, area->bytes);
+	while (area->mappings) {
+		struct mapping *next = area->mappings->next;
+		free(area->mappings);
+		area->mappings = next;
+	}
+	free(area);
+}
+
+/* Memory of ours at the driver's address. */
+static bool area_map(struct area *area, const struct pl_session *session)
+{
+	bool shared = area->store != PL_ARENA_NONE;
+	int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	void *at = mmap((void *)area->address, area->bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE | MAP_NORESERVE,
+			shared ? session->arena.fd : -1, shared ? (off_t)area->store : 0);
+
+	if (at == MAP_FAILED)
+		return false;
+	if ((uintptr_t)at == area->address)
+		return true;
+	munmap(at, area->bytes); /* kernels before 4.17 take it for a hint */
+	return false;
+}
+
+static bool alloc_ask(struct pl_cl_context *context, cl_svm_mem_flags flags, size_t size, cl_uint alignment,
+		      struct area *area)
+{
+	struct pl_cl_clSVMAlloc_args args = { .context = context->object.id, .flags = flags, .size = size,
+					      .alignment = alignment, .store = area->store };
+	struct pl_cl_clSVMAlloc_reply got;
+	struct pl_reply reply;
+
+	if (PL_CL_ASK(context->object.session, clSVMAlloc, &args, &reply) || reply.status)
+		return false;
+	pl_cl_clSVMAlloc_reply_get(&reply.dec, &got);
+	area->address = pl_dec_whole(&reply.dec) ? got.address : 0;
+	return area->address && !(area->address % PAGE_BYTES);
+}
+
+/* Addresses that are taken here are kept until one is found that is not, or the driver would give the same again. */
+static bool alloc_try(struct pl_cl_context *context, cl_svm_mem_flags flags, size_t size, cl_uint alignment,
+		      struct area *area)
+{
+	uint64_t taken[TRIES_MAX];
+	uint32_t taken_count = 0;
+	bool done = false;
+
+	while (!done && taken_count < TRIES_MAX && alloc_ask(context, flags, size, alignment, area)) {
+		done = area_map(area, context->object.session);
+		if (!done)
+			taken[taken_count++] = area->address;
+	}
+	if (taken_count == TRIES_MAX)
+		pl_log_warn("no address for shared virtual memory is free on both sides");
+	for (uint32_t i = 0; i < taken_count; i++)
+		free_post(context, taken[i]);
+	return done;
+}
+
+void *pl_cl_stub_clSVMAlloc(cl_context handle, cl_svm_mem_flags flags, size_t size, cl_uint alignment)
+{
+	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
+	uint64_t bytes = (size + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	bool shared;
+	struct area *area;
+
+	if (!context || !size || bytes < size || !context_has(context))
+		return NULL;
+	shared = pl_cl_context_direct(context);
+	if (!shared && (flags & (CL_MEM_SVM_FINE_GRAIN_BUFFER | CL_MEM_SVM_ATOMICS)))
+		return NULL;
+	area = calloc(1, sizeof(*area));
+	if (!area)
+		return NULL;
+	area->bytes = bytes;
+	area->store = shared ? pl_cl_arena_alloc(context->object.server, bytes) : PL_ARENA_NONE;
+	if ((shared && area->store == PL_ARENA_NONE) || !alloc_try(context, flags, size, alignment, area)) {
+		pl_cl_arena_free(context->object.server, area->store, bytes);
+		free(area);
+		return NULL;
+	}
+	if (area_add(context, area))
+		return (void *)area->address;
+	area_free(context, area);
+	return NULL;
+}
+
+void pl_cl_stub_clSVMFree(cl_context handle, void *svm_pointer)
+{
+	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
+	struct area *area = context && svm_pointer ? area_take(context, svm_pointer) : NULL;
+
+	if (area)
+		area_free(context, area);
+}
+
+/* ---- clEnqueueSVMFree ---- */
+
+struct freeing {
+	struct pl_cl_queue *queue; /* held */
+	void (*fn)(cl_command_queue, cl_uint, void **, void *);
+	void *user_data;
+	cl_uint count;
+	void *pointers[];
+};
+
+static void freeing_run(void *arg)
+{
+	struct freeing *freeing = arg;
+
+	if (freeing->fn)
+		freeing->fn((cl_command_queue)freeing->queue, freeing->count, freeing->pointers, freeing->user_data);
+	for (cl_uint i = 0; !freeing->fn && i < freeing->count; i++)
+		pl_cl_stub_clSVMFree((cl_context)freeing->queue->context, freeing->pointers[i]);
+	pl_cl_unhold(freeing->queue);
+	free(freeing);
 }
 
 void pl_cl_svm_freeing_lost(void *freeing)
 {
-	(void)freeing;
+	pl_callback_run(freeing_run, freeing);
 }
 
-static cl_int queue_without(cl_command_queue queue)
+void pl_cl_svm_reverse_free(struct pl_cl_server *server, uint64_t token)
 {
-	return pl_cl_get(queue, PL_CL_KIND_queue) ? CL_INVALID_OPERATION : CL_INVALID_COMMAND_QUEUE;
+	struct freeing *freeing = pl_cl_table_take(&server->tokens, token, PL_CL_ENTRY_SVM_FREE);
+
+	if (freeing)
+		pl_callback_run(freeing_run, freeing);
 }
 
-void *pl_cl_stub_clSVMAlloc(cl_context context, cl_svm_mem_flags flags, size_t size, cl_uint alignment)
+static cl_int none(const struct pl_cl_command *command)
 {
-	(void)context, (void)flags, (void)size, (void)alignment;
-	return NULL;
-}
-
-void pl_cl_stub_clSVMFree(cl_context context, void *svm_pointer)
-{
-	(void)context, (void)svm_pointer;
+	return device_caps(command->queue->device) ? CL_SUCCESS : CL_INVALID_OPERATION;
 }
 
 cl_int pl_cl_stub_clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_svm_pointers, void **svm_pointers,
 				   void (*pfn_free_func)(cl_command_queue, cl_uint, void **, void *), void *user_data,
 				   cl_uint num_events_in_wait_list, const cl_event *event_wait_list, cl_event *event)
 {
-	(void)num_svm_pointers, (void)svm_pointers, (void)pfn_free_func, (void)user_data;
-	(void)num_events_in_wait_list, (void)event_wait_list, (void)event;
-	return queue_without(command_queue);
+	struct pl_cl_clEnqueueSVMFree_args args = { .has_pointers = svm_pointers != NULL };
+	cl_uint count = svm_pointers ? num_svm_pointers : 0;
+	struct freeing *freeing;
+	struct pl_cl_command command;
+	bool plain;
+	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMFree, command_queue, false,
+					 num_events_in_wait_list, event_wait_list, event);
+
+	if (!code)
+		code = none(&command);
+	if (code)
+		return code;
+	plain = count && count <= PL_CL_LIMIT_OBJECTS_MAX / 8 &&
+		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
+	code = pl_cl_command_start(&command);
+	if (code)
+		return code;
+	freeing = malloc(sizeof(*freeing) + count * sizeof(void *));
+	if (!freeing)
+		return pl_cl_command_end(&command, CL_OUT_OF_HOST_MEMORY);
+	*freeing = (struct freeing){ .queue = command.queue, .fn = pfn_free_func, .user_data = user_data, .count = count };
+	if (count)
+		memcpy(freeing->pointers, svm_pointers, count * sizeof(void *));
+	pl_cl_hold(command.queue);
+	args.token = pl_session_id_mint(command.session);
+	if (pl_cl_table_put(&command.server->tokens, args.token, PL_CL_ENTRY_SVM_FREE, freeing)) {
+		args.queue = command.queue->object.id;
+		args.addresses = (struct pl_u64s){ (const uint64_t *)svm_pointers, count };
+		args.waits = command.ids.list;
+		args.event = command.event_id;
+		PL_CL_SEND(command.session, clEnqueueSVMFree, &args, plain, code);
+		if (code && !pl_cl_table_take(&command.server->tokens, args.token, PL_CL_ENTRY_SVM_FREE))
+			freeing = NULL; /* the session was lost: it has been run */
+	} else {
+		code = CL_OUT_OF_HOST_MEMORY;
+	}
+	if (code && freeing) {
+		pl_cl_unhold(command.queue);
+		free(freeing);
+	}
+	return pl_cl_command_end(&command, code);
+}
+
+/* ---- copies ---- */
+
+static bool overlap(const void *a, const void *b, size_t size)
+{
+	uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;
+	return (x < y ? y - x : x - y) < size;
 }
 
 cl_int pl_cl_stub_clEnqueueSVMMemcpy(cl_command_queue command_queue, cl_bool blocking_copy, void *dst_ptr,
 				     const void *src_ptr, size_t size, cl_uint num_events_in_wait_list,
 				     const cl_event *event_wait_list, cl_event *event)
 {
-	(void)blocking_copy, (void)dst_ptr, (void)src_ptr, (void)size;
-	(void)num_events_in_wait_list, (void)event_wait_list, (void)event;
-	return queue_without(command_queue);
+	struct pl_cl_clEnqueueSVMMemcpy_args args = { .size = size, .stage = PL_ARENA_NONE };
+	struct pl_cl_clEnqueueSVMMemcpy_reply got;
+	struct pl_cl_landing landing = { .to = NULL };
+	struct pl_cl_box line = pl_cl_box_line(size);
+	struct pl_cl_load load;
+	struct pl_cl_command command;
+	enum pl_cl_svm_how to, from;
+	struct pl_reply reply;
+	bool plain, asked;
+	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMemcpy, command_queue, blocking_copy,
+					 num_events_in_wait_list, event_wait_list, event);
+	int r;
+
+	if (!code)
+		code = none(&command);
+	if (code)
+		return code;
+	to = dst_ptr ? svm_how(command.queue->context, dst_ptr, size) : PL_CL_SVM_NONE;
+	from = src_ptr ? svm_how(command.queue->context, src_ptr, size) : PL_CL_SVM_NONE;
+	plain = dst_ptr && src_ptr && size && !overlap(dst_ptr, src_ptr, size) &&
+		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
+	if (plain && to != PL_CL_SVM_COPY && from != PL_CL_SVM_COPY && pl_cl_command_idle(&command, &code)) {
+		if (code)
+			return code;
+		memcpy(dst_ptr, src_ptr, size);
+		return pl_cl_command_local_end(&command);
+	}
+	if (dst_ptr && src_ptr && size && overlap(dst_ptr, src_ptr, size))
+		return CL_MEM_COPY_OVERLAP;
+	asked = !plain || blocking_copy;
+	code = pl_cl_command_start(&command);
+	if (code)
+		return code;
+	if (dst_ptr && !to)
+		landing = (struct pl_cl_landing){ .to = dst_ptr, .box = line };
+	if (!pl_cl_landing_start(&landing, command.server, blocking_copy, plain))
+		return pl_cl_command_end(&command, CL_OUT_OF_HOST_MEMORY);
+	r = pl_cl_load_start(&load, command.session, src_ptr && !from ? src_ptr : NULL, &line, false);
+	args.queue = command.queue->object.id;
+	args.blocking = blocking_copy;
+	args.given = (dst_ptr ? PL_CL_SVM_GIVEN_DST : 0u) | (src_ptr ? PL_CL_SVM_GIVEN_SRC : 0u) |
+		     (dst_ptr && !to ? PL_CL_SVM_HOST_DST : 0u) | (src_ptr && !from ? PL_CL_SVM_HOST_SRC : 0u);
+	args.dst = to ? (uintptr_t)dst_ptr : 0;
+	args.src = from ? (uintptr_t)src_ptr : 0;
+	args.stage = landing.stage;
+	args.token = landing.token;
+	args.data = load.bulk;
+	args.waits = command.ids.list;
+	args.event = command.event_id;
+	if (!r)
+		r = asked ? PL_CL_ASK(command.session, clEnqueueSVMMemcpy, &args, &reply) :
+			    PL_CL_POST(command.session, clEnqueueSVMMemcpy, &args);
+	code = r ? pl_cl_fault(r) : asked ? pl_cl_queue_reply(command.queue, &reply) : CL_SUCCESS;
+	if (!code && asked) {
+		pl_cl_clEnqueueSVMMemcpy_reply_get(&reply.dec, &got);
+		r = pl_cl_landing_reply(&landing, command.server, &reply, &got.reply_data);
+		code = r ? pl_cl_fault(r) : CL_SUCCESS;
+	}
+	if (code)
+		pl_cl_landing_cancel(&landing, command.server);
+	code = pl_cl_command_end(&command, code);
+	pl_cl_load_end(&load, command.session);
+	return code;
 }
 
 cl_int pl_cl_stub_clEnqueueSVMMemFill(cl_command_queue command_queue, void *svm_ptr, const void *pattern,
 				      size_t pattern_size, size_t size, cl_uint num_events_in_wait_list,
 				      const cl_event *event_wait_list, cl_event *event)
 {
-	(void)svm_ptr, (void)pattern, (void)pattern_size, (void)size;
-	(void)num_events_in_wait_list, (void)event_wait_list, (void)event;
-	return queue_without(command_queue);
+	struct pl_cl_clEnqueueSVMMemFill_args args = { .address = (uintptr_t)svm_ptr, .pattern_size = pattern_size,
+							.size = size };
+	struct pl_cl_command command;
+	bool plain;
+	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMemFill, command_queue, false,
+					 num_events_in_wait_list, event_wait_list, event);
+
+	if (!code)
+		code = none(&command);
+	if (code)
+		return code;
+	plain = svm_ptr && pattern && size && svm_how(command.queue->context, svm_ptr, size) &&
+		pl_cl_check_pattern(pattern_size, (uintptr_t)svm_ptr, size) &&
+		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
+	code = pl_cl_command_start(&command);
+	if (code)
+		return code;
+	args.queue = command.queue->object.id;
+	if (pattern && pattern_size <= PL_CL_LIMIT_PATTERN_MAX)
+		args.pattern = (struct pl_bytes){ pattern, pattern_size };
+	args.waits = command.ids.list;
+	args.event = command.event_id;
+	PL_CL_SEND(command.session, clEnqueueSVMMemFill, &args, plain, code);
+	return pl_cl_command_end(&command, code);
+}
+
+/* ---- maps ---- */
+
+static bool mapping_add(struct pl_cl_context *context, const void *ptr, size_t size, cl_map_flags flags)
+{
+	struct mapping *mapping = malloc(sizeof(*mapping));
+	struct area *area;
+
+	if (!mapping)
+		return false;
+	*mapping = (struct mapping){ .ptr = ptr, .size = size, .flags = flags };
+	pl_cl_lock(&context->object.lock);
+	area = area_find(context, ptr, size);
+	if (area) {
+		mapping->next = area->mappings;
+		area->mappings = mapping;
+	}
+	pl_cl_unlock(&context->object.lock);
+	if (!area)
+		free(mapping);
+	return true;
+}
+
+static struct mapping *mapping_take(struct pl_cl_context *context, const void *ptr)
+{
+	struct mapping **link, *mapping = NULL;
+	struct area *area;
+
+	pl_cl_lock(&context->object.lock);
+	area = area_find(context, ptr, 0);
+	for (link = area ? &area->mappings : NULL; link && *link; link = &(*link)->next)
+		if ((*link)->ptr == ptr) {
+			mapping = *link;
+			*link = mapping->next;
+			break;
+		}
+	pl_cl_unlock(&context->object.lock);
+	return mapping;
+}
+
+static cl_int map_remote(struct pl_cl_command *command, cl_map_flags flags, void *svm_ptr, size_t size, bool copy,
+			 bool plain)
+{
+	struct pl_cl_clEnqueueSVMMap_args args = { .flags = flags, .address = (uintptr_t)svm_ptr, .size = size };
+	struct pl_cl_clEnqueueSVMMap_reply got;
+	struct pl_cl_landing landing = { .to = NULL };
+	struct pl_reply reply;
+	cl_int code = pl_cl_command_start(command);
+	int r;
+
+	if (code)
+		return code;
+	if (copy && (flags & (CL_MAP_READ | CL_MAP_WRITE)))
+		landing = (struct pl_cl_landing){ .to = svm_ptr, .box = pl_cl_box_line(size) };
+	/* The whole goes over the lane: the server has no stage for it. */
+	if (!pl_cl_landing_start(&landing, command->server, command->blocking, false))
+		return pl_cl_command_end(command, CL_OUT_OF_HOST_MEMORY);
+	args.queue = command->queue->object.id;
+	args.blocking = command->blocking;
+	args.token = landing.token;
+	args.waits = command->ids.list;
+	args.event = command->event_id;
+	if (plain && !command->blocking) {
+		r = PL_CL_POST(command->session, clEnqueueSVMMap, &args);
+		code = r ? pl_cl_fault(r) : CL_SUCCESS;
+	} else {
+		r = PL_CL_ASK(command->session, clEnqueueSVMMap, &args, &reply);
+		code = r ? pl_cl_fault(r) : pl_cl_queue_reply(command->queue, &reply);
+		if (!code) {
+			pl_cl_clEnqueueSVMMap_reply_get(&reply.dec, &got);
+			r = pl_cl_landing_reply(&landing, command->server, &reply, &got.data);
+			code = r ? pl_cl_fault(r) : CL_SUCCESS;
+		}
+	}
+	if (code)
+		pl_cl_landing_cancel(&landing, command->server);
+	return pl_cl_command_end(command, code);
 }
 
 cl_int pl_cl_stub_clEnqueueSVMMap(cl_command_queue command_queue, cl_bool blocking_map, cl_map_flags flags, void *svm_ptr,
 				  size_t size, cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
 				  cl_event *event)
 {
-	(void)blocking_map, (void)flags, (void)svm_ptr, (void)size;
-	(void)num_events_in_wait_list, (void)event_wait_list, (void)event;
-	return queue_without(command_queue);
+	cl_map_flags known = CL_MAP_READ | CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION;
+	struct pl_cl_command command;
+	enum pl_cl_svm_how how;
+	bool plain;
+	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMap, command_queue, blocking_map,
+					 num_events_in_wait_list, event_wait_list, event);
+
+	if (!code)
+		code = none(&command);
+	if (code)
+		return code;
+	how = svm_ptr && size ? svm_how(command.queue->context, svm_ptr, size) : PL_CL_SVM_NONE;
+	plain = how && flags && !(flags & ~known) &&
+		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
+	if (plain && how == PL_CL_SVM_SHARED) {
+		if (!pl_cl_command_idle(&command, &code))
+			return pl_cl_command_turn(&command);
+		return code ? code : pl_cl_command_local_end(&command);
+	}
+	if (how && !mapping_add(command.queue->context, svm_ptr, size, flags))
+		return CL_OUT_OF_HOST_MEMORY;
+	code = map_remote(&command, flags, svm_ptr, size, how == PL_CL_SVM_COPY, plain);
+	if (code && how)
+		free(mapping_take(command.queue->context, svm_ptr));
+	return code;
 }
 
 cl_int pl_cl_stub_clEnqueueSVMUnmap(cl_command_queue command_queue, void *svm_ptr, cl_uint num_events_in_wait_list,
 				    const cl_event *event_wait_list, cl_event *event)
 {
-	(void)svm_ptr, (void)num_events_in_wait_list, (void)event_wait_list, (void)event;
-	return queue_without(command_queue);
+	struct pl_cl_clEnqueueSVMUnmap_args args = { .address = (uintptr_t)svm_ptr };
+	struct mapping *mapping = NULL;
+	struct pl_cl_command command;
+	struct pl_cl_box line = { 0 };
+	enum pl_cl_svm_how how;
+	struct pl_cl_load load;
+	struct pl_reply reply;
+	bool plain;
+	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMUnmap, command_queue, false,
+					 num_events_in_wait_list, event_wait_list, event);
+	int r;
+
+	if (!code)
+		code = none(&command);
+	if (code)
+		return code;
+	how = svm_ptr ? svm_how(command.queue->context, svm_ptr, 0) : PL_CL_SVM_NONE;
+	plain = how && pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
+	if (plain && how == PL_CL_SVM_SHARED) {
+		if (!pl_cl_command_idle(&command, &code))
+			return pl_cl_command_marker(&command, true);
+		return code ? code : pl_cl_command_local_end(&command);
+	}
+	code = pl_cl_command_start(&command);
+	if (code)
+		return code;
+	if (how)
+		mapping = mapping_take(command.queue->context, svm_ptr);
+	if (mapping && (mapping->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)))
+		line = pl_cl_box_line(mapping->size);
+	r = pl_cl_load_start(&load, command.session, svm_ptr, &line, false);
+	args.queue = command.queue->object.id;
+	args.data = load.bulk;
+	args.waits = command.ids.list;
+	args.event = command.event_id;
+	if (!r)
+		r = plain ? PL_CL_POST(command.session, clEnqueueSVMUnmap, &args) :
+			    PL_CL_ASK(command.session, clEnqueueSVMUnmap, &args, &reply);
+	code = r ? pl_cl_fault(r) : plain ? CL_SUCCESS : pl_cl_queue_reply(command.queue, &reply);
+	code = pl_cl_command_end(&command, code);
+	pl_cl_load_end(&load, command.session);
+	free(mapping);
+	return code;
 }
 
 cl_int pl_cl_stub_clEnqueueSVMMigrateMem(cl_command_queue command_queue, cl_uint num_svm_pointers,
@@ -93,20 +638,67 @@ cl_int pl_cl_stub_clEnqueueSVMMigrateMem(cl_command_queue command_queue, cl_uint
 					 cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
 					 cl_event *event)
 {
-	(void)num_svm_pointers, (void)svm_pointers, (void)sizes, (void)flags;
-	(void)num_events_in_wait_list, (void)event_wait_list, (void)event;
-	return queue_without(command_queue);
+	struct pl_cl_clEnqueueSVMMigrateMem_args args = { .has_sizes = sizes != NULL, .flags = flags };
+	cl_uint count = svm_pointers && num_svm_pointers <= PL_CL_LIMIT_OBJECTS_MAX / 16 ? num_svm_pointers : 0;
+	struct pl_cl_command command;
+	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMigrateMem, command_queue, false,
+					 num_events_in_wait_list, event_wait_list, event);
+
+	if (!code)
+		code = none(&command);
+	if (!code)
+		code = pl_cl_command_start(&command);
+	if (code)
+		return code;
+	args.queue = command.queue->object.id;
+	args.addresses = (struct pl_u64s){ (const uint64_t *)svm_pointers, count };
+	args.sizes = (struct pl_u64s){ sizes, sizes ? count : 0 };
+	args.waits = command.ids.list;
+	args.event = command.event_id;
+	PL_CL_SEND(command.session, clEnqueueSVMMigrateMem, &args, false, code);
+	return pl_cl_command_end(&command, code);
 }
 
-cl_int pl_cl_stub_clSetKernelArgSVMPointer(cl_kernel kernel, cl_uint arg_index, const void *arg_value)
+/* ---- kernels ---- */
+
+cl_int pl_cl_stub_clSetKernelArgSVMPointer(cl_kernel handle, cl_uint arg_index, const void *arg_value)
 {
-	(void)arg_index, (void)arg_value;
-	return pl_cl_get(kernel, PL_CL_KIND_kernel) ? CL_INVALID_OPERATION : CL_INVALID_KERNEL;
+	struct pl_cl_kernel *kernel = pl_cl_get(handle, PL_CL_KIND_kernel);
+	struct pl_cl_clSetKernelArg_args args = { .index = arg_index, .kind = PL_CL_ARG_SVM, .size = sizeof(void *),
+						   .id = (uintptr_t)arg_value };
+	cl_int code;
+
+	if (!kernel)
+		return CL_INVALID_KERNEL;
+	if (!context_has(kernel->program->context))
+		return CL_INVALID_OPERATION;
+	if (kernel->desc && arg_index < kernel->desc->params_count &&
+	    kernel->desc->params[arg_index].kind == PL_CL_PARAM_MEM && arg_value &&
+	    svm_how(kernel->program->context, arg_value, 0) &&
+	    pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_SVM, sizeof(void *), args.id, NULL, 0))
+		return CL_SUCCESS;
+	args.kernel = kernel->object.id;
+	PL_CL_SEND_AS(kernel->object.session, clSetKernelArgSVMPointer, clSetKernelArg, &args, false, code);
+	if (!code)
+		pl_cl_kernel_arg_asked(kernel, arg_index);
+	return code;
 }
 
-cl_int pl_cl_stub_clSetKernelExecInfo(cl_kernel kernel, cl_kernel_exec_info param_name, size_t param_value_size,
+cl_int pl_cl_stub_clSetKernelExecInfo(cl_kernel handle, cl_kernel_exec_info param_name, size_t param_value_size,
 				      const void *param_value)
 {
-	(void)param_name, (void)param_value_size, (void)param_value;
-	return pl_cl_get(kernel, PL_CL_KIND_kernel) ? CL_INVALID_OPERATION : CL_INVALID_KERNEL;
+	struct pl_cl_kernel *kernel = pl_cl_get(handle, PL_CL_KIND_kernel);
+	struct pl_cl_clSetKernelExecInfo_args args = { .param_name = param_name, .has_value = param_value != NULL,
+							.size = param_value_size };
+	cl_int code;
+
+	if (!kernel)
+		return CL_INVALID_KERNEL;
+	if (!context_has(kernel->program->context))
+		return CL_INVALID_OPERATION;
+	args.kernel = kernel->object.id;
+	if (param_value && param_value_size <= PL_CL_LIMIT_ARGS_MAX)
+		args.value = (struct pl_bytes){ param_value, param_value_size };
+	PL_CL_SEND(kernel->object.session, clSetKernelExecInfo, &args, false, code);
+	return code;
 }
