@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #define POLLS_PER_YIELD 16 /* looks at the word between two offers of the core to others */
-/* A wait that ended asleep, but within this time, would have paid as a longer spin. */
-#define NEARLY_NS (3 * PL_SPIN_NS_MAX)
+/* A wait that ended asleep, but within this time, was mostly wake-ups: spinning would have saved some of them. */
+#define NEARLY_NS 100000u
 
 static inline void cpu_relax(void)
 {

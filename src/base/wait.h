@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define PL_SPIN_NS_MIN 2000u  /* never less: one exchange over shared memory takes 0.5 us */
-#define PL_SPIN_NS_MAX 100000u /* never more: two wake-ups of an idle core */
+#define PL_SPIN_NS_MAX 20000u /* never more, as the core may be the one that the answer needs (docs/adr/0003) */
 
 struct pl_wait {                /* one thread's; private memory */
 	uint32_t spin_ns;       /* adaptive budget; 0 = not used yet */
