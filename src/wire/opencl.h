@@ -41,6 +41,9 @@ enum pl_cl_given {
 	PL_CL_GIVEN_LOCAL = 4,
 };
 
+/* `has_host_ptr` of clCreateBuffer besides 0 and 1: `store` is the address of shared virtual memory. */
+#define PL_CL_HOST_PTR_SVM 2
+
 /* `given` of clEnqueueSVMMemcpy. */
 enum pl_cl_svm_given {
 	PL_CL_SVM_GIVEN_DST = 1,

@@ -1,7 +1,9 @@
 #include "backend/opencl/backend.h"
 
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/opencl/context.h"
 #include "backend/opencl/print.h"
@@ -32,23 +34,32 @@ static void extensions_load(const struct pl_cl_host *host)
 	}
 }
 
+#define SLOT(function) { offsetof(struct pl_cl_driver, function), offsetof(struct _cl_icd_dispatch, function) }
+
 /* Functions that a driver may leave out of its table: the loader would jump to address 0. */
-#define OPTIONAL(each)                                                                                                    \
-	each(clSetCommandQueueProperty) each(clCreateImage2D) each(clCreateImage3D) each(clUnloadCompiler)                 \
-	each(clEnqueueTask) each(clEnqueueMarker) each(clEnqueueWaitForEvents) each(clEnqueueBarrier)                      \
-	each(clCreateSubBuffer) each(clCreateUserEvent) each(clSetUserEventStatus) each(clEnqueueReadBufferRect)           \
-	each(clEnqueueWriteBufferRect) each(clEnqueueCopyBufferRect) each(clCreateSubDevices) each(clCreateImage)          \
-	each(clCreateProgramWithBuiltInKernels) each(clCompileProgram) each(clLinkProgram)                                 \
-	each(clUnloadPlatformCompiler) each(clGetKernelArgInfo) each(clEnqueueFillBuffer) each(clEnqueueFillImage)         \
-	each(clEnqueueMigrateMemObjects) each(clEnqueueMarkerWithWaitList) each(clEnqueueBarrierWithWaitList)              \
-	each(clCreateCommandQueueWithProperties) each(clCreatePipe) each(clGetPipeInfo) each(clSVMAlloc)                   \
-	each(clSVMFree) each(clEnqueueSVMMemcpy) each(clEnqueueSVMMemFill) each(clEnqueueSVMMap)                           \
-	each(clEnqueueSVMUnmap) each(clCreateSamplerWithProperties) each(clSetKernelArgSVMPointer)                         \
-	each(clSetKernelExecInfo) each(clCloneKernel) each(clCreateProgramWithIL) each(clEnqueueSVMMigrateMem)             \
-	each(clGetDeviceAndHostTimer) each(clGetHostTimer) each(clGetKernelSubGroupInfo)                                   \
-	each(clSetDefaultDeviceCommandQueue) each(clSetProgramSpecializationConstant)                                      \
-	each(clCreateBufferWithProperties) each(clCreateImageWithProperties) each(clSetContextDestructorCallback)          \
-	each(clEnqueueCopyImage) each(clEnqueueCopyImageToBuffer) each(clEnqueueCopyBufferToImage)
+/* clang-format off */
+static const struct slot {
+	size_t ours, driver;
+} optional[] = {
+	SLOT(clSetCommandQueueProperty), SLOT(clCreateImage2D), SLOT(clCreateImage3D), SLOT(clUnloadCompiler),
+	SLOT(clEnqueueTask), SLOT(clEnqueueMarker), SLOT(clEnqueueWaitForEvents), SLOT(clEnqueueBarrier),
+	SLOT(clCreateSubBuffer), SLOT(clCreateUserEvent), SLOT(clSetUserEventStatus),
+	SLOT(clEnqueueReadBufferRect), SLOT(clEnqueueWriteBufferRect), SLOT(clEnqueueCopyBufferRect),
+	SLOT(clCreateSubDevices), SLOT(clCreateImage), SLOT(clCreateProgramWithBuiltInKernels),
+	SLOT(clCompileProgram), SLOT(clLinkProgram), SLOT(clUnloadPlatformCompiler), SLOT(clGetKernelArgInfo),
+	SLOT(clEnqueueFillBuffer), SLOT(clEnqueueFillImage), SLOT(clEnqueueMigrateMemObjects),
+	SLOT(clEnqueueMarkerWithWaitList), SLOT(clEnqueueBarrierWithWaitList),
+	SLOT(clCreateCommandQueueWithProperties), SLOT(clCreatePipe), SLOT(clGetPipeInfo), SLOT(clSVMAlloc),
+	SLOT(clSVMFree), SLOT(clEnqueueSVMFree), SLOT(clEnqueueSVMMemcpy), SLOT(clEnqueueSVMMemFill), SLOT(clEnqueueSVMMap),
+	SLOT(clEnqueueSVMUnmap), SLOT(clCreateSamplerWithProperties), SLOT(clSetKernelArgSVMPointer),
+	SLOT(clSetKernelExecInfo), SLOT(clCloneKernel), SLOT(clCreateProgramWithIL), SLOT(clEnqueueSVMMigrateMem),
+	SLOT(clGetDeviceAndHostTimer), SLOT(clGetHostTimer), SLOT(clGetKernelSubGroupInfo),
+	SLOT(clSetDefaultDeviceCommandQueue), SLOT(clSetProgramSpecializationConstant),
+	SLOT(clCreateBufferWithProperties), SLOT(clCreateImageWithProperties),
+	SLOT(clSetContextDestructorCallback), SLOT(clEnqueueCopyImage), SLOT(clEnqueueCopyImageToBuffer),
+	SLOT(clEnqueueCopyBufferToImage),
+};
+/* clang-format on */
 
 /* The table behind the platform's handle, where the driver says that there is one (cl_khr_icd). */
 static const struct _cl_icd_dispatch *dispatch_of(cl_platform_id platform)
@@ -72,16 +83,18 @@ static void functions_check(const struct pl_cl_host *host)
 		if (!table[i])
 			return;
 	}
-#define KEEP(function)                                                                                                    \
-	do {                                                                                                               \
-		bool found = false;                                                                                        \
-		for (uint32_t i = 0; i < host->platforms_count; i++)                                                       \
-			found |= table[i]->function != NULL;                                                               \
-		if (!found)                                                                                                \
-			pl_cl.function = NULL;                                                                             \
-	} while (0);
-	OPTIONAL(KEEP)
-#undef KEEP
+	for (uint32_t k = 0; k < sizeof(optional) / sizeof(optional[0]); k++) {
+		bool found = false;
+
+		for (uint32_t i = 0; i < host->platforms_count; i++) {
+			void *function;
+
+			memcpy(&function, (const char *)table[i] + optional[k].driver, sizeof(function));
+			found |= function != NULL;
+		}
+		if (!found)
+			memset((char *)&pl_cl + optional[k].ours, 0, sizeof(void *));
+	}
 }
 
 /* The program's own OpenCL driver may stand among the system's: with PLENUM empty it has nothing to offer. */
@@ -108,6 +121,7 @@ static int backend_open(void **state_out, const char *library)
 	}
 	functions_check(host);
 	extensions_load(host);
+	pl_cl_host_try(host);
 	*state_out = host;
 	return 0;
 }
@@ -123,6 +137,7 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	session->host = state;
 	pthread_mutex_init(&session->reads.lock, NULL);
 	pthread_mutex_init(&session->svm.lock, NULL);
+	pthread_mutex_init(&session->svm.freed_lock, NULL);
 	session->reads.last = &session->reads.first;
 	worker->api = session; /* lives as long as the process: threads and drivers' callbacks have it */
 	r = pl_cl_host_enter(session);

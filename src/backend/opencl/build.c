@@ -16,7 +16,7 @@ static bool list_take(struct pl_serve *serve, bool given, struct pl_u64s ids, en
 {
 	if (given)
 		return pl_cl_list_take(serve, ids, kind, list, status);
-	*list = (struct pl_cl_list){.count = (uint32_t)ids.count};
+	*list = (struct pl_cl_list){ .count = (uint32_t)ids.count };
 	return true;
 }
 
@@ -28,7 +28,7 @@ static void programs_refs(const struct pl_cl_list *programs, cl_int(CL_API_CALL 
 
 /* What a build needs once the turn is gone. */
 struct work {
-	cl_program program;	   /* retained; NULL when linking */
+	cl_program program;        /* retained; NULL when linking */
 	struct pl_cl_list devices; /* retained */
 	bool has_devices, has_options;
 	char *options; /* ours; NULL = the caller's own */
@@ -196,7 +196,7 @@ void pl_cl_serve_clCompileProgram(struct pl_serve *serve, const struct pl_cl_clC
 		.options_given = args->options,
 	};
 	pl_cleanup(pl_freep) const char **names = NULL;
-	struct pl_cl_list headers = {0};
+	struct pl_cl_list headers = { 0 };
 	int32_t status = CL_INVALID_OPERATION;
 
 	if (pl_cl.clCompileProgram)
@@ -244,8 +244,8 @@ void pl_cl_serve_clLinkProgram(struct pl_serve *serve, const struct pl_cl_clLink
 		.has_options = args->has_options,
 		.options_given = args->options,
 	};
-	struct pl_cl_clLinkProgram_reply reply = {0};
-	struct pl_cl_list programs = {0};
+	struct pl_cl_clLinkProgram_reply reply = { 0 };
+	struct pl_cl_list programs = { 0 };
 	int32_t status = CL_INVALID_OPERATION;
 	cl_program linked = NULL;
 	void *context;

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "wire/opencl.h"
 
-#define ID_ROOT	  (1ull << 62)
+#define ID_ROOT   (1ull << 62)
 #define ID_DEVICE (1ull << 32)
 
 static uint64_t platform_id(uint32_t platform)
@@ -63,9 +63,14 @@ int pl_cl_host_init(struct pl_cl_host *host)
 		r = devices_init(&host->platforms[i]);
 		if (r)
 			return pl_trace(r);
-		pl_cl_store_direct(host->platforms[i].devices, host->platforms[i].devices_count);
 	}
 	return 0;
+}
+
+void pl_cl_host_try(const struct pl_cl_host *host)
+{
+	for (uint32_t i = 0; i < host->platforms_count; i++)
+		pl_cl_store_direct(host->platforms[i].devices, host->platforms[i].devices_count);
 }
 
 int pl_cl_host_enter(struct pl_cl_session *session)
@@ -90,7 +95,7 @@ void pl_cl_serve_clGetPlatformIDs(struct pl_serve *serve, const struct pl_cl_clG
 {
 	const struct pl_cl_host *host = pl_cl_session_of(serve)->host;
 	uint64_t ids[PL_CL_PLATFORMS_MAX];
-	struct pl_cl_clGetPlatformIDs_reply reply = {.platforms = {ids, host->platforms_count}};
+	struct pl_cl_clGetPlatformIDs_reply reply = { .platforms = { ids, host->platforms_count } };
 
 	(void)args;
 	for (uint32_t i = 0; i < host->platforms_count; i++)
@@ -105,7 +110,7 @@ void pl_cl_serve_clGetDeviceIDs(struct pl_serve *serve, const struct pl_cl_clGet
 {
 	cl_device_id devices[PL_CL_LIMIT_DEVICES_MAX];
 	uint64_t ids[PL_CL_LIMIT_DEVICES_MAX];
-	struct pl_cl_clGetDeviceIDs_reply reply = {.devices = {ids, 0}};
+	struct pl_cl_clGetDeviceIDs_reply reply = { .devices = { ids, 0 } };
 	int32_t status = CL_SUCCESS;
 	cl_uint count = 0;
 	void *platform;
@@ -141,10 +146,10 @@ static int32_t sub_devices_enter(struct pl_serve *serve, struct pl_u64s ids, cl_
 
 void pl_cl_serve_clCreateSubDevices(struct pl_serve *serve, const struct pl_cl_clCreateSubDevices_args *args)
 {
-	cl_device_id devices[PL_CL_LIMIT_DEVICES_MAX] = {0};
+	cl_device_id devices[PL_CL_LIMIT_DEVICES_MAX] = { 0 };
 	uint64_t words[PL_CL_PROPERTIES_ROOM];
 	const void *properties = pl_cl_properties(args->properties, words);
-	struct pl_cl_clCreateSubDevices_reply reply = {0};
+	struct pl_cl_clCreateSubDevices_reply reply = { 0 };
 	int32_t status = CL_SUCCESS;
 	cl_uint count = 0;
 	void *device;
@@ -284,7 +289,7 @@ void pl_cl_serve_clCreateContext(struct pl_serve *serve, const struct pl_cl_clCr
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
 	struct pl_cl_context_note *note = NULL;
-	struct pl_cl_list devices = {0};
+	struct pl_cl_list devices = { 0 };
 	uint64_t words[PL_CL_PROPERTIES_ROOM];
 	uint64_t *properties = pl_cl_properties(args->properties, words);
 	cl_context context = NULL;
@@ -329,7 +334,7 @@ void pl_cl_serve_clCreateContextFromType(struct pl_serve *serve, const struct pl
 	struct pl_cl_session *session = pl_cl_session_of(serve);
 	uint64_t words[PL_CL_PROPERTIES_ROOM], ids[PL_CL_LIMIT_DEVICES_MAX];
 	uint64_t *properties = pl_cl_properties(args->properties, words);
-	struct pl_cl_clCreateContextFromType_reply reply = {.devices = {ids, 0}};
+	struct pl_cl_clCreateContextFromType_reply reply = { .devices = { ids, 0 } };
 	struct pl_cl_context_note *note = context_note_new(session, args->context);
 	cl_context context = NULL;
 	int32_t status = CL_OUT_OF_HOST_MEMORY;
@@ -357,7 +362,7 @@ void pl_cl_serve_clCreateContextFromType(struct pl_serve *serve, const struct pl
 
 void pl_cl_serve_plContextStore(struct pl_serve *serve, const struct pl_cl_plContextStore_args *args)
 {
-	struct pl_cl_plContextStore_reply reply = {0};
+	struct pl_cl_plContextStore_reply reply = { 0 };
 	int32_t status = CL_SUCCESS;
 	void *context, *note;
 
@@ -390,7 +395,7 @@ void pl_cl_serve_clUnloadPlatformCompiler(struct pl_serve *serve,
 
 void pl_cl_serve_clGetDeviceAndHostTimer(struct pl_serve *serve, const struct pl_cl_clGetDeviceAndHostTimer_args *args)
 {
-	struct pl_cl_clGetDeviceAndHostTimer_reply reply = {0};
+	struct pl_cl_clGetDeviceAndHostTimer_reply reply = { 0 };
 	int32_t status = CL_SUCCESS;
 	cl_ulong device_time = 0, host_time = 0;
 	void *device;
@@ -410,7 +415,7 @@ void pl_cl_serve_clGetDeviceAndHostTimer(struct pl_serve *serve, const struct pl
 
 void pl_cl_serve_clGetHostTimer(struct pl_serve *serve, const struct pl_cl_clGetHostTimer_args *args)
 {
-	struct pl_cl_clGetHostTimer_reply reply = {0};
+	struct pl_cl_clGetHostTimer_reply reply = { 0 };
 	int32_t status = CL_SUCCESS;
 	cl_ulong host_time = 0;
 	void *device;

@@ -6,6 +6,8 @@
 
 /* Finds the driver's platforms and root devices.  Return: 0 or fatal. */
 int pl_cl_host_init(struct pl_cl_host *host);
+/* Tries what sessions will ask for, so that they need not wait for it. */
+void pl_cl_host_try(const struct pl_cl_host *host);
 /* Enters platforms and devices, with the ids that every session of this server has for them.  Return: 0 or fatal. */
 int pl_cl_host_enter(struct pl_cl_session *session);
 

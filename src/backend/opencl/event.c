@@ -13,7 +13,7 @@ struct watch {
 	struct pl_cl_job job;
 	struct pl_cl_session *session;
 	uint64_t event_id, token; /* token 0: plEventStatus */
-	cl_event event, first;	  /* retained; first may be NULL */
+	cl_event event, first;    /* retained; first may be NULL */
 	cl_int status;
 	bool profiling;
 };
@@ -179,6 +179,7 @@ void pl_cl_read_drop(struct pl_cl_read *read)
 void pl_cl_sync(struct pl_cl_session *session)
 {
 	reads_deliver(session);
+	pl_cl_svm_settle(session);
 	pl_cl_print_flush(session);
 }
 
@@ -204,7 +205,7 @@ void pl_cl_hold(struct pl_cl_session *session, cl_event event, void *memory, uin
 	struct hold *hold = malloc(sizeof(*hold));
 
 	if (hold) {
-		*hold = (struct hold){session, memory, inflight};
+		*hold = (struct hold){ session, memory, inflight };
 		if (!pl_cl.clSetEventCallback(event, CL_COMPLETE, hold_ended, hold))
 			return;
 	}
@@ -232,7 +233,7 @@ static void watch_run(struct pl_cl_session *session, struct pl_cl_job *job)
 {
 	struct watch *watch = (struct watch *)job;
 	uint64_t times[PL_CL_TIMES_MAX];
-	struct pl_u64s given = {times, 0};
+	struct pl_u64s given = { times, 0 };
 
 	if (watch->status <= CL_COMPLETE)
 		pl_cl_sync(session);
@@ -272,7 +273,7 @@ static void watch_begin(struct pl_serve *serve, uint64_t id, cl_int type, uint64
 		if (token)
 			pl_cl_send_event_reached(session, token, handle.failed);
 		else
-			pl_cl_send_event_status(session, id, handle.failed, (struct pl_u64s){NULL, 0});
+			pl_cl_send_event_status(session, id, handle.failed, (struct pl_u64s){ NULL, 0 });
 		pl_serve_reply(serve, CL_SUCCESS);
 		return;
 	}
@@ -313,7 +314,7 @@ void pl_cl_serve_plEventCallback(struct pl_serve *serve, const struct pl_cl_plEv
 
 void pl_cl_serve_plEventTimes(struct pl_serve *serve, const struct pl_cl_plEventTimes_args *args)
 {
-	struct pl_cl_plEventTimes_reply reply = {0};
+	struct pl_cl_plEventTimes_reply reply = { 0 };
 	uint64_t times[PL_CL_TIMES_MAX];
 	void *event, *note;
 	int32_t status = CL_SUCCESS;
@@ -367,7 +368,7 @@ static bool events_take(struct pl_serve *serve, struct pl_u64s ids, struct pl_cl
 {
 	uint32_t count = 0;
 
-	*waits = (struct pl_cl_waits){.at = waits->small};
+	*waits = (struct pl_cl_waits){ .at = waits->small };
 	if (ids.count > PL_CL_WAITS_SMALL)
 		waits->at = calloc(ids.count, sizeof(cl_event));
 	*status = waits->at ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
@@ -392,8 +393,8 @@ static void events_give(struct pl_cl_waits *waits)
 	pl_cl_waits_fini(waits);
 }
 
-/* Where the command of one of the events could not be enqueued the others are waited for all the same: the program reads
- * next what they made. */
+/* Where the command of one of the events could not be enqueued the others are waited for all the same: the program
+ * reads next what they made. */
 void pl_cl_serve_clWaitForEvents(struct pl_serve *serve, const struct pl_cl_clWaitForEvents_args *args)
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
@@ -458,7 +459,7 @@ void pl_cl_serve_clCreateUserEvent(struct pl_serve *serve, const struct pl_cl_cl
 		status = CL_INVALID_OPERATION;
 	else if (pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status))
 		event = pl_cl_made(pl_cl.clCreateUserEvent(context, &status), &status);
-	pl_cl_enter_event(serve, args->event, (struct pl_cl_event_note){0}, event, status);
+	pl_cl_enter_event(serve, args->event, (struct pl_cl_event_note){ 0 }, event, status);
 	pl_cl_result(serve, status, 0);
 }
 
@@ -472,8 +473,8 @@ void pl_cl_serve_clSetUserEventStatus(struct pl_serve *serve, const struct pl_cl
 			pl_cl.clRetainEvent(event);
 		/* Drivers run waiting commands and callbacks on this thread. */
 		pl_serve_give_turn(serve);
-		status = pl_cl.clSetUserEventStatus ? pl_cl.clSetUserEventStatus(event, args->execution_status) :
-						      CL_INVALID_OPERATION;
+		status = pl_cl.clSetUserEventStatus ? pl_cl.clSetUserEventStatus(event, args->execution_status)
+						    : CL_INVALID_OPERATION;
 		if (event)
 			pl_cl.clReleaseEvent(event);
 	}

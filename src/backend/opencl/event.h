@@ -6,8 +6,8 @@
 
 #define PL_CL_TIMES_MAX 5u /* queued, submit, start, end, complete */
 
-/* Return: PL_CL_TIMES_MAX, times[] filled; 0 = the event is not profiled or has not ended.  first: where a split command
- * began, or NULL.  Any time. */
+/* Return: PL_CL_TIMES_MAX, times[] filled; 0 = the event is not profiled or has not ended.  first: where a split
+ * command began, or NULL.  Any time. */
 uint32_t pl_cl_event_times(cl_event event, cl_event first, uint64_t *times);
 
 /* Status of a command: CL_COMPLETE ... CL_QUEUED, or its error.  Any time. */
@@ -20,16 +20,16 @@ struct pl_cl_read {
 	struct pl_cl_job job; /* first */
 	struct pl_cl_session *session;
 	struct pl_cl_read *next, **link; /* under session->reads.lock; link NULL = delivered */
-	_Atomic uint32_t refs;		 /* the list, and the driver's callback */
-	cl_event event;			 /* retained */
+	_Atomic uint32_t refs;           /* the list, and the driver's callback */
+	cl_event event;                  /* retained */
 	uint64_t token;
 	void *data;  /* to send; NULL: the bytes lie in the arena */
 	void *owned; /* free()d */
 	uint64_t bytes, inflight_bytes;
 	void (*finish)(struct pl_cl_read *read); /* before sending, when the command ended well; or NULL */
-	struct pl_cl_map *map;			 /* a reference; or NULL */
-	uint8_t *stage;				 /* for finish() */
-	struct pl_cl_svm_block *block;		 /* a reference; or NULL */
+	struct pl_cl_map *map;                   /* a reference; or NULL */
+	uint8_t *stage;                          /* for finish() */
+	struct pl_cl_svm_block *block;           /* a reference; or NULL */
 };
 
 struct pl_cl_read *pl_cl_read_new(struct pl_cl_session *session);

@@ -72,8 +72,8 @@ static bool blob_open(struct pl_dec *dec, const void *blob, uint64_t bytes, stru
 {
 	struct pl_bytes dot, cwd;
 
-	*dec = (struct pl_dec){.at = blob, .end = (const uint8_t *)blob + bytes};
-	*cwd_out = (struct path){0};
+	*dec = (struct pl_dec){ .at = blob, .end = (const uint8_t *)blob + bytes };
+	*cwd_out = (struct path){ 0 };
 	if (!bytes)
 		return true;
 	dot = bytes_next(dec);
@@ -129,7 +129,7 @@ static void up_add(struct text *text, const struct path *cwd)
 static bool folder_add(struct text *text, const struct path *cwd, const char *folder, size_t length)
 {
 	bool absolute = length && folder[0] == '/';
-	struct path path = {0};
+	struct path path = { 0 };
 	bool quote;
 
 	if (!absolute)
@@ -191,7 +191,7 @@ static const char *folder_next(struct text *text, const struct path *cwd, const 
 
 int pl_cl_files_options(const void *blob, uint64_t bytes, const char *options, char **options_out, char **strip_out)
 {
-	struct text text = {0}, strip = {0};
+	struct text text = { 0 }, strip = { 0 };
 	bool rewritten = false;
 	struct path cwd;
 	struct pl_dec dec;
@@ -296,7 +296,7 @@ static int copy_make(int root_fd, const void *blob, uint64_t bytes)
 		return pl_err(cwd_fd);
 	while (dec.at < dec.end && files++ < (int)PL_CL_FILES_MAX) {
 		struct pl_bytes name = bytes_next(&dec), content = bytes_next(&dec);
-		struct path path = {0};
+		struct path path = { 0 };
 
 		if (dec.failed || !name.bytes || *(const char *)name.at != '/' || !path_add(&path, name.at, name.bytes))
 			return pl_err(-EINVAL);
@@ -311,7 +311,7 @@ int pl_cl_files_enter(struct pl_cl_files *files, const void *blob, uint64_t byte
 	const char *tmp = getenv("TMPDIR");
 	int r = 0;
 
-	*files = (struct pl_cl_files){.back_fd = -1};
+	*files = (struct pl_cl_files){ .back_fd = -1 };
 	if (!bytes)
 		return 0;
 	if (!tmp || strlen(tmp) > 64 || tmp[0] != '/')

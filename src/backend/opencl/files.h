@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PL_CL_FILES_MAX	      1024u /* limit: files of one build */
+#define PL_CL_FILES_MAX       1024u /* limit: files of one build */
 #define PL_CL_FILES_DEPTH_MAX 48u   /* limit: folders above a file */
 #define PL_CL_FILES_PATH_MAX  4096u /* limit: bytes of a path */
 

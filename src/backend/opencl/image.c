@@ -101,7 +101,7 @@ static cl_mem image_call(const struct pl_cl_clCreateImage_args *args, cl_context
 			 cl_mem source, void *host, int32_t *status)
 {
 	static const cl_mem_properties none[1];
-	cl_image_format format = {args->channel_order, args->channel_type};
+	cl_image_format format = { args->channel_order, args->channel_type };
 	const cl_image_format *given = args->has_format ? &format : NULL;
 	cl_image_desc desc = {
 		.image_type = args->type,

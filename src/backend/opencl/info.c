@@ -12,7 +12,7 @@
 #define PARAM_DEVICE_FIRST 0x1000u /* the core's parameters of devices */
 #define PARAM_DEVICE_LAST  0x107fu
 #define SNAPSHOT_EACH_MAX  65536u /* a longer answer is left to a query of its own */
-#define SUB_GROUP_MAX	   4096u  /* bytes of an answer about sub-groups: a few sizes */
+#define SUB_GROUP_MAX      4096u  /* bytes of an answer about sub-groups: a few sizes */
 
 struct query {
 	uint32_t function; /* op of clGet*Info */
@@ -128,13 +128,13 @@ static enum pl_cl_object_kind handle_of(enum pl_cl_info_kind info, uint32_t para
 	case PL_CL_INFO_queue:
 		return param == CL_QUEUE_DEVICE_DEFAULT ? PL_CL_KIND_queue : 0;
 	case PL_CL_INFO_mem:
-		return param == CL_MEM_CONTEXT		      ? PL_CL_KIND_context
+		return param == CL_MEM_CONTEXT                ? PL_CL_KIND_context
 		       : param == CL_MEM_ASSOCIATED_MEMOBJECT ? PL_CL_KIND_mem
 							      : 0;
 	case PL_CL_INFO_image:
 		return param == CL_IMAGE_BUFFER ? PL_CL_KIND_mem : 0;
 	case PL_CL_INFO_event:
-		return param == CL_EVENT_CONTEXT	 ? PL_CL_KIND_context
+		return param == CL_EVENT_CONTEXT         ? PL_CL_KIND_context
 		       : param == CL_EVENT_COMMAND_QUEUE ? PL_CL_KIND_queue
 							 : 0;
 	default:
@@ -214,7 +214,7 @@ static int32_t sub_group_get(const struct pl_cl_plInfo_args *args, const struct 
 static int32_t answer_text(struct pl_serve *serve, struct answer *answer, const char *text)
 {
 	answer_fini(serve, answer);
-	*answer = (struct answer){0};
+	*answer = (struct answer){ 0 };
 	if (answer_room(serve, answer, strlen(text) + 1))
 		return CL_OUT_OF_HOST_MEMORY;
 	memcpy(answer->value, text, strlen(text) + 1);
@@ -254,7 +254,7 @@ static void answer_send(struct pl_serve *serve, int32_t status, struct answer *a
 /* Of a command that could not be enqueued. */
 static void event_failed(struct pl_serve *serve, const struct query *query, cl_int code)
 {
-	struct answer answer = {0};
+	struct answer answer = { 0 };
 	int32_t status = code;
 
 	if (query->info == PL_CL_INFO_event && query->param == CL_EVENT_COMMAND_EXECUTION_STATUS) {
@@ -270,7 +270,7 @@ static void event_failed(struct pl_serve *serve, const struct query *query, cl_i
 /* A status that says "ended" comes after what the command made. */
 static void event_info(struct pl_serve *serve, const struct query *query)
 {
-	struct answer answer = {0};
+	struct answer answer = { 0 };
 	int32_t status;
 
 	if (query->object)
@@ -294,7 +294,7 @@ static void program_info(struct pl_serve *serve, const struct query *query, cons
 {
 	pl_cleanup(pl_freep) char *options = NULL;
 	pl_cleanup(pl_freep) char *strip = NULL;
-	struct answer answer = {0};
+	struct answer answer = { 0 };
 	int32_t status;
 
 	if (query->info == PL_CL_INFO_build && note && note->strip) {
@@ -323,7 +323,7 @@ static void program_info(struct pl_serve *serve, const struct query *query, cons
 
 static void other_info(struct pl_serve *serve, const struct pl_cl_plInfo_args *args, const struct query *query)
 {
-	struct answer answer = {0};
+	struct answer answer = { 0 };
 	int32_t status;
 
 	if (query->info == PL_CL_INFO_kernel_sub_group)
@@ -337,12 +337,12 @@ static void other_info(struct pl_serve *serve, const struct pl_cl_plInfo_args *a
 
 void pl_cl_serve_plInfo(struct pl_serve *serve, const struct pl_cl_plInfo_args *args)
 {
-	struct query query = {.function = args->function,
-			      .info = info_of(args->function),
-			      .param = args->param,
-			      .index = args->index,
-			      .input = args->input};
-	struct answer none = {0};
+	struct query query = { .function = args->function,
+			       .info = info_of(args->function),
+			       .param = args->param,
+			       .index = args->index,
+			       .input = args->input };
+	struct answer none = { 0 };
 	struct pl_handle handle;
 	int32_t status = CL_SUCCESS;
 	void *note;
@@ -401,7 +401,7 @@ static bool snapshot_add(struct snapshot *snapshot, uint32_t param, const void *
 static int32_t snapshot_take(struct pl_serve *serve, struct query *query, struct snapshot *snapshot)
 {
 	for (uint32_t param = PARAM_DEVICE_FIRST; param <= PARAM_DEVICE_LAST; param++) {
-		struct answer answer = {0};
+		struct answer answer = { 0 };
 		bool good = true;
 
 		query->param = param;
@@ -425,8 +425,8 @@ static int32_t snapshot_take(struct pl_serve *serve, struct query *query, struct
 
 void pl_cl_serve_plDeviceSnapshot(struct pl_serve *serve, const struct pl_cl_plDeviceSnapshot_args *args)
 {
-	struct query query = {.function = PL_CL_OP_clGetDeviceInfo, .info = PL_CL_INFO_device};
-	struct snapshot snapshot = {0};
+	struct query query = { .function = PL_CL_OP_clGetDeviceInfo, .info = PL_CL_INFO_device };
+	struct snapshot snapshot = { 0 };
 	int32_t status = CL_SUCCESS;
 
 	if (pl_cl_take(serve, args->device, PL_CL_KIND_device, &query.object, &status))

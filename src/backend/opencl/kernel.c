@@ -72,7 +72,7 @@ static int32_t kernels_enter(struct pl_serve *serve, struct pl_u64s ids, cl_kern
 void pl_cl_serve_clCreateKernelsInProgram(struct pl_serve *serve,
 					  const struct pl_cl_clCreateKernelsInProgram_args *args)
 {
-	struct pl_cl_clCreateKernelsInProgram_reply reply = {0};
+	struct pl_cl_clCreateKernelsInProgram_reply reply = { 0 };
 	pl_cleanup(pl_freep) cl_kernel *kernels = NULL;
 	cl_uint room = (cl_uint)args->kernels.count, count = 0;
 	int32_t status = CL_SUCCESS;
@@ -247,7 +247,7 @@ static int32_t handle_check(cl_kernel kernel, struct pl_cl_kernel_note *note, co
 
 void pl_cl_serve_clSetKernelArg(struct pl_serve *serve, const struct pl_cl_clSetKernelArg_args *args)
 {
-	struct argument argument = {args->index, args->kind, args->size, args->id, args->value.at, args->value.bytes};
+	struct argument argument = { args->index, args->kind, args->size, args->id, args->value.at, args->value.bytes };
 	int32_t status = CL_SUCCESS;
 	void *kernel, *note;
 
@@ -261,10 +261,10 @@ void pl_cl_serve_clSetKernelArg(struct pl_serve *serve, const struct pl_cl_clSet
 
 int32_t pl_cl_args_set(struct pl_serve *serve, cl_kernel kernel, struct pl_cl_kernel_note *note, struct pl_bytes args)
 {
-	struct pl_dec dec = {.at = args.at, .end = (const uint8_t *)args.at + args.bytes};
+	struct pl_dec dec = { .at = args.at, .end = (const uint8_t *)args.at + args.bytes };
 
 	while (dec.at < dec.end) {
-		struct argument argument = {0};
+		struct argument argument = { 0 };
 		uint64_t head = pl_dec_u64(&dec);
 		int32_t status;
 
@@ -400,8 +400,8 @@ void pl_cl_serve_clEnqueueTask(struct pl_serve *serve, const struct pl_cl_clEnqu
 void pl_cl_serve_clGetKernelSuggestedLocalWorkSizeKHR(
 	struct pl_serve *serve, const struct pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_args *args)
 {
-	struct pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_reply reply = {0};
-	uint64_t local[PL_CL_LIMIT_DIMS_MAX] = {0};
+	struct pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_reply reply = { 0 };
+	uint64_t local[PL_CL_LIMIT_DIMS_MAX] = { 0 };
 	int32_t status = CL_SUCCESS;
 	void *queue, *kernel, *note;
 	struct dims dims;
@@ -426,7 +426,7 @@ void pl_cl_serve_clGetKernelSuggestedLocalWorkSizeKHR(
 		for (uint32_t i = 0; i < args->work_dim && !status; i++)
 			local[i] = dims.local[i];
 	}
-	reply.local = (struct pl_u64s){local, status ? 0 : args->work_dim};
+	reply.local = (struct pl_u64s){ local, status ? 0 : args->work_dim };
 	if (pl_serve_reply_begin(serve, status, pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_reply_bytes(&reply), 0))
 		return;
 	pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_reply_put(&serve->reply_enc, &reply);

@@ -1,4 +1,5 @@
-/* Maps.  The driver's own map is made, and what it shows is carried to the client and back where they do not share it. */
+/* Maps.  The driver's own map is made, and what it shows is carried to the client and back where they do not share
+ * it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,7 +182,7 @@ static bool wanted_valid(struct pl_cl_order *order, const struct wanted *wanted,
 
 void pl_cl_serve_clEnqueueMapBuffer(struct pl_serve *serve, const struct pl_cl_clEnqueueMapBuffer_args *args)
 {
-	struct wanted wanted = {args->blocking, args->stage, args->token, args->size};
+	struct wanted wanted = { args->blocking, args->stage, args->token, args->size };
 	struct pl_cl_order order;
 	struct pl_cl_map *map;
 	int32_t status = CL_INVALID_VALUE;
@@ -269,7 +270,7 @@ static bool pitches_asked(const struct pl_cl_order *order, const struct pl_cl_cl
 
 void pl_cl_serve_clEnqueueMapImage(struct pl_serve *serve, const struct pl_cl_clEnqueueMapImage_args *args)
 {
-	struct wanted wanted = {args->blocking, args->stage, args->token, args->size};
+	struct wanted wanted = { args->blocking, args->stage, args->token, args->size };
 	struct pl_cl_order order;
 	struct pl_cl_map *map;
 

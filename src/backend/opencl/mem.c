@@ -7,8 +7,10 @@
 #include "backend/opencl/context.h"
 #include "backend/opencl/push.h"
 #include "backend/opencl/resolve.h"
+#include "backend/opencl/svm.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "wire/opencl.h"
 
 #define PAGE_BYTES 4096u
 
@@ -32,6 +34,7 @@ static void note_free(struct pl_cl_mem_note *note)
 		next = map->next;
 		pl_cl_map_unref(note->session, map);
 	}
+	pl_cl_svm_unref(note->session, note->svm);
 	free(note);
 }
 
@@ -50,7 +53,7 @@ static void CL_CALLBACK mem_gone(cl_mem mem, void *user_data)
 
 	(void)mem;
 	note_give_back(note);
-	if (note->maps || atomic_load(&note->watched))
+	if (note->maps || note->svm || atomic_load(&note->watched))
 		pl_cl_push_job(note->session, &note->gone);
 	else
 		free(note);
@@ -199,6 +202,38 @@ static bool store_make(struct pl_serve *serve, const struct pl_cl_clCreateBuffer
 	return true;
 }
 
+/* On shared virtual memory, at the address that it has for kernels.  The driver's allocation is larger than what the
+ * client asked for: whether a buffer is too large for it is asked with that much more. */
+static cl_mem buffer_make_svm(const struct pl_cl_clCreateBuffer_args *args, cl_context context,
+			      struct pl_cl_mem_note *note, int32_t *status)
+{
+	struct pl_cl_svm_block *block = pl_cl_svm_ref(note->session, args->store, 1);
+	uint8_t *at = (uint8_t *)(uintptr_t)args->store;
+	struct pl_cl_clCreateBuffer_args more = *args;
+	cl_mem mem;
+
+	if (!block || !(args->flags & CL_MEM_USE_HOST_PTR)) {
+		pl_cl_svm_unref(note->session, block);
+		*status = CL_INVALID_HOST_PTR;
+		return NULL;
+	}
+	note->svm = block; /* until the note goes */
+	if (pl_cl_plus(args->store - block->address, args->size) > block->charged_bytes) {
+		more.size = pl_cl_plus(args->size, block->driver_bytes - block->charged_bytes);
+		mem = buffer_make(&more, context, args->flags, at, status);
+		if (mem) {
+			pl_cl.clReleaseMemObject(mem);
+			*status = CL_INVALID_BUFFER_SIZE;
+		}
+		return NULL;
+	}
+	if (block->shared) {
+		note->store = at;
+		note->store_shared = true;
+	}
+	return buffer_make(args, context, args->flags, at, status);
+}
+
 static cl_mem buffer_create(struct pl_serve *serve, const struct pl_cl_clCreateBuffer_args *args,
 			    struct pl_cl_mem_note *note, int32_t *status)
 {
@@ -211,6 +246,8 @@ static cl_mem buffer_create(struct pl_serve *serve, const struct pl_cl_clCreateB
 		*status = CL_INVALID_PROPERTY;
 		return NULL;
 	}
+	if (args->has_host_ptr == PL_CL_HOST_PTR_SVM)
+		return buffer_make_svm(args, context, note, status);
 	if (args->store != PL_CL_STAGE_NONE) {
 		if (!worker->arena || args->store > worker->arena_bytes ||
 		    args->size > worker->arena_bytes - args->store || args->store % PAGE_BYTES ||
@@ -232,6 +269,25 @@ static cl_mem buffer_create(struct pl_serve *serve, const struct pl_cl_clCreateB
 	return buffer_make_plain(serve, args, context, status);
 }
 
+/* Charges the size; one that passes the limit and that no device takes is not charged: the driver will say so. */
+static int32_t buffer_charge(struct pl_serve *serve, const struct pl_cl_clCreateBuffer_args *args,
+			     struct pl_cl_mem_note *note)
+{
+	struct pl_cl_context_note *context_note;
+	int32_t status = CL_SUCCESS;
+	void *context, *at;
+
+	if (!pl_cl_take_note(serve, args->context, PL_CL_KIND_context, &context, &at, &status))
+		return status;
+	if (pl_quota_charge(pl_cl_quota(note->session), PL_QUOTA_MEMORY, args->size)) {
+		note->charged_bytes = args->size;
+		return CL_SUCCESS;
+	}
+	context_note = at;
+	return context_note && args->size > context_note->alloc_bytes_max ? CL_SUCCESS :
+									     CL_MEM_OBJECT_ALLOCATION_FAILURE;
+}
+
 void pl_cl_serve_clCreateBuffer(struct pl_serve *serve, const struct pl_cl_clCreateBuffer_args *args)
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
@@ -239,13 +295,18 @@ void pl_cl_serve_clCreateBuffer(struct pl_serve *serve, const struct pl_cl_clCre
 	int32_t status = CL_OUT_OF_HOST_MEMORY;
 	cl_mem mem = NULL;
 
-	if (!note) {
-		pl_quota_return(pl_cl_quota(session), PL_QUOTA_MEMORY, args->size);
-	} else {
-		note->charged_bytes = note->bytes = args->size;
-		mem = buffer_create(serve, args, note, &status);
+	if (note) {
+		note->bytes = args->size;
+		status = buffer_charge(serve, args, note);
+		if (!status)
+			mem = buffer_create(serve, args, note, &status);
 	}
 	mem = pl_cl_made(mem, &status);
+	if (mem && note->charged_bytes != args->size) { /* the driver took more than it says it can */
+		pl_cl.clReleaseMemObject(mem);
+		mem = NULL;
+		status = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+	}
 	if (mem)
 		status = pl_cl_mem_enter(note, mem);
 	else
@@ -259,7 +320,7 @@ void pl_cl_serve_clCreateSubBuffer(struct pl_serve *serve, const struct pl_cl_cl
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
 	struct pl_cl_mem_note *note = pl_cl_mem_note_new(session, args->mem);
-	cl_buffer_region region = {args->origin, args->size};
+	cl_buffer_region region = { args->origin, args->size };
 	struct pl_cl_mem_note *parent_note;
 	int32_t status = CL_OUT_OF_HOST_MEMORY;
 	void *parent, *any;

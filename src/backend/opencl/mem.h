@@ -12,27 +12,28 @@
 struct pl_cl_mem_note {
 	struct pl_cl_job gone; /* first; plMemGone, and the end of the note */
 	struct pl_cl_session *session;
-	uint64_t id;		  /* constant from here ... */
-	uint64_t charged_bytes;	  /* of PL_QUOTA_MEMORY */
-	uint64_t bytes;		  /* of a buffer */
-	uint64_t element_bytes;	  /* of an image; 0 = a buffer or pipe */
-	uint32_t type;		  /* of an image: cl_mem_object_type */
-	uint64_t extent[3];          /* of an image, as regions are counted */
-	uint8_t *store;		  /* host memory that the object uses in place, or NULL */
+	uint64_t id;              /* constant from here ... */
+	uint64_t charged_bytes;   /* of PL_QUOTA_MEMORY */
+	uint64_t bytes;           /* of a buffer */
+	uint64_t element_bytes;   /* of an image; 0 = a buffer or pipe */
+	uint32_t type;            /* of an image: cl_mem_object_type */
+	uint64_t extent[3];       /* of an image, as regions are counted */
+	uint8_t *store;           /* host memory that the object uses in place, or NULL */
+	struct pl_cl_svm_block *svm; /* a reference: the shared virtual memory that it lies in, or NULL */
 	uint64_t store_own_bytes; /* != 0: `store` is ours, to be unmapped */
-	bool store_shared;	  /* ... to here: `store` lies in the arena */
-	_Atomic bool watched;	  /* the client wants plMemGone */
-	struct pl_cl_map *maps;	  /* under map.c's lock */
+	bool store_shared;        /* ... to here: `store` lies in the arena */
+	_Atomic bool watched;     /* the client wants plMemGone */
+	struct pl_cl_map *maps;   /* under map.c's lock */
 };
 
 /* A map command, until its unmap. */
 struct pl_cl_map {
 	_Atomic uint32_t refs; /* the object's list, calls and pending reads */
 	struct pl_cl_map *next;
-	uint64_t number;	  /* that the client gave it */
-	cl_event event;		  /* of the map command; retained */
-	uint8_t *at;		  /* where the driver mapped it */
-	bool busy;		  /* a call sends from it: unmap waits; under map.c's lock */
+	uint64_t number;          /* that the client gave it */
+	cl_event event;           /* of the map command; retained */
+	uint8_t *at;              /* where the driver mapped it */
+	bool busy;                /* a call sends from it: unmap waits; under map.c's lock */
 	bool moves_out, moves_in; /* contents go to the client when mapped, come back when unmapped */
 	/* Layout: rows of row_bytes, at two pairs of pitches.  A buffer is one row. */
 	uint64_t row_bytes, rows, slices;

@@ -9,7 +9,7 @@ bool pl_cl_order_take(struct pl_cl_order *order, struct pl_serve *serve, uint64_
 	void *queue_note = NULL, *mem_note = NULL, *taken = NULL;
 	int32_t status = CL_SUCCESS;
 
-	*order = (struct pl_cl_order){.serve = serve, .session = session, .queue_id = queue, .event_id = event};
+	*order = (struct pl_cl_order){ .serve = serve, .session = session, .queue_id = queue, .event_id = event };
 	if (!pl_cl_take_note(serve, queue, PL_CL_KIND_queue, &taken, &queue_note, &status))
 		goto fail;
 	order->queue = taken;
@@ -36,7 +36,7 @@ void pl_cl_order_end(struct pl_cl_order *order)
 
 void pl_cl_order_fail(struct pl_cl_order *order, int32_t status)
 {
-	struct pl_cl_event_note what = {.queue = order->queue_id, .profiling = order->profiling};
+	struct pl_cl_event_note what = { .queue = order->queue_id, .profiling = order->profiling };
 
 	if (order->event_id)
 		pl_cl_enter_event(order->serve, order->event_id, what, NULL, status);
@@ -59,7 +59,7 @@ bool pl_cl_order_late(struct pl_cl_order *order)
 
 void pl_cl_order_event(struct pl_cl_order *order, cl_event event, cl_event first)
 {
-	struct pl_cl_event_note what = {.queue = order->queue_id, .profiling = order->profiling, .first = first};
+	struct pl_cl_event_note what = { .queue = order->queue_id, .profiling = order->profiling, .first = first };
 
 	if (!order->event_id) {
 		if (first)
@@ -99,7 +99,7 @@ uint8_t *pl_cl_stage(struct pl_cl_session *session, uint64_t stage, uint64_t byt
 
 void pl_cl_reply_inline(struct pl_serve *serve, int32_t status, const void *data, uint64_t bytes)
 {
-	struct pl_bulk bulk = {.kind = PL_BULK_INLINE, .data = data, .bytes = bytes};
+	struct pl_bulk bulk = { .kind = PL_BULK_INLINE, .data = data, .bytes = bytes };
 
 	if (pl_serve_reply_begin(serve, status, pl_size_bulk(&bulk), 0))
 		return;
@@ -109,7 +109,7 @@ void pl_cl_reply_inline(struct pl_serve *serve, int32_t status, const void *data
 
 int pl_cl_reply_after(struct pl_serve *serve, int32_t status, uint64_t bytes)
 {
-	struct pl_bulk bulk = {.kind = PL_BULK_AFTER, .bytes = bytes};
+	struct pl_bulk bulk = { .kind = PL_BULK_AFTER, .bytes = bytes };
 	int r = pl_serve_reply_begin(serve, status, pl_size_bulk(&bulk), bytes);
 
 	if (r)

@@ -10,9 +10,10 @@ static const struct {
 	const char *name;
 	uint8_t bytes;
 } scalars[] = {
-	{"char", 1},  {"uchar", 1},  {"unsigned char", 1}, {"short", 2},    {"ushort", 2}, {"unsigned short", 2},
-	{"int", 4},   {"uint", 4},   {"unsigned int", 4},  {"long", 8},	    {"ulong", 8},  {"unsigned long", 8},
-	{"float", 4}, {"double", 8}, {"half", 2},	   {"unsigned", 4},
+	{ "char", 1 },         { "uchar", 1 },          { "unsigned char", 1 }, { "short", 2 },
+	{ "ushort", 2 },       { "unsigned short", 2 }, { "int", 4 },           { "uint", 4 },
+	{ "unsigned int", 4 }, { "long", 8 },           { "ulong", 8 },         { "unsigned long", 8 },
+	{ "float", 4 },        { "double", 8 },         { "half", 2 },          { "unsigned", 4 },
 };
 
 /* Bytes of a built-in scalar or vector type, 0 = another type. */
@@ -26,10 +27,10 @@ static uint64_t type_bytes(const char *name)
 	if (digits) {
 		const char *number = name + length - digits;
 
-		lanes = !strcmp(number, "2")			       ? 2
+		lanes = !strcmp(number, "2")                           ? 2
 			: !strcmp(number, "3") || !strcmp(number, "4") ? 4
-			: !strcmp(number, "8")			       ? 8
-			: !strcmp(number, "16")			       ? 16
+			: !strcmp(number, "8")                         ? 8
+			: !strcmp(number, "16")                        ? 16
 								       : 0;
 	}
 	for (size_t i = 0; i < sizeof(scalars) / sizeof(scalars[0]); i++)
@@ -40,8 +41,8 @@ static uint64_t type_bytes(const char *name)
 
 static const char *type_bare(const char *name)
 {
-	static const char *const words[] = {"__read_only ", "__write_only ", "__read_write ", "read_only ",
-					    "write_only ",  "read_write ",   "const "};
+	static const char *const words[] = { "__read_only ", "__write_only ", "__read_write ", "read_only ",
+					     "write_only ",  "read_write ",   "const " };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (!strncmp(name, words[i], strlen(words[i])))
@@ -78,7 +79,7 @@ bool pl_cl_param_get(cl_kernel kernel, cl_uint index, struct pl_cl_param *param_
 	cl_kernel_arg_type_qualifier qualifier = 0;
 	char type[TYPE_NAME_MAX] = "";
 
-	*param_out = (struct pl_cl_param){0};
+	*param_out = (struct pl_cl_param){ 0 };
 	if (!pl_cl.clGetKernelArgInfo ||
 	    pl_cl.clGetKernelArgInfo(kernel, index, CL_KERNEL_ARG_ADDRESS_QUALIFIER, sizeof(address), &address, NULL) ||
 	    pl_cl.clGetKernelArgInfo(kernel, index, CL_KERNEL_ARG_ACCESS_QUALIFIER, sizeof(access), &access, NULL))

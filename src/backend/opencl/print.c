@@ -42,7 +42,7 @@ static void *print_run(void *arg)
 
 	prctl(PR_SET_NAME, "plenum-print");
 	for (;;) {
-		struct pollfd ready = {.fd = session->print.fd, .events = POLLIN};
+		struct pollfd ready = { .fd = session->print.fd, .events = POLLIN };
 
 		if (poll(&ready, 1, -1) < 0 && errno != EINTR)
 			return NULL;

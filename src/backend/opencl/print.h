@@ -1,6 +1,6 @@
 /*
- * What kernels print.  Drivers write it to the process's standard output: the worker's is a pipe, which a thread empties
- * onto the reverse lane.
+ * What kernels print.  Drivers write it to the process's standard output: the worker's is a pipe, which a thread
+ * empties onto the reverse lane.
  */
 #ifndef PL_BACKEND_OPENCL_PRINT_H
 #define PL_BACKEND_OPENCL_PRINT_H

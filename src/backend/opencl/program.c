@@ -46,7 +46,7 @@ static int32_t program_finish(struct pl_serve *serve, uint64_t id, cl_program pr
 void pl_cl_serve_clCreateProgramWithSource(struct pl_serve *serve,
 					   const struct pl_cl_clCreateProgramWithSource_args *args)
 {
-	struct pl_cl_view view = {0};
+	struct pl_cl_view view = { 0 };
 	int32_t status = CL_SUCCESS;
 	cl_program program = NULL;
 	void *context;
@@ -87,7 +87,7 @@ static cl_program binary_make(struct pl_serve *serve, const struct pl_cl_clCreat
 {
 	const unsigned char *binaries[PL_CL_LIMIT_DEVICES_MAX];
 	size_t lengths[PL_CL_LIMIT_DEVICES_MAX];
-	struct pl_cl_view view = {0};
+	struct pl_cl_view view = { 0 };
 	struct pl_cl_list devices;
 	cl_program program = NULL;
 
@@ -114,9 +114,9 @@ static cl_program binary_make(struct pl_serve *serve, const struct pl_cl_clCreat
 void pl_cl_serve_clCreateProgramWithBinary(struct pl_serve *serve,
 					   const struct pl_cl_clCreateProgramWithBinary_args *args)
 {
-	cl_int binary_status[PL_CL_LIMIT_DEVICES_MAX] = {0};
+	cl_int binary_status[PL_CL_LIMIT_DEVICES_MAX] = { 0 };
 	struct pl_cl_clCreateProgramWithBinary_reply reply = {
-		.binary_status = {(const uint32_t *)binary_status, args->devices.count},
+		.binary_status = { (const uint32_t *)binary_status, args->devices.count },
 	};
 	int32_t status = CL_SUCCESS;
 	cl_program program = NULL;
@@ -157,7 +157,7 @@ void pl_cl_serve_clCreateProgramWithBuiltInKernels(struct pl_serve *serve,
 
 void pl_cl_serve_clCreateProgramWithIL(struct pl_serve *serve, const struct pl_cl_clCreateProgramWithIL_args *args)
 {
-	struct pl_cl_view view = {0};
+	struct pl_cl_view view = { 0 };
 	int32_t status = CL_INVALID_OPERATION;
 	cl_program program = NULL;
 	void *context;
@@ -186,7 +186,7 @@ struct binaries {
 /* The driver writes each device's binary to where it is told. */
 static int32_t binaries_get(cl_program program, struct binaries *binaries)
 {
-	unsigned char *places[PL_CL_LIMIT_DEVICES_MAX] = {0};
+	unsigned char *places[PL_CL_LIMIT_DEVICES_MAX] = { 0 };
 	size_t sizes[PL_CL_LIMIT_DEVICES_MAX], bytes = 0;
 	uint64_t at = 0;
 	int32_t status = pl_cl.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof(sizes), sizes, &bytes);
@@ -210,8 +210,8 @@ static int32_t binaries_get(cl_program program, struct binaries *binaries)
 
 void pl_cl_serve_plProgramBinaries(struct pl_serve *serve, const struct pl_cl_plProgramBinaries_args *args)
 {
-	struct pl_cl_plProgramBinaries_reply reply = {0};
-	struct binaries binaries = {.count = 0};
+	struct pl_cl_plProgramBinaries_reply reply = { 0 };
+	struct binaries binaries = { .count = 0 };
 	int32_t status = CL_SUCCESS;
 	uint64_t after;
 	void *program;
@@ -221,7 +221,7 @@ void pl_cl_serve_plProgramBinaries(struct pl_serve *serve, const struct pl_cl_pl
 	if (status)
 		binaries.count = binaries.total = 0;
 	after = binaries.total > PL_WIRE_INLINE_MAX ? binaries.total : 0;
-	reply.sizes = (struct pl_u64s){binaries.sizes, binaries.count};
+	reply.sizes = (struct pl_u64s){ binaries.sizes, binaries.count };
 	reply.binaries = (struct pl_bulk){
 		.kind = after ? PL_BULK_AFTER : PL_BULK_INLINE,
 		.data = binaries.data,
@@ -310,7 +310,7 @@ static void blob_add_params(struct blob *blob, cl_kernel kernel)
 
 static void blob_add_device(struct blob *blob, cl_kernel kernel, cl_device_id device, uint64_t id)
 {
-	size_t group = 0, wanted[3] = {0};
+	size_t group = 0, wanted[3] = { 0 };
 	cl_ulong local = 0, private = 0;
 
 	pl_cl.clGetKernelWorkGroupInfo(kernel, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof(group), &group, NULL);
@@ -375,7 +375,7 @@ static int32_t kernels_describe(struct pl_serve *serve, cl_program program, stru
 
 void pl_cl_serve_plProgramKernels(struct pl_serve *serve, const struct pl_cl_plProgramKernels_args *args)
 {
-	struct blob blob = {0};
+	struct blob blob = { 0 };
 	int32_t status = CL_SUCCESS;
 	void *program;
 

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define NOTIFY_TEXT_MAX	   4096u /* bytes of an error text that are passed on */
+#define NOTIFY_TEXT_MAX    4096u /* bytes of an error text that are passed on */
 #define NOTIFY_PRIVATE_MAX 4096u
 
 struct notify {
@@ -104,26 +104,26 @@ void pl_cl_job_free(struct pl_cl_session *session, void *job)
 /* ---- messages ---- */
 
 /* SEND(plFoo, args, bulk, bytes): one record; the lane being gone ends the session elsewhere. */
-#define SEND(message, args, bulk, bulk_bytes)                                                                          \
-	do {                                                                                                           \
-		struct pl_enc enc_;                                                                                    \
-		if (!pl_reverse_begin(session->worker, PL_CL_OP_##message, pl_cl_##message##_bytes(args), bulk_bytes,  \
-				      &enc_)) {                                                                        \
-			pl_cl_##message##_put(&enc_, args);                                                            \
-			pl_reverse_end(session->worker, bulk, bulk_bytes);                                             \
-		}                                                                                                      \
+#define SEND(message, args, bulk, bulk_bytes) \
+	do { \
+		struct pl_enc enc_; \
+		if (!pl_reverse_begin(session->worker, PL_CL_OP_##message, pl_cl_##message##_bytes(args), bulk_bytes, \
+				      &enc_)) { \
+			pl_cl_##message##_put(&enc_, args); \
+			pl_reverse_end(session->worker, bulk, bulk_bytes); \
+		} \
 	} while (0)
 
 void pl_cl_send_event_status(struct pl_cl_session *session, uint64_t event, int32_t status, struct pl_u64s times)
 {
-	struct pl_cl_plEventStatus_args args = {.event = event, .status = status, .times = times};
+	struct pl_cl_plEventStatus_args args = { .event = event, .status = status, .times = times };
 
 	SEND(plEventStatus, &args, NULL, 0);
 }
 
 void pl_cl_send_event_reached(struct pl_cl_session *session, uint64_t token, int32_t status)
 {
-	struct pl_cl_plEventReached_args args = {.token = token, .status = status};
+	struct pl_cl_plEventReached_args args = { .token = token, .status = status };
 
 	SEND(plEventReached, &args, NULL, 0);
 }
@@ -134,9 +134,9 @@ void pl_cl_send_read_done(struct pl_cl_session *session, uint64_t token, int32_t
 	struct pl_cl_plReadDone_args args = {
 		.token = token,
 		.status = status,
-		.data = {.kind = bytes > PL_WIRE_INLINE_MAX ? PL_BULK_AFTER : PL_BULK_INLINE,
-			 .data = data,
-			 .bytes = bytes},
+		.data = { .kind = bytes > PL_WIRE_INLINE_MAX ? PL_BULK_AFTER : PL_BULK_INLINE,
+			  .data = data,
+			  .bytes = bytes },
 	};
 	uint64_t after = args.data.kind == PL_BULK_AFTER ? bytes : 0;
 
@@ -145,28 +145,28 @@ void pl_cl_send_read_done(struct pl_cl_session *session, uint64_t token, int32_t
 
 void pl_cl_send_print(struct pl_cl_session *session, const void *text, uint64_t bytes)
 {
-	struct pl_cl_plPrint_args args = {.text = {text, bytes}};
+	struct pl_cl_plPrint_args args = { .text = { text, bytes } };
 
 	SEND(plPrint, &args, NULL, 0);
 }
 
 void pl_cl_send_mem_gone(struct pl_cl_session *session, uint64_t mem)
 {
-	struct pl_cl_plMemGone_args args = {.mem = mem};
+	struct pl_cl_plMemGone_args args = { .mem = mem };
 
 	SEND(plMemGone, &args, NULL, 0);
 }
 
 void pl_cl_send_svm_free(struct pl_cl_session *session, uint64_t token)
 {
-	struct pl_cl_plSVMFree_args args = {.token = token};
+	struct pl_cl_plSVMFree_args args = { .token = token };
 
 	SEND(plSVMFree, &args, NULL, 0);
 }
 
 void pl_cl_send_queue_idle(struct pl_cl_session *session, uint64_t queue)
 {
-	struct pl_cl_plQueueIdle_args args = {.queue = queue};
+	struct pl_cl_plQueueIdle_args args = { .queue = queue };
 
 	SEND(plQueueIdle, &args, NULL, 0);
 }
@@ -179,7 +179,7 @@ static void notify_run(struct pl_cl_session *session, struct pl_cl_job *job)
 	struct pl_cl_plContextNotify_args args = {
 		.context = notify->context,
 		.errinfo = notify->text,
-		.private_info = {notify->private_info, notify->private_bytes},
+		.private_info = { notify->private_info, notify->private_bytes },
 	};
 
 	SEND(plContextNotify, &args, NULL, 0);

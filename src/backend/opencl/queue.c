@@ -63,12 +63,8 @@ void pl_cl_serve_clCreateCommandQueue(struct pl_serve *serve, const struct pl_cl
 	void *context, *device;
 
 	if (pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status) &&
-	    pl_cl_take(serve, args->device, PL_CL_KIND_device, &device, &status)) {
-		if (properties_supported(device, args->properties))
-			queue = pl_cl.clCreateCommandQueue(context, device, args->properties, &status);
-		else
-			status = CL_INVALID_QUEUE_PROPERTIES;
-	}
+	    pl_cl_take(serve, args->device, PL_CL_KIND_device, &device, &status))
+		queue = pl_cl.clCreateCommandQueue(context, device, args->properties, &status);
 	queue_finish(serve, args->queue, queue, status);
 }
 
@@ -98,7 +94,7 @@ void pl_cl_serve_clCreateCommandQueueWithProperties(struct pl_serve *serve,
 void pl_cl_serve_clSetCommandQueueProperty(struct pl_serve *serve,
 					   const struct pl_cl_clSetCommandQueueProperty_args *args)
 {
-	struct pl_cl_clSetCommandQueueProperty_reply reply = {0};
+	struct pl_cl_clSetCommandQueueProperty_reply reply = { 0 };
 	cl_command_queue_properties old = 0, now = 0;
 	int32_t status = CL_SUCCESS;
 	void *queue, *note;

@@ -127,7 +127,7 @@ bool pl_cl_waits_take(struct pl_serve *serve, struct pl_u64s ids, struct pl_cl_w
 		return false;
 	}
 	for (uint64_t i = 0; i < ids.count; i++) {
-		struct pl_u64s one = {&ids.at[i], 1};
+		struct pl_u64s one = { &ids.at[i], 1 };
 
 		if (ids.at[i] == PL_CL_EVENT_DONE)
 			continue;
@@ -246,7 +246,7 @@ void pl_cl_enter_event(struct pl_serve *serve, uint64_t id, struct pl_cl_event_n
 		return;
 	}
 	if (enter(pl_cl_session_of(serve), id, PL_CL_KIND_event, event,
-		  event	   ? 0
+		  event    ? 0
 		  : status ? status
 			   : CL_OUT_OF_RESOURCES,
 		  note))
@@ -255,7 +255,7 @@ void pl_cl_enter_event(struct pl_serve *serve, uint64_t id, struct pl_cl_event_n
 
 void pl_cl_put_queue_event(struct pl_serve *serve, uint64_t id, uint64_t queue_id, cl_event event, int32_t status)
 {
-	struct pl_cl_event_note what = {.queue = queue_id};
+	struct pl_cl_event_note what = { .queue = queue_id };
 
 	if (!id && !event)
 		return;
@@ -314,7 +314,7 @@ struct pl_cl_queue_note pl_cl_queue_note(struct pl_cl_session *session, uint64_t
 	struct pl_handle handle;
 
 	if (!pl_handles_get(&session->worker->handles, queue_id, PL_CL_KIND_queue, &handle) || !handle.extra)
-		return (struct pl_cl_queue_note){0};
+		return (struct pl_cl_queue_note){ 0 };
 	return *(struct pl_cl_queue_note *)handle.extra;
 }
 
@@ -347,7 +347,7 @@ int32_t pl_cl_view_take(struct pl_serve *serve, const struct pl_bulk *bulk, bool
 {
 	pl_cleanup(pl_freep) void *owned = NULL;
 
-	*view_out = (struct pl_cl_view){.data = bulk->data, .bytes = bulk->bytes};
+	*view_out = (struct pl_cl_view){ .data = bulk->data, .bytes = bulk->bytes };
 	if (!bulk->bytes || (bulk->kind != PL_BULK_AFTER && !(copy && bulk->kind == PL_BULK_ARENA)))
 		return CL_SUCCESS;
 	owned = malloc(bulk->bytes);

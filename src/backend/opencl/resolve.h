@@ -40,16 +40,16 @@ void pl_cl_waits_fini(struct pl_cl_waits *waits);
  * On failure the driver's object is released; the note stays the caller's.
  * Any time.  Return: CL_SUCCESS or the code to answer with. */
 int32_t pl_cl_enter(struct pl_cl_session *session, uint64_t id, enum pl_cl_object_kind kind, void *object, void *note);
-/* Enters a command's event with its note (whose `first` is taken over).  event NULL: entered as failed with `status`, when
- * the call was posted.  id 0: releases the event.  Any time. */
+/* Enters a command's event with its note (whose `first` is taken over).  event NULL: entered as failed with
+ * `status`, when the call was posted.  id 0: releases the event.  Any time. */
 void pl_cl_enter_event(struct pl_serve *serve, uint64_t id, struct pl_cl_event_note what, cl_event event,
 		       int32_t status);
 /* As pl_cl_put_event(), where the call took other queues after its own. */
 void pl_cl_put_queue_event(struct pl_serve *serve, uint64_t id, uint64_t queue_id, cl_event event, int32_t status);
 /* Takes the event out again: the call that made it fails after all.  Any time. */
 void pl_cl_withdraw_event(struct pl_cl_session *session, uint64_t id);
-/* What the driver made, or NULL with a failure in *status.  Some give an object and an error: PoCL's context for devices
- * that are not there, which it can not release.  It is left alone.  Any time. */
+/* What the driver made, or NULL with a failure in *status.  Some give an object and an error: PoCL's context for
+ * devices that are not there, which it can not release.  It is left alone.  Any time. */
 void *pl_cl_made(void *object, int32_t *status);
 /* The driver's release function of the kind.  Any time. */
 void pl_cl_driver_release(enum pl_cl_object_kind kind, void *object);
@@ -65,7 +65,8 @@ void pl_cl_late_put(struct pl_cl_session *session, uint64_t queue_id, int32_t st
 /* Whether the queue was made with profiling; false also for an id that is none. */
 struct pl_cl_queue_note pl_cl_queue_note(struct pl_cl_session *session, uint64_t queue_id);
 
-/* A property list into words[PL_CL_LIMIT_PROPERTIES_MAX + 8], zeros behind it.  Return: words, or NULL for an empty one. */
+/* A property list into words[PL_CL_LIMIT_PROPERTIES_MAX + 8], zeros behind it.  Return: words, or NULL for an
+ * empty one. */
 #define PL_CL_PROPERTIES_ROOM (PL_CL_LIMIT_PROPERTIES_MAX + 8u)
 uint64_t *pl_cl_properties(struct pl_u64s properties, uint64_t *words);
 

@@ -16,8 +16,8 @@ struct ring {
 	struct pl_quota *quota;
 	uint8_t *memory;
 	cl_event events[PL_CL_BLOCKS]; /* of the command that uses the block; NULL = free */
-	cl_event first, last;	       /* of the whole transfer; retained */
-	uint64_t enqueued;	       /* bytes */
+	cl_event first, last;          /* of the whole transfer; retained */
+	uint64_t enqueued;             /* bytes */
 	cl_int status;
 };
 
@@ -26,7 +26,7 @@ static _Atomic(uint8_t *) ring_kept;
 
 static bool ring_init(struct ring *ring, struct pl_quota *quota)
 {
-	*ring = (struct ring){.quota = quota};
+	*ring = (struct ring){ .quota = quota };
 	if (!pl_quota_charge(quota, PL_QUOTA_HOST, RING_BYTES))
 		return false;
 	ring->memory = atomic_exchange(&ring_kept, NULL);

@@ -1,9 +1,10 @@
 /*
- * What the OpenCL backend knows: the driver's platforms (one set a process, made by open()), and the session's own state.
+ * What the OpenCL backend knows: the driver's platforms (one set a process, made by open()), and the session's own
+ * state.
  *
  * Notes are what the table of handles keeps next to a driver's handle (pl_handle.extra).  Unless said otherwise a note
- * may be used only while the call holds the turn: calls that give it up keep driver handles that they retained, and what
- * they need of the note, in locals.
+ * may be used only while the call holds the turn: calls that give it up keep driver handles that they retained,
+ * and what they need of the note, in locals.
  */
 #ifndef PL_BACKEND_OPENCL_SESSION_H
 #define PL_BACKEND_OPENCL_SESSION_H
@@ -18,7 +19,7 @@
 
 #define PL_CL_PLATFORMS_MAX 64u /* limit: platforms that are shown to a session */
 #define PL_CL_STAGE_NONE    UINT64_MAX
-#define PL_CL_NAME_MAX	    256u /* bytes that names of ours may have */
+#define PL_CL_NAME_MAX      256u /* bytes that names of ours may have */
 
 struct pl_cl_session;
 
@@ -45,12 +46,12 @@ struct pl_cl_push {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct pl_cl_job *first, **last; /* under lock */
-	uint32_t notifies;		 /* under lock: context notifications that wait */
+	uint32_t notifies;               /* under lock: context notifications that wait */
 };
 
 struct pl_cl_print {
 	pthread_mutex_t lock; /* emptying the pipe */
-	int fd;		      /* its reading end; -1 = not started */
+	int fd;               /* its reading end; -1 = not started */
 	_Atomic bool used;    /* some program may print */
 };
 
@@ -62,6 +63,8 @@ struct pl_cl_reads {
 struct pl_cl_svm {
 	pthread_mutex_t lock;
 	struct pl_cl_svm_block *blocks; /* under lock */
+	struct pl_cl_svm_freeing *freed, *freed_last; /* under lock; memory whose freeing has come, oldest first */
+	pthread_mutex_t freed_lock;         /* telling the client of them */
 };
 
 struct pl_cl_session {
@@ -90,9 +93,9 @@ struct pl_cl_context_note {
 	struct pl_cl_session *session;
 	uint64_t id;
 	uint64_t alloc_bytes_max; /* largest buffer of any device */
-	int32_t direct;		  /* buffers can use host memory in place: 1, 0, -1 = not tried yet */
-	bool notifies;		  /* the driver has it as user_data: it lives as long as the session ... */
-	bool driver_frees;	  /* ... or until the driver says that the context is gone */
+	int32_t direct;           /* buffers can use host memory in place: 1, 0, -1 = not tried yet */
+	bool notifies;            /* the driver has it as user_data: it lives as long as the session ... */
+	bool driver_frees;        /* ... or until the driver says that the context is gone */
 };
 
 struct pl_cl_queue_note {
@@ -113,8 +116,8 @@ struct pl_cl_kernel_note {
 
 struct pl_cl_program_note {
 	uint64_t host_bytes; /* charged for its source */
-	char *options;	     /* as the program gave them, where they were rewritten; else NULL */
-	char *strip;	     /* what stands for the client's root folder in the build log; NULL = nothing */
+	char *options;       /* as the program gave them, where they were rewritten; else NULL */
+	char *strip;         /* what stands for the client's root folder in the build log; NULL = nothing */
 };
 
 #endif

@@ -41,8 +41,7 @@ void pl_cl_svm_unref(struct pl_cl_session *session, struct pl_cl_svm_block *bloc
 	free(block);
 }
 
-/* The block around the range, referenced; NULL = none. */
-static struct pl_cl_svm_block *block_ref(struct pl_cl_session *session, uint64_t address, uint64_t bytes)
+struct pl_cl_svm_block *pl_cl_svm_ref(struct pl_cl_session *session, uint64_t address, uint64_t bytes)
 {
 	struct pl_cl_svm_block *block;
 
@@ -55,6 +54,14 @@ static struct pl_cl_svm_block *block_ref(struct pl_cl_session *session, uint64_t
 		atomic_fetch_add(&block->refs, 1);
 	pthread_mutex_unlock(&session->svm.lock);
 	return block;
+}
+
+static void block_add(struct pl_cl_session *session, struct pl_cl_svm_block *block)
+{
+	pthread_mutex_lock(&session->svm.lock);
+	block->next = session->svm.blocks;
+	session->svm.blocks = block;
+	pthread_mutex_unlock(&session->svm.lock);
 }
 
 /* Takes the block that begins there off the list: its list reference is the caller's. */
@@ -74,7 +81,7 @@ static struct pl_cl_svm_block *block_take(struct pl_cl_session *session, uint64_
 
 bool pl_cl_svm_holds(struct pl_cl_session *session, uint64_t address, uint64_t bytes)
 {
-	struct pl_cl_svm_block *block = block_ref(session, address, bytes);
+	struct pl_cl_svm_block *block = pl_cl_svm_ref(session, address, bytes);
 
 	pl_cl_svm_unref(session, block);
 	return block != NULL;
@@ -117,6 +124,7 @@ static struct pl_cl_svm_block *block_new(struct pl_cl_session *session, const st
 	block->base = base;
 	block->address = ((uintptr_t)base + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
 	block->bytes = bytes;
+	block->driver_bytes = bytes + PAGE_BYTES;
 	block->charged_bytes = args->size;
 	pl_cl.clRetainContext(context);
 	if (args->store == PL_CL_STAGE_NONE || block_share(session, block, args->store))
@@ -130,7 +138,7 @@ static struct pl_cl_svm_block *block_new(struct pl_cl_session *session, const st
 void pl_cl_serve_clSVMAlloc(struct pl_serve *serve, const struct pl_cl_clSVMAlloc_args *args)
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
-	struct pl_cl_clSVMAlloc_reply reply = {0};
+	struct pl_cl_clSVMAlloc_reply reply = { 0 };
 	struct pl_cl_svm_block *block = NULL;
 	int32_t status = CL_SUCCESS;
 	void *context;
@@ -143,10 +151,7 @@ void pl_cl_serve_clSVMAlloc(struct pl_serve *serve, const struct pl_cl_clSVMAllo
 	}
 	if (block) {
 		reply.address = block->address;
-		pthread_mutex_lock(&session->svm.lock);
-		block->next = session->svm.blocks;
-		session->svm.blocks = block;
-		pthread_mutex_unlock(&session->svm.lock);
+		block_add(session, block);
 	} else {
 		pl_quota_return(pl_cl_quota(session), PL_QUOTA_MEMORY, args->size);
 	}
@@ -166,90 +171,146 @@ void pl_cl_serve_clSVMFree(struct pl_serve *serve, const struct pl_cl_clSVMFree_
 
 /* ---- commands ---- */
 
-struct freeing {
+struct pl_cl_svm_freeing {
 	struct pl_cl_job job;
+	struct pl_cl_svm_freeing *next; /* svm.freed */
 	struct pl_cl_session *session;
-	uint64_t token; /* the client frees; 0 = we do */
+	_Atomic uint32_t refs; /* the job and the list */
+	uint64_t token;	       /* the client frees; 0 = we do */
 	uint32_t count;
 	struct pl_cl_svm_block *blocks[]; /* list references where we free, else none */
 };
 
-static void freeing_run(struct pl_cl_session *session, struct pl_cl_job *job)
+static void freeing_unref(struct pl_cl_svm_freeing *freeing)
 {
-	struct freeing *freeing = (struct freeing *)job;
-
-	for (uint32_t i = 0; i < freeing->count; i++)
-		pl_cl_svm_unref(session, freeing->blocks[i]);
-	if (freeing->token)
-		pl_cl_send_svm_free(session, freeing->token);
-	pl_cl_job_free(session, freeing);
+	if (atomic_fetch_sub(&freeing->refs, 1) == 1)
+		pl_cl_job_free(freeing->session, freeing);
 }
 
-static void CL_CALLBACK freeing_reached(cl_event event, cl_int status, void *user_data)
+static struct pl_cl_svm_freeing *freed_next(struct pl_cl_session *session)
 {
-	struct freeing *freeing = user_data;
+	struct pl_cl_svm_freeing *freeing;
 
-	(void)event;
-	(void)status;
+	pthread_mutex_lock(&session->svm.lock);
+	freeing = session->svm.freed;
+	if (freeing && !(session->svm.freed = freeing->next))
+		session->svm.freed_last = NULL;
+	pthread_mutex_unlock(&session->svm.lock);
+	return freeing;
+}
+
+void pl_cl_svm_settle(struct pl_cl_session *session)
+{
+	struct pl_cl_svm_freeing *freeing;
+
+	/* Held until all is sent: who comes second knows then that nothing is on its way. */
+	pthread_mutex_lock(&session->svm.freed_lock);
+	while ((freeing = freed_next(session))) {
+		for (uint32_t i = 0; i < freeing->count; i++)
+			pl_cl_svm_unref(session, freeing->blocks[i]);
+		if (freeing->token)
+			pl_cl_send_svm_free(session, freeing->token);
+		freeing_unref(freeing);
+	}
+	pthread_mutex_unlock(&session->svm.freed_lock);
+}
+
+static void freeing_run(struct pl_cl_session *session, struct pl_cl_job *job)
+{
+	pl_cl_svm_settle(session);
+	freeing_unref((struct pl_cl_svm_freeing *)job);
+}
+
+/* The driver calls it when the command runs, before its event completes. */
+static void CL_CALLBACK freeing_reached(cl_command_queue queue, cl_uint count, void **pointers, void *user_data)
+{
+	struct pl_cl_svm_freeing *freeing = user_data;
+	struct pl_cl_svm *svm = &freeing->session->svm;
+
+	(void)queue;
+	(void)count;
+	(void)pointers;
+	pthread_mutex_lock(&svm->lock);
+	if (svm->freed_last)
+		svm->freed_last->next = freeing;
+	else
+		svm->freed = freeing;
+	svm->freed_last = freeing;
+	pthread_mutex_unlock(&svm->lock);
 	pl_cl_push_job(freeing->session, &freeing->job);
 }
 
-/* Takes the blocks off the list.  Return: all were there. */
-static bool freeing_take(struct freeing *freeing, struct pl_u64s addresses)
+/* Takes the blocks off the list, one each time that it is named.  Return: all were there. */
+static bool freeing_take(struct pl_cl_svm_freeing *freeing, struct pl_u64s addresses)
 {
+	bool all = true;
+
 	for (uint64_t i = 0; i < addresses.count; i++) {
 		struct pl_cl_svm_block *block = block_take(freeing->session, addresses.at[i]);
 
-		if (!block)
-			return false;
-		freeing->blocks[freeing->count++] = block;
+		if (block)
+			freeing->blocks[freeing->count++] = block;
+		all &= block != NULL;
 	}
-	return true;
+	return all;
 }
 
-/* The driver never sees the pointers: a marker stands for the command, and its end frees. */
+/* What the driver gave for the client's address; an address that is none of ours stays: it is told, not used. */
+static void *driver_pointer(struct pl_cl_session *session, uint64_t address)
+{
+	struct pl_cl_svm_block *block = address ? pl_cl_svm_ref(session, address, 0) : NULL;
+	void *pointer = block && block->address == address ? block->base : (void *)(uintptr_t)address;
+
+	pl_cl_svm_unref(session, block);
+	return pointer;
+}
+
+/* With a callback the driver frees nothing, but checks and orders the command. */
 static int32_t free_enqueue(struct pl_serve *serve, const struct pl_cl_clEnqueueSVMFree_args *args,
 			    cl_command_queue queue, const struct pl_cl_waits *waits, cl_event *event)
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
 	uint64_t count = args->token ? 0 : args->addresses.count;
-	struct freeing *freeing =
+	pl_cleanup(pl_freep) void **pointers = calloc(args->addresses.count + 1, sizeof(*pointers));
+	struct pl_cl_svm_freeing *freeing =
 		pl_cl_job_new(session, sizeof(*freeing) + count * sizeof(freeing->blocks[0]), freeing_run);
 	int32_t status;
 
-	if (!freeing)
+	if (!freeing || !pointers) {
+		pl_cl_job_free(session, freeing);
 		return CL_OUT_OF_RESOURCES;
+	}
+	atomic_init(&freeing->refs, 2);
 	freeing->session = session;
 	freeing->token = args->token;
-	status = pl_cl.clEnqueueMarkerWithWaitList(queue, waits->count, waits->at, event);
-	if (status) {
-		pl_cl_job_free(session, freeing);
-		return status;
-	}
+	for (uint64_t i = 0; i < args->addresses.count; i++)
+		pointers[i] = driver_pointer(session, args->addresses.at[i]);
+	/* Before the command can run. */
 	if (count && !freeing_take(freeing, args->addresses))
 		pl_log_info("clEnqueueSVMFree of memory that is not there");
-	if (pl_cl.clSetEventCallback(*event, CL_COMPLETE, freeing_reached, freeing)) {
-		pl_cl.clWaitForEvents(1, event);
-		pl_cl_push_job(session, &freeing->job);
-	}
-	return CL_SUCCESS;
+	status = pl_cl.clEnqueueSVMFree(queue, (cl_uint)args->addresses.count, args->has_pointers ? pointers : NULL,
+					freeing_reached, freeing, waits->count, waits->at,
+					args->event ? event : NULL);
+	if (!status)
+		return CL_SUCCESS;
+	for (uint32_t i = 0; i < freeing->count; i++)
+		block_add(session, freeing->blocks[i]);
+	pl_cl_job_free(session, freeing);
+	return status;
 }
 
 void pl_cl_serve_clEnqueueSVMFree(struct pl_serve *serve, const struct pl_cl_clEnqueueSVMFree_args *args)
 {
-	struct pl_cl_waits waits = {0};
+	struct pl_cl_waits waits = { 0 };
 	int32_t status = CL_SUCCESS;
 	cl_event event = NULL;
 	void *queue;
 
-	if (!pl_cl.clSVMFree || !pl_cl.clEnqueueMarkerWithWaitList)
+	if (!pl_cl.clSVMFree || !pl_cl.clEnqueueSVMFree)
 		status = CL_INVALID_OPERATION;
 	else if (pl_cl_take(serve, args->queue, PL_CL_KIND_queue, &queue, &status) &&
 		 pl_cl_waits_take(serve, args->waits, &waits, &status)) {
-		status = !queue ? CL_INVALID_COMMAND_QUEUE
-			 : !args->has_pointers || !args->addresses.count
-				 ? CL_INVALID_VALUE
-				 : free_enqueue(serve, args, queue, &waits, &event);
+		status = queue ? free_enqueue(serve, args, queue, &waits, &event) : CL_INVALID_COMMAND_QUEUE;
 		pl_cl_waits_fini(&waits);
 	}
 	pl_cl_put_queue_event(serve, args->event, args->queue, event, status);
@@ -392,7 +453,7 @@ static int32_t ends_set(struct command *command, const struct pl_cl_clEnqueueSVM
 			}
 		}
 	} else {
-		command->from = block_ref(command->session, args->src, args->size);
+		command->from = pl_cl_svm_ref(command->session, args->src, args->size);
 		if (!command->from)
 			return CL_INVALID_VALUE;
 		ends->src = (void *)(uintptr_t)args->src;
@@ -411,7 +472,7 @@ static int32_t ends_set(struct command *command, const struct pl_cl_clEnqueueSVM
 				return CL_OUT_OF_RESOURCES;
 		}
 	} else {
-		command->to = block_ref(command->session, args->dst, args->size);
+		command->to = pl_cl_svm_ref(command->session, args->dst, args->size);
 		if (!command->to)
 			return CL_INVALID_VALUE;
 		ends->dst = (void *)(uintptr_t)args->dst;
@@ -446,7 +507,7 @@ static void copy_later(struct command *command, const struct pl_cl_clEnqueueSVMM
 
 void pl_cl_serve_clEnqueueSVMMemcpy(struct pl_serve *serve, const struct pl_cl_clEnqueueSVMMemcpy_args *args)
 {
-	struct ends ends = {0};
+	struct ends ends = { 0 };
 	struct command command;
 	cl_event event = NULL;
 	int32_t status;
@@ -479,7 +540,7 @@ void pl_cl_serve_clEnqueueSVMMemFill(struct pl_serve *serve, const struct pl_cl_
 
 	if (!command_take(&command, serve, args->queue, args->waits, args->event))
 		return;
-	command.to = block_ref(command.session, args->address, args->size);
+	command.to = pl_cl_svm_ref(command.session, args->address, args->size);
 	if (command.to && args->pattern.bytes == args->pattern_size && args->pattern_size)
 		status = pl_cl.clEnqueueSVMMemFill(command.queue, (void *)(uintptr_t)args->address, args->pattern.at,
 						   args->pattern_size, args->size, command.waits.count,
@@ -502,7 +563,7 @@ void pl_cl_serve_clEnqueueSVMMap(struct pl_serve *serve, const struct pl_cl_clEn
 
 	if (!command_take(&command, serve, args->queue, args->waits, args->event))
 		return;
-	command.from = block_ref(command.session, args->address, args->size);
+	command.from = pl_cl_svm_ref(command.session, args->address, args->size);
 	moves = command.from && !command.from->shared && !(args->flags & CL_MAP_WRITE_INVALIDATE_REGION) &&
 		args->flags & (CL_MAP_READ | CL_MAP_WRITE);
 	if (moves && args->token && !args->blocking) {
@@ -547,7 +608,7 @@ void pl_cl_serve_clEnqueueSVMUnmap(struct pl_serve *serve, const struct pl_cl_cl
 
 	if (!command_take(&command, serve, args->queue, args->waits, args->event))
 		return;
-	command.to = block_ref(command.session, args->address, args->data.bytes);
+	command.to = pl_cl_svm_ref(command.session, args->address, args->data.bytes);
 	if (command.to)
 		status = pl_cl_view_take(serve, &args->data, false, &view);
 	if (!status) {

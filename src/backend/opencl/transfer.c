@@ -259,14 +259,14 @@ static bool buffer_box(const struct pl_cl_order *order, struct pl_cl_box *box, b
 {
 	const struct pl_cl_mem_note *note = order->note;
 
-	*box = (struct pl_cl_box){.shape = PL_CL_SHAPE_BUFFER, .write = write, .offset = offset, .bytes = size};
+	*box = (struct pl_cl_box){ .shape = PL_CL_SHAPE_BUFFER, .write = write, .offset = offset, .bytes = size };
 	/* An image: the driver says so.  It sees no byte of it. */
 	return note->element_bytes || (offset <= note->bytes && size <= note->bytes - offset);
 }
 
 void pl_cl_serve_clEnqueueReadBuffer(struct pl_serve *serve, const struct pl_cl_clEnqueueReadBuffer_args *args)
 {
-	struct wanted wanted = {args->blocking, args->stage, args->token};
+	struct wanted wanted = { args->blocking, args->stage, args->token };
 	struct pl_cl_order order;
 	struct pl_cl_box box;
 
@@ -333,7 +333,7 @@ static bool rect_fits(const struct pl_cl_box *box, uint64_t bytes)
 
 void pl_cl_serve_clEnqueueReadBufferRect(struct pl_serve *serve, const struct pl_cl_clEnqueueReadBufferRect_args *args)
 {
-	struct wanted wanted = {args->blocking, args->stage, args->token};
+	struct wanted wanted = { args->blocking, args->stage, args->token };
 	struct pl_cl_box box = {
 		.shape = PL_CL_SHAPE_RECT,
 		.row_pitch = args->buffer_row_pitch,
@@ -392,8 +392,8 @@ static bool image_pitches_valid(const struct pl_cl_order *order, const uint64_t 
 
 void pl_cl_serve_clEnqueueReadImage(struct pl_serve *serve, const struct pl_cl_clEnqueueReadImage_args *args)
 {
-	struct wanted wanted = {args->blocking, args->stage, args->token};
-	struct pl_cl_box box = {.shape = PL_CL_SHAPE_IMAGE};
+	struct wanted wanted = { args->blocking, args->stage, args->token };
+	struct pl_cl_box box = { .shape = PL_CL_SHAPE_IMAGE };
 	struct pl_cl_order order;
 
 	if (!pl_cl_order_take(&order, serve, args->queue, args->mem, args->waits, args->event))
@@ -410,7 +410,7 @@ void pl_cl_serve_clEnqueueReadImage(struct pl_serve *serve, const struct pl_cl_c
 
 void pl_cl_serve_clEnqueueWriteImage(struct pl_serve *serve, const struct pl_cl_clEnqueueWriteImage_args *args)
 {
-	struct pl_cl_box box = {.shape = PL_CL_SHAPE_IMAGE, .write = true};
+	struct pl_cl_box box = { .shape = PL_CL_SHAPE_IMAGE, .write = true };
 	struct pl_cl_order order;
 
 	if (!pl_cl_order_take(&order, serve, args->queue, args->mem, args->waits, args->event))

@@ -45,7 +45,7 @@ void pl_cl_reply_data(struct pl_serve *serve, int32_t status, const void *data, 
 /* ---- ring.c: transfers in blocks, so that the driver copies one while the lane carries another ---- */
 
 #define PL_CL_BLOCK_BYTES (1u << 20)
-#define PL_CL_BLOCKS	  4u
+#define PL_CL_BLOCKS      4u
 
 /* Where and what: filled by transfer.c. */
 enum pl_cl_shape { PL_CL_SHAPE_BUFFER, PL_CL_SHAPE_RECT, PL_CL_SHAPE_IMAGE };
@@ -53,10 +53,10 @@ enum pl_cl_shape { PL_CL_SHAPE_BUFFER, PL_CL_SHAPE_RECT, PL_CL_SHAPE_IMAGE };
 struct pl_cl_box {
 	enum pl_cl_shape shape;
 	bool write;
-	size_t offset;		       /* buffer */
+	size_t offset;                 /* buffer */
 	size_t origin[3], region[3];   /* rect, image */
 	size_t row_pitch, slice_pitch; /* rect: of the buffer */
-	uint64_t bytes;		       /* packed */
+	uint64_t bytes;                /* packed */
 };
 
 /* Enqueues the transfer, or `bytes` of it from `skip` on (buffers only), without waiting. */

@@ -298,8 +298,12 @@ void pl_cl_event_reverse_status(struct pl_cl_server *server, const struct pl_cl_
 {
 	struct pl_cl_event *event = pl_cl_table_take(&server->tokens, args->event, PL_CL_ENTRY_WATCH);
 
-	if (!event)
+	if (!event) {
+		/* Not an event that is watched: an object whose posted creation failed. */
+		if (args->status < 0)
+			pl_cl_mem_failed(server, args->event, args->status);
 		return;
+	}
 	if (args->times.count >= PL_CL_TIMES) {
 		pl_cl_lock(&event->object.lock);
 		memcpy(event->times, args->times.at, sizeof(event->times));

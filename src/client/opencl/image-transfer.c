@@ -59,7 +59,7 @@ bool pl_cl_image_region_plain(const struct pl_cl_mem *mem, const size_t *origin,
 	return true;
 }
 
-static bool image_plain(const struct pl_cl_command *command, const struct pl_cl_mem *mem, const size_t *origin,
+static bool image_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem, const size_t *origin,
 			const size_t *region, size_t row_pitch, size_t slice_pitch, const void *ptr, cl_mem_flags forbidden)
 {
 	const struct pl_cl_device_facts *facts = pl_cl_device_facts(command->queue->device);

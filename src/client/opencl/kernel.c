@@ -357,6 +357,9 @@ static cl_int arg_ask(struct pl_cl_kernel *kernel, cl_uint index, size_t size, c
 		else
 			arg_value(&args, value, size, 0);
 		break;
+	case PL_CL_PARAM_LOCAL: /* takes no value: what is given is not looked at */
+		args.kind = PL_CL_ARG_BYTES;
+		break;
 	default:
 		arg_value(&args, value, size, param->size);
 		break;

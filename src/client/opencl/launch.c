@@ -110,6 +110,11 @@ static bool sizes_plain_again(const struct pl_cl_queue *queue, struct pl_cl_kern
 	return true;
 }
 
+static inline bool waits_plain(cl_command_queue queue, cl_uint count, const cl_event *list)
+{
+	return (!count && !list) || pl_cl_check_waits(queue, count, list);
+}
+
 static bool kernel_plain(const struct pl_cl_queue *queue, const struct pl_cl_kernel *kernel)
 {
 	return kernel->desc && !kernel->unset_count && kernel->program->context == queue->context;
@@ -132,7 +137,7 @@ cl_int pl_cl_stub_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kern
 		return code;
 	plain = kernel && kernel_plain(command.queue, kernel) &&
 		sizes_plain_again(command.queue, kernel, work_dim, global_work_offset, global_work_size, local_work_size) &&
-		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
+		waits_plain(command_queue, num_events_in_wait_list, event_wait_list);
 	code = pl_cl_command_start(&command);
 	if (code)
 		return code;
@@ -179,7 +184,7 @@ cl_int pl_cl_stub_clEnqueueTask(cl_command_queue command_queue, cl_kernel handle
 		return code;
 	plain = kernel && kernel_plain(command.queue, kernel) &&
 		sizes_plain(command.queue, kernel, 1, NULL, &one, &one) &&
-		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
+		waits_plain(command_queue, num_events_in_wait_list, event_wait_list);
 	code = pl_cl_command_start(&command);
 	if (code)
 		return code;

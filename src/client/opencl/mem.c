@@ -63,6 +63,39 @@ cl_mem pl_cl_mem_made(struct pl_cl_mem *mem, cl_int code, cl_int *errcode_ret)
 	return NULL;
 }
 
+bool pl_cl_mem_confirm(struct pl_cl_mem *mem)
+{
+	struct pl_cl_plContextStore_args args = { .context = mem->context->object.id };
+	uint64_t fence = mem->object.session->ticket;
+	struct pl_reply reply;
+
+	if (PL_CL_ASK(mem->object.session, plContextStore, &args, &reply))
+		return false;
+	pl_cl_server_confirm(mem->object.server, fence);
+	return !mem->failed;
+}
+
+struct failure {
+	uint64_t id;
+	cl_int code;
+};
+
+static void mem_fail(void *thing, void *arg)
+{
+	struct pl_cl_mem *mem = thing;
+	struct failure *failure = arg;
+
+	if (mem->object.kind == PL_CL_KIND_mem && mem->object.id == failure->id)
+		mem->failed = failure->code;
+}
+
+void pl_cl_mem_failed(struct pl_cl_server *server, uint64_t id, cl_int code)
+{
+	struct failure failure = { id, code };
+
+	pl_cl_table_each(&server->handles, PL_CL_ENTRY_HANDLE, mem_fail, &failure);
+}
+
 /* ---- the end ---- */
 
 void pl_cl_mem_fini(struct pl_cl_object *object)
@@ -155,6 +188,14 @@ static int buffer_place(struct pl_cl_mem *mem, bool plain, const void *host_ptr,
 	return 0;
 }
 
+/* Shared virtual memory, but more than there is of it: the server knows what its driver says to that. */
+static bool svm_beyond(struct pl_cl_context *context, const void *ptr, size_t size)
+{
+	uint64_t store;
+
+	return pl_cl_svm_find(context, ptr, 1, &store) && !pl_cl_svm_find(context, ptr, size, &store);
+}
+
 static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_mem_properties *properties,
 			    cl_mem_flags flags, size_t size, void *host_ptr, cl_int *errcode_ret)
 {
@@ -163,7 +204,7 @@ static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_me
 						   .has_host_ptr = host_ptr != NULL };
 	uint64_t alloc_bytes_max, base_align_bytes;
 	struct pl_cl_mem *mem;
-	bool plain, readable;
+	bool plain, readable, beyond;
 	cl_int code;
 	int r;
 
@@ -177,21 +218,22 @@ static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_me
 	plain = pl_cl_mem_flags_plain(flags, host_ptr != NULL) && size && size <= alloc_bytes_max &&
 		(!properties || !*properties);
 	readable = host_ptr && (flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR)) && size <= alloc_bytes_max;
+	beyond = plain && (flags & CL_MEM_USE_HOST_PTR) && svm_beyond(context, host_ptr, size);
 	mem->size = size;
 	mem->host_ptr = flags & CL_MEM_USE_HOST_PTR ? host_ptr : NULL;
 	args.context = context->object.id;
 	args.properties = (struct pl_u64s){ properties, pl_cl_mem_properties_count(properties) };
 	args.mem = mem->object.id;
-	r = buffer_place(mem, plain, readable ? host_ptr : NULL, &args.data);
+	r = beyond ? 0 : buffer_place(mem, plain, readable ? host_ptr : NULL, &args.data);
 	args.store = mem->store;
-	if (mem->svm) { /* the device has to use it at its address */
-		args.has_host_ptr = 2;
+	if (mem->svm || beyond) { /* the device has to use it at its address */
+		args.has_host_ptr = PL_CL_HOST_PTR_SVM;
 		args.store = (uintptr_t)host_ptr;
 	}
 	if (r) {
 		code = pl_cl_fault(r);
 	} else {
-		plain = plain && size <= ASK_BYTES;
+		plain = plain && !beyond && size <= ASK_BYTES;
 		if (with_properties)
 			PL_CL_SEND_AS(context->object.session, clCreateBufferWithProperties, clCreateBuffer, &args, plain,
 				      code);
@@ -199,6 +241,7 @@ static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_me
 			PL_CL_SEND(context->object.session, clCreateBuffer, &args, plain, code);
 	}
 	pl_bulk_done(context->object.session, &args.data);
+	mem->ticket = context->object.session->ticket;
 	return pl_cl_mem_made(mem, code, errcode_ret);
 }
 
@@ -271,6 +314,7 @@ cl_mem pl_cl_stub_clCreateSubBuffer(cl_mem handle, cl_mem_flags flags, cl_buffer
 	args.buffer = parent->object.id;
 	args.mem = mem->object.id;
 	PL_CL_SEND(parent->object.session, clCreateSubBuffer, &args, plain, code);
+	mem->ticket = parent->object.session->ticket;
 	return pl_cl_mem_made(mem, code, errcode_ret);
 }
 

@@ -227,11 +227,11 @@ cl_int pl_cl_command_init(struct pl_cl_command *command, uint16_t op, cl_command
 	return command->session->dead ? pl_cl_lost() : CL_SUCCESS;
 }
 
-bool pl_cl_command_plain(const struct pl_cl_command *command, const struct pl_cl_mem *mem)
+bool pl_cl_command_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem)
 {
 	uint64_t alloc_bytes_max, base_align_bytes = 1;
 
-	if (!mem || mem->context != command->queue->context)
+	if (!mem || mem->context != command->queue->context || mem->failed)
 		return false;
 	if (mem->origin) {
 		pl_cl_context_limits(mem->context, &alloc_bytes_max, &base_align_bytes);
@@ -241,7 +241,7 @@ bool pl_cl_command_plain(const struct pl_cl_command *command, const struct pl_cl
 	return pl_cl_check_waits((cl_command_queue)command->queue, command->waits_count, command->waits);
 }
 
-cl_int pl_cl_command_start(struct pl_cl_command *command)
+cl_int pl_cl_command_start_full(struct pl_cl_command *command)
 {
 	if (!pl_cl_ids_start(&command->ids, command->session, (const void *const *)command->waits,
 			     command->waits_count, PL_CL_KIND_event))
@@ -258,7 +258,7 @@ cl_int pl_cl_command_start(struct pl_cl_command *command)
 	return CL_SUCCESS;
 }
 
-cl_int pl_cl_command_end(struct pl_cl_command *command, cl_int code)
+cl_int pl_cl_command_end_full(struct pl_cl_command *command, cl_int code)
 {
 	pl_cl_ids_end(&command->ids);
 	if (code) {
@@ -277,9 +277,10 @@ cl_int pl_cl_command_end(struct pl_cl_command *command, cl_int code)
 	return CL_SUCCESS;
 }
 
-bool pl_cl_command_local(struct pl_cl_command *command, const struct pl_cl_mem *mem, cl_int *code_out)
+bool pl_cl_command_local(struct pl_cl_command *command, struct pl_cl_mem *mem, cl_int *code_out)
 {
-	return pl_cl_mem_direct(mem) && pl_cl_command_idle(command, code_out);
+	return pl_cl_mem_direct(mem) && pl_cl_command_idle(command, code_out) &&
+	       (*code_out || pl_cl_mem_made_surely(mem));
 }
 
 bool pl_cl_command_idle(struct pl_cl_command *command, cl_int *code_out)

@@ -69,16 +69,32 @@ struct pl_cl_command {
 cl_int pl_cl_command_init(struct pl_cl_command *command, uint16_t op, cl_command_queue queue, bool blocking,
 			  cl_uint waits_count, const cl_event *waits, cl_event *event_out);
 /* Queue, object and waits go together. */
-bool pl_cl_command_plain(const struct pl_cl_command *command, const struct pl_cl_mem *mem);
+bool pl_cl_command_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem);
 /* Ids of the waits, and the event if one is wanted.  Return: 0 or a code; each success needs _end. */
-cl_int pl_cl_command_start(struct pl_cl_command *command);
+cl_int pl_cl_command_start_full(struct pl_cl_command *command);
+static inline cl_int pl_cl_command_start(struct pl_cl_command *command)
+{
+	if (command->waits_count || command->waits || command->event_out || command->blocking)
+		return pl_cl_command_start_full(command);
+	command->ids.heap = NULL;
+	command->ids.list = (struct pl_u64s){ NULL, 0 };
+	return CL_SUCCESS;
+}
+
 /* After the call: counts it, gives the event away or drops it.  Return: code. */
-cl_int pl_cl_command_end(struct pl_cl_command *command, cl_int code);
+cl_int pl_cl_command_end_full(struct pl_cl_command *command, cl_int code);
+static inline cl_int pl_cl_command_end(struct pl_cl_command *command, cl_int code)
+{
+	if (code || command->waits_count || command->minted || command->blocking)
+		return pl_cl_command_end_full(command, code);
+	atomic_fetch_add_explicit(&command->queue->posted, 1, memory_order_release);
+	return CL_SUCCESS;
+}
 
 /** pl_cl_command_local() - can the client do it itself, now, on memory that it shares with the device?
  * Waits for the queue where the command blocks anyway.
  * Return: true and *code_out: CL_SUCCESS = yes, do it; else the command failed with this code.  false = no. */
-bool pl_cl_command_local(struct pl_cl_command *command, const struct pl_cl_mem *mem, cl_int *code_out);
+bool pl_cl_command_local(struct pl_cl_command *command, struct pl_cl_mem *mem, cl_int *code_out);
 /* The same, for memory that is known to be shared. */
 bool pl_cl_command_idle(struct pl_cl_command *command, cl_int *code_out);
 /* A marker in place of a command that has nothing to do but to take its turn.  Return: code. */

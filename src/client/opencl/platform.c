@@ -133,6 +133,7 @@ static void server_renew(struct pl_cl_server *server, uint32_t epoch)
 	pl_cl_table_clear(&server->handles);
 	server->queues = NULL;
 	server->doubt = false;
+	server->confirmed = 0;
 	for (uint32_t p = 0; p < server->platforms_count; p++) {
 		struct pl_cl_platform *platform = server->platforms[p];
 		platform->object.epoch = epoch;

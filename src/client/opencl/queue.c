@@ -253,6 +253,7 @@ cl_int pl_cl_queue_finish(struct pl_cl_queue *queue)
 
 	if (r)
 		return pl_cl_fault(r);
+	pl_cl_server_confirm(queue->object.server, fence);
 	if (!reply.status || (reply.flags & PL_WIRE_REPLY_LATE)) {
 		pl_cl_queue_done(queue, posted);
 		pl_cl_arena_passed(queue->object.server, fence);

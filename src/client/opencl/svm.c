@@ -28,6 +28,7 @@ struct area {
 	struct area *next;
 	uintptr_t address;
 	uint64_t bytes;         /* whole pages */
+	uint64_t size;          /* as asked for */
 	uint64_t store;         /* in the arena, or ~0 */
 	struct mapping *mappings;
 };
@@ -112,7 +113,7 @@ static struct area *area_find(struct pl_cl_context *context, const void *ptr, si
 	uintptr_t at = (uintptr_t)ptr;
 
 	for (struct area *area = svm ? svm->areas : NULL; area; area = area->next)
-		if (at >= area->address && at - area->address < area->bytes && size <= area->bytes - (at - area->address))
+		if (at >= area->address && at - area->address < area->size && size <= area->size - (at - area->address))
 			return area;
 	return NULL;
 }
@@ -261,6 +262,7 @@ void *pl_cl_stub_clSVMAlloc(cl_context handle, cl_svm_mem_flags flags, size_t si
 	if (!area)
 		return NULL;
 	area->bytes = bytes;
+	area->size = size;
 	area->store = shared ? pl_cl_arena_alloc(context->object.server, bytes) : PL_ARENA_NONE;
 	if ((shared && area->store == PL_ARENA_NONE) || !alloc_try(context, flags, size, alignment, area)) {
 		pl_cl_arena_free(context->object.server, area->store, bytes);

@@ -96,6 +96,17 @@ void *pl_cl_table_keep(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry
 	return thing;
 }
 
+void pl_cl_table_each(struct pl_cl_table *table, enum pl_cl_entry entry, void (*fn)(void *thing, void *arg), void *arg)
+{
+	pl_cl_lock(&table->lock);
+	for (uint32_t i = 0; i < table->room; i++) {
+		struct pl_cl_slot *slot = &table->slots[i];
+		if (slot->key && !slot->gone && slot->entry == (uint32_t)entry)
+			fn(slot->thing, arg);
+	}
+	pl_cl_unlock(&table->lock);
+}
+
 bool pl_cl_table_take_any(struct pl_cl_table *table, struct pl_cl_slot *slot_out)
 {
 	bool found = false;

@@ -36,6 +36,8 @@ bool pl_cl_table_put(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry e
 void *pl_cl_table_take(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry entry);
 /* Leaves it there.  keep(thing) runs under the table's lock and may refuse: then NULL. */
 void *pl_cl_table_keep(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry entry, bool (*keep)(void *thing));
+/* fn(thing, arg) of each, under the table's lock. */
+void pl_cl_table_each(struct pl_cl_table *table, enum pl_cl_entry entry, void (*fn)(void *thing, void *arg), void *arg);
 /* Takes any one out; false = empty. */
 bool pl_cl_table_take_any(struct pl_cl_table *table, struct pl_cl_slot *slot_out);
 /* Forgets all (after fork(): nobody comes for them). */

@@ -15,7 +15,7 @@ static bool may_write(const struct pl_cl_mem *mem)
 	return !(mem->flags & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS));
 }
 
-static bool range_plain(const struct pl_cl_command *command, const struct pl_cl_mem *mem, const void *ptr, size_t offset,
+static bool range_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem, const void *ptr, size_t offset,
 			size_t size)
 {
 	return pl_cl_command_plain(command, mem) && ptr && size && mem->type == CL_MEM_OBJECT_BUFFER &&
@@ -189,7 +189,7 @@ static bool rect_small(const struct rect *rect)
 	       rect->host_row_pitch < pitch_max && rect->host_slice_pitch < pitch_max;
 }
 
-static bool rect_plain(const struct pl_cl_command *command, const struct pl_cl_mem *mem, const struct rect *rect,
+static bool rect_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem, const struct rect *rect,
 		       const void *ptr)
 {
 	struct pl_cl_box box;

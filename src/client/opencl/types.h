@@ -20,6 +20,7 @@ struct pl_cl_server {
 	struct pl_cl_lock queues_lock;
 	struct pl_cl_queue *queues;         /* under queues_lock */
 	_Atomic uint32_t state_epoch;       /* epoch that tokens and queues belong to */
+	_Atomic uint64_t confirmed;         /* ticket up to which the server is known to have come */
 	_Atomic bool doubt;                 /* a command failed in this session: "the queue is finished" no longer tells
 					     * the status of its events */
 };
@@ -95,6 +96,8 @@ struct pl_cl_mem {
 	size_t origin;                      /* in root, bytes */
 	void *host_ptr;                     /* CL_MEM_USE_HOST_PTR: the application's memory */
 	bool svm;                           /* host_ptr is shared virtual memory; the store belongs to it */
+	uint64_t ticket;                    /* the session's when its creation had been sent */
+	_Atomic cl_int failed;              /* the server could not make it after all */
 	uint64_t store;                     /* offset in the arena of contents that the device uses in place, or ~0 */
 	cl_image_format format;             /* images */
 	cl_image_desc desc;
@@ -242,6 +245,14 @@ void pl_cl_queue_done(struct pl_cl_queue *queue, uint64_t count);
 cl_int pl_cl_queue_finish(struct pl_cl_queue *queue);
 /* A reply says how a command of this queue went: takes notice of late errors.  Return: the status. */
 cl_int pl_cl_queue_reply(struct pl_cl_queue *queue, const struct pl_reply *reply);
+/* An ask that was sent at ticket `fence` or later has been answered. */
+static inline void pl_cl_server_confirm(struct pl_cl_server *server, uint64_t fence)
+{
+	uint64_t seen = atomic_load_explicit(&server->confirmed, memory_order_relaxed);
+
+	while (seen < fence && !atomic_compare_exchange_weak(&server->confirmed, &seen, fence))
+		;
+}
 /* Tells the arena what may be used again, where all queues are known to have ended what they had at ticket `fence`. */
 void pl_cl_arena_passed(struct pl_cl_server *server, uint64_t fence);
 /* Room in the arena; tries to get freed memory back.  PL_ARENA_NONE = there is none. */
@@ -277,6 +288,16 @@ int pl_cl_mem_info(struct pl_cl_mem *mem, enum pl_cl_info_kind info, cl_uint par
 static inline uint8_t *pl_cl_mem_store(const struct pl_cl_mem *mem)
 {
 	return mem->object.session->arena.base + mem->store;
+}
+/* The creation was sent without waiting: true when the server is known to have made it, else it is asked. */
+bool pl_cl_mem_confirm(struct pl_cl_mem *mem);
+/* A posted creation failed. */
+void pl_cl_mem_failed(struct pl_cl_server *server, uint64_t id, cl_int code);
+static inline bool pl_cl_mem_made_surely(struct pl_cl_mem *mem)
+{
+	if (mem->ticket > atomic_load_explicit(&mem->object.server->confirmed, memory_order_acquire))
+		return pl_cl_mem_confirm(mem);
+	return !mem->failed;
 }
 static inline bool pl_cl_mem_direct(const struct pl_cl_mem *mem)
 {

@@ -93,6 +93,7 @@ cl_int pl_cl_stub_clWaitForEvents(cl_uint num_events, const cl_event *event_list
 	if (!code) {
 		for (cl_uint i = 0; i < num_events; i++)
 			pl_cl_event_set((struct pl_cl_event *)event_list[i], CL_COMPLETE);
+		pl_cl_server_confirm(((struct pl_cl_event *)event_list[0])->object.server, fence);
 		pl_cl_arena_passed(((struct pl_cl_event *)event_list[0])->object.server, fence);
 	} else if (plain) {
 		((struct pl_cl_event *)event_list[0])->object.server->doubt = true;
