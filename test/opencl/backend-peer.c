@@ -25,7 +25,8 @@ static void *reader_run(void *arg)
 	const struct pl_wire_head *head;
 
 	while (!pl_lane_recv(peer->reverse, UINT64_MAX, &head)) {
-		struct peer_pushed pushed = { .op = head->op, .body_bytes = head->len_bytes - sizeof(*head),
+		struct peer_pushed pushed = { .op = head->op,
+					      .body_bytes = head->len_bytes - sizeof(*head),
 					      .bulk_bytes = head->bulk_bytes };
 
 		pushed.body = malloc(pushed.body_bytes + 1);
@@ -33,7 +34,8 @@ static void *reader_run(void *arg)
 		pushed.bulk = malloc(pushed.bulk_bytes + 1);
 		if (pushed.bulk_bytes)
 			CHECK(!pl_lane_recv_bulk(peer->reverse, pushed.bulk, pushed.bulk_bytes));
-		pushed.dec = (struct pl_dec){ .at = pushed.body, .end = pushed.body + pushed.body_bytes,
+		pushed.dec = (struct pl_dec){ .at = pushed.body,
+					      .end = pushed.body + pushed.body_bytes,
 					      .after_bytes = pushed.bulk_bytes };
 		pthread_mutex_lock(&peer->lock);
 		CHECK(peer->pushed_count < PEER_PUSHED_MAX);
@@ -48,7 +50,9 @@ void peer_start(struct peer *peer, bool arena)
 {
 	struct pl_session_worker *session = &peer->session;
 
-	*peer = (struct peer){ .session = { .backend = &pl_backend_opencl, .id = 1, .arena_fd = -1, .shared = &peer->shared } };
+	*peer = (struct peer){
+		.session = { .backend = &pl_backend_opencl, .id = 1, .arena_fd = -1, .shared = &peer->shared }
+	};
 	pthread_mutex_init(&peer->lock, NULL);
 	pthread_cond_init(&peer->came, NULL);
 	pthread_mutex_init(&session->reverse_lock, NULL);
@@ -141,7 +145,8 @@ struct peer_answer peer_recv(struct peer_lane *lane)
 		.flags = reply.flags,
 		.after = reply.after,
 		.bulk_bytes = head->bulk_bytes,
-		.dec = { .at = (const uint8_t *)(head + 1) + sizeof(reply), .end = (const uint8_t *)head + head->len_bytes,
+		.dec = { .at = (const uint8_t *)(head + 1) + sizeof(reply),
+			 .end = (const uint8_t *)head + head->len_bytes,
 			 .after_bytes = head->bulk_bytes },
 	};
 }

@@ -16,7 +16,7 @@
 #define PEER_ARENA_BYTES (64u << 20)
 #define PEER_PUSHED_MAX  4096
 
-struct peer_pushed {                /* a record of the reverse lane */
+struct peer_pushed { /* a record of the reverse lane */
 	uint16_t op;
 	uint8_t *body, *bulk;
 	uint64_t body_bytes, bulk_bytes;
@@ -27,9 +27,9 @@ struct peer {
 	struct pl_session_worker session;
 	struct pl_worker_shared shared;
 	_Atomic uint64_t ticket;
-	struct pl_lane *reverse;        /* our end */
+	struct pl_lane *reverse; /* our end */
 	pthread_t reader;
-	pthread_mutex_t lock;           /* below */
+	pthread_mutex_t lock; /* below */
 	pthread_cond_t came;
 	struct peer_pushed pushed[PEER_PUSHED_MAX];
 	uint32_t pushed_count, pushed_taken;
@@ -39,7 +39,7 @@ struct peer_lane {
 	struct peer *peer;
 	struct pl_lane *client, *server;
 	pthread_t thread;
-	int ended;                      /* what pl_serve_lane() returned */
+	int ended; /* what pl_serve_lane() returned */
 	uint8_t record[PL_WIRE_RECORD_MAX];
 	struct pl_enc enc;
 };
@@ -67,37 +67,37 @@ struct peer_pushed *peer_pushed_wait(struct peer *peer, uint16_t op);
 /* Whether one is there already. */
 struct peer_pushed *peer_pushed_look(struct peer *peer, uint16_t op);
 
-#define PEER_POST(lane, F, ...)                                                                    \
-	do {                                                                                       \
-		struct pl_cl_##F##_args args_ = { __VA_ARGS__ };                                   \
-		peer_begin(lane);                                                                  \
-		pl_cl_##F##_put(&(lane)->enc, &args_);                                             \
-		peer_send(lane, PL_CL_OP_##F, 0, NULL, 0);                                         \
+#define PEER_POST(lane, F, ...) \
+	do { \
+		struct pl_cl_##F##_args args_ = { __VA_ARGS__ }; \
+		peer_begin(lane); \
+		pl_cl_##F##_put(&(lane)->enc, &args_); \
+		peer_send(lane, PL_CL_OP_##F, 0, NULL, 0); \
 	} while (0)
 
-#define PEER_ASK(lane, F, ...)                                                                     \
-	({                                                                                         \
-		struct pl_cl_##F##_args args_ = { __VA_ARGS__ };                                   \
-		peer_begin(lane);                                                                  \
-		pl_cl_##F##_put(&(lane)->enc, &args_);                                             \
-		peer_send(lane, PL_CL_OP_##F, PL_WIRE_ASK, NULL, 0);                               \
-		peer_recv(lane);                                                                   \
+#define PEER_ASK(lane, F, ...) \
+	({ \
+		struct pl_cl_##F##_args args_ = { __VA_ARGS__ }; \
+		peer_begin(lane); \
+		pl_cl_##F##_put(&(lane)->enc, &args_); \
+		peer_send(lane, PL_CL_OP_##F, PL_WIRE_ASK, NULL, 0); \
+		peer_recv(lane); \
 	})
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) { \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort(); \
+		} \
 	} while (0)
-#define CHECK_STATUS(answer, wanted)                                                               \
-	do {                                                                                       \
-		int32_t got_ = (answer).status;                                                    \
-		if (got_ != (wanted)) {                                                            \
+#define CHECK_STATUS(answer, wanted) \
+	do { \
+		int32_t got_ = (answer).status; \
+		if (got_ != (wanted)) { \
 			fprintf(stderr, "%s:%d: status %d, not %d\n", __FILE__, __LINE__, got_, (wanted)); \
-			abort();                                                                   \
-		}                                                                                  \
+			abort(); \
+		} \
 	} while (0)
 
 #endif

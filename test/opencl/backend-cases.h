@@ -1,0 +1,31 @@
+/* What the two halves of test-backend share: one session, objects with fixed ids. */
+#ifndef PL_TEST_OPENCL_BACKEND_CASES_H
+#define PL_TEST_OPENCL_BACKEND_CASES_H
+
+#include "backend-peer.h"
+
+#define NONE     UINT64_MAX
+#define IDS(...) ((struct pl_u64s){ (uint64_t[]){ __VA_ARGS__ }, sizeof((uint64_t[]){ __VA_ARGS__ }) / 8 })
+
+enum { CTX = 100, QUEUE, BUFFER, DIRECT, PROGRAM, KERNEL, BIG, IMAGE, QUEUE2, EVENT_FIRST = 1000 };
+
+extern struct peer peer;
+extern struct peer_lane lane;
+extern uint64_t platform, device, next_event;
+extern bool arena;
+
+/* Value of a query. */
+void info_text(uint32_t function, uint64_t object, uint32_t param, char *text, size_t room);
+/* Blocking read. */
+void read_back(uint64_t queue, uint64_t mem, uint64_t offset, void *to, uint64_t size);
+
+/* backend-programs.c, in the order in which they run */
+void program_build(void);
+void test_kernels_are_described(void);
+void test_launch(void);
+void test_printed_text_comes_before_the_reply(void);
+void test_include_files(void);
+void test_binaries(void);
+void test_shared_virtual_memory(void);
+
+#endif
