@@ -16,6 +16,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 static struct callback *first, **last = &first; /* under lock */
 static bool running;                            /* under lock */
+static _Thread_local bool here;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* The thread does not exist in a fork()ed child; the parent's pending callbacks are the parent's. */
@@ -37,6 +38,7 @@ static void *callback_thread(void *unused)
 {
 	(void)unused;
 	pthread_setname_np(pthread_self(), "plenum-callback");
+	here = true;
 	pthread_mutex_lock(&lock);
 	for (;;) {
 		struct callback *callback = first;
@@ -56,7 +58,12 @@ static void *callback_thread(void *unused)
 	return NULL;
 }
 
-void pl_callback_run(void (*fn)(void *arg), void *arg)
+bool pl_callback_here(void)
+{
+	return here;
+}
+
+bool pl_callback_run(void (*fn)(void *arg), void *arg)
 {
 	struct callback *callback = malloc(sizeof(*callback));
 	pthread_attr_t attr;
@@ -65,7 +72,7 @@ void pl_callback_run(void (*fn)(void *arg), void *arg)
 	pthread_once(&once, callback_init);
 	if (!callback) {
 		pl_log_error("no memory: a callback is lost");
-		return;
+		return false;
 	}
 	*callback = (struct callback){ .fn = fn, .arg = arg };
 	pthread_mutex_lock(&lock);
@@ -81,4 +88,5 @@ void pl_callback_run(void (*fn)(void *arg), void *arg)
 	}
 	pthread_cond_signal(&more);
 	pthread_mutex_unlock(&lock);
+	return true;
 }

@@ -165,7 +165,9 @@ static void reverse_handle(struct pl_session *session, const struct pl_wire_head
 	};
 
 	session->reverse_fn(session, head, &dec);
-	atomic_fetch_add_explicit(&session->reverse_seen, 1, memory_order_release);
+	/* A record whose payload broke off has not been handled: no reply that needs it may count as complete. */
+	if (!atomic_load(&session->dead))
+		atomic_fetch_add_explicit(&session->reverse_seen, 1, memory_order_release);
 }
 
 /* Takes all that is there; waits up to timeout_ns for the first.  Called with pump_lock held. */
@@ -209,7 +211,9 @@ static int pump_until(struct pl_session *session, uint64_t after)
 
 int pl_session_reverse_bulk(struct pl_session *session, void *data, uint64_t bytes)
 {
-	return pl_trace(pl_lane_recv_bulk(session->reverse, data, bytes));
+	int r = pl_lane_recv_bulk(session->reverse, data, bytes);
+
+	return r ? session_dies(session, r) : 0;
 }
 
 static void *receiver_run(void *arg)
@@ -261,6 +265,7 @@ static int session_dial(struct pl_session *session)
 		return pl_trace(r);
 	session->id = opened.reply.session;
 	memcpy(session->secret, opened.reply.secret, sizeof(session->secret));
+	session->memory_bytes = opened.reply.memory_bytes;
 	session->reverse = opened.lane;
 	session->shares_memory = false;
 	if (opened.arena_fd >= 0) {

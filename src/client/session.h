@@ -41,6 +41,7 @@ struct pl_session {
 	_Atomic uint64_t ticket;    /* last one given */
 	uint64_t id;
 	uint8_t secret[16];
+	uint64_t memory_bytes;      /* device memory that the server lets this session hold */
 	bool shares_memory;         /* link and arena: PL_BULK_ARENA may be used */
 	struct pl_arena arena;
 
@@ -120,6 +121,7 @@ int pl_session_reverse_bulk(struct pl_session *session, void *data, uint64_t byt
 /* Ids that the client mints: never reused within a session, 0 is never given. */
 uint64_t pl_session_id_mint(struct pl_session *session);
 /* Runs fn(arg) on the callback thread, in the order of the calls; never on the caller's thread. */
-void pl_callback_run(void (*fn)(void *arg), void *arg);
+bool pl_callback_run(void (*fn)(void *arg), void *arg); /* false = no memory: it is lost */
+bool pl_callback_here(void); /* this is the thread that runs them */
 
 #endif

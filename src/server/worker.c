@@ -164,6 +164,7 @@ static struct pl_hello_reply reply_make(const struct worker *worker)
 		.arena_bytes = worker->session.arena_bytes,
 		.arena_base = (uintptr_t)worker->session.arena,
 		.worker_pid = (uint32_t)getpid(),
+		.memory_bytes = worker->session.quota.limit[PL_QUOTA_MEMORY],
 	};
 
 	memcpy(reply.secret, worker->secret, sizeof(reply.secret));

@@ -95,7 +95,8 @@ struct pl_hello_reply {
 	uint64_t arena_base;   /* where the server has it mapped: the client tries the same place */
 	uint32_t lane_bytes;   /* shm: bytes of each direction's ring */
 	uint32_t worker_pid;
-	char text[56];         /* for people: why it was refused */
+	uint64_t memory_bytes; /* device memory that the session may hold: what surely fits need not be asked */
+	char text[48];         /* for people: why it was refused */
 };
 static_assert(sizeof(struct pl_hello_reply) == 128, "wire layout");
 

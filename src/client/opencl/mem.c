@@ -98,10 +98,20 @@ void pl_cl_mem_failed(struct pl_cl_server *server, uint64_t id, cl_int code)
 
 /* ---- the end ---- */
 
+/* Counts a buffer.  Return: it surely fits into what the server lets the session hold; else the server is asked. */
+static bool memory_fits(struct pl_cl_mem *mem, size_t size)
+{
+	struct pl_cl_server *server = mem->object.server;
+
+	mem->counted_bytes = size;
+	return atomic_fetch_add(&server->memory_bytes, size) + size <= mem->object.session->memory_bytes;
+}
+
 void pl_cl_mem_fini(struct pl_cl_object *object)
 {
 	struct pl_cl_mem *mem = (struct pl_cl_mem *)object;
 
+	atomic_fetch_sub(&object->server->memory_bytes, mem->counted_bytes);
 	pl_cl_maps_free(mem);
 	if (mem->root == mem && !mem->svm)
 		pl_cl_arena_free(object->server, mem->store, mem->size);
@@ -131,16 +141,20 @@ void pl_cl_mem_run_destroyed(struct pl_cl_mem *mem)
 
 bool pl_cl_mem_keep(struct pl_cl_mem *mem)
 {
+	/* Once it is in the table it may be gone at any moment: the session can be lost. */
 	struct pl_cl_table *tokens = &mem->object.server->tokens;
-	struct pl_cl_plMemWatch_args args = { .mem = mem->object.id };
+	struct pl_session *session = mem->object.session;
+	struct pl_cl_plMemWatch_args watch = { .mem = mem->object.id };
+	struct pl_cl_plRelease_args release = { .kind = PL_CL_KIND_mem, .id = mem->object.id };
 	cl_int code;
 
-	if (!mem->destroyed || !pl_cl_table_put(tokens, mem->object.id, PL_CL_ENTRY_MEM, mem))
+	if (!mem->destroyed || !pl_cl_table_put(tokens, watch.mem, PL_CL_ENTRY_MEM, mem))
 		return false;
-	PL_CL_SEND(mem->object.session, plMemWatch, &args, true, code);
-	pl_cl_object_post_release(&mem->object);
+	PL_CL_SEND(session, plMemWatch, &watch, true, code);
+	if (!code)
+		PL_CL_SEND(session, plRelease, &release, true, code);
 	/* Lost: what the table had has been run, or it is ours to do. */
-	if (code && pl_cl_table_take(tokens, mem->object.id, PL_CL_ENTRY_MEM))
+	if (code && pl_cl_table_take(tokens, watch.mem, PL_CL_ENTRY_MEM))
 		pl_cl_mem_run_destroyed(mem);
 	return true;
 }
@@ -233,7 +247,7 @@ static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_me
 	if (r) {
 		code = pl_cl_fault(r);
 	} else {
-		plain = plain && !beyond && size <= ASK_BYTES;
+		plain = plain && !beyond && size <= ASK_BYTES && memory_fits(mem, size);
 		if (with_properties)
 			PL_CL_SEND_AS(context->object.session, clCreateBufferWithProperties, clCreateBuffer, &args, plain,
 				      code);

@@ -80,7 +80,7 @@ void *pl_cl_object_new(struct pl_cl_server *server, enum pl_cl_object_kind kind,
 	return object;
 }
 
-void pl_cl_object_post_release(struct pl_cl_object *object)
+static void post_release(struct pl_cl_object *object)
 {
 	struct pl_cl_plRelease_args args = { .kind = object->kind, .id = object->id };
 
@@ -103,7 +103,7 @@ static void object_end(struct pl_cl_object *object)
 	if (object->kind == PL_CL_KIND_mem && !object->unsent && pl_cl_mem_keep((struct pl_cl_mem *)object))
 		return; /* pl_cl_mem_gone() does the rest */
 	if (!object->unsent)
-		pl_cl_object_post_release(object);
+		post_release(object);
 	if (kinds[object->kind].fini)
 		kinds[object->kind].fini(object);
 	if (object->kept || (object->kind == PL_CL_KIND_event && pl_cl_event_free(object)))

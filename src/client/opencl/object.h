@@ -74,8 +74,6 @@ void *pl_cl_object_new(struct pl_cl_server *server, enum pl_cl_object_kind kind,
 void pl_cl_object_init(struct pl_cl_object *object, struct pl_cl_server *server, enum pl_cl_object_kind kind, uint64_t id);
 /* The object was never given to the application, and the server has none: frees it without plRelease.  NULL is fine. */
 void pl_cl_object_drop(void *object);
-/* Tells the server, where it still listens. */
-void pl_cl_object_post_release(struct pl_cl_object *object);
 /* Frees one that was `kept` when it ended. */
 void pl_cl_object_free(void *object);
 void pl_cl_hold(void *object);

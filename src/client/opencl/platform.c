@@ -98,6 +98,7 @@ static void fork_child(void)
 	pthread_mutex_init(&servers_lock, NULL);
 	atomic_store(&pl_cl_later, NULL);
 	pl_cl_event_fork();
+	pl_cl_svm_fork();
 	for (uint32_t i = 0; i < servers_count; i++) {
 		servers[i]->lock = (struct pl_cl_lock){ 0 };
 		servers[i]->queues_lock = (struct pl_cl_lock){ 0 };

@@ -266,12 +266,16 @@ cl_int pl_cl_queue_finish(struct pl_cl_queue *queue)
 cl_int pl_cl_stub_clFinish(cl_command_queue handle)
 {
 	struct pl_cl_queue *queue = pl_cl_get(handle, PL_CL_KIND_queue);
+	cl_int code = CL_SUCCESS;
 
 	if (!queue)
 		return CL_INVALID_COMMAND_QUEUE;
-	if (pl_cl_queue_idle(queue))
-		return queue->object.session->dead ? pl_cl_lost() : CL_SUCCESS;
-	return pl_cl_queue_finish(queue);
+	if (!pl_cl_queue_idle(queue))
+		code = pl_cl_queue_finish(queue);
+	else if (queue->object.session->dead)
+		code = pl_cl_lost();
+	pl_cl_svm_settle();
+	return code;
 }
 
 cl_int pl_cl_stub_clFlush(cl_command_queue handle)

@@ -12,17 +12,10 @@
 #include "client/opencl/call.h"
 #include "client/opencl/check.h"
 #include "client/opencl/kernels.h"
-#include "client/opencl/move.h"
+#include "client/opencl/svm.h"
 
 #define PAGE_BYTES 4096u
 #define TRIES_MAX  16u /* how often another address is asked for when the driver's is taken here */
-
-struct mapping {                /* of an area, not unmapped yet */
-	struct mapping *next;
-	const void *ptr;
-	size_t size;
-	cl_map_flags flags;
-};
 
 struct area {
 	struct area *next;
@@ -30,7 +23,7 @@ struct area {
 	uint64_t bytes;         /* whole pages */
 	uint64_t size;          /* as asked for */
 	uint64_t store;         /* in the arena, or ~0 */
-	struct mapping *mappings;
+	struct pl_cl_svm_mapping *mappings;
 };
 
 /* Under the context's lock. */
@@ -78,6 +71,11 @@ static cl_device_svm_capabilities device_caps(struct pl_cl_device *device)
 	return caps;
 }
 
+cl_int pl_cl_svm_none(const struct pl_cl_queue *queue)
+{
+	return device_caps(queue->device) ? CL_SUCCESS : CL_INVALID_OPERATION;
+}
+
 static bool context_has(const struct pl_cl_context *context)
 {
 	for (uint32_t i = 0; i < context->devices_count; i++)
@@ -88,22 +86,10 @@ static bool context_has(const struct pl_cl_context *context)
 
 /* ---- areas ---- */
 
+/* Each area holds its context: here there are none left. */
 void pl_cl_svm_fini(struct pl_cl_context *context)
 {
-	struct pl_cl_svm *svm = context->svm;
-
-	/* Memory that the application never freed stays where it is, as it may still look at it. */
-	while (svm && svm->areas) {
-		struct area *next = svm->areas->next;
-		while (svm->areas->mappings) {
-			struct mapping *mapping = svm->areas->mappings;
-			svm->areas->mappings = mapping->next;
-			free(mapping);
-		}
-		free(svm->areas);
-		svm->areas = next;
-	}
-	free(svm);
+	free(context->svm);
 }
 
 /* Called with the context's lock held. */
@@ -135,7 +121,7 @@ enum pl_cl_svm_how pl_cl_svm_find(struct pl_cl_context *context, const void *ptr
 	return how;
 }
 
-static enum pl_cl_svm_how svm_how(struct pl_cl_context *context, const void *ptr, size_t size)
+enum pl_cl_svm_how pl_cl_svm_how_of(struct pl_cl_context *context, const void *ptr, size_t size)
 {
 	uint64_t store;
 	return pl_cl_svm_find(context, ptr, size, &store);
@@ -152,6 +138,7 @@ static bool area_add(struct pl_cl_context *context, struct area *area)
 	if (svm) {
 		area->next = svm->areas;
 		svm->areas = area;
+		pl_cl_hold(context); /* as drivers do: clSVMFree() may come after the last clReleaseContext() */
 	}
 	pl_cl_unlock(&context->object.lock);
 	return svm;
@@ -173,6 +160,43 @@ static struct area *area_take(struct pl_cl_context *context, const void *ptr)
 	return area;
 }
 
+bool pl_cl_svm_mapping_add(struct pl_cl_context *context, const void *ptr, size_t size, cl_map_flags flags)
+{
+	struct pl_cl_svm_mapping *mapping = malloc(sizeof(*mapping));
+	struct area *area;
+
+	if (!mapping)
+		return false;
+	*mapping = (struct pl_cl_svm_mapping){ .ptr = ptr, .size = size, .flags = flags };
+	pl_cl_lock(&context->object.lock);
+	area = area_find(context, ptr, size);
+	if (area) {
+		mapping->next = area->mappings;
+		area->mappings = mapping;
+	}
+	pl_cl_unlock(&context->object.lock);
+	if (!area)
+		free(mapping);
+	return true;
+}
+
+struct pl_cl_svm_mapping *pl_cl_svm_mapping_take(struct pl_cl_context *context, const void *ptr)
+{
+	struct pl_cl_svm_mapping **link, *mapping = NULL;
+	struct area *area;
+
+	pl_cl_lock(&context->object.lock);
+	area = area_find(context, ptr, 0);
+	for (link = area ? &area->mappings : NULL; link && *link; link = &(*link)->next)
+		if ((*link)->ptr == ptr) {
+			mapping = *link;
+			*link = mapping->next;
+			break;
+		}
+	pl_cl_unlock(&context->object.lock);
+	return mapping;
+}
+
 /* ---- allocating ---- */
 
 static void free_post(struct pl_cl_context *context, uint64_t address)
@@ -188,7 +212,7 @@ static void area_free(struct pl_cl_context *context, struct area *area)
 	munmap((void *)area->address, area->bytes);
 	pl_cl_arena_free(context->object.server, area->store, area->bytes);
 	while (area->mappings) {
-		struct mapping *next = area->mappings->next;
+		struct pl_cl_svm_mapping *next = area->mappings->next;
 		free(area->mappings);
 		area->mappings = next;
 	}
@@ -280,8 +304,10 @@ void pl_cl_stub_clSVMFree(cl_context handle, void *svm_pointer)
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
 	struct area *area = context && svm_pointer ? area_take(context, svm_pointer) : NULL;
 
-	if (area)
-		area_free(context, area);
+	if (!area)
+		return;
+	area_free(context, area);
+	pl_cl_unhold(context);
 }
 
 /* ---- clEnqueueSVMFree ---- */
@@ -294,6 +320,27 @@ struct freeing {
 	void *pointers[];
 };
 
+static pthread_mutex_t freeings_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t freeings_less = PTHREAD_COND_INITIALIZER;
+_Atomic uint32_t pl_cl_svm_freeings; /* goes down under freeings_lock */
+
+void pl_cl_svm_fork(void)
+{
+	pthread_mutex_init(&freeings_lock, NULL);
+	pthread_cond_init(&freeings_less, NULL);
+	pl_cl_svm_freeings = 0;
+}
+
+void pl_cl_svm_settle_slow(void)
+{
+	if (pl_callback_here())
+		return;
+	pthread_mutex_lock(&freeings_lock);
+	while (pl_cl_svm_freeings)
+		pthread_cond_wait(&freeings_less, &freeings_lock);
+	pthread_mutex_unlock(&freeings_lock);
+}
+
 static void freeing_run(void *arg)
 {
 	struct freeing *freeing = arg;
@@ -304,11 +351,17 @@ static void freeing_run(void *arg)
 		pl_cl_stub_clSVMFree((cl_context)freeing->queue->context, freeing->pointers[i]);
 	pl_cl_unhold(freeing->queue);
 	free(freeing);
+	pthread_mutex_lock(&freeings_lock);
+	pl_cl_svm_freeings--;
+	pthread_cond_broadcast(&freeings_less);
+	pthread_mutex_unlock(&freeings_lock);
 }
 
 void pl_cl_svm_freeing_lost(void *freeing)
 {
-	pl_callback_run(freeing_run, freeing);
+	pl_cl_svm_freeings++;
+	if (!pl_callback_run(freeing_run, freeing))
+		pl_cl_svm_freeings--;
 }
 
 void pl_cl_svm_reverse_free(struct pl_cl_server *server, uint64_t token)
@@ -316,12 +369,16 @@ void pl_cl_svm_reverse_free(struct pl_cl_server *server, uint64_t token)
 	struct freeing *freeing = pl_cl_table_take(&server->tokens, token, PL_CL_ENTRY_SVM_FREE);
 
 	if (freeing)
-		pl_callback_run(freeing_run, freeing);
+		pl_cl_svm_freeing_lost(freeing);
 }
 
-static cl_int none(const struct pl_cl_command *command)
+static bool areas_begin(struct pl_cl_context *context, cl_uint count, void *const *pointers)
 {
-	return device_caps(command->queue->device) ? CL_SUCCESS : CL_INVALID_OPERATION;
+	bool all = true;
+
+	for (cl_uint i = 0; i < count && all; i++)
+		all = pl_cl_svm_how_of(context, pointers[i], 0) != PL_CL_SVM_NONE;
+	return all;
 }
 
 cl_int pl_cl_stub_clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_svm_pointers, void **svm_pointers,
@@ -337,10 +394,11 @@ cl_int pl_cl_stub_clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_s
 					 num_events_in_wait_list, event_wait_list, event);
 
 	if (!code)
-		code = none(&command);
+		code = pl_cl_svm_none(command.queue);
 	if (code)
 		return code;
 	plain = count && count <= PL_CL_LIMIT_OBJECTS_MAX / 8 &&
+		areas_begin(command.queue->context, count, svm_pointers) &&
 		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
 	code = pl_cl_command_start(&command);
 	if (code)
@@ -371,296 +429,6 @@ cl_int pl_cl_stub_clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_s
 	return pl_cl_command_end(&command, code);
 }
 
-/* ---- copies ---- */
-
-static bool overlap(const void *a, const void *b, size_t size)
-{
-	uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;
-	return (x < y ? y - x : x - y) < size;
-}
-
-cl_int pl_cl_stub_clEnqueueSVMMemcpy(cl_command_queue command_queue, cl_bool blocking_copy, void *dst_ptr,
-				     const void *src_ptr, size_t size, cl_uint num_events_in_wait_list,
-				     const cl_event *event_wait_list, cl_event *event)
-{
-	struct pl_cl_clEnqueueSVMMemcpy_args args = { .size = size, .stage = PL_ARENA_NONE };
-	struct pl_cl_clEnqueueSVMMemcpy_reply got;
-	struct pl_cl_landing landing = { .to = NULL };
-	struct pl_cl_box line = pl_cl_box_line(size);
-	struct pl_cl_load load;
-	struct pl_cl_command command;
-	enum pl_cl_svm_how to, from;
-	struct pl_reply reply;
-	bool plain, asked;
-	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMemcpy, command_queue, blocking_copy,
-					 num_events_in_wait_list, event_wait_list, event);
-	int r;
-
-	if (!code)
-		code = none(&command);
-	if (code)
-		return code;
-	to = dst_ptr ? svm_how(command.queue->context, dst_ptr, size) : PL_CL_SVM_NONE;
-	from = src_ptr ? svm_how(command.queue->context, src_ptr, size) : PL_CL_SVM_NONE;
-	plain = dst_ptr && src_ptr && size && !overlap(dst_ptr, src_ptr, size) &&
-		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
-	if (plain && to != PL_CL_SVM_COPY && from != PL_CL_SVM_COPY && pl_cl_command_idle(&command, &code)) {
-		if (code)
-			return code;
-		memcpy(dst_ptr, src_ptr, size);
-		return pl_cl_command_local_end(&command);
-	}
-	if (dst_ptr && src_ptr && size && overlap(dst_ptr, src_ptr, size))
-		return CL_MEM_COPY_OVERLAP;
-	asked = !plain || blocking_copy;
-	code = pl_cl_command_start(&command);
-	if (code)
-		return code;
-	if (dst_ptr && !to)
-		landing = (struct pl_cl_landing){ .to = dst_ptr, .box = line };
-	if (!pl_cl_landing_start(&landing, command.server, blocking_copy, plain))
-		return pl_cl_command_end(&command, CL_OUT_OF_HOST_MEMORY);
-	r = pl_cl_load_start(&load, command.session, src_ptr && !from ? src_ptr : NULL, &line, false);
-	args.queue = command.queue->object.id;
-	args.blocking = blocking_copy;
-	args.given = (dst_ptr ? PL_CL_SVM_GIVEN_DST : 0u) | (src_ptr ? PL_CL_SVM_GIVEN_SRC : 0u) |
-		     (dst_ptr && !to ? PL_CL_SVM_HOST_DST : 0u) | (src_ptr && !from ? PL_CL_SVM_HOST_SRC : 0u);
-	args.dst = to ? (uintptr_t)dst_ptr : 0;
-	args.src = from ? (uintptr_t)src_ptr : 0;
-	args.stage = landing.stage;
-	args.token = landing.token;
-	args.data = load.bulk;
-	args.waits = command.ids.list;
-	args.event = command.event_id;
-	if (!r)
-		r = asked ? PL_CL_ASK(command.session, clEnqueueSVMMemcpy, &args, &reply) :
-			    PL_CL_POST(command.session, clEnqueueSVMMemcpy, &args);
-	code = r ? pl_cl_fault(r) : asked ? pl_cl_queue_reply(command.queue, &reply) : CL_SUCCESS;
-	if (!code && asked) {
-		pl_cl_clEnqueueSVMMemcpy_reply_get(&reply.dec, &got);
-		r = pl_cl_landing_reply(&landing, command.server, &reply, &got.reply_data);
-		code = r ? pl_cl_fault(r) : CL_SUCCESS;
-	}
-	if (code)
-		pl_cl_landing_cancel(&landing, command.server);
-	code = pl_cl_command_end(&command, code);
-	pl_cl_load_end(&load, command.session);
-	return code;
-}
-
-cl_int pl_cl_stub_clEnqueueSVMMemFill(cl_command_queue command_queue, void *svm_ptr, const void *pattern,
-				      size_t pattern_size, size_t size, cl_uint num_events_in_wait_list,
-				      const cl_event *event_wait_list, cl_event *event)
-{
-	struct pl_cl_clEnqueueSVMMemFill_args args = { .address = (uintptr_t)svm_ptr, .pattern_size = pattern_size,
-							.size = size };
-	struct pl_cl_command command;
-	bool plain;
-	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMemFill, command_queue, false,
-					 num_events_in_wait_list, event_wait_list, event);
-
-	if (!code)
-		code = none(&command);
-	if (code)
-		return code;
-	plain = svm_ptr && pattern && size && svm_how(command.queue->context, svm_ptr, size) &&
-		pl_cl_check_pattern(pattern_size, (uintptr_t)svm_ptr, size) &&
-		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
-	code = pl_cl_command_start(&command);
-	if (code)
-		return code;
-	args.queue = command.queue->object.id;
-	if (pattern && pattern_size <= PL_CL_LIMIT_PATTERN_MAX)
-		args.pattern = (struct pl_bytes){ pattern, pattern_size };
-	args.waits = command.ids.list;
-	args.event = command.event_id;
-	PL_CL_SEND(command.session, clEnqueueSVMMemFill, &args, plain, code);
-	return pl_cl_command_end(&command, code);
-}
-
-/* ---- maps ---- */
-
-static bool mapping_add(struct pl_cl_context *context, const void *ptr, size_t size, cl_map_flags flags)
-{
-	struct mapping *mapping = malloc(sizeof(*mapping));
-	struct area *area;
-
-	if (!mapping)
-		return false;
-	*mapping = (struct mapping){ .ptr = ptr, .size = size, .flags = flags };
-	pl_cl_lock(&context->object.lock);
-	area = area_find(context, ptr, size);
-	if (area) {
-		mapping->next = area->mappings;
-		area->mappings = mapping;
-	}
-	pl_cl_unlock(&context->object.lock);
-	if (!area)
-		free(mapping);
-	return true;
-}
-
-static struct mapping *mapping_take(struct pl_cl_context *context, const void *ptr)
-{
-	struct mapping **link, *mapping = NULL;
-	struct area *area;
-
-	pl_cl_lock(&context->object.lock);
-	area = area_find(context, ptr, 0);
-	for (link = area ? &area->mappings : NULL; link && *link; link = &(*link)->next)
-		if ((*link)->ptr == ptr) {
-			mapping = *link;
-			*link = mapping->next;
-			break;
-		}
-	pl_cl_unlock(&context->object.lock);
-	return mapping;
-}
-
-static cl_int map_remote(struct pl_cl_command *command, cl_map_flags flags, void *svm_ptr, size_t size, bool copy,
-			 bool plain)
-{
-	struct pl_cl_clEnqueueSVMMap_args args = { .flags = flags, .address = (uintptr_t)svm_ptr, .size = size };
-	struct pl_cl_clEnqueueSVMMap_reply got;
-	struct pl_cl_landing landing = { .to = NULL };
-	struct pl_reply reply;
-	cl_int code = pl_cl_command_start(command);
-	int r;
-
-	if (code)
-		return code;
-	if (copy && (flags & (CL_MAP_READ | CL_MAP_WRITE)))
-		landing = (struct pl_cl_landing){ .to = svm_ptr, .box = pl_cl_box_line(size) };
-	/* The whole goes over the lane: the server has no stage for it. */
-	if (!pl_cl_landing_start(&landing, command->server, command->blocking, false))
-		return pl_cl_command_end(command, CL_OUT_OF_HOST_MEMORY);
-	args.queue = command->queue->object.id;
-	args.blocking = command->blocking;
-	args.token = landing.token;
-	args.waits = command->ids.list;
-	args.event = command->event_id;
-	if (plain && !command->blocking) {
-		r = PL_CL_POST(command->session, clEnqueueSVMMap, &args);
-		code = r ? pl_cl_fault(r) : CL_SUCCESS;
-	} else {
-		r = PL_CL_ASK(command->session, clEnqueueSVMMap, &args, &reply);
-		code = r ? pl_cl_fault(r) : pl_cl_queue_reply(command->queue, &reply);
-		if (!code) {
-			pl_cl_clEnqueueSVMMap_reply_get(&reply.dec, &got);
-			r = pl_cl_landing_reply(&landing, command->server, &reply, &got.data);
-			code = r ? pl_cl_fault(r) : CL_SUCCESS;
-		}
-	}
-	if (code)
-		pl_cl_landing_cancel(&landing, command->server);
-	return pl_cl_command_end(command, code);
-}
-
-cl_int pl_cl_stub_clEnqueueSVMMap(cl_command_queue command_queue, cl_bool blocking_map, cl_map_flags flags, void *svm_ptr,
-				  size_t size, cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
-				  cl_event *event)
-{
-	cl_map_flags known = CL_MAP_READ | CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION;
-	struct pl_cl_command command;
-	enum pl_cl_svm_how how;
-	bool plain;
-	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMap, command_queue, blocking_map,
-					 num_events_in_wait_list, event_wait_list, event);
-
-	if (!code)
-		code = none(&command);
-	if (code)
-		return code;
-	how = svm_ptr && size ? svm_how(command.queue->context, svm_ptr, size) : PL_CL_SVM_NONE;
-	plain = how && flags && !(flags & ~known) &&
-		pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
-	if (plain && how == PL_CL_SVM_SHARED) {
-		if (!pl_cl_command_idle(&command, &code))
-			return pl_cl_command_turn(&command);
-		return code ? code : pl_cl_command_local_end(&command);
-	}
-	if (how && !mapping_add(command.queue->context, svm_ptr, size, flags))
-		return CL_OUT_OF_HOST_MEMORY;
-	code = map_remote(&command, flags, svm_ptr, size, how == PL_CL_SVM_COPY, plain);
-	if (code && how)
-		free(mapping_take(command.queue->context, svm_ptr));
-	return code;
-}
-
-cl_int pl_cl_stub_clEnqueueSVMUnmap(cl_command_queue command_queue, void *svm_ptr, cl_uint num_events_in_wait_list,
-				    const cl_event *event_wait_list, cl_event *event)
-{
-	struct pl_cl_clEnqueueSVMUnmap_args args = { .address = (uintptr_t)svm_ptr };
-	struct mapping *mapping = NULL;
-	struct pl_cl_command command;
-	struct pl_cl_box line = { 0 };
-	enum pl_cl_svm_how how;
-	struct pl_cl_load load;
-	struct pl_reply reply;
-	bool plain;
-	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMUnmap, command_queue, false,
-					 num_events_in_wait_list, event_wait_list, event);
-	int r;
-
-	if (!code)
-		code = none(&command);
-	if (code)
-		return code;
-	how = svm_ptr ? svm_how(command.queue->context, svm_ptr, 0) : PL_CL_SVM_NONE;
-	plain = how && pl_cl_check_waits(command_queue, num_events_in_wait_list, event_wait_list);
-	if (plain && how == PL_CL_SVM_SHARED) {
-		if (!pl_cl_command_idle(&command, &code))
-			return pl_cl_command_marker(&command, true);
-		return code ? code : pl_cl_command_local_end(&command);
-	}
-	code = pl_cl_command_start(&command);
-	if (code)
-		return code;
-	if (how)
-		mapping = mapping_take(command.queue->context, svm_ptr);
-	if (mapping && (mapping->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)))
-		line = pl_cl_box_line(mapping->size);
-	r = pl_cl_load_start(&load, command.session, svm_ptr, &line, false);
-	args.queue = command.queue->object.id;
-	args.data = load.bulk;
-	args.waits = command.ids.list;
-	args.event = command.event_id;
-	if (!r)
-		r = plain ? PL_CL_POST(command.session, clEnqueueSVMUnmap, &args) :
-			    PL_CL_ASK(command.session, clEnqueueSVMUnmap, &args, &reply);
-	code = r ? pl_cl_fault(r) : plain ? CL_SUCCESS : pl_cl_queue_reply(command.queue, &reply);
-	code = pl_cl_command_end(&command, code);
-	pl_cl_load_end(&load, command.session);
-	free(mapping);
-	return code;
-}
-
-cl_int pl_cl_stub_clEnqueueSVMMigrateMem(cl_command_queue command_queue, cl_uint num_svm_pointers,
-					 const void **svm_pointers, const size_t *sizes, cl_mem_migration_flags flags,
-					 cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
-					 cl_event *event)
-{
-	struct pl_cl_clEnqueueSVMMigrateMem_args args = { .has_sizes = sizes != NULL, .flags = flags };
-	cl_uint count = svm_pointers && num_svm_pointers <= PL_CL_LIMIT_OBJECTS_MAX / 16 ? num_svm_pointers : 0;
-	struct pl_cl_command command;
-	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueSVMMigrateMem, command_queue, false,
-					 num_events_in_wait_list, event_wait_list, event);
-
-	if (!code)
-		code = none(&command);
-	if (!code)
-		code = pl_cl_command_start(&command);
-	if (code)
-		return code;
-	args.queue = command.queue->object.id;
-	args.addresses = (struct pl_u64s){ (const uint64_t *)svm_pointers, count };
-	args.sizes = (struct pl_u64s){ sizes, sizes ? count : 0 };
-	args.waits = command.ids.list;
-	args.event = command.event_id;
-	PL_CL_SEND(command.session, clEnqueueSVMMigrateMem, &args, false, code);
-	return pl_cl_command_end(&command, code);
-}
-
 /* ---- kernels ---- */
 
 cl_int pl_cl_stub_clSetKernelArgSVMPointer(cl_kernel handle, cl_uint arg_index, const void *arg_value)
@@ -676,7 +444,7 @@ cl_int pl_cl_stub_clSetKernelArgSVMPointer(cl_kernel handle, cl_uint arg_index, 
 		return CL_INVALID_OPERATION;
 	if (kernel->desc && arg_index < kernel->desc->params_count &&
 	    kernel->desc->params[arg_index].kind == PL_CL_PARAM_MEM && arg_value &&
-	    svm_how(kernel->program->context, arg_value, 0) &&
+	    pl_cl_svm_how_of(kernel->program->context, arg_value, 0) &&
 	    pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_SVM, sizeof(void *), args.id, NULL, 0))
 		return CL_SUCCESS;
 	args.kernel = kernel->object.id;

@@ -19,6 +19,7 @@ struct pl_cl_server {
 	struct pl_cl_table handles;         /* addresses of live objects that can be kernel arguments */
 	struct pl_cl_lock queues_lock;
 	struct pl_cl_queue *queues;         /* under queues_lock */
+	_Atomic uint64_t memory_bytes;      /* of all buffers, as far as this client knows */
 	_Atomic uint32_t state_epoch;       /* epoch that tokens and queues belong to */
 	_Atomic uint64_t confirmed;         /* ticket up to which the server is known to have come */
 	_Atomic bool doubt;                 /* a command failed in this session: "the queue is finished" no longer tells
@@ -93,6 +94,7 @@ struct pl_cl_mem {
 	cl_mem_object_type type;
 	cl_mem_flags flags;                 /* as clGetMemObjectInfo tells them */
 	size_t size;
+	uint64_t counted_bytes;             /* in server->memory_bytes */
 	size_t origin;                      /* in root, bytes */
 	void *host_ptr;                     /* CL_MEM_USE_HOST_PTR: the application's memory */
 	bool svm;                           /* host_ptr is shared virtual memory; the store belongs to it */
@@ -368,6 +370,15 @@ void pl_cl_svm_fini(struct pl_cl_context *context);
 enum pl_cl_svm_how pl_cl_svm_find(struct pl_cl_context *context, const void *ptr, size_t size, uint64_t *store_out);
 void pl_cl_svm_reverse_free(struct pl_cl_server *server, uint64_t token);
 void pl_cl_svm_freeing_lost(void *freeing);
+/* Waits for the clEnqueueSVMFree() callbacks that have come: a command that was waited for has called them. */
+extern _Atomic uint32_t pl_cl_svm_freeings;
+void pl_cl_svm_settle_slow(void);
+static inline void pl_cl_svm_settle(void)
+{
+	if (__builtin_expect(atomic_load_explicit(&pl_cl_svm_freeings, memory_order_acquire) != 0, 0))
+		pl_cl_svm_settle_slow();
+}
+void pl_cl_svm_fork(void);
 /* What of the driver's capabilities holds here. */
 cl_device_svm_capabilities pl_cl_svm_caps(struct pl_cl_device *device, cl_device_svm_capabilities caps);
 

@@ -81,8 +81,10 @@ cl_int pl_cl_stub_clWaitForEvents(cl_uint num_events, const cl_event *event_list
 			pl_session_pump(session);
 			code = waits_known(num_events, event_list);
 		}
-		if (code <= 0)
+		if (code <= 0) {
+			pl_cl_svm_settle();
 			return session->dead && code ? pl_cl_lost() : code;
+		}
 	}
 	code = CL_SUCCESS;
 	fence = session->ticket;
@@ -98,5 +100,6 @@ cl_int pl_cl_stub_clWaitForEvents(cl_uint num_events, const cl_event *event_list
 	} else if (plain) {
 		((struct pl_cl_event *)event_list[0])->object.server->doubt = true;
 	}
+	pl_cl_svm_settle();
 	return code;
 }
