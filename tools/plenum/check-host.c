@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <link.h>
 #include <stdlib.h>
@@ -42,8 +43,13 @@ static void icd_check(struct pl_checks *checks)
 	int r = pl_tool_icd_find(path);
 
 	if (r < 0) {
-		pl_check_say(checks, PL_CHECK_FAIL, "icd", "meson install -C build, or set PLENUM_ICD_DIR",
-			     "plenum.icd was not found");
+		const char *told = getenv("PLENUM_ICD_DIR");
+
+		pl_check_say(checks, PL_CHECK_FAIL, "icd",
+			     told && *told ? "unset PLENUM_ICD_DIR, or correct it"
+					   : "meson install -C build, or set PLENUM_ICD_DIR",
+			     "plenum.icd was not found%s%s", told && *told ? " in PLENUM_ICD_DIR, " : "",
+			     told ? told : "");
 		return;
 	}
 	r = pl_tool_icd_library(path, library);
@@ -159,6 +165,28 @@ static bool in_path(const char *name)
 	return false;
 }
 
+/* What a guest boots. */
+static void guest_check(struct pl_checks *checks)
+{
+	char folder[PATH_MAX];
+	glob_t kernels;
+	int r = glob("/boot/vmlinuz-*", 0, NULL, &kernels);
+
+	if (r)
+		pl_check_say(checks, PL_CHECK_WARN, "kernel",
+			     "apt install linux-image-amd64, or plenum vm --kernel FILE",
+			     "no kernel in /boot: `plenum vm' boots one");
+	else
+		pl_check_say(checks, PL_CHECK_OK, "kernel", NULL, "a kernel in /boot, for `plenum vm'");
+	globfree(&kernels);
+	if (!in_path("busybox"))
+		pl_check_say(checks, PL_CHECK_WARN, "busybox", "apt install busybox-static",
+			     "no busybox: guests of `plenum vm' begin with it");
+	if (pl_tool_guest_find(folder) < 0)
+		pl_check_say(checks, PL_CHECK_WARN, "guest", "install Plenum again, or set PLENUM_GUEST_DIR",
+			     "the guest's files are not in %s: `plenum vm' needs them", folder);
+}
+
 static void vm_check(struct pl_checks *checks)
 {
 	pl_cleanup(pl_closep) int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -175,6 +203,7 @@ static void vm_check(struct pl_checks *checks)
 	else
 		pl_check_say(checks, PL_CHECK_WARN, "qemu", "apt install qemu-system-x86",
 			     "no QEMU: `plenum vm' needs it");
+	guest_check(checks);
 }
 
 void pl_checks_host(struct pl_checks *checks)

@@ -254,7 +254,7 @@ void pl_checks_server(struct pl_checks *checks, const char *address)
 {
 	bool local = is_unix(address);
 
-	if (!local && !getenv("PLENUM_TOKEN"))
+	if (!strncmp(address, "tcp://", 6) && !getenv("PLENUM_TOKEN"))
 		pl_check_say(checks, PL_CHECK_WARN, "token",
 			     "export PLENUM_TOKEN=... as the server's --token-file has it",
 			     "%s wants a token, and PLENUM_TOKEN is not set", address);

@@ -233,7 +233,7 @@ static int figures_choose(struct pl_bench_run *run)
 /* Find our own parts. Return: 0 or -ENOENT after telling what is missing. */
 static int parts_find(struct pl_bench_config *config)
 {
-	static const char *const worker_near[] = { "opencl/plenum-bench-opencl",
+	static const char *const worker_near[] = { "../../bench/opencl/plenum-bench-opencl",
 		"../libexec/plenum/plenum-bench-opencl", NULL };
 	char self[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);

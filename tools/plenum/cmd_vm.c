@@ -3,15 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tool.h"
 #include "vm-internal.h"
-
-#ifndef PL_VM_ICD_LIBRARY       /* the build says which; the guest's loader looks it up */
-#define PL_VM_ICD_LIBRARY "libplenum-opencl.so.1"
-#endif
 
 #define TOKEN_BYTES_MAX 4096    /* limit: a token file's size */
 
@@ -43,6 +41,8 @@ struct command {
 	size_t set_env_count;
 	bool keep, help, shell, agent;
 	char *shell_args[3];
+	char guest_dir[PATH_MAX];
+	char icd_library[PATH_MAX];
 };
 
 static const char usage_text[] =
@@ -356,6 +356,30 @@ static int run_with_server(struct command *command, int *status_out)
 	return r;
 }
 
+/* Plenum's own parts, as the guest finds them: under the same paths. */
+static int find_parts(struct command *command)
+{
+	struct pl_vm_options *vm = &command->vm;
+	char icd_path[PATH_MAX];
+
+	if (pl_tool_guest_find(command->guest_dir) < 0) {
+		pl_vm_say("the guest's files are not in %s: install Plenum again, or set PLENUM_GUEST_DIR",
+			  command->guest_dir);
+		return PL_VM_E_SETUP;
+	}
+	vm->guest_dir = command->guest_dir;
+	if (vm->icd_library)
+		return 0;
+	if (pl_tool_icd_find(icd_path) == 0 && pl_tool_icd_library(icd_path, command->icd_library) == 0) {
+		vm->icd_library = command->icd_library;
+		return 0;
+	}
+	if (command->server && strcmp(command->server, "none") == 0)
+		return 0;
+	pl_vm_say("plenum.icd was not found: build or install the OpenCL client, or name it with --icd");
+	return PL_VM_E_SETUP;
+}
+
 static int run(struct command *command)
 {
 	pl_cleanup(pl_freep) char **env = make_environment(command);
@@ -365,7 +389,9 @@ static int run(struct command *command)
 	if (!env)
 		return STATUS_FAILED;
 	command->vm.env = env;
-	r = pl_vm_folder_create(&work_dir);
+	r = find_parts(command);
+	if (r == 0)
+		r = pl_vm_folder_create(&work_dir);
 	if (r)
 		return STATUS_FAILED;
 	command->vm.work_dir = work_dir;
@@ -393,8 +419,6 @@ int pl_cmd_vm(int argc, char **argv)
 
 	open_missing_streams();
 	pl_vm_options_init(&command.vm);
-	command.vm.icd_library = PL_VM_ICD_LIBRARY;
-	command.vm.guest_dir = getenv("PLENUM_GUEST_DIR");
 	if (!parse_command(&command, argc, argv)) {
 		fprintf(stderr, "Try `plenum vm --help'.\n");
 	} else if (command.agent) {

@@ -14,6 +14,9 @@
 #ifndef PL_ICD_DIR /* where the installation puts plenum.icd */
 #define PL_ICD_DIR "/usr/local/share/plenum/icd"
 #endif
+#ifndef PL_VM_GUEST_DIR /* and what a guest starts with */
+#define PL_VM_GUEST_DIR "/usr/local/share/plenum/guest"
+#endif
 #define VENDORS "/etc/OpenCL/vendors"
 
 /* ---- servers ---- */
@@ -102,7 +105,23 @@ int pl_tool_icd_find(char *path_out)
 	return icd_try(PL_ICD_DIR, "", path_out) || icd_try(VENDORS, "", path_out) ? 0 : -ENOENT;
 }
 
-int pl_tool_icd_library(const char *icd_path, char *library_out)
+/* An installation below another root (DESTDIR, an unpacked archive): the library is below the same one. */
+static bool icd_moved(const char *icd_path, char *library)
+{
+	const char *below = strstr(icd_path, PL_ICD_DIR "/");
+	char path[2 * PATH_MAX];
+
+	if (!below)
+		return false;
+	snprintf(path, sizeof(path), "%.*s%s", (int)(below - icd_path), icd_path, library);
+	if (strlen(path) >= PATH_MAX || access(path, R_OK) < 0)
+		return false;
+	strcpy(library, path);
+	return true;
+}
+
+/* Return: 0; 1: it is not where the file says, but found; -errno. */
+static int icd_read(const char *icd_path, char *library_out)
 {
 	FILE *file = fopen(icd_path, "re");
 	bool got;
@@ -114,7 +133,37 @@ int pl_tool_icd_library(const char *icd_path, char *library_out)
 	if (!got)
 		return -EINVAL;
 	library_out[strcspn(library_out, "\r\n")] = '\0';
+	if (*library_out == '/' && access(library_out, R_OK) < 0 && icd_moved(icd_path, library_out))
+		return 1;
 	return *library_out ? 0 : -EINVAL;
+}
+
+int pl_tool_icd_library(const char *icd_path, char *library_out)
+{
+	int r = icd_read(icd_path, library_out);
+
+	return r < 0 ? r : 0;
+}
+
+int pl_tool_guest_find(char *path_out)
+{
+	static const char *const places[] = { "/guest", "/../share/plenum/guest" }; /* build tree, installation */
+	const char *told = getenv("PLENUM_GUEST_DIR");
+	char folder[PATH_MAX], init[2 * PATH_MAX];
+
+	if (told && *told) {
+		snprintf(path_out, PATH_MAX, "%s", told);
+		return 0;
+	}
+	for (size_t i = 0; exe_folder(folder) && i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(init, sizeof(init), "%s%s/init", folder, places[i]);
+		if (realpath(init, path_out)) {
+			*strrchr(path_out, '/') = '\0';
+			return 0;
+		}
+	}
+	snprintf(path_out, PATH_MAX, "%s", PL_VM_GUEST_DIR);
+	return access(PL_VM_GUEST_DIR "/init", R_OK) < 0 ? -ENOENT : 0;
 }
 
 static bool is_icd(const char *name)
@@ -155,6 +204,18 @@ static int folder_own(const char *path)
 	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022) ? 0 : -EPERM;
 }
 
+/* Where folders of ours for loaders lie. */
+static void vendors_own(const char *suffix, char *vendors_out)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR"), *temporary = getenv("TMPDIR");
+
+	if (runtime && *runtime)
+		snprintf(vendors_out, PATH_MAX, "%s/plenum-icd%s", runtime, suffix);
+	else
+		snprintf(vendors_out, PATH_MAX, "%s/plenum-icd%s-%u", temporary && *temporary ? temporary : "/tmp",
+			 suffix, (unsigned)geteuid());
+}
+
 static void link_put(const char *target, const char *folder, const char *name)
 {
 	char path[2 * PATH_MAX];
@@ -168,7 +229,6 @@ static void link_put(const char *target, const char *folder, const char *name)
 /* A folder of links: the local .icd files and ours.  Loaders know one folder only. */
 static int vendors_join(const char *icd_path, char *vendors_out)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR"), *temporary = getenv("TMPDIR");
 	const char *local = getenv("OCL_ICD_VENDORS");
 	char target[2 * PATH_MAX];
 	struct dirent *entry;
@@ -177,11 +237,7 @@ static int vendors_join(const char *icd_path, char *vendors_out)
 
 	if (!local || !*local)
 		local = VENDORS;
-	if (runtime && *runtime)
-		snprintf(vendors_out, PATH_MAX, "%s/plenum-icd", runtime);
-	else
-		snprintf(vendors_out, PATH_MAX, "%s/plenum-icd-%u", temporary && *temporary ? temporary : "/tmp",
-			 (unsigned)geteuid());
+	vendors_own("", vendors_out);
 	r = folder_own(vendors_out);
 	if (r < 0)
 		return r;
@@ -195,6 +251,30 @@ static int vendors_join(const char *icd_path, char *vendors_out)
 		closedir(dir);
 	link_put(icd_path, vendors_out, "plenum.icd");
 	return 0;
+}
+
+/* An .icd of our own for a library that is not where the installed one says. */
+static int icd_settle(char *icd_path)
+{
+	char library[PATH_MAX], folder[PATH_MAX], fresh[2 * PATH_MAX];
+	int r = icd_read(icd_path, library);
+	FILE *file;
+
+	if (r <= 0)
+		return 0; /* an .icd that can not be read is the loader's to complain about */
+	vendors_own("-moved", folder);
+	r = folder_own(folder);
+	if (r < 0)
+		return r;
+	snprintf(fresh, sizeof(fresh), "%s/%d", folder, (int)getpid());
+	snprintf(icd_path, PATH_MAX, "%.*s/plenum.icd", PATH_MAX - 16, folder);
+	file = fopen(fresh, "we");
+	if (!file)
+		return -errno;
+	r = fprintf(file, "%s\n", library) < 0 ? -EIO : 0;
+	if (fclose(file) || (!r && rename(fresh, icd_path) < 0))
+		r = -errno;
+	return r;
 }
 
 /* ---- both ---- */
@@ -230,6 +310,11 @@ int pl_tool_env_set(const struct pl_tool_servers *servers, bool keep_local)
 	if (r < 0) {
 		fprintf(stderr, "plenum: plenum.icd was not found: build or install the OpenCL client, or set "
 				"PLENUM_ICD_DIR\n");
+		return r;
+	}
+	r = icd_settle(icd);
+	if (r < 0) {
+		fprintf(stderr, "plenum: a file for OpenCL's loader: %s\n", strerror(-r));
 		return r;
 	}
 	if (keep_local) {

@@ -13,7 +13,8 @@ _plenum_options() {
 	doctor) echo "--server --json --help" ;;
 	vm) echo "--accel --cpus --env --icd --keep --kernel --memory --no-stdin --server --timeout --token-file --tty --verbose
 		--help run shell" ;;
-	bench) echo "--api --modes --json --list --help micro apps" ;;
+	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
+		--plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps" ;;
 	version) echo "--json --help" ;;
 	help) echo "$_plenum_commands" ;;
 	esac
@@ -40,7 +41,8 @@ _plenum() {
 		fi
 	done
 	case $prev in
-	--token-file | --driver | --json | --output | --from | --kernel | --icd | -o)
+	--token-file | --driver | --json | --output | --from | --kernel | --icd | --plots | --clpeak | --shoc | --plenum | \
+		--worker | --peer-pocld | --peer-icd | -o)
 		[[ $prev == --json && $verb != trace && $verb != bench ]] || {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
@@ -52,6 +54,10 @@ _plenum() {
 		;;
 	--accel)
 		mapfile -t COMPREPLY < <(compgen -W "auto kvm tcg" -- "$cur")
+		return
+		;;
+	--modes)
+		mapfile -t COMPREPLY < <(compgen -W "native shm tcp vm peer" -- "$cur")
 		return
 		;;
 	--server | --listen | -s | -l)

@@ -67,6 +67,9 @@ int pl_tool_icd_find(char *path_out);
 /** pl_tool_icd_library() - what an .icd file names
  * @library_out: PATH_MAX bytes.  Return: 0, or -errno. */
 int pl_tool_icd_library(const char *icd_path, char *library_out);
+/** pl_tool_guest_find() - the folder of a guest's init: $PLENUM_GUEST_DIR, beside this program, compiled in
+ * @path_out: PATH_MAX bytes.  Return: 0, or -ENOENT. */
+int pl_tool_guest_find(char *path_out);
 
 /** pl_tool_env_set() - PLENUM and OCL_ICD_VENDORS in our own environment
  * @keep_local: local drivers stay visible besides

@@ -12,10 +12,6 @@
 #include "vm-internal.h"
 #include "vm-proto.h"
 
-#ifndef PL_VM_GUEST_DIR         /* the build says where */
-#define PL_VM_GUEST_DIR "/usr/share/plenum/guest"
-#endif
-
 #define GUEST_HOST   "10.0.2.2" /* the host's loopback as QEMU's user network shows it */
 #define ENV_VENDORS  "/run/plenum/vendors"
 
@@ -212,9 +208,8 @@ static int choose_accel(const struct pl_vm_options *options, const struct pl_vm_
 static int run_machine(const struct pl_vm_options *options, const struct pl_vm_kernel *kernel,
 		       const struct pl_vm_job_data *job, uint64_t deadline_ms, int *status_out)
 {
-	const char *guest_dir = options->guest_dir ? options->guest_dir : PL_VM_GUEST_DIR;
 	pl_cleanup(pl_freep) char *initramfs_path = pl_vm_format("%s/initramfs", options->work_dir);
-	pl_cleanup(pl_freep) char *init_path = pl_vm_format("%s/init", guest_dir);
+	pl_cleanup(pl_freep) char *init_path = pl_vm_format("%s/init", options->guest_dir);
 	pl_cleanup(pl_freep) char *agent = NULL;
 	struct pl_vm_machine machine = {
 		.kernel = kernel, .initramfs_path = initramfs_path,

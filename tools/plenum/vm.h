@@ -44,7 +44,7 @@ struct pl_vm_options {
 	const char *token;              /* for that server; NULL: none */
 	const char *icd_library;        /* OpenCL ICD as the guest's loader shall name it */
 	const char *kernel_path;        /* NULL: the newest /boot/vmlinuz-* with modules */
-	const char *guest_dir;          /* holds the guest's "init"; NULL: where it is installed */
+	const char *guest_dir;          /* holds the guest's "init" */
 	const char *work_dir;           /* from pl_vm_folder_create() */
 	char *const *argv;              /* the program, found along the PATH in env */
 	char *const *env;               /* its environment; PLENUM, PLENUM_TOKEN and
