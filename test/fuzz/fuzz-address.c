@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!text)
 		return 0;
-	memcpy(text, data, size);
+	if (size)
+		memcpy(text, data, size);
 	text[size] = '\0';
 	if (!pl_address_parse(text, &address))
 		address_check(&address);

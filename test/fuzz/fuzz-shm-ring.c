@@ -200,8 +200,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step(&ends, &fuzz);
 	if (!ends.over)
 		pl_lane_shutdown(ends.lane);
-	/* Broken for good: nothing waits any more. */
-	pl_fuzz_check(pl_lane_reserve(ends.lane, PL_WIRE_RECORD_MAX, &room) < 0);
+	/* Broken for good: nothing waits any more, and nothing leaves. */
+	pl_fuzz_check(pl_lane_reserve(ends.lane, PL_WIRE_RECORD_MAX, &room) < 0 ||
+		      pl_lane_commit(ends.lane, PL_WIRE_RECORD_MAX, PL_LANE_NOW) < 0);
 	if (!ends.in_bulk && ends.over)
 		pl_fuzz_check(pl_lane_recv(ends.lane, UINT64_MAX, &head) <= 0);
 	pl_lane_destroy(ends.lane);

@@ -60,6 +60,6 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		failed |= replay(argv[i]);
-	printf("%lu inputs\n", replayed);
+	fprintf(stderr, "%lu inputs\n", replayed); /* stdout may be the backend's pipe by now */
 	return failed || !replayed;
 }

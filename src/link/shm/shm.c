@@ -138,6 +138,8 @@ static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_ou
 
 	if (len_bytes % PL_WIRE_ALIGN || len_bytes > PL_WIRE_RECORD_MAX)
 		return pl_err(-EMSGSIZE);
+	if (is_broken(lane))
+		return -EPIPE;
 	if (ring->room < len_bytes) {
 		int r = wait_room(lane, len_bytes);
 		if (r)
