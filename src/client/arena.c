@@ -26,7 +26,8 @@ int pl_arena_init(struct pl_arena *arena, int fd, uint64_t bytes, uint64_t base_
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	*arena = (struct pl_arena){ .fd = -1 };
-	if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != bytes || seals < 0 || !(seals & F_SEAL_SHRINK))
+	if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != bytes || seals < 0 ||
+	    !(seals & F_SEAL_SHRINK))
 		return pl_err(-EPROTO);
 	/* A hint only: where the place is taken, the kernel chooses another. */
 	base = mmap((void *)(uintptr_t)base_wanted, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
@@ -111,7 +112,8 @@ static void insert_free(struct pl_arena *arena, struct pl_extent *extent)
 	struct pl_extent **link = &arena->free_by_offset, *before = NULL;
 
 	if (arena->top_bytes - arena->used_bytes > KEEP_BYTES)
-		fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)extent->offset, (off_t)extent->bytes);
+		fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)extent->offset,
+			  (off_t)extent->bytes);
 	while (*link && (*link)->offset < extent->offset) {
 		before = *link;
 		link = &before->next;

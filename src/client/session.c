@@ -11,7 +11,7 @@
 #include "base/err.h"
 
 #define DIAL_NS_MAX   (30ull * 1000000000u) /* a server that does not answer a greeting for so long is not there */
-#define PUMP_SLICE_NS (100u * 1000000u)     /* how often a wait for the reverse lane looks whether the session is dead */
+#define PUMP_SLICE_NS (100u * 1000000u) /* how often a wait for the reverse lane looks whether the session is dead */
 
 struct pl_client_lane {
 	struct pl_lane *lane;
@@ -455,7 +455,8 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 
 	if (r)
 		return session_dies(session, r < 0 ? r : -EPROTO);
-	if (!(head->flags & PL_WIRE_REPLY) || head->ticket != call->ticket || head->len_bytes < sizeof(*head) + sizeof(body))
+	if (!(head->flags & PL_WIRE_REPLY) || head->ticket != call->ticket ||
+	    head->len_bytes < sizeof(*head) + sizeof(body))
 		return session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
 	*reply = (struct pl_reply){

@@ -34,7 +34,8 @@ struct pl_lane_stats {              /* this end's; written by the lane's threads
 /* Counters have one writer: no locked instruction is needed. */
 static inline void pl_count(_Atomic uint64_t *counter, uint64_t more)
 {
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+			      memory_order_relaxed);
 }
 
 struct pl_lane;
@@ -46,13 +47,13 @@ struct pl_lane;
  */
 struct pl_lane_ops {
 	const char *name;           /* "shm", "tcp", "hook" */
-	/* Room for a record of len_bytes (a multiple of 8, at most PL_WIRE_RECORD_MAX): contiguous, aligned to 8.  Blocks
-	 * while the peer is slow.  A second reserve without commit gives the same room again. */
+	/* Room for a record of len_bytes (a multiple of 8, at most PL_WIRE_RECORD_MAX): contiguous, aligned to 8.
+	 * Blocks while the peer is slow.  A second reserve without commit gives the same room again. */
 	int (*reserve)(struct pl_lane *lane, uint32_t len_bytes, void **room_out);
 	/* The first len_bytes of the reserved room become a record. */
 	int (*commit)(struct pl_lane *lane, uint32_t len_bytes, enum pl_lane_how how);
-	/* Payload that belongs to the record just committed (its head.bulk_bytes; may be given in parts).  Sent from the
-	 * caller's memory where the link can; returns when the memory may be reused. */
+	/* Payload that belongs to the record just committed (its head.bulk_bytes; may be given in parts).  Sent from
+	 * the caller's memory where the link can; returns when the memory may be reused. */
 	int (*send_bulk)(struct pl_lane *lane, const void *data, uint64_t bytes);
 	/* The next record, in private memory, head checked (length, alignment, bulk limit); valid until the next recv.
 	 * Its bulk payload, if any, must be taken with recv_bulk before the next recv. */
@@ -126,8 +127,10 @@ struct pl_link_opened {             /* what a greeting gave */
 /** pl_link_dial() - connect, greet, make the lane (client's end)
  * @hello:  magic and version are filled in
  * Return: 0 and *opened_out; enum pl_hello_status > 0 when the server refused (reply.text is set in *opened_out);
- *         fatal -errno: -ECONNREFUSED, -ENOENT: no server; -EINVAL: bad address; -ETIMEDOUT; -EPROTO: no Plenum there. */
-int pl_link_dial(const char *address, const struct pl_hello *hello, uint64_t timeout_ns, struct pl_link_opened *opened_out);
+ *         fatal -errno: -ECONNREFUSED, -ENOENT: no server; -EINVAL: bad address; -ETIMEDOUT; -EPROTO: no Plenum there.
+ */
+int pl_link_dial(const char *address, const struct pl_hello *hello, uint64_t timeout_ns,
+		 struct pl_link_opened *opened_out);
 
 /** pl_link_listen() - a listening socket for an address ("tcp://host:0" takes a free port)
  * @bound_out: PL_LINK_ADDRESS_MAX bytes, the address with the real port

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "server/daemon.h"
+#include "server/folder.h"
 #include "server/hand.h"
 #include "server/listener.h"
 #include "server/loop.h"
@@ -134,6 +135,7 @@ struct pl_daemon {
 	uint64_t started_ns;
 	struct pl_conns conns;
 	struct pl_pool pool;
+	struct pl_folder folder;           /* of the workers */
 	struct pl_secrets *secrets;
 	size_t secrets_bytes;
 	uint64_t refused;                  /* greetings */

@@ -253,6 +253,7 @@ static void daemon_fini(struct pl_daemon *daemon)
 	if (daemon->spare_fd >= 0)
 		close(daemon->spare_fd);
 	pl_pool_fini(daemon);
+	pl_folder_fini(&daemon->folder);
 	free(daemon);
 }
 
@@ -273,6 +274,7 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 	daemon->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (daemon->ready_fd > STDERR_FILENO)
 		fcntl(daemon->ready_fd, F_SETFD, FD_CLOEXEC);
+	pl_folder_init(&daemon->folder);
 	r = pl_loop_init(&daemon->loop);
 	if (!r)
 		r = pl_pool_init(daemon);

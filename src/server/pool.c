@@ -175,6 +175,7 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 		.arena_bytes = options->arena_bytes,
 		.lanes_max = options->lanes_max,
 		.log_level = options->log_level,
+		.folder = daemon->folder.path,
 		.parent = parent,
 	};
 
@@ -423,6 +424,7 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 	enum pl_pool_phase phase;
 
 	worker->reaped = true;
+	pl_folder_remove(&daemon->folder, worker->pid);
 	if (!worker->deaf)
 		worker_ready(&worker->source, EPOLLIN); /* its last words */
 	phase = worker->phase;

@@ -15,8 +15,9 @@ bool pl_quota_charge(struct pl_quota *quota, enum pl_quota_kind kind, uint64_t a
 
 	do {
 		if (used > quota->limit[kind] || amount > quota->limit[kind] - used) {
-			pl_log_info("limit on %s: %llu asked, %llu of %llu in use", names[kind], (unsigned long long)amount,
-				    (unsigned long long)used, (unsigned long long)quota->limit[kind]);
+			pl_log_info("limit on %s: %llu asked, %llu of %llu in use", names[kind],
+				    (unsigned long long)amount, (unsigned long long)used,
+				    (unsigned long long)quota->limit[kind]);
 			return false;
 		}
 	} while (!atomic_compare_exchange_weak_explicit(&quota->used[kind], &used, used + amount, memory_order_relaxed,

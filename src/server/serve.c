@@ -51,9 +51,10 @@ int pl_serve_reply_end(struct pl_serve *serve)
 	struct pl_session_worker *session = serve->session;
 	uint64_t after = atomic_load_explicit(&session->reverse_sent, memory_order_acquire);
 
-	memcpy((uint8_t *)serve->reply_room + sizeof(struct pl_wire_head) + offsetof(struct pl_wire_reply, after), &after,
-	       sizeof(after));
-	return pl_trace(pl_lane_commit(serve->lane, serve->reply_len_bytes, serve->reply_bulk ? PL_LANE_MORE : PL_LANE_NOW));
+	memcpy((uint8_t *)serve->reply_room + sizeof(struct pl_wire_head) + offsetof(struct pl_wire_reply, after),
+	       &after, sizeof(after));
+	return pl_trace(
+		pl_lane_commit(serve->lane, serve->reply_len_bytes, serve->reply_bulk ? PL_LANE_MORE : PL_LANE_NOW));
 }
 
 int pl_serve_reply_bulk(struct pl_serve *serve, const void *data, uint64_t bytes)
@@ -139,7 +140,8 @@ static bool stream_grow(struct pl_serve *serve, uint64_t bytes)
 }
 
 /* A payload that comes ahead of its call.  What the peer announces is not believed: the buffer grows as it comes.  One
- * for which there is no room is dropped: the call that names it is then refused as not whole, the order stays intact. */
+ * for which there is no room is dropped: the call that names it is then refused as not whole, the order stays intact.
+ */
 static int stream_take(struct pl_serve *serve, uint64_t bytes)
 {
 	uint64_t have = 0;
@@ -198,7 +200,8 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 		pl_serve_refuse(serve, session->backend->status_internal);
 	r = pl_lane_drop_bulk(serve->lane, serve->after_left_bytes);
 	stream_drop(serve);
-	atomic_fetch_add_explicit(serve->asked ? &session->shared->asks : &session->shared->posts, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(serve->asked ? &session->shared->asks : &session->shared->posts, 1,
+				  memory_order_relaxed);
 	return pl_trace(r);
 }
 

@@ -346,6 +346,58 @@ static void test_crashed_worker_ends_only_its_session(void)
 	pl_test_server_stop(&server);
 }
 
+/* What a link of /proc says. */
+static void link_read(pid_t pid, const char *name, char *to, size_t room)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	n = readlink(path, to, room - 1);
+	assert(n > 0);
+	to[n] = '\0';
+}
+
+static void test_killed_worker_leaves_no_files(void)
+{
+	struct pl_daemon_options options = null_options();
+	char tmp[] = "/tmp/plenum-tmp-XXXXXX", command[256], text[256], line[512];
+	struct pl_test_server server;
+	struct pl_hello_reply reply;
+	FILE *found;
+	int fd, status;
+
+	assert(mkdtemp(tmp));
+	setenv("TMPDIR", tmp, 1);
+	pl_test_server_start(&server, &options, false);
+	fd = session_open(server.unix_address, &reply);
+	link_read((pid_t)reply.worker_pid, "cwd", text, sizeof(text));
+	assert(!strcmp(text, "/"));
+	snprintf(command, sizeof(command), "cd %s/plenum-work-*/%u && mkdir a && touch a/b && ln -s / c", tmp,
+		 reply.worker_pid);
+	assert(!system(command));
+	assert(kill((pid_t)reply.worker_pid, SIGKILL) == 0);
+	assert_closed(fd);
+	assert(pl_test_server_logged(&server, "died of signal 9"));
+	snprintf(command, sizeof(command), "ls -d %s/plenum-work-*/%u 2>/dev/null", tmp, reply.worker_pid);
+	found = popen(command, "re");
+	assert(found && !fgets(line, sizeof(line), found));
+	pclose(found);
+	fd = session_open(server.unix_address, &reply); /* the server itself is killed: the next one cleans up */
+	assert(kill(server.pid, SIGKILL) == 0);
+	assert(waitpid(server.pid, &status, 0) == server.pid);
+	assert(pl_test_gone((pid_t)reply.worker_pid));
+	assert_closed(fd);
+	snprintf(command, sizeof(command), "rm -rf %s", server.folder);
+	assert(!system(command));
+	pl_test_server_start(&server, &options, false);
+	snprintf(command, sizeof(command), "test $(ls %s | wc -l) = 1", tmp);
+	assert(!system(command));
+	pl_test_server_stop(&server);
+	unsetenv("TMPDIR");
+	assert(rmdir(tmp) == 0);
+}
+
 static uint32_t starts_logged(const struct pl_test_server *server)
 {
 	char line[2048];
@@ -560,6 +612,7 @@ int main(void)
 	test_sessions_limit_refuses_one_more();
 	test_lanes_need_the_sessions_secret_and_kind_of_link();
 	test_crashed_worker_ends_only_its_session();
+	test_killed_worker_leaves_no_files();
 	test_worker_that_does_not_start_is_reported_and_not_forked_for_ever();
 	test_connection_waits_for_a_worker_that_is_starting();
 	test_end_takes_workers_along();

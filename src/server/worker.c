@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "link/shm/shm.h"
+#include "server/folder.h"
 #include "server/hand.h"
 
 /* Where arenas go, if nothing is there (a hint to mmap(), no more): far from where programs, heaps, libraries and
@@ -115,6 +116,8 @@ static int process_become(const struct pl_worker_config *config, int control)
 	snprintf(name, sizeof(name), "plenum-worker %d", (int)getpid());
 	pl_log_init(name, config->log_level);
 	environment_clean();
+	if (config->folder)
+		pl_folder_enter(config->folder);
 	return control;
 }
 
@@ -391,6 +394,8 @@ static int driver_load(struct worker *worker)
 	struct pl_hand hand = { .kind = PL_HAND_READY };
 	int r = config->backend->open(&worker->session.state, config->library);
 
+	if (chdir("/")) /* only now: the driver may be named relative to where the server was started */
+		pl_log_warn("can not leave the current folder: %s", strerror(errno));
 	if (r) {
 		hand.kind = PL_HAND_FAILED;
 		snprintf(hand.text, sizeof(hand.text), "no %s driver: %s%s%s", config->backend->name,

@@ -23,6 +23,7 @@ struct pl_worker_config {
 	uint64_t arena_bytes;
 	uint32_t lanes_max;
 	enum pl_log_level log_level;
+	const char *folder; /* of the server's workers (folder.h); "" = none */
 	pid_t parent;
 };
 

@@ -8,9 +8,9 @@
 
 /* What a kernel argument's value is: `kind` of clSetKernelArg and of the arguments that travel with a launch. */
 enum pl_cl_arg_kind {
-	PL_CL_ARG_BYTES = 0,   /* `value` holds `size` bytes */
-	PL_CL_ARG_NULL = 1,    /* no value: `size` bytes of local memory, or a NULL memory object (size = a pointer's) */
-	PL_CL_ARG_MEM = 2,     /* `id` of a memory object; 0 = an invalid one was given */
+	PL_CL_ARG_BYTES = 0, /* `value` holds `size` bytes */
+	PL_CL_ARG_NULL = 1,  /* no value: `size` bytes of local memory, or a NULL memory object (size = a pointer's) */
+	PL_CL_ARG_MEM = 2,   /* `id` of a memory object; 0 = an invalid one was given */
 	PL_CL_ARG_SAMPLER = 3, /* `id` */
 	PL_CL_ARG_QUEUE = 4,   /* `id` */
 	PL_CL_ARG_SVM = 5,     /* `id` is an address of shared virtual memory; clSetKernelArgSVMPointer */

@@ -93,7 +93,9 @@ static void test_strings_without_their_nul_are_refused(void)
 static void test_bulk_outside_the_arena_is_refused(void)
 {
 	static uint8_t arena[4096];
-	static const uint64_t ranges[][2] = { { 4096, 1 }, { 4000, 97 }, { UINT64_MAX, 2 }, { 1, UINT64_MAX }, { 0, 4097 } };
+	static const uint64_t ranges[][2] = {
+		{ 4096, 1 }, { 4000, 97 }, { UINT64_MAX, 2 }, { 1, UINT64_MAX }, { 0, 4097 }
+	};
 	uint64_t good[3] = { PL_BULK_ARENA, 96, 4000 };
 	struct pl_dec dec = reader(good, sizeof(good));
 

@@ -39,8 +39,9 @@ struct pl_wire_reply {
 static_assert(sizeof(struct pl_wire_reply) == 16, "wire layout");
 
 enum pl_wire_reply_flag {
-	PL_WIRE_REPLY_REFUSED = 1, /* the server could not decode or does not know the call; status says the API's code */
-	PL_WIRE_REPLY_LATE = 2,    /* status is a late error of an earlier posted call */
+	PL_WIRE_REPLY_REFUSED =
+		1,              /* the server could not decode or does not know the call; status says the API's code */
+	PL_WIRE_REPLY_LATE = 2, /* status is a late error of an earlier posted call */
 };
 
 /* ---- the greeting: the first bytes on each connection ---- */

@@ -1,5 +1,6 @@
 /* Building, compiling and linking.  A compiler takes its time: the turn is given up before it starts. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,9 @@ struct work {
 	const char *options_given;
 	struct pl_cl_view files;
 	uint64_t files_charged;
+	/* of the program's note */
+	uint64_t id;
+	struct pl_cl_program_note before; /* as it was; ours */
 };
 
 static void devices_refs(const struct work *work, cl_int(CL_API_CALL *change)(cl_device_id))
@@ -62,6 +66,8 @@ static void work_fini(struct pl_serve *serve, struct work *work)
 	if (work->files_charged)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_HOST, work->files_charged);
 	free(work->options);
+	free(work->before.options);
+	free(work->before.strip);
 }
 
 /* Shipped files, and the options that lead to them.  Return: CL_SUCCESS or a code. */
@@ -85,12 +91,38 @@ static int32_t work_files(struct pl_serve *serve, struct work *work, const struc
 	if (r)
 		return r == -ENOMEM ? CL_OUT_OF_HOST_MEMORY : CL_INVALID_BUILD_OPTIONS;
 	if (note) {
-		free(note->options);
-		free(note->strip);
+		pthread_mutex_lock(&pl_cl_programs_lock);
+		work->before = *note;
 		note->options = work->options ? strdup(work->options_given) : NULL;
 		note->strip = pl_steal(strip);
+		note->hides_params = false;
+		pthread_mutex_unlock(&pl_cl_programs_lock);
 	}
 	free(strip);
+	return CL_SUCCESS;
+}
+
+/* Adds PL_CL_PARAMS_OPTION where the driver wants it and the program did not ask for it itself. */
+static int32_t work_params(struct work *work, struct pl_cl_program_note *note)
+{
+	const char *options = work_options(work);
+	cl_context context = NULL;
+	char *longer;
+
+	if (!note || !note->from_source || (options && strstr(options, PL_CL_PARAMS_OPTION)) ||
+	    pl_cl.clGetProgramInfo(work->program, CL_PROGRAM_CONTEXT, sizeof(context), &context, NULL) ||
+	    !pl_cl_params_want_option(context))
+		return CL_SUCCESS;
+	/* In front: what the program gave may end in the middle of an option. */
+	if (asprintf(&longer, "%s%s%s", PL_CL_PARAMS_OPTION, options && *options ? " " : "", options ? options : "") <
+	    0)
+		return CL_OUT_OF_HOST_MEMORY;
+	free(work->options);
+	work->options = longer;
+	work->has_options = true;
+	pthread_mutex_lock(&pl_cl_programs_lock);
+	note->hides_params = true;
+	pthread_mutex_unlock(&pl_cl_programs_lock);
 	return CL_SUCCESS;
 }
 
@@ -108,7 +140,9 @@ static int32_t work_init(struct pl_serve *serve, struct work *work, uint64_t pro
 	work->program = object;
 	if (!list_take(serve, work->has_devices, devices, PL_CL_KIND_device, &work->devices, &status))
 		return status;
-	return work_files(serve, work, files, note);
+	work->id = program;
+	status = work_files(serve, work, files, note);
+	return status ? status : work_params(work, note);
 }
 
 static void work_begin(struct pl_serve *serve, struct work *work)
@@ -119,8 +153,24 @@ static void work_begin(struct pl_serve *serve, struct work *work)
 	pl_serve_give_turn(serve);
 }
 
-static void work_end(struct work *work)
+/* A build that was not begun leaves the program as the one before made it. */
+static void work_end(struct pl_serve *serve, struct work *work, int32_t status)
 {
+	struct pl_handle handle;
+
+	if (work->id && (status == CL_INVALID_OPERATION || status == CL_INVALID_VALUE || status == CL_INVALID_DEVICE)) {
+		pthread_mutex_lock(&pl_cl_programs_lock);
+		if (pl_handles_get(&serve->session->handles, work->id, PL_CL_KIND_program, &handle) &&
+		    handle.object == work->program && handle.extra) {
+			struct pl_cl_program_note *note = handle.extra, made = *note;
+
+			note->options = work->before.options;
+			note->strip = work->before.strip;
+			note->hides_params = work->before.hides_params;
+			work->before = made;
+		}
+		pthread_mutex_unlock(&pl_cl_programs_lock);
+	}
 	devices_refs(work, pl_cl.clReleaseDevice);
 	if (work->program)
 		pl_cl.clReleaseProgram(work->program);
@@ -144,7 +194,7 @@ void pl_cl_serve_clBuildProgram(struct pl_serve *serve, const struct pl_cl_clBui
 						      work_options(&work), NULL, NULL);
 			pl_cl_files_leave(&files);
 		}
-		work_end(&work);
+		work_end(serve, &work, status);
 	}
 	pl_serve_reply(serve, status);
 	work_fini(serve, &work);
@@ -183,7 +233,7 @@ static int32_t compile_run(struct pl_serve *serve, struct work *work, const stru
 						args->has_headers && headers->count ? names : NULL, NULL, NULL);
 		pl_cl_files_leave(&files);
 	}
-	work_end(work);
+	work_end(serve, work, status);
 	programs_refs(headers, pl_cl.clReleaseProgram);
 	return status;
 }
@@ -231,10 +281,29 @@ static cl_program link_run(struct pl_serve *serve, struct work *work, const stru
 	linked = pl_cl.clLinkProgram(context, work->devices.count, work_devices(work), work_options(work),
 				     programs->count, args->has_programs ? (const cl_program *)programs->at : NULL,
 				     NULL, NULL, status);
-	work_end(work);
+	work_end(serve, work, *status);
 	programs_refs(programs, pl_cl.clReleaseProgram);
 	pl_cl.clReleaseContext(context);
 	return linked;
+}
+
+/* One of the parts was built with an option that its program must not see, and none with its own. */
+static bool parts_hide(struct pl_serve *serve, struct pl_u64s ids)
+{
+	bool hides = false;
+
+	for (uint64_t i = 0; i < ids.count; i++) {
+		struct pl_handle handle;
+		struct pl_cl_program_note *note;
+
+		if (!pl_handles_get(&serve->session->handles, ids.at[i], PL_CL_KIND_program, &handle) || !handle.extra)
+			continue;
+		note = handle.extra;
+		if (note->from_source && !pl_cl_program_hides(pl_cl_session_of(serve), ids.at[i]))
+			return false;
+		hides |= pl_cl_program_hides(pl_cl_session_of(serve), ids.at[i]);
+	}
+	return hides;
 }
 
 void pl_cl_serve_clLinkProgram(struct pl_serve *serve, const struct pl_cl_clLinkProgram_args *args)
@@ -248,17 +317,19 @@ void pl_cl_serve_clLinkProgram(struct pl_serve *serve, const struct pl_cl_clLink
 	struct pl_cl_list programs = { 0 };
 	int32_t status = CL_INVALID_OPERATION;
 	cl_program linked = NULL;
+	bool hides = false;
 	void *context;
 
 	if (pl_cl.clLinkProgram && pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status)) {
 		status = context ? CL_SUCCESS : CL_INVALID_CONTEXT;
+		hides = parts_hide(serve, args->programs);
 		if (!status &&
 		    list_take(serve, args->has_devices, args->devices, PL_CL_KIND_device, &work.devices, &status) &&
 		    list_take(serve, args->has_programs, args->programs, PL_CL_KIND_program, &programs, &status))
 			linked = link_run(serve, &work, args, context, &programs, &status);
 	}
 	if (linked) {
-		int32_t entered = pl_cl_program_enter(serve, args->program, linked, 0);
+		int32_t entered = pl_cl_program_enter(serve, args->program, linked, 0, hides);
 
 		reply.made = !entered;
 		if (entered)

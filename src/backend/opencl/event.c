@@ -66,6 +66,8 @@ static void read_unref(struct pl_cl_read *read)
 	if (read->event)
 		pl_cl.clReleaseEvent(read->event);
 	pl_cl_map_unref(session, read->map);
+	if (read->mem)
+		pl_cl.clReleaseMemObject(read->mem);
 	pl_cl_svm_unref(session, read->block);
 	free(read->owned);
 	if (read->inflight_bytes)

@@ -28,6 +28,7 @@ struct pl_cl_read {
 	uint64_t bytes, inflight_bytes;
 	void (*finish)(struct pl_cl_read *read); /* before sending, when the command ended well; or NULL */
 	struct pl_cl_map *map;                   /* a reference; or NULL */
+	cl_mem mem;                              /* what `map` is of, retained; or NULL */
 	uint8_t *stage;                          /* for finish() */
 	struct pl_cl_svm_block *block;           /* a reference; or NULL */
 };

@@ -72,10 +72,11 @@ static bool blob_open(struct pl_dec *dec, const void *blob, uint64_t bytes, stru
 {
 	struct pl_bytes dot, cwd;
 
-	*dec = (struct pl_dec){ .at = blob, .end = (const uint8_t *)blob + bytes };
+	*dec = (struct pl_dec){ 0 };
 	*cwd_out = (struct path){ 0 };
 	if (!bytes)
 		return true;
+	*dec = (struct pl_dec){ .at = blob, .end = (const uint8_t *)blob + bytes };
 	dot = bytes_next(dec);
 	cwd = bytes_next(dec);
 	return !dec->failed && dot.bytes == 1 && *(const char *)dot.at == '.' && cwd.bytes &&

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/opencl/event.h"
+#include "backend/opencl/program.h"
 #include "backend/opencl/resolve.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -241,6 +242,19 @@ static void log_restore(struct answer *answer, const char *strip)
 	answer->bytes = answer->size_ret = (uint64_t)(to - (char *)answer->value) + 1;
 }
 
+/* The options without ours, which stands in front. */
+static void options_restore(struct answer *answer)
+{
+	uint64_t length = strlen(PL_CL_PARAMS_OPTION);
+
+	if (!answer->value || strncmp((char *)answer->value, PL_CL_PARAMS_OPTION, length))
+		return;
+	length += answer->value[length] == ' ';
+	answer->bytes -= length; /* its NUL stays */
+	answer->size_ret = answer->bytes;
+	memmove(answer->value, answer->value + length, answer->bytes);
+}
+
 /* ---- plInfo ---- */
 
 static void answer_send(struct pl_serve *serve, int32_t status, struct answer *answer)
@@ -295,11 +309,15 @@ static void program_info(struct pl_serve *serve, const struct query *query, cons
 	pl_cleanup(pl_freep) char *options = NULL;
 	pl_cleanup(pl_freep) char *strip = NULL;
 	struct answer answer = { 0 };
+	bool hides = false;
 	int32_t status;
 
-	if (query->info == PL_CL_INFO_build && note && note->strip) {
+	if (query->info == PL_CL_INFO_build && note) {
+		pthread_mutex_lock(&pl_cl_programs_lock);
 		options = note->options ? strdup(note->options) : NULL;
-		strip = strdup(note->strip);
+		strip = note->strip ? strdup(note->strip) : NULL;
+		hides = note->from_source && note->hides_params;
+		pthread_mutex_unlock(&pl_cl_programs_lock);
 	}
 	if (handle_of(query->info, query->param)) {
 		status = answer_get(serve, query, &answer);
@@ -316,12 +334,15 @@ static void program_info(struct pl_serve *serve, const struct query *query, cons
 		pl_cl.clReleaseProgram(query->object);
 	if (!status && options && query->param == CL_PROGRAM_BUILD_OPTIONS)
 		status = answer_text(serve, &answer, options);
+	else if (!status && hides && query->param == CL_PROGRAM_BUILD_OPTIONS)
+		options_restore(&answer);
 	if (!status && strip && answer.value && query->param == CL_PROGRAM_BUILD_LOG)
 		log_restore(&answer, strip);
 	answer_send(serve, status, &answer);
 }
 
-static void other_info(struct pl_serve *serve, const struct pl_cl_plInfo_args *args, const struct query *query)
+static void other_info(struct pl_serve *serve, const struct pl_cl_plInfo_args *args, const struct query *query,
+		       const void *note)
 {
 	struct answer answer = { 0 };
 	int32_t status;
@@ -332,6 +353,9 @@ static void other_info(struct pl_serve *serve, const struct pl_cl_plInfo_args *a
 		status = answer_get(serve, query, &answer);
 	if (!status && handle_of(query->info, query->param))
 		handles_translate(serve, handle_of(query->info, query->param), &answer);
+	if (!status && query->info == PL_CL_INFO_kernel_arg && note &&
+	    ((const struct pl_cl_kernel_note *)note)->hides_params)
+		status = CL_KERNEL_ARG_INFO_NOT_AVAILABLE;
 	answer_send(serve, status, &answer);
 }
 
@@ -366,7 +390,7 @@ void pl_cl_serve_plInfo(struct pl_serve *serve, const struct pl_cl_plInfo_args *
 	else if (query.info == PL_CL_INFO_program || query.info == PL_CL_INFO_build)
 		program_info(serve, &query, note);
 	else
-		other_info(serve, args, &query);
+		other_info(serve, args, &query, note);
 }
 
 /* ---- plDeviceSnapshot ---- */

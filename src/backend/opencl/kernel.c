@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/opencl/mem.h"
+#include "backend/opencl/program.h"
 #include "backend/opencl/resolve.h"
 #include "backend/opencl/svm.h"
 #include "base/cleanup.h"
@@ -22,15 +23,17 @@ struct argument {
 
 /* ---- making kernels ---- */
 
-static int32_t kernel_enter(struct pl_cl_session *session, uint64_t id, cl_kernel kernel)
+static int32_t kernel_enter(struct pl_cl_session *session, uint64_t id, cl_kernel kernel, bool hides_params)
 {
 	struct pl_cl_kernel_note *note = calloc(1, sizeof(*note));
 	int32_t status = CL_OUT_OF_HOST_MEMORY;
 
-	if (note)
+	if (note) {
+		note->hides_params = hides_params;
 		status = pl_cl_enter(session, id, PL_CL_KIND_kernel, kernel, note);
-	else
+	} else {
 		pl_cl.clReleaseKernel(kernel);
+	}
 	if (status)
 		free(note);
 	return status;
@@ -50,21 +53,24 @@ void pl_cl_serve_clCreateKernel(struct pl_serve *serve, const struct pl_cl_clCre
 	}
 	kernel = pl_cl_made(kernel, &status);
 	if (kernel)
-		status = kernel_enter(pl_cl_session_of(serve), args->kernel, kernel);
+		status = kernel_enter(pl_cl_session_of(serve), args->kernel, kernel,
+				      pl_cl_program_hides(pl_cl_session_of(serve), args->program));
 	else
 		pl_cl_put(serve, args->kernel, PL_CL_KIND_kernel, NULL, status);
 	pl_cl_result(serve, status, 0);
 }
 
-static int32_t kernels_enter(struct pl_serve *serve, struct pl_u64s ids, cl_kernel *kernels, cl_uint count)
+static int32_t kernels_enter(struct pl_serve *serve, uint64_t program, struct pl_u64s ids, cl_kernel *kernels,
+			     cl_uint count)
 {
+	bool hides_params = pl_cl_program_hides(pl_cl_session_of(serve), program);
 	int32_t status = CL_SUCCESS;
 
 	for (cl_uint i = 0; i < count; i++) {
 		if (status || i >= ids.count)
 			pl_cl.clReleaseKernel(kernels[i]);
 		else
-			status = kernel_enter(pl_cl_session_of(serve), ids.at[i], kernels[i]);
+			status = kernel_enter(pl_cl_session_of(serve), ids.at[i], kernels[i], hides_params);
 	}
 	return status;
 }
@@ -85,7 +91,7 @@ void pl_cl_serve_clCreateKernelsInProgram(struct pl_serve *serve,
 	if (!status && pl_cl_take(serve, args->program, PL_CL_KIND_program, &program, &status))
 		status = pl_cl.clCreateKernelsInProgram(program, room, kernels, &count);
 	if (!status && kernels)
-		status = kernels_enter(serve, args->kernels, kernels, count < room ? count : room);
+		status = kernels_enter(serve, args->program, args->kernels, kernels, count < room ? count : room);
 	reply.num_kernels = count;
 	if (pl_serve_reply_begin(serve, status, pl_cl_clCreateKernelsInProgram_reply_bytes(&reply), 0))
 		return;
@@ -97,7 +103,7 @@ void pl_cl_serve_clCloneKernel(struct pl_serve *serve, const struct pl_cl_clClon
 {
 	int32_t status = CL_SUCCESS;
 	cl_kernel clone = NULL;
-	void *kernel, *note;
+	void *kernel, *note = NULL;
 
 	if (!pl_cl.clCloneKernel) {
 		status = CL_INVALID_OPERATION;
@@ -109,7 +115,8 @@ void pl_cl_serve_clCloneKernel(struct pl_serve *serve, const struct pl_cl_clClon
 	}
 	clone = pl_cl_made(clone, &status);
 	if (clone)
-		status = kernel_enter(pl_cl_session_of(serve), args->kernel, clone);
+		status = kernel_enter(pl_cl_session_of(serve), args->kernel, clone,
+				      note && ((struct pl_cl_kernel_note *)note)->hides_params);
 	pl_cl_result(serve, status, 0);
 }
 
@@ -172,6 +179,30 @@ static int32_t bytes_check(cl_kernel kernel, struct pl_cl_kernel_note *note, con
 	}
 }
 
+/* A handle where the driver would take it for one of another kind, or for a plain value, must not reach it either.
+ * Where nobody knows what the parameter is the driver decides. */
+static int32_t handle_kind_check(cl_kernel kernel, struct pl_cl_kernel_note *note, const struct argument *argument)
+{
+	enum pl_cl_param_kind kind = param_kind(kernel, note, argument->index);
+	bool mem = argument->kind == PL_CL_ARG_MEM;
+
+	switch (kind) {
+	case PL_CL_PARAM_UNKNOWN:
+		return CL_SUCCESS;
+	case PL_CL_PARAM_MEM:
+		return mem || argument->kind == PL_CL_ARG_SVM ? CL_SUCCESS : CL_INVALID_MEM_OBJECT;
+	case PL_CL_PARAM_IMAGE:
+	case PL_CL_PARAM_PIPE:
+		return mem ? CL_SUCCESS : CL_INVALID_MEM_OBJECT;
+	case PL_CL_PARAM_SAMPLER:
+		return argument->kind == PL_CL_ARG_SAMPLER ? CL_SUCCESS : CL_INVALID_SAMPLER;
+	case PL_CL_PARAM_QUEUE:
+		return argument->kind == PL_CL_ARG_QUEUE ? CL_SUCCESS : CL_INVALID_DEVICE_QUEUE;
+	default:
+		return CL_INVALID_ARG_VALUE;
+	}
+}
+
 static int32_t handle_set(struct pl_serve *serve, cl_kernel kernel, const struct argument *argument,
 			  enum pl_cl_object_kind kind, int32_t invalid)
 {
@@ -203,8 +234,12 @@ static int32_t argument_set(struct pl_serve *serve, cl_kernel kernel, struct pl_
 			    const struct argument *argument)
 {
 	uint64_t value[PL_CL_LIMIT_ARG_MAX / 8];
-	int32_t status;
+	int32_t status = CL_SUCCESS;
 
+	if (argument->kind != PL_CL_ARG_BYTES && argument->kind != PL_CL_ARG_NULL)
+		status = handle_kind_check(kernel, note, argument);
+	if (status)
+		return status;
 	switch (argument->kind) {
 	case PL_CL_ARG_BYTES:
 		status = bytes_check(kernel, note, argument);
@@ -261,9 +296,11 @@ void pl_cl_serve_clSetKernelArg(struct pl_serve *serve, const struct pl_cl_clSet
 
 int32_t pl_cl_args_set(struct pl_serve *serve, cl_kernel kernel, struct pl_cl_kernel_note *note, struct pl_bytes args)
 {
-	struct pl_dec dec = { .at = args.at, .end = (const uint8_t *)args.at + args.bytes };
+	struct pl_dec dec = { .at = args.at };
 
-	while (dec.at < dec.end) {
+	if (args.bytes)
+		dec.end = dec.at + args.bytes;
+	while (args.bytes && dec.at < dec.end) {
 		struct argument argument = { 0 };
 		uint64_t head = pl_dec_u64(&dec);
 		int32_t status;
@@ -292,10 +329,12 @@ int32_t pl_cl_args_set(struct pl_serve *serve, cl_kernel kernel, struct pl_cl_ke
 /* What the driver would believe without a look: only pointers into shared virtual memory get to it. */
 static bool exec_info_valid(struct pl_serve *serve, const struct pl_cl_clSetKernelExecInfo_args *args)
 {
+	if (args->param_name == CL_KERNEL_EXEC_INFO_SVM_PTRS && !args->size)
+		return true; /* none from now on */
 	if (!args->has_value || !args->size || args->value.bytes != args->size)
 		return false;
 	if (args->param_name == CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM)
-		return true;
+		return args->size >= sizeof(cl_bool);
 	if (args->param_name != CL_KERNEL_EXEC_INFO_SVM_PTRS || args->size % sizeof(void *))
 		return false;
 	for (uint64_t i = 0; i < args->size; i += sizeof(void *)) {

@@ -106,6 +106,8 @@ static int32_t map_later(struct pl_cl_order *order, struct pl_cl_map *map, const
 	}
 	atomic_fetch_add(&map->refs, 1);
 	read->map = map;
+	pl_cl.clRetainMemObject(order->mem); /* or the mapping ends with the client's last reference */
+	read->mem = order->mem;
 	pl_cl.clRetainEvent(map->event);
 	read->event = map->event;
 	pl_cl_read_begin(read);

@@ -1,9 +1,12 @@
 /* What a kernel's parameter is, as far as the driver says. */
+#include <pthread.h>
 #include <string.h>
 
 #include "backend/opencl/kernel.h"
+#include "backend/opencl/program.h"
 
 #define TYPE_NAME_MAX 256u
+#define TRIED_MAX     64u
 
 /* Built-in scalar types.  size_t and its like are left out: their size is the device's. */
 static const struct {
@@ -91,4 +94,68 @@ bool pl_cl_param_get(cl_kernel kernel, cl_uint index, struct pl_cl_param *param_
 	param_out->access_qualifier = access;
 	kind_set(param_out, type_bare(type), qualifier);
 	return true;
+}
+
+/* ---- does the driver want an option for that? ---- */
+
+static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	cl_device_id device;
+	bool wants;
+} tried[TRIED_MAX];
+static uint32_t tried_count;
+
+/* Return: the parameter of a kernel that was built so is described. */
+static bool described(cl_context context, cl_device_id device, const char *options)
+{
+	static const char *source = "__kernel void plenum(int a) {}\n";
+	cl_program program = pl_cl.clCreateProgramWithSource(context, 1, &source, NULL, NULL);
+	struct pl_cl_param param;
+	cl_kernel kernel = NULL;
+	bool good;
+
+	if (program && !pl_cl.clBuildProgram(program, 1, &device, options, NULL, NULL))
+		kernel = pl_cl.clCreateKernel(program, "plenum", NULL);
+	good = kernel && pl_cl_param_get(kernel, 0, &param);
+	if (kernel)
+		pl_cl.clReleaseKernel(kernel);
+	if (program)
+		pl_cl.clReleaseProgram(program);
+	return good;
+}
+
+/* Called with tried_lock held. */
+static bool device_wants(cl_context context, cl_device_id device)
+{
+	cl_device_id root = device, parent = NULL;
+	bool wants;
+
+	while (!pl_cl.clGetDeviceInfo(root, CL_DEVICE_PARENT_DEVICE, sizeof(parent), &parent, NULL) && parent)
+		root = parent;
+	for (uint32_t i = 0; i < tried_count; i++)
+		if (tried[i].device == root)
+			return tried[i].wants;
+	wants = !described(context, device, "") && described(context, device, PL_CL_PARAMS_OPTION);
+	if (tried_count < TRIED_MAX) {
+		tried[tried_count].device = root;
+		tried[tried_count++].wants = wants;
+	}
+	return wants;
+}
+
+bool pl_cl_params_want_option(cl_context context)
+{
+	cl_device_id devices[PL_CL_LIMIT_DEVICES_MAX];
+	size_t bytes = 0;
+	bool wants;
+
+	if (!pl_cl.clGetKernelArgInfo ||
+	    pl_cl.clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof(devices), devices, &bytes))
+		return false;
+	wants = bytes > 0;
+	pthread_mutex_lock(&tried_lock);
+	for (uint32_t i = 0; i < bytes / sizeof(devices[0]) && wants; i++)
+		wants = device_wants(context, devices[i]);
+	pthread_mutex_unlock(&tried_lock);
+	return wants;
 }

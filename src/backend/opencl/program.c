@@ -10,15 +10,19 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
+pthread_mutex_t pl_cl_programs_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* ---- making ---- */
 
-int32_t pl_cl_program_enter(struct pl_serve *serve, uint64_t id, cl_program program, uint64_t host_bytes)
+int32_t pl_cl_program_enter(struct pl_serve *serve, uint64_t id, cl_program program, uint64_t host_bytes,
+			    bool hides_params)
 {
 	struct pl_cl_program_note *note = calloc(1, sizeof(*note));
 	int32_t status = CL_OUT_OF_HOST_MEMORY;
 
 	if (note) {
 		note->host_bytes = host_bytes;
+		note->hides_params = hides_params;
 		status = pl_cl_enter(pl_cl_session_of(serve), id, PL_CL_KIND_program, program, note);
 	} else {
 		pl_cl.clReleaseProgram(program);
@@ -28,13 +32,25 @@ int32_t pl_cl_program_enter(struct pl_serve *serve, uint64_t id, cl_program prog
 	return status;
 }
 
+bool pl_cl_program_hides(struct pl_cl_session *session, uint64_t id)
+{
+	struct pl_handle handle;
+	bool hides = false;
+
+	pthread_mutex_lock(&pl_cl_programs_lock);
+	if (pl_handles_get(&session->worker->handles, id, PL_CL_KIND_program, &handle) && handle.extra)
+		hides = ((struct pl_cl_program_note *)handle.extra)->hides_params;
+	pthread_mutex_unlock(&pl_cl_programs_lock);
+	return hides;
+}
+
 /* Enters what the driver made, whose source stays charged, or the failure. */
 static int32_t program_finish(struct pl_serve *serve, uint64_t id, cl_program program, uint64_t host_bytes,
 			      int32_t status)
 {
 	program = pl_cl_made(program, &status);
 	if (program) {
-		status = pl_cl_program_enter(serve, id, program, host_bytes);
+		status = pl_cl_program_enter(serve, id, program, host_bytes, false);
 		if (!status && host_bytes)
 			pl_cl_charge_keep();
 	} else {
@@ -49,6 +65,7 @@ void pl_cl_serve_clCreateProgramWithSource(struct pl_serve *serve,
 	struct pl_cl_view view = { 0 };
 	int32_t status = CL_SUCCESS;
 	cl_program program = NULL;
+	struct pl_handle handle;
 	void *context;
 
 	if (pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status)) {
@@ -63,6 +80,8 @@ void pl_cl_serve_clCreateProgramWithSource(struct pl_serve *serve,
 		pl_cl_view_fini(&view);
 	}
 	status = program_finish(serve, args->program, program, args->source.bytes, status);
+	if (!status && pl_handles_get(&serve->session->handles, args->program, PL_CL_KIND_program, &handle))
+		((struct pl_cl_program_note *)handle.extra)->from_source = true;
 	pl_cl_result(serve, status, 0);
 }
 

@@ -6,6 +6,23 @@
 
 /* Enters a program; host_bytes of PL_QUOTA_HOST are returned with it.  Under the turn or not.
  * Return: CL_SUCCESS or the code to answer with (the program is released then, the charge is not returned). */
-int32_t pl_cl_program_enter(struct pl_serve *serve, uint64_t id, cl_program program, uint64_t host_bytes);
+int32_t pl_cl_program_enter(struct pl_serve *serve, uint64_t id, cl_program program, uint64_t host_bytes,
+			    bool hides_params);
+
+/*
+ * What a kernel's parameters are some drivers say only of programs built with this option.  Where a driver is like that
+ * sources are built with it, so that a value is never taken for a handle; the program is told nothing of it.
+ */
+#define PL_CL_PARAMS_OPTION "-cl-kernel-arg-info"
+
+/* Whether the driver wants PL_CL_PARAMS_OPTION for the devices of the context.  Tries it once a device: compiles.  Any
+ * time. */
+bool pl_cl_params_want_option(cl_context context);
+
+/* pl_cl_program_note.hides_params of a program; false for an id that is none.  Under the turn. */
+bool pl_cl_program_hides(struct pl_cl_session *session, uint64_t id);
+
+/* The note's options, strip and hides_params where the turn is not held; before it is freed, too. */
+extern pthread_mutex_t pl_cl_programs_lock;
 
 #endif

@@ -2,25 +2,44 @@
 #include <stdlib.h>
 
 #include "backend/opencl/event.h"
+#include "backend/opencl/program.h"
 #include "backend/opencl/push.h"
 #include "backend/opencl/resolve.h"
 #include "base/err.h"
-
-#define ID_ROOT (1ull << 62) /* platforms and root devices stay */
 
 /* A queue on its way out: what was enqueued still runs. */
 struct leaving {
 	struct pl_cl_job job;
 	struct pl_cl_session *session;
 	cl_command_queue queue;
+	cl_device_id device;
 	uint64_t id;
 };
+
+/* The queue's device is kept for as long: not every driver's queue holds the sub-device that it works on. */
+static cl_device_id device_keep(cl_command_queue queue)
+{
+	cl_device_id device = NULL;
+
+	if (!pl_cl.clRetainDevice || !pl_cl.clReleaseDevice ||
+	    pl_cl.clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof(device), &device, NULL) ||
+	    pl_cl.clRetainDevice(device))
+		return NULL;
+	return device;
+}
+
+static void queue_drop(cl_command_queue queue, cl_device_id device)
+{
+	pl_cl.clReleaseCommandQueue(queue); /* some drivers wait in here */
+	if (device)
+		pl_cl.clReleaseDevice(device);
+}
 
 static void queue_left(struct pl_cl_session *session, struct pl_cl_job *job)
 {
 	struct leaving *leaving = (struct leaving *)job;
 
-	pl_cl.clReleaseCommandQueue(leaving->queue); /* some drivers wait in here: it has nothing left to wait for */
+	queue_drop(leaving->queue, leaving->device); /* it has nothing left to wait for */
 	pl_cl_sync(session);
 	pl_cl_send_queue_idle(session, leaving->id);
 	pl_cl_job_free(session, leaving);
@@ -52,16 +71,19 @@ static void queue_release(struct pl_serve *serve, const struct pl_handle *handle
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
 	struct leaving *leaving;
+	cl_device_id device;
 	cl_int r;
 
 	pl_cl_queue_note_free(handle->extra);
 	if (!handle->object)
 		return;
+	device = device_keep(handle->object);
 	leaving = pl_cl_job_new(session, sizeof(*leaving), queue_left);
 	pl_cl.clRetainCommandQueue(handle->object);
 	if (leaving) {
 		leaving->session = session;
 		leaving->queue = handle->object;
+		leaving->device = device_keep(handle->object);
 		leaving->id = handle->id;
 		r = marker_set(handle->object, leaving);
 		pl_serve_give_turn(serve);
@@ -77,7 +99,7 @@ static void queue_release(struct pl_serve *serve, const struct pl_handle *handle
 		pl_cl.clReleaseCommandQueue(handle->object);
 		pl_cl_send_queue_idle(session, handle->id);
 	}
-	pl_cl.clReleaseCommandQueue(handle->object);
+	queue_drop(handle->object, device);
 }
 
 static void program_note_free(struct pl_cl_session *session, struct pl_cl_program_note *note)
@@ -86,9 +108,11 @@ static void program_note_free(struct pl_cl_session *session, struct pl_cl_progra
 		return;
 	if (note->host_bytes)
 		pl_quota_return(pl_cl_quota(session), PL_QUOTA_HOST, note->host_bytes);
+	pthread_mutex_lock(&pl_cl_programs_lock);
 	free(note->options);
 	free(note->strip);
 	free(note);
+	pthread_mutex_unlock(&pl_cl_programs_lock);
 }
 
 static void note_free(struct pl_cl_session *session, const struct pl_handle *handle)
@@ -124,7 +148,8 @@ void pl_cl_serve_plRelease(struct pl_serve *serve, const struct pl_cl_plRelease_
 	struct pl_cl_session *session = pl_cl_session_of(serve);
 	struct pl_handle handle;
 
-	if (args->id & ID_ROOT && (args->kind == PL_CL_KIND_platform || args->kind == PL_CL_KIND_device)) {
+	/* Platforms and root devices stay. */
+	if (args->id & PL_CL_ID_ROOT && (args->kind == PL_CL_KIND_platform || args->kind == PL_CL_KIND_device)) {
 		pl_serve_reply(serve, CL_SUCCESS);
 		return;
 	}

@@ -200,7 +200,9 @@ static int32_t enter(struct pl_cl_session *session, uint64_t id, enum pl_cl_obje
 	struct pl_quota *quota = pl_cl_quota(session);
 	int r = -EDQUOT;
 
-	if (pl_quota_charge(quota, PL_QUOTA_OBJECTS, 1)) {
+	if (id >= PL_CL_ID_ROOT) { /* platforms and root devices, and PL_CL_EVENT_DONE: none of the client's own */
+		r = -EINVAL;
+	} else if (pl_quota_charge(quota, PL_QUOTA_OBJECTS, 1)) {
 		r = pl_handles_put(&session->worker->handles, id, kind, object, failed, note);
 		if (!r)
 			return CL_SUCCESS;

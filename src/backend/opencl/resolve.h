@@ -8,6 +8,7 @@
 #include "backend/opencl/session.h"
 
 #define PL_CL_WAITS_SMALL 16u
+#define PL_CL_ID_ROOT     (1ull << 62) /* ids of platforms and root devices have this; the client's own are smaller */
 
 /* A wait list, without events that the server never saw (PL_CL_EVENT_DONE).  Give it back with pl_cl_waits_fini(). */
 struct pl_cl_waits {

@@ -106,7 +106,8 @@ static void ring_event(struct ring *ring, struct pl_cl_order *order)
 	pl_cl_order_event(order, ring->last, first);
 }
 
-/* Sends the blocks as they come.  Status is good so far; what fails later can only be told later. */
+/* Sends the blocks as they come.  The reply has said that all is well: where a later block fails there is no way to
+ * take that back, and no byte to send that is true.  The lane is broken: the client sees its device as lost. */
 static void blocks_send(struct ring *ring, struct pl_cl_order *order, const struct pl_cl_box *box)
 {
 	struct pl_serve *serve = order->serve;
@@ -117,13 +118,15 @@ static void blocks_send(struct ring *ring, struct pl_cl_order *order, const stru
 		uint64_t bytes = left < PL_CL_BLOCK_BYTES ? left : PL_CL_BLOCK_BYTES;
 		uint8_t *block = ring->memory + (uint64_t)i * PL_CL_BLOCK_BYTES;
 
-		if (!block_wait(ring, i) || sent >= ring->enqueued)
-			memset(block, 0, bytes);
-		if (sent + bytes == box->bytes) {
-			ring_event(ring, order);
-			if (ring->status)
-				pl_cl_late_put(order->session, order->queue_id, ring->status);
+		if (!block_wait(ring, i) || sent >= ring->enqueued) {
+			pl_log_error(
+				"session %llu: a read failed (%d) when its first part was sent: the lane is broken",
+				(unsigned long long)serve->session->id, ring->status);
+			pl_lane_shutdown(serve->lane);
+			return;
 		}
+		if (sent + bytes == box->bytes)
+			ring_event(ring, order);
 		if (pl_serve_reply_bulk(serve, block, bytes))
 			return;
 		sent += bytes;

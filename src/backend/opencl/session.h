@@ -111,13 +111,17 @@ struct pl_cl_event_note {
 
 struct pl_cl_kernel_note {
 	uint32_t args_count;
-	uint8_t *kinds; /* enum pl_cl_arg_kind of each; NULL = not asked for yet */
+	uint8_t *kinds; /* enum pl_cl_param_kind of each; NULL = not asked for yet */
+	bool hides_params; /* as its program's */
 };
 
 struct pl_cl_program_note {
 	uint64_t host_bytes; /* charged for its source */
-	char *options;       /* as the program gave them, where they were rewritten; else NULL */
-	char *strip;         /* what stands for the client's root folder in the build log; NULL = nothing */
+	bool from_source;
+	/* of its last build; under the turn and pl_cl_programs_lock */
+	char *options;     /* as the program gave them, where folders were rewritten; else NULL */
+	char *strip;       /* what stands for the client's root folder in the build log; NULL = nothing */
+	bool hides_params; /* built with PL_CL_PARAMS_OPTION, which the program did not give: it must not see that */
 };
 
 #endif

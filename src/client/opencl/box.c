@@ -27,8 +27,7 @@ void pl_cl_box_copy(void *to, const struct pl_cl_box *to_box, const void *from, 
 
 static struct pl_cl_box packed(const struct pl_cl_box *box)
 {
-	return (struct pl_cl_box){ box->row_bytes, box->rows, box->slices, box->row_bytes,
-				   box->row_bytes * box->rows };
+	return (struct pl_cl_box){box->row_bytes, box->rows, box->slices, box->row_bytes, box->row_bytes * box->rows};
 }
 
 void pl_cl_box_pack(void *to, const void *base, const struct pl_cl_box *box)

@@ -13,7 +13,7 @@ struct pl_cl_box {
 
 static inline struct pl_cl_box pl_cl_box_line(uint64_t bytes)
 {
-	return (struct pl_cl_box){ bytes, 1, 1, bytes, bytes };
+	return (struct pl_cl_box){bytes, 1, 1, bytes, bytes};
 }
 
 /* Bytes when packed; UINT64_MAX = more than can be. */

@@ -37,7 +37,7 @@ static void notice_give(struct pl_cl_program *program, cl_int code, void (*fn)(c
 		pl_log_error("no memory: a build's callback is lost");
 		return;
 	}
-	*notice = (struct notice){ .program = program, .fn = fn, .user_data = user_data };
+	*notice = (struct notice){.program = program, .fn = fn, .user_data = user_data};
 	pl_cl_hold(program);
 	pl_callback_run(notice_run, notice);
 }
@@ -54,7 +54,7 @@ static bool list_start(struct pl_cl_ids *ids, const struct pl_session *session, 
 	}
 	memset(ids->stack, 0, sizeof(ids->stack));
 	ids->heap = NULL;
-	ids->list = (struct pl_u64s){ ids->stack, count < PL_CL_IDS_STACK ? count : PL_CL_IDS_STACK };
+	ids->list = (struct pl_u64s){ids->stack, count < PL_CL_IDS_STACK ? count : PL_CL_IDS_STACK};
 	return true;
 }
 
@@ -62,9 +62,9 @@ cl_int pl_cl_stub_clBuildProgram(cl_program handle, cl_uint num_devices, const c
 				 const char *options, void (*pfn_notify)(cl_program, void *), void *user_data)
 {
 	struct pl_cl_program *program = pl_cl_get(handle, PL_CL_KIND_program);
-	struct pl_cl_clBuildProgram_args args = { .has_devices = device_list != NULL, .has_options = options != NULL,
-						   .options = options ? options : "" };
-	struct pl_cl_files files = { 0 };
+	struct pl_cl_clBuildProgram_args args = {
+		.has_devices = device_list != NULL, .has_options = options != NULL, .options = options ? options : ""};
+	struct pl_cl_files files = {0};
 	struct pl_cl_ids ids;
 	cl_int code = CL_SUCCESS;
 	int r;
@@ -73,7 +73,8 @@ cl_int pl_cl_stub_clBuildProgram(cl_program handle, cl_uint num_devices, const c
 		return CL_INVALID_PROGRAM;
 	if (!pfn_notify && user_data)
 		return CL_INVALID_VALUE;
-	if (!list_start(&ids, program->object.session, (const void *const *)device_list, num_devices, PL_CL_KIND_device))
+	if (!list_start(&ids, program->object.session, (const void *const *)device_list, num_devices,
+			PL_CL_KIND_device))
 		return CL_OUT_OF_HOST_MEMORY;
 	args.program = program->object.id;
 	args.devices = ids.list;
@@ -98,7 +99,7 @@ static bool names_join(cl_uint count, const char **names, struct pl_bytes *bytes
 	size_t bytes = 0, at = 0;
 	char *heap;
 
-	*bytes_out = (struct pl_bytes){ NULL, 0 };
+	*bytes_out = (struct pl_bytes){NULL, 0};
 	for (cl_uint i = 0; names && i < count; i++)
 		bytes += names[i] ? strlen(names[i]) + 1 : 1;
 	if (!bytes)
@@ -111,7 +112,7 @@ static bool names_join(cl_uint count, const char **names, struct pl_bytes *bytes
 		memcpy(heap + at, names[i] ? names[i] : "", length);
 		at += length;
 	}
-	*bytes_out = (struct pl_bytes){ heap, bytes };
+	*bytes_out = (struct pl_bytes){heap, bytes};
 	return true;
 }
 
@@ -133,7 +134,7 @@ static cl_int compile_send(struct pl_cl_program *program, struct pl_cl_clCompile
 			   const cl_program *headers, cl_uint headers_count)
 {
 	struct pl_session *session = program->object.session;
-	struct pl_cl_files files = { 0 };
+	struct pl_cl_files files = {0};
 	struct pl_cl_program **programs;
 	uint32_t count;
 	cl_int code = CL_SUCCESS;
@@ -159,9 +160,10 @@ cl_int pl_cl_stub_clCompileProgram(cl_program handle, cl_uint num_devices, const
 				   void *user_data)
 {
 	struct pl_cl_program *program = pl_cl_get(handle, PL_CL_KIND_program);
-	struct pl_cl_clCompileProgram_args args = { .has_devices = device_list != NULL, .has_options = options != NULL,
-						     .options = options ? options : "",
-						     .has_headers = input_headers != NULL };
+	struct pl_cl_clCompileProgram_args args = {.has_devices = device_list != NULL,
+						   .has_options = options != NULL,
+						   .options = options ? options : "",
+						   .has_headers = input_headers != NULL};
 	struct pl_cl_ids devices, headers;
 	cl_int code;
 
@@ -200,10 +202,11 @@ cl_program pl_cl_stub_clLinkProgram(cl_context handle, cl_uint num_devices, cons
 				    void (*pfn_notify)(cl_program, void *), void *user_data, cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clLinkProgram_args args = { .has_devices = device_list != NULL, .has_options = options != NULL,
-						  .options = options ? options : "",
-						  .has_programs = input_programs != NULL };
-	struct pl_cl_clLinkProgram_reply got = { 0 };
+	struct pl_cl_clLinkProgram_args args = {.has_devices = device_list != NULL,
+						.has_options = options != NULL,
+						.options = options ? options : "",
+						.has_programs = input_programs != NULL};
+	struct pl_cl_clLinkProgram_reply got = {0};
 	struct pl_cl_program *program;
 	struct pl_cl_ids devices, programs;
 	struct pl_reply reply;

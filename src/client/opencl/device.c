@@ -11,7 +11,7 @@
 /* Called with the platform's lock held. */
 static cl_int devices_ask(struct pl_cl_platform *platform, struct pl_session *session)
 {
-	struct pl_cl_clGetDeviceIDs_args args = { .platform = platform->object.id, .device_type = CL_DEVICE_TYPE_ALL };
+	struct pl_cl_clGetDeviceIDs_args args = {.platform = platform->object.id, .device_type = CL_DEVICE_TYPE_ALL};
 	struct pl_cl_clGetDeviceIDs_reply got;
 	struct pl_reply reply;
 	struct pl_cl_device **devices;
@@ -74,7 +74,7 @@ cl_int pl_cl_stub_clGetDeviceIDs(cl_platform_id platform_id, cl_device_type devi
 {
 	struct pl_cl_platform *platform = pl_cl_get(platform_id, PL_CL_KIND_platform);
 	struct pl_session *session = pl_cl_session(platform);
-	struct pl_cl_clGetDeviceIDs_args args = { .device_type = device_type };
+	struct pl_cl_clGetDeviceIDs_args args = {.device_type = device_type};
 	struct pl_cl_clGetDeviceIDs_reply got;
 	struct pl_reply reply;
 	cl_int code;
@@ -164,7 +164,8 @@ static uint64_t properties_count(const cl_device_partition_property *properties)
 	/* {BY_COUNTS, n, n, ..., 0, 0}: the first zero closes the counts only. */
 	counts = properties[0] == CL_DEVICE_PARTITION_BY_COUNTS;
 	if (counts)
-		while (count < PL_CL_LIMIT_PROPERTIES_MAX - 2 && properties[count] != CL_DEVICE_PARTITION_BY_COUNTS_LIST_END)
+		while (count < PL_CL_LIMIT_PROPERTIES_MAX - 2 &&
+		       properties[count] != CL_DEVICE_PARTITION_BY_COUNTS_LIST_END)
 			count++;
 	if (counts)
 		return count + 1;
@@ -181,8 +182,8 @@ cl_int pl_cl_stub_clCreateSubDevices(cl_device_id in_device, const cl_device_par
 	uint32_t room = num_devices < PL_CL_LIMIT_DEVICES_MAX ? num_devices : PL_CL_LIMIT_DEVICES_MAX;
 	struct pl_cl_device *made[PL_CL_LIMIT_DEVICES_MAX];
 	uint64_t ids[PL_CL_LIMIT_DEVICES_MAX];
-	struct pl_cl_clCreateSubDevices_args args = { .has_devices = out_devices != NULL };
-	struct pl_cl_clCreateSubDevices_reply got = { 0 };
+	struct pl_cl_clCreateSubDevices_args args = {.has_devices = out_devices != NULL};
+	struct pl_cl_clCreateSubDevices_reply got = {0};
 	struct pl_reply reply;
 	cl_int code;
 	int r;
@@ -203,8 +204,8 @@ cl_int pl_cl_stub_clCreateSubDevices(cl_device_id in_device, const cl_device_par
 		ids[i] = made[i]->object.id;
 	}
 	args.device = parent->object.id;
-	args.properties = (struct pl_u64s){ (const uint64_t *)properties, properties_count(properties) };
-	args.devices = (struct pl_u64s){ ids, room };
+	args.properties = (struct pl_u64s){(const uint64_t *)properties, properties_count(properties)};
+	args.devices = (struct pl_u64s){ids, room};
 	r = PL_CL_ASK(session, clCreateSubDevices, &args, &reply);
 	code = r ? pl_cl_fault(r) : reply.status;
 	if (!code) {
@@ -225,7 +226,7 @@ cl_int pl_cl_stub_clCreateSubDevices(cl_device_id in_device, const cl_device_par
 
 void pl_cl_device_preload(struct pl_cl_device *device)
 {
-	struct pl_cl_plDeviceSnapshot_args args = { .device = device->object.id };
+	struct pl_cl_plDeviceSnapshot_args args = {.device = device->object.id};
 	struct pl_session *session = pl_cl_session(device);
 	struct pl_cl_plDeviceSnapshot_reply got;
 	struct pl_reply reply;
@@ -276,7 +277,7 @@ static bool fact(struct pl_cl_device *device, cl_uint param, void *to, size_t by
 
 const struct pl_cl_device_facts *pl_cl_device_facts(struct pl_cl_device *device)
 {
-	struct pl_cl_device_facts facts = { .known = true };
+	struct pl_cl_device_facts facts = {.known = true};
 	cl_uint align_bits = 0, dims = 0;
 	cl_bool images = CL_FALSE;
 	bool ok;
@@ -339,7 +340,7 @@ cl_int pl_cl_stub_clGetHostTimer(cl_device_id handle, cl_ulong *host_timestamp)
 {
 	struct pl_cl_device *device = pl_cl_get(handle, PL_CL_KIND_device);
 	struct pl_session *session = pl_cl_session(device);
-	struct pl_cl_clGetHostTimer_args args = { .given = host_timestamp != NULL };
+	struct pl_cl_clGetHostTimer_args args = {.given = host_timestamp != NULL};
 	struct pl_cl_clGetHostTimer_reply got;
 	struct pl_reply reply;
 	int r;

@@ -13,13 +13,13 @@
 
 static struct pl_cl_lock pool_lock;
 static struct pl_cl_object *pool; /* under pool_lock; linked by `later` */
-static uint32_t pool_count;       /* under pool_lock */
+static uint32_t pool_count;	  /* under pool_lock */
 
 /* ---- making and ending ---- */
 
 void pl_cl_event_fork(void)
 {
-	pool_lock = (struct pl_cl_lock){ 0 };
+	pool_lock = (struct pl_cl_lock){0};
 	pool = NULL;
 	pool_count = 0;
 }
@@ -74,35 +74,63 @@ void pl_cl_event_fini(struct pl_cl_object *object)
 static cl_command_type command_type(uint16_t op)
 {
 	switch (op) {
-	case PL_CL_OP_clEnqueueNDRangeKernel: return CL_COMMAND_NDRANGE_KERNEL;
-	case PL_CL_OP_clEnqueueTask: return CL_COMMAND_TASK;
-	case PL_CL_OP_clEnqueueReadBuffer: return CL_COMMAND_READ_BUFFER;
-	case PL_CL_OP_clEnqueueWriteBuffer: return CL_COMMAND_WRITE_BUFFER;
-	case PL_CL_OP_clEnqueueCopyBuffer: return CL_COMMAND_COPY_BUFFER;
-	case PL_CL_OP_clEnqueueReadImage: return CL_COMMAND_READ_IMAGE;
-	case PL_CL_OP_clEnqueueWriteImage: return CL_COMMAND_WRITE_IMAGE;
-	case PL_CL_OP_clEnqueueCopyImage: return CL_COMMAND_COPY_IMAGE;
-	case PL_CL_OP_clEnqueueCopyImageToBuffer: return CL_COMMAND_COPY_IMAGE_TO_BUFFER;
-	case PL_CL_OP_clEnqueueCopyBufferToImage: return CL_COMMAND_COPY_BUFFER_TO_IMAGE;
-	case PL_CL_OP_clEnqueueMapBuffer: return CL_COMMAND_MAP_BUFFER;
-	case PL_CL_OP_clEnqueueMapImage: return CL_COMMAND_MAP_IMAGE;
-	case PL_CL_OP_clEnqueueUnmapMemObject: return CL_COMMAND_UNMAP_MEM_OBJECT;
-	case PL_CL_OP_clEnqueueReadBufferRect: return CL_COMMAND_READ_BUFFER_RECT;
-	case PL_CL_OP_clEnqueueWriteBufferRect: return CL_COMMAND_WRITE_BUFFER_RECT;
-	case PL_CL_OP_clEnqueueCopyBufferRect: return CL_COMMAND_COPY_BUFFER_RECT;
+	case PL_CL_OP_clEnqueueNDRangeKernel:
+		return CL_COMMAND_NDRANGE_KERNEL;
+	case PL_CL_OP_clEnqueueTask:
+		return CL_COMMAND_TASK;
+	case PL_CL_OP_clEnqueueReadBuffer:
+		return CL_COMMAND_READ_BUFFER;
+	case PL_CL_OP_clEnqueueWriteBuffer:
+		return CL_COMMAND_WRITE_BUFFER;
+	case PL_CL_OP_clEnqueueCopyBuffer:
+		return CL_COMMAND_COPY_BUFFER;
+	case PL_CL_OP_clEnqueueReadImage:
+		return CL_COMMAND_READ_IMAGE;
+	case PL_CL_OP_clEnqueueWriteImage:
+		return CL_COMMAND_WRITE_IMAGE;
+	case PL_CL_OP_clEnqueueCopyImage:
+		return CL_COMMAND_COPY_IMAGE;
+	case PL_CL_OP_clEnqueueCopyImageToBuffer:
+		return CL_COMMAND_COPY_IMAGE_TO_BUFFER;
+	case PL_CL_OP_clEnqueueCopyBufferToImage:
+		return CL_COMMAND_COPY_BUFFER_TO_IMAGE;
+	case PL_CL_OP_clEnqueueMapBuffer:
+		return CL_COMMAND_MAP_BUFFER;
+	case PL_CL_OP_clEnqueueMapImage:
+		return CL_COMMAND_MAP_IMAGE;
+	case PL_CL_OP_clEnqueueUnmapMemObject:
+		return CL_COMMAND_UNMAP_MEM_OBJECT;
+	case PL_CL_OP_clEnqueueReadBufferRect:
+		return CL_COMMAND_READ_BUFFER_RECT;
+	case PL_CL_OP_clEnqueueWriteBufferRect:
+		return CL_COMMAND_WRITE_BUFFER_RECT;
+	case PL_CL_OP_clEnqueueCopyBufferRect:
+		return CL_COMMAND_COPY_BUFFER_RECT;
 	case PL_CL_OP_clEnqueueMarker:
-	case PL_CL_OP_clEnqueueMarkerWithWaitList: return CL_COMMAND_MARKER;
-	case PL_CL_OP_clEnqueueBarrierWithWaitList: return CL_COMMAND_BARRIER;
-	case PL_CL_OP_clEnqueueFillBuffer: return CL_COMMAND_FILL_BUFFER;
-	case PL_CL_OP_clEnqueueFillImage: return CL_COMMAND_FILL_IMAGE;
-	case PL_CL_OP_clEnqueueMigrateMemObjects: return CL_COMMAND_MIGRATE_MEM_OBJECTS;
-	case PL_CL_OP_clEnqueueSVMFree: return CL_COMMAND_SVM_FREE;
-	case PL_CL_OP_clEnqueueSVMMemcpy: return CL_COMMAND_SVM_MEMCPY;
-	case PL_CL_OP_clEnqueueSVMMemFill: return CL_COMMAND_SVM_MEMFILL;
-	case PL_CL_OP_clEnqueueSVMMap: return CL_COMMAND_SVM_MAP;
-	case PL_CL_OP_clEnqueueSVMUnmap: return CL_COMMAND_SVM_UNMAP;
-	case PL_CL_OP_clEnqueueSVMMigrateMem: return CL_COMMAND_SVM_MIGRATE_MEM;
-	default: return 0;
+	case PL_CL_OP_clEnqueueMarkerWithWaitList:
+		return CL_COMMAND_MARKER;
+	case PL_CL_OP_clEnqueueBarrierWithWaitList:
+		return CL_COMMAND_BARRIER;
+	case PL_CL_OP_clEnqueueFillBuffer:
+		return CL_COMMAND_FILL_BUFFER;
+	case PL_CL_OP_clEnqueueFillImage:
+		return CL_COMMAND_FILL_IMAGE;
+	case PL_CL_OP_clEnqueueMigrateMemObjects:
+		return CL_COMMAND_MIGRATE_MEM_OBJECTS;
+	case PL_CL_OP_clEnqueueSVMFree:
+		return CL_COMMAND_SVM_FREE;
+	case PL_CL_OP_clEnqueueSVMMemcpy:
+		return CL_COMMAND_SVM_MEMCPY;
+	case PL_CL_OP_clEnqueueSVMMemFill:
+		return CL_COMMAND_SVM_MEMFILL;
+	case PL_CL_OP_clEnqueueSVMMap:
+		return CL_COMMAND_SVM_MAP;
+	case PL_CL_OP_clEnqueueSVMUnmap:
+		return CL_COMMAND_SVM_UNMAP;
+	case PL_CL_OP_clEnqueueSVMMigrateMem:
+		return CL_COMMAND_SVM_MIGRATE_MEM;
+	default:
+		return 0;
 	}
 }
 
@@ -204,8 +232,8 @@ cl_int pl_cl_stub_clSetEventCallback(cl_event handle, cl_int command_exec_callba
 	callback = malloc(sizeof(*callback));
 	if (!callback)
 		return CL_OUT_OF_HOST_MEMORY;
-	*callback = (struct pl_cl_event_callback){ .event = event, .type = command_exec_callback_type,
-						   .fn = pfn_notify, .user_data = user_data };
+	*callback = (struct pl_cl_event_callback){
+		.event = event, .type = command_exec_callback_type, .fn = pfn_notify, .user_data = user_data};
 	pl_cl_hold(event);
 	known = pl_cl_event_known(event);
 	if (known <= CL_COMPLETE) {
@@ -218,7 +246,7 @@ cl_int pl_cl_stub_clSetEventCallback(cl_event handle, cl_int command_exec_callba
 		free(callback);
 		return CL_OUT_OF_HOST_MEMORY;
 	}
-	args = (struct pl_cl_plEventCallback_args){ event->object.id, command_exec_callback_type, token };
+	args = (struct pl_cl_plEventCallback_args){event->object.id, command_exec_callback_type, token};
 	PL_CL_SEND(event->object.session, plEventCallback, &args, true, code);
 	/* A session that was lost in between has fired all that was in the table; or else it is ours to do. */
 	if (code && pl_cl_table_take(&event->object.server->tokens, token, PL_CL_ENTRY_CALLBACK))
@@ -317,7 +345,7 @@ void pl_cl_event_reverse_status(struct pl_cl_server *server, const struct pl_cl_
 static void event_watch(struct pl_cl_event *event)
 {
 	struct pl_cl_server *server = event->object.server;
-	struct pl_cl_plEventWatch_args args = { .event = event->object.id };
+	struct pl_cl_plEventWatch_args args = {.event = event->object.id};
 	bool first;
 	cl_int code;
 
@@ -403,7 +431,7 @@ int pl_cl_event_info(struct pl_cl_event *event, cl_uint param, struct pl_cl_valu
 
 static cl_int times_ask(struct pl_cl_event *event)
 {
-	struct pl_cl_plEventTimes_args args = { .event = event->object.id };
+	struct pl_cl_plEventTimes_args args = {.event = event->object.id};
 	struct pl_cl_plEventTimes_reply got;
 	struct pl_reply reply;
 	int r = PL_CL_ASK(event->object.session, plEventTimes, &args, &reply);
@@ -469,7 +497,7 @@ cl_event pl_cl_stub_clCreateUserEvent(cl_context handle, cl_int *errcode_ret)
 	event->type = CL_COMMAND_USER;
 	event->status = CL_SUBMITTED;
 	pl_cl_hold(context);
-	args = (struct pl_cl_clCreateUserEvent_args){ context->object.id, event->object.id };
+	args = (struct pl_cl_clCreateUserEvent_args){context->object.id, event->object.id};
 	PL_CL_SEND(context->object.session, clCreateUserEvent, &args, true, code);
 	pl_cl_code_set(errcode_ret, code);
 	if (!code)
@@ -481,7 +509,7 @@ cl_event pl_cl_stub_clCreateUserEvent(cl_context handle, cl_int *errcode_ret)
 cl_int pl_cl_stub_clSetUserEventStatus(cl_event handle, cl_int execution_status)
 {
 	struct pl_cl_event *event = pl_cl_get(handle, PL_CL_KIND_event);
-	struct pl_cl_clSetUserEventStatus_args args = { .execution_status = execution_status };
+	struct pl_cl_clSetUserEventStatus_args args = {.execution_status = execution_status};
 	bool plain;
 	cl_int code;
 

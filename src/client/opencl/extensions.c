@@ -137,7 +137,7 @@ static int versions_answer(const cl_name_version *list, size_t bytes, struct pl_
 		out[used++] = list[i];
 	}
 	if (!icd) {
-		out[used] = (cl_name_version){ .version = CL_MAKE_VERSION(1, 0, 0) };
+		out[used] = (cl_name_version){.version = CL_MAKE_VERSION(1, 0, 0)};
 		strcpy(out[used++].name, "cl_khr_icd");
 	}
 	value->at = value->heap = out;

@@ -5,9 +5,10 @@
 #include <string.h>
 
 /* What of the application's memory a region of the image takes. */
-static struct pl_cl_box image_box(const struct pl_cl_mem *mem, const size_t *region, size_t row_pitch, size_t slice_pitch)
+static struct pl_cl_box image_box(const struct pl_cl_mem *mem, const size_t *region, size_t row_pitch,
+				  size_t slice_pitch)
 {
-	struct pl_cl_box box = { .row_bytes = region[0] * mem->pixel_bytes, .rows = region[1], .slices = region[2] };
+	struct pl_cl_box box = {.row_bytes = region[0] * mem->pixel_bytes, .rows = region[1], .slices = region[2]};
 
 	box.row_pitch = row_pitch ? row_pitch : box.row_bytes;
 	box.slice_pitch = slice_pitch ? slice_pitch : box.row_pitch * box.rows;
@@ -60,7 +61,8 @@ bool pl_cl_image_region_plain(const struct pl_cl_mem *mem, const size_t *origin,
 }
 
 static bool image_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem, const size_t *origin,
-			const size_t *region, size_t row_pitch, size_t slice_pitch, const void *ptr, cl_mem_flags forbidden)
+			const size_t *region, size_t row_pitch, size_t slice_pitch, const void *ptr,
+			cl_mem_flags forbidden)
 {
 	const struct pl_cl_device_facts *facts = pl_cl_device_facts(command->queue->device);
 	size_t row, limit = (size_t)1 << 40;
@@ -93,9 +95,9 @@ cl_int pl_cl_stub_clEnqueueReadImage(cl_command_queue command_queue, cl_mem imag
 				     cl_event *event)
 {
 	struct pl_cl_mem *mem = pl_cl_get(image, PL_CL_KIND_mem);
-	struct pl_cl_landing landing = { .to = NULL };
-	struct pl_cl_clEnqueueReadImage_args args = { .has_ptr = ptr != NULL, .row_pitch = row_pitch,
-						       .slice_pitch = slice_pitch };
+	struct pl_cl_landing landing = {.to = NULL};
+	struct pl_cl_clEnqueueReadImage_args args = {
+		.has_ptr = ptr != NULL, .row_pitch = row_pitch, .slice_pitch = slice_pitch};
 	struct pl_cl_clEnqueueReadImage_reply got;
 	struct pl_cl_command command;
 	struct pl_reply reply;
@@ -153,9 +155,9 @@ cl_int pl_cl_stub_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem ima
 				      const cl_event *event_wait_list, cl_event *event)
 {
 	struct pl_cl_mem *mem = pl_cl_get(image, PL_CL_KIND_mem);
-	struct pl_cl_clEnqueueWriteImage_args args = { .has_ptr = ptr != NULL, .row_pitch = input_row_pitch,
-							.slice_pitch = input_slice_pitch };
-	struct pl_cl_box box = { 0 };
+	struct pl_cl_clEnqueueWriteImage_args args = {
+		.has_ptr = ptr != NULL, .row_pitch = input_row_pitch, .slice_pitch = input_slice_pitch};
+	struct pl_cl_box box = {0};
 	struct pl_cl_command command;
 	struct pl_cl_load load;
 	struct pl_reply reply;
@@ -188,8 +190,8 @@ cl_int pl_cl_stub_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem ima
 		args.data = load.bulk;
 		args.waits = command.ids.list;
 		args.event = command.event_id;
-		r = asked ? PL_CL_ASK_LOAD(command.session, clEnqueueWriteImage, &args, &load, &reply) :
-			    PL_CL_POST(command.session, clEnqueueWriteImage, &args);
+		r = asked ? PL_CL_ASK_LOAD(command.session, clEnqueueWriteImage, &args, &load, &reply)
+			  : PL_CL_POST(command.session, clEnqueueWriteImage, &args);
 	}
 	code = r ? pl_cl_fault(r) : asked ? pl_cl_queue_reply(command.queue, &reply) : CL_SUCCESS;
 	code = pl_cl_command_end(&command, code);

@@ -156,9 +156,10 @@ static cl_mem image_create(cl_context handle, const struct request *request, cl_
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
 	bool wants_ptr = request->flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR);
-	struct pl_cl_clCreateImage_args args = { .flags = request->flags, .legacy = request->legacy,
-						  .with_properties = request->with_properties,
-						  .has_host_ptr = request->host_ptr != NULL };
+	struct pl_cl_clCreateImage_args args = {.flags = request->flags,
+						.legacy = request->legacy,
+						.with_properties = request->with_properties,
+						.has_host_ptr = request->host_ptr != NULL};
 	uint64_t alloc_bytes_max, base_align_bytes;
 	struct pl_cl_mem *mem;
 	size_t bytes = 0;
@@ -172,7 +173,7 @@ static cl_mem image_create(cl_context handle, const struct request *request, cl_
 		return pl_cl_mem_made(NULL, CL_OUT_OF_HOST_MEMORY, errcode_ret);
 	args.context = context->object.id;
 	args.mem = mem->object.id;
-	args.properties = (struct pl_u64s){ request->properties, pl_cl_mem_properties_count(request->properties) };
+	args.properties = (struct pl_u64s){request->properties, pl_cl_mem_properties_count(request->properties)};
 	if (request->format) {
 		args.has_format = 1;
 		args.channel_order = request->format->image_channel_order;
@@ -202,8 +203,11 @@ static cl_mem image_create(cl_context handle, const struct request *request, cl_
 cl_mem pl_cl_stub_clCreateImage(cl_context context, cl_mem_flags flags, const cl_image_format *image_format,
 				const cl_image_desc *image_desc, void *host_ptr, cl_int *errcode_ret)
 {
-	struct request request = { .op = PL_CL_OP_clCreateImage, .flags = flags, .format = image_format,
-				   .desc = image_desc, .host_ptr = host_ptr };
+	struct request request = {.op = PL_CL_OP_clCreateImage,
+				  .flags = flags,
+				  .format = image_format,
+				  .desc = image_desc,
+				  .host_ptr = host_ptr};
 
 	return image_create(context, &request, errcode_ret);
 }
@@ -212,9 +216,13 @@ cl_mem pl_cl_stub_clCreateImageWithProperties(cl_context context, const cl_mem_p
 					      cl_mem_flags flags, const cl_image_format *image_format,
 					      const cl_image_desc *image_desc, void *host_ptr, cl_int *errcode_ret)
 {
-	struct request request = { .op = PL_CL_OP_clCreateImageWithProperties, .with_properties = true,
-				   .properties = properties, .flags = flags, .format = image_format,
-				   .desc = image_desc, .host_ptr = host_ptr };
+	struct request request = {.op = PL_CL_OP_clCreateImageWithProperties,
+				  .with_properties = true,
+				  .properties = properties,
+				  .flags = flags,
+				  .format = image_format,
+				  .desc = image_desc,
+				  .host_ptr = host_ptr};
 
 	return image_create(context, &request, errcode_ret);
 }
@@ -223,10 +231,16 @@ cl_mem pl_cl_stub_clCreateImage2D(cl_context context, cl_mem_flags flags, const 
 				  size_t image_width, size_t image_height, size_t image_row_pitch, void *host_ptr,
 				  cl_int *errcode_ret)
 {
-	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = image_width,
-			       .image_height = image_height, .image_row_pitch = image_row_pitch };
-	struct request request = { .op = PL_CL_OP_clCreateImage2D, .legacy = 2, .flags = flags, .format = image_format,
-				   .desc = &desc, .host_ptr = host_ptr };
+	cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D,
+			      .image_width = image_width,
+			      .image_height = image_height,
+			      .image_row_pitch = image_row_pitch};
+	struct request request = {.op = PL_CL_OP_clCreateImage2D,
+				  .legacy = 2,
+				  .flags = flags,
+				  .format = image_format,
+				  .desc = &desc,
+				  .host_ptr = host_ptr};
 
 	return image_create(context, &request, errcode_ret);
 }
@@ -235,11 +249,18 @@ cl_mem pl_cl_stub_clCreateImage3D(cl_context context, cl_mem_flags flags, const 
 				  size_t image_width, size_t image_height, size_t image_depth, size_t image_row_pitch,
 				  size_t image_slice_pitch, void *host_ptr, cl_int *errcode_ret)
 {
-	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE3D, .image_width = image_width,
-			       .image_height = image_height, .image_depth = image_depth,
-			       .image_row_pitch = image_row_pitch, .image_slice_pitch = image_slice_pitch };
-	struct request request = { .op = PL_CL_OP_clCreateImage3D, .legacy = 3, .flags = flags, .format = image_format,
-				   .desc = &desc, .host_ptr = host_ptr };
+	cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE3D,
+			      .image_width = image_width,
+			      .image_height = image_height,
+			      .image_depth = image_depth,
+			      .image_row_pitch = image_row_pitch,
+			      .image_slice_pitch = image_slice_pitch};
+	struct request request = {.op = PL_CL_OP_clCreateImage3D,
+				  .legacy = 3,
+				  .flags = flags,
+				  .format = image_format,
+				  .desc = &desc,
+				  .host_ptr = host_ptr};
 
 	return image_create(context, &request, errcode_ret);
 }

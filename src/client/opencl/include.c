@@ -3,8 +3,8 @@
  * compiler would: beside the file that includes it, in the -I directories, in the working directory; what is found is
  * taken along, and what it includes.  A name that a macro makes is not seen.
  *
- * Layout: repeated { u64 path bytes, path, u64 content bytes, content }, each padded to 8; the first path is "." and its
- * content the working directory.  docs/protocol.md
+ * Layout: repeated { u64 path bytes, path, u64 content bytes, content }, each padded to 8; the first path is "." and
+ * its content the working directory.  docs/protocol.md
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -19,9 +19,9 @@
 #include "base/err.h"
 #include "client/opencl/types.h"
 
-#define FILES_MAX      8192u      /* limit: headers of one build */
+#define FILES_MAX      8192u	   /* limit: headers of one build */
 #define FILE_BYTES_MAX (16u << 20) /* limit: of one header */
-#define DIRS_MAX       256u       /* limit: -I options */
+#define DIRS_MAX       256u	   /* limit: -I options */
 
 struct search {
 	struct pl_cl_files *files;
@@ -30,7 +30,7 @@ struct search {
 	uint32_t dirs_count;
 	char **seen;
 	uint32_t seen_count, seen_room;
-	uint32_t next;      /* of seen: not looked through yet */
+	uint32_t next; /* of seen: not looked through yet */
 	int fault;
 };
 
@@ -256,7 +256,7 @@ static void search_fini(struct search *search)
 int pl_cl_files_collect(struct pl_cl_files *files, const char *options, const struct pl_cl_program *program,
 			struct pl_cl_program *const *headers, uint32_t headers_count)
 {
-	struct search search = { .files = files };
+	struct search search = {.files = files};
 	bool any = program->source;
 	int r;
 

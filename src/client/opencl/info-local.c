@@ -118,32 +118,48 @@ static int queue_answer(struct pl_cl_queue *queue, cl_uint param, struct pl_cl_v
 	}
 }
 
-/* Drivers tell of sub-devices as themselves, or as the devices that they are parts of: the count says which. */
-static int program_devices(struct pl_cl_program *program, struct pl_cl_value *value)
+static struct pl_cl_device *device_with_id(struct pl_cl_device *const *devices, uint32_t count, uint64_t id)
 {
-	struct pl_cl_device **roots;
-	uint32_t count = 0;
-
-	if (pl_cl_program_devices_count(program) == program->devices_count)
-		return value_devices(value, program->devices, program->devices_count);
-	roots = calloc(program->devices_count + 1, sizeof(*roots));
-	if (!roots)
-		return CL_OUT_OF_HOST_MEMORY;
-	for (uint32_t i = 0; i < program->devices_count; i++) {
-		struct pl_cl_device *root = program->devices[i];
-		uint32_t j = 0;
-		while (root->parent)
-			root = root->parent;
-		while (j < count && roots[j] != root)
-			j++;
-		if (j == count)
-			roots[count++] = root;
-	}
-	value->heap = roots;
-	return value_devices(value, roots, count);
+	for (uint32_t i = 0; i < count; i++)
+		for (struct pl_cl_device *device = devices[i]; device; device = device->parent)
+			if (device->object.id == id)
+				return device;
+	return NULL;
 }
 
-static int program_answer(struct pl_cl_program *program, cl_uint param, size_t size, void *to, struct pl_cl_value *value)
+/* Drivers tell of sub-devices as themselves, or as the devices that they are parts of: theirs is the answer. */
+static int program_devices(struct pl_cl_program *program, struct pl_cl_value *value)
+{
+	struct pl_cl_context *context = program->context;
+	bool parts = false;
+	const void *at;
+	size_t bytes;
+	uint64_t *ids;
+	void *heap;
+	cl_int code;
+
+	for (uint32_t i = 0; i < program->devices_count; i++)
+		parts |= program->devices[i]->parent != NULL;
+	if (!parts)
+		return value_devices(value, program->devices, program->devices_count);
+	code = pl_cl_info_fetch(PL_CL_OP_clGetProgramInfo, PL_CL_INFO_program, &program->object, CL_PROGRAM_DEVICES,
+				&at, &bytes, &heap);
+	if (code)
+		return code;
+	ids = value->heap = heap; /* never cached, so it is ours; a handle takes the place of its id */
+	for (size_t i = 0; ids && i < bytes / sizeof(*ids); i++) {
+		struct pl_cl_device *device = device_with_id(program->devices, program->devices_count, ids[i]);
+		if (!device)
+			device = device_with_id(context->devices, context->devices_count, ids[i]);
+		ids[i] = (uintptr_t)device;
+	}
+	value->at = ids;
+	value->bytes = ids ? bytes : 0;
+	return 1;
+}
+
+static int program_answer(struct pl_cl_program *program, cl_uint param, size_t size, void *to,
+			  struct pl_cl_value *value)
 {
 	switch (param) {
 	case CL_PROGRAM_CONTEXT:

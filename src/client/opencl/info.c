@@ -53,7 +53,7 @@ void pl_cl_info_store(struct pl_cl_object *object, uint16_t op, uint64_t second,
 
 	if (!answer)
 		return;
-	*answer = (struct info_answer){ .second = second, .op = op, .index = index, .param = param, .bytes = bytes };
+	*answer = (struct info_answer){.second = second, .op = op, .index = index, .param = param, .bytes = bytes};
 	if (bytes)
 		memcpy(answer->value, value, bytes);
 	pl_cl_lock(&object->lock);
@@ -133,7 +133,7 @@ cl_int pl_cl_info_fetch(uint16_t op, enum pl_cl_info_kind info, struct pl_cl_obj
 {
 	const struct info_answer *answer = answer_find(object, op, 0, 0, param);
 	struct pl_session *session = pl_cl_session(object);
-	struct pl_cl_plInfo_args args = { .function = op, .param = param, .object = object->id };
+	struct pl_cl_plInfo_args args = {.function = op, .param = param, .object = object->id};
 	struct pl_cl_plInfo_reply got;
 	struct pl_reply reply;
 	const void *at = NULL;
@@ -172,7 +172,7 @@ cl_int pl_cl_info_fetch(uint16_t op, enum pl_cl_info_kind info, struct pl_cl_obj
 static cl_int info_local(enum pl_cl_info_kind info, struct pl_cl_object *object, const void *second, cl_uint param,
 			 size_t size, void *value, size_t *size_ret, bool *answered)
 {
-	struct pl_cl_value got = { 0 };
+	struct pl_cl_value got = {0};
 	int r = pl_cl_info_local(info, object, second, param, size, value, &got);
 	cl_int code = r;
 
@@ -227,8 +227,9 @@ cl_int pl_cl_info(uint16_t op, enum pl_cl_info_kind info, const void *handle, co
 	if (!session)
 		return pl_cl_invalid(kind);
 	if (rule.how == PL_CL_INFO_REFS) {
-		cl_uint refs = kind == PL_CL_KIND_device && !((struct pl_cl_device *)object)->parent ?
-				       1 : (cl_uint)atomic_load(&object->refs);
+		cl_uint refs = kind == PL_CL_KIND_device && !((struct pl_cl_device *)object)->parent
+				       ? 1
+				       : (cl_uint)atomic_load(&object->refs);
 		return pl_cl_value_give(&refs, sizeof(refs), size, value, size_ret);
 	}
 	if (rule.how == PL_CL_INFO_LOCAL || rule.how == PL_CL_INFO_HANDLE || rule.how == PL_CL_INFO_HANDLES) {
@@ -244,7 +245,7 @@ cl_int pl_cl_info(uint16_t op, enum pl_cl_info_kind info, const void *handle, co
 		.index = index,
 		.has_value = value != NULL,
 		.size = size,
-		.input = { input, input ? input_bytes : 0 },
+		.input = {input, input ? input_bytes : 0},
 	};
 	if (!input_bytes && (!second || args.second) && info_cached(info, param)) {
 		if (kind == PL_CL_KIND_device)

@@ -9,7 +9,7 @@
 #include "client/opencl/call.h"
 #include "client/opencl/kernels.h"
 
-#define RECORD_BYTES 24u /* of an argument's record, without its value */
+#define RECORD_BYTES 24u  /* of an argument's record, without its value */
 #define PENDING_ROOM 256u /* bytes kept for records at first */
 
 void pl_cl_kernel_fini(struct pl_cl_object *object)
@@ -53,8 +53,8 @@ static struct pl_cl_kernel *kernel_new(struct pl_cl_program *program)
 cl_kernel pl_cl_stub_clCreateKernel(cl_program handle, const char *kernel_name, cl_int *errcode_ret)
 {
 	struct pl_cl_program *program = pl_cl_get(handle, PL_CL_KIND_program);
-	struct pl_cl_clCreateKernel_args args = { .has_name = kernel_name != NULL,
-						   .kernel_name = kernel_name ? kernel_name : "" };
+	struct pl_cl_clCreateKernel_args args = {.has_name = kernel_name != NULL,
+						 .kernel_name = kernel_name ? kernel_name : ""};
 	struct pl_cl_kernels *kernels;
 	struct pl_cl_kernel *kernel;
 	struct pl_cl_desc *desc;
@@ -108,8 +108,8 @@ cl_int pl_cl_stub_clCreateKernelsInProgram(cl_program handle, cl_uint num_kernel
 					   cl_uint *num_kernels_ret)
 {
 	struct pl_cl_program *program = pl_cl_get(handle, PL_CL_KIND_program);
-	struct pl_cl_clCreateKernelsInProgram_args args = { .has_kernels = list != NULL };
-	struct pl_cl_clCreateKernelsInProgram_reply got = { 0 };
+	struct pl_cl_clCreateKernelsInProgram_args args = {.has_kernels = list != NULL};
+	struct pl_cl_clCreateKernelsInProgram_reply got = {0};
 	struct pl_cl_kernels *kernels;
 	struct pl_reply reply;
 	uint64_t *ids;
@@ -134,7 +134,7 @@ cl_int pl_cl_stub_clCreateKernelsInProgram(cl_program handle, cl_uint num_kernel
 	}
 	if (ids) {
 		args.program = program->object.id;
-		args.kernels = (struct pl_u64s){ ids, room };
+		args.kernels = (struct pl_u64s){ids, room};
 		int r = PL_CL_ASK(program->object.session, clCreateKernelsInProgram, &args, &reply);
 		code = r ? pl_cl_fault(r) : reply.status;
 	} else {
@@ -177,12 +177,12 @@ static bool pending_room(struct pl_cl_kernel *kernel, uint32_t bytes)
 	return true;
 }
 
-bool pl_cl_kernel_arg_put(struct pl_cl_kernel *kernel, cl_uint index, enum pl_cl_arg_kind kind, uint64_t size, uint64_t id,
-			  const void *value, uint32_t value_bytes)
+bool pl_cl_kernel_arg_put(struct pl_cl_kernel *kernel, cl_uint index, enum pl_cl_arg_kind kind, uint64_t size,
+			  uint64_t id, const void *value, uint32_t value_bytes)
 {
 	struct pl_cl_arg *arg = &kernel->args[index];
 	uint32_t bytes = RECORD_BYTES + (uint32_t)PL_WIRE_PAD(value_bytes);
-	uint32_t words[2] = { index, (uint32_t)kind };
+	uint32_t words[2] = {index, (uint32_t)kind};
 	uint8_t *at;
 
 	if (arg->turn != kernel->turn || arg->record_bytes != bytes) {
@@ -298,7 +298,7 @@ static void arg_value(struct pl_cl_clSetKernelArg_args *args, const void *value,
 	if (param_size && bytes > param_size)
 		bytes = param_size;
 	args->kind = PL_CL_ARG_BYTES;
-	args->value = (struct pl_bytes){ value, bytes };
+	args->value = (struct pl_bytes){value, bytes};
 }
 
 /* The driver took it: what that says of the parameter. */
@@ -316,8 +316,9 @@ static void arg_learn(struct pl_cl_param *param, const struct pl_cl_clSetKernelA
 	if (args->kind == PL_CL_ARG_MEM && args->id) {
 		struct pl_cl_mem *mem = handle_of(value);
 		if (unknown)
-			param->kind = mem->type == CL_MEM_OBJECT_BUFFER ? PL_CL_PARAM_MEM :
-				      mem->type == CL_MEM_OBJECT_PIPE ? PL_CL_PARAM_PIPE : PL_CL_PARAM_IMAGE;
+			param->kind = mem->type == CL_MEM_OBJECT_BUFFER ? PL_CL_PARAM_MEM
+				      : mem->type == CL_MEM_OBJECT_PIPE ? PL_CL_PARAM_PIPE
+									: PL_CL_PARAM_IMAGE;
 		if (param->kind == PL_CL_PARAM_IMAGE)
 			atomic_fetch_or(&param->images_taken, image_bit(mem));
 	}
@@ -325,10 +326,10 @@ static void arg_learn(struct pl_cl_param *param, const struct pl_cl_clSetKernelA
 
 static cl_int arg_ask(struct pl_cl_kernel *kernel, cl_uint index, size_t size, const void *value)
 {
-	struct pl_cl_param *param = kernel->desc && index < kernel->desc->params_count ? &kernel->desc->params[index] :
-											  NULL;
-	struct pl_cl_clSetKernelArg_args args = { .kernel = kernel->object.id, .index = index, .size = size,
-						   .kind = PL_CL_ARG_NULL };
+	struct pl_cl_param *param =
+		kernel->desc && index < kernel->desc->params_count ? &kernel->desc->params[index] : NULL;
+	struct pl_cl_clSetKernelArg_args args = {
+		.kernel = kernel->object.id, .index = index, .size = size, .kind = PL_CL_ARG_NULL};
 	bool handle_sized = value && size == sizeof(cl_mem);
 	struct pl_cl_object *guess;
 	cl_int code;
@@ -419,15 +420,18 @@ cl_int pl_cl_stub_clSetKernelArg(cl_kernel handle, cl_uint arg_index, size_t arg
 		}
 		mem = mem_of(kernel, value);
 		if (mem && mem->type == CL_MEM_OBJECT_BUFFER)
-			done = pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_MEM, arg_size, mem->object.id, NULL, 0);
+			done = pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_MEM, arg_size, mem->object.id, NULL,
+						    0);
 		break;
 	case PL_CL_PARAM_IMAGE:
 		mem = value && arg_size == sizeof(cl_mem) && handle_of(value) ? mem_of(kernel, value) : NULL;
 		if (mem && (param->images_taken & image_bit(mem)))
-			done = pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_MEM, arg_size, mem->object.id, NULL, 0);
+			done = pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_MEM, arg_size, mem->object.id, NULL,
+						    0);
 		break;
 	case PL_CL_PARAM_SAMPLER:
-		sampler = value && arg_size == sizeof(cl_sampler) ? pl_cl_get(handle_of(value), PL_CL_KIND_sampler) : NULL;
+		sampler = value && arg_size == sizeof(cl_sampler) ? pl_cl_get(handle_of(value), PL_CL_KIND_sampler)
+								  : NULL;
 		if (sampler && sampler->context == kernel->program->context)
 			done = pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_SAMPLER, arg_size, sampler->object.id,
 						    NULL, 0);
@@ -455,14 +459,14 @@ cl_kernel pl_cl_stub_clCloneKernel(cl_kernel handle, cl_int *errcode_ret)
 		return NULL;
 	}
 	kernel = kernel_new(source->program);
-	if (!kernel || !kernel_describe(kernel, source->kernels ? pl_cl_kernels_ref(source->kernels) : NULL,
-					source->desc)) {
+	if (!kernel ||
+	    !kernel_describe(kernel, source->kernels ? pl_cl_kernels_ref(source->kernels) : NULL, source->desc)) {
 		pl_cl_object_drop(kernel);
 		pl_cl_code_set(errcode_ret, CL_OUT_OF_HOST_MEMORY);
 		return NULL;
 	}
 	args.source_kernel = source->object.id;
-	args.args = (struct pl_bytes){ source->pending, source->pending_bytes };
+	args.args = (struct pl_bytes){source->pending, source->pending_bytes};
 	args.kernel = kernel->object.id;
 	pl_cl_lock(&source->object.lock);
 	PL_CL_SEND(source->object.session, clCloneKernel, &args, false, code);

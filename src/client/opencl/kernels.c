@@ -87,7 +87,7 @@ static int desc_parse(struct pl_dec *dec, struct pl_cl_desc *desc)
 /* Takes over blob. */
 static struct pl_cl_kernels *kernels_parse(void *blob, uint64_t bytes)
 {
-	struct pl_dec dec = { .at = blob, .end = (const uint8_t *)blob + bytes };
+	struct pl_dec dec = {.at = blob, .end = (const uint8_t *)blob + bytes};
 	struct pl_cl_kernels *kernels = calloc(1, sizeof(*kernels));
 	uint64_t count = pl_dec_u64(&dec);
 	int r = 0;
@@ -113,7 +113,7 @@ static struct pl_cl_kernels *kernels_parse(void *blob, uint64_t bytes)
 
 static struct pl_cl_kernels *kernels_ask(struct pl_cl_program *program)
 {
-	struct pl_cl_plProgramKernels_args args = { .program = program->object.id };
+	struct pl_cl_plProgramKernels_args args = {.program = program->object.id};
 	struct pl_cl_plProgramKernels_reply got;
 	struct pl_reply reply;
 	const void *at;

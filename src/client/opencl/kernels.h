@@ -5,16 +5,16 @@
 #include "client/opencl/types.h"
 
 struct pl_cl_param {
-	_Atomic uint8_t kind;         /* enum pl_cl_param_kind; UNKNOWN until the driver took something */
-	uint64_t size;                /* of a value; 0 = unknown */
-	_Atomic uint64_t size_taken;  /* the driver accepted this one when it was asked */
+	_Atomic uint8_t kind;	       /* enum pl_cl_param_kind; UNKNOWN until the driver took something */
+	uint64_t size;		       /* of a value; 0 = unknown */
+	_Atomic uint64_t size_taken;   /* the driver accepted this one when it was asked */
 	_Atomic uint32_t images_taken; /* kinds of images that it accepted: bits of image_bit() */
 };
 
 struct pl_cl_desc_device {
 	uint64_t id;
 	uint64_t group_items_max;
-	uint64_t compile_group[3];    /* reqd_work_group_size; zeros = none */
+	uint64_t compile_group[3]; /* reqd_work_group_size; zeros = none */
 	uint64_t local_bytes, private_bytes;
 };
 
@@ -30,7 +30,7 @@ struct pl_cl_kernels {
 	_Atomic uint32_t refs;
 	uint32_t count;
 	struct pl_cl_desc *descs;
-	void *blob;                   /* the names lie in it */
+	void *blob; /* the names lie in it */
 };
 
 struct pl_cl_kernels *pl_cl_kernels_ref(struct pl_cl_kernels *kernels);

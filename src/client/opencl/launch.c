@@ -57,15 +57,15 @@ static void shape_keep(struct pl_cl_kernel *kernel, struct pl_cl_device *device,
 		return;
 	pl_cl_lock(&kernel->object.lock);
 	shape = &kernel->shapes[kernel->shapes_next++ % PL_CL_SHAPES];
-	*shape = (struct pl_cl_shape){ .device = device, .dims = dims, .has_local = local != NULL };
+	*shape = (struct pl_cl_shape){.device = device, .dims = dims, .has_local = local != NULL};
 	memcpy(shape->global, global, dims * sizeof(*global));
 	if (local)
 		memcpy(shape->local, local, dims * sizeof(*local));
 	pl_cl_unlock(&kernel->object.lock);
 }
 
-static bool sizes_plain(const struct pl_cl_queue *queue, struct pl_cl_kernel *kernel, cl_uint dims, const size_t *offset,
-			const size_t *global, const size_t *local)
+static bool sizes_plain(const struct pl_cl_queue *queue, struct pl_cl_kernel *kernel, cl_uint dims,
+			const size_t *offset, const size_t *global, const size_t *local)
 {
 	const struct pl_cl_device_facts *facts = pl_cl_device_facts(queue->device);
 	const struct pl_cl_desc_device *device = pl_cl_desc_device(kernel->desc, queue->device);
@@ -88,10 +88,12 @@ static bool sizes_plain_again(const struct pl_cl_queue *queue, struct pl_cl_kern
 {
 	struct pl_cl_shape *last = &kernel->plain;
 
-	if (last->device == queue->device && last->dims == dims && last->has_local == (local != NULL) && !offset && global) {
+	if (last->device == queue->device && last->dims == dims && last->has_local == (local != NULL) && !offset &&
+	    global) {
 		cl_uint same = 0;
 
-		while (same < dims && last->global[same] == global[same] && (!local || last->local[same] == local[same]))
+		while (same < dims && last->global[same] == global[same] &&
+		       (!local || last->local[same] == local[same]))
 			same++;
 		if (same == dims)
 			return true;
@@ -136,7 +138,8 @@ cl_int pl_cl_stub_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kern
 	if (code)
 		return code;
 	plain = kernel && kernel_plain(command.queue, kernel) &&
-		sizes_plain_again(command.queue, kernel, work_dim, global_work_offset, global_work_size, local_work_size) &&
+		sizes_plain_again(command.queue, kernel, work_dim, global_work_offset, global_work_size,
+				  local_work_size) &&
 		waits_plain(command_queue, num_events_in_wait_list, event_wait_list);
 	code = pl_cl_command_start(&command);
 	if (code)
@@ -145,21 +148,21 @@ cl_int pl_cl_stub_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kern
 	args.work_dim = work_dim;
 	args.given = (global_work_offset ? PL_CL_GIVEN_OFFSET : 0u) | (global_work_size ? PL_CL_GIVEN_GLOBAL : 0u) |
 		     (local_work_size ? PL_CL_GIVEN_LOCAL : 0u);
-	args.offset = (struct pl_u64s){ global_work_offset, global_work_offset ? dims : 0 };
-	args.global = (struct pl_u64s){ global_work_size, global_work_size ? dims : 0 };
-	args.local = (struct pl_u64s){ local_work_size, local_work_size ? dims : 0 };
+	args.offset = (struct pl_u64s){global_work_offset, global_work_offset ? dims : 0};
+	args.global = (struct pl_u64s){global_work_size, global_work_size ? dims : 0};
+	args.local = (struct pl_u64s){local_work_size, local_work_size ? dims : 0};
 	args.waits = command.ids.list;
 	args.event = command.event_id;
 	if (!kernel) {
 		args.kernel = 0;
-		args.args = (struct pl_bytes){ NULL, 0 };
+		args.args = (struct pl_bytes){NULL, 0};
 		PL_CL_SEND(command.session, clEnqueueNDRangeKernel, &args, false, code);
 		return pl_cl_command_end(&command, code);
 	}
 	args.kernel = kernel->object.id;
 	/* Whoever launches next must not be before the arguments that this launch takes along. */
 	pl_cl_lock(&kernel->object.lock);
-	args.args = (struct pl_bytes){ kernel->pending, kernel->pending_bytes };
+	args.args = (struct pl_bytes){kernel->pending, kernel->pending_bytes};
 	PL_CL_SEND(command.session, clEnqueueNDRangeKernel, &args, plain, code);
 	if (!code)
 		pl_cl_kernel_sent(kernel);
@@ -174,7 +177,7 @@ cl_int pl_cl_stub_clEnqueueTask(cl_command_queue command_queue, cl_kernel handle
 {
 	static const size_t one = 1;
 	struct pl_cl_kernel *kernel = pl_cl_get(handle, PL_CL_KIND_kernel);
-	struct pl_cl_clEnqueueTask_args args = { 0 };
+	struct pl_cl_clEnqueueTask_args args = {0};
 	struct pl_cl_command command;
 	bool plain;
 	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueTask, command_queue, false,
@@ -197,7 +200,7 @@ cl_int pl_cl_stub_clEnqueueTask(cl_command_queue command_queue, cl_kernel handle
 	}
 	args.kernel = kernel->object.id;
 	pl_cl_lock(&kernel->object.lock);
-	args.args = (struct pl_bytes){ kernel->pending, kernel->pending_bytes };
+	args.args = (struct pl_bytes){kernel->pending, kernel->pending_bytes};
 	PL_CL_SEND(command.session, clEnqueueTask, &args, plain, code);
 	if (!code)
 		pl_cl_kernel_sent(kernel);
@@ -218,14 +221,15 @@ cl_int pl_cl_stub_clEnqueueNativeKernel(cl_command_queue command_queue, void (*u
 	return user_func ? CL_INVALID_OPERATION : CL_INVALID_VALUE;
 }
 
-cl_int pl_cl_stub_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue, cl_kernel handle, cl_uint work_dim,
-						       const size_t *global_work_offset, const size_t *global_work_size,
+cl_int pl_cl_stub_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue, cl_kernel handle,
+						       cl_uint work_dim, const size_t *global_work_offset,
+						       const size_t *global_work_size,
 						       size_t *suggested_local_work_size)
 {
 	struct pl_cl_queue *queue = pl_cl_get(command_queue, PL_CL_KIND_queue);
 	struct pl_cl_kernel *kernel = pl_cl_get(handle, PL_CL_KIND_kernel);
 	cl_uint dims = work_dim <= PL_CL_LIMIT_DIMS_MAX ? work_dim : 0;
-	struct pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_args args = { .work_dim = work_dim };
+	struct pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_args args = {.work_dim = work_dim};
 	struct pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_reply got;
 	struct pl_reply reply;
 	cl_int code;
@@ -239,10 +243,10 @@ cl_int pl_cl_stub_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_
 	args.kernel = pl_cl_id_at(queue->object.session, kernel, PL_CL_KIND_kernel);
 	args.given = (global_work_offset ? PL_CL_GIVEN_OFFSET : 0u) | (global_work_size ? PL_CL_GIVEN_GLOBAL : 0u) |
 		     (suggested_local_work_size ? PL_CL_GIVEN_LOCAL : 0u);
-	args.offset = (struct pl_u64s){ global_work_offset, global_work_offset ? dims : 0 };
-	args.global = (struct pl_u64s){ global_work_size, global_work_size ? dims : 0 };
+	args.offset = (struct pl_u64s){global_work_offset, global_work_offset ? dims : 0};
+	args.global = (struct pl_u64s){global_work_size, global_work_size ? dims : 0};
 	pl_cl_lock(&kernel->object.lock);
-	args.args = (struct pl_bytes){ kernel->pending, kernel->pending_bytes };
+	args.args = (struct pl_bytes){kernel->pending, kernel->pending_bytes};
 	r = PL_CL_ASK(queue->object.session, clGetKernelSuggestedLocalWorkSizeKHR, &args, &reply);
 	code = r ? pl_cl_fault(r) : reply.status;
 	if (!code)

@@ -14,10 +14,10 @@
 
 struct pl_cl_map {
 	struct pl_cl_map *next;
-	uint64_t number;       /* as the server knows it; 0 = it does not */
+	uint64_t number; /* as the server knows it; 0 = it does not */
 	uint8_t *ptr;
-	struct pl_cl_box box;  /* of ptr */
-	size_t offset;         /* buffers */
+	struct pl_cl_box box; /* of ptr */
+	size_t offset;	      /* buffers */
 	cl_map_flags flags;
 };
 
@@ -77,7 +77,8 @@ static uint8_t *shadow_get(struct pl_cl_mem *root, size_t bytes)
 		if (root->shadow_offset != PL_ARENA_NONE)
 			root->shadow = server->session->arena.base + root->shadow_offset;
 		else
-			root->shadow = aligned_alloc(SHADOW_ALIGN, (bytes + SHADOW_ALIGN - 1) & ~(size_t)(SHADOW_ALIGN - 1));
+			root->shadow =
+				aligned_alloc(SHADOW_ALIGN, (bytes + SHADOW_ALIGN - 1) & ~(size_t)(SHADOW_ALIGN - 1));
 	}
 	shadow = root->shadow;
 	pl_cl_unlock(&root->object.lock);
@@ -118,7 +119,7 @@ static cl_int copy_read(struct pl_cl_command *command, struct pl_cl_mem *mem, co
 {
 	struct pl_cl_clEnqueueReadBuffer_args args;
 	struct pl_cl_clEnqueueReadBuffer_reply got;
-	struct pl_cl_landing landing = { .to = map->ptr, .box = map->box };
+	struct pl_cl_landing landing = {.to = map->ptr, .box = map->box};
 	struct pl_reply reply;
 	cl_int code = pl_cl_command_start(command);
 	int r;
@@ -188,7 +189,7 @@ static bool map_direct(struct pl_cl_command *command, struct pl_cl_mem *mem, str
 
 static cl_int map_remote(struct pl_cl_command *command, struct pl_cl_mem *mem, struct pl_cl_map *map, bool plain)
 {
-	struct pl_cl_landing landing = { .to = map->ptr, .box = map->box, .mapped = true };
+	struct pl_cl_landing landing = {.to = map->ptr, .box = map->box, .mapped = true};
 	struct pl_cl_clEnqueueMapBuffer_args args;
 	struct pl_cl_clEnqueueMapBuffer_reply got;
 	struct pl_reply reply;
@@ -275,7 +276,7 @@ void *pl_cl_stub_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffe
 static struct pl_cl_box image_layout(const struct pl_cl_mem *mem)
 {
 	bool own = mem->host_ptr != NULL;
-	struct pl_cl_box box = { .row_bytes = mem->desc.image_width * mem->pixel_bytes, .rows = 1, .slices = 1 };
+	struct pl_cl_box box = {.row_bytes = mem->desc.image_width * mem->pixel_bytes, .rows = 1, .slices = 1};
 
 	box.row_pitch = own && mem->desc.image_row_pitch ? mem->desc.image_row_pitch : box.row_bytes;
 	switch (mem->type) {
@@ -321,15 +322,15 @@ static bool image_place(struct pl_cl_mem *mem, struct pl_cl_map *map, const size
 	if (!base)
 		return false;
 	map->ptr = base + origin[2] * whole.slice_pitch + origin[1] * whole.row_pitch + origin[0] * mem->pixel_bytes;
-	map->box = (struct pl_cl_box){ region[0] * mem->pixel_bytes, region[1], region[2], whole.row_pitch,
-				       whole.slice_pitch };
+	map->box = (struct pl_cl_box){region[0] * mem->pixel_bytes, region[1], region[2], whole.row_pitch,
+				      whole.slice_pitch};
 	return true;
 }
 
 static cl_int image_map_send(struct pl_cl_command *command, struct pl_cl_mem *mem, struct pl_cl_map *map,
 			     struct pl_cl_clEnqueueMapImage_args *args, bool plain)
 {
-	struct pl_cl_landing landing = { .to = map->ptr, .box = map->box, .mapped = true };
+	struct pl_cl_landing landing = {.to = map->ptr, .box = map->box, .mapped = true};
 	struct pl_cl_clEnqueueMapImage_reply got;
 	struct pl_reply reply;
 	cl_int code = pl_cl_command_start(command);
@@ -375,7 +376,7 @@ void *pl_cl_stub_clEnqueueMapImage(cl_command_queue command_queue, cl_mem image,
 				   const cl_event *event_wait_list, cl_event *event, cl_int *errcode_ret)
 {
 	struct pl_cl_mem *mem = pl_cl_get(image, PL_CL_KIND_mem);
-	struct pl_cl_clEnqueueMapImage_args args = { 0 };
+	struct pl_cl_clEnqueueMapImage_args args = {0};
 	struct pl_cl_command command;
 	struct pl_cl_map *map;
 	bool inside, plain;
@@ -410,9 +411,9 @@ void *pl_cl_stub_clEnqueueMapImage(cl_command_queue command_queue, cl_mem image,
 	if (image_row_pitch)
 		*image_row_pitch = map->box.row_pitch;
 	if (image_slice_pitch)
-		*image_slice_pitch = !mem || !image_sliced(mem) ? 0 :
-				     mem->type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? map->box.row_pitch :
-										 map->box.slice_pitch;
+		*image_slice_pitch = !mem || !image_sliced(mem)			? 0
+				     : mem->type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? map->box.row_pitch
+										: map->box.slice_pitch;
 	map_add(mem, map);
 	return map->ptr;
 }
@@ -449,7 +450,8 @@ static cl_int copy_write(struct pl_cl_command *command, struct pl_cl_mem *mem, c
 }
 
 /* Of a map that the server does not know. */
-static cl_int unmap_direct(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct pl_cl_map *map, bool plain)
+static cl_int unmap_direct(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct pl_cl_map *map,
+			   bool plain)
 {
 	bool drain = has_copy(mem) && (map->flags & MAP_WRITES);
 	cl_int code;
@@ -466,7 +468,8 @@ static cl_int unmap_direct(struct pl_cl_command *command, struct pl_cl_mem *mem,
 	return pl_cl_command_marker(command, true);
 }
 
-static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct pl_cl_map *map, bool plain)
+static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct pl_cl_map *map,
+			   bool plain)
 {
 	struct pl_cl_clEnqueueUnmapMemObject_args args;
 	struct pl_cl_load load;
@@ -477,8 +480,8 @@ static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem,
 
 	if (code)
 		return code;
-	r = pl_cl_load_start(&load, command->session, writes ? map->ptr : NULL, map ? &map->box : &(struct pl_cl_box){ 0 },
-			     false);
+	r = pl_cl_load_start(&load, command->session, writes ? map->ptr : NULL,
+			     map ? &map->box : &(struct pl_cl_box){0}, false);
 	if (!r) {
 		args = (struct pl_cl_clEnqueueUnmapMemObject_args){
 			.queue = command->queue->object.id,
@@ -488,8 +491,8 @@ static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem,
 			.waits = command->ids.list,
 			.event = command->event_id,
 		};
-		r = plain ? PL_CL_POST(command->session, clEnqueueUnmapMemObject, &args) :
-			    PL_CL_ASK(command->session, clEnqueueUnmapMemObject, &args, &reply);
+		r = plain ? PL_CL_POST(command->session, clEnqueueUnmapMemObject, &args)
+			  : PL_CL_ASK(command->session, clEnqueueUnmapMemObject, &args, &reply);
 	}
 	code = r ? pl_cl_fault(r) : plain ? CL_SUCCESS : pl_cl_queue_reply(command->queue, &reply);
 	code = pl_cl_command_end(command, code);

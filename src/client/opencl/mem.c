@@ -7,7 +7,7 @@
 #include "client/opencl/check.h"
 #include "client/opencl/types.h"
 
-#define ASK_BYTES (64u << 20) /* larger ones are asked for: whether there is room for them is told at once */
+#define ASK_BYTES    (64u << 20) /* larger ones are asked for: whether there is room for them is told at once */
 
 #define FLAGS_ACCESS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
 #define FLAGS_HOST   (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
@@ -65,7 +65,7 @@ cl_mem pl_cl_mem_made(struct pl_cl_mem *mem, cl_int code, cl_int *errcode_ret)
 
 bool pl_cl_mem_confirm(struct pl_cl_mem *mem)
 {
-	struct pl_cl_plContextStore_args args = { .context = mem->context->object.id };
+	struct pl_cl_plContextStore_args args = {.context = mem->context->object.id};
 	uint64_t fence = mem->object.session->ticket;
 	struct pl_reply reply;
 
@@ -91,7 +91,7 @@ static void mem_fail(void *thing, void *arg)
 
 void pl_cl_mem_failed(struct pl_cl_server *server, uint64_t id, cl_int code)
 {
-	struct failure failure = { id, code };
+	struct failure failure = {id, code};
 
 	pl_cl_table_each(&server->handles, PL_CL_ENTRY_HANDLE, mem_fail, &failure);
 }
@@ -144,8 +144,8 @@ bool pl_cl_mem_keep(struct pl_cl_mem *mem)
 	/* Once it is in the table it may be gone at any moment: the session can be lost. */
 	struct pl_cl_table *tokens = &mem->object.server->tokens;
 	struct pl_session *session = mem->object.session;
-	struct pl_cl_plMemWatch_args watch = { .mem = mem->object.id };
-	struct pl_cl_plRelease_args release = { .kind = PL_CL_KIND_mem, .id = mem->object.id };
+	struct pl_cl_plMemWatch_args watch = {.mem = mem->object.id};
+	struct pl_cl_plRelease_args release = {.kind = PL_CL_KIND_mem, .id = mem->object.id};
 	cl_int code;
 
 	if (!mem->destroyed || !pl_cl_table_put(tokens, watch.mem, PL_CL_ENTRY_MEM, mem))
@@ -202,21 +202,13 @@ static int buffer_place(struct pl_cl_mem *mem, bool plain, const void *host_ptr,
 	return 0;
 }
 
-/* Shared virtual memory, but more than there is of it: the server knows what its driver says to that. */
-static bool svm_beyond(struct pl_cl_context *context, const void *ptr, size_t size)
-{
-	uint64_t store;
-
-	return pl_cl_svm_find(context, ptr, 1, &store) && !pl_cl_svm_find(context, ptr, size, &store);
-}
-
 static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_mem_properties *properties,
 			    cl_mem_flags flags, size_t size, void *host_ptr, cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreateBuffer_args args = { .flags = flags, .size = size, .with_properties = with_properties,
-						   .has_host_ptr = host_ptr != NULL };
-	uint64_t alloc_bytes_max, base_align_bytes;
+	struct pl_cl_clCreateBuffer_args args = {
+		.flags = flags, .size = size, .with_properties = with_properties, .has_host_ptr = host_ptr != NULL};
+	uint64_t alloc_bytes_max, base_align_bytes, more = 0;
 	struct pl_cl_mem *mem;
 	bool plain, readable, beyond;
 	cl_int code;
@@ -232,16 +224,18 @@ static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_me
 	plain = pl_cl_mem_flags_plain(flags, host_ptr != NULL) && size && size <= alloc_bytes_max &&
 		(!properties || !*properties);
 	readable = host_ptr && (flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR)) && size <= alloc_bytes_max;
-	beyond = plain && (flags & CL_MEM_USE_HOST_PTR) && svm_beyond(context, host_ptr, size);
+	beyond = plain && (flags & CL_MEM_USE_HOST_PTR) && pl_cl_svm_beyond(context, host_ptr, size, &more);
 	mem->size = size;
 	mem->host_ptr = flags & CL_MEM_USE_HOST_PTR ? host_ptr : NULL;
 	args.context = context->object.id;
-	args.properties = (struct pl_u64s){ properties, pl_cl_mem_properties_count(properties) };
+	args.properties = (struct pl_u64s){properties, pl_cl_mem_properties_count(properties)};
 	args.mem = mem->object.id;
 	r = beyond ? 0 : buffer_place(mem, plain, readable ? host_ptr : NULL, &args.data);
 	args.store = mem->store;
-	if (mem->svm || beyond) { /* the device has to use it at its address */
+	if (mem->svm ||
+	    beyond) { /* the device has to use it at its address; its driver says when there is too little */
 		args.has_host_ptr = PL_CL_HOST_PTR_SVM;
+		args.size += beyond ? more : 0;
 		args.store = (uintptr_t)host_ptr;
 	}
 	if (r) {
@@ -249,8 +243,8 @@ static cl_mem buffer_create(bool with_properties, cl_context handle, const cl_me
 	} else {
 		plain = plain && !beyond && size <= ASK_BYTES && memory_fits(mem, size);
 		if (with_properties)
-			PL_CL_SEND_AS(context->object.session, clCreateBufferWithProperties, clCreateBuffer, &args, plain,
-				      code);
+			PL_CL_SEND_AS(context->object.session, clCreateBufferWithProperties, clCreateBuffer, &args,
+				      plain, code);
 		else
 			PL_CL_SEND(context->object.session, clCreateBuffer, &args, plain, code);
 	}
@@ -287,7 +281,8 @@ static bool flags_narrow(cl_mem_flags flags, cl_mem_flags parent)
 	cl_mem_flags access = flags & FLAGS_ACCESS, host = flags & FLAGS_HOST;
 
 	return !(flags & ~(cl_mem_flags)(FLAGS_ACCESS | FLAGS_HOST)) && one_at_most(access) && one_at_most(host) &&
-	       (!access || !(parent & FLAGS_ACCESS) || (parent & CL_MEM_READ_WRITE) || (parent & FLAGS_ACCESS) == access) &&
+	       (!access || !(parent & FLAGS_ACCESS) || (parent & CL_MEM_READ_WRITE) ||
+		(parent & FLAGS_ACCESS) == access) &&
 	       (!host || !(parent & FLAGS_HOST) || (parent & FLAGS_HOST) == host);
 }
 
@@ -296,7 +291,7 @@ cl_mem pl_cl_stub_clCreateSubBuffer(cl_mem handle, cl_mem_flags flags, cl_buffer
 {
 	struct pl_cl_mem *parent = pl_cl_get(handle, PL_CL_KIND_mem);
 	const cl_buffer_region *region = buffer_create_info;
-	struct pl_cl_clCreateSubBuffer_args args = { .flags = flags, .type = buffer_create_type };
+	struct pl_cl_clCreateSubBuffer_args args = {.flags = flags, .type = buffer_create_type};
 	uint64_t alloc_bytes_max, base_align_bytes;
 	struct pl_cl_mem *mem;
 	bool plain = false;
@@ -332,12 +327,12 @@ cl_mem pl_cl_stub_clCreateSubBuffer(cl_mem handle, cl_mem_flags flags, cl_buffer
 	return pl_cl_mem_made(mem, code, errcode_ret);
 }
 
-cl_mem pl_cl_stub_clCreatePipe(cl_context handle, cl_mem_flags flags, cl_uint pipe_packet_size, cl_uint pipe_max_packets,
-			       const cl_pipe_properties *properties, cl_int *errcode_ret)
+cl_mem pl_cl_stub_clCreatePipe(cl_context handle, cl_mem_flags flags, cl_uint pipe_packet_size,
+			       cl_uint pipe_max_packets, const cl_pipe_properties *properties, cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreatePipe_args args = { .flags = flags, .packet_size = pipe_packet_size,
-						 .max_packets = pipe_max_packets };
+	struct pl_cl_clCreatePipe_args args = {
+		.flags = flags, .packet_size = pipe_packet_size, .max_packets = pipe_max_packets};
 	struct pl_cl_mem *mem;
 	uint64_t count = 0;
 	cl_int code;
@@ -350,7 +345,7 @@ cl_mem pl_cl_stub_clCreatePipe(cl_context handle, cl_mem_flags flags, cl_uint pi
 	while (properties && count + 2 < PL_CL_LIMIT_PROPERTIES_MAX && properties[count])
 		count += 2;
 	args.context = context->object.id;
-	args.properties = (struct pl_u64s){ (const uint64_t *)properties, properties ? count + 1 : 0 };
+	args.properties = (struct pl_u64s){(const uint64_t *)properties, properties ? count + 1 : 0};
 	args.mem = mem->object.id;
 	PL_CL_SEND(context->object.session, clCreatePipe, &args, false, code);
 	return pl_cl_mem_made(mem, code, errcode_ret);
@@ -374,8 +369,10 @@ static int image_answer(struct pl_cl_mem *mem, cl_uint param, struct pl_cl_value
 	case CL_IMAGE_BUFFER:
 		if (mem->type != CL_MEM_OBJECT_IMAGE1D_BUFFER && mem->type != CL_MEM_OBJECT_IMAGE2D)
 			return 0;
-		return value_word(value, (uintptr_t)(mem->parent && mem->parent->type == CL_MEM_OBJECT_BUFFER ?
-						     mem->parent : NULL), sizeof(cl_mem));
+		return value_word(
+			value,
+			(uintptr_t)(mem->parent && mem->parent->type == CL_MEM_OBJECT_BUFFER ? mem->parent : NULL),
+			sizeof(cl_mem));
 	case CL_IMAGE_FORMAT:
 		if (!flat)
 			return 0;

@@ -128,8 +128,9 @@ int pl_cl_landing_reply(struct pl_cl_landing *landing, struct pl_cl_server *serv
 	if (landing->token)
 		return 0;
 	if (landing->stage == PL_ARENA_NONE)
-		return landing->bytes && landing->to ?
-			       bulk_land(landing, reply, server->session, data, reply->bulk_bytes) : 0;
+		return landing->bytes && landing->to
+			       ? bulk_land(landing, reply, server->session, data, reply->bulk_bytes)
+			       : 0;
 	stage_take(landing, server);
 	return 0;
 }
@@ -164,10 +165,10 @@ int pl_cl_load_start(struct pl_cl_load *load, struct pl_session *session, const 
 	uint64_t bytes = pl_cl_box_bytes(box);
 	bool whole = pl_cl_box_whole(box);
 
-	*load = (struct pl_cl_load){ .bulk = { .bytes = 0 } };
+	*load = (struct pl_cl_load){.bulk = {.bytes = 0}};
 	if (!from || !bytes || bytes > PL_CL_LIMIT_TRANSFER_MAX)
 		return 0;
-	load->bulk = (struct pl_bulk){ .kind = PL_BULK_ARENA, .bytes = bytes };
+	load->bulk = (struct pl_bulk){.kind = PL_BULK_ARENA, .bytes = bytes};
 	if (whole) {
 		load->bulk.offset = pl_cl_arena_offset(session, from, bytes);
 		if (load->bulk.offset != PL_ARENA_NONE && bytes > PL_WIRE_INLINE_MAX)
@@ -243,8 +244,8 @@ bool pl_cl_command_plain(const struct pl_cl_command *command, struct pl_cl_mem *
 
 cl_int pl_cl_command_start_full(struct pl_cl_command *command)
 {
-	if (!pl_cl_ids_start(&command->ids, command->session, (const void *const *)command->waits,
-			     command->waits_count, PL_CL_KIND_event))
+	if (!pl_cl_ids_start(&command->ids, command->session, (const void *const *)command->waits, command->waits_count,
+			     PL_CL_KIND_event))
 		return CL_OUT_OF_HOST_MEMORY;
 	command->posted = atomic_load_explicit(&command->queue->posted, memory_order_acquire);
 	if (!command->event_out)
@@ -314,7 +315,7 @@ cl_int pl_cl_command_local_end(struct pl_cl_command *command)
 
 cl_int pl_cl_command_marker(struct pl_cl_command *command, bool plain)
 {
-	struct pl_cl_clEnqueueMarkerWithWaitList_args args = { 0 };
+	struct pl_cl_clEnqueueMarkerWithWaitList_args args = {0};
 	cl_int code;
 
 	if (plain && !command->event_out && !command->waits_count)

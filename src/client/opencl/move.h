@@ -11,13 +11,13 @@
 /* ---- landing: where bytes that come are put ---- */
 
 struct pl_cl_landing {
-	void *to;              /* first byte of the box */
+	void *to; /* first byte of the box */
 	struct pl_cl_box box;
 	uint64_t bytes;
-	uint64_t stage;        /* in the arena, or ~0 = they come with the reply or plReadDone */
-	uint64_t token;        /* 0 = the reply says that they are there */
-	bool mapped;           /* of a map: the server copies when the driver has mapped, and says so */
-	bool stage_owned;      /* stage is ours to copy from and to free; else it is the application's memory itself */
+	uint64_t stage;	  /* in the arena, or ~0 = they come with the reply or plReadDone */
+	uint64_t token;	  /* 0 = the reply says that they are there */
+	bool mapped;	  /* of a map: the server copies when the driver has mapped, and says so */
+	bool stage_owned; /* stage is ours to copy from and to free; else it is the application's memory itself */
 	struct pl_cl_landing *sent; /* the copy in the table of tokens */
 };
 
@@ -34,10 +34,10 @@ int pl_cl_landing_reply(struct pl_cl_landing *landing, struct pl_cl_server *serv
 /* ---- load: bytes that go ---- */
 
 struct pl_cl_load {
-	struct pl_bulk bulk;   /* what the arguments hold */
-	const void *after;     /* PL_BULK_AFTER: what follows the call */
+	struct pl_bulk bulk; /* what the arguments hold */
+	const void *after;   /* PL_BULK_AFTER: what follows the call */
 	void *heap;
-	bool owned;            /* the extent in the arena is ours to free */
+	bool owned; /* the extent in the arena is ours to free */
 };
 
 /** pl_cl_load_start() - makes the bytes of a box ready to travel with this thread's next call
@@ -59,10 +59,10 @@ struct pl_cl_command {
 	cl_event *event_out;
 	cl_uint waits_count;
 	const cl_event *waits;
-	struct pl_cl_ids ids;  /* of the waits */
+	struct pl_cl_ids ids; /* of the waits */
 	cl_event minted;
 	uint64_t event_id;
-	uint64_t posted;       /* commands of the queue that were sent before this one */
+	uint64_t posted; /* commands of the queue that were sent before this one */
 };
 
 /* Sets the fields from the arguments that all commands have.  Return: 0, or the code (queue not valid). */
@@ -77,7 +77,7 @@ static inline cl_int pl_cl_command_start(struct pl_cl_command *command)
 	if (command->waits_count || command->waits || command->event_out || command->blocking)
 		return pl_cl_command_start_full(command);
 	command->ids.heap = NULL;
-	command->ids.list = (struct pl_u64s){ NULL, 0 };
+	command->ids.list = (struct pl_u64s){NULL, 0};
 	return CL_SUCCESS;
 }
 
@@ -111,9 +111,8 @@ cl_int pl_cl_command_local_end(struct pl_cl_command *command);
 		int sent_ = pl_call_begin(&call_, (session), PL_CL_OP_##op, pl_cl_##op##_bytes(args));                 \
 		if (!sent_) {                                                                                          \
 			pl_cl_##op##_put(&call_.enc, (args));                                                          \
-			sent_ = (load)->after ?                                                                        \
-					pl_call_ask_after(&call_, (load)->after, (load)->bulk.bytes, (reply)) :        \
-					pl_call_ask(&call_, (reply));                                                  \
+			sent_ = (load)->after ? pl_call_ask_after(&call_, (load)->after, (load)->bulk.bytes, (reply))  \
+					      : pl_call_ask(&call_, (reply));                                          \
 		}                                                                                                      \
 		sent_;                                                                                                 \
 	})

@@ -12,15 +12,15 @@ static const struct {
 	cl_int invalid;
 	void (*fini)(struct pl_cl_object *object);
 } kinds[] = {
-	[PL_CL_KIND_platform] = { CL_INVALID_PLATFORM, NULL },
-	[PL_CL_KIND_device] = { CL_INVALID_DEVICE, pl_cl_device_fini },
-	[PL_CL_KIND_context] = { CL_INVALID_CONTEXT, pl_cl_context_fini },
-	[PL_CL_KIND_queue] = { CL_INVALID_COMMAND_QUEUE, pl_cl_queue_fini },
-	[PL_CL_KIND_mem] = { CL_INVALID_MEM_OBJECT, pl_cl_mem_fini },
-	[PL_CL_KIND_sampler] = { CL_INVALID_SAMPLER, pl_cl_sampler_fini },
-	[PL_CL_KIND_program] = { CL_INVALID_PROGRAM, pl_cl_program_fini },
-	[PL_CL_KIND_kernel] = { CL_INVALID_KERNEL, pl_cl_kernel_fini },
-	[PL_CL_KIND_event] = { CL_INVALID_EVENT, pl_cl_event_fini },
+	[PL_CL_KIND_platform] = {CL_INVALID_PLATFORM, NULL},
+	[PL_CL_KIND_device] = {CL_INVALID_DEVICE, pl_cl_device_fini},
+	[PL_CL_KIND_context] = {CL_INVALID_CONTEXT, pl_cl_context_fini},
+	[PL_CL_KIND_queue] = {CL_INVALID_COMMAND_QUEUE, pl_cl_queue_fini},
+	[PL_CL_KIND_mem] = {CL_INVALID_MEM_OBJECT, pl_cl_mem_fini},
+	[PL_CL_KIND_sampler] = {CL_INVALID_SAMPLER, pl_cl_sampler_fini},
+	[PL_CL_KIND_program] = {CL_INVALID_PROGRAM, pl_cl_program_fini},
+	[PL_CL_KIND_kernel] = {CL_INVALID_KERNEL, pl_cl_kernel_fini},
+	[PL_CL_KIND_event] = {CL_INVALID_EVENT, pl_cl_event_fini},
 };
 
 cl_int pl_cl_invalid(enum pl_cl_object_kind kind)
@@ -47,7 +47,8 @@ cl_int pl_cl_fault(int r)
 
 /* ---- life ---- */
 
-void pl_cl_object_init(struct pl_cl_object *object, struct pl_cl_server *server, enum pl_cl_object_kind kind, uint64_t id)
+void pl_cl_object_init(struct pl_cl_object *object, struct pl_cl_server *server, enum pl_cl_object_kind kind,
+		       uint64_t id)
 {
 	object->dispatch = pl_cl_dispatch();
 	object->kind = (uint32_t)kind;
@@ -71,8 +72,7 @@ void *pl_cl_object_new(struct pl_cl_server *server, enum pl_cl_object_kind kind,
 
 	if (!object)
 		return NULL;
-	if (is_argument(kind) &&
-	    !pl_cl_table_put(&server->handles, (uintptr_t)object, PL_CL_ENTRY_HANDLE, object)) {
+	if (is_argument(kind) && !pl_cl_table_put(&server->handles, (uintptr_t)object, PL_CL_ENTRY_HANDLE, object)) {
 		free(object);
 		return NULL;
 	}
@@ -82,7 +82,7 @@ void *pl_cl_object_new(struct pl_cl_server *server, enum pl_cl_object_kind kind,
 
 static void post_release(struct pl_cl_object *object)
 {
-	struct pl_cl_plRelease_args args = { .kind = object->kind, .id = object->id };
+	struct pl_cl_plRelease_args args = {.kind = object->kind, .id = object->id};
 
 	if (object->epoch == object->session->epoch && !object->session->dead)
 		(void)PL_CL_POST(object->session, plRelease, &args);
@@ -176,7 +176,7 @@ cl_int pl_cl_retain(void *handle, enum pl_cl_object_kind kind)
 
 	if (!object)
 		return kinds[kind].invalid;
-	/* An object that only others hold (a kernel's program) comes back to the application with its first reference. */
+	/* An object that only others hold (a kernel's program) comes back to the application with its reference. */
 	refs = atomic_load_explicit(&object->refs, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&object->refs, &refs, (uint32_t)refs ? refs + 1 : refs + 1 + HOLD))
 		;
@@ -242,7 +242,7 @@ bool pl_cl_ids_fill(struct pl_cl_ids *ids, const struct pl_session *session, con
 	ids->heap = NULL;
 	if (!handles || !count) {
 		ids->stack[0] = 0;
-		ids->list = (struct pl_u64s){ ids->stack, (count != 0) != (handles != NULL) };
+		ids->list = (struct pl_u64s){ids->stack, (count != 0) != (handles != NULL)};
 		return true;
 	}
 	if (count > PL_CL_IDS_STACK) {
@@ -252,7 +252,7 @@ bool pl_cl_ids_fill(struct pl_cl_ids *ids, const struct pl_session *session, con
 	}
 	for (size_t i = 0; i < count; i++)
 		at[i] = pl_cl_id_at(session, handles[i], kind);
-	ids->list = (struct pl_u64s){ at, count };
+	ids->list = (struct pl_u64s){at, count};
 	return true;
 }
 
@@ -292,13 +292,14 @@ int pl_cl_reply_value(struct pl_reply *reply, struct pl_bytes field, const void 
 
 /* ---- callbacks ---- */
 
-bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_cl_lock *lock, void (*fn)(void *, void *), void *user_data)
+bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_cl_lock *lock, void (*fn)(void *, void *),
+			void *user_data)
 {
 	struct pl_cl_callback *callback = malloc(sizeof(*callback));
 
 	if (!callback)
 		return false;
-	*callback = (struct pl_cl_callback){ .fn = fn, .user_data = user_data };
+	*callback = (struct pl_cl_callback){.fn = fn, .user_data = user_data};
 	pl_cl_lock(lock);
 	callback->next = *list;
 	*list = callback;
@@ -338,6 +339,6 @@ void pl_cl_callbacks_run(struct pl_cl_callback *list, void *object, void (*done)
 		pl_log_error("no memory: callbacks are lost");
 		return;
 	}
-	*run = (struct callbacks_run){ .list = list, .object = object, .done = done };
+	*run = (struct callbacks_run){.list = list, .object = object, .done = done};
 	pl_callback_run(callbacks_run, run);
 }

@@ -20,7 +20,7 @@
 #include "client/session.h"
 #include "wire/opencl.h"
 
-#define PL_CL_MAGIC 0x504c434cu /* "PLCL" */
+#define PL_CL_MAGIC	 0x504c434cu /* "PLCL" */
 
 #define PL_CL_ID_LASTING (1ull << 62) /* in ids of platforms and root devices: the same in each session of a server */
 
@@ -29,18 +29,18 @@ struct pl_cl_info_entry;
 
 struct pl_cl_object {
 	const struct _cl_icd_dispatch *dispatch; /* first: cl_khr_icd */
-	uint32_t magic;                          /* PL_CL_MAGIC while it lives */
-	uint32_t kind;                           /* enum pl_cl_object_kind */
-	_Atomic uint64_t refs;                   /* low half: the application's; high half: holds */
+	uint32_t magic;				 /* PL_CL_MAGIC while it lives */
+	uint32_t kind;				 /* enum pl_cl_object_kind */
+	_Atomic uint64_t refs;			 /* low half: the application's; high half: holds */
 	uint64_t id;
 	struct pl_session *session;
 	struct pl_cl_server *server;
-	uint32_t epoch;                          /* the session's at creation */
+	uint32_t epoch; /* the session's at creation */
 	struct pl_cl_lock lock;
-	bool unsent;                             /* the server does not know it: no plRelease */
-	bool kept;                               /* its callbacks run before it is freed: pl_cl_object_free() */
-	struct pl_cl_object *later;              /* next in pl_cl_later */
-	struct pl_cl_info_entry *_Atomic infos;  /* answers that do not change; only ever grows */
+	bool unsent;				/* the server does not know it: no plRelease */
+	bool kept;				/* its callbacks run before it is freed: pl_cl_object_free() */
+	struct pl_cl_object *later;		/* next in pl_cl_later */
+	struct pl_cl_info_entry *_Atomic infos; /* answers that do not change; only ever grows */
 };
 
 /* A callback of the application that runs once, when something ends. */
@@ -71,7 +71,8 @@ static inline void *pl_cl_get(const void *handle, enum pl_cl_object_kind kind)
  * Return: NULL = no memory. */
 void *pl_cl_object_new(struct pl_cl_server *server, enum pl_cl_object_kind kind, size_t bytes, uint64_t id);
 /* As pl_cl_object_new(), in memory that is zeroed already. */
-void pl_cl_object_init(struct pl_cl_object *object, struct pl_cl_server *server, enum pl_cl_object_kind kind, uint64_t id);
+void pl_cl_object_init(struct pl_cl_object *object, struct pl_cl_server *server, enum pl_cl_object_kind kind,
+		       uint64_t id);
 /* The object was never given to the application, and the server has none: frees it without plRelease.  NULL is fine. */
 void pl_cl_object_drop(void *object);
 /* Frees one that was `kept` when it ended. */
@@ -92,7 +93,8 @@ static inline void pl_cl_later_run(void)
 /* The code for a handle that is not one of this kind. */
 cl_int pl_cl_invalid(enum pl_cl_object_kind kind);
 
-/* Session of any valid object; root devices and platforms open theirs anew after fork().  NULL: not an object of ours. */
+/* Session of any valid object; root devices and platforms open theirs anew after fork().
+ * NULL: not an object of ours. */
 struct pl_session *pl_cl_session(const void *object);
 /* What travels for a handle.  0: NULL, not ours, or of another kind. */
 uint64_t pl_cl_id(const void *object, enum pl_cl_object_kind kind);
@@ -119,7 +121,7 @@ static inline bool pl_cl_ids_start(struct pl_cl_ids *ids, const struct pl_sessio
 	ids->heap = NULL;
 	if (__builtin_expect(handles || count, 0))
 		return pl_cl_ids_fill(ids, session, handles, count, kind);
-	ids->list = (struct pl_u64s){ ids->stack, 0 };
+	ids->list = (struct pl_u64s){ids->stack, 0};
 	return true;
 }
 static inline void pl_cl_ids_end(struct pl_cl_ids *ids)
@@ -145,7 +147,8 @@ static inline void pl_cl_code_set(cl_int *errcode_ret, cl_int code)
 /* ---- callbacks ---- */
 
 /* Puts one in front of a list.  Return: false = no memory. */
-bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_cl_lock *lock, void (*fn)(void *, void *), void *user_data);
+bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_cl_lock *lock, void (*fn)(void *, void *),
+			void *user_data);
 /* Runs them on the callback thread, the newest first, then done(object) there (may be NULL). */
 void pl_cl_callbacks_run(struct pl_cl_callback *list, void *object, void (*done)(void *object));
 

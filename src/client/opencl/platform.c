@@ -100,15 +100,15 @@ static void fork_child(void)
 	pl_cl_event_fork();
 	pl_cl_svm_fork();
 	for (uint32_t i = 0; i < servers_count; i++) {
-		servers[i]->lock = (struct pl_cl_lock){ 0 };
-		servers[i]->queues_lock = (struct pl_cl_lock){ 0 };
-		servers[i]->tokens.lock = (struct pl_cl_lock){ 0 };
-		servers[i]->handles.lock = (struct pl_cl_lock){ 0 };
+		servers[i]->lock = (struct pl_cl_lock){0};
+		servers[i]->queues_lock = (struct pl_cl_lock){0};
+		servers[i]->tokens.lock = (struct pl_cl_lock){0};
+		servers[i]->handles.lock = (struct pl_cl_lock){0};
 		for (uint32_t p = 0; p < servers[i]->platforms_count; p++) {
 			struct pl_cl_platform *platform = servers[i]->platforms[p];
-			platform->object.lock = (struct pl_cl_lock){ 0 };
+			platform->object.lock = (struct pl_cl_lock){0};
 			for (uint32_t d = 0; platform->listed && d < platform->devices_count; d++)
-				platform->devices[d]->object.lock = (struct pl_cl_lock){ 0 };
+				platform->devices[d]->object.lock = (struct pl_cl_lock){0};
 		}
 	}
 }
@@ -170,7 +170,7 @@ struct pl_session *pl_cl_server_session(struct pl_cl_server *server)
 
 static int platforms_ask(struct pl_cl_server *server, struct pl_session *session)
 {
-	struct pl_cl_clGetPlatformIDs_args args = { 0 };
+	struct pl_cl_clGetPlatformIDs_args args = {0};
 	struct pl_cl_clGetPlatformIDs_reply got;
 	struct pl_reply reply;
 	int r = PL_CL_ASK(session, clGetPlatformIDs, &args, &reply);
@@ -186,8 +186,8 @@ static int platforms_ask(struct pl_cl_server *server, struct pl_session *session
 	if (!server->platforms)
 		return pl_err(-ENOMEM);
 	for (uint64_t i = 0; i < got.platforms.count; i++) {
-		struct pl_cl_platform *platform = pl_cl_object_new(server, PL_CL_KIND_platform, sizeof(*platform),
-								   got.platforms.at[i]);
+		struct pl_cl_platform *platform =
+			pl_cl_object_new(server, PL_CL_KIND_platform, sizeof(*platform), got.platforms.at[i]);
 		if (!platform)
 			return pl_err(-ENOMEM);
 		platform->index = (uint32_t)i;
@@ -238,7 +238,7 @@ cl_int pl_cl_stub_clUnloadPlatformCompiler(cl_platform_id platform)
 {
 	struct pl_cl_platform *at = pl_cl_get(platform, PL_CL_KIND_platform);
 	struct pl_session *session = pl_cl_session(at);
-	struct pl_cl_clUnloadPlatformCompiler_args args = { 0 };
+	struct pl_cl_clUnloadPlatformCompiler_args args = {0};
 	cl_int code;
 
 	if (!session)

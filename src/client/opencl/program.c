@@ -22,7 +22,8 @@ void pl_cl_program_fini(struct pl_cl_object *object)
 /* Devices that are not valid are left to the driver to refuse. */
 struct pl_cl_program *pl_cl_program_new(struct pl_cl_context *context, const cl_device_id *list, uint32_t count)
 {
-	struct pl_cl_program *program = pl_cl_object_new(context->object.server, PL_CL_KIND_program, sizeof(*program), 0);
+	struct pl_cl_program *program =
+		pl_cl_object_new(context->object.server, PL_CL_KIND_program, sizeof(*program), 0);
 
 	if (!program)
 		return NULL;
@@ -70,7 +71,7 @@ cl_program pl_cl_stub_clCreateProgramWithSource(cl_context handle, cl_uint count
 						const size_t *lengths, cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreateProgramWithSource_args args = { 0 };
+	struct pl_cl_clCreateProgramWithSource_args args = {0};
 	struct pl_cl_program *program;
 	size_t bytes;
 	char *source;
@@ -90,8 +91,8 @@ cl_program pl_cl_stub_clCreateProgramWithSource(cl_context handle, cl_uint count
 		return program_made(program, CL_OUT_OF_HOST_MEMORY, errcode_ret);
 	args.context = context->object.id;
 	args.program = program->object.id;
-	r = bytes <= PL_CL_LIMIT_SOURCE_MAX ?
-		    pl_bulk_prepare(context->object.session, &args.source, source, bytes) : -ENOMEM;
+	r = bytes <= PL_CL_LIMIT_SOURCE_MAX ? pl_bulk_prepare(context->object.session, &args.source, source, bytes)
+					    : -ENOMEM;
 	code = r ? pl_cl_fault(r) : CL_SUCCESS;
 	if (!code)
 		PL_CL_SEND(context->object.session, clCreateProgramWithSource, &args, true, code);
@@ -106,8 +107,8 @@ cl_program pl_cl_stub_clCreateProgramWithSource(cl_context handle, cl_uint count
 }
 
 /* The binaries one behind the other; lengths of those that were not given are 0. */
-static int binaries_join(struct pl_session *session, cl_uint count, const size_t *lengths, const unsigned char **binaries,
-			 uint64_t *sizes, struct pl_bulk *bulk, uint8_t **heap_out)
+static int binaries_join(struct pl_session *session, cl_uint count, const size_t *lengths,
+			 const unsigned char **binaries, uint64_t *sizes, struct pl_bulk *bulk, uint8_t **heap_out)
 {
 	uint64_t bytes = 0, at = 0;
 	uint8_t *heap;
@@ -137,7 +138,7 @@ cl_program pl_cl_stub_clCreateProgramWithBinary(cl_context handle, cl_uint num_d
 						cl_int *binary_status, cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreateProgramWithBinary_args args = { 0 };
+	struct pl_cl_clCreateProgramWithBinary_args args = {0};
 	struct pl_cl_clCreateProgramWithBinary_reply got;
 	uint64_t sizes[PL_CL_LIMIT_DEVICES_MAX];
 	struct pl_cl_program *program;
@@ -159,7 +160,7 @@ cl_program pl_cl_stub_clCreateProgramWithBinary(cl_context handle, cl_uint num_d
 	if (!r) {
 		args.context = context->object.id;
 		args.devices = ids.list;
-		args.lengths = (struct pl_u64s){ sizes, num_devices };
+		args.lengths = (struct pl_u64s){sizes, num_devices};
 		args.program = program->object.id;
 		r = PL_CL_ASK(context->object.session, clCreateProgramWithBinary, &args, &reply);
 	}
@@ -178,7 +179,7 @@ cl_program pl_cl_stub_clCreateProgramWithBinary(cl_context handle, cl_uint num_d
 cl_program pl_cl_stub_clCreateProgramWithIL(cl_context handle, const void *il, size_t length, cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreateProgramWithIL_args args = { .has_il = il != NULL };
+	struct pl_cl_clCreateProgramWithIL_args args = {.has_il = il != NULL};
 	struct pl_cl_program *program;
 	cl_int code = CL_SUCCESS;
 	int r = 0;
@@ -207,8 +208,8 @@ cl_program pl_cl_stub_clCreateProgramWithBuiltInKernels(cl_context handle, cl_ui
 							cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreateProgramWithBuiltInKernels_args args = { .has_names = kernel_names != NULL,
-								      .kernel_names = kernel_names ? kernel_names : "" };
+	struct pl_cl_clCreateProgramWithBuiltInKernels_args args = {.has_names = kernel_names != NULL,
+								    .kernel_names = kernel_names ? kernel_names : ""};
 	struct pl_cl_program *program;
 	struct pl_cl_ids ids;
 	cl_int code;
@@ -247,7 +248,8 @@ static bool context_destructs(const struct pl_cl_context *context)
 	return false;
 }
 
-cl_int pl_cl_stub_clSetProgramReleaseCallback(cl_program handle, void (*pfn_notify)(cl_program, void *), void *user_data)
+cl_int pl_cl_stub_clSetProgramReleaseCallback(cl_program handle, void (*pfn_notify)(cl_program, void *),
+					      void *user_data)
 {
 	struct pl_cl_program *program = pl_cl_get(handle, PL_CL_KIND_program);
 
@@ -314,7 +316,7 @@ static cl_int binaries_fill(struct pl_reply *reply, const struct pl_cl_plProgram
 
 int pl_cl_program_binaries(struct pl_cl_program *program, size_t size, void *to, struct pl_cl_value *value)
 {
-	struct pl_cl_plProgramBinaries_args args = { .program = program->object.id };
+	struct pl_cl_plProgramBinaries_args args = {.program = program->object.id};
 	struct pl_cl_plProgramBinaries_reply got;
 	struct pl_reply reply;
 	uint64_t total = 0;

@@ -66,9 +66,8 @@ static bool device_has(struct pl_cl_device *device, cl_command_queue_properties 
 
 	if (!properties)
 		return true;
-	if (pl_cl_device_preload(device),
-	    pl_cl_info_fetch(PL_CL_OP_clGetDeviceInfo, PL_CL_INFO_device, &device->object, CL_DEVICE_QUEUE_PROPERTIES,
-			     &at, &bytes, &heap))
+	if (pl_cl_device_preload(device), pl_cl_info_fetch(PL_CL_OP_clGetDeviceInfo, PL_CL_INFO_device, &device->object,
+							   CL_DEVICE_QUEUE_PROPERTIES, &at, &bytes, &heap))
 		return false;
 	has = bytes == sizeof(properties) && !(properties & ~*(const cl_command_queue_properties *)at);
 	free(heap);
@@ -80,7 +79,7 @@ cl_command_queue pl_cl_stub_clCreateCommandQueue(cl_context handle, cl_device_id
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
 	struct pl_cl_device *device = pl_cl_get(device_id, PL_CL_KIND_device);
-	struct pl_cl_clCreateCommandQueue_args args = { .properties = properties };
+	struct pl_cl_clCreateCommandQueue_args args = {.properties = properties};
 	struct pl_cl_queue *queue;
 	bool plain;
 	cl_int code;
@@ -93,8 +92,8 @@ cl_command_queue pl_cl_stub_clCreateCommandQueue(cl_context handle, cl_device_id
 	args.context = context->object.id;
 	args.device = pl_cl_id_at(context->object.session, device, PL_CL_KIND_device);
 	args.queue = queue->object.id;
-	plain = device && pl_cl_context_has(context, device) && !(properties & ~(cl_command_queue_properties)PROPERTIES_KNOWN) &&
-		device_has(device, properties);
+	plain = device && pl_cl_context_has(context, device) &&
+		!(properties & ~(cl_command_queue_properties)PROPERTIES_KNOWN) && device_has(device, properties);
 	PL_CL_SEND(context->object.session, clCreateCommandQueue, &args, plain, code);
 	return queue_made(queue, code, errcode_ret);
 }
@@ -105,7 +104,7 @@ cl_command_queue pl_cl_stub_clCreateCommandQueueWithProperties(cl_context handle
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
 	struct pl_cl_device *device = pl_cl_get(device_id, PL_CL_KIND_device);
-	struct pl_cl_clCreateCommandQueueWithProperties_args args = { 0 };
+	struct pl_cl_clCreateCommandQueueWithProperties_args args = {0};
 	cl_command_queue_properties bits = 0;
 	struct pl_cl_queue *queue;
 	uint64_t count = 0;
@@ -124,7 +123,7 @@ cl_command_queue pl_cl_stub_clCreateCommandQueueWithProperties(cl_context handle
 		return queue_made(NULL, CL_OUT_OF_HOST_MEMORY, errcode_ret);
 	args.context = context->object.id;
 	args.device = pl_cl_id_at(context->object.session, device, PL_CL_KIND_device);
-	args.properties = (struct pl_u64s){ properties, properties ? count + 1 : 0 };
+	args.properties = (struct pl_u64s){properties, properties ? count + 1 : 0};
 	args.queue = queue->object.id;
 	plain = plain && device && pl_cl_context_has(context, device) &&
 		!(bits & ~(cl_command_queue_properties)PROPERTIES_KNOWN) && device_has(device, bits);
@@ -143,8 +142,8 @@ cl_int pl_cl_stub_clSetCommandQueueProperty(cl_command_queue handle, cl_command_
 					    cl_bool enable, cl_command_queue_properties *old_properties)
 {
 	struct pl_cl_queue *queue = pl_cl_get(handle, PL_CL_KIND_queue);
-	struct pl_cl_clSetCommandQueueProperty_args args = { .properties = properties, .enable = enable,
-							      .want_old = old_properties != NULL };
+	struct pl_cl_clSetCommandQueueProperty_args args = {
+		.properties = properties, .enable = enable, .want_old = old_properties != NULL};
 	struct pl_cl_clSetCommandQueueProperty_reply got;
 	struct pl_reply reply;
 	int r;
@@ -226,7 +225,7 @@ uint64_t pl_cl_arena_alloc(struct pl_cl_server *server, uint64_t bytes)
 	fence = session->ticket;
 	if (!queues_idle(server))
 		return PL_ARENA_NONE;
-	struct pl_cl_clGetPlatformIDs_args args = { 0 };
+	struct pl_cl_clGetPlatformIDs_args args = {0};
 	struct pl_reply reply;
 	if (PL_CL_ASK(session, clGetPlatformIDs, &args, &reply))
 		return PL_ARENA_NONE;
@@ -245,7 +244,7 @@ void pl_cl_arena_free(struct pl_cl_server *server, uint64_t offset, uint64_t byt
 cl_int pl_cl_queue_finish(struct pl_cl_queue *queue)
 {
 	struct pl_session *session = queue->object.session;
-	struct pl_cl_clFinish_args args = { .queue = queue->object.id };
+	struct pl_cl_clFinish_args args = {.queue = queue->object.id};
 	uint64_t posted = atomic_load_explicit(&queue->posted, memory_order_acquire);
 	uint64_t fence = atomic_load(&session->ticket);
 	struct pl_reply reply;

@@ -27,7 +27,7 @@ struct notice {
 	struct pl_cl_context *context; /* held */
 	uint64_t private_bytes;
 	size_t text_bytes;
-	char data[];                   /* text, then private info */
+	char data[]; /* text, then private info */
 };
 
 static void notice_run(void *arg)
@@ -50,7 +50,7 @@ static void notice_give(struct pl_cl_context *context, const char *text, struct 
 		pl_cl_unhold_later(context);
 		return;
 	}
-	*notice = (struct notice){ .context = context, .private_bytes = info.bytes, .text_bytes = bytes };
+	*notice = (struct notice){.context = context, .private_bytes = info.bytes, .text_bytes = bytes};
 	memcpy(notice->data, text, bytes);
 	if (info.bytes)
 		memcpy(notice->data + bytes, info.at, info.bytes);
@@ -59,8 +59,8 @@ static void notice_give(struct pl_cl_context *context, const char *text, struct 
 
 static void context_notify(struct pl_cl_server *server, const struct pl_cl_plContextNotify_args *args)
 {
-	struct pl_cl_context *context = pl_cl_table_keep(&server->tokens, args->context, PL_CL_ENTRY_CONTEXT,
-							 pl_cl_hold_if_alive);
+	struct pl_cl_context *context =
+		pl_cl_table_keep(&server->tokens, args->context, PL_CL_ENTRY_CONTEXT, pl_cl_hold_if_alive);
 
 	if (context)
 		notice_give(context, args->errinfo, args->private_info);
@@ -88,7 +88,7 @@ static void server_lost(struct pl_cl_server *server)
 		case PL_CL_ENTRY_CONTEXT:
 			if (pl_cl_hold_if_alive(slot.thing))
 				notice_give(slot.thing, "the connection to the device's server is lost",
-					    (struct pl_bytes){ NULL, 0 });
+					    (struct pl_bytes){NULL, 0});
 			break;
 		case PL_CL_ENTRY_SVM_FREE:
 			pl_cl_svm_freeing_lost(slot.thing);
@@ -120,13 +120,13 @@ void pl_cl_reverse(struct pl_session *session, const struct pl_wire_head *head, 
 		return;
 	}
 	switch (server ? head->op : 0) {
-	TAKE(plEventStatus, pl_cl_event_reverse_status(server, &args))
-	TAKE(plEventReached, pl_cl_event_reverse_reached(server, &args))
-	TAKE(plReadDone, pl_cl_landed(server, &args))
-	TAKE(plPrint, print_out(args.text))
-	TAKE(plContextNotify, context_notify(server, &args))
-	TAKE(plMemGone, pl_cl_mem_gone(server, args.mem))
-	TAKE(plSVMFree, pl_cl_svm_reverse_free(server, args.token))
+		TAKE(plEventStatus, pl_cl_event_reverse_status(server, &args))
+		TAKE(plEventReached, pl_cl_event_reverse_reached(server, &args))
+		TAKE(plReadDone, pl_cl_landed(server, &args))
+		TAKE(plPrint, print_out(args.text))
+		TAKE(plContextNotify, context_notify(server, &args))
+		TAKE(plMemGone, pl_cl_mem_gone(server, args.mem))
+		TAKE(plSVMFree, pl_cl_svm_reverse_free(server, args.token))
 	default:
 		break;
 	}

@@ -8,7 +8,8 @@ void pl_cl_sampler_fini(struct pl_cl_object *object)
 
 static struct pl_cl_sampler *sampler_new(struct pl_cl_context *context)
 {
-	struct pl_cl_sampler *sampler = pl_cl_object_new(context->object.server, PL_CL_KIND_sampler, sizeof(*sampler), 0);
+	struct pl_cl_sampler *sampler =
+		pl_cl_object_new(context->object.server, PL_CL_KIND_sampler, sizeof(*sampler), 0);
 
 	if (sampler) {
 		sampler->context = context;
@@ -48,9 +49,8 @@ cl_sampler pl_cl_stub_clCreateSampler(cl_context handle, cl_bool normalized_coor
 				      cl_filter_mode filter_mode, cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreateSampler_args args = { .normalized_coords = normalized_coords,
-						   .addressing_mode = addressing_mode,
-						   .filter_mode = filter_mode };
+	struct pl_cl_clCreateSampler_args args = {
+		.normalized_coords = normalized_coords, .addressing_mode = addressing_mode, .filter_mode = filter_mode};
 	struct pl_cl_sampler *sampler;
 	bool plain;
 	cl_int code;
@@ -71,7 +71,7 @@ cl_sampler pl_cl_stub_clCreateSamplerWithProperties(cl_context handle, const cl_
 						    cl_int *errcode_ret)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	struct pl_cl_clCreateSamplerWithProperties_args args = { 0 };
+	struct pl_cl_clCreateSamplerWithProperties_args args = {0};
 	struct pl_cl_sampler *sampler;
 	uint64_t count = 0;
 	cl_int code;
@@ -84,7 +84,7 @@ cl_sampler pl_cl_stub_clCreateSamplerWithProperties(cl_context handle, const cl_
 	while (properties && count + 2 < PL_CL_LIMIT_PROPERTIES_MAX && properties[count])
 		count += 2;
 	args.context = context->object.id;
-	args.properties = (struct pl_u64s){ properties, properties ? count + 1 : 0 };
+	args.properties = (struct pl_u64s){properties, properties ? count + 1 : 0};
 	args.sampler = sampler->object.id;
 	PL_CL_SEND(context->object.session, clCreateSamplerWithProperties, &args, false, code);
 	return sampler_made(sampler, code, errcode_ret);

@@ -155,9 +155,9 @@ static cl_int map_remote(struct pl_cl_command *command, cl_map_flags flags, void
 	return pl_cl_command_end(command, code);
 }
 
-cl_int pl_cl_stub_clEnqueueSVMMap(cl_command_queue command_queue, cl_bool blocking_map, cl_map_flags flags, void *svm_ptr,
-				  size_t size, cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
-				  cl_event *event)
+cl_int pl_cl_stub_clEnqueueSVMMap(cl_command_queue command_queue, cl_bool blocking_map, cl_map_flags flags,
+				  void *svm_ptr, size_t size, cl_uint num_events_in_wait_list,
+				  const cl_event *event_wait_list, cl_event *event)
 {
 	cl_map_flags known = CL_MAP_READ | CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION;
 	struct pl_cl_command command;

@@ -16,12 +16,17 @@
 
 #define PAGE_BYTES 4096u
 #define TRIES_MAX  16u /* how often another address is asked for when the driver's is taken here */
+/* Asked for at the first retry, and doubled at each: small blocks come from a heap that may lie in the same place on
+ * both sides, large ones have a mapping of their own. */
+#define RETRY_BYTES     (64u << 10)
+#define RETRY_BYTES_MAX (64u << 20)
 
 struct area {
 	struct area *next;
 	uintptr_t address;
 	uint64_t bytes;         /* whole pages */
-	uint64_t size;          /* as asked for */
+	uint64_t size;          /* as the application asked for */
+	uint64_t asked;         /* of the server: more, after retries */
 	uint64_t store;         /* in the arena, or ~0 */
 	struct pl_cl_svm_mapping *mappings;
 };
@@ -58,7 +63,8 @@ cl_device_svm_capabilities pl_cl_svm_caps(struct pl_cl_device *device, cl_device
 	if (!how)
 		device->svm = how = (int)device_try(device) + 1;
 	if (how == PL_CL_SVM_SHARED + 1)
-		return caps & (CL_DEVICE_SVM_COARSE_GRAIN_BUFFER | CL_DEVICE_SVM_FINE_GRAIN_BUFFER | CL_DEVICE_SVM_ATOMICS);
+		return caps & (CL_DEVICE_SVM_COARSE_GRAIN_BUFFER | CL_DEVICE_SVM_FINE_GRAIN_BUFFER |
+			       CL_DEVICE_SVM_ATOMICS);
 	return CL_DEVICE_SVM_COARSE_GRAIN_BUFFER;
 }
 
@@ -119,6 +125,21 @@ enum pl_cl_svm_how pl_cl_svm_find(struct pl_cl_context *context, const void *ptr
 	}
 	pl_cl_unlock(&context->object.lock);
 	return how;
+}
+
+bool pl_cl_svm_beyond(struct pl_cl_context *context, const void *ptr, size_t size, uint64_t *more_out)
+{
+	struct area *area;
+	bool beyond;
+
+	if (!atomic_load_explicit(&context->svm, memory_order_relaxed))
+		return false;
+	pl_cl_lock(&context->object.lock);
+	area = area_find(context, ptr, 1);
+	beyond = area && size > area->size - ((uintptr_t)ptr - area->address);
+	*more_out = area ? area->asked - area->size : 0;
+	pl_cl_unlock(&context->object.lock);
+	return beyond;
 }
 
 enum pl_cl_svm_how pl_cl_svm_how_of(struct pl_cl_context *context, const void *ptr, size_t size)
@@ -223,8 +244,8 @@ static void area_free(struct pl_cl_context *context, struct area *area)
 static bool area_map(struct area *area, const struct pl_session *session)
 {
 	bool shared = area->store != PL_ARENA_NONE;
-	int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	void *at = mmap((void *)area->address, area->bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE | MAP_NORESERVE,
+	int flags = (shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS) | MAP_FIXED_NOREPLACE | MAP_NORESERVE;
+	void *at = mmap((void *)area->address, area->bytes, PROT_READ | PROT_WRITE, flags,
 			shared ? session->arena.fd : -1, shared ? (off_t)area->store : 0);
 
 	if (at == MAP_FAILED)
@@ -235,10 +256,9 @@ static bool area_map(struct area *area, const struct pl_session *session)
 	return false;
 }
 
-static bool alloc_ask(struct pl_cl_context *context, cl_svm_mem_flags flags, size_t size, cl_uint alignment,
-		      struct area *area)
+static bool alloc_ask(struct pl_cl_context *context, cl_svm_mem_flags flags, cl_uint alignment, struct area *area)
 {
-	struct pl_cl_clSVMAlloc_args args = { .context = context->object.id, .flags = flags, .size = size,
+	struct pl_cl_clSVMAlloc_args args = { .context = context->object.id, .flags = flags, .size = area->asked,
 					      .alignment = alignment, .store = area->store };
 	struct pl_cl_clSVMAlloc_reply got;
 	struct pl_reply reply;
@@ -250,18 +270,34 @@ static bool alloc_ask(struct pl_cl_context *context, cl_svm_mem_flags flags, siz
 	return area->address && !(area->address % PAGE_BYTES);
 }
 
+/* How much is asked for at the next try, and its place in the arena.  Return: false = no room there. */
+static bool area_place(struct pl_cl_context *context, struct area *area, uint32_t retries, bool shared)
+{
+	uint64_t least = retries ? (uint64_t)RETRY_BYTES << (retries - 1) : 0;
+
+	if (least > RETRY_BYTES_MAX)
+		least = RETRY_BYTES_MAX;
+	area->asked = area->size > least ? area->size : least;
+	area->bytes = (area->asked + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	area->store = shared ? pl_cl_arena_alloc(context->object.server, area->bytes) : PL_ARENA_NONE;
+	return !shared || area->store != PL_ARENA_NONE;
+}
+
 /* Addresses that are taken here are kept until one is found that is not, or the driver would give the same again. */
-static bool alloc_try(struct pl_cl_context *context, cl_svm_mem_flags flags, size_t size, cl_uint alignment,
+static bool alloc_try(struct pl_cl_context *context, cl_svm_mem_flags flags, cl_uint alignment, bool shared,
 		      struct area *area)
 {
 	uint64_t taken[TRIES_MAX];
 	uint32_t taken_count = 0;
-	bool done = false;
+	bool done = false, asked = true;
 
-	while (!done && taken_count < TRIES_MAX && alloc_ask(context, flags, size, alignment, area)) {
-		done = area_map(area, context->object.session);
-		if (!done)
+	while (!done && asked && taken_count < TRIES_MAX && area_place(context, area, taken_count, shared)) {
+		asked = alloc_ask(context, flags, alignment, area);
+		done = asked && area_map(area, context->object.session);
+		if (asked && !done)
 			taken[taken_count++] = area->address;
+		if (!done)
+			pl_cl_arena_free(context->object.server, area->store, area->bytes);
 	}
 	if (taken_count == TRIES_MAX)
 		pl_log_warn("no address for shared virtual memory is free on both sides");
@@ -273,11 +309,10 @@ static bool alloc_try(struct pl_cl_context *context, cl_svm_mem_flags flags, siz
 void *pl_cl_stub_clSVMAlloc(cl_context handle, cl_svm_mem_flags flags, size_t size, cl_uint alignment)
 {
 	struct pl_cl_context *context = pl_cl_get(handle, PL_CL_KIND_context);
-	uint64_t bytes = (size + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
 	bool shared;
 	struct area *area;
 
-	if (!context || !size || bytes < size || !context_has(context))
+	if (!context || !size || size > SIZE_MAX / 2 || !context_has(context))
 		return NULL;
 	shared = pl_cl_context_direct(context);
 	if (!shared && (flags & (CL_MEM_SVM_FINE_GRAIN_BUFFER | CL_MEM_SVM_ATOMICS)))
@@ -285,11 +320,8 @@ void *pl_cl_stub_clSVMAlloc(cl_context handle, cl_svm_mem_flags flags, size_t si
 	area = calloc(1, sizeof(*area));
 	if (!area)
 		return NULL;
-	area->bytes = bytes;
 	area->size = size;
-	area->store = shared ? pl_cl_arena_alloc(context->object.server, bytes) : PL_ARENA_NONE;
-	if ((shared && area->store == PL_ARENA_NONE) || !alloc_try(context, flags, size, alignment, area)) {
-		pl_cl_arena_free(context->object.server, area->store, bytes);
+	if (!alloc_try(context, flags, alignment, shared, area)) {
 		free(area);
 		return NULL;
 	}
@@ -406,7 +438,8 @@ cl_int pl_cl_stub_clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_s
 	freeing = malloc(sizeof(*freeing) + count * sizeof(void *));
 	if (!freeing)
 		return pl_cl_command_end(&command, CL_OUT_OF_HOST_MEMORY);
-	*freeing = (struct freeing){ .queue = command.queue, .fn = pfn_free_func, .user_data = user_data, .count = count };
+	*freeing = (struct freeing){ .queue = command.queue, .fn = pfn_free_func, .user_data = user_data,
+				     .count = count };
 	if (count)
 		memcpy(freeing->pointers, svm_pointers, count * sizeof(void *));
 	pl_cl_hold(command.queue);

@@ -41,7 +41,7 @@ static bool table_grow(struct pl_cl_table *table)
 
 bool pl_cl_table_put(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry entry, void *thing)
 {
-	struct pl_cl_slot slot = { .key = key, .thing = thing, .entry = entry };
+	struct pl_cl_slot slot = {.key = key, .thing = thing, .entry = entry};
 	bool ok;
 
 	pl_cl_lock(&table->lock);
@@ -128,5 +128,5 @@ bool pl_cl_table_take_any(struct pl_cl_table *table, struct pl_cl_slot *slot_out
 void pl_cl_table_clear(struct pl_cl_table *table)
 {
 	free(table->slots);
-	*table = (struct pl_cl_table){ 0 };
+	*table = (struct pl_cl_table){0};
 }

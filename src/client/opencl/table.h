@@ -8,20 +8,20 @@
 #include "client/opencl/lock.h"
 
 enum pl_cl_entry {
-	PL_CL_ENTRY_WATCH = 1,  /* struct pl_cl_event, held; key = its id */
-	PL_CL_ENTRY_CALLBACK,   /* struct pl_cl_event_callback */
-	PL_CL_ENTRY_LANDING,    /* struct pl_cl_landing */
-	PL_CL_ENTRY_MEM,        /* struct pl_cl_mem that waits for plMemGone; key = its id */
-	PL_CL_ENTRY_CONTEXT,    /* struct pl_cl_context with a notify function; key = its id */
-	PL_CL_ENTRY_HANDLE,     /* an object; key = its address */
-	PL_CL_ENTRY_SVM_FREE,   /* struct pl_cl_svm_freeing */
+	PL_CL_ENTRY_WATCH = 1, /* struct pl_cl_event, held; key = its id */
+	PL_CL_ENTRY_CALLBACK,  /* struct pl_cl_event_callback */
+	PL_CL_ENTRY_LANDING,   /* struct pl_cl_landing */
+	PL_CL_ENTRY_MEM,       /* struct pl_cl_mem that waits for plMemGone; key = its id */
+	PL_CL_ENTRY_CONTEXT,   /* struct pl_cl_context with a notify function; key = its id */
+	PL_CL_ENTRY_HANDLE,    /* an object; key = its address */
+	PL_CL_ENTRY_SVM_FREE,  /* struct pl_cl_svm_freeing */
 };
 
 struct pl_cl_slot {
 	uint64_t key; /* 0 = empty */
 	void *thing;
 	uint32_t entry;
-	bool gone;    /* was taken out: searches go on behind it */
+	bool gone; /* was taken out: searches go on behind it */
 };
 
 struct pl_cl_table {

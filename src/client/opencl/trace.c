@@ -19,7 +19,7 @@ static pthread_once_t trace_once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
 static int trace_fd = -1;
 static char buffer[BUFFER_BYTES]; /* under trace_lock */
-static size_t buffer_used;        /* under trace_lock */
+static size_t buffer_used;	  /* under trace_lock */
 static char stats_path[4096];
 
 static __thread struct {

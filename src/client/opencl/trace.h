@@ -1,7 +1,7 @@
 /*
  * PLENUM_TRACE=FILE: one line a call of the API, for `plenum trace`: after the line "# plenum-trace 1", tab-separated
  *	begin_ns end_ns tid op class bytes_out bytes_in result
- * (times of CLOCK_MONOTONIC; bytes: of this thread's... calls, over all lanes).  PLENUM_STATS=FILE: at exit, a JSON
+ * (times of CLOCK_MONOTONIC; bytes: of the whole process in that time).  PLENUM_STATS=FILE: at exit, a JSON
  * object with the counts of the process.
  */
 #ifndef PL_CL_TRACE_H

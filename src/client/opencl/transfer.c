@@ -24,12 +24,12 @@ static bool range_plain(const struct pl_cl_command *command, struct pl_cl_mem *m
 
 /* ---- ranges ---- */
 
-cl_int pl_cl_stub_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_read, size_t offset,
-				      size_t size, void *ptr, cl_uint num_events_in_wait_list,
+cl_int pl_cl_stub_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_read,
+				      size_t offset, size_t size, void *ptr, cl_uint num_events_in_wait_list,
 				      const cl_event *event_wait_list, cl_event *event)
 {
 	struct pl_cl_mem *mem = pl_cl_get(buffer, PL_CL_KIND_mem);
-	struct pl_cl_landing landing = { .to = ptr, .box = pl_cl_box_line(size) };
+	struct pl_cl_landing landing = {.to = ptr, .box = pl_cl_box_line(size)};
 	struct pl_cl_clEnqueueReadBuffer_args args;
 	struct pl_cl_clEnqueueReadBuffer_reply got;
 	struct pl_cl_command command;
@@ -119,8 +119,8 @@ cl_int pl_cl_stub_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem bu
 	if (code)
 		return code;
 	/* Memory that can not be what the caller says it is, as the buffer is smaller, is not read. */
-	r = pl_cl_load_start(&load, command.session,
-			     mem && pl_cl_check_fits(offset, size, buffer) ? ptr : NULL, &box, asked);
+	r = pl_cl_load_start(&load, command.session, mem && pl_cl_check_fits(offset, size, buffer) ? ptr : NULL, &box,
+			     asked);
 	if (!r) {
 		args = (struct pl_cl_clEnqueueWriteBuffer_args){
 			.queue = command.queue->object.id,
@@ -133,8 +133,8 @@ cl_int pl_cl_stub_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem bu
 			.waits = command.ids.list,
 			.event = command.event_id,
 		};
-		r = asked ? PL_CL_ASK_LOAD(command.session, clEnqueueWriteBuffer, &args, &load, &reply) :
-			    PL_CL_POST(command.session, clEnqueueWriteBuffer, &args);
+		r = asked ? PL_CL_ASK_LOAD(command.session, clEnqueueWriteBuffer, &args, &load, &reply)
+			  : PL_CL_POST(command.session, clEnqueueWriteBuffer, &args);
 	}
 	code = r ? pl_cl_fault(r) : asked ? pl_cl_queue_reply(command.queue, &reply) : CL_SUCCESS;
 	code = pl_cl_command_end(&command, code);
@@ -151,7 +151,7 @@ struct rect {
 
 static struct pl_cl_box rect_box(const size_t *region, size_t row_pitch, size_t slice_pitch)
 {
-	struct pl_cl_box box = { .row_bytes = region[0], .rows = region[1], .slices = region[2] };
+	struct pl_cl_box box = {.row_bytes = region[0], .rows = region[1], .slices = region[2]};
 
 	box.row_pitch = row_pitch ? row_pitch : region[0];
 	box.slice_pitch = slice_pitch ? slice_pitch : box.row_pitch * region[1];
@@ -224,8 +224,8 @@ static bool rect_plain(const struct pl_cl_command *command, struct pl_cl_mem *me
 
 static cl_int rect_read(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct rect *rect, void *ptr)
 {
-	struct pl_cl_landing landing = { .to = NULL };
-	struct pl_cl_clEnqueueReadBufferRect_args args = { .has_ptr = ptr != NULL };
+	struct pl_cl_landing landing = {.to = NULL};
+	struct pl_cl_clEnqueueReadBufferRect_args args = {.has_ptr = ptr != NULL};
 	struct pl_cl_clEnqueueReadBufferRect_reply got;
 	bool plain = rect_plain(command, mem, rect, ptr) && may_read(mem);
 	struct pl_reply reply;
@@ -281,8 +281,8 @@ cl_int pl_cl_stub_clEnqueueReadBufferRect(cl_command_queue command_queue, cl_mem
 					  size_t host_slice_pitch, void *ptr, cl_uint num_events_in_wait_list,
 					  const cl_event *event_wait_list, cl_event *event)
 {
-	struct rect rect = { buffer_origin, host_origin, region, buffer_row_pitch, buffer_slice_pitch, host_row_pitch,
-			     host_slice_pitch };
+	struct rect rect = {buffer_origin,	host_origin,	region,		 buffer_row_pitch,
+			    buffer_slice_pitch, host_row_pitch, host_slice_pitch};
 	struct pl_cl_command command;
 	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueReadBufferRect, command_queue, blocking_read,
 					 num_events_in_wait_list, event_wait_list, event);
@@ -292,9 +292,9 @@ cl_int pl_cl_stub_clEnqueueReadBufferRect(cl_command_queue command_queue, cl_mem
 
 static cl_int rect_write(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct rect *rect, const void *ptr)
 {
-	struct pl_cl_clEnqueueWriteBufferRect_args args = { .has_ptr = ptr != NULL };
+	struct pl_cl_clEnqueueWriteBufferRect_args args = {.has_ptr = ptr != NULL};
 	bool plain = rect_plain(command, mem, rect, ptr) && may_write(mem), asked;
-	struct pl_cl_box box = { 0 };
+	struct pl_cl_box box = {0};
 	const uint8_t *from = NULL;
 	struct pl_cl_load load;
 	struct pl_reply reply;
@@ -326,8 +326,8 @@ static cl_int rect_write(struct pl_cl_command *command, struct pl_cl_mem *mem, c
 		args.data = load.bulk;
 		args.waits = command->ids.list;
 		args.event = command->event_id;
-		r = asked ? PL_CL_ASK_LOAD(command->session, clEnqueueWriteBufferRect, &args, &load, &reply) :
-			    PL_CL_POST(command->session, clEnqueueWriteBufferRect, &args);
+		r = asked ? PL_CL_ASK_LOAD(command->session, clEnqueueWriteBufferRect, &args, &load, &reply)
+			  : PL_CL_POST(command->session, clEnqueueWriteBufferRect, &args);
 	}
 	code = r ? pl_cl_fault(r) : asked ? pl_cl_queue_reply(command->queue, &reply) : CL_SUCCESS;
 	code = pl_cl_command_end(command, code);
@@ -341,8 +341,8 @@ cl_int pl_cl_stub_clEnqueueWriteBufferRect(cl_command_queue command_queue, cl_me
 					   size_t host_slice_pitch, const void *ptr, cl_uint num_events_in_wait_list,
 					   const cl_event *event_wait_list, cl_event *event)
 {
-	struct rect rect = { buffer_origin, host_origin, region, buffer_row_pitch, buffer_slice_pitch, host_row_pitch,
-			     host_slice_pitch };
+	struct rect rect = {buffer_origin,	host_origin,	region,		 buffer_row_pitch,
+			    buffer_slice_pitch, host_row_pitch, host_slice_pitch};
 	struct pl_cl_command command;
 	cl_int code = pl_cl_command_init(&command, PL_CL_OP_clEnqueueWriteBufferRect, command_queue, blocking_write,
 					 num_events_in_wait_list, event_wait_list, event);

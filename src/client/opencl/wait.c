@@ -56,7 +56,7 @@ static cl_int waits_ask(struct pl_session *session, cl_uint count, const cl_even
 		pl_cl_ids_end(&ids);
 		return CL_SUCCESS;
 	}
-	args.events = (struct pl_u64s){ at, kept };
+	args.events = (struct pl_u64s){at, kept};
 	r = PL_CL_ASK(session, clWaitForEvents, &args, &reply);
 	pl_cl_ids_end(&ids);
 	return r ? pl_cl_fault(r) : reply.status;

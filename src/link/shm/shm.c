@@ -112,7 +112,8 @@ static int wait_room(struct shm_lane *lane, uint32_t need_bytes)
 		struct ring_wait arg = { lane, ring, need_bytes > RING / 2 ? need_bytes : RING / 2 };
 		uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
 
-		pl_wait_until(&ring->wait, &ring->shared->taken, &ring->shared->room_sleeper, room_ready, &arg, UINT64_MAX);
+		pl_wait_until(&ring->wait, &ring->shared->taken, &ring->shared->room_sleeper, room_ready, &arg,
+			      UINT64_MAX);
 		count_waits(lane, ring, spins, sleeps);
 		room = ring_room(ring);
 	}
@@ -367,7 +368,8 @@ static uint8_t *map_twice(int memory_fd, uint32_t offset)
 	if (at == MAP_FAILED)
 		return NULL;
 	for (uint32_t i = 0; i < 2; i++)
-		if (mmap(at + i * RING, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd, offset) == MAP_FAILED) {
+		if (mmap(at + i * RING, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd, offset) ==
+		    MAP_FAILED) {
 			munmap(at, 2u * RING);
 			return NULL;
 		}
