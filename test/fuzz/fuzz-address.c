@@ -5,7 +5,8 @@
 static void address_check(const struct pl_address *address)
 {
 	pl_fuzz_check(address->kind == PL_ADDRESS_UNIX || address->kind == PL_ADDRESS_TCP);
-	pl_fuzz_check(memchr(address->path, '\0', sizeof(address->path)) && memchr(address->host, '\0', sizeof(address->host)) &&
+	pl_fuzz_check(memchr(address->path, '\0', sizeof(address->path)) &&
+		      memchr(address->host, '\0', sizeof(address->host)) &&
 		      memchr(address->port, '\0', sizeof(address->port)));
 	if (address->kind == PL_ADDRESS_UNIX)
 		pl_fuzz_check(address->path[0] == '/');

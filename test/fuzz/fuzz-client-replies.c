@@ -3,8 +3,8 @@
  * records of the reverse lane.  The session below the client is this file's own: it takes each reply from the input.
  *
  * Input: one chunk an ask: u8 bits (1: a record of the reverse lane comes first, as a chunk of its own; 2: fails;
- * 4: refused; 8: the server is gone), u8 operation for that record, u16 bytes of the body, u16 bytes of payload, the body.
- * When the input is over everything fails.
+ * 4: refused; 8: the server is gone), u8 operation for that record, u16 bytes of the body, u16 bytes of payload, the
+ * body. When the input is over everything fails.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +45,9 @@ static void reverse_record(uint8_t op)
 	*head = (struct pl_wire_head){ .len_bytes = (uint32_t)(sizeof(*head) + bytes),
 				       .op = (uint16_t)(PL_CL_OP_plEventStatus + op % 8), .bulk_bytes = reverse_bulk };
 	pl_fuzz_fill(&input, head + 1, bytes);
-	dec = (struct pl_dec){ .at = whole + sizeof(*head), .end = whole + head->len_bytes, .after_bytes = reverse_bulk };
+	dec = (struct pl_dec){ .at = whole + sizeof(*head),
+			       .end = whole + head->len_bytes,
+			       .after_bytes = reverse_bulk };
 	pl_cl_reverse(&session, head, &dec);
 }
 
@@ -208,9 +210,17 @@ static uint64_t value[VALUE_MAX / 8];
 static void ask_devices(struct things *things)
 {
 	static const cl_device_partition_property parts[] = { CL_DEVICE_PARTITION_EQUALLY, 1, 0 };
-	static const cl_uint params[] = { CL_DEVICE_NAME, CL_DEVICE_EXTENSIONS, CL_DEVICE_MAX_WORK_ITEM_SIZES, CL_DEVICE_PARENT_DEVICE,
-					  CL_DEVICE_PLATFORM, CL_DEVICE_EXTENSIONS_WITH_VERSION, CL_DEVICE_SVM_CAPABILITIES,
-					  CL_DEVICE_PARTITION_TYPE, CL_DEVICE_VERSION, CL_DEVICE_REFERENCE_COUNT, 0x9999 };
+	static const cl_uint params[] = { CL_DEVICE_NAME,
+					  CL_DEVICE_EXTENSIONS,
+					  CL_DEVICE_MAX_WORK_ITEM_SIZES,
+					  CL_DEVICE_PARENT_DEVICE,
+					  CL_DEVICE_PLATFORM,
+					  CL_DEVICE_EXTENSIONS_WITH_VERSION,
+					  CL_DEVICE_SVM_CAPABILITIES,
+					  CL_DEVICE_PARTITION_TYPE,
+					  CL_DEVICE_VERSION,
+					  CL_DEVICE_REFERENCE_COUNT,
+					  0x9999 };
 	cl_device_id made[2] = { 0 };
 	cl_uint count = 0;
 
@@ -234,13 +244,14 @@ static void ask_context(struct things *things)
 		return;
 	QUERY(pl_cl_stub_clGetContextInfo, CL_CONTEXT_DEVICES, things->context);
 	QUERY(pl_cl_stub_clGetContextInfo, 0x7777, things->context);
-	(void)pl_cl_stub_clGetSupportedImageFormats(things->context, CL_MEM_READ_ONLY, CL_MEM_OBJECT_IMAGE2D, 4, formats, &count);
+	(void)pl_cl_stub_clGetSupportedImageFormats(things->context, CL_MEM_READ_ONLY, CL_MEM_OBJECT_IMAGE2D, 4,
+						    formats, &count);
 	things->queue = pl_cl_stub_clCreateCommandQueue(things->context, device, CL_QUEUE_PROFILING_ENABLE, &code);
 	things->buffer = pl_cl_stub_clCreateBuffer(things->context, CL_MEM_READ_WRITE, 100000, NULL, &code);
-	things->image = pl_cl_stub_clCreateImage(things->context, CL_MEM_READ_WRITE, &(cl_image_format){ CL_RGBA, CL_FLOAT },
-						 &(cl_image_desc){ .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 16,
-								   .image_height = 16 },
-						 NULL, &code);
+	things->image = pl_cl_stub_clCreateImage(
+		things->context, CL_MEM_READ_WRITE, &(cl_image_format){ CL_RGBA, CL_FLOAT },
+		&(cl_image_desc){ .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 16, .image_height = 16 }, NULL,
+		&code);
 }
 
 static void ask_data(struct things *things)
@@ -252,16 +263,19 @@ static void ask_data(struct things *things)
 
 	if (!things->queue || !things->buffer)
 		return;
-	(void)pl_cl_stub_clEnqueueReadBuffer(things->queue, things->buffer, CL_TRUE, 0, 1000, data, 0, NULL, &things->event);
-	(void)pl_cl_stub_clEnqueueReadBuffer(things->queue, things->buffer, CL_TRUE, 0, sizeof(data), data, 0, NULL, NULL);
-	(void)pl_cl_stub_clEnqueueWriteBuffer(things->queue, things->buffer, CL_TRUE, 0, sizeof(data), data, 0, NULL, NULL);
-	at = pl_cl_stub_clEnqueueMapBuffer(things->queue, things->buffer, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 8, 5000, 0, NULL,
-					   NULL, &code);
+	(void)pl_cl_stub_clEnqueueReadBuffer(things->queue, things->buffer, CL_TRUE, 0, 1000, data, 0, NULL,
+					     &things->event);
+	(void)pl_cl_stub_clEnqueueReadBuffer(things->queue, things->buffer, CL_TRUE, 0, sizeof(data), data, 0, NULL,
+					     NULL);
+	(void)pl_cl_stub_clEnqueueWriteBuffer(things->queue, things->buffer, CL_TRUE, 0, sizeof(data), data, 0, NULL,
+					      NULL);
+	at = pl_cl_stub_clEnqueueMapBuffer(things->queue, things->buffer, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 8, 5000,
+					   0, NULL, NULL, &code);
 	if (at)
 		(void)pl_cl_stub_clEnqueueUnmapMemObject(things->queue, things->buffer, at, 0, NULL, NULL);
 	if (things->image)
-		(void)pl_cl_stub_clEnqueueReadImage(things->queue, things->image, CL_TRUE, origin, region, 300, 0, data, 0, NULL,
-						    NULL);
+		(void)pl_cl_stub_clEnqueueReadImage(things->queue, things->image, CL_TRUE, origin, region, 300, 0, data,
+						    0, NULL, NULL);
 	QUERY(pl_cl_stub_clGetMemObjectInfo, CL_MEM_SIZE, things->buffer);
 	QUERY(pl_cl_stub_clGetCommandQueueInfo, CL_QUEUE_PROPERTIES, things->queue);
 	if (things->event) {
@@ -272,8 +286,8 @@ static void ask_data(struct things *things)
 
 static void ask_program(struct things *things)
 {
-	static const cl_uint params[] = { CL_PROGRAM_NUM_KERNELS, CL_PROGRAM_KERNEL_NAMES, CL_PROGRAM_BINARY_SIZES, CL_PROGRAM_SOURCE,
-					  CL_PROGRAM_DEVICES, 0x7777 };
+	static const cl_uint params[] = { CL_PROGRAM_NUM_KERNELS, CL_PROGRAM_KERNEL_NAMES, CL_PROGRAM_BINARY_SIZES,
+					  CL_PROGRAM_SOURCE,      CL_PROGRAM_DEVICES,      0x7777 };
 	const char *text = "kernel void k() {}";
 	unsigned char *binary[1] = { NULL };
 	size_t sizes[1] = { 0 }, global = 16;
@@ -289,8 +303,10 @@ static void ask_program(struct things *things)
 	(void)pl_cl_stub_clBuildProgram(things->program, 0, NULL, "", NULL, NULL);
 	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++)
 		QUERY(pl_cl_stub_clGetProgramInfo, params[i], things->program);
-	QUERY(pl_cl_stub_clGetProgramBuildInfo, CL_PROGRAM_BUILD_LOG, things->program, things->device ? things->device : things->root);
-	if (!pl_cl_stub_clGetProgramInfo(things->program, CL_PROGRAM_BINARY_SIZES, sizeof(sizes), sizes, NULL) && sizes[0] < 1 << 20) {
+	QUERY(pl_cl_stub_clGetProgramBuildInfo, CL_PROGRAM_BUILD_LOG, things->program,
+	      things->device ? things->device : things->root);
+	if (!pl_cl_stub_clGetProgramInfo(things->program, CL_PROGRAM_BINARY_SIZES, sizeof(sizes), sizes, NULL) &&
+	    sizes[0] < 1 << 20) {
 		binary[0] = malloc(sizes[0] + 1);
 		(void)pl_cl_stub_clGetProgramInfo(things->program, CL_PROGRAM_BINARIES, sizeof(binary), binary, NULL);
 		free(binary[0]);

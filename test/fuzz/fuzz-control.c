@@ -1,6 +1,6 @@
 /*
- * The control socket: a good greeting, then a line that is anything.  Input: u16 bytes of the line that come first, then
- * the line.  Every answer is one line that begins as one.
+ * The control socket: a good greeting, then a line that is anything.  Input: u16 bytes of the line that come first,
+ * then the line.  Every answer is one line that begins as one.
  */
 #include "fuzz.h"
 #include "one-daemon.h"

@@ -95,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pl_fuzz_check(blob != NULL);
 	if (pl_fuzz_left(&fuzz))
 		memcpy(blob, fuzz.at, pl_fuzz_left(&fuzz));
-	if (!pl_cl_files_options(pl_fuzz_left(&fuzz) ? blob : NULL, pl_fuzz_left(&fuzz), option, &options, &strip) && options)
+	if (!pl_cl_files_options(pl_fuzz_left(&fuzz) ? blob : NULL, pl_fuzz_left(&fuzz), option, &options, &strip) &&
+	    options)
 		option_check(options, strip ? strlen(strip) / 3 : 0);
 	free(options);
 	free(strip);

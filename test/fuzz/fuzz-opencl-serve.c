@@ -1,7 +1,7 @@
 /*
- * Whole calls of the backend, one after the other, on a driver that believes everything (stub-driver.h).  Input: one byte
- * (enum pl_one_how), then records (struct pl_one_record).  After each input the client's objects are given back: then
- * nothing may be left over.
+ * Whole calls of the backend, one after the other, on a driver that believes everything (stub-driver.h).  Input: one
+ * byte (enum pl_one_how), then records (struct pl_one_record).  After each input the client's objects are given back:
+ * then nothing may be left over.
  */
 #include "fuzz.h"
 #include "one-session.h"

@@ -49,7 +49,8 @@ static void record_take(struct ends *ends)
 		fatal(ends, r);
 		return;
 	}
-	pl_fuzz_check(head->len_bytes >= sizeof(*head) && head->len_bytes % 8 == 0 && head->len_bytes <= PL_WIRE_RECORD_MAX);
+	pl_fuzz_check(head->len_bytes >= sizeof(*head) && head->len_bytes % 8 == 0 &&
+		      head->len_bytes <= PL_WIRE_RECORD_MAX);
 	pl_fuzz_check(head->bulk_bytes <= PL_WIRE_BULK_MAX);
 	pl_fuzz_touch(head, head->len_bytes);
 	ends->in_mine += head->len_bytes;

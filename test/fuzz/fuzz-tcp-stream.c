@@ -25,8 +25,8 @@ static const uint8_t *model_next(struct model *model, struct pl_wire_head *head)
 	if (left < sizeof(*head))
 		return NULL;
 	memcpy(head, record, sizeof(*head));
-	if (head->len_bytes < sizeof(*head) || head->len_bytes % PL_WIRE_ALIGN || head->len_bytes > PL_WIRE_RECORD_MAX ||
-	    head->bulk_bytes > PL_WIRE_BULK_MAX || head->len_bytes > left)
+	if (head->len_bytes < sizeof(*head) || head->len_bytes % PL_WIRE_ALIGN ||
+	    head->len_bytes > PL_WIRE_RECORD_MAX || head->bulk_bytes > PL_WIRE_BULK_MAX || head->len_bytes > left)
 		return NULL;
 	model->at += head->len_bytes;
 	return record;
@@ -77,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const uint8_t *record;
 
 		r = pl_lane_recv(lane, rest ? UINT64_MAX : 0, &head);
-		if (!rest && (r == PL_LANE_E_TIMEOUT || (!r && head->bulk_bytes))) { /* now the rest of it, and the end */
+		if (!rest &&
+		    (r == PL_LANE_E_TIMEOUT || (!r && head->bulk_bytes))) { /* now the rest of it, and the end */
 			send_all(fds[1], fuzz.at + first, left - first);
 			shutdown(fds[1], SHUT_WR);
 			rest = 1;
@@ -87,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (r)
 			break;
 		record = model_next(&model, &expected);
-		pl_fuzz_check(record && head->len_bytes == expected.len_bytes && !memcmp(head, record, expected.len_bytes));
+		pl_fuzz_check(record && head->len_bytes == expected.len_bytes &&
+			      !memcmp(head, record, expected.len_bytes));
 		if (!bulk_take(lane, &model, head->bulk_bytes, part))
 			break;
 	}

@@ -1,4 +1,5 @@
-/* Runs a fuzz target over files and folders of inputs: the committed seeds as a plain test, or a case that was found. */
+/* Runs a fuzz target over files and folders of inputs: the committed seeds as a plain test, or a case that was found.
+ */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>

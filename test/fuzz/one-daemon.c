@@ -54,8 +54,12 @@ static void daemon_make(void)
 	the_daemon.listeners_count = 1;
 	pl_fuzz_check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));
 	worker_end = pair[1];
-	worker = (struct pl_pool_worker){ .source = { .fd = pair[0], .ready = no_news }, .daemon = &the_daemon,
-					  .pid = getpid(), .shared = &shared, .reaped = true, .session = PL_ONE_SESSION };
+	worker = (struct pl_pool_worker){ .source = { .fd = pair[0], .ready = no_news },
+					  .daemon = &the_daemon,
+					  .pid = getpid(),
+					  .shared = &shared,
+					  .reaped = true,
+					  .session = PL_ONE_SESSION };
 }
 
 /* As it was before the last input; nothing is ever killed, as its worker is said to have ended. */

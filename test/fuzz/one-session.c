@@ -42,7 +42,8 @@ static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_ou
 {
 	struct bytes_lane *lane = bytes_lane(base);
 
-	pl_fuzz_check(len_bytes >= sizeof(struct pl_wire_head) && len_bytes % 8 == 0 && len_bytes <= PL_WIRE_RECORD_MAX);
+	pl_fuzz_check(len_bytes >= sizeof(struct pl_wire_head) && len_bytes % 8 == 0 &&
+		      len_bytes <= PL_WIRE_RECORD_MAX);
 	pl_fuzz_check(!lane->bulk_left);
 	memset(lane->room, 0xee, len_bytes);
 	lane->room_bytes = len_bytes;
@@ -182,7 +183,8 @@ struct held {
 static void held_note(struct pl_handle *handle, void *arg)
 {
 	struct held *held = arg;
-	int lasting = handle->id >> 62 & 1 && (handle->kind == PL_CL_KIND_platform || handle->kind == PL_CL_KIND_device);
+	int lasting =
+		handle->id >> 62 & 1 && (handle->kind == PL_CL_KIND_platform || handle->kind == PL_CL_KIND_device);
 
 	if (!lasting && held->count < 4096) {
 		held->ids[held->count] = handle->id;

@@ -10,7 +10,8 @@
 #define PL_ONE_ARENA_BYTES 65536u
 #define PL_ONE_DEVICE      ((1ull << 62) | (1ull << 32)) /* id of the first device; the next has one more */
 #define PL_ONE_PLATFORM    (1ull << 62)
-#define PL_ONE_SVM         (0x5a5aull << 48) /* + n << 32 + offset: an address in the n-th newest block of shared memory */
+/* + n << 32 + offset: an address in the n-th newest block of shared memory */
+#define PL_ONE_SVM (0x5a5aull << 48)
 
 /* One record of an input, then its body, then its payload; both are cut where the input ends. */
 struct pl_one_record {
@@ -30,7 +31,8 @@ enum pl_one_how {
 struct pl_session_worker *pl_one_session(void);
 
 /** pl_one_session_run() - serves the records of an input as one lane
- * Afterwards every object is released as a client would, and nothing may be left: no object of the driver's, no charge. */
+ * Afterwards every object is released as a client would, and nothing may be left: no object of the driver's, no charge.
+ */
 void pl_one_session_run(const uint8_t *data, size_t size, unsigned how);
 
 #endif

@@ -59,7 +59,9 @@ static void write_out(const char *target, const char *name)
 
 static void record_begin(uint16_t op, uint16_t flags, uint64_t body_bytes, uint32_t bulk_bytes)
 {
-	struct pl_one_record record = { .op = op, .flags = flags, .body_bytes = (uint32_t)body_bytes, .bulk_bytes = bulk_bytes };
+	struct pl_one_record record = {
+		.op = op, .flags = flags, .body_bytes = (uint32_t)body_bytes, .bulk_bytes = bulk_bytes
+	};
 
 	put(&record, sizeof(record));
 }
@@ -93,8 +95,8 @@ static void begin(enum pl_one_how how)
 	ASK(clCreateContext, .devices = LIST(device, 1), .notify = PL_CL_NOTIFY_FUNCTION, .context = CONTEXT);
 	ASK(clCreateCommandQueue, .context = CONTEXT, .device = PL_ONE_DEVICE, .properties = CL_QUEUE_PROFILING_ENABLE,
 	    .queue = QUEUE);
-	POST(clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = 4096, .store = UINT64_MAX, .data = NONE,
-	     .mem = BUFFER);
+	POST(clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = 4096, .store = UINT64_MAX,
+	     .data = NONE, .mem = BUFFER);
 }
 
 static void buffers(void)
@@ -105,8 +107,8 @@ static void buffers(void)
 	ASK(plContextStore, .context = CONTEXT);
 	POST(clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_COPY_HOST_PTR, .size = 64, .has_host_ptr = 1,
 	     .store = UINT64_MAX, .data = INLINE(bytes64, 64), .mem = OTHER);
-	POST(clCreateSubBuffer, .buffer = BUFFER, .type = CL_BUFFER_CREATE_TYPE_REGION, .has_info = 1, .origin = 128, .size = 256,
-	     .mem = SUB);
+	POST(clCreateSubBuffer, .buffer = BUFFER, .type = CL_BUFFER_CREATE_TYPE_REGION, .has_info = 1, .origin = 128,
+	     .size = 256, .mem = SUB);
 	ASK(plMemWatch, .mem = SUB);
 	ASK(clCreateUserEvent, .context = CONTEXT, .event = USER);
 	POST(clEnqueueWriteBuffer, .queue = QUEUE, .mem = BUFFER, .has_ptr = 1, .offset = 8, .size = 64,
@@ -116,8 +118,8 @@ static void buffers(void)
 	POST(clEnqueueWriteBuffer, .queue = QUEUE, .mem = BUFFER, .has_ptr = 1, .size = 64,
 	     .data = { .kind = PL_BULK_STREAM, .bytes = 64 }, .waits = LIST(waits, 2));
 	POST(clEnqueueReadBuffer, .queue = QUEUE, .mem = SUB, .has_ptr = 1, .size = 64, .stage = 1024, .token = 5);
-	POST(clEnqueueReadBuffer, .queue = QUEUE, .mem = BUFFER, .has_ptr = 1, .size = 4096, .stage = UINT64_MAX, .token = 6,
-	     .event = EVENT2);
+	POST(clEnqueueReadBuffer, .queue = QUEUE, .mem = BUFFER, .has_ptr = 1, .size = 4096, .stage = UINT64_MAX,
+	     .token = 6, .event = EVENT2);
 	POST(plEventWatch, .event = EVENT2);
 	ASK(plEventCallback, .event = EVENT2, .type = CL_COMPLETE, .token = 9);
 	POST(clSetUserEventStatus, .event = USER, .execution_status = 0);
@@ -125,13 +127,13 @@ static void buffers(void)
 	    .region = { 8, 4, 2 }, .buffer_row_pitch = 16, .size = 64, .stage = UINT64_MAX);
 	ASK(clWaitForEvents, .events = LIST(waits, 1));
 	ASK(plEventTimes, .event = EVENT);
-	ASK(clEnqueueMapBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .map_flags = CL_MAP_WRITE, .size = 64, .map = 1,
-	    .stage = 4096);
+	ASK(clEnqueueMapBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .map_flags = CL_MAP_WRITE, .size = 64,
+	    .map = 1, .stage = 4096);
 	POST(clEnqueueMapBuffer, .queue = QUEUE, .mem = BUFFER, .map_flags = CL_MAP_READ, .size = 64, .map = 2,
 	     .stage = UINT64_MAX, .token = 7);
 	POST(clEnqueueUnmapMemObject, .queue = QUEUE, .mem = BUFFER, .map = 1, .data = INLINE(bytes64, 64));
-	CALL_AS(clEnqueueWriteBuffer, clEnqueueWriteBuffer, PL_WIRE_ASK, 4096, .queue = QUEUE, .mem = BUFFER, .blocking = 1,
-		.has_ptr = 1, .size = 4096, .data = { .kind = PL_BULK_AFTER, .bytes = 4096 });
+	CALL_AS(clEnqueueWriteBuffer, clEnqueueWriteBuffer, PL_WIRE_ASK, 4096, .queue = QUEUE, .mem = BUFFER,
+		.blocking = 1, .has_ptr = 1, .size = 4096, .data = { .kind = PL_BULK_AFTER, .bytes = 4096 });
 	memset(seed.at + seed.bytes, 7, 4096);
 	seed.bytes += 4096;
 	ASK(clFinish, .queue = QUEUE);
@@ -194,7 +196,8 @@ static void programs(void)
 	begin(0);
 	ASK(clCreateSampler, .context = CONTEXT, .addressing_mode = CL_ADDRESS_CLAMP, .filter_mode = CL_FILTER_NEAREST,
 	    .sampler = SAMPLER);
-	POST(clCreateProgramWithSource, .context = CONTEXT, .source = INLINE("kernel void k() {}", 18), .program = PROGRAM);
+	POST(clCreateProgramWithSource, .context = CONTEXT, .source = INLINE("kernel void k() {}", 18),
+	     .program = PROGRAM);
 	ASK(clBuildProgram, .program = PROGRAM, .has_devices = 1, .devices = LIST(device, 1), .has_options = 1,
 	    .options = "-I inc -I /usr/include -DX", .files = INLINE(files, files_bytes));
 	ASK(plProgramKernels, .program = PROGRAM);
@@ -206,10 +209,10 @@ static void programs(void)
 	ASK(clCloneKernel, .source_kernel = KERNEL, .args = { args, args_bytes }, .kernel = CLONE);
 	POST(clEnqueueNDRangeKernel, .queue = QUEUE, .kernel = KERNEL, .work_dim = 2, .given = PL_CL_GIVEN_GLOBAL,
 	     .global = LIST(global, 2), .args = { args, args_bytes }, .event = EVENT);
-	ASK(clCompileProgram, .program = PROGRAM, .has_options = 1, .options = "", .has_headers = 1, .headers = LIST(program, 1),
-	    .names = { "a.h", 4 }, .files = NONE);
-	ASK(clLinkProgram, .context = CONTEXT, .has_options = 1, .options = "", .has_programs = 1, .programs = LIST(program, 1),
-	    .program = LINKED);
+	ASK(clCompileProgram, .program = PROGRAM, .has_options = 1, .options = "", .has_headers = 1,
+	    .headers = LIST(program, 1), .names = { "a.h", 4 }, .files = NONE);
+	ASK(clLinkProgram, .context = CONTEXT, .has_options = 1, .options = "", .has_programs = 1,
+	    .programs = LIST(program, 1), .program = LINKED);
 	ASK(clCreateProgramWithBinary, .context = CONTEXT, .devices = LIST(device, 1), .lengths = LIST(lengths, 1),
 	    .data = INLINE("a binary", 8), .program = LINKED + 10);
 	ASK(plDeviceSnapshot, .device = PL_ONE_DEVICE);
@@ -229,22 +232,26 @@ static void images(void)
 	(void)formats;
 	begin(PL_ONE_ARENA);
 	POST(clCreateImage, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .has_format = 1, .has_desc = 1,
-	     .channel_order = CL_RGBA, .channel_type = CL_UNORM_INT8, .type = CL_MEM_OBJECT_IMAGE2D, .width = 8, .height = 4,
-	     .size = 128, .data = NONE, .mem = IMAGE);
-	ASK(clEnqueueWriteImage, .queue = QUEUE, .mem = IMAGE, .blocking = 1, .has_ptr = 1, .has_box = 1, .region = { 4, 4, 1 },
-	    .data = INLINE(bytes64, 64));
-	ASK(clEnqueueReadImage, .queue = QUEUE, .mem = IMAGE, .blocking = 1, .has_ptr = 1, .has_box = 1, .region = { 8, 4, 1 },
-	    .size = 128, .stage = 0);
-	ASK(clEnqueueMapImage, .queue = QUEUE, .mem = IMAGE, .blocking = 1, .has_box = 1, .map_flags = CL_MAP_READ | CL_MAP_WRITE,
-	    .region = { 4, 4, 1 }, .row_pitch = 32, .size = 128, .map = 1, .stage = UINT64_MAX);
+	     .channel_order = CL_RGBA, .channel_type = CL_UNORM_INT8, .type = CL_MEM_OBJECT_IMAGE2D, .width = 8,
+	     .height = 4, .size = 128, .data = NONE, .mem = IMAGE);
+	ASK(clEnqueueWriteImage, .queue = QUEUE, .mem = IMAGE, .blocking = 1, .has_ptr = 1, .has_box = 1,
+	    .region = { 4, 4, 1 }, .data = INLINE(bytes64, 64));
+	ASK(clEnqueueReadImage, .queue = QUEUE, .mem = IMAGE, .blocking = 1, .has_ptr = 1, .has_box = 1,
+	    .region = { 8, 4, 1 }, .size = 128, .stage = 0);
+	ASK(clEnqueueMapImage, .queue = QUEUE, .mem = IMAGE, .blocking = 1, .has_box = 1,
+	    .map_flags = CL_MAP_READ | CL_MAP_WRITE, .region = { 4, 4, 1 }, .row_pitch = 32, .size = 128, .map = 1,
+	    .stage = UINT64_MAX);
 	POST(clEnqueueUnmapMemObject, .queue = QUEUE, .mem = IMAGE, .map = 1, .data = NONE);
-	ASK(clGetSupportedImageFormats, .context = CONTEXT, .flags = CL_MEM_READ_ONLY, .image_type = CL_MEM_OBJECT_IMAGE2D);
-	ASK(clCreateSubDevices, .device = PL_ONE_DEVICE, .properties = LIST(parts, 3), .has_devices = 1, .devices = LIST(ids, 2));
-	ASK(plInfo, .function = PL_CL_OP_clGetMemObjectInfo, .param = CL_MEM_SIZE, .object = IMAGE, .has_value = 1, .size = 8);
+	ASK(clGetSupportedImageFormats, .context = CONTEXT, .flags = CL_MEM_READ_ONLY,
+	    .image_type = CL_MEM_OBJECT_IMAGE2D);
+	ASK(clCreateSubDevices, .device = PL_ONE_DEVICE, .properties = LIST(parts, 3), .has_devices = 1,
+	    .devices = LIST(ids, 2));
+	ASK(plInfo, .function = PL_CL_OP_clGetMemObjectInfo, .param = CL_MEM_SIZE, .object = IMAGE, .has_value = 1,
+	    .size = 8);
 	ASK(clSVMAlloc, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = 4096, .store = UINT64_MAX);
 	ASK(clSVMAlloc, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = 8192, .store = UINT64_MAX);
-	POST(clEnqueueSVMMemcpy, .queue = QUEUE, .given = PL_CL_SVM_GIVEN_DST | PL_CL_SVM_GIVEN_SRC, .dst = PL_ONE_SVM + 64,
-	     .src = PL_ONE_SVM + (1ull << 32), .size = 128, .stage = UINT64_MAX, .data = NONE);
+	POST(clEnqueueSVMMemcpy, .queue = QUEUE, .given = PL_CL_SVM_GIVEN_DST | PL_CL_SVM_GIVEN_SRC,
+	     .dst = PL_ONE_SVM + 64, .src = PL_ONE_SVM + (1ull << 32), .size = 128, .stage = UINT64_MAX, .data = NONE);
 	ASK(clEnqueueSVMMap, .queue = QUEUE, .blocking = 1, .flags = CL_MAP_READ, .address = PL_ONE_SVM, .size = 4096);
 	ASK(clFinish, .queue = QUEUE);
 	write_out("opencl-serve", "images");
@@ -285,7 +292,10 @@ static void hello_put(enum pl_hello_kind kind, uint16_t major, const char *token
 
 static void greetings(void)
 {
-	struct pl_hello_reply reply = { .magic = PL_HELLO_MAGIC, .major = PL_HELLO_MAJOR, .session = 1, .arena_bytes = 65536,
+	struct pl_hello_reply reply = { .magic = PL_HELLO_MAGIC,
+					.major = PL_HELLO_MAJOR,
+					.session = 1,
+					.arena_bytes = 65536,
 					.lane_bytes = 256u << 10 };
 	static const char *const lines[] = { "{\"do\":\"info\"}\n", "{\"do\":\"sessions\"}\n",
 					     "{\"do\":\"kill\",\"session\":7}\n", "{\"do\":[[[[[1]]]]]}\n" };
@@ -366,9 +376,12 @@ static void client_replies(void)
 	static const struct {
 		uint32_t param, bytes;
 		uint64_t value[3];
-	} facts[] = { { CL_DEVICE_MAX_MEM_ALLOC_SIZE, 8, { 1 << 30 } }, { CL_DEVICE_LOCAL_MEM_SIZE, 8, { 65536 } },
-		      { CL_DEVICE_MEM_BASE_ADDR_ALIGN, 4, { 1024 } }, { CL_DEVICE_MAX_WORK_GROUP_SIZE, 8, { 256 } },
-		      { CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS, 4, { 3 } }, { CL_DEVICE_MAX_WORK_ITEM_SIZES, 24, { 256, 256, 256 } },
+	} facts[] = { { CL_DEVICE_MAX_MEM_ALLOC_SIZE, 8, { 1 << 30 } },
+		      { CL_DEVICE_LOCAL_MEM_SIZE, 8, { 65536 } },
+		      { CL_DEVICE_MEM_BASE_ADDR_ALIGN, 4, { 1024 } },
+		      { CL_DEVICE_MAX_WORK_GROUP_SIZE, 8, { 256 } },
+		      { CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS, 4, { 3 } },
+		      { CL_DEVICE_MAX_WORK_ITEM_SIZES, 24, { 256, 256, 256 } },
 		      { CL_DEVICE_IMAGE_SUPPORT, 4, { 1 } } };
 	static const char text[] = "OpenCL 3.0 text";
 	const uint64_t info[] = { sizeof(text), sizeof(text) };

@@ -207,8 +207,8 @@ unsigned pl_stub_alive(void)
 }
 
 /* Looks at what every command has, and runs it or queues it. */
-static cl_int command(cl_command_queue queue, cl_mem mem, cl_uint waits, const cl_event *list, cl_event *event_out, void *to,
-		      const void *from, size_t bytes)
+static cl_int command(cl_command_queue queue, cl_mem mem, cl_uint waits, const cl_event *list, cl_event *event_out,
+		      void *to, const void *from, size_t bytes)
 {
 	struct command *made;
 	bool wait = lazy_now;
@@ -261,7 +261,8 @@ static cl_int waitForEvents(cl_uint count, const cl_event *list)
 	return CL_SUCCESS;
 }
 
-static cl_int setEventCallback(cl_event handle, cl_int type, void(CL_CALLBACK *call)(cl_event, cl_int, void *), void *data)
+static cl_int setEventCallback(cl_event handle, cl_int type, void(CL_CALLBACK *call)(cl_event, cl_int, void *),
+			       void *data)
 {
 	struct stub *event = look(handle, PL_CL_KIND_event);
 	struct callback *callback;
@@ -388,7 +389,8 @@ static cl_int getContextInfo(cl_context context, cl_context_info param, size_t s
 	return give_number(2, 4, size, value, size_ret);
 }
 
-static cl_int getQueueInfo(cl_command_queue queue, cl_command_queue_info param, size_t size, void *value, size_t *size_ret)
+static cl_int getQueueInfo(cl_command_queue queue, cl_command_queue_info param, size_t size, void *value,
+			   size_t *size_ret)
 {
 	struct stub *stub = look(queue, PL_CL_KIND_queue);
 
@@ -456,8 +458,8 @@ static cl_int getProgramInfo(cl_program program, cl_program_info param, size_t s
 	}
 }
 
-static cl_int getBuildInfo(cl_program program, cl_device_id device, cl_program_build_info param, size_t size, void *value,
-			   size_t *size_ret)
+static cl_int getBuildInfo(cl_program program, cl_device_id device, cl_program_build_info param, size_t size,
+			   void *value, size_t *size_ret)
 {
 	if (!look(program, PL_CL_KIND_program))
 		return CL_INVALID_PROGRAM;
@@ -475,13 +477,14 @@ static cl_int getKernelInfo(cl_kernel kernel, cl_kernel_info param, size_t size,
 	if (!stub)
 		return CL_INVALID_KERNEL;
 	if (param == CL_KERNEL_PROGRAM || param == CL_KERNEL_CONTEXT)
-		return give(param == CL_KERNEL_PROGRAM ? &stub->parent : &stub->parent->parent, 8, size, value, size_ret);
+		return give(param == CL_KERNEL_PROGRAM ? &stub->parent : &stub->parent->parent, 8, size, value,
+			    size_ret);
 	return param == CL_KERNEL_FUNCTION_NAME ? give("k", 2, size, value, size_ret) :
 						  give_number(ARGS_COUNT, 4, size, value, size_ret);
 }
 
-static cl_int getWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info param, size_t size, void *value,
-			       size_t *size_ret)
+static cl_int getWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info param, size_t size,
+			       void *value, size_t *size_ret)
 {
 	static const size_t three[3] = { 1, 1, 1 };
 
@@ -508,7 +511,8 @@ static cl_int getSubGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_s
 	return CL_SUCCESS;
 }
 
-static cl_int getArgInfo(cl_kernel kernel, cl_uint index, cl_kernel_arg_info param, size_t size, void *value, size_t *size_ret)
+static cl_int getArgInfo(cl_kernel kernel, cl_uint index, cl_kernel_arg_info param, size_t size, void *value,
+			 size_t *size_ret)
 {
 	static const cl_uint spaces[ARGS_COUNT] = { CL_KERNEL_ARG_ADDRESS_GLOBAL, CL_KERNEL_ARG_ADDRESS_PRIVATE,
 						    CL_KERNEL_ARG_ADDRESS_LOCAL, CL_KERNEL_ARG_ADDRESS_PRIVATE,
@@ -547,8 +551,8 @@ static cl_int getProfilingInfo(cl_event event, cl_profiling_info param, size_t s
 	return param % 2 ? CL_PROFILING_INFO_NOT_AVAILABLE : give_number(1, 8, size, value, size_ret);
 }
 
-static cl_int getFormats(cl_context context, cl_mem_flags flags, cl_mem_object_type type, cl_uint room, cl_image_format *at,
-			 cl_uint *count)
+static cl_int getFormats(cl_context context, cl_mem_flags flags, cl_mem_object_type type, cl_uint room,
+			 cl_image_format *at, cl_uint *count)
 {
 	(void)flags;
 	(void)type;
@@ -580,7 +584,8 @@ static cl_int getTimer(cl_device_id device, cl_ulong *one)
 /* ---- contexts, queues, samplers ---- */
 
 static cl_context createContext(const cl_context_properties *properties, cl_uint count, const cl_device_id *list,
-				void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data, cl_int *status)
+				void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data,
+				cl_int *status)
 {
 	if (!count || !list || (!notify && data))
 		return refuse(status, CL_INVALID_VALUE);
@@ -592,12 +597,13 @@ static cl_context createContext(const cl_context_properties *properties, cl_uint
 }
 
 static cl_context createContextFromType(const cl_context_properties *properties, cl_device_type type,
-					void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data,
-					cl_int *status)
+					void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *),
+					void *data, cl_int *status)
 {
 	cl_device_id device = (cl_device_id)&devices[0];
 
-	return type ? createContext(properties, 1, &device, notify, data, status) : refuse(status, CL_INVALID_DEVICE_TYPE);
+	return type ? createContext(properties, 1, &device, notify, data, status)
+		    : refuse(status, CL_INVALID_DEVICE_TYPE);
 }
 
 static cl_int setContextDestructor(cl_context context, void(CL_CALLBACK *gone)(cl_context, void *), void *data)
@@ -623,8 +629,8 @@ static cl_command_queue createQueue(cl_context context, cl_device_id device, cl_
 	return (cl_command_queue)queue;
 }
 
-static cl_command_queue createQueueWithProperties(cl_context context, cl_device_id device, const cl_queue_properties *list,
-						  cl_int *status)
+static cl_command_queue createQueueWithProperties(cl_context context, cl_device_id device,
+						  const cl_queue_properties *list, cl_int *status)
 {
 	list_touch((const cl_context_properties *)list);
 	return createQueue(context, device, list ? list[0] & 3 : 0, status);
@@ -656,7 +662,8 @@ static cl_sampler createSampler(cl_context context, cl_bool normalized, cl_addre
 	(void)normalized;
 	(void)mode;
 	(void)filter;
-	return look(context, PL_CL_KIND_context) ? stub_new(PL_CL_KIND_sampler, status) : refuse(status, CL_INVALID_CONTEXT);
+	return look(context, PL_CL_KIND_context) ? stub_new(PL_CL_KIND_sampler, status)
+						 : refuse(status, CL_INVALID_CONTEXT);
 }
 
 static cl_sampler createSamplerWithProperties(cl_context context, const cl_sampler_properties *list, cl_int *status)
@@ -665,8 +672,8 @@ static cl_sampler createSamplerWithProperties(cl_context context, const cl_sampl
 	return createSampler(context, 0, 0, 0, status);
 }
 
-static cl_int createSubDevices(cl_device_id device, const cl_device_partition_property *list, cl_uint room, cl_device_id *at,
-			       cl_uint *count)
+static cl_int createSubDevices(cl_device_id device, const cl_device_partition_property *list, cl_uint room,
+			       cl_device_id *at, cl_uint *count)
 {
 	if (!look(device, PL_CL_KIND_device))
 		return CL_INVALID_DEVICE;
@@ -718,8 +725,8 @@ static cl_mem createBuffer(cl_context context, cl_mem_flags flags, size_t bytes,
 	return r ? refuse(status, r) : (cl_mem)memory_make(flags, bytes, host, status);
 }
 
-static cl_mem createBufferWithProperties(cl_context context, const cl_mem_properties *list, cl_mem_flags flags, size_t bytes,
-					 void *host, cl_int *status)
+static cl_mem createBufferWithProperties(cl_context context, const cl_mem_properties *list, cl_mem_flags flags,
+					 size_t bytes, void *host, cl_int *status)
 {
 	list_touch((const cl_context_properties *)list);
 	return createBuffer(context, flags, bytes, host, status);
@@ -745,8 +752,8 @@ static cl_mem createSubBuffer(cl_mem parent_handle, cl_mem_flags flags, cl_buffe
 	return (cl_mem)mem;
 }
 
-static cl_mem createImage(cl_context context, cl_mem_flags flags, const cl_image_format *format, const cl_image_desc *desc,
-			  void *host, cl_int *status)
+static cl_mem createImage(cl_context context, cl_mem_flags flags, const cl_image_format *format,
+			  const cl_image_desc *desc, void *host, cl_int *status)
 {
 	size_t rows, slices, row, slice, tight;
 	struct stub *mem;
@@ -771,8 +778,8 @@ static cl_mem createImage(cl_context context, cl_mem_flags flags, const cl_image
 	tight *= desc->image_width;
 	row = desc->image_row_pitch ? desc->image_row_pitch : tight;
 	slice = desc->image_slice_pitch ? desc->image_slice_pitch : row * rows;
-	if ((!host && (desc->image_row_pitch || desc->image_slice_pitch) && !desc->buffer) || row < tight || slice < row * rows ||
-	    row > PL_STUB_ALLOC_MAX || slice > PL_STUB_ALLOC_MAX)
+	if ((!host && (desc->image_row_pitch || desc->image_slice_pitch) && !desc->buffer) || row < tight ||
+	    slice < row * rows || row > PL_STUB_ALLOC_MAX || slice > PL_STUB_ALLOC_MAX)
 		return refuse(status, CL_INVALID_IMAGE_DESCRIPTOR);
 	r = host_check(flags, host, slice * slices);
 	if (r)
@@ -786,14 +793,15 @@ static cl_mem createImage(cl_context context, cl_mem_flags flags, const cl_image
 }
 
 static cl_mem createImageWithProperties(cl_context context, const cl_mem_properties *list, cl_mem_flags flags,
-					const cl_image_format *format, const cl_image_desc *desc, void *host, cl_int *status)
+					const cl_image_format *format, const cl_image_desc *desc, void *host,
+					cl_int *status)
 {
 	list_touch((const cl_context_properties *)list);
 	return createImage(context, flags, format, desc, host, status);
 }
 
-static cl_mem createImage2D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width, size_t height,
-			    size_t row, void *host, cl_int *status)
+static cl_mem createImage2D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
+			    size_t height, size_t row, void *host, cl_int *status)
 {
 	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = width, .image_height = height,
 			       .image_row_pitch = row };
@@ -801,8 +809,8 @@ static cl_mem createImage2D(cl_context context, cl_mem_flags flags, const cl_ima
 	return createImage(context, flags, format, &desc, host, status);
 }
 
-static cl_mem createImage3D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width, size_t height,
-			    size_t depth, size_t row, size_t slice, void *host, cl_int *status)
+static cl_mem createImage3D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
+			    size_t height, size_t depth, size_t row, size_t slice, void *host, cl_int *status)
 {
 	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE3D, .image_width = width, .image_height = height,
 			       .image_depth = depth, .image_row_pitch = row, .image_slice_pitch = slice };
@@ -810,8 +818,8 @@ static cl_mem createImage3D(cl_context context, cl_mem_flags flags, const cl_ima
 	return createImage(context, flags, format, &desc, host, status);
 }
 
-static cl_mem createPipe(cl_context context, cl_mem_flags flags, cl_uint packet, cl_uint count, const cl_pipe_properties *list,
-			 cl_int *status)
+static cl_mem createPipe(cl_context context, cl_mem_flags flags, cl_uint packet, cl_uint count,
+			 const cl_pipe_properties *list, cl_int *status)
 {
 	list_touch((const cl_context_properties *)list);
 	if (!look(context, PL_CL_KIND_context) || !packet || !count || (uint64_t)packet * count > PL_STUB_ALLOC_MAX)
@@ -835,8 +843,9 @@ static uint8_t *range(cl_mem mem, size_t offset, size_t bytes)
 {
 	struct stub *stub = look(mem, PL_CL_KIND_mem);
 
-	return stub && !stub->element && bytes && offset <= stub->bytes && bytes <= stub->bytes - offset ? stub->memory + offset :
-														NULL;
+	return stub && !stub->element && bytes && offset <= stub->bytes && bytes <= stub->bytes - offset
+		       ? stub->memory + offset
+		       : NULL;
 }
 
 static cl_int readBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes, void *host,
@@ -853,8 +862,8 @@ static cl_int readBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, s
 	return r;
 }
 
-static cl_int writeBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes, const void *host,
-			  cl_uint waits, const cl_event *list, cl_event *event)
+static cl_int writeBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes,
+			  const void *host, cl_uint waits, const cl_event *list, cl_event *event)
 {
 	uint8_t *at = range(mem, offset, bytes);
 
@@ -895,14 +904,15 @@ static size_t rect_bytes(cl_mem mem, const size_t *origin, const size_t *region,
 	row = row ? row : region[0];
 	slice = slice ? slice : row * region[1];
 	if (__builtin_mul_overflow(origin[2] + region[2] - 1, slice, &end) ||
-	    __builtin_add_overflow(end, (origin[1] + region[1] - 1) * row + origin[0] + region[0], &end) || end > stub->bytes)
+	    __builtin_add_overflow(end, (origin[1] + region[1] - 1) * row + origin[0] + region[0], &end) ||
+	    end > stub->bytes)
 		return 0;
 	return region[0] * region[1] * region[2];
 }
 
-static cl_int readRect(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin, const size_t *host_origin,
-		       const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice, void *host,
-		       cl_uint waits, const cl_event *list, cl_event *event)
+static cl_int readRect(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin,
+		       const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+		       size_t host_slice, void *host, cl_uint waits, const cl_event *list, cl_event *event)
 {
 	size_t bytes = rect_bytes(mem, origin, region, row, slice);
 
@@ -911,9 +921,9 @@ static cl_int readRect(cl_command_queue queue, cl_mem mem, cl_bool blocking, con
 	return bytes && host ? command(queue, mem, waits, list, event, host, NULL, bytes) : CL_INVALID_VALUE;
 }
 
-static cl_int writeRect(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin, const size_t *host_origin,
-			const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice, const void *host,
-			cl_uint waits, const cl_event *list, cl_event *event)
+static cl_int writeRect(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin,
+			const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+			size_t host_slice, const void *host, cl_uint waits, const cl_event *list, cl_event *event)
 {
 	size_t bytes = rect_bytes(mem, origin, region, row, slice);
 
@@ -923,10 +933,11 @@ static cl_int writeRect(cl_command_queue queue, cl_mem mem, cl_bool blocking, co
 }
 
 static cl_int copyRect(cl_command_queue queue, cl_mem from, cl_mem to, const size_t *from_at, const size_t *to_at,
-		       const size_t *region, size_t from_row, size_t from_slice, size_t to_row, size_t to_slice, cl_uint waits,
-		       const cl_event *list, cl_event *event)
+		       const size_t *region, size_t from_row, size_t from_slice, size_t to_row, size_t to_slice,
+		       cl_uint waits, const cl_event *list, cl_event *event)
 {
-	if (!rect_bytes(from, from_at, region, from_row, from_slice) || !rect_bytes(to, to_at, region, to_row, to_slice))
+	if (!rect_bytes(from, from_at, region, from_row, from_slice) ||
+	    !rect_bytes(to, to_at, region, to_row, to_slice))
 		return CL_INVALID_VALUE;
 	return command(queue, to, waits, list, event, NULL, NULL, 0);
 }
@@ -943,8 +954,9 @@ static size_t image_bytes(cl_mem mem, const size_t *origin, const size_t *region
 	return region[0] * region[1] * region[2] * stub->element;
 }
 
-static cl_int readImage(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin, const size_t *region,
-			size_t row, size_t slice, void *host, cl_uint waits, const cl_event *list, cl_event *event)
+static cl_int readImage(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin,
+			const size_t *region, size_t row, size_t slice, void *host, cl_uint waits, const cl_event *list,
+			cl_event *event)
 {
 	size_t bytes = image_bytes(mem, origin, region);
 
@@ -953,8 +965,9 @@ static cl_int readImage(cl_command_queue queue, cl_mem mem, cl_bool blocking, co
 	return bytes && host ? command(queue, mem, waits, list, event, host, NULL, bytes) : CL_INVALID_VALUE;
 }
 
-static cl_int writeImage(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin, const size_t *region,
-			 size_t row, size_t slice, const void *host, cl_uint waits, const cl_event *list, cl_event *event)
+static cl_int writeImage(cl_command_queue queue, cl_mem mem, cl_bool blocking, const size_t *origin,
+			 const size_t *region, size_t row, size_t slice, const void *host, cl_uint waits,
+			 const cl_event *list, cl_event *event)
 {
 	size_t bytes = image_bytes(mem, origin, region);
 
@@ -963,8 +976,8 @@ static cl_int writeImage(cl_command_queue queue, cl_mem mem, cl_bool blocking, c
 	return bytes && host ? command(queue, mem, waits, list, event, NULL, host, bytes) : CL_INVALID_VALUE;
 }
 
-static cl_int fillImage(cl_command_queue queue, cl_mem mem, const void *color, const size_t *origin, const size_t *region,
-			cl_uint waits, const cl_event *list, cl_event *event)
+static cl_int fillImage(cl_command_queue queue, cl_mem mem, const void *color, const size_t *origin,
+			const size_t *region, cl_uint waits, const cl_event *list, cl_event *event)
 {
 	if (!color || !image_bytes(mem, origin, region))
 		return CL_INVALID_VALUE;
@@ -985,7 +998,8 @@ static cl_int copyImageToBuffer(cl_command_queue queue, cl_mem from, cl_mem to, 
 {
 	size_t bytes = image_bytes(from, at, region);
 
-	return bytes && range(to, offset, bytes) ? command(queue, to, waits, list, event, NULL, NULL, 0) : CL_INVALID_VALUE;
+	return bytes && range(to, offset, bytes) ? command(queue, to, waits, list, event, NULL, NULL, 0)
+						 : CL_INVALID_VALUE;
 }
 
 static cl_int copyBufferToImage(cl_command_queue queue, cl_mem from, cl_mem to, size_t offset, const size_t *at,
@@ -993,11 +1007,12 @@ static cl_int copyBufferToImage(cl_command_queue queue, cl_mem from, cl_mem to, 
 {
 	size_t bytes = image_bytes(to, at, region);
 
-	return bytes && range(from, offset, bytes) ? command(queue, to, waits, list, event, NULL, NULL, 0) : CL_INVALID_VALUE;
+	return bytes && range(from, offset, bytes) ? command(queue, to, waits, list, event, NULL, NULL, 0)
+						   : CL_INVALID_VALUE;
 }
 
-static void *mapBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, cl_map_flags flags, size_t offset, size_t bytes,
-		       cl_uint waits, const cl_event *list, cl_event *event, cl_int *status)
+static void *mapBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, cl_map_flags flags, size_t offset,
+		       size_t bytes, cl_uint waits, const cl_event *list, cl_event *event, cl_int *status)
 {
 	uint8_t *at = range(mem, offset, bytes);
 	cl_int r = at && flags ? command(queue, mem, waits, list, event, NULL, NULL, 0) : CL_INVALID_VALUE;
@@ -1009,12 +1024,13 @@ static void *mapBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, cl_
 }
 
 static void *mapImage(cl_command_queue queue, cl_mem mem, cl_bool blocking, cl_map_flags flags, const size_t *origin,
-		      const size_t *region, size_t *row, size_t *slice, cl_uint waits, const cl_event *list, cl_event *event,
-		      cl_int *status)
+		      const size_t *region, size_t *row, size_t *slice, cl_uint waits, const cl_event *list,
+		      cl_event *event, cl_int *status)
 {
 	struct stub *stub = look(mem, PL_CL_KIND_mem);
-	cl_int r = flags && row && image_bytes(mem, origin, region) ? command(queue, mem, waits, list, event, NULL, NULL, 0) :
-								      CL_INVALID_VALUE;
+	cl_int r = flags && row && image_bytes(mem, origin, region)
+			   ? command(queue, mem, waits, list, event, NULL, NULL, 0)
+			   : CL_INVALID_VALUE;
 
 	(void)blocking;
 	if (status)
@@ -1057,8 +1073,8 @@ static cl_int plainWait(cl_command_queue queue, cl_uint waits, const cl_event *l
 	return waits && list ? marker(queue, waits, list, NULL) : CL_INVALID_VALUE;
 }
 
-static cl_int migrate(cl_command_queue queue, cl_uint count, const cl_mem *mems, cl_mem_migration_flags flags, cl_uint waits,
-		      const cl_event *list, cl_event *event)
+static cl_int migrate(cl_command_queue queue, cl_uint count, const cl_mem *mems, cl_mem_migration_flags flags,
+		      cl_uint waits, const cl_event *list, cl_event *event)
 {
 	(void)flags;
 	if (!count || !mems)
@@ -1069,12 +1085,13 @@ static cl_int migrate(cl_command_queue queue, cl_uint count, const cl_mem *mems,
 
 /* ---- programs and kernels ---- */
 
-static cl_program createWithSource(cl_context context, cl_uint count, const char **texts, const size_t *lengths, cl_int *status)
+static cl_program createWithSource(cl_context context, cl_uint count, const char **texts, const size_t *lengths,
+				   cl_int *status)
 {
 	if (!look(context, PL_CL_KIND_context))
 		return refuse(status, CL_INVALID_CONTEXT);
 	for (cl_uint i = 0; i < count; i++)
-		pl_fuzz_touch(texts[i], lengths[i]);
+		pl_fuzz_touch(texts[i], lengths ? lengths[i] : strlen(texts[i]) + 1);
 	return stub_new_below(PL_CL_KIND_program, context, status);
 }
 
@@ -1128,7 +1145,8 @@ static cl_int build(cl_program program, cl_uint count, const cl_device_id *list,
 }
 
 static cl_int compile(cl_program program, cl_uint count, const cl_device_id *list, const char *options, cl_uint headers,
-		      const cl_program *header_list, const char **names, void(CL_CALLBACK *notify)(cl_program, void *), void *data)
+		      const cl_program *header_list, const char **names, void(CL_CALLBACK *notify)(cl_program, void *),
+		      void *data)
 {
 	if (!headers != !header_list || !headers != !names)
 		return CL_INVALID_VALUE;
@@ -1138,8 +1156,9 @@ static cl_int compile(cl_program program, cl_uint count, const cl_device_id *lis
 	return build(program, count, list, options, notify, data);
 }
 
-static cl_program link_all(cl_context context, cl_uint count, const cl_device_id *list, const char *options, cl_uint inputs,
-			   const cl_program *programs, void(CL_CALLBACK *notify)(cl_program, void *), void *data, cl_int *status)
+static cl_program link_all(cl_context context, cl_uint count, const cl_device_id *list, const char *options,
+			   cl_uint inputs, const cl_program *programs, void(CL_CALLBACK *notify)(cl_program, void *),
+			   void *data, cl_int *status)
 {
 	if (!look(context, PL_CL_KIND_context))
 		return refuse(status, CL_INVALID_CONTEXT);
@@ -1198,7 +1217,8 @@ static cl_kernel cloneKernel(cl_kernel kernel, cl_int *status)
 /* A value of a pointer's size where a handle belongs is taken for one. */
 static cl_int setArg(cl_kernel kernel, cl_uint index, size_t bytes, const void *value)
 {
-	static const enum pl_cl_object_kind kinds[ARGS_COUNT] = { PL_CL_KIND_mem, 0, 0, PL_CL_KIND_sampler, PL_CL_KIND_queue };
+	static const enum pl_cl_object_kind kinds[ARGS_COUNT] = { PL_CL_KIND_mem, 0, 0, PL_CL_KIND_sampler,
+								  PL_CL_KIND_queue };
 
 	if (!look(kernel, PL_CL_KIND_kernel))
 		return CL_INVALID_KERNEL;
@@ -1266,8 +1286,8 @@ static cl_int task(cl_command_queue queue, cl_kernel kernel, cl_uint waits, cons
 	return look(kernel, PL_CL_KIND_kernel) ? marker(queue, waits, list, event) : CL_INVALID_KERNEL;
 }
 
-static cl_int suggest(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset, const size_t *global,
-		      size_t *local)
+static cl_int suggest(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
+		      const size_t *global, size_t *local)
 {
 	look(queue, PL_CL_KIND_queue);
 	look(kernel, PL_CL_KIND_kernel);
@@ -1303,8 +1323,8 @@ static void svmFree(cl_context context, void *at)
 	free(at);
 }
 
-static cl_int svmMemcpy(cl_command_queue queue, cl_bool blocking, void *to, const void *from, size_t bytes, cl_uint waits,
-			const cl_event *list, cl_event *event)
+static cl_int svmMemcpy(cl_command_queue queue, cl_bool blocking, void *to, const void *from, size_t bytes,
+			cl_uint waits, const cl_event *list, cl_event *event)
 {
 	(void)blocking;
 	return to && from ? command(queue, NULL, waits, list, event, to, from, bytes) : CL_INVALID_VALUE;
@@ -1319,8 +1339,8 @@ static cl_int svmMemFill(cl_command_queue queue, void *at, const void *pattern, 
 	return command(queue, NULL, waits, list, event, at, NULL, bytes);
 }
 
-static cl_int svmMap(cl_command_queue queue, cl_bool blocking, cl_map_flags flags, void *at, size_t bytes, cl_uint waits,
-		     const cl_event *list, cl_event *event)
+static cl_int svmMap(cl_command_queue queue, cl_bool blocking, cl_map_flags flags, void *at, size_t bytes,
+		     cl_uint waits, const cl_event *list, cl_event *event)
 {
 	(void)blocking;
 	if (!at || !bytes || !flags)

@@ -1,8 +1,8 @@
 /*
- * An OpenCL driver that computes nothing and trusts its caller as real ones do: it reads and writes every byte that it is
- * told of, at the time when a real one would, and looks at each handle.  With a sanitizer, a caller that passes a pointer,
- * a length or a handle that is not what it says is found here.  What the API leaves to a driver's own checks (a range
- * within a buffer, a pair of flags) is answered with the API's error codes.
+ * An OpenCL driver that computes nothing and trusts its caller as real ones do: it reads and writes every byte that it
+ * is told of, at the time when a real one would, and looks at each handle.  With a sanitizer, a caller that passes a
+ * pointer, a length or a handle that is not what it says is found here.  What the API leaves to a driver's own checks
+ * (a range within a buffer, a pair of flags) is answered with the API's error codes.
  */
 #ifndef PL_TEST_FUZZ_STUB_DRIVER_H
 #define PL_TEST_FUZZ_STUB_DRIVER_H

@@ -127,7 +127,8 @@ static void no_greeting(void)
 static void half_greeting(void)
 {
 	struct pl_hello hello = hello_of(PL_HELLO_SESSION, server.unix_address);
-	int fds[] = { connect_raw(server.unix_address), connect_raw(server.tcp_address), connect_raw(server.unix_address) };
+	int fds[] = { connect_raw(server.unix_address), connect_raw(server.tcp_address),
+		      connect_raw(server.unix_address) };
 	uint64_t begin = pl_now_ns();
 
 	assert(send(fds[0], &hello, sizeof(hello) / 2, MSG_NOSIGNAL) > 0);
@@ -188,12 +189,16 @@ static void greeting_with_descriptors(void)
 		char room[CMSG_SPACE(sizeof(twenty))];
 	} control = { 0 };
 	struct iovec part = { &hello, sizeof(hello) / 2 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 
 	assert(pl_test_usage_get(server.pid, &before));
 	for (int i = 0; i < 20; i++)
 		twenty[i] = fd;
-	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(twenty)) };
+	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+					 .cmsg_type = SCM_RIGHTS,
+					 .cmsg_len = CMSG_LEN(sizeof(twenty)) };
 	memcpy(CMSG_DATA(&control.head), twenty, sizeof(twenty));
 	assert(sendmsg(fd, &message, MSG_NOSIGNAL) > 0);
 	close(fd);

@@ -12,8 +12,8 @@ static struct peer peer;
 
 static int32_t buffer_make(uint64_t id, uint64_t size)
 {
-	return ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = size, .store = UINT64_MAX,
-		   .data = NO_BULK, .mem = id);
+	return ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = size,
+		   .store = UINT64_MAX, .data = NO_BULK, .mem = id);
 }
 
 static int32_t release(enum pl_cl_object_kind kind, uint64_t id)
@@ -64,7 +64,8 @@ static void memory(void)
 static void large_source(void)
 {
 	static const uint64_t bytes = 64ull << 20;
-	struct pl_cl_clCreateProgramWithSource_args args = { .context = CONTEXT, .source = { .kind = PL_BULK_AFTER, .bytes = bytes } };
+	struct pl_cl_clCreateProgramWithSource_args args = { .context = CONTEXT,
+							     .source = { .kind = PL_BULK_AFTER, .bytes = bytes } };
 	_Alignas(8) uint8_t body[256];
 	char *text = malloc(bytes);
 	struct pl_enc enc;
@@ -92,7 +93,8 @@ static void large_source(void)
 		args.source.bytes = 1ull << 39; /* said, but nothing comes: refused before */
 		enc.at = body;
 		pl_cl_clCreateProgramWithSource_put(&enc, &args);
-		ask_raw(&peer, PL_CL_OP_clCreateProgramWithSource, body, (uint32_t)pl_cl_clCreateProgramWithSource_bytes(&args));
+		ask_raw(&peer, PL_CL_OP_clCreateProgramWithSource, body,
+			(uint32_t)pl_cl_clCreateProgramWithSource_bytes(&args));
 		assert(peer.body.status);
 		args.source.bytes = bytes;
 		peer_close(&peer);
@@ -112,8 +114,8 @@ static void in_flight(void)
 	expect_is(buffer_make(FIRST_ID + 1, size), CL_SUCCESS);
 	expect_is(ASK(&peer, clCreateUserEvent, .context = CONTEXT, .event = user), CL_SUCCESS);
 	while (!status) {
-		status = ASK(&peer, clEnqueueReadBuffer, .queue = QUEUE, .mem = FIRST_ID + 1, .has_ptr = 1, .size = size,
-			     .stage = UINT64_MAX, .token = 1 + made, .waits = { &user, 1 });
+		status = ASK(&peer, clEnqueueReadBuffer, .queue = QUEUE, .mem = FIRST_ID + 1, .has_ptr = 1,
+			     .size = size, .stage = UINT64_MAX, .token = 1 + made, .waits = { &user, 1 });
 		assert(status || ++made <= INFLIGHT_LIMIT / size);
 	}
 	expect_is(status, CL_OUT_OF_RESOURCES);

@@ -12,8 +12,8 @@ static struct peer peer;
 
 static int32_t read_status(uint64_t queue, uint64_t mem, uint64_t offset, uint64_t size, uint64_t stage)
 {
-	return ASK(&peer, clEnqueueReadBuffer, .queue = queue, .mem = mem, .blocking = 1, .has_ptr = 1, .offset = offset,
-		   .size = size, .stage = stage);
+	return ASK(&peer, clEnqueueReadBuffer, .queue = queue, .mem = mem, .blocking = 1, .has_ptr = 1,
+		   .offset = offset, .size = size, .stage = stage);
 }
 
 static void wrong_handles(void)
@@ -23,7 +23,8 @@ static void wrong_handles(void)
 	expect_is(read_status(QUEUE, 0, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);
 	expect_is(read_status(0, BUFFER, 0, 16, UINT64_MAX), CL_INVALID_COMMAND_QUEUE);
 	expect_is(read_status(QUEUE, OTHER, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);                /* nobody's */
-	expect_is(read_status(QUEUE, witness_only_id(), 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);    /* another session's */
+	expect_is(read_status(QUEUE, witness_only_id(), 0, 16, UINT64_MAX),
+		  CL_INVALID_MEM_OBJECT); /* another session's */
 	expect_is(read_status(QUEUE, QUEUE, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);                /* wrong kinds */
 	expect_is(read_status(BUFFER, BUFFER, 0, 16, UINT64_MAX), CL_INVALID_COMMAND_QUEUE);
 	expect_is(ASK(&peer, clFinish, .queue = UINT64_MAX), CL_INVALID_COMMAND_QUEUE);
@@ -38,8 +39,8 @@ static void wrong_handles(void)
 
 static int32_t buffer_make(uint64_t id, uint64_t size)
 {
-	return ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = size, .store = UINT64_MAX,
-		   .data = NO_BULK, .mem = id);
+	return ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = size,
+		   .store = UINT64_MAX, .data = NO_BULK, .mem = id);
 }
 
 /* Ids are the client's: an id in use, none, or one of the server's own changes nothing. */
@@ -80,16 +81,16 @@ static void wrong_ranges(void)
 	for (int i = 0; i < 3; i++) {
 		uint64_t store[] = { end - 8, UINT64_MAX - 4095, 24 }; /* too near the end, overflowing, unaligned */
 
-		assert(ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = 4096, .store = store[i],
-			   .data = NO_BULK, .mem = OTHER));
+		assert(ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = 4096,
+			   .store = store[i], .data = NO_BULK, .mem = OTHER));
 	}
 	for (int i = 0; i < 3; i++) { /* bulk that lies outside: no whole call */
 		struct pl_bulk bulk = { .kind = PL_BULK_ARENA, .bytes = 4096 };
 		uint64_t offset[] = { end - 4095, UINT64_MAX - 100, end + 1 };
 
 		bulk.offset = offset[i];
-		assert(ASK(&peer, clEnqueueWriteBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .has_ptr = 1, .size = 4096,
-			   .data = bulk));
+		assert(ASK(&peer, clEnqueueWriteBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .has_ptr = 1,
+			   .size = 4096, .data = bulk));
 		assert(peer.body.flags & PL_WIRE_REPLY_REFUSED);
 	}
 	world_check(&peer, 9);
@@ -103,9 +104,14 @@ static void wrong_boxes(void)
 	peer_open(&peer, server.unix_address);
 	world_make(&peer);
 	for (int i = 0; i < 3; i++) {
-		struct pl_cl_clEnqueueReadBufferRect_args a = { .queue = QUEUE, .mem = BUFFER, .blocking = 1, .has_ptr = 1,
-								 .has_box = 1, .region = { 8, 8, 8 }, .size = 512,
-								 .stage = UINT64_MAX };
+		struct pl_cl_clEnqueueReadBufferRect_args a = { .queue = QUEUE,
+								.mem = BUFFER,
+								.blocking = 1,
+								.has_ptr = 1,
+								.has_box = 1,
+								.region = { 8, 8, 8 },
+								.size = 512,
+								.stage = UINT64_MAX };
 		_Alignas(8) uint8_t body[512];
 		struct pl_enc enc = { body };
 
@@ -116,7 +122,8 @@ static void wrong_boxes(void)
 		else
 			a.buffer_row_pitch = a.buffer_slice_pitch = big;
 		pl_cl_clEnqueueReadBufferRect_put(&enc, &a);
-		ask_raw(&peer, PL_CL_OP_clEnqueueReadBufferRect, body, (uint32_t)pl_cl_clEnqueueReadBufferRect_bytes(&a));
+		ask_raw(&peer, PL_CL_OP_clEnqueueReadBufferRect, body,
+			(uint32_t)pl_cl_clEnqueueReadBufferRect_bytes(&a));
 		assert(peer.body.status);
 	}
 	assert(ASK(&peer, clEnqueueMapBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .map_flags = CL_MAP_READ,
@@ -131,7 +138,8 @@ static void wrong_boxes(void)
 
 /* ---- programs ---- */
 
-static const char source[] = "kernel void k(global int *a, int b, local int *c) { c[0] = b; a[get_global_id(0)] = c[0]; }";
+static const char source[] =
+	"kernel void k(global int *a, int b, local int *c) { c[0] = b; a[get_global_id(0)] = c[0]; }";
 
 static int32_t launch(const uint64_t *args, uint64_t words)
 {
@@ -145,15 +153,19 @@ static void kernel_make(const char *options)
 {
 	peer_open(&peer, server.unix_address);
 	world_make(&peer);
-	expect_is(ASK(&peer, clCreateProgramWithSource, .context = CONTEXT, .source = { .data = source, .bytes = strlen(source) },
-		      .program = OTHER), CL_SUCCESS);
-	expect_is(ASK(&peer, clBuildProgram, .program = OTHER, .has_options = 1, .options = options, .files = NO_BULK), CL_SUCCESS);
-	expect_is(ASK(&peer, clCreateKernel, .program = OTHER, .has_name = 1, .kernel_name = "k", .kernel = OTHER + 1), CL_SUCCESS);
+	expect_is(ASK(&peer, clCreateProgramWithSource, .context = CONTEXT,
+		      .source = { .data = source, .bytes = strlen(source) }, .program = OTHER),
+		  CL_SUCCESS);
+	expect_is(ASK(&peer, clBuildProgram, .program = OTHER, .has_options = 1, .options = options, .files = NO_BULK),
+		  CL_SUCCESS);
+	expect_is(ASK(&peer, clCreateKernel, .program = OTHER, .has_name = 1, .kernel_name = "k", .kernel = OTHER + 1),
+		  CL_SUCCESS);
 }
 
 static void wrong_kernel_args(void)
 {
-	uint64_t good[] = { 0 | (uint64_t)PL_CL_ARG_MEM << 32, 8, BUFFER, 1, 4, 0, 42, 2 | (uint64_t)PL_CL_ARG_NULL << 32, 64, 0 };
+	uint64_t good[] = { 0 | (uint64_t)PL_CL_ARG_MEM << 32,  8,  BUFFER, 1, 4, 0, 42,
+			    2 | (uint64_t)PL_CL_ARG_NULL << 32, 64, 0 };
 	uint64_t bad[16];
 
 	kernel_make("-cl-kernel-arg-info");
@@ -235,14 +247,23 @@ static bool folder_has(const char *path, const char *beginning)
 /* Include files whose paths lead out: they stay in the session's private folder, which is gone afterwards. */
 static void wrong_files(void)
 {
-	static const char *const paths[] = { "/../../../../../../../../tmp/%s", "/a/../../../../tmp/%s", "/tmp/%s", "/tmp/./%s/x",
-					     "../%s", "..", "/", "", "relative/%s", "/./././%s" };
+	static const char *const paths[] = { "/../../../../../../../../tmp/%s",
+					     "/a/../../../../tmp/%s",
+					     "/tmp/%s",
+					     "/tmp/./%s/x",
+					     "../%s",
+					     "..",
+					     "/",
+					     "",
+					     "relative/%s",
+					     "/./././%s" };
 	char path[128], name[64], real[128];
 
 	peer_open(&peer, server.unix_address);
 	world_make(&peer);
-	expect_is(ASK(&peer, clCreateProgramWithSource, .context = CONTEXT, .source = { .data = source, .bytes = strlen(source) },
-		      .program = OTHER), CL_SUCCESS);
+	expect_is(ASK(&peer, clCreateProgramWithSource, .context = CONTEXT,
+		      .source = { .data = source, .bytes = strlen(source) }, .program = OTHER),
+		  CL_SUCCESS);
 	snprintf(name, sizeof(name), "plenum-escaped-%d", (int)getpid());
 	snprintf(real, sizeof(real), "/tmp/%s", name);
 	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -259,7 +280,8 @@ static void wrong_files(void)
 			blob_text(&blob, "/home/user/a/b");
 			blob_text(&blob, "x");
 			(void)ASK(&peer, clBuildProgram, .program = OTHER, .has_options = 1,
-				  .options = "-I ../../../../../tmp -I /../.. -I .", .files = { .data = blob.at, .bytes = blob.bytes });
+				  .options = "-I ../../../../../tmp -I /../.. -I .",
+				  .files = { .data = blob.at, .bytes = blob.bytes });
 			assert(access(real, F_OK) < 0);
 			assert(!folder_has(server.folder, "plenum-include-"));
 		}

@@ -100,11 +100,12 @@ static void wrong_heads(void)
 {
 	head_ends_session((struct pl_wire_head){ .len_bytes = 0, .ticket = 1 });
 	head_ends_session((struct pl_wire_head){ .len_bytes = 16, .ticket = 1 });
-	head_ends_session((struct pl_wire_head){ .len_bytes = 28, .ticket = 1 });                          /* unaligned */
+	head_ends_session((struct pl_wire_head){ .len_bytes = 28, .ticket = 1 }); /* unaligned */
 	head_ends_session((struct pl_wire_head){ .len_bytes = UINT32_MAX & ~7u, .ticket = 1 });            /* huge */
 	head_ends_session((struct pl_wire_head){ .len_bytes = PL_WIRE_RECORD_MAX + 8, .ticket = 1 });
 	head_ends_session((struct pl_wire_head){ .len_bytes = 24, .ticket = 1, .bulk_bytes = UINT64_MAX });
-	head_ends_session((struct pl_wire_head){ .len_bytes = 24, .flags = PL_WIRE_BULK, .bulk_bytes = PL_WIRE_BULK_MAX });
+	head_ends_session(
+		(struct pl_wire_head){ .len_bytes = 24, .flags = PL_WIRE_BULK, .bulk_bytes = PL_WIRE_BULK_MAX });
 }
 
 /* 1 GiB is announced, little comes, and then nothing: what is held is what came. */
@@ -271,7 +272,9 @@ static void index_lies(void)
 		liar_close(&liar, true, true);
 	}
 	for (int i = 0; i < 3; i++) { /* how much of the replies was taken */
-		struct pl_wire_head head = { .len_bytes = 24, .op = PL_CL_OP_clGetPlatformIDs, .flags = PL_WIRE_ASK, .ticket = 1 };
+		struct pl_wire_head head = {
+			.len_bytes = 24, .op = PL_CL_OP_clGetPlatformIDs, .flags = PL_WIRE_ASK, .ticket = 1
+		};
 
 		liar_open(&liar);
 		*liar.back_taken = lies[i];
@@ -331,7 +334,9 @@ static void memory_changes(void)
 
 		liar_open(&liar);
 		for (uint32_t i = 0; i < 4096; i++) { /* records that look like some, everywhere */
-			struct pl_wire_head head = { .len_bytes = 64, .op = (uint16_t)(i % 160), .flags = i & 1, .ticket = 1 + i };
+			struct pl_wire_head head = {
+				.len_bytes = 64, .op = (uint16_t)(i % 160), .flags = i & 1, .ticket = 1 + i
+			};
 
 			memcpy(liar.memory + HEAD_PAGE + i * 64, &head, sizeof(head));
 		}

@@ -32,8 +32,9 @@ static void payload_not_taken(void)
 
 		peer_open(&peer, link ? server.tcp_address : server.unix_address);
 		world_make(&peer);
-		expect_is(ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = LARGE_BYTES,
-			      .store = UINT64_MAX, .data = NO_BULK, .mem = FIRST_ID), CL_SUCCESS);
+		expect_is(ASK(&peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE,
+			      .size = LARGE_BYTES, .store = UINT64_MAX, .data = NO_BULK, .mem = FIRST_ID),
+			  CL_SUCCESS);
 		expect_is(ASK(&peer, clFinish, .queue = QUEUE), CL_SUCCESS);
 		assert(pl_test_usage_get((pid_t)peer.reply.worker_pid, &before));
 		expect_is(ASK(&peer, clEnqueueReadBuffer, .queue = QUEUE, .mem = FIRST_ID, .blocking = 1, .has_ptr = 1,

@@ -22,7 +22,8 @@
 #define INFLIGHT_LIMIT (64ull << 20)
 #define LANES_LIMIT    8u
 #define SESSIONS_LIMIT 24u
-#define WORKER_SLACK   (48ull << 20) /* what a worker may grow by while a client misbehaves, beyond what the limits give */
+#define WORKER_SLACK                                                                                                   \
+	(48ull << 20) /* what a worker may grow by while a client misbehaves, beyond what the limits give */
 
 #define ANSWER_NS 20000000000u /* nothing takes so long; under a sanitizer, on a busy machine */
 
@@ -75,7 +76,8 @@ void peer_expect_end(struct peer *peer);               /* the server ends the se
 int record_send(struct pl_lane *lane, struct pl_wire_head head, const void *body, uint32_t body_bytes);
 /* Sends the next call and takes its reply's head. */
 void ask_raw(struct peer *peer, uint16_t op, const void *body, uint32_t body_bytes);
-void ask_with_bulk(struct peer *peer, uint16_t op, const void *body, uint32_t body_bytes, const void *bulk, uint64_t bytes);
+void ask_with_bulk(struct peer *peer, uint16_t op, const void *body, uint32_t body_bytes, const void *bulk,
+		   uint64_t bytes);
 void reply_take(struct peer *peer);
 void reply_bulk_drop(struct peer *peer);
 
@@ -83,7 +85,7 @@ void reply_bulk_drop(struct peer *peer);
 /* A whole call: its status; fields of the reply are in peer->dec. */
 #define ASK_AS(peer, op, layout, ...)                                                                                  \
 	({                                                                                                             \
-		_Alignas(8) uint8_t body_[CALL_MAX] = {0};                                                                 \
+		_Alignas(8) uint8_t body_[CALL_MAX] = { 0 };                                                           \
 		struct pl_cl_##layout##_args args_ = { __VA_ARGS__ };                                                  \
 		uint64_t bytes_ = pl_cl_##layout##_bytes(&args_);                                                      \
 		struct pl_enc enc_ = { body_ };                                                                        \

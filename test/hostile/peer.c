@@ -39,8 +39,9 @@ static void server_exec(const char *tool, const char *token_file, int ready_fd)
 	unsetenv("PLENUM");
 	unsetenv("PLENUM_TOKEN");
 	setenv("TMPDIR", server.folder, 1);
-	execl(tool, tool, "serve", "-q", "--listen", server.unix_address, "--listen", "tcp://127.0.0.1:0", "--token-file",
-	      token_file, ready, objects, memory, host, inflight, lanes, sessions, "--spare=1", (char *)NULL);
+	execl(tool, tool, "serve", "-q", "--listen", server.unix_address, "--listen", "tcp://127.0.0.1:0",
+	      "--token-file", token_file, ready, objects, memory, host, inflight, lanes, sessions, "--spare=1",
+	      (char *)NULL);
 	perror(tool);
 	_exit(127);
 }
@@ -86,8 +87,13 @@ void server_stop(void)
 
 struct pl_hello hello_of(enum pl_hello_kind kind, const char *address)
 {
-	struct pl_hello hello = { .magic = PL_HELLO_MAGIC, .major = PL_HELLO_MAJOR, .minor = PL_HELLO_MINOR, .kind = kind,
-				  .api = PL_API_OPENCL, .api_hash = PL_CL_API_HASH, .pid = (uint32_t)getpid(),
+	struct pl_hello hello = { .magic = PL_HELLO_MAGIC,
+				  .major = PL_HELLO_MAJOR,
+				  .minor = PL_HELLO_MINOR,
+				  .kind = kind,
+				  .api = PL_API_OPENCL,
+				  .api_hash = PL_CL_API_HASH,
+				  .pid = (uint32_t)getpid(),
 				  .program = "hostile" };
 
 	if (!strncmp(address, "tcp:", 4))
@@ -192,7 +198,8 @@ void reply_bulk_drop(struct peer *peer)
 	expect_is(pl_lane_drop_bulk(peer->lane, peer->head->bulk_bytes), 0);
 }
 
-void ask_with_bulk(struct peer *peer, uint16_t op, const void *body, uint32_t body_bytes, const void *bulk, uint64_t bytes)
+void ask_with_bulk(struct peer *peer, uint16_t op, const void *body, uint32_t body_bytes, const void *bulk,
+		   uint64_t bytes)
 {
 	struct pl_wire_head head = { .op = op, .flags = PL_WIRE_ASK, .ticket = ++peer->ticket, .bulk_bytes = bytes };
 
@@ -247,7 +254,8 @@ void world_check(struct peer *peer, uint8_t fill)
 	expect_is(ASK(peer, clEnqueueReadBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .has_ptr = 1,
 		      .size = sizeof(data), .stage = UINT64_MAX), CL_SUCCESS);
 	pl_cl_clEnqueueReadBuffer_reply_get(&peer->dec, &got);
-	assert(pl_dec_whole(&peer->dec) && got.data.bytes == sizeof(data) && !memcmp(got.data.data, data, sizeof(data)));
+	assert(pl_dec_whole(&peer->dec) && got.data.bytes == sizeof(data) &&
+	       !memcmp(got.data.data, data, sizeof(data)));
 }
 
 /* ---- the witness ---- */

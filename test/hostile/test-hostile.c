@@ -1,7 +1,7 @@
 /*
- * Clients that break the rules, against `plenum serve` ($PLENUM_TOOL).  After each case the server takes new clients and
- * a session that did nothing wrong works as before; at the end the server holds nothing of all this.
- *   test-hostile [PART-OF-A-NAME]    only these cases
+ * Clients that break the rules, against `plenum serve` ($PLENUM_TOOL).  After each case the server takes new clients
+ * and a session that did nothing wrong works as before; at the end the server holds nothing of all this. test-hostile
+ * [PART-OF-A-NAME]    only these cases
  */
 #include "hostile.h"
 

@@ -14,10 +14,10 @@ def output(name, env):
     return f"exit {result.returncode}\n" + result.stdout.decode(errors="replace")
 
 
-def compare(name):
+def compare(name, modes=("shm", "tcp")):
     native = output(name, plenum.native_env())
     with plenum.Server() as server:
-        for mode in ("shm", "tcp"):
+        for mode in modes:
             remote = output(name, server.env(mode))
             if native != remote:
                 diff = "\n".join(difflib.unified_diff(native.splitlines(), remote.splitlines(), "native", mode, n=0))
@@ -29,6 +29,14 @@ def make(name):
         compare(name)
     test.__name__ = f"test_{name}_prints_the_same"
     return test
+
+
+def test_shared_virtual_memory():
+    compare("svm", ["shm"])
+    with plenum.Server() as server:
+        # Coarse-grained only: not the same output, but nothing wrong.
+        result = plenum.run([plenum.program("svm")], server.env("tcp"), check=False)
+        assert result.returncode in (0, 77), result.stdout.decode(errors="replace")[-3000:]
 
 
 def test_forked_child_has_a_session_of_its_own():
@@ -48,5 +56,6 @@ def test_two_servers_are_two_platforms():
 if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
-    plenum.main([make(name) for name in PROGRAMS] + [test_forked_child_has_a_session_of_its_own,
+    plenum.main([make(name) for name in PROGRAMS] + [test_shared_virtual_memory,
+                                                     test_forked_child_has_a_session_of_its_own,
                                                      test_two_servers_are_two_platforms])

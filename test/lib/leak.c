@@ -97,8 +97,8 @@ bool pl_test_usage_back(pid_t pid, const struct pl_test_usage *before, uint64_t 
 			return true;
 		usleep(20000);
 	}
-	fprintf(stderr, "process %d: descriptors %u -> %u, children %u -> %u, memory %llu -> %llu kB\n", (int)pid, before->fds,
-		now.fds, before->children, now.children, (unsigned long long)before->memory_bytes / 1024,
+	fprintf(stderr, "process %d: descriptors %u -> %u, children %u -> %u, memory %llu -> %llu kB\n", (int)pid,
+		before->fds, now.fds, before->children, now.children, (unsigned long long)before->memory_bytes / 1024,
 		(unsigned long long)now.memory_bytes / 1024);
 	return false;
 }

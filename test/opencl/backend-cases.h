@@ -23,6 +23,8 @@ void read_back(uint64_t queue, uint64_t mem, uint64_t offset, void *to, uint64_t
 void program_build(void);
 void test_kernels_are_described(void);
 void test_launch(void);
+void test_handles_of_the_wrong_kind_stay_out_of_the_driver(void);
+void test_described_parameters_are_our_secret(void);
 void test_printed_text_comes_before_the_reply(void);
 void test_include_files(void);
 void test_binaries(void);

@@ -124,6 +124,99 @@ void test_launch(void)
 	CHECK_STATUS(answer, CL_INVALID_MEM_OBJECT);
 }
 
+void test_handles_of_the_wrong_kind_stay_out_of_the_driver(void)
+{
+	static const struct {
+		uint32_t index, kind;
+		uint64_t size, id;
+		int32_t status;
+	} cases[] = {
+		{ 0, PL_CL_ARG_SAMPLER, 8, 901, CL_INVALID_MEM_OBJECT },
+		{ 0, PL_CL_ARG_QUEUE, 8, QUEUE, CL_INVALID_MEM_OBJECT },
+		{ 1, PL_CL_ARG_MEM, 8, DIRECT, CL_INVALID_SAMPLER },
+		{ 1, PL_CL_ARG_SVM, 8, 0, CL_INVALID_SAMPLER },
+		{ 2, PL_CL_ARG_MEM, 8, DIRECT, CL_INVALID_ARG_VALUE },
+		{ 2, PL_CL_ARG_QUEUE, 8, QUEUE, CL_INVALID_ARG_VALUE },
+		{ 1, PL_CL_ARG_SAMPLER, 8, 901, CL_SUCCESS },
+	};
+	static const char text[] = "__kernel void k(__global int *a, sampler_t s, ulong u) { a[0] = u; }\n";
+	struct peer_answer answer;
+	uint64_t args[8];
+
+	answer = PEER_ASK(&lane, clCreateSampler, CTX, 0, CL_ADDRESS_CLAMP, CL_FILTER_NEAREST, 901);
+	if (answer.status)
+		return; /* no images */
+	PEER_POST(&lane, clCreateProgramWithSource, .context = CTX,
+		  .source = { .kind = PL_BULK_INLINE, .data = text, .bytes = sizeof(text) - 1 }, .program = 900);
+	answer = PEER_ASK(&lane, clBuildProgram, .program = 900, .has_options = 1, .options = "-cl-kernel-arg-info");
+	CHECK_STATUS(answer, CL_SUCCESS);
+	answer = PEER_ASK(&lane, clCreateKernel, .program = 900, .has_name = 1, .kernel_name = "k", .kernel = 902);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t *at = arg_put((uint8_t *)args, cases[i].index, cases[i].kind, cases[i].size, cases[i].id, NULL);
+
+		answer = PEER_ASK(&lane, clCloneKernel, 902, { args, (uint64_t)(at - (uint8_t *)args) }, 903 + i);
+		CHECK_STATUS(answer, cases[i].status);
+	}
+	PEER_POST(&lane, plRelease, PL_CL_KIND_kernel, 903 + sizeof(cases) / sizeof(cases[0]) - 1);
+	PEER_POST(&lane, plRelease, PL_CL_KIND_kernel, 902);
+	PEER_POST(&lane, plRelease, PL_CL_KIND_program, 900);
+	PEER_POST(&lane, plRelease, PL_CL_KIND_sampler, 901);
+}
+
+/* Of a program as the driver was told to build it, and as its own program told us to. */
+static void secret_build(uint32_t has_options, const char *options, bool shown)
+{
+	static const char text[] = "__kernel void k(__global int *a, int b) { a[0] = b; }\n";
+	struct pl_cl_plInfo_reply reply;
+	struct peer_answer answer;
+	char seen[256] = "";
+
+	PEER_POST(&lane, clCreateProgramWithSource, .context = CTX,
+		  .source = { .kind = PL_BULK_INLINE, .data = text, .bytes = sizeof(text) - 1 }, .program = 950);
+	answer = PEER_ASK(&lane, clBuildProgram, .program = 950, .has_options = has_options, .options = options);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetProgramBuildInfo, .param = CL_PROGRAM_BUILD_OPTIONS,
+			  .object = 950, .second = device, .has_value = 1, .size = sizeof(seen));
+	CHECK_STATUS(answer, CL_SUCCESS);
+	pl_cl_plInfo_reply_get(&answer.dec, &reply);
+	CHECK(reply.value.bytes && reply.value.bytes <= sizeof(seen) && reply.value.bytes == reply.size_ret);
+	memcpy(seen, reply.value.at, reply.value.bytes);
+	CHECK(!seen[reply.value.bytes - 1] && !strncmp(seen, options, strlen(options)) &&
+	      !strstr(seen + strlen(options), "info"));
+	answer = PEER_ASK(&lane, clCreateKernel, .program = 950, .has_name = 1, .kernel_name = "k", .kernel = 951);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	answer = PEER_ASK(&lane, clSetKernelArg, .kernel = 951, .index = 0, .kind = PL_CL_ARG_BYTES, .size = 8,
+			  .value = { "\1\0\0\0\0\0\0", 8 });
+	CHECK_STATUS(answer, CL_INVALID_MEM_OBJECT);
+	answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetKernelArgInfo, .param = CL_KERNEL_ARG_ADDRESS_QUALIFIER,
+			  .object = 951, .has_value = 1, .size = 4);
+	CHECK(answer.status == CL_SUCCESS || (!shown && answer.status == CL_KERNEL_ARG_INFO_NOT_AVAILABLE));
+	answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetKernelArgInfo, .param = CL_KERNEL_ARG_ADDRESS_QUALIFIER,
+			  .object = 951, .index = 2, .has_value = 1, .size = 4);
+	CHECK_STATUS(answer, CL_INVALID_ARG_INDEX);
+	answer = PEER_ASK(&lane, clBuildProgram, .program = 950, .has_options = 1, .options = "-cl-kernel-arg-info -DX");
+	if (answer.status == CL_INVALID_OPERATION) { /* it has a kernel: all stays as it was */
+		answer = PEER_ASK(&lane, clCreateKernel, .program = 950, .has_name = 1, .kernel_name = "k",
+				  .kernel = 952);
+		CHECK_STATUS(answer, CL_SUCCESS);
+		answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetKernelArgInfo,
+				  .param = CL_KERNEL_ARG_ADDRESS_QUALIFIER, .object = 952, .has_value = 1, .size = 4);
+		CHECK(answer.status == CL_SUCCESS || (!shown && answer.status == CL_KERNEL_ARG_INFO_NOT_AVAILABLE));
+		PEER_POST(&lane, plRelease, PL_CL_KIND_kernel, 952);
+	}
+	PEER_POST(&lane, plRelease, PL_CL_KIND_kernel, 951);
+	PEER_POST(&lane, plRelease, PL_CL_KIND_program, 950);
+}
+
+void test_described_parameters_are_our_secret(void)
+{
+	secret_build(0, "", false);
+	secret_build(1, "", false);
+	secret_build(1, "-DY=1 -cl-mad-enable", false);
+	secret_build(1, "-cl-kernel-arg-info", true);
+}
+
 void test_printed_text_comes_before_the_reply(void)
 {
 	uint64_t args[8], global[] = { 1 };

@@ -58,7 +58,8 @@ static void *work(void *arg)
 			TRY(clFinish(queue));
 			break;
 		case 2: {
-			unsigned *at = clEnqueueMapBuffer(queue, mem, CL_TRUE, CL_MAP_READ, 0, WORDS * 4, 0, NULL, NULL, &code);
+			unsigned *at = clEnqueueMapBuffer(queue, mem, CL_TRUE, CL_MAP_READ, 0, WORDS * 4, 0, NULL, NULL,
+							  &code);
 			if (code)
 				lost("map", code);
 			memcpy(got, at, WORDS * 4);

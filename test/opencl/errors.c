@@ -128,7 +128,8 @@ static void programs_and_kernels(struct ocl *o)
 	cl_program program = ocl_build(o, source, NULL), bad;
 	cl_kernel kernel = ocl_kernel(program, "k");
 	cl_mem mem = ocl_buffer(o, CL_MEM_READ_WRITE, 4096, NULL);
-	size_t global[4] = { 16, 1, 1, 1 }, local[3] = { 5, 1, 1 }, huge[3] = { 1u << 30, 1u << 30, 1u << 30 }, zero[3] = { 0 };
+	size_t global[4] = { 16, 1, 1, 1 }, local[3] = { 5, 1, 1 }, huge[3] = { 1u << 30, 1u << 30, 1u << 30 },
+	       zero[3] = { 0 };
 	int n = 1;
 	cl_int code;
 

@@ -19,7 +19,8 @@ int main(int argc, char **argv)
 		if (memory) {
 			objects[made] = clCreateBuffer(o.context, CL_MEM_READ_WRITE, bytes, NULL, &code);
 			if (!code)
-				code = clEnqueueWriteBuffer(o.queue, objects[made], CL_TRUE, 0, bytes, data, 0, NULL, NULL);
+				code = clEnqueueWriteBuffer(o.queue, objects[made], CL_TRUE, 0, bytes, data, 0, NULL,
+							    NULL);
 			if (!code)
 				code = clFinish(o.queue);
 		} else {

@@ -5,7 +5,8 @@
 static const char source[] =
 	"#ifndef N\n#define N 1\n#endif\n"
 	"typedef struct { int a; float b; } pair;\n"
-	"kernel __attribute__((reqd_work_group_size(4, 1, 1))) void fixed(global int *out) { out[get_global_id(0)] = N; }\n"
+	"kernel __attribute__((reqd_work_group_size(4, 1, 1))) void fixed(global int *out) { out[get_global_id(0)] = "
+	"N; }\n"
 	"kernel void many(global const float4 *in, constant int *c, local float *l, read_only image2d_t i, sampler_t s,"
 	" pair p, int3 v, global int *out) { out[0] = (int)in[0].x + c[0] + p.a + v.z; }\n"
 	"kernel void plain(global int *a, int n) { a[get_global_id(0)] = n * (int)get_global_id(0); }\n";
@@ -64,7 +65,8 @@ static void devices(struct ocl *o)
 		cl_int code = clGetDeviceIDs(o->platform, types[i], 0, NULL, &n);
 		printf("  type %x: %d, %u\n", (unsigned)types[i], code, code ? 0 : n);
 	}
-	printf("  unknown function: %s\n", clGetExtensionFunctionAddressForPlatform(o->platform, "clNoSuch") ? "yes" : "no");
+	printf("  unknown function: %s\n",
+	       clGetExtensionFunctionAddressForPlatform(o->platform, "clNoSuch") ? "yes" : "no");
 	cl_device_partition_property by[] = { CL_DEVICE_PARTITION_EQUALLY, 1, 0 };
 	cl_device_id subs[64];
 	n = 0;
@@ -181,7 +183,8 @@ static void kernel_queries(struct ocl *o, cl_kernel kernel, cl_program program)
 
 static void programs(struct ocl *o)
 {
-	const char *parts[] = { "kernel void a(global int *x) ", "{ *x = 1; } JUNK", "kernel void b(global int *x) { *x = 2; }\n" };
+	const char *parts[] = { "kernel void a(global int *x) ", "{ *x = 1; } JUNK",
+				"kernel void b(global int *x) { *x = 2; }\n" };
 	size_t lengths[] = { 0, 11, 0 };
 	cl_program program = ocl_build(o, source, "-DN=5 -cl-kernel-arg-info"), joined, compiled[2], linked, copy;
 	cl_kernel kernels[8], clone;
@@ -233,7 +236,8 @@ static void programs(struct ocl *o)
 	CK(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof(size), &size, NULL));
 	unsigned char *binary = malloc(size);
 	CK(clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(binary), &binary, NULL));
-	copy = clCreateProgramWithBinary(o->context, 1, &o->device, &size, (const unsigned char **)&binary, &status, &code);
+	copy = clCreateProgramWithBinary(o->context, 1, &o->device, &size, (const unsigned char **)&binary, &status,
+					 &code);
 	printf("from binary: %d %d\n", code, status);
 	if (!code) {
 		printf("build: %d\n", clBuildProgram(copy, 1, &o->device, "", NULL, NULL));
@@ -253,7 +257,8 @@ static void programs(struct ocl *o)
 	free(binary);
 
 	/* compile with a header that is a program, and link */
-	const char *header = "#define ANSWER 42\n", *user = "#include \"answer.h\"\nkernel void k(global int *a) { *a = ANSWER; }";
+	const char *header = "#define ANSWER 42\n",
+		   *user = "#include \"answer.h\"\nkernel void k(global int *a) { *a = ANSWER; }";
 	const char *name = "answer.h";
 	compiled[0] = clCreateProgramWithSource(o->context, 1, &header, NULL, &code);
 	CK(code);

@@ -332,6 +332,52 @@ static void test_maps(void)
 	CHECK_STATUS(answer, CL_INVALID_VALUE);
 }
 
+static void test_map_outlives_its_object(void)
+{
+	const uint64_t mem = 500, user = next_event++;
+	struct pl_cl_plReadDone_args done;
+	struct peer_pushed *pushed;
+	struct peer_answer answer;
+	uint8_t *data = malloc(LARGE);
+
+	fill(data, LARGE, 77);
+	PEER_POST(&lane, clCreateBuffer, .context = CTX, .flags = CL_MEM_READ_WRITE, .size = LARGE, .store = NONE,
+		  .mem = mem);
+	peer_stream(&lane, data, LARGE);
+	PEER_POST(&lane, clEnqueueWriteBuffer, .queue = QUEUE, .mem = mem, .has_ptr = 1, .size = LARGE,
+		  .data = { .kind = PL_BULK_STREAM, .bytes = LARGE });
+	PEER_POST(&lane, clCreateUserEvent, CTX, user);
+	PEER_POST(&lane, clEnqueueMapBuffer, .queue = QUEUE, .mem = mem, .map_flags = CL_MAP_READ, .size = LARGE,
+		  .map = 9, .stage = NONE, .token = 98, .waits = IDS(user));
+	PEER_POST(&lane, plRelease, PL_CL_KIND_mem, mem);
+	PEER_POST(&lane, clSetUserEventStatus, user, CL_COMPLETE);
+	answer = PEER_ASK(&lane, clFinish, QUEUE);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	pushed = peer_pushed_wait(&peer, PL_CL_OP_plReadDone);
+	pl_cl_plReadDone_get(&pushed->dec, &done);
+	CHECK(done.token == 98 && done.status == CL_COMPLETE && pushed->bulk_bytes == LARGE);
+	CHECK(!memcmp(pushed->bulk, data, LARGE));
+	PEER_POST(&lane, plRelease, PL_CL_KIND_event, user);
+	free(data);
+}
+
+static void test_ids_of_roots_are_not_the_clients(void)
+{
+	uint64_t objects = atomic_load(&peer.session.quota.used[PL_QUOTA_OBJECTS]);
+	static const uint64_t ids[] = { 1ull << 62, (1ull << 62) + 12345, 1ull << 63, UINT64_MAX };
+	struct peer_answer answer;
+
+	for (int i = 0; i < 4; i++) {
+		answer = PEER_ASK(&lane, clCreateBuffer, .context = CTX, .flags = CL_MEM_READ_WRITE, .size = 4096,
+				  .store = NONE, .mem = ids[i]);
+		CHECK_STATUS(answer, CL_INVALID_VALUE);
+		PEER_POST(&lane, clCreateUserEvent, CTX, ids[i]);
+		answer = PEER_ASK(&lane, plRelease, PL_CL_KIND_event, ids[i]);
+		CHECK_STATUS(answer, CL_INVALID_EVENT);
+	}
+	CHECK(atomic_load(&peer.session.quota.used[PL_QUOTA_OBJECTS]) == objects);
+}
+
 static void test_images(void)
 {
 	struct pl_cl_clEnqueueReadImage_reply reply;
@@ -489,10 +535,14 @@ int main(int argc, char **argv)
 	RUN(test_reads_that_do_not_block());
 	RUN(test_rects());
 	RUN(test_maps());
+	RUN(test_map_outlives_its_object());
+	RUN(test_ids_of_roots_are_not_the_clients());
 	RUN(test_images());
 	RUN(program_build());
 	RUN(test_kernels_are_described());
 	RUN(test_launch());
+	RUN(test_handles_of_the_wrong_kind_stay_out_of_the_driver());
+	RUN(test_described_parameters_are_our_secret());
 	RUN(test_printed_text_comes_before_the_reply());
 	RUN(test_include_files());
 	RUN(test_binaries());

@@ -1,6 +1,6 @@
-/* Data on every path, checked against a plain copy kept beside it: buffers of every host-pointer kind, sub-buffers, rects,
- * images, maps, fills and copies; blocking or not; queues in order, out of order, with profiling.  Random, but the same
- * on each run.  Prints a checksum for each part. */
+/* Data on every path, checked against a plain copy kept beside it: buffers of every host-pointer kind, sub-buffers,
+ * rects, images, maps, fills and copies; blocking or not; queues in order, out of order, with profiling.  Random, but
+ * the same on each run.  Prints a checksum for each part. */
 #include "ocl.h"
 
 #define BYTES 300000u
@@ -99,7 +99,8 @@ static void buffer_commands(struct ocl *o, const char *name, cl_mem_flags flags)
 		case 5: {
 			cl_int code;
 			cl_map_flags how = next(2) ? CL_MAP_READ | CL_MAP_WRITE : CL_MAP_WRITE_INVALIDATE_REGION;
-			unsigned char *at = clEnqueueMapBuffer(o->queue, mem, CL_TRUE, how, offset, bytes, waits, list, NULL, &code);
+			unsigned char *at = clEnqueueMapBuffer(o->queue, mem, CL_TRUE, how, offset, bytes, waits, list,
+							       NULL, &code);
 			CK(code);
 			if (flags & CL_MEM_USE_HOST_PTR && at != host + offset)
 				puts("WRONG: a map of USE_HOST_PTR is not host_ptr + offset");
@@ -144,7 +145,8 @@ static void rects(struct ocl *o)
 	CK(clEnqueueWriteBuffer(o->queue, mem, CL_TRUE, 0, sizeof(model), model, 0, NULL, NULL));
 	for (int step = 0; step < 60; step++) {
 		size_t at[3] = { next(W), next(H), next(D) }, host_at[3] = { next(4), next(3), next(2) };
-		size_t region[3] = { 1 + next(W - (unsigned)at[0]), 1 + next(H - (unsigned)at[1]), 1 + next(D - (unsigned)at[2]) };
+		size_t region[3] = { 1 + next(W - (unsigned)at[0]), 1 + next(H - (unsigned)at[1]),
+				     1 + next(D - (unsigned)at[2]) };
 		size_t row = host_at[0] + region[0] + next(9), slice = row * (host_at[1] + region[1] + next(3));
 		size_t whole = slice * (host_at[2] + region[2]);
 		cl_bool blocking = next(2);
@@ -153,20 +155,22 @@ static void rects(struct ocl *o)
 			continue;
 		if (next(2)) {
 			fill_random(data, whole);
-			CK(clEnqueueWriteBufferRect(o->queue, mem, blocking, at, host_at, region, W, W * H, row, slice, data, 0,
-						    NULL, NULL));
+			CK(clEnqueueWriteBufferRect(o->queue, mem, blocking, at, host_at, region, W, W * H, row, slice,
+						    data, 0, NULL, NULL));
 			for (size_t z = 0; z < region[2]; z++)
 				for (size_t y = 0; y < region[1]; y++)
 					memcpy(model + (at[2] + z) * W * H + (at[1] + y) * W + at[0],
-					       data + (host_at[2] + z) * slice + (host_at[1] + y) * row + host_at[0], region[0]);
+					       data + (host_at[2] + z) * slice + (host_at[1] + y) * row + host_at[0],
+					       region[0]);
 		} else {
 			memset(got, 0xee, whole);
-			CK(clEnqueueReadBufferRect(o->queue, mem, blocking, at, host_at, region, W, W * H, row, slice, got, 0,
-						   NULL, NULL));
+			CK(clEnqueueReadBufferRect(o->queue, mem, blocking, at, host_at, region, W, W * H, row, slice,
+						   got, 0, NULL, NULL));
 			CK(clFinish(o->queue));
 			for (size_t z = 0; z < region[2]; z++)
 				for (size_t y = 0; y < region[1]; y++)
-					same("rect row", got + (host_at[2] + z) * slice + (host_at[1] + y) * row + host_at[0],
+					same("rect row",
+					     got + (host_at[2] + z) * slice + (host_at[1] + y) * row + host_at[0],
 					     model + (at[2] + z) * W * H + (at[1] + y) * W + at[0], region[0]);
 			if (host_at[0] && got[host_at[2] * slice + host_at[1] * row + host_at[0] - 1] != 0xee)
 				puts("WRONG: a rect read wrote outside of its rows");
@@ -245,8 +249,8 @@ static void images(struct ocl *o)
 	CK(clEnqueueCopyImageToBuffer(o->queue, image, buffer, zero, whole, 0, 0, NULL, NULL));
 	CK(clEnqueueReadBuffer(o->queue, buffer, CL_TRUE, 0, sizeof(got), got, 0, NULL, NULL));
 	same("image to buffer", got, model, sizeof(model));
-	unsigned char *map = clEnqueueMapImage(o->queue, image, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, at, part, &row, &slice, 0,
-					       NULL, NULL, &code);
+	unsigned char *map = clEnqueueMapImage(o->queue, image, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, at, part, &row,
+					       &slice, 0, NULL, NULL, &code);
 	CK(code);
 	for (size_t y = 0; y < 9; y++) {
 		same("image map", map + y * row, model + ((y + 3) * W + 5) * 4, 28);
@@ -275,7 +279,8 @@ int main(void)
 		{ "ALLOC|COPY_HOST_PTR", CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR },
 		{ "USE_HOST_PTR", CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR },
 	};
-	static const cl_command_queue_properties queues[] = { 0, CL_QUEUE_PROFILING_ENABLE, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE };
+	static const cl_command_queue_properties queues[] = { 0, CL_QUEUE_PROFILING_ENABLE,
+							      CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE };
 
 	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
 		struct ocl o = ocl_open(queues[i]);
