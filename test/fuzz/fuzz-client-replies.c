@@ -19,7 +19,7 @@
 #define VALUE_MAX 256
 
 static struct pl_fuzz input;
-static bool canned = true;    /* the list of platforms and devices is asked for once, and is good */
+static bool canned = true; /* the list of platforms and devices is asked for once, and is good */
 static struct pl_session session = { .epoch = 1, .arena.fd = -1 };
 static _Alignas(8) uint8_t record[PL_WIRE_RECORD_MAX];
 static uint8_t *body;         /* of the last reply; exactly as long as it is */
@@ -43,7 +43,8 @@ static void reverse_record(uint8_t op)
 
 	reverse_bulk = pl_fuzz_number(&input, 2);
 	*head = (struct pl_wire_head){ .len_bytes = (uint32_t)(sizeof(*head) + bytes),
-				       .op = (uint16_t)(PL_CL_OP_plEventStatus + op % 8), .bulk_bytes = reverse_bulk };
+				       .op = (uint16_t)(PL_CL_OP_plEventStatus + op % 8),
+				       .bulk_bytes = reverse_bulk };
 	pl_fuzz_fill(&input, head + 1, bytes);
 	dec = (struct pl_dec){ .at = whole + sizeof(*head),
 			       .end = whole + head->len_bytes,
@@ -104,7 +105,9 @@ int pl_call_begin(struct pl_call *call, struct pl_session *of, uint16_t op, uint
 	if (body_bytes > PL_WIRE_RECORD_MAX - sizeof(head))
 		return -EMSGSIZE;
 	memcpy(record, &head, sizeof(head));
-	*call = (struct pl_call){ .session = of, .room = record, .len_bytes = (uint32_t)(sizeof(head) + body_bytes),
+	*call = (struct pl_call){ .session = of,
+				  .room = record,
+				  .len_bytes = (uint32_t)(sizeof(head) + body_bytes),
 				  .enc = { record + sizeof(head) } };
 	return 0;
 }
@@ -168,7 +171,8 @@ int pl_call_bulk(struct pl_reply *reply, void *data, uint64_t bytes)
 int pl_bulk_prepare(struct pl_session *of, struct pl_bulk *bulk, const void *data, uint64_t bytes)
 {
 	(void)of;
-	*bulk = (struct pl_bulk){ .kind = bytes <= PL_WIRE_INLINE_MAX ? PL_BULK_INLINE : PL_BULK_STREAM, .data = data,
+	*bulk = (struct pl_bulk){ .kind = bytes <= PL_WIRE_INLINE_MAX ? PL_BULK_INLINE : PL_BULK_STREAM,
+				  .data = data,
 				  .bytes = bytes };
 	return 0;
 }

@@ -19,9 +19,9 @@
 #include "link/shm/shm.h"
 #include "one-daemon.h"
 
-#define DIAL_NS_MAX     2000000000u
-#define SHM_LANE_BYTES  (4096u + 2 * PL_SHM_RING_BYTES)
-#define ARENA_BYTES     65536u
+#define DIAL_NS_MAX    2000000000u
+#define SHM_LANE_BYTES (4096u + 2 * PL_SHM_RING_BYTES)
+#define ARENA_BYTES    65536u
 
 /* ---- the daemon's end ---- */
 
@@ -84,7 +84,8 @@ static void *server_run(void *arg)
 	if (server->fds_count) {
 		message.msg_control = &control;
 		message.msg_controllen = CMSG_SPACE(server->fds_count * sizeof(int));
-		control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+		control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+						 .cmsg_type = SCM_RIGHTS,
 						 .cmsg_len = CMSG_LEN(server->fds_count * sizeof(int)) };
 		memcpy(CMSG_DATA(&control.head), server->fds, server->fds_count * sizeof(int));
 	}

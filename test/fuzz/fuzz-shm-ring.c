@@ -22,7 +22,7 @@ enum { IN_WRITTEN = 0, IN_TAKEN = 16, OUT_WRITTEN = 32, OUT_TAKEN = 48 }; /* 32-
 
 struct ends {
 	struct pl_lane *lane;
-	uint8_t *memory;            /* as the peer has it */
+	uint8_t *memory; /* as the peer has it */
 	_Atomic uint32_t *words;
 	uint32_t in_mine, out_mine; /* this end's own indices */
 	uint64_t in_bulk, in_pad, out_bulk, out_pad;

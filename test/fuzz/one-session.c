@@ -10,20 +10,20 @@
 #include "fuzz.h"
 #include "stub-driver.h"
 
-#define BULK_MAX    (4u << 20) /* of one record: what is not in the input is zeros */
-#define SETTLE_US   200
-#define SETTLE_MAX  10000 /* times: the pusher's thread may be slow under a sanitizer */
+#define BULK_MAX   (4u << 20) /* of one record: what is not in the input is zeros */
+#define SETTLE_US  200
+#define SETTLE_MAX 10000 /* times: the pusher's thread may be slow under a sanitizer */
 
 struct bytes_lane {
 	struct pl_lane base;
 	struct pl_fuzz in;
-	struct pl_fuzz payload;       /* of the record at hand */
-	uint64_t payload_zeros;       /* that follow what the input has */
+	struct pl_fuzz payload; /* of the record at hand */
+	uint64_t payload_zeros; /* that follow what the input has */
 	uint64_t ticket;
 	_Alignas(8) uint8_t record[PL_WIRE_RECORD_MAX];
 	_Alignas(8) uint8_t room[PL_WIRE_RECORD_MAX];
-	uint32_t room_bytes;          /* reserved */
-	uint64_t bulk_left;           /* that the last committed record owes */
+	uint32_t room_bytes; /* reserved */
+	uint64_t bulk_left;  /* that the last committed record owes */
 };
 
 static struct pl_session_worker session;
@@ -111,8 +111,10 @@ static int lane_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_
 		record.body_bytes = (uint32_t)pl_fuzz_left(&lane->in) & ~7u;
 	if (record.bulk_bytes > BULK_MAX)
 		record.bulk_bytes = BULK_MAX;
-	*head = (struct pl_wire_head){ .len_bytes = (uint32_t)sizeof(*head) + record.body_bytes, .op = record.op,
-				       .flags = record.flags, .bulk_bytes = record.bulk_bytes };
+	*head = (struct pl_wire_head){ .len_bytes = (uint32_t)sizeof(*head) + record.body_bytes,
+				       .op = record.op,
+				       .flags = record.flags,
+				       .bulk_bytes = record.bulk_bytes };
 	if (!(record.flags & PL_WIRE_BULK))
 		head->ticket = ++lane->ticket;
 	pl_fuzz_fill(&lane->in, head + 1, record.body_bytes);
@@ -161,8 +163,12 @@ struct pl_session_worker *pl_one_session(void)
 	if (session.api)
 		return &session;
 	pl_stub_install();
-	session = (struct pl_session_worker){ .backend = &pl_backend_opencl, .state = &host, .arena_fd = -1,
-					      .reverse = &reverse.base, .shared = &shared, .id = 1 };
+	session = (struct pl_session_worker){ .backend = &pl_backend_opencl,
+					      .state = &host,
+					      .arena_fd = -1,
+					      .reverse = &reverse.base,
+					      .shared = &shared,
+					      .id = 1 };
 	session.quota.limit[PL_QUOTA_OBJECTS] = 300;
 	session.quota.limit[PL_QUOTA_MEMORY] = 8u << 20;
 	session.quota.limit[PL_QUOTA_HOST] = 8u << 20;

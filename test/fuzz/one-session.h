@@ -11,15 +11,15 @@
 #define PL_ONE_DEVICE      ((1ull << 62) | (1ull << 32)) /* id of the first device; the next has one more */
 #define PL_ONE_PLATFORM    (1ull << 62)
 /* + n << 32 + offset: an address in the n-th newest block of shared memory */
-#define PL_ONE_SVM (0x5a5aull << 48)
+#define PL_ONE_SVM         (0x5a5aull << 48)
 
 /* One record of an input, then its body, then its payload; both are cut where the input ends. */
 struct pl_one_record {
 	uint16_t op;
-	uint16_t flags;        /* enum pl_wire_flag */
-	uint32_t body_bytes;   /* multiple of 8 */
-	uint32_t bulk_bytes;   /* what follows */
-	uint32_t bulk_said;    /* 0: bulk_bytes, else what the head says */
+	uint16_t flags;      /* enum pl_wire_flag */
+	uint32_t body_bytes; /* multiple of 8 */
+	uint32_t bulk_bytes; /* what follows */
+	uint32_t bulk_said;  /* 0: bulk_bytes, else what the head says */
 };
 
 enum pl_one_how {

@@ -83,9 +83,15 @@ enum { CONTEXT = 1, QUEUE, BUFFER, SUB, OTHER, IMAGE, SAMPLER, PROGRAM, KERNEL, 
 
 static const uint64_t device[] = { PL_ONE_DEVICE };
 static const uint8_t bytes64[64] = "sixty-four bytes";
-#define INLINE(at_, bytes_) { .kind = PL_BULK_INLINE, .data = at_, .bytes = bytes_ }
-#define NONE                INLINE(NULL, 0)
-#define LIST(at_, count_)   { at_, count_ }
+#define INLINE(at_, bytes_)                                                                                            \
+	{                                                                                                              \
+		.kind = PL_BULK_INLINE, .data = at_, .bytes = bytes_                                                   \
+	}
+#define NONE INLINE(NULL, 0)
+#define LIST(at_, count_)                                                                                              \
+	{                                                                                                              \
+		at_, count_                                                                                            \
+	}
 
 static void begin(enum pl_one_how how)
 {
@@ -282,8 +288,13 @@ static void streams(void)
 
 static void hello_put(enum pl_hello_kind kind, uint16_t major, const char *token, const char *secret)
 {
-	struct pl_hello hello = { .magic = PL_HELLO_MAGIC, .major = major, .kind = kind, .api = PL_API_OPENCL, .pid = 1,
-				  .session = PL_ONE_SESSION, .program = "seed" };
+	struct pl_hello hello = { .magic = PL_HELLO_MAGIC,
+				  .major = major,
+				  .kind = kind,
+				  .api = PL_API_OPENCL,
+				  .pid = 1,
+				  .session = PL_ONE_SESSION,
+				  .program = "seed" };
 
 	memcpy(hello.token, token, strlen(token));
 	memcpy(hello.secret, secret, 16);

@@ -15,10 +15,10 @@ struct stub {
 	uint32_t magic;
 	_Atomic uint32_t refs; /* the backend's pusher lets go of objects too */
 	enum pl_cl_object_kind kind;
-	struct stub *parent;  /* retained: buffer of a sub-buffer, context of a program, program of a kernel */
-	uint8_t *memory;      /* of a buffer or image */
+	struct stub *parent; /* retained: buffer of a sub-buffer, context of a program, program of a kernel */
+	uint8_t *memory;     /* of a buffer or image */
 	size_t bytes, dims[3], element;
-	bool own;             /* memory was allocated */
+	bool own; /* memory was allocated */
 	void(CL_CALLBACK *gone)(cl_mem, void *);
 	void *gone_data;
 	/* events */
@@ -223,8 +223,11 @@ static cl_int command(cl_command_queue queue, cl_mem mem, cl_uint waits, const c
 		wait |= ((struct stub *)list[i])->status > CL_COMPLETE;
 	made = calloc(1, sizeof(*made));
 	pl_fuzz_check(made != NULL);
-	*made = (struct command){ .event = stub_new(PL_CL_KIND_event, NULL), .object = (struct stub *)mem, .to = to,
-				  .from = from, .bytes = bytes };
+	*made = (struct command){ .event = stub_new(PL_CL_KIND_event, NULL),
+				  .object = (struct stub *)mem,
+				  .to = to,
+				  .from = from,
+				  .bytes = bytes };
 	made->event->status = CL_QUEUED;
 	if (mem)
 		made->object->refs++;
@@ -479,8 +482,8 @@ static cl_int getKernelInfo(cl_kernel kernel, cl_kernel_info param, size_t size,
 	if (param == CL_KERNEL_PROGRAM || param == CL_KERNEL_CONTEXT)
 		return give(param == CL_KERNEL_PROGRAM ? &stub->parent : &stub->parent->parent, 8, size, value,
 			    size_ret);
-	return param == CL_KERNEL_FUNCTION_NAME ? give("k", 2, size, value, size_ret) :
-						  give_number(ARGS_COUNT, 4, size, value, size_ret);
+	return param == CL_KERNEL_FUNCTION_NAME ? give("k", 2, size, value, size_ret)
+						: give_number(ARGS_COUNT, 4, size, value, size_ret);
 }
 
 static cl_int getWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info param, size_t size,
@@ -491,8 +494,8 @@ static cl_int getWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_
 	look(device, PL_CL_KIND_device);
 	if (!look(kernel, PL_CL_KIND_kernel))
 		return CL_INVALID_KERNEL;
-	return param == CL_KERNEL_COMPILE_WORK_GROUP_SIZE ? give(three, sizeof(three), size, value, size_ret) :
-							    give_number(64, 8, size, value, size_ret);
+	return param == CL_KERNEL_COMPILE_WORK_GROUP_SIZE ? give(three, sizeof(three), size, value, size_ret)
+							  : give_number(64, 8, size, value, size_ret);
 }
 
 static cl_int getSubGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_sub_group_info param, size_t input_bytes,
@@ -651,9 +654,9 @@ static cl_int setQueueProperty(cl_command_queue queue, cl_command_queue_properti
 
 static cl_int setDefaultQueue(cl_context context, cl_device_id device, cl_command_queue queue)
 {
-	return look(context, PL_CL_KIND_context) && look(device, PL_CL_KIND_device) && look(queue, PL_CL_KIND_queue) ?
-		       CL_SUCCESS :
-		       CL_INVALID_VALUE;
+	return look(context, PL_CL_KIND_context) && look(device, PL_CL_KIND_device) && look(queue, PL_CL_KIND_queue)
+		       ? CL_SUCCESS
+		       : CL_INVALID_VALUE;
 }
 
 static cl_sampler createSampler(cl_context context, cl_bool normalized, cl_addressing_mode mode, cl_filter_mode filter,
@@ -765,13 +768,13 @@ static cl_mem createImage(cl_context context, cl_mem_flags flags, const cl_image
 		return refuse(status, CL_INVALID_IMAGE_DESCRIPTOR);
 	look(desc->buffer, PL_CL_KIND_mem);
 	rows = desc->image_type == CL_MEM_OBJECT_IMAGE1D || desc->image_type == CL_MEM_OBJECT_IMAGE1D_ARRAY ||
-			       desc->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER ?
-		       1 :
-		       desc->image_height;
-	slices = desc->image_type == CL_MEM_OBJECT_IMAGE3D ? desc->image_depth :
-		 desc->image_type == CL_MEM_OBJECT_IMAGE1D_ARRAY || desc->image_type == CL_MEM_OBJECT_IMAGE2D_ARRAY ?
-							     desc->image_array_size :
-							     1;
+			       desc->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER
+		       ? 1
+		       : desc->image_height;
+	slices = desc->image_type == CL_MEM_OBJECT_IMAGE3D ? desc->image_depth
+		 : desc->image_type == CL_MEM_OBJECT_IMAGE1D_ARRAY || desc->image_type == CL_MEM_OBJECT_IMAGE2D_ARRAY
+			 ? desc->image_array_size
+			 : 1;
 	tight = pl_cl_element_bytes(format->image_channel_order, format->image_channel_data_type);
 	if (!tight || !desc->image_width || !rows || !slices || desc->image_width > 4096 || rows > 64 || slices > 16)
 		return refuse(status, CL_INVALID_IMAGE_SIZE);
@@ -803,7 +806,9 @@ static cl_mem createImageWithProperties(cl_context context, const cl_mem_propert
 static cl_mem createImage2D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
 			    size_t height, size_t row, void *host, cl_int *status)
 {
-	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = width, .image_height = height,
+	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE2D,
+			       .image_width = width,
+			       .image_height = height,
 			       .image_row_pitch = row };
 
 	return createImage(context, flags, format, &desc, host, status);
@@ -812,8 +817,12 @@ static cl_mem createImage2D(cl_context context, cl_mem_flags flags, const cl_ima
 static cl_mem createImage3D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
 			    size_t height, size_t depth, size_t row, size_t slice, void *host, cl_int *status)
 {
-	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE3D, .image_width = width, .image_height = height,
-			       .image_depth = depth, .image_row_pitch = row, .image_slice_pitch = slice };
+	cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE3D,
+			       .image_width = width,
+			       .image_height = height,
+			       .image_depth = depth,
+			       .image_row_pitch = row,
+			       .image_slice_pitch = slice };
 
 	return createImage(context, flags, format, &desc, host, status);
 }

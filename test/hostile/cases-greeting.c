@@ -12,9 +12,9 @@
 #include "link/address.h"
 #include "link/greet.h"
 
-#define SILENT_COUNT  1000
-#define DEADLINE_MS   5000 /* of a greeting: server/daemon.h */
-#define PROMPT_NS     3000000000u
+#define SILENT_COUNT 1000
+#define DEADLINE_MS  5000 /* of a greeting: server/daemon.h */
+#define PROMPT_NS    3000000000u
 
 static int connect_raw(const char *text)
 {

@@ -22,17 +22,17 @@ static void wrong_handles(void)
 	world_make(&peer);
 	expect_is(read_status(QUEUE, 0, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);
 	expect_is(read_status(0, BUFFER, 0, 16, UINT64_MAX), CL_INVALID_COMMAND_QUEUE);
-	expect_is(read_status(QUEUE, OTHER, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);                /* nobody's */
+	expect_is(read_status(QUEUE, OTHER, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT); /* nobody's */
 	expect_is(read_status(QUEUE, witness_only_id(), 0, 16, UINT64_MAX),
-		  CL_INVALID_MEM_OBJECT); /* another session's */
-	expect_is(read_status(QUEUE, QUEUE, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);                /* wrong kinds */
+		  CL_INVALID_MEM_OBJECT);                                               /* another session's */
+	expect_is(read_status(QUEUE, QUEUE, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT); /* wrong kinds */
 	expect_is(read_status(BUFFER, BUFFER, 0, 16, UINT64_MAX), CL_INVALID_COMMAND_QUEUE);
 	expect_is(ASK(&peer, clFinish, .queue = UINT64_MAX), CL_INVALID_COMMAND_QUEUE);
 	expect_is(ASK(&peer, plRelease, .kind = PL_CL_KIND_queue, .id = BUFFER), CL_INVALID_COMMAND_QUEUE);
 	expect_is(ASK(&peer, plRelease, .kind = 77, .id = BUFFER) != CL_SUCCESS, 1);
 	expect_is(ASK(&peer, plRelease, .kind = PL_CL_KIND_mem, .id = BUFFER), CL_SUCCESS);
 	expect_is(ASK(&peer, plRelease, .kind = PL_CL_KIND_mem, .id = BUFFER), CL_INVALID_MEM_OBJECT);
-	expect_is(read_status(QUEUE, BUFFER, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT);               /* stale */
+	expect_is(read_status(QUEUE, BUFFER, 0, 16, UINT64_MAX), CL_INVALID_MEM_OBJECT); /* stale */
 	expect_is(ASK(&peer, clFinish, .queue = QUEUE), CL_SUCCESS);
 	peer_close(&peer);
 }
@@ -55,7 +55,7 @@ static void wrong_mints(void)
 	assert(buffer_make(0, 64));
 	assert(buffer_make(QUEUE, 64));
 	assert(buffer_make(device, 64));
-	world_check(&peer, 3); /* all as before */
+	world_check(&peer, 3);                                                                 /* all as before */
 	expect_is(ASK(&peer, plRelease, .kind = PL_CL_KIND_device, .id = device), CL_SUCCESS); /* devices stay */
 	expect_is(device_id(&peer), device);
 	expect_is(buffer_make(OTHER, 64), CL_SUCCESS);
@@ -201,9 +201,12 @@ static void forged_handle(void)
 	const struct pl_wire_head *answer;
 	_Alignas(8) uint8_t body[512];
 	struct pl_enc enc = { body };
-	struct pl_cl_clEnqueueNDRangeKernel_args args = { .queue = QUEUE, .kernel = OTHER + 1, .work_dim = 1,
-							   .given = PL_CL_GIVEN_GLOBAL, .global = { &one, 1 },
-							   .args = { forged, sizeof(forged) } };
+	struct pl_cl_clEnqueueNDRangeKernel_args args = { .queue = QUEUE,
+							  .kernel = OTHER + 1,
+							  .work_dim = 1,
+							  .given = PL_CL_GIVEN_GLOBAL,
+							  .global = { &one, 1 },
+							  .args = { forged, sizeof(forged) } };
 	struct pl_wire_head head = { .op = PL_CL_OP_clEnqueueNDRangeKernel, .flags = PL_WIRE_ASK };
 	struct pollfd end;
 

@@ -100,8 +100,8 @@ static void wrong_heads(void)
 {
 	head_ends_session((struct pl_wire_head){ .len_bytes = 0, .ticket = 1 });
 	head_ends_session((struct pl_wire_head){ .len_bytes = 16, .ticket = 1 });
-	head_ends_session((struct pl_wire_head){ .len_bytes = 28, .ticket = 1 }); /* unaligned */
-	head_ends_session((struct pl_wire_head){ .len_bytes = UINT32_MAX & ~7u, .ticket = 1 });            /* huge */
+	head_ends_session((struct pl_wire_head){ .len_bytes = 28, .ticket = 1 });               /* unaligned */
+	head_ends_session((struct pl_wire_head){ .len_bytes = UINT32_MAX & ~7u, .ticket = 1 }); /* huge */
 	head_ends_session((struct pl_wire_head){ .len_bytes = PL_WIRE_RECORD_MAX + 8, .ticket = 1 });
 	head_ends_session((struct pl_wire_head){ .len_bytes = 24, .ticket = 1, .bulk_bytes = UINT64_MAX });
 	head_ends_session(

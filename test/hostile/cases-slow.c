@@ -38,7 +38,8 @@ static void payload_not_taken(void)
 		expect_is(ASK(&peer, clFinish, .queue = QUEUE), CL_SUCCESS);
 		assert(pl_test_usage_get((pid_t)peer.reply.worker_pid, &before));
 		expect_is(ASK(&peer, clEnqueueReadBuffer, .queue = QUEUE, .mem = FIRST_ID, .blocking = 1, .has_ptr = 1,
-			      .size = LARGE_BYTES, .stage = UINT64_MAX), CL_SUCCESS);
+			      .size = LARGE_BYTES, .stage = UINT64_MAX),
+			  CL_SUCCESS);
 		expect_is(peer.head->bulk_bytes, LARGE_BYTES);
 		first = peer.lane;
 		peer.lane = peer_lane(&peer);

@@ -39,7 +39,7 @@
 
 struct server {
 	pid_t pid;
-	char folder[96];      /* also its TMPDIR */
+	char folder[96]; /* also its TMPDIR */
 	char unix_address[PL_LINK_ADDRESS_MAX], tcp_address[PL_LINK_ADDRESS_MAX];
 	char token[40];
 	bool has_device;
@@ -53,22 +53,22 @@ void server_stop(void);
 
 struct peer {
 	const char *address;
-	struct pl_hello_reply reply;   /* of the session */
+	struct pl_hello_reply reply; /* of the session */
 	struct pl_lane *reverse, *lane;
-	uint8_t *arena;                /* NULL = none */
-	uint64_t ticket;               /* last one used */
+	uint8_t *arena;                  /* NULL = none */
+	uint64_t ticket;                 /* last one used */
 	const struct pl_wire_head *head; /* of the last reply */
 	struct pl_wire_reply body;
-	struct pl_dec dec;             /* behind it */
+	struct pl_dec dec; /* behind it */
 };
 
 struct pl_hello hello_of(enum pl_hello_kind kind, const char *address);
 int peer_try(struct peer *peer, const char *address); /* Return: as pl_link_dial() */
 void peer_open(struct peer *peer, const char *address);
-void peer_close(struct peer *peer);                    /* and its worker is gone */
-struct pl_lane *peer_lane(const struct peer *peer);    /* one more */
+void peer_close(struct peer *peer);                 /* and its worker is gone */
+struct pl_lane *peer_lane(const struct peer *peer); /* one more */
 struct pl_hello peer_lane_hello(const struct peer *peer);
-void peer_expect_end(struct peer *peer);               /* the server ends the session; closes it */
+void peer_expect_end(struct peer *peer); /* the server ends the session; closes it */
 
 /* ---- records ---- */
 
@@ -95,7 +95,10 @@ void reply_bulk_drop(struct peer *peer);
 		(peer)->body.status;                                                                                   \
 	})
 #define ASK(peer, f, ...) ASK_AS(peer, f, f, __VA_ARGS__)
-#define NO_BULK           { .kind = PL_BULK_INLINE }
+#define NO_BULK                                                                                                        \
+	{                                                                                                              \
+		.kind = PL_BULK_INLINE                                                                                 \
+	}
 
 /* ---- things to use ---- */
 
@@ -103,15 +106,15 @@ void reply_bulk_drop(struct peer *peer);
 enum { CONTEXT = 1, QUEUE, BUFFER, WORLD_END };
 #define BUFFER_BYTES 65536u
 
-uint64_t device_id(struct peer *peer);          /* of the first; 0 = there is none */
-void world_make(struct peer *peer);             /* context, queue, buffer */
+uint64_t device_id(struct peer *peer);             /* of the first; 0 = there is none */
+void world_make(struct peer *peer);                /* context, queue, buffer */
 void world_check(struct peer *peer, uint8_t fill); /* writes and reads the buffer */
 
 /* A session that nobody harms: made at the start, checked after each case. */
 void witness_start(void);
 void witness_check(void);
 void witness_stop(void);
-uint64_t witness_only_id(void);                 /* an object that only the witness has */
+uint64_t witness_only_id(void); /* an object that only the witness has */
 
 /* ---- cases ---- */
 

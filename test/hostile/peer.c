@@ -240,7 +240,8 @@ void world_make(struct peer *peer)
 	expect_is(ASK(peer, clCreateContext, .devices = { &device, 1 }, .context = CONTEXT), CL_SUCCESS);
 	expect_is(ASK(peer, clCreateCommandQueue, .context = CONTEXT, .device = device, .queue = QUEUE), CL_SUCCESS);
 	expect_is(ASK(peer, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = BUFFER_BYTES,
-		      .store = UINT64_MAX, .data = NO_BULK, .mem = BUFFER), CL_SUCCESS);
+		      .store = UINT64_MAX, .data = NO_BULK, .mem = BUFFER),
+		  CL_SUCCESS);
 }
 
 void world_check(struct peer *peer, uint8_t fill)
@@ -250,9 +251,11 @@ void world_check(struct peer *peer, uint8_t fill)
 
 	memset(data, fill, sizeof(data));
 	expect_is(ASK(peer, clEnqueueWriteBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .has_ptr = 1,
-		      .size = sizeof(data), .data = { .data = data, .bytes = sizeof(data) }), CL_SUCCESS);
+		      .size = sizeof(data), .data = { .data = data, .bytes = sizeof(data) }),
+		  CL_SUCCESS);
 	expect_is(ASK(peer, clEnqueueReadBuffer, .queue = QUEUE, .mem = BUFFER, .blocking = 1, .has_ptr = 1,
-		      .size = sizeof(data), .stage = UINT64_MAX), CL_SUCCESS);
+		      .size = sizeof(data), .stage = UINT64_MAX),
+		  CL_SUCCESS);
 	pl_cl_clEnqueueReadBuffer_reply_get(&peer->dec, &got);
 	assert(pl_dec_whole(&peer->dec) && got.data.bytes == sizeof(data) &&
 	       !memcmp(got.data.data, data, sizeof(data)));
@@ -271,7 +274,8 @@ void witness_start(void)
 		return;
 	world_make(&witness);
 	expect_is(ASK(&witness, clCreateBuffer, .context = CONTEXT, .flags = CL_MEM_READ_WRITE, .size = 64,
-		      .store = UINT64_MAX, .data = NO_BULK, .mem = witness_only_id()), CL_SUCCESS);
+		      .store = UINT64_MAX, .data = NO_BULK, .mem = witness_only_id()),
+		  CL_SUCCESS);
 }
 
 uint64_t witness_only_id(void)

@@ -18,7 +18,7 @@ static uint8_t *arg_put(uint8_t *at, uint32_t index, uint32_t kind, uint64_t siz
 
 	memcpy(at, words, sizeof(words));
 	at += sizeof(words);
-	if (kind != PL_CL_ARG_BYTES)
+	if (kind != PL_CL_ARG_BYTES || !value)
 		return at;
 	memset(at, 0, PL_WIRE_PAD(size));
 	memcpy(at, value, size);
@@ -189,13 +189,15 @@ static void secret_build(uint32_t has_options, const char *options, bool shown)
 	answer = PEER_ASK(&lane, clSetKernelArg, .kernel = 951, .index = 0, .kind = PL_CL_ARG_BYTES, .size = 8,
 			  .value = { "\1\0\0\0\0\0\0", 8 });
 	CHECK_STATUS(answer, CL_INVALID_MEM_OBJECT);
-	answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetKernelArgInfo, .param = CL_KERNEL_ARG_ADDRESS_QUALIFIER,
-			  .object = 951, .has_value = 1, .size = 4);
+	answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetKernelArgInfo,
+			  .param = CL_KERNEL_ARG_ADDRESS_QUALIFIER, .object = 951, .has_value = 1, .size = 4);
 	CHECK(answer.status == CL_SUCCESS || (!shown && answer.status == CL_KERNEL_ARG_INFO_NOT_AVAILABLE));
-	answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetKernelArgInfo, .param = CL_KERNEL_ARG_ADDRESS_QUALIFIER,
-			  .object = 951, .index = 2, .has_value = 1, .size = 4);
+	answer = PEER_ASK(&lane, plInfo, .function = PL_CL_OP_clGetKernelArgInfo,
+			  .param = CL_KERNEL_ARG_ADDRESS_QUALIFIER, .object = 951, .index = 2, .has_value = 1,
+			  .size = 4);
 	CHECK_STATUS(answer, CL_INVALID_ARG_INDEX);
-	answer = PEER_ASK(&lane, clBuildProgram, .program = 950, .has_options = 1, .options = "-cl-kernel-arg-info -DX");
+	answer =
+		PEER_ASK(&lane, clBuildProgram, .program = 950, .has_options = 1, .options = "-cl-kernel-arg-info -DX");
 	if (answer.status == CL_INVALID_OPERATION) { /* it has a kernel: all stays as it was */
 		answer = PEER_ASK(&lane, clCreateKernel, .program = 950, .has_name = 1, .kernel_name = "k",
 				  .kernel = 952);

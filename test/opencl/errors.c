@@ -35,6 +35,8 @@ static void contexts_and_queues(struct ocl *o)
 	SAY_MAKE(clCreateCommandQueueWithProperties(o->context, o->device, bad_queue, &e));
 	SAY_MAKE(clCreateCommandQueueWithProperties(o->context, o->device, odd_queue, &e));
 	SAY_MAKE(clCreateCommandQueueWithProperties(o->context, NULL, NULL, &e));
+	for (cl_command_queue_properties bits = 0; bits <= 32; bits++)
+		SAY_MAKE(clCreateCommandQueue(o->context, o->device, bits, &e));
 	SAY(clGetContextInfo(o->context, 0x7777, 0, NULL, NULL));
 	SAY(clGetContextInfo(o->context, CL_CONTEXT_NUM_DEVICES, 1, &(char){ 0 }, NULL));
 	SAY(clGetDeviceInfo(o->device, 0x7777, 0, NULL, NULL));

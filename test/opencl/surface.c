@@ -333,6 +333,66 @@ static void profiling(void)
 	ocl_close(&o);
 }
 
+/* What a program says of sub-devices, and objects that go in the order in which programs let them go: the device that a
+ * queue worked on right behind the queue. */
+static void parts(struct ocl *o)
+{
+	static const char small[] = "kernel void k(global int *a) { a[get_global_id(0)] = 7; }";
+	cl_device_partition_property by[] = { CL_DEVICE_PARTITION_EQUALLY, 1, 0 };
+	const char *text = small;
+	cl_device_id all[65] = { o->device }, got[64];
+	cl_uint n = 0, told;
+	cl_int code = CL_SUCCESS;
+	size_t size;
+
+	puts("parts");
+	for (int round = 0; round < 20; round++) {
+		if (clCreateSubDevices(o->device, by, 64, all + 1, &n))
+			return;
+		for (cl_uint whole = 0; whole < 2; whole++) {
+			cl_uint count = n + whole;
+			cl_device_id *list = whole ? all : all + 1;
+			cl_context context = clCreateContext(NULL, count, list, NULL, NULL, &code);
+			CK(code);
+			cl_program program = clCreateProgramWithSource(context, 1, &text, NULL, &code);
+			CK(code);
+			CK(clBuildProgram(program, count, list, "", NULL, NULL));
+			cl_kernel kernel = ocl_kernel(program, "k");
+			CK(clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof(told), &told, NULL));
+			CK(clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof(got), got, &size));
+			if (!round)
+				printf("  program of %s: %d, %d:", whole ? "all" : "the parts", told == count,
+				       size == told * sizeof(*got));
+			for (cl_uint i = 0; !round && i < size / sizeof(*got); i++) {
+				cl_uint j = 0;
+				while (j <= n && all[j] != got[i])
+					j++;
+				printf(" %s", j > n ? "unknown" : j ? "part" : "whole");
+			}
+			if (!round)
+				puts("");
+			for (cl_uint i = 0; i < count; i++) {
+				cl_command_queue queue =
+					clCreateCommandQueueWithProperties(context, list[i], NULL, &code);
+				CK(code);
+				cl_mem mem = clCreateBuffer(context, CL_MEM_READ_WRITE, 4096, NULL, &code);
+				CK(code);
+				CK(clSetKernelArg(kernel, 0, sizeof(mem), &mem));
+				CK(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &(size_t){ 1024 }, NULL, 0, NULL,
+							  NULL));
+				CK(clFinish(queue));
+				CK(clReleaseMemObject(mem));
+				CK(clReleaseCommandQueue(queue));
+			}
+			CK(clReleaseKernel(kernel));
+			CK(clReleaseProgram(program));
+			CK(clReleaseContext(context));
+		}
+		for (cl_uint i = 1; i <= n; i++)
+			CK(clReleaseDevice(all[i]));
+	}
+}
+
 int main(void)
 {
 	struct ocl o;
@@ -344,6 +404,7 @@ int main(void)
 	memory(&o);
 	programs(&o);
 	event_queries(&o);
+	parts(&o);
 	profiling();
 	ocl_close(&o);
 	return 0;

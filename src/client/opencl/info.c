@@ -53,7 +53,7 @@ void pl_cl_info_store(struct pl_cl_object *object, uint16_t op, uint64_t second,
 
 	if (!answer)
 		return;
-	*answer = (struct info_answer){.second = second, .op = op, .index = index, .param = param, .bytes = bytes};
+	*answer = (struct info_answer){ .second = second, .op = op, .index = index, .param = param, .bytes = bytes };
 	if (bytes)
 		memcpy(answer->value, value, bytes);
 	pl_cl_lock(&object->lock);
@@ -133,7 +133,7 @@ cl_int pl_cl_info_fetch(uint16_t op, enum pl_cl_info_kind info, struct pl_cl_obj
 {
 	const struct info_answer *answer = answer_find(object, op, 0, 0, param);
 	struct pl_session *session = pl_cl_session(object);
-	struct pl_cl_plInfo_args args = {.function = op, .param = param, .object = object->id};
+	struct pl_cl_plInfo_args args = { .function = op, .param = param, .object = object->id };
 	struct pl_cl_plInfo_reply got;
 	struct pl_reply reply;
 	const void *at = NULL;
@@ -172,7 +172,7 @@ cl_int pl_cl_info_fetch(uint16_t op, enum pl_cl_info_kind info, struct pl_cl_obj
 static cl_int info_local(enum pl_cl_info_kind info, struct pl_cl_object *object, const void *second, cl_uint param,
 			 size_t size, void *value, size_t *size_ret, bool *answered)
 {
-	struct pl_cl_value got = {0};
+	struct pl_cl_value got = { 0 };
 	int r = pl_cl_info_local(info, object, second, param, size, value, &got);
 	cl_int code = r;
 
@@ -212,6 +212,28 @@ static cl_int info_remote(struct pl_session *session, enum pl_cl_info_kind info,
 	return code;
 }
 
+/* The count is the client's own; that the object is there at all, as its creation was not waited for, the server says.
+ */
+static cl_int refs_answer(uint16_t op, enum pl_cl_info_kind info, struct pl_cl_object *object, cl_uint param,
+			  size_t size, void *value, size_t *size_ret)
+{
+	bool root = object->id & PL_CL_ID_LASTING;
+	cl_uint refs = root ? 1 : (cl_uint)atomic_load(&object->refs);
+	const void *at;
+	size_t bytes;
+	void *heap;
+	cl_int code;
+
+	if (!root && !object->unsent && !atomic_load_explicit(&object->seen, memory_order_relaxed)) {
+		code = pl_cl_info_fetch(op, info, object, param, &at, &bytes, &heap);
+		if (code)
+			return code;
+		free(heap);
+		object->seen = true;
+	}
+	return pl_cl_value_give(&refs, sizeof(refs), size, value, size_ret);
+}
+
 cl_int pl_cl_info(uint16_t op, enum pl_cl_info_kind info, const void *handle, const void *second, cl_uint index,
 		  const void *input, size_t input_bytes, cl_uint param, size_t size, void *value, size_t *size_ret)
 {
@@ -226,12 +248,8 @@ cl_int pl_cl_info(uint16_t op, enum pl_cl_info_kind info, const void *handle, co
 
 	if (!session)
 		return pl_cl_invalid(kind);
-	if (rule.how == PL_CL_INFO_REFS) {
-		cl_uint refs = kind == PL_CL_KIND_device && !((struct pl_cl_device *)object)->parent
-				       ? 1
-				       : (cl_uint)atomic_load(&object->refs);
-		return pl_cl_value_give(&refs, sizeof(refs), size, value, size_ret);
-	}
+	if (rule.how == PL_CL_INFO_REFS)
+		return refs_answer(op, info, object, param, size, value, size_ret);
 	if (rule.how == PL_CL_INFO_LOCAL || rule.how == PL_CL_INFO_HANDLE || rule.how == PL_CL_INFO_HANDLES) {
 		code = info_local(info, object, second, param, size, value, size_ret, &answered);
 		if (answered)
@@ -245,7 +263,7 @@ cl_int pl_cl_info(uint16_t op, enum pl_cl_info_kind info, const void *handle, co
 		.index = index,
 		.has_value = value != NULL,
 		.size = size,
-		.input = {input, input ? input_bytes : 0},
+		.input = { input, input ? input_bytes : 0 },
 	};
 	if (!input_bytes && (!second || args.second) && info_cached(info, param)) {
 		if (kind == PL_CL_KIND_device)

@@ -20,7 +20,7 @@
 #include "client/session.h"
 #include "wire/opencl.h"
 
-#define PL_CL_MAGIC	 0x504c434cu /* "PLCL" */
+#define PL_CL_MAGIC      0x504c434cu /* "PLCL" */
 
 #define PL_CL_ID_LASTING (1ull << 62) /* in ids of platforms and root devices: the same in each session of a server */
 
@@ -29,17 +29,18 @@ struct pl_cl_info_entry;
 
 struct pl_cl_object {
 	const struct _cl_icd_dispatch *dispatch; /* first: cl_khr_icd */
-	uint32_t magic;				 /* PL_CL_MAGIC while it lives */
-	uint32_t kind;				 /* enum pl_cl_object_kind */
-	_Atomic uint64_t refs;			 /* low half: the application's; high half: holds */
+	uint32_t magic;                          /* PL_CL_MAGIC while it lives */
+	uint32_t kind;                           /* enum pl_cl_object_kind */
+	_Atomic uint64_t refs;                   /* low half: the application's; high half: holds */
 	uint64_t id;
 	struct pl_session *session;
 	struct pl_cl_server *server;
 	uint32_t epoch; /* the session's at creation */
 	struct pl_cl_lock lock;
-	bool unsent;				/* the server does not know it: no plRelease */
-	bool kept;				/* its callbacks run before it is freed: pl_cl_object_free() */
-	struct pl_cl_object *later;		/* next in pl_cl_later */
+	bool unsent;                            /* the server does not know it: no plRelease */
+	bool kept;                              /* its callbacks run before it is freed: pl_cl_object_free() */
+	_Atomic bool seen;                      /* the server is known to have it */
+	struct pl_cl_object *later;             /* next in pl_cl_later */
 	struct pl_cl_info_entry *_Atomic infos; /* answers that do not change; only ever grows */
 };
 
@@ -121,7 +122,7 @@ static inline bool pl_cl_ids_start(struct pl_cl_ids *ids, const struct pl_sessio
 	ids->heap = NULL;
 	if (__builtin_expect(handles || count, 0))
 		return pl_cl_ids_fill(ids, session, handles, count, kind);
-	ids->list = (struct pl_u64s){ids->stack, 0};
+	ids->list = (struct pl_u64s){ ids->stack, 0 };
 	return true;
 }
 static inline void pl_cl_ids_end(struct pl_cl_ids *ids)
