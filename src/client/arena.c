@@ -157,8 +157,8 @@ void pl_arena_free(struct pl_arena *arena, uint64_t offset, uint64_t bytes, uint
 
 void pl_arena_passed(struct pl_arena *arena, uint64_t fence)
 {
-	if (!arena->base || !arena->held)
-		return; /* a look without the lock: at worst the extents wait for the next call */
+	if (!arena->base)
+		return;
 	pthread_mutex_lock(&arena->lock);
 	while (arena->held && arena->held->fence <= fence) {
 		struct pl_extent *extent = arena->held;
