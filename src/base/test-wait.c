@@ -29,13 +29,13 @@ static void await(struct pl_wait *wait, struct channel *channel, uint32_t value)
 {
 	struct want want = { channel, value };
 
-	assert(pl_wait_until(wait, &channel->word, &channel->sleeper, reached, &want, 20ull * 1000000000u));
+	assert(pl_wait_until(wait, &channel->sleeper, reached, &want, 20ull * 1000000000u));
 }
 
 static void tell(struct channel *channel, uint32_t value)
 {
 	atomic_store_explicit(&channel->word, value, memory_order_release);
-	pl_wake_if(&channel->word, &channel->sleeper);
+	pl_wake_if(&channel->sleeper);
 }
 
 static void *answer(void *arg)
@@ -76,12 +76,12 @@ static bool never(void *arg)
 static void test_time_limit_ends_the_wait_and_shrinks_the_spin(void)
 {
 	struct pl_wait wait = { 0 };
-	_Atomic uint32_t word = 0, sleeper = 0;
+	_Atomic uint32_t sleeper = 0;
 	uint32_t before;
 
-	assert(!pl_wait_until(&wait, &word, &sleeper, never, NULL, 1000000));
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000000));
 	before = wait.spin_ns;
-	assert(!pl_wait_until(&wait, &word, &sleeper, never, NULL, 1000000));
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000000));
 	assert(wait.spin_ns < before && wait.spin_ns >= PL_SPIN_NS_MIN);
 	assert(wait.sleeps == 2 && wait.spins == 0);
 }

@@ -42,11 +42,11 @@ static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg)
 	}
 }
 
-static void sleep_on(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
+static void sleep_on(_Atomic uint32_t *sleeper, uint64_t ns)
 {
 	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
 
-	syscall(SYS_futex, word, FUTEX_WAIT, seen, ns == UINT64_MAX ? NULL : &t, NULL, 0);
+	syscall(SYS_futex, sleeper, FUTEX_WAIT, 1, ns == UINT64_MAX ? NULL : &t, NULL, 0);
 }
 
 static void budget_grow(struct pl_wait *wait)
@@ -60,11 +60,9 @@ static void budget_shrink(struct pl_wait *wait)
 }
 
 /* end: UINT64_MAX = no limit. */
-static bool sleep_until(_Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg,
-			uint64_t end)
+static bool sleep_until(_Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg, uint64_t end)
 {
 	for (;;) {
-		uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
 		uint64_t now;
 
 		atomic_store_explicit(sleeper, 1, memory_order_relaxed);
@@ -72,18 +70,18 @@ static bool sleep_until(_Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wa
 		if (ready(arg))
 			return true;
 		if (end == UINT64_MAX) {
-			sleep_on(word, seen, UINT64_MAX);
+			sleep_on(sleeper, UINT64_MAX);
 			continue;
 		}
 		now = pl_now_ns();
 		if (now >= end)
 			return false;
-		sleep_on(word, seen, end - now);
+		sleep_on(sleeper, end - now);
 	}
 }
 
-bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready,
-		   void *arg, uint64_t timeout_ns)
+bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg,
+		   uint64_t timeout_ns)
 {
 	uint64_t begin;
 	bool done;
@@ -97,7 +95,7 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_
 	}
 	wait->sleeps++;
 	begin = pl_now_ns();
-	done = sleep_until(word, sleeper, ready, arg, timeout_ns == UINT64_MAX ? UINT64_MAX : begin + timeout_ns);
+	done = sleep_until(sleeper, ready, arg, timeout_ns == UINT64_MAX ? UINT64_MAX : begin + timeout_ns);
 	if (done && pl_now_ns() - begin < NEARLY_NS)
 		budget_grow(wait);
 	else
@@ -105,7 +103,8 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_
 	return done;
 }
 
-void pl_wake(_Atomic uint32_t *word)
+void pl_wake(_Atomic uint32_t *sleeper)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	atomic_store_explicit(sleeper, 0, memory_order_relaxed);
+	syscall(SYS_futex, sleeper, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }

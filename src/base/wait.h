@@ -30,15 +30,15 @@ static inline uint64_t pl_now_ns(void)
 typedef bool (*pl_wait_ready_fn)(void *arg);
 
 /** pl_wait_until() - wait until ready(arg), or the time is over
- * @word:    changes whenever ready() may have become true; shared by processes
- * @sleeper: set to 1 while this thread may sleep, so that the other side calls pl_wake() only then
+ * @sleeper: 1 while somebody may sleep, so that the other side wakes only then; it is also the futex that is slept on:
+ *           one that is cleared between a waiter's last look and its sleep keeps the waiter awake.  Shared by processes.
  * @timeout_ns: UINT64_MAX = no limit
  * Return: true when ready. */
-bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *word, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready,
-		   void *arg, uint64_t timeout_ns);
+bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg,
+		   uint64_t timeout_ns);
 
-/* Wakes all sleepers on the word. */
-void pl_wake(_Atomic uint32_t *word);
+/* Wakes all who sleep. */
+void pl_wake(_Atomic uint32_t *sleeper);
 
 /* Store before, load after: the one order that release and acquire do not give.  ThreadSanitizer does not know fences;
  * an exchange on a word of one's own is the same to it. */
@@ -52,14 +52,13 @@ static inline void pl_barrier(void)
 #endif
 }
 
-/* For the side that changed the word: full barrier, then wakes where the sleeper flag asks.  Return: woke. */
-static inline bool pl_wake_if(_Atomic uint32_t *word, _Atomic uint32_t *sleeper)
+/* For the side that made ready() true: full barrier, then wakes where the sleeper flag asks.  Return: woke. */
+static inline bool pl_wake_if(_Atomic uint32_t *sleeper)
 {
 	pl_barrier();
 	if (!atomic_load_explicit(sleeper, memory_order_relaxed))
 		return false;
-	atomic_store_explicit(sleeper, 0, memory_order_relaxed);
-	pl_wake(word);
+	pl_wake(sleeper);
 	return true;
 }
 

@@ -10,7 +10,6 @@ struct turn_wait {
 void pl_turn_init(struct pl_turn *turn)
 {
 	atomic_init(&turn->next, 1);
-	atomic_init(&turn->word, 0);
 	atomic_init(&turn->sleepers, 0);
 	atomic_init(&turn->closed, false);
 }
@@ -27,7 +26,7 @@ int pl_turn_take(struct pl_turn *turn, struct pl_wait *wait, uint64_t ticket)
 {
 	struct turn_wait arg = { turn, ticket };
 
-	pl_wait_until(wait, &turn->word, &turn->sleepers, turn_ready, &arg, UINT64_MAX);
+	pl_wait_until(wait, &turn->sleepers, turn_ready, &arg, UINT64_MAX);
 	if (atomic_load_explicit(&turn->closed, memory_order_relaxed))
 		return -EPIPE; /* the session ends: no fault of this lane */
 	if (atomic_load_explicit(&turn->next, memory_order_acquire) != ticket)
@@ -38,13 +37,11 @@ int pl_turn_take(struct pl_turn *turn, struct pl_wait *wait, uint64_t ticket)
 void pl_turn_give(struct pl_turn *turn, uint64_t ticket)
 {
 	atomic_store_explicit(&turn->next, ticket + 1, memory_order_release);
-	atomic_fetch_add_explicit(&turn->word, 1, memory_order_release);
-	pl_wake_if(&turn->word, &turn->sleepers);
+	pl_wake_if(&turn->sleepers);
 }
 
 void pl_turn_close(struct pl_turn *turn)
 {
 	atomic_store(&turn->closed, true);
-	atomic_fetch_add(&turn->word, 1);
-	pl_wake(&turn->word);
+	pl_wake(&turn->sleepers);
 }

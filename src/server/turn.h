@@ -13,7 +13,7 @@
 
 struct pl_turn {
 	_Atomic uint64_t next;          /* ticket whose turn it is */
-	_Atomic uint32_t word, sleepers; /* futex */
+	_Atomic uint32_t sleepers;      /* futex */
 	_Atomic bool closed;
 };
 

@@ -98,13 +98,23 @@ static void *server_run(void *arg)
 	return NULL;
 }
 
+static char folder[] = "/tmp/plenum-fuzz-XXXXXX";
+
+static void folder_remove(void)
+{
+	char path[sizeof(folder) + 2];
+
+	snprintf(path, sizeof(path), "%s/s", folder);
+	unlink(path);
+	rmdir(folder);
+}
+
 static int listener_make(char *address)
 {
-	static char folder[] = "/tmp/plenum-fuzz-XXXXXX";
 	char bound[PL_LINK_ADDRESS_MAX];
 	int fd;
 
-	pl_fuzz_check(mkdtemp(folder) != NULL);
+	pl_fuzz_check(mkdtemp(folder) != NULL && !atexit(folder_remove));
 	snprintf(address, PL_LINK_ADDRESS_MAX, "unix:%s/s", folder);
 	pl_fuzz_check(!pl_link_listen(address, &fd, bound));
 	return fd;

@@ -19,6 +19,6 @@ bool pl_test_usage_get(pid_t pid, struct pl_test_usage *usage_out);
  * Return: it does; else what is too much was printed. */
 bool pl_test_usage_back(pid_t pid, const struct pl_test_usage *before, uint64_t slack_bytes);
 
-bool pl_test_process_gone(pid_t pid); /* waits up to 10 s; a zombie is gone */
+bool pl_test_process_gone(pid_t pid); /* waits up to 10 s until its parent has collected it */
 
 #endif

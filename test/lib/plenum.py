@@ -36,8 +36,10 @@ def program(name):
 
 
 def native_env():
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PLENUM")}
-    return env
+    # The test runner's MALLOC_PERTURB_ crashes drivers that read memory they never wrote (PoCL 3.1); and programs find
+    # Plenum by its ICD alone, not by the runner's LD_LIBRARY_PATH.
+    out = ("MALLOC_PERTURB_", "LD_LIBRARY_PATH")
+    return {k: v for k, v in os.environ.items() if not k.startswith("PLENUM") and k not in out}
 
 
 def children_of(pid):

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "backend-cases.h"
+#include "backend/opencl/files.h"
 #include "wire/opencl.h"
 
 static const char source[] = "#pragma OPENCL EXTENSION cl_khr_byte_addressable_store : enable\n"
@@ -268,8 +269,12 @@ void test_include_files(void)
 	uint8_t blob[4096], *at = blob;
 	struct pl_cl_plInfo_reply reply;
 	struct peer_answer answer;
-	char here[4096], after[4096];
+	char here[4096], after[4096], *options, *strip;
 
+	CHECK(!pl_cl_files_options(NULL, 0, "-I \"x\"../../../etc -I'x'/../y", &options, &strip) && options);
+	CHECK(!strcmp(options, "-I x ../../../etc -I x /../y"));
+	free(options);
+	free(strip);
 	CHECK(getcwd(here, sizeof(here)));
 	at = file_put(at, ".", "/home/some one/work");
 	at = file_put(at, "/home/some one/work/inc/value.h", "#define VALUE 1\n");

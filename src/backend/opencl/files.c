@@ -187,6 +187,8 @@ static const char *folder_next(struct text *text, const struct path *cwd, const 
 	text_add(text, "-I ", 3);
 	if (!folder_add(text, cwd, folder, length))
 		text_add(text, "plenum-none", 11);
+	if (*at && !strchr(" \t\n\r\v\f", *at)) /* behind a closing quote: it must not lengthen the folder's name */
+		text_add(text, " ", 1);
 	return at;
 }
 

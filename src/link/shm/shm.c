@@ -112,7 +112,7 @@ static int wait_room(struct shm_lane *lane, uint32_t need_bytes)
 		struct ring_wait arg = { lane, ring, need_bytes > RING / 2 ? need_bytes : RING / 2 };
 		uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
 
-		pl_wait_until(&ring->wait, &ring->shared->taken, &ring->shared->room_sleeper, room_ready, &arg,
+		pl_wait_until(&ring->wait, &ring->shared->room_sleeper, room_ready, &arg,
 			      UINT64_MAX);
 		count_waits(lane, ring, spins, sleeps);
 		room = ring_room(ring);
@@ -129,7 +129,7 @@ static void publish_written(struct shm_lane *lane)
 	struct ring_shared *shared = lane->out.shared;
 
 	atomic_store_explicit(&shared->written, lane->out.mine, memory_order_release);
-	count_wake(lane, pl_wake_if(&shared->written, &shared->data_sleeper));
+	count_wake(lane, pl_wake_if(&shared->data_sleeper));
 }
 
 static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_out)
@@ -225,7 +225,7 @@ static void publish_taken(struct shm_lane *lane)
 		return;
 	ring->published = ring->mine;
 	atomic_store_explicit(&ring->shared->taken, ring->mine, memory_order_release);
-	count_wake(lane, pl_wake_if(&ring->shared->taken, &ring->shared->room_sleeper));
+	count_wake(lane, pl_wake_if(&ring->shared->room_sleeper));
 }
 
 static int wait_data(struct shm_lane *lane, uint32_t need_bytes, uint64_t timeout_ns, uint32_t *there_out)
@@ -239,7 +239,7 @@ static int wait_data(struct shm_lane *lane, uint32_t need_bytes, uint64_t timeou
 		bool ready;
 
 		publish_taken(lane);
-		ready = timeout_ns && pl_wait_until(&ring->wait, &ring->shared->written, &ring->shared->data_sleeper,
+		ready = timeout_ns && pl_wait_until(&ring->wait, &ring->shared->data_sleeper,
 						    data_ready, &arg, timeout_ns);
 		count_waits(lane, ring, spins, sleeps);
 		if (!ready && !is_broken(lane))
@@ -328,8 +328,8 @@ static void lane_shutdown(struct pl_lane *base)
 	shutdown(base->fd, SHUT_RDWR);
 	for (int i = 0; i < 2; i++) {
 		struct ring_shared *shared = i ? lane->in.shared : lane->out.shared;
-		pl_wake(&shared->written);
-		pl_wake(&shared->taken);
+		pl_wake(&shared->room_sleeper);
+		pl_wake(&shared->data_sleeper);
 	}
 }
 
