@@ -31,7 +31,8 @@ typedef bool (*pl_wait_ready_fn)(void *arg);
 
 /** pl_wait_until() - wait until ready(arg), or the time is over
  * @sleeper: 1 while somebody may sleep, so that the other side wakes only then; it is also the futex that is slept on:
- *           one that is cleared between a waiter's last look and its sleep keeps the waiter awake.  Shared by processes.
+ *           one that is cleared between a waiter's last look and its sleep keeps the waiter awake.  Shared by
+ * processes.
  * @timeout_ns: UINT64_MAX = no limit
  * Return: true when ready. */
 bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg,
