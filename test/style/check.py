@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "client": {"base", "cuda", "wire", "link"},
     "server": {"base", "wire", "link"},
     "backend": {"base", "cuda", "wire", "server", "link"},
+    "refgpu": {"base", "cuda"},
 }
 faults = []
 
