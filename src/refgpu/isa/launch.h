@@ -49,7 +49,8 @@ struct pl_isa_launch {
 	uint64_t heap_bytes;
 	uint64_t assert_va; /* struct pl_isa_assert; 0: none */
 	uint64_t grid_id;
-	uint32_t reserved[8];
+	uint32_t env[4]; /* %envreg0..3; a cooperative launch's grid workspace */
+	uint32_t reserved[4];
 };
 _Static_assert(sizeof(struct pl_isa_launch) == 192, "the layout is a contract");
 
