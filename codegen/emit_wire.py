@@ -1,7 +1,7 @@
 """opencl-wire.h and .c: numbers, limits, argument structures, and their encoders and decoders."""
 
 from cgen import note, wrap
-from model import api_hash
+from model import api_hash, fnv64, layout_text
 
 C_TYPES = {"u64": "uint64_t", "u32": "uint32_t", "i32": "int32_t", "handle": "uint64_t", "mint": "uint64_t",
            "ids": "struct pl_u64s", "u64s": "struct pl_u64s", "u32s": "struct pl_u32s", "bytes": "struct pl_bytes",
@@ -118,9 +118,11 @@ def header(spec):
 #include <string.h>
 
 #include "wire/codec.h"
+#include "wire/functions.h"
 """]
-    out.append("/* What the peers must agree on: a hash over every layout. */")
-    out.append(f"#define PL_CL_API_HASH 0x{api_hash(spec):016x}u\n")
+    out.append("/* What the peers agree on: every function that travels, its number and its layout. */")
+    out.append(f"#define PL_CL_API_HASH 0x{api_hash(spec):016x}u")
+    out.append("extern const struct pl_functions pl_cl_functions;\n")
     for limit in spec.limits.values():
         suffix = "ull" if limit.value > 0xffffffff else "u"
         out.append(f"#define PL_CL_LIMIT_{limit.name} {limit.value}{suffix}")
@@ -156,6 +158,24 @@ uint16_t pl_cl_op_find(const char *name);
     return "\n".join(out + ["#endif"]) + "\n"
 
 
+def agreed(spec):
+    """Rows of the table that peers of different releases compare, sorted by name."""
+    rows = []
+    for function in sorted(spec.functions, key=lambda f: f.name):
+        if function.is_called or function.call_class == "reverse" or function.info:
+            layout = fnv64(layout_text(spec, spec.layout_of(function)))
+            reverse = "true" if function.call_class == "reverse" else "false"
+            rows.append(f'\t{{ "{function.name}", 0x{layout:016x}u, {function.id}, {reverse} }},')
+    return rows
+
+
+def functions_table(spec):
+    rows = agreed(spec)
+    return ["static const struct pl_function functions[] = {", *rows, "};", "",
+            "const struct pl_functions pl_cl_functions = {", f"\t.version = {spec.version},",
+            f"\t.count = {len(rows)},", "\t.hash = PL_CL_API_HASH,", "\t.at = functions,", "};", ""]
+
+
 def source(spec):
     out = [note(spec).rstrip(), '#include "opencl-wire.h"\n',
            "static const struct {", "\tconst char *name, *call_class, *replays;", "} ops[PL_CL_OP_COUNT] = {"]
@@ -177,6 +197,7 @@ def source(spec):
 	return 0;
 }
 """)
+    out += functions_table(spec)
     for name, prefix, fields in records(spec):
         out += get_function(spec, prefix, name, fields) + [""]
     return "\n".join(out).rstrip() + "\n"

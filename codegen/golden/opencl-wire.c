@@ -46,6 +46,28 @@ uint16_t pl_cl_op_find(const char *name)
 	return 0;
 }
 
+static const struct pl_function functions[] = {
+	{ "clCreateBuffer", 0x3b9e994c3b9b2115u, 5, false },
+	{ "clCreateImage2D", 0x3b9e994c3b9b2115u, 9, false },
+	{ "clEnqueueFillBuffer", 0x93f13cca85bca08fu, 7, false },
+	{ "clEnqueueFillImage", 0x2fead2aacf226fcdu, 13, false },
+	{ "clEnqueueReadBuffer", 0x94e7950d90577abeu, 6, false },
+	{ "clEnqueueWaitForEvents", 0x530c8541ea5eb3feu, 8, false },
+	{ "clGetCommandQueueInfo", 0xaf63a04c86018698u, 2, false },
+	{ "clGetPlatformIDs", 0x1bfaaf098063f246u, 1, false },
+	{ "clSetDefaultDeviceCommandQueue", 0x9a1ff15a628cccc5u, 11, false },
+	{ "plInfo", 0x66b45813abd1923eu, 31, false },
+	{ "plNotify", 0x77caabedf7972edcu, 40, true },
+	{ "plRelease", 0x386429a71050ef64u, 30, false },
+};
+
+const struct pl_functions pl_cl_functions = {
+	.version = 1,
+	.count = 12,
+	.hash = PL_CL_API_HASH,
+	.at = functions,
+};
+
 void pl_cl_clGetPlatformIDs_get(struct pl_dec *dec, struct pl_cl_clGetPlatformIDs_args *to)
 {
 	(void)dec;

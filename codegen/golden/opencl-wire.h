@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "wire/codec.h"
+#include "wire/functions.h"
 
-/* What the peers must agree on: a hash over every layout. */
+/* What the peers agree on: every function that travels, its number and its layout. */
 #define PL_CL_API_HASH 0x5e025456c2d6271eu
+extern const struct pl_functions pl_cl_functions;
 
 #define PL_CL_LIMIT_DEVICES_MAX 16u
 #define PL_CL_LIMIT_WAITS_MAX 64u

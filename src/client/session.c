@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "client/agree.h"
 
 #define DIAL_NS_MAX   (30ull * 1000000000u) /* a server that does not answer a greeting for so long is not there */
 #define PUMP_SLICE_NS (100u * 1000000u) /* how often a wait for the reverse lane looks whether the session is dead */
@@ -85,7 +86,7 @@ static int session_dies(struct pl_session *session, int r)
 /* Called with session->lock held. */
 static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_out)
 {
-	struct pl_hello hello = { .kind = PL_HELLO_LANE, .api = session->api, .api_hash = session->api_hash,
+	struct pl_hello hello = { .kind = PL_HELLO_LANE, .api = session->api, .api_hash = session->functions->hash,
 				  .session = session->id, .pid = (uint32_t)getpid() };
 	struct pl_link_opened opened;
 	struct pl_client_lane *lane;
@@ -163,7 +164,12 @@ static void reverse_handle(struct pl_session *session, const struct pl_wire_head
 		.arena_bytes = session->arena.bytes,
 		.after_bytes = head->bulk_bytes,
 	};
+	struct pl_wire_head ours = *head;
 
+	if (__builtin_expect(session->agreement != NULL, 0)) {
+		ours.op = pl_session_reverse_op(session, head->op);
+		head = &ours;
+	}
 	session->reverse_fn(session, head, &dec);
 	/* A record whose payload broke off has not been handled: no reply that needs it may count as complete. */
 	if (!atomic_load(&session->dead))
@@ -243,11 +249,20 @@ static void program_name(char *name, size_t room)
 	snprintf(name, room, "%s", program_invocation_short_name);
 }
 
+/* Numbers of another release are translated; most often there is nothing to do. */
+static int functions_compare(struct pl_session *session, const struct pl_hello_reply *reply)
+{
+	free(pl_steal(session->agreement));
+	if (reply->api_hash == session->functions->hash || reply->minor < PL_HELLO_MINOR_FUNCTIONS)
+		return 0;
+	return pl_trace(pl_session_agree(session, DIAL_NS_MAX));
+}
+
 /* Called with session->lock held. */
 static int session_dial(struct pl_session *session)
 {
-	struct pl_hello hello = { .kind = PL_HELLO_SESSION, .api = session->api, .api_hash = session->api_hash,
-				  .pid = (uint32_t)getpid() };
+	struct pl_hello hello = { .kind = PL_HELLO_SESSION, .api = session->api,
+				  .api_hash = session->functions->hash, .pid = (uint32_t)getpid() };
 	const char *token = getenv("PLENUM_TOKEN");
 	struct pl_link_opened opened;
 	pthread_attr_t attr;
@@ -268,6 +283,13 @@ static int session_dial(struct pl_session *session)
 	session->memory_bytes = opened.reply.memory_bytes;
 	session->reverse = opened.lane;
 	session->shares_memory = false;
+	r = functions_compare(session, &opened.reply);
+	if (r) {
+		pl_lane_destroy(pl_steal(session->reverse));
+		if (opened.arena_fd >= 0)
+			close(opened.arena_fd);
+		return pl_trace(r);
+	}
 	if (opened.arena_fd >= 0) {
 		r = pl_arena_init(&session->arena, opened.arena_fd, opened.reply.arena_bytes, opened.reply.arena_base);
 		if (r)
@@ -301,8 +323,8 @@ static struct pl_session *session_find(const char *address, enum pl_api api)
 	return NULL;
 }
 
-int pl_session_open(const char *address, enum pl_api api, uint64_t api_hash, pl_reverse_fn reverse_fn,
-		    struct pl_session **session_out)
+int pl_session_open(const char *address, enum pl_api api, const struct pl_functions *functions,
+		    pl_reverse_fn reverse_fn, struct pl_session **session_out)
 {
 	struct pl_session *session;
 	int r = 0;
@@ -320,7 +342,7 @@ int pl_session_open(const char *address, enum pl_api api, uint64_t api_hash, pl_
 		}
 		strcpy(session->address, address);
 		session->api = api;
-		session->api_hash = api_hash;
+		session->functions = functions;
 		session->reverse_fn = reverse_fn;
 		session->closed = true;
 		session->dead = true;
@@ -412,6 +434,9 @@ int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op,
 
 	if (__builtin_expect(r, 0))
 		return pl_trace(r);
+	op = pl_session_op(session, op);
+	if (__builtin_expect(!op, 0))
+		return -ENOSYS;
 	if (body_bytes > PL_WIRE_RECORD_MAX - sizeof(*head))
 		return pl_err(-EMSGSIZE);
 	call->len_bytes = (uint32_t)(sizeof(*head) + body_bytes);

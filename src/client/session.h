@@ -15,6 +15,7 @@
 #include "client/arena.h"
 #include "link/link.h"
 #include "wire/codec.h"
+#include "wire/functions.h"
 #include "wire/wire.h"
 
 #define PL_SESSION_LANES_MAX 1024 /* limit: client threads that are inside calls at one time */
@@ -33,7 +34,9 @@ struct pl_session_totals {          /* of all sessions and lanes of this process
 struct pl_session {
 	char address[PL_LINK_ADDRESS_MAX];
 	enum pl_api api;
-	uint64_t api_hash;
+	const struct pl_functions *functions;
+	struct pl_agreement *agreement; /* NULL: the server's numbers are ours; else agree.h */
+	_Atomic uint8_t refusals_said[PL_FUNCTION_OP_MAX / 8 + 1]; /* a bit for each function that was refused */
 	pl_reverse_fn reverse_fn;
 
 	_Atomic bool dead;          /* the link broke or the worker died; calls fail at once */
@@ -60,9 +63,10 @@ struct pl_session {
 };
 
 /** pl_session_open() - the session with a server, made on first use
+ * @functions: what this client calls; of static life
  * Return: 0 and *session_out (never freed); PL_HELLO_E_* > 0: refused; fatal -errno: not reachable, or dead. */
-int pl_session_open(const char *address, enum pl_api api, uint64_t api_hash, pl_reverse_fn reverse_fn,
-		    struct pl_session **session_out);
+int pl_session_open(const char *address, enum pl_api api, const struct pl_functions *functions,
+		    pl_reverse_fn reverse_fn, struct pl_session **session_out);
 
 void pl_session_totals_get(struct pl_session_totals *totals_out);
 
@@ -88,7 +92,8 @@ struct pl_reply {
 /** pl_call_begin() - room for a call on this thread's lane
  * @body_bytes: exact bytes of the encoded arguments (pl_cl_<function>_bytes())
  * Every successful begin is followed by pl_call_post() or pl_call_ask() on the same thread.
- * Return: 0, or fatal -errno (session dead, too many threads, record too large: -EMSGSIZE). */
+ * Return: 0, or fatal -errno (session dead, too many threads, record too large: -EMSGSIZE; -ENOSYS: the server, of
+ * another release, does not have this function). */
 int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op, uint64_t body_bytes);
 /* Sends; nothing comes back.  Return: 0 or fatal. */
 int pl_call_post(struct pl_call *call);

@@ -181,7 +181,7 @@ static void info_answer(struct pl_conn *conn)
 
 	for (uint32_t i = 0; i < daemon->listeners_count; i++)
 		json_object_array_add(listeners, json_object_new_string(daemon->listeners[i].address));
-	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)options->backend->api_hash);
+	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)options->backend->functions->hash);
 	put_text(answer, "version", options->version);
 	put_u64(answer, "pid", (uint64_t)getpid());
 	put_u64(answer, "uid", geteuid());
@@ -309,7 +309,7 @@ void pl_control_start(struct pl_conn *conn)
 		.major = PL_HELLO_MAJOR,
 		.minor = PL_HELLO_MINOR,
 		.status = PL_HELLO_OK,
-		.api_hash = conn->daemon->options->backend->api_hash,
+		.api_hash = conn->daemon->options->backend->functions->hash,
 	};
 
 	conn->text = malloc(PL_CONTROL_REQUEST_MAX);

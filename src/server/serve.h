@@ -16,6 +16,7 @@
 #include "server/quota.h"
 #include "server/turn.h"
 #include "wire/codec.h"
+#include "wire/functions.h"
 #include "wire/wire.h"
 
 #define PL_SERVE_LANES_MAX     1024         /* limit: lanes of one session */
@@ -28,7 +29,7 @@ struct pl_session_worker;
 struct pl_backend_ops {
 	const char *name;
 	enum pl_api api;
-	uint64_t api_hash;
+	const struct pl_functions *functions;
 	int32_t status_internal;    /* the API's code for a fault of ours: a handler that did not reply */
 	/* Loads the driver and makes the backend's state: may take long, runs before a client is there. */
 	int (*open)(void **state_out, const char *library);

@@ -96,7 +96,7 @@ static void test_session_is_given_and_ends_with_its_client(void)
 
 	pl_test_server_start(&server, &options, false);
 	fd = session_open(server.unix_address, &reply);
-	assert(reply.session && reply.worker_pid && reply.api_hash == PL_NULL_API_HASH);
+	assert(reply.session && reply.worker_pid && reply.api_hash == pl_backend_null.functions->hash);
 	assert(reply.arena_bytes == 16u << 20);
 	assert(kill((pid_t)reply.worker_pid, 0) == 0);
 	close(fd);

@@ -42,15 +42,21 @@ static void lane_open(const char *address, const struct client *client, struct p
 	assert(pl_link_dial(address, &hello, 20ull * SECOND_NS, lane_out) == 0);
 }
 
-static struct client client_open(const char *address)
+static struct client client_open_as(const char *address, uint64_t hash)
 {
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
 	struct client client = { 0 };
 
 	snprintf(hello.token, sizeof(hello.token), "%s", PL_TEST_TOKEN);
+	hello.api_hash = hash;
 	assert(pl_link_dial(address, &hello, 20ull * SECOND_NS, &client.reverse) == 0);
 	lane_open(address, &client, &client.lane);
 	return client;
+}
+
+static struct client client_open(const char *address)
+{
+	return client_open_as(address, PL_NULL_API_HASH);
 }
 
 static void client_close(struct client *client)
@@ -123,6 +129,32 @@ static void test_lanes_share_one_order(const char *address)
 	assert(reply(&client, client.lane.lane, &sum) == 0);
 	assert(sum == 8);
 	client_close(&client);
+}
+
+/* The first record of the reverse lane is the table of functions, for a client of another release only. */
+static void test_another_release_gets_the_functions_first(const char *address)
+{
+	for (int other = 0; other < 2; other++) {
+		struct client client = client_open_as(address, other ? 1 : PL_NULL_API_HASH);
+		const struct pl_wire_head *head;
+		struct pl_agreement agreement;
+		char what[PL_FUNCTION_NAME_MAX];
+
+		assert(call(&client, client.lane.lane, PL_NULL_PUSH, PL_WIRE_ASK, 1) == 0);
+		assert(reply(&client, client.lane.lane, NULL) == 0);
+		assert(pl_lane_recv(client.reverse.lane, 20ull * SECOND_NS, &head) == 0);
+		if (other) {
+			struct pl_dec dec = { .at = (const uint8_t *)(head + 1),
+					      .end = (const uint8_t *)head + head->len_bytes };
+
+			assert(head->op == PL_WIRE_OP_FUNCTIONS);
+			assert(pl_functions_agree(pl_backend_null.functions, &dec, &agreement, what) == 0);
+			assert(agreement.call[PL_NULL_ADD] == PL_NULL_ADD);
+			assert(pl_lane_recv(client.reverse.lane, 20ull * SECOND_NS, &head) == 0);
+		}
+		assert(head->op == PL_NULL_PUSHED);
+		client_close(&client);
+	}
 }
 
 static void test_reverse_lane_brings_pushes(const char *address)
@@ -280,6 +312,7 @@ int main(void)
 		test_calls_run_and_are_answered(address);
 		test_lanes_share_one_order(address);
 		test_reverse_lane_brings_pushes(address);
+		test_another_release_gets_the_functions_first(address);
 		test_broken_order_ends_the_session_only(address);
 	}
 	test_arena_is_sealed_and_of_the_promised_size(&server);

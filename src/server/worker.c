@@ -162,7 +162,7 @@ static struct pl_hello_reply reply_make(const struct worker *worker)
 		.major = PL_HELLO_MAJOR,
 		.minor = PL_HELLO_MINOR,
 		.status = PL_HELLO_OK,
-		.api_hash = worker->config->backend->api_hash,
+		.api_hash = worker->config->backend->functions->hash,
 		.session = worker->session.id,
 		.arena_bytes = worker->session.arena_bytes,
 		.arena_base = (uintptr_t)worker->session.arena,
@@ -172,6 +172,30 @@ static struct pl_hello_reply reply_make(const struct worker *worker)
 
 	memcpy(reply.secret, worker->secret, sizeof(reply.secret));
 	return reply;
+}
+
+/* A client of another release learns our functions from the first record of its reverse lane; it is not counted. */
+static int functions_send(struct worker *worker, const struct pl_hello *hello)
+{
+	const struct pl_functions *functions = worker->config->backend->functions;
+	struct pl_session_worker *session = &worker->session;
+	struct pl_wire_head head = { .op = PL_WIRE_OP_FUNCTIONS };
+	struct pl_enc enc;
+	void *room;
+	int r;
+
+	if (hello->api_hash == functions->hash || hello->minor < PL_HELLO_MINOR_FUNCTIONS)
+		return 0;
+	pl_log_info("session %llu: its client is of another release: functions are agreed by name",
+		    (unsigned long long)session->id);
+	head.len_bytes = (uint32_t)(sizeof(head) + pl_functions_bytes(functions));
+	r = pl_lane_reserve(session->reverse, head.len_bytes, &room);
+	if (r)
+		return pl_trace(r);
+	memcpy(room, &head, sizeof(head));
+	enc.at = (uint8_t *)room + sizeof(head);
+	pl_functions_put(&enc, functions);
+	return pl_trace(pl_lane_commit(session->reverse, head.len_bytes, PL_LANE_NOW));
 }
 
 /* Answers the client.  Return: 0, or fatal: the worker ends. */
@@ -197,6 +221,8 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 		arena_make(session, config->arena_bytes);
 	reply = reply_make(worker);
 	r = pl_link_accept_lane(fd, &reply, session->arena_fd, &session->reverse);
+	if (!r)
+		r = functions_send(worker, &hand->hello);
 	if (r)
 		return pl_fold(r);
 	r = config->backend->session(session->state, session);

@@ -20,7 +20,8 @@ enum pl_wire_flag {
 	PL_WIRE_BULK = 4,  /* no call: bulk_bytes of payload that the next record on this lane uses */
 };
 
-/* In front of each record.  `op` is a function's number in the spec. */
+/* In front of each record.  `op` is the function's number in the server's release; a client of another release
+ * translates (wire/functions.h). */
 struct pl_wire_head {
 	uint32_t len_bytes;  /* of the record, this head included; a multiple of PL_WIRE_ALIGN */
 	uint16_t op;
@@ -48,8 +49,10 @@ enum pl_wire_reply_flag {
 
 #define PL_HELLO_MAGIC   0x4d554e454c50u /* "PLENUM" */
 #define PL_HELLO_MAJOR   1               /* peers of another major version refuse each other */
-#define PL_HELLO_MINOR   0
+#define PL_HELLO_MINOR   1               /* 1: functions are agreed by name */
+#define PL_HELLO_MINOR_FUNCTIONS 1       /* from here on: where the digests differ, the server's table comes first */
 #define PL_TOKEN_MAX     128             /* limit: bytes of a token, its NUL included */
+#define PL_WIRE_OP_FUNCTIONS 0           /* first record on the reverse lane: the table; no function has the number */
 
 enum pl_hello_kind {
 	PL_HELLO_SESSION = 1, /* a new session; the connection becomes its reverse lane */
@@ -61,7 +64,7 @@ struct pl_hello {
 	uint64_t magic;
 	uint16_t major, minor;
 	uint32_t kind;         /* enum pl_hello_kind */
-	uint64_t api_hash;     /* of the spec that the client was built with (generated) */
+	uint64_t api_hash;     /* digest of the client's table of functions (generated) */
 	uint32_t api;          /* enum pl_api */
 	uint32_t pid;          /* of the client, as it sees itself; for people */
 	uint64_t session;      /* PL_HELLO_LANE: whose */
@@ -89,7 +92,7 @@ struct pl_hello_reply {
 	uint64_t magic;
 	uint16_t major, minor;
 	uint32_t status;       /* enum pl_hello_status */
-	uint64_t api_hash;     /* of the server's spec; where it differs the client sends the names, docs/protocol.md */
+	uint64_t api_hash;     /* of the server's; where it differs, its table follows (PL_WIRE_OP_FUNCTIONS) */
 	uint64_t session;
 	uint8_t secret[16];
 	uint64_t arena_bytes;  /* 0 = no shared memory */

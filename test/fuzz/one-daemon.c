@@ -11,7 +11,8 @@
 
 #define ROUNDS 8
 
-static struct pl_backend_ops backend = { .name = "fuzz", .api = PL_API_OPENCL, .api_hash = 1 };
+static const struct pl_functions functions = { .version = 1, .hash = 1 };
+static struct pl_backend_ops backend = { .name = "fuzz", .api = PL_API_OPENCL, .functions = &functions };
 static struct pl_daemon_options options;
 static struct pl_daemon the_daemon;
 static struct pl_worker_shared shared;

@@ -430,6 +430,20 @@ static void decode(void)
 	write_out("opencl-decode", "numbers");
 }
 
+static void functions(void)
+{
+	struct pl_enc enc = { seed.at };
+	struct pl_functions few = { .version = pl_cl_functions.version, .count = 3, .at = pl_cl_functions.at };
+
+	pl_functions_put(&enc, &pl_cl_functions);
+	seed.bytes = (size_t)(enc.at - seed.at);
+	write_out("functions", "same");
+	enc.at = seed.at;
+	pl_functions_put(&enc, &few);
+	seed.bytes = (size_t)(enc.at - seed.at);
+	write_out("functions", "few");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -445,5 +459,6 @@ int main(int argc, char **argv)
 	texts();
 	client_replies();
 	decode();
+	functions();
 	return 0;
 }

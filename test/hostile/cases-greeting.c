@@ -62,6 +62,32 @@ static void other_version(void)
 	expect_is(greet_hello(server.unix_address, hello), PL_HELLO_OK);
 }
 
+/* It says that it is of another release: it gets the functions first, and is served by the server's numbers. */
+static void other_release(void)
+{
+	struct pl_hello hello = hello_of(PL_HELLO_SESSION, server.unix_address);
+	struct peer peer = { .address = server.unix_address };
+	char what[PL_FUNCTION_NAME_MAX];
+	struct pl_agreement agreement;
+	struct pl_link_opened opened;
+	const struct pl_wire_head *head;
+	struct pl_dec dec;
+
+	hello.api_hash ^= 1;
+	expect_is(pl_link_dial(peer.address, &hello, ANSWER_NS, &opened), 0);
+	close(opened.arena_fd);
+	peer.reply = opened.reply;
+	peer.reverse = opened.lane;
+	expect_is(pl_lane_recv(peer.reverse, ANSWER_NS, &head), 0);
+	expect_is(head->op, PL_WIRE_OP_FUNCTIONS);
+	dec = (struct pl_dec){ .at = (const uint8_t *)(head + 1), .end = (const uint8_t *)head + head->len_bytes };
+	expect_is(pl_functions_agree(&pl_cl_functions, &dec, &agreement, what), 0);
+	expect_is(agreement.call[PL_CL_OP_clGetPlatformIDs], PL_CL_OP_clGetPlatformIDs);
+	peer.lane = peer_lane(&peer);
+	expect_is(ASK(&peer, clGetPlatformIDs, 0), CL_SUCCESS);
+	peer_close(&peer);
+}
+
 static void other_api(void)
 {
 	struct pl_hello hello = hello_of(PL_HELLO_SESSION, server.unix_address);
@@ -213,6 +239,7 @@ static void greeting_with_descriptors(void)
 
 const struct hostile_case cases_greeting[] = {
 	{ "another major version is refused", other_version, false },
+	{ "another release is told the functions", other_release, false },
 	{ "another API is refused", other_api, false },
 	{ "a wrong, missing or endless token is refused", wrong_token, false },
 	{ "a lane with a wrong secret or session is refused", wrong_secret, false },

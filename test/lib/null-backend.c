@@ -176,10 +176,23 @@ static const char *null_op_name(uint16_t op)
 	return op < sizeof(names) / sizeof(names[0]) ? names[op] : NULL;
 }
 
+static const struct pl_function null_functions[] = {
+	{ "add", 0xadd, PL_NULL_ADD, false },	      { "crash", 1, PL_NULL_CRASH, false },
+	{ "echo", 0xec40, PL_NULL_ECHO, false },      { "push", 0x9054, PL_NULL_PUSH, false },
+	{ "pushed", 0x9055, PL_NULL_PUSHED, true },   { "sink", 0x5147, PL_NULL_SINK, false },
+	{ "sleep", 0x51ee, PL_NULL_SLEEP, false },    { "source", 0x5047, PL_NULL_SOURCE, false },
+};
+static const struct pl_functions functions = {
+	.version = 1,
+	.hash = PL_NULL_API_HASH,
+	.count = sizeof(null_functions) / sizeof(null_functions[0]),
+	.at = null_functions,
+};
+
 const struct pl_backend_ops pl_backend_null = {
 	.name = "null",
 	.api = PL_API_OPENCL, /* so that a session's greeting needs nothing special */
-	.api_hash = PL_NULL_API_HASH,
+	.functions = &functions,
 	.open = null_open,
 	.session = null_session,
 	.call = null_call,

@@ -1,5 +1,7 @@
 #include "lib/server.h"
 
+#include "lib/null-backend.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <dirent.h>
@@ -150,6 +152,7 @@ struct pl_hello pl_test_hello(enum pl_hello_kind kind)
 		.minor = PL_HELLO_MINOR,
 		.kind = kind,
 		.api = PL_API_OPENCL,
+		.api_hash = PL_NULL_API_HASH,
 		.pid = (uint32_t)getpid(),
 		.program = "test",
 	};

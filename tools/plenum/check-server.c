@@ -147,7 +147,7 @@ static void arena_check(struct pl_checks *checks, const struct pl_link_opened *o
 static bool session_check(struct pl_checks *checks, const char *address)
 {
 	const struct pl_backend_ops *backend = pl_tool_backend();
-	struct pl_hello hello = { .kind = PL_HELLO_SESSION, .api = backend->api, .api_hash = backend->api_hash,
+	struct pl_hello hello = { .kind = PL_HELLO_SESSION, .api = backend->api, .api_hash = backend->functions->hash,
 				  .pid = (uint32_t)getpid(), .program = "plenum doctor" };
 	const char *token = getenv("PLENUM_TOKEN");
 	struct pl_link_opened opened = { .arena_fd = -1 };
@@ -168,10 +168,10 @@ static bool session_check(struct pl_checks *checks, const char *address)
 	}
 	pl_check_say(checks, PL_CHECK_OK, "session", NULL, "%s gives sessions (protocol %u.%u%s)", address,
 		     opened.reply.major, opened.reply.minor, is_unix(address) ? "" : ", token accepted");
-	if (opened.reply.api_hash != backend->api_hash)
+	if (opened.reply.api_hash != backend->functions->hash)
 		pl_check_say(checks, PL_CHECK_WARN, "functions", "install the same release on both sides",
 			     "the server knows other functions than this client (%016llx, here %016llx)",
-			     (unsigned long long)opened.reply.api_hash, (unsigned long long)backend->api_hash);
+			     (unsigned long long)opened.reply.api_hash, (unsigned long long)backend->functions->hash);
 	if (is_unix(address))
 		arena_check(checks, &opened);
 	pl_lane_destroy(opened.lane);

@@ -25,7 +25,7 @@ int pl_cmd_version(int argc, char **argv)
 	char hash[32];
 
 	pl_tool_parse(&argp, argc, argv, 0, &json);
-	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)backend->api_hash);
+	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)backend->functions->hash);
 	if (json) {
 		struct json_object *object = json_object_new_object();
 

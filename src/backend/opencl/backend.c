@@ -152,7 +152,7 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 const struct pl_backend_ops pl_backend_opencl = {
 	.name = "opencl",
 	.api = PL_API_OPENCL,
-	.api_hash = PL_CL_API_HASH,
+	.functions = &pl_cl_functions,
 	.status_internal = CL_OUT_OF_RESOURCES,
 	.open = backend_open,
 	.session = backend_session,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "client/agree.h"
 #include "client/opencl/call.h"
 #include "client/opencl/types.h"
 
@@ -101,11 +102,14 @@ cl_int pl_cl_value_give(const void *at, size_t bytes, size_t size, void *value, 
 }
 
 /* Asks the driver.  *heap_out is set where the value had to be kept in memory of its own. */
-static cl_int info_ask(struct pl_session *session, struct pl_cl_plInfo_args *args, struct pl_reply *reply,
+static cl_int info_ask(struct pl_session *session, const struct pl_cl_plInfo_args *args, struct pl_reply *reply,
 		       struct pl_cl_plInfo_reply *got, const void **at_out, uint64_t *bytes_out, void **heap_out)
 {
-	int r = PL_CL_ASK(session, plInfo, args, reply);
+	struct pl_cl_plInfo_args sent = *args;
+	int r;
 
+	sent.function = pl_session_op(session, (uint16_t)args->function);
+	r = sent.function ? PL_CL_ASK(session, plInfo, &sent, reply) : -ENOSYS;
 	if (r)
 		return pl_cl_fault(r);
 	if (reply->status)

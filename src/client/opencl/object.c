@@ -40,6 +40,8 @@ cl_int pl_cl_fault(int r)
 	case -EMSGSIZE:
 	case -EMFILE:
 		return CL_OUT_OF_HOST_MEMORY;
+	case -ENOSYS: /* as where a driver lacks the function */
+		return CL_INVALID_OPERATION;
 	default:
 		return pl_cl_lost();
 	}

@@ -154,7 +154,7 @@ struct pl_session *pl_cl_server_session(struct pl_cl_server *server)
 	pthread_mutex_lock(&servers_lock);
 	session = server->session;
 	if (!session || server->state_epoch != session->epoch) {
-		r = pl_session_open(server->address, PL_API_OPENCL, PL_CL_API_HASH, pl_cl_reverse, &session);
+		r = pl_session_open(server->address, PL_API_OPENCL, &pl_cl_functions, pl_cl_reverse, &session);
 		if (!r) {
 			server->session = session;
 			server_renew(server, session->epoch);
