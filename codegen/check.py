@@ -3,10 +3,10 @@
 import re
 
 from fault import SpecFault
-from model import C_WORDS, SCALAR_OF, Field
+from model import C_WORDS, Field
 
-ARRAYS = ("ids", "u64s", "u32s", "bytes", "string", "bulk")
-QUERY_RESULT = "cl_int"
+ARRAYS = ("ids", "u64s", "u32s", "bytes", "string", "bulk", "records")
+ICD = "opencl"  # its functions that are generated send to the server of their first handle, and mint events only
 
 
 class Checker:
@@ -18,6 +18,7 @@ class Checker:
 
     def check(self):
         self.ids_and_names()
+        self.records()
         for function in self.spec.functions:
             if function.is_absent:
                 continue
@@ -77,8 +78,14 @@ class Checker:
             self.fail(line, f"{name} is posted, so nobody waits for its reply: make it ask, or remove reply(...)")
         if function.call_class == "reverse" and function.reply is not None:
             self.fail(line, f"{name} goes to the client, which does not reply: remove reply(...)")
-        if function.call_class in ("local", "info") and (function.explicit_wire or function.sends):
+        if function.call_class in ("local", "info", "refused") and (function.explicit_wire or function.sends):
             self.fail(line, f"{name} is {function.call_class} and does not travel: remove wire(...) or sends")
+        if function.kept and function.call_class != "ask":
+            self.fail(line, f"{name} is {function.call_class}: only the answer of an ask can be kept")
+        if function.call_class == "refused" and (function.manual_client or function.manual_server):
+            self.fail(line, f"{name} is refused, so there is nothing to write by hand: remove manual")
+        if function.flavour and not function.flavour_since:
+            self.fail(line, f"{name} has a twin: say since when")
         if function.explicit_wire and not (function.manual_client and function.manual_server):
             self.fail(line, f"{name} spells its wire, so both sides are written by hand: say manual both, "
                             "or annotate the parameters instead")
@@ -98,30 +105,56 @@ class Checker:
                                           f"{param.c_type}: fix one of them")
             if param.element_kind:
                 self.kind(param.element_kind, param.line)
-            if param.role == "in":
-                self.in_param(function, param, names)
+            if param.role in ("in", "out", "inout"):
+                self.memory(function, param, names)
         if function.call_class == "local" and function.is_auto_client:
             if [p.role for p in function.params] not in (["retain"], ["release"]):
                 self.fail(function.line, f"{function.name} is local and has no body: say retain(kind) or "
                                          "release(kind) of its only parameter, or manual client")
 
-    def in_param(self, function, param, names):
+    def memory(self, function, param, names):
+        """in, out, inout: each says how much, and how much at most."""
+        role = param.role
         if not param.is_pointer:
-            self.fail(param.line, f"in() describes memory behind a pointer, and {param.name} is none: remove it")
-        if bool(param.count) == bool(param.bytes):
-            self.fail(param.line, f"in() of {param.name} needs its length: count = PARAMETER for elements, or "
-                                  "bytes = PARAMETER")
+            self.fail(param.line, f"{role}() describes memory behind a pointer, and {param.name} is none: remove it")
+        if sum(map(bool, (param.count, param.bytes, param.one, param.string, param.measured))) != 1:
+            self.fail(param.line, f"{role}() of {param.name} needs its length: count = PARAMETER for elements, or "
+                                  "bytes = PARAMETER" + ("" if self.spec.api == ICD else
+                                                         ", or one of: one, string, measured"))
+        if role != "in" and "const" in param.c_type.split("*")[-2].split() and "*" not in param.element:
+            self.fail(param.line, f"{param.name} is {role} and points to const: make it in, or fix the type")
+        if param.measured and not function.manual_client and function.call_class != "local":
+            self.fail(param.line, f"how much {param.name} is follows from something else: say manual client")
         for length in filter(None, (param.count, param.bytes)):
-            if not length.isdigit() and length not in names:
-                self.fail(param.line, f"the length of {param.name} is {length}, which {function.name} does not have: "
-                                      "name one of its parameters")
-            if not length.isdigit() and SCALAR_OF.get(names[length].c_type) not in ("u32", "u64"):
-                self.fail(param.line, f"the length of {param.name} is {length}, which is no unsigned number: "
-                                      "name another")
-        if not param.max and not (param.count or param.bytes).isdigit():
-            self.fail(param.line, f"in() of {param.name} has no bound: add max = LIMIT, the most that a peer may send")
+            self.length(function, param, names, length)
+        if not param.max and not (param.count or param.bytes or "0").isdigit():
+            self.fail(param.line, f"{role}() of {param.name} has no bound: add max = LIMIT, the most that a peer may "
+                                  "send")
+        if not param.max and (param.string or param.measured):
+            self.fail(param.line, f"{role}() of {param.name} has no bound: add max = LIMIT, the most that a peer may "
+                                  "send")
         if param.max:
             self.limit(param.max, param.line)
+        if self.spec.api == ICD:
+            self.icd_elements(param)
+        elif param.element_kind and param.element != self.spec.objects[param.element_kind].c_type:
+            self.fail(param.line, f"{param.name} has elements {param.element}, not "
+                                  f"{self.spec.objects[param.element_kind].c_type}: fix the kind or the type")
+
+    def length(self, function, param, names, length):
+        if length.isdigit():
+            return
+        if length not in names:
+            self.fail(param.line, f"the length of {param.name} is {length}, which {function.name} does not have: "
+                                  "name one of its parameters")
+        counted = names[length]
+        if counted.role == "inout":
+            return
+        wire = self.spec.scalars.get(counted.c_type)
+        if wire not in ("u32", "u64") and not (wire == "i32" and self.spec.api != ICD):
+            self.fail(param.line, f"the length of {param.name} is {length}, which is no unsigned number: name another")
+
+    def icd_elements(self, param):
         element = param.c_type.replace("const", "").replace("*", "").strip()
         if param.element_kind:
             if element != self.spec.objects[param.element_kind].c_type:
@@ -137,38 +170,85 @@ class Checker:
         if function.manual_client and function.manual_server:
             self.fail(function.line, f"{function.name} is written by hand on both sides: say what travels with "
                                      "wire(...)")
-        if function.result != QUERY_RESULT:
+        if function.result != self.spec.result:
             self.fail(function.line, f"{function.name} returns {function.result}: only functions that return "
-                                     f"{QUERY_RESULT} can be generated; use manual both with wire(...)")
+                                     f"{self.spec.result} can be generated; use manual both with wire(...)")
         if function.reply is not None:
             self.fail(function.line, f"{function.name} has a reply with fields: use manual both with wire(...)")
         for param in function.params:
-            function.wire.append(self.derive_field(function, param))
+            function.wire += self.derive_field(function, param)
+        if function.flavour:
+            function.wire.append(Field("u32", "per_thread", function.line))
+        if self.spec.api != ICD:
+            self.derive_reply(function)
         if function.given_bits():
             function.wire.append(Field("u32", "given", function.line))
-        if not function.first_handle():
+        if self.spec.api == ICD and not function.first_handle():
             self.fail(function.line, f"{function.name} has no handle(kind) that says to which server it goes: "
                                      "annotate one, or use manual both with wire(...)")
-        if function.manual_client:
+        if self.spec.api == ICD and function.manual_client:
             self.fail(function.line, f"{function.name} is written by hand in the client: give its wire(...)")
 
     def derive_field(self, function, param):
         line = param.line
-        if param.role in ("handle", "mint"):
-            if param.role == "mint" and (param.kind != "event" or not function.first_handle("queue")):
+        if param.role in ("handle", "mint", "release") and not (param.role == "release" and self.spec.api == ICD):
+            if self.spec.api == ICD and param.role == "mint" and (param.kind != "event" or not function.first_handle("queue")):
                 self.fail(line, f"{param.name}: only the event of a command can be minted by generated code; use "
                                 "manual both with wire(...)")
-            return Field(param.role, param.name, line, kind=param.kind, optional=param.optional)
-        if param.role == "in":
-            if param.element_kind:
-                return Field("ids", param.name, line, kind=param.element_kind, max=param.max)
-            if param.count:
-                return Field("u64x3", param.name, line)
-            return Field("bytes", param.name, line, max=param.max or param.bytes)
-        if param.c_type in SCALAR_OF:
-            return Field(SCALAR_OF[param.c_type], param.name, line)
+            return [Field("mint" if param.role == "mint" else "handle", param.name, line, kind=param.kind,
+                          optional=param.optional)]
+        if param.role == "in" and self.spec.api == ICD and param.count and not param.element_kind:
+            return [Field("u64x3", param.name, line)]
+        if param.role == "in" and not param.measured:
+            return [self.memory_field(function, param)]
+        if param.role in ("out", "inout") and not param.measured:
+            # what comes back needs no room in the call, but how much there is room for is said by its length
+            return [] if param.role == "out" else [self.memory_field(function, param)]
+        if param.c_type in self.spec.scalars and not param.role:
+            return [Field(self.spec.scalars[param.c_type], param.name, line)]
+        record = self.spec.record_of(param.c_type)
+        if record and not param.role:
+            return [Field("record", param.name, line, kind=record.name)]
         return self.fail(line, f"{param.name} of {function.name} ({param.declaration}) cannot travel as it is: "
                                "annotate it with handle(), in() or mint(), or use manual both with wire(...)")
+
+    def memory_field(self, function, param):
+        """The field of memory behind a pointer, on its way there or back."""
+        line, element = param.line, param.element
+        if param.string:
+            return Field("string", param.name, line, max=param.max)
+        if param.bytes:
+            return Field("bytes", param.name, line, max=param.max or param.bytes)
+        if param.element_kind:
+            return Field("handle" if param.one else "ids", param.name, line, kind=param.element_kind, max=param.max)
+        record, word = self.spec.record_of(element), self.spec.scalars.get(element)
+        if record:
+            return Field("record" if param.one else "records", param.name, line, kind=record.name,
+                         max="" if param.one else param.max or param.count)
+        if word and param.one:
+            return Field(word, param.name, line)
+        if word in ("u64", "u32", "i32"):
+            return Field("u64s" if word == "u64" else "u32s", param.name, line, max=param.max or param.count)
+        return self.fail(line, f"{param.name} of {function.name} has elements {element}, which cannot travel as they "
+                               "are: declare it as scalar or record, or use manual both with wire(...)")
+
+    def derive_reply(self, function):
+        back = [self.memory_field(function, p) for p in function.params if p.role in ("out", "inout")]
+        if back:
+            function.reply = back
+        if back and function.call_class != "ask":
+            self.fail(function.line, f"{function.name} is {function.call_class}, so nobody waits for {back[0].name}: "
+                                     "make it ask, or local and manual client")
+
+    def records(self):
+        for record in self.spec.records.values():
+            for member in record.members:
+                if member.kind:
+                    self.kind(member.kind, member.line)
+                if member.type == "raw" and not 1 <= member.bytes <= 4096:
+                    self.fail(member.line, f"member {member.path} has {member.bytes} bytes: 1 to 4096")
+            if not record.members:
+                self.fail(record.line, f"record {record.name} has no members: add them, or remove it")
 
     def fields(self, function, fields, in_reply=False):
         minted = bulk = None
@@ -182,6 +262,9 @@ class Checker:
             if field.type in ARRAYS and not field.max:
                 self.fail(field.line, f"{field.type} {field.name} has no bound: add max = LIMIT, the most that a peer "
                                       "may send")
+            if field.type in ("record", "records") and field.kind not in self.spec.records:
+                self.fail(field.line, f"record {field.kind or '?'} of {field.name} is unknown: declare it with: record "
+                                      f"{field.kind or 'NAME'} TYPE {{ MEMBERS }}")
             if field.type == "properties":
                 field.max = "PROPERTIES_MAX"
             if field.max:
@@ -271,6 +354,9 @@ class Checker:
         if function.sends:
             return self.spec.layout_of(function).replays
         minted = next((f for f in function.wire if f.type == "mint"), None)
+        if self.spec.api != ICD:
+            ends = any(p.role == "release" for p in function.params)
+            return "record" if function.is_called and (minted or ends) else "none"
         on_queue = bool(function.wire) and function.wire[0].type == "handle" and function.wire[0].kind == "queue"
         if not function.is_called or on_queue:
             return "none"

@@ -1,13 +1,19 @@
 """opencl-functions.md: every function and message in tables for people."""
 
-HEAD = """# OpenCL functions and messages
+NAMES = {"opencl": "OpenCL", "cuda": "CUDA driver"}
+HEAD = """# {api} functions and messages
 
 Made by `codegen/plgen.py` from `{name}`; do not edit. `docs/spec.md` explains the words.
 
 Classes: **local** is answered in the client. **post** is sent and not waited for. **mint** is a post that makes an
-object whose id the client chose. **ask** is waited for. **info** is a query, answered from the client's cache or by
-asking. A post or mint that is not plainly valid is asked, so that the driver's own error code comes back.
+object whose id the client chose. **ask** is waited for. {more}
 """
+MORE = {"opencl": """**info** is a query, answered from the client's cache or by
+asking. A post or mint that is not plainly valid is asked, so that the driver's own error code comes back.""",
+        "cuda": """**kept**: the answer for
+the same arguments stays as it is, so it is asked once. **refused** functions are exported and return what stands there.
+A post or mint that is not plainly valid is asked, so that the driver's own error code comes back.
+`_ptds` and `_ptsz` are twins whose default stream is the calling thread's own, with the version that brought them."""}
 
 
 def field_text(field):
@@ -20,7 +26,7 @@ def fields_text(fields):
 
 
 def class_text(function):
-    return function.call_class + (f" ({function.condition})" if function.condition else "")
+    return function.call_class + (", kept" if function.kept else "") + (f" ({function.condition})" if function.condition else "")
 
 
 def by_hand(function):
@@ -44,6 +50,8 @@ def row(spec, function):
     checks = ", ".join(f"{c.name}({', '.join(c.args)})" for c in function.checks) or "-"
     charges = ", ".join(c.what + (f"({c.field})" if c.field else "") for c in spec.layout_of(function).charges) or "-"
     name = f"`{function.name}`" + (f" ({function.extension})" if function.extension else "")
+    if function.flavour:
+        name += f", `_{function.flavour}` ({function.flavour_since})"
     cells = [str(function.id), name, function.since or "-", class_text(function), by_hand(function), travels(function),
              checks, charges, function.replays]
     return "| " + " | ".join(cells) + " |"
@@ -59,22 +67,36 @@ def table_of(spec, functions):
 
 
 def table(spec):
-    present = [f for f in spec.functions if not f.is_absent]
+    present = [f for f in spec.functions if not f.is_absent and f.call_class != "refused"]
     sections = (("Functions", [f for f in present if not f.is_message]),
                 ("Messages, client to server", [f for f in present if f.is_message and f.call_class != "reverse"]),
                 ("Messages, server to client", [f for f in present if f.call_class == "reverse"]))
-    out = [HEAD.format(name=spec.path.split("/")[-1])]
+    out = [HEAD.format(name=spec.path.split("/")[-1], api=NAMES[spec.api], more=MORE[spec.api])]
     for title, functions in sections:
         if functions:
             out += [f"## {title}", ""] + table_of(spec, functions) + [""]
     absent = [f"`{f.name}`" for f in spec.functions if f.is_absent]
     if absent:
         out += ["## Slots that are NULL", "", ", ".join(absent) + ".", ""]
-    out += ["## Queries", "", "| query | parameter | answer |", "| --- | --- | --- |"]
+    refused = [f for f in spec.functions if f.call_class == "refused"]
+    if refused:
+        out += ["## Refused", "", "| id | name | since | returns | because |", "| --- | --- | --- | --- | --- |"]
+        for function in refused:
+            names = ", ".join(f"`{symbol}`" for symbol, *_ in function.symbols)
+            out.append(f"| {function.id} | {names} | {function.since or '-'} | `{function.refusal}` | "
+                       f"{function.reason} |")
+        out.append("")
+    if spec.infos:
+        out += queries(spec)
+    out += ["## Limits", "", "| limit | value |", "| --- | --- |"]
+    out += [f"| {limit.name} | {limit.value} |" for limit in spec.limits.values()]
+    return "\n".join(out) + "\n"
+
+
+def queries(spec):
+    out = ["## Queries", "", "| query | parameter | answer |", "| --- | --- | --- |"]
     for info in spec.infos.values():
         for line in info.rows:
             name = "the others" if line.param == "*" else f"`{line.param}`"
             out.append(f"| {info.name} | {name} | {line.how}{f'({line.kind})' if line.kind else ''} |")
-    out += ["", "## Limits", "", "| limit | value |", "| --- | --- |"]
-    out += [f"| {limit.name} | {limit.value} |" for limit in spec.limits.values()]
-    return "\n".join(out) + "\n"
+    return out + [""]

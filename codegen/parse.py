@@ -2,12 +2,16 @@
 
 from fault import SpecFault
 from lex import split
-from model import (CHARGES, CLASSES, HOWS, OTHER_TYPES, REPLAYS, SCALAR_OF, Charge, Check, Field, Function, Info,
-                   InfoRow, Limit, Object, Param, Spec)
+from model import (C_SCALARS, C_TYPES, CHARGES, CLASSES, HOWS, REPLAYS, Charge, Check, Field, Function, Info,
+                   InfoRow, Limit, Member, Object, Param, Record, Spec)
 
-FIELD_TYPES = ("u64", "u32", "i32", "u64x3", "handle", "mint", "ids", "u64s", "u32s", "bytes", "string", "bulk",
-               "properties")
-ROLES = ("handle", "in", "mint", "retain", "release")
+FIELD_TYPES = ("u64", "u32", "i32", "f32", "u64x3", "handle", "mint", "ids", "u64s", "u32s", "bytes", "string", "bulk",
+               "properties", "record", "records")
+MEMBER_TYPES = ("u64", "u32", "i32", "f32", "handle", "raw")
+WORD_TYPES = ("u64", "u32", "i32", "f32")
+ROLES = ("handle", "in", "out", "inout", "mint", "retain", "release")
+BARE_ROLES = ("out", "inout", "callback", "user", "host")
+DECLARATIONS = ("object", "limit", "info", "since", "result", "prefix", "fault", "scalar", "type", "record")
 CLAUSES = ("wire", "reply", "sends", "checks", "charges", "replays", "manual", "turn", "extension")
 
 
@@ -65,10 +69,10 @@ class Parser:
             word = self.here.text
             if word == "@":
                 self.function()
-            elif word in ("object", "limit", "info", "since"):
+            elif word in DECLARATIONS:
                 getattr(self, word)()
             else:
-                self.fail(f"'{word}' begins nothing: object, limit, info, since, or @number of a function")
+                self.fail(f"'{word}' begins nothing: {', '.join(DECLARATIONS)}, or @number of a function")
         return self.spec
 
     def api(self):
@@ -83,11 +87,12 @@ class Parser:
         line = self.take().line
         name, c_type, invalid = (self.name(what).text for what in
                                  ("the kind's name", "its C type", "the code for an invalid one"))
+        reserved = self.number("how many values are no objects")[0] if self.skip("reserved") else 0
         self.sign(";", "an object is: object NAME TYPE CODE;")
         if name in self.spec.objects:
             first = self.spec.objects[name].line
             self.fail(f"object {name} is declared twice (first on line {first}): remove one", line)
-        self.spec.objects[name] = Object(name, c_type, invalid, line, len(self.spec.objects) + 1)
+        self.spec.objects[name] = Object(name, c_type, invalid, line, len(self.spec.objects) + 1, reserved)
 
     def limit(self):
         line = self.take().line
@@ -98,13 +103,88 @@ class Parser:
             self.fail(f"limit {name} is declared twice (first on line {self.spec.limits[name].line}): remove one", line)
         self.spec.limits[name] = Limit(name, value, line)
 
-    def since(self):
-        self.take()
+    def version(self):
         major, _ = self.number("a version")
         self.sign(".", "a version is MAJOR.MINOR")
         minor, _ = self.number("a version")
+        return f"{major}.{minor}"
+
+    def since(self):
+        self.take()
+        self.since_now = self.version()
         self.sign(";", "since is: since MAJOR.MINOR;")
-        self.since_now = f"{major}.{minor}"
+
+    def result(self):
+        self.take()
+        self.spec.result = self.name("the type that functions return").text
+        self.spec.ok = self.name("the code of success").text
+        self.sign(";", "the result is: result TYPE CODE;")
+        self.spec.scalars, self.spec.types = dict(C_SCALARS), set(C_TYPES)
+
+    def prefix(self):
+        self.take()
+        self.spec.prefix = self.name("the prefix of the C names").text
+        self.sign(";", "the prefix is: prefix NAME;")
+
+    def fault(self):
+        line = self.take().line
+        what = self.name("what went wrong").text
+        if what in self.spec.faults:
+            self.fail(f"fault {what} stands twice: remove one", line)
+        self.spec.faults[what] = self.name("the API's code for it").text
+        self.sign(";", "a fault is: fault NAME CODE;")
+
+    def scalar(self):
+        self.take()
+        wire = self.name("u64, u32, i32 or f32")
+        if wire.text not in WORD_TYPES:
+            self.fail(f"'{wire.text}' is no word: {', '.join(WORD_TYPES)}", wire.line)
+        self.list_of(lambda: self.spec.scalars.update({self.name("a C type").text: wire.text}))
+        self.sign(";", "scalars are: scalar WORD TYPE, TYPE;")
+
+    def type(self):
+        self.take()
+        self.list_of(lambda: self.spec.types.add(self.name("a C type").text))
+        self.sign(";", "types are: type TYPE, TYPE;")
+
+    def record(self):
+        line = self.take().line
+        name, c_type = self.name("the record's name").text, self.name("its C type").text
+        if name in self.spec.records:
+            self.fail(f"record {name} is declared twice (first on line {self.spec.records[name].line}): remove one", line)
+        by_hand = self.skip("by")
+        if by_hand and self.name("'hand'").text != "hand":
+            self.fail("the words are: by hand")
+        record = Record(name, c_type, line, [], by_hand)
+        self.sign("{", "record NAME TYPE { MEMBERS }")
+        while not self.skip("}"):
+            self.members(record)
+        self.spec.records[name] = record
+
+    def members(self, record):
+        token = self.name("a member's type")
+        if token.text not in MEMBER_TYPES:
+            self.fail(f"'{token.text}' is no type of a member: {', '.join(MEMBER_TYPES)}", token.line)
+        kind, size = "", 0
+        if token.text in ("handle", "raw"):
+            self.sign("(", f"{token.text} says more: handle(KIND), raw(BYTES)")
+            if token.text == "handle":
+                kind = self.name("an object kind").text
+            else:
+                size, _ = self.number("the bytes")
+            self.sign(")", "the bracket ends here")
+
+        def one():
+            words = [self.name("a member")]
+            while self.skip("."):
+                words.append(self.name("a member of it"))
+            path = ".".join(w.text for w in words)
+            member = Member(token.text, path.replace(".", "_"), path, words[0].line, kind, size)
+            if any(m.name == member.name for m in record.members):
+                self.fail(f"member {path} stands twice in record {record.name}: remove one", member.line)
+            record.members.append(member)
+        self.list_of(one)
+        self.sign(";", "members end with ;")
 
     def info(self):
         line = self.take().line
@@ -163,6 +243,11 @@ class Parser:
             self.sign("(", "say which queries: info(device)")
             function.info = self.name("the name of the queries").text
             self.sign(")", "the name ends here")
+        elif word == "refused":
+            function.refusal = self.name("the code that it returns").text
+            if self.here.kind != "string":
+                self.fail('say why: refused CODE "reason"')
+            function.reason = self.take().text
         elif word in ("post", "ask") and self.skip("("):
             other = self.name("the other class").text
             if other not in ("post", "ask") or other == word:
@@ -175,7 +260,7 @@ class Parser:
             self.sign(")", "the condition ends here")
 
     def flag(self, function):
-        """One of manual, turn, extension; False when none stands here."""
+        """One of manual, turn, extension, kept, since, ptds, ptsz; False when none stands here."""
         if self.skip("manual"):
             side = self.name("client, server or both").text
             if side not in ("client", "server", "both"):
@@ -189,6 +274,13 @@ class Parser:
             function.gives_turn = True
         elif self.skip("extension"):
             function.extension = self.name("the extension's name").text
+        elif self.skip("kept"):
+            function.kept = True
+        elif self.skip("since"):
+            function.since = self.version()
+        elif self.here.text in ("ptds", "ptsz"):
+            function.flavour = self.take().text
+            function.flavour_since = self.version()
         else:
             return False
         return True
@@ -223,7 +315,7 @@ class Parser:
 
     def param(self):
         param = Param("", "", "", self.here.line)
-        while self.here.text in ROLES and self.tokens[self.at + 1].text == "(":
+        while self.here.text in BARE_ROLES or self.here.text in ROLES and self.tokens[self.at + 1].text == "(":
             self.role(param)
         words, depth = [], 0
         while depth or self.here.text not in (",", ")"):
@@ -247,21 +339,27 @@ class Parser:
     def types_known(self, names, skip=None):
         objects = {o.c_type for o in self.spec.objects.values()}
         for token in names:
-            if token.text in ("const", skip) or token.text in OTHER_TYPES or token.text in SCALAR_OF:
+            if token.text in ("const", skip) or token.text in self.spec.types or token.text in self.spec.scalars:
                 continue
-            if token.text not in objects:
+            if token.text not in objects and not self.spec.record_of(token.text):
                 self.fail(f"type {token.text} is unknown: use a type of an object or of codegen/model.py, "
-                          "or add it there", token.line)
+                          "or add it there" + (" or with: type NAME;" if self.spec.prefix != "cl" else ""), token.line)
 
     def role(self, param):
         role = self.take().text
+        if role in BARE_ROLES and self.here.text != "(":
+            if param.role not in ("", "out"):
+                self.fail(f"a parameter has one direction: {param.role} and {role} do not go together")
+            param.role = param.role or role
+            param.one |= role in ("out", "inout")
+            return
         self.take()
-        if role == "in":
-            param.role = "in"
+        if role in ("in", "out", "inout"):
+            param.role = role
             self.in_options(param)
             return
         kind = self.name("an object kind").text
-        if role == "handle" and param.role == "in":
+        if role == "handle" and param.role in ("in", "out"):
             param.element_kind = kind
         elif param.role:
             self.fail(f"a parameter has one direction: {param.role} and {role} do not go together")
@@ -277,18 +375,19 @@ class Parser:
     def in_options(self, param):
         while True:
             word = self.name("count, bytes, max or optional").text
-            if word == "optional":
-                param.optional = True
+            if word in ("optional", "one", "string", "measured"):
+                setattr(param, word, True)
             elif word in ("count", "bytes", "max"):
                 self.sign("=", f"{word} has a value: {word} = NAME")
                 if self.here.kind not in ("name", "number"):
                     self.fail(f"{word} is a name or a number")
                 setattr(param, word, self.take().text)
             else:
-                self.fail(f"'{word}' is no option of in: count, bytes, max, optional", self.tokens[self.at - 1].line)
+                self.fail(f"'{word}' is no option of {param.role}: count, bytes, max, optional, one, string, measured",
+                          self.tokens[self.at - 1].line)
             if self.skip(")"):
                 return
-            self.sign(",", "options of in are divided by commas and end with )")
+            self.sign(",", f"options of {param.role} are divided by commas and end with )")
 
     def fields(self):
         """Behind the opening bracket."""
@@ -310,7 +409,7 @@ class Parser:
             self.fail(f"'{token.text}' is no type of a field: {', '.join(FIELD_TYPES)}", token.line)
         field = Field(token.text, "", token.line)
         if self.skip("("):
-            if token.text in ("handle", "mint", "ids", "properties"):
+            if token.text in ("handle", "mint", "ids", "properties", "record", "records"):
                 field.kind = self.name("a kind").text
                 self.skip(",")
             while not self.skip(")"):

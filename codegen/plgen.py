@@ -15,6 +15,7 @@ import emit_client
 import emit_docs
 import emit_fuzz
 import emit_info
+import emit_proto
 import emit_serve
 import emit_wire
 import lock
@@ -22,23 +23,34 @@ from fault import SpecFault
 from parse import parse
 
 OUTPUTS = {
-    "opencl-wire.h": emit_wire.header,
-    "opencl-wire.c": emit_wire.source,
-    "opencl-client.h": emit_client.header,
-    "opencl-client.c": emit_client.source,
-    "opencl-serve.h": emit_serve.header,
-    "opencl-serve.c": emit_serve.source,
-    "opencl-info.h": emit_info.header,
-    "opencl-info.c": emit_info.source,
-    "opencl-functions.md": emit_docs.table,
-    "fuzz-opencl-decode.c": emit_fuzz.harness,
+    "opencl": {
+        "opencl-wire.h": emit_wire.header,
+        "opencl-wire.c": emit_wire.source,
+        "opencl-client.h": emit_client.header,
+        "opencl-client.c": emit_client.source,
+        "opencl-serve.h": emit_serve.header,
+        "opencl-serve.c": emit_serve.source,
+        "opencl-info.h": emit_info.header,
+        "opencl-info.c": emit_info.source,
+        "opencl-functions.md": emit_docs.table,
+        "fuzz-opencl-decode.c": emit_fuzz.harness,
+    },
+    "cuda": {
+        "cuda-api.h": emit_proto.header,
+        "cuda-proc.c": emit_proto.proc_source,
+        "cuda-refused.c": emit_proto.refused_source,
+        "cuda-functions.md": emit_docs.table,
+    },
 }
 
 
 def load(path):
     """The checked spec of a file."""
     with open(path, encoding="utf-8") as file:
-        return check.check(parse(file.read(), path))
+        spec = parse(file.read(), path)
+    if spec.api not in OUTPUTS:
+        raise SpecFault(path, 1, f"nothing is made for an API {spec.api}: {', '.join(OUTPUTS)}")
+    return check.check(spec)
 
 
 def write_changed(path, text):
@@ -58,7 +70,7 @@ def run(arguments):
         rows = lock.compare(spec, lock.read(arguments.lock), arguments.update_lock)
         if arguments.update_lock and not arguments.check:
             write_changed(arguments.lock, lock.text(rows))
-    outputs = {name: emit(spec) for name, emit in OUTPUTS.items()}
+    outputs = {name: emit(spec) for name, emit in OUTPUTS[spec.api].items()}
     if arguments.check:
         return
     os.makedirs(arguments.out, exist_ok=True)
