@@ -129,7 +129,7 @@ struct pl_ptx_ctx {
 	struct pl_ptx_log *log;
 	uint32_t unit, errors_n, first_result;
 	uint32_t version, target, version_max, target_max;
-	bool has_version, has_target, debug, address_size_32;
+	bool has_version, has_target, debug, independent;
 	jmp_buf leave;            /* out of the compilation */
 	jmp_buf *retry;           /* out of a statement; NULL = out of the compilation */
 	uint32_t nest;
