@@ -32,8 +32,9 @@ static void parse_attribute(struct pl_ptx_ctx *ctx, struct decl *decl)
 			(void)pl_ptx_expect_int(ctx, "an identifier", UINT64_MAX);
 			pl_ptx_expect(ctx, ')', "an identifier");
 		} else {
-			pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED, "'%.*s' is not an attribute that is known: remove it",
-					 (int)ctx->token.length, ctx->token.text);
+			pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED,
+					 "'%.*s' is not an attribute that is known: remove it", (int)ctx->token.length,
+					 ctx->token.text);
 		}
 		if (!pl_ptx_accept(ctx, ','))
 			break;
@@ -91,7 +92,8 @@ static uint64_t parse_dims(struct pl_ptx_ctx *ctx, bool *is_array)
 
 		if (pl_ptx_accept(ctx, ']')) {
 			if (n)
-				pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "only the first dimension may be empty: give a size");
+				pl_ptx_fail_here(ctx, PL_PTX_E_INVALID,
+						 "only the first dimension may be empty: give a size");
 			unsized = true;
 			continue;
 		}
@@ -123,8 +125,8 @@ static void size_sym(struct pl_ptx_ctx *ctx, struct pl_ptx_sym *sym, const struc
 static struct pl_ptx_sym **global_slot(struct pl_ptx_ctx *ctx, uint32_t name)
 {
 	while (name >= ctx->globals_room)
-		ctx->globals = pl_ptx_grown(&ctx->pool, ctx->globals, &ctx->globals_room, name + 1,
-					    sizeof(*ctx->globals));
+		ctx->globals =
+			pl_ptx_grown(&ctx->pool, ctx->globals, &ctx->globals_room, name + 1, sizeof(*ctx->globals));
 	return &ctx->globals[name];
 }
 
@@ -144,7 +146,8 @@ static void unify(struct pl_ptx_ctx *ctx, struct pl_ptx_sym *sym)
 		return;
 	}
 	if (old->kind != S_VAR || (!same_shape(old, sym) && sym->space != SP_SHARED))
-		pl_ptx_fail_here(ctx, PL_PTX_E_LINK, "'%s' is declared differently elsewhere: make the declarations agree",
+		pl_ptx_fail_here(ctx, PL_PTX_E_LINK,
+				 "'%s' is declared differently elsewhere: make the declarations agree",
 				 pl_ptx_text(ctx, sym->name));
 	if (mine->linkage == L_EXTERN) {
 		mine->resolved = old;
@@ -239,7 +242,8 @@ struct pl_ptx_sym *pl_ptx_declare_param(struct pl_ptx_ctx *ctx, struct pl_ptx_fu
 	struct decl decl;
 
 	if (!reg && !pl_ptx_accept_dot(ctx, W_param))
-		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "'%.*s' is not expected here: a parameter begins with .param or .reg",
+		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID,
+				 "'%.*s' is not expected here: a parameter begins with .param or .reg",
 				 (int)ctx->token.length, ctx->token.text);
 	if (reg && func->entry)
 		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "a kernel's parameters are .param: .reg is for functions");

@@ -16,7 +16,8 @@ static void room_for(struct pl_ptx_ctx *ctx, struct filling *fill, uint64_t end)
 	uint8_t *grown;
 
 	if (!var->unsized && end > fill->sym->bytes)
-		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "there are more initial values than '%s' has elements: remove some",
+		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID,
+				 "there are more initial values than '%s' has elements: remove some",
 				 pl_ptx_text(ctx, fill->sym->name));
 	if (end > PL_PTX_INIT_BYTES_MAX)
 		pl_ptx_fail_here(ctx, PL_PTX_E_LIMIT, "initial data of more than %llu bytes: copy it at run time",
@@ -48,8 +49,7 @@ static uint16_t half_of(float value)
 			return (uint16_t)sign;
 		mantissa |= 0x800000;
 		rounded = mantissa >> (14 - exponent);
-		if ((mantissa >> (13 - exponent) & 1) &&
-		    ((rounded & 1) || (mantissa & ((1u << (13 - exponent)) - 1))))
+		if ((mantissa >> (13 - exponent) & 1) && ((rounded & 1) || (mantissa & ((1u << (13 - exponent)) - 1))))
 			rounded++;
 		return (uint16_t)(sign | rounded);
 	}
@@ -68,15 +68,16 @@ static uint64_t bits_of(struct pl_ptx_ctx *ctx, struct pl_ptx_number number, str
 
 	if (type.class != K_F && type.class != K_BF) {
 		if (number.is_float)
-			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "a floating-point value initialises an integer: convert it");
+			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID,
+					 "a floating-point value initialises an integer: convert it");
 		return number.value;
 	}
 	if (!number.is_float)
-		return type.class == K_F && type.bits == 64	? (value = (double)(int64_t)number.value,
-								   memcpy(&number.value, &value, 8), number.value)
-		       : type.class == K_F && type.bits == 32	? (single = (float)(int64_t)number.value,
-								   memcpy(&bits, &single, 4), bits)
-							: number.value;
+		return type.class == K_F && type.bits == 64
+			       ? (value = (double)(int64_t)number.value, memcpy(&number.value, &value, 8), number.value)
+		       : type.class == K_F && type.bits == 32
+			       ? (single = (float)(int64_t)number.value, memcpy(&bits, &single, 4), bits)
+			       : number.value;
 	if (number.f32) {
 		bits = (uint32_t)number.value;
 		memcpy(&single, &bits, 4);
@@ -135,7 +136,8 @@ static void address(struct pl_ptx_ctx *ctx, struct filling *fill, uint64_t mask)
 	if (mask) {
 		ref.shift = (uint32_t)__builtin_ctzll(mask);
 		if (mask >> ref.shift != 0xff || ref.shift % 8)
-			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "the mask of an address is not one byte: use 0xff << 8 * n");
+			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID,
+					 "the mask of an address is not one byte: use 0xff << 8 * n");
 	} else if (fill->bytes < 8 && fill->bytes != 4) {
 		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "an address does not fit into %u bytes: use .u64, or a mask",
 				 fill->bytes);

@@ -5,10 +5,17 @@
 enum { C_NAME = 1, C_DIGIT = 2, C_BLANK = 4, C_START = 8 };
 
 static const uint8_t classes[256] = {
-	['0' ... '9'] = C_NAME | C_DIGIT, ['a' ... 'z'] = C_NAME | C_START, ['A' ... 'Z'] = C_NAME | C_START,
-	['_'] = C_NAME | C_START,         ['$'] = C_NAME | C_START,         ['%'] = C_START,
-	[' '] = C_BLANK,                  ['\t'] = C_BLANK,                 ['\r'] = C_BLANK,
-	['\f'] = C_BLANK,                 ['\v'] = C_BLANK,
+	['0' ... '9'] = C_NAME | C_DIGIT,
+	['a' ... 'z'] = C_NAME | C_START,
+	['A' ... 'Z'] = C_NAME | C_START,
+	['_'] = C_NAME | C_START,
+	['$'] = C_NAME | C_START,
+	['%'] = C_START,
+	[' '] = C_BLANK,
+	['\t'] = C_BLANK,
+	['\r'] = C_BLANK,
+	['\f'] = C_BLANK,
+	['\v'] = C_BLANK,
 };
 
 void pl_ptx_words_init(struct pl_ptx_names *names)

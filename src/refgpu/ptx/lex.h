@@ -20,11 +20,18 @@ enum pl_ptx_word {
 enum pl_ptx_token_kind {
 	T_END = 256, /* below: the character itself */
 	T_NAME,
-	T_DOT,   /* .name */
+	T_DOT, /* .name */
 	T_INT,
 	T_FLOAT, /* bits in value: of an f64, or where f32 is set, of an f32 */
 	T_STRING,
-	T_SHL, T_SHR, T_LE, T_GE, T_EQ, T_NE, T_AND, T_OR,
+	T_SHL,
+	T_SHR,
+	T_LE,
+	T_GE,
+	T_EQ,
+	T_NE,
+	T_AND,
+	T_OR,
 	T_BAD,
 };
 

@@ -103,7 +103,8 @@ void pl_ptx_expect(struct pl_ptx_ctx *ctx, int kind, const char *after)
 {
 	if (ctx->token.kind != kind) {
 		if (ctx->token.kind == T_END)
-			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "the text ends: '%c' is expected after %s", kind, after);
+			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "the text ends: '%c' is expected after %s", kind,
+					 after);
 		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "'%.*s' is not expected here: '%c' comes after %s",
 				 ctx->token.length > 60 ? 60 : (int)ctx->token.length, ctx->token.text, kind, after);
 	}

@@ -61,7 +61,8 @@ static void parse_target(struct pl_ptx_ctx *ctx)
 		(void)pl_ptx_expect_name(ctx, "a target");
 		if (number > max)
 			pl_ptx_fail(ctx, PL_PTX_E_VERSION, name_line, column,
-				    "%s is newer than this GPU, which is sm_%u: compile for compute_%u", text, max, max);
+				    "%s is newer than this GPU, which is sm_%u: compile for compute_%u", text, max,
+				    max);
 		if (number) {
 			ctx->target = number;
 			if (number > ctx->target_max)
@@ -297,7 +298,8 @@ static void parse_alias(struct pl_ptx_ctx *ctx)
 	pl_ptx_expect(ctx, ',', "an alias");
 	of = pl_ptx_find(ctx, pl_ptx_expect_name(ctx, "a function"));
 	if (!alias || !of || alias->kind != S_FUNC || of->kind != S_FUNC || alias->func->has_body)
-		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, ".alias names a declared function and a defined one: declare both first");
+		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID,
+				 ".alias names a declared function and a defined one: declare both first");
 	alias->func->alias = of->func;
 	pl_ptx_expect(ctx, ';', ".alias");
 }

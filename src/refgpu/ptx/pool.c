@@ -132,7 +132,8 @@ static uint32_t name_add(struct pl_ptx_names *names, const char *text, size_t le
 	if (names->n == room) {
 		names->texts = pl_ptx_grown(names->pool, names->texts, &room, names->n + 1, sizeof(*names->texts));
 		room = names->room;
-		names->lengths = pl_ptx_grown(names->pool, names->lengths, &room, names->n + 1, sizeof(*names->lengths));
+		names->lengths =
+			pl_ptx_grown(names->pool, names->lengths, &room, names->n + 1, sizeof(*names->lengths));
 		room = names->room;
 		names->hashes = pl_ptx_grown(names->pool, names->hashes, &room, names->n + 1, sizeof(*names->hashes));
 		names->room = room;

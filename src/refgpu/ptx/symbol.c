@@ -4,25 +4,44 @@
 #define TYPE(w, c, b, l) [W_##w] = { c, b, l, W_##w }
 
 static const struct pl_ptx_type types[W_COUNT] = {
-	TYPE(b1, K_B, 1, 1),          TYPE(b8, K_B, 8, 1),
-	TYPE(b16, K_B, 16, 1),        TYPE(b32, K_B, 32, 1),
-	TYPE(b64, K_B, 64, 1),        TYPE(b128, K_B, 128, 1),
-	TYPE(u8, K_U, 8, 1),          TYPE(u16, K_U, 16, 1),
-	TYPE(u32, K_U, 32, 1),        TYPE(u64, K_U, 64, 1),
-	TYPE(s8, K_S, 8, 1),          TYPE(s16, K_S, 16, 1),
-	TYPE(s32, K_S, 32, 1),        TYPE(s64, K_S, 64, 1),
-	TYPE(f16, K_F, 16, 1),        TYPE(f16x2, K_F, 32, 2),
-	TYPE(f32, K_F, 32, 1),        TYPE(f64, K_F, 64, 1),
-	TYPE(bf16, K_BF, 16, 1),      TYPE(bf16x2, K_BF, 32, 2),
-	TYPE(tf32, K_ODD, 32, 1),     TYPE(pred, K_PRED, 1, 1),
-	TYPE(u16x2, K_U, 32, 2),      TYPE(s16x2, K_S, 32, 2),
-	TYPE(f32x2, K_F, 64, 2),      TYPE(u4, K_U, 4, 1),
-	TYPE(s4, K_S, 4, 1),          TYPE(texref, K_REF, 64, 1),
-	TYPE(samplerref, K_REF, 64, 1), TYPE(surfref, K_REF, 64, 1),
-	TYPE(e4m3x2, K_ODD, 16, 2),   TYPE(e5m2x2, K_ODD, 16, 2),
-	TYPE(e4m3, K_ODD, 8, 1),      TYPE(e5m2, K_ODD, 8, 1),
-	TYPE(e2m1x2, K_ODD, 8, 2),    TYPE(e2m3x2, K_ODD, 16, 2),
-	TYPE(e3m2x2, K_ODD, 16, 2),   TYPE(ue8m0x2, K_ODD, 16, 2),
+	TYPE(b1, K_B, 1, 1),
+	TYPE(b8, K_B, 8, 1),
+	TYPE(b16, K_B, 16, 1),
+	TYPE(b32, K_B, 32, 1),
+	TYPE(b64, K_B, 64, 1),
+	TYPE(b128, K_B, 128, 1),
+	TYPE(u8, K_U, 8, 1),
+	TYPE(u16, K_U, 16, 1),
+	TYPE(u32, K_U, 32, 1),
+	TYPE(u64, K_U, 64, 1),
+	TYPE(s8, K_S, 8, 1),
+	TYPE(s16, K_S, 16, 1),
+	TYPE(s32, K_S, 32, 1),
+	TYPE(s64, K_S, 64, 1),
+	TYPE(f16, K_F, 16, 1),
+	TYPE(f16x2, K_F, 32, 2),
+	TYPE(f32, K_F, 32, 1),
+	TYPE(f64, K_F, 64, 1),
+	TYPE(bf16, K_BF, 16, 1),
+	TYPE(bf16x2, K_BF, 32, 2),
+	TYPE(tf32, K_ODD, 32, 1),
+	TYPE(pred, K_PRED, 1, 1),
+	TYPE(u16x2, K_U, 32, 2),
+	TYPE(s16x2, K_S, 32, 2),
+	TYPE(f32x2, K_F, 64, 2),
+	TYPE(u4, K_U, 4, 1),
+	TYPE(s4, K_S, 4, 1),
+	TYPE(texref, K_REF, 64, 1),
+	TYPE(samplerref, K_REF, 64, 1),
+	TYPE(surfref, K_REF, 64, 1),
+	TYPE(e4m3x2, K_ODD, 16, 2),
+	TYPE(e5m2x2, K_ODD, 16, 2),
+	TYPE(e4m3, K_ODD, 8, 1),
+	TYPE(e5m2, K_ODD, 8, 1),
+	TYPE(e2m1x2, K_ODD, 8, 2),
+	TYPE(e2m3x2, K_ODD, 16, 2),
+	TYPE(e3m2x2, K_ODD, 16, 2),
+	TYPE(ue8m0x2, K_ODD, 16, 2),
 };
 
 struct pl_ptx_type pl_ptx_type_of(uint32_t word)
@@ -124,7 +143,8 @@ struct pl_ptx_sym *pl_ptx_find(struct pl_ptx_ctx *ctx, uint32_t name)
 void pl_ptx_scope_enter(struct pl_ptx_ctx *ctx)
 {
 	if (ctx->depth + 1 >= PL_PTX_SCOPES_MAX)
-		pl_ptx_fail_here(ctx, PL_PTX_E_LIMIT, "blocks are nested deeper than %u: flatten them", PL_PTX_SCOPES_MAX);
+		pl_ptx_fail_here(ctx, PL_PTX_E_LIMIT, "blocks are nested deeper than %u: flatten them",
+				 PL_PTX_SCOPES_MAX);
 	ctx->scopes[++ctx->depth] = NULL;
 }
 

@@ -8,12 +8,12 @@
 #include "lex.h"
 #include "ptx.h"
 
-#define PL_PTX_SCOPES_MAX   256u
-#define PL_PTX_REGS_MAX     4000000u /* of one function, that are used */
-#define PL_PTX_PARAMS_MAX   4096u
-#define PL_PTX_MODS_MAX     16u
-#define PL_PTX_NEST_MAX     64u      /* expressions, initialisers, operands */
-#define PL_PTX_OPERANDS_MAX 64u      /* of one instruction, call lists aside */
+#define PL_PTX_SCOPES_MAX     256u
+#define PL_PTX_REGS_MAX       4000000u /* of one function, that are used */
+#define PL_PTX_PARAMS_MAX     4096u
+#define PL_PTX_MODS_MAX       16u
+#define PL_PTX_NEST_MAX       64u /* expressions, initialisers, operands */
+#define PL_PTX_OPERANDS_MAX   64u /* of one instruction, call lists aside */
 #define PL_PTX_INIT_BYTES_MAX (1ull << 30)
 
 enum pl_ptx_class { K_NONE, K_B, K_U, K_S, K_F, K_BF, K_PRED, K_REF, K_ODD };
@@ -44,9 +44,9 @@ struct pl_ptx_var_info {
 	struct pl_ptx_sym *resolved; /* where an .extern is defined */
 	bool managed, unsized, defined, used;
 	uint32_t sampler_bits;
-	uint64_t place;              /* global, const: offset in its section; shared: in the common area */
-	uint32_t owner;              /* shared: last kernel that placed it */
-	uint32_t local_place;        /* local: offset in the function's frame; shared: offset in `owner` */
+	uint64_t place;       /* global, const: offset in its section; shared: in the common area */
+	uint32_t owner;       /* shared: last kernel that placed it */
+	uint32_t local_place; /* local: offset in the function's frame; shared: offset in `owner` */
 	uint32_t index;
 };
 
@@ -68,9 +68,9 @@ struct pl_ptx_sym {
 	struct pl_ptx_func_info *func; /* S_FUNC, S_PROTO */
 	struct pl_ptx_sym **targets;   /* S_TARGETS */
 	uint32_t targets_n;
-	bool placed;                   /* label was seen */
-	bool outgoing;                 /* .param declared in a body */
-	void *lowered;                 /* the lowering's own */
+	bool placed;   /* label was seen */
+	bool outgoing; /* .param declared in a body */
+	void *lowered; /* the lowering's own */
 };
 
 struct pl_ptx_func_info {
@@ -90,10 +90,10 @@ enum pl_ptx_operand_kind { O_NONE, O_REG, O_SREG, O_INT, O_FLOAT, O_SYM, O_VECTO
 
 struct pl_ptx_operand {
 	uint8_t kind;
-	bool negated;                 /* '-' or '!' in front */
+	bool negated; /* '-' or '!' in front */
 	bool f32, is_unsigned;
-	uint16_t select;              /* .b0 .. .h1, .x .. .w: the word */
-	uint32_t sreg;                /* O_SREG: enum pl_ptx_sreg */
+	uint16_t select; /* .b0 .. .h1, .x .. .w: the word */
+	uint32_t sreg;   /* O_SREG: enum pl_ptx_sreg */
 	uint32_t line, column;
 	uint64_t value;               /* O_INT, O_FLOAT; offset of O_SYM, O_ADDRESS */
 	struct pl_ptx_sym *sym;       /* O_REG, O_SYM */
@@ -119,7 +119,7 @@ struct pl_ptx_loc_row {
 };
 
 struct pl_ptx_ctx {
-	struct pl_ptx_pool pool;  /* everything that lives as long as the compilation */
+	struct pl_ptx_pool pool;    /* everything that lives as long as the compilation */
 	struct pl_ptx_pool scratch; /* one function */
 	struct pl_ptx_names names;
 	struct pl_ptx_lexer lexer;
@@ -130,8 +130,8 @@ struct pl_ptx_ctx {
 	uint32_t unit, errors_n, first_result;
 	uint32_t version, target, version_max, target_max;
 	bool has_version, has_target, debug, independent;
-	jmp_buf leave;            /* out of the compilation */
-	jmp_buf *retry;           /* out of a statement; NULL = out of the compilation */
+	jmp_buf leave;  /* out of the compilation */
+	jmp_buf *retry; /* out of a statement; NULL = out of the compilation */
 	uint32_t nest;
 	/* Names: of the unit and its scopes; and across units. */
 	struct pl_ptx_sym **syms, **globals;
