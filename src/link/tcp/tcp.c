@@ -7,39 +7,48 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define HOLD_BYTES	(64u << 10) /* what PL_LANE_MORE may hold back */
-#define OUT_BYTES	(HOLD_BYTES + PL_WIRE_RECORD_MAX)
-#define AHEAD_BYTES	(32u << 10) /* read ahead at most so much: payload in it is copied twice */
-#define IN_BYTES	(PL_WIRE_RECORD_MAX + AHEAD_BYTES)
+#define HOLD_BYTES  (64u << 10) /* what PL_LANE_MORE may hold back */
+#define OUT_BYTES   (HOLD_BYTES + PL_WIRE_RECORD_MAX)
+#define AHEAD_BYTES (32u << 10) /* read ahead at most so much: payload in it is copied twice */
+#define IN_BYTES    (PL_WIRE_RECORD_MAX + AHEAD_BYTES)
 
-#define SPIN_NS_MIN	10000u /* an exchange of two awake threads over loopback takes 8 us */
-#define SPIN_NS_MAX	PL_SPIN_NS_MAX
-#define SPIN_PAYS_NS	120000u	     /* a wait that lasts less, a wake-up included, is worth spinning for next time */
-#define WATCH_NS	15000000000u /* how often a sleeper asks whether the link is cut */
-#define KEEP_IDLE_S	15
-#define KEEP_EACH_S	5
-#define KEEP_COUNT	3
+/* docs/adr/0008 */
+#define WAKE_BYTES_MIN                                                                                                 \
+	(64u << 10)                  /* a payload's rest below this is waited for as a record is: looking, then asleep \
+				      */
+#define WAKE_BYTES_MAX  (1u << 20)   /* how much of a payload comes before its sleeping receiver is woken */
+#define NEAR_SEND_BYTES (512u << 10) /* SO_SNDBUF to a peer on this host: what is under way stays in a core's cache */
+
+#define SPIN_NS_MIN     10000u /* an exchange of two awake threads over loopback takes 8 us */
+#define SPIN_NS_MAX     PL_SPIN_NS_MAX
+#define SPIN_PAYS_NS    120000u      /* a wait that lasts less, a wake-up included, is worth spinning for next time */
+#define WATCH_NS        15000000000u /* how often a sleeper asks whether the link is cut */
+#define KEEP_IDLE_S     15
+#define KEEP_EACH_S     5
+#define KEEP_COUNT      3
 #define UNANSWERED_DEAD 7     /* retransmissions or window probes in a row without an answer: at least 25 s */
-#define SILENT_DEAD_MS	60000 /* or two probes and so long no word; probes are up to two minutes apart */
+#define SILENT_DEAD_MS  60000 /* or two probes and so long no word; probes are up to two minutes apart */
 
 struct tcp_lane {
 	struct pl_lane base;
 	_Atomic int broken; /* 0, or why the lane is over: -errno */
 
 	_Alignas(64) uint8_t *out; /* the sending thread's */
-	uint32_t out_bytes;	   /* committed, held back */
-	uint64_t out_bulk_left;	   /* payload that the last record still owes */
+	uint32_t out_bytes;        /* committed, held back */
+	uint64_t out_bulk_left;    /* payload that the last record still owes */
 
 	_Alignas(64) uint8_t *in; /* the receiving thread's */
 	uint32_t in_begin, in_end;
 	uint64_t in_bulk_left;
 	uint32_t spin_ns;
+	int wake_bytes; /* SO_RCVLOWAT as it is; 0 = no TCP socket: it stays as it is */
 };
 
 static struct tcp_lane *tcp_lane(struct pl_lane *base)
@@ -50,6 +59,12 @@ static struct tcp_lane *tcp_lane(struct pl_lane *base)
 static int broken(struct tcp_lane *lane)
 {
 	return atomic_load_explicit(&lane->broken, memory_order_relaxed);
+}
+
+/* Fails on AF_UNIX, which needs nothing of what is set here. */
+static void option_set(int fd, int level, int option, int value)
+{
+	setsockopt(fd, level, option, &value, sizeof(value));
 }
 
 /* The first reason stays. */
@@ -88,7 +103,7 @@ static int sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns
 {
 	atomic_fetch_add_explicit(&lane->base.stats.sleeps, 1, memory_order_relaxed); /* both threads come here */
 	for (;;) {
-		struct pollfd poll_fd = {.fd = lane->base.fd, .events = events | POLLRDHUP};
+		struct pollfd poll_fd = { .fd = lane->base.fd, .events = events | POLLRDHUP };
 		uint64_t now = pl_now_ns(), ns = WATCH_NS;
 		struct timespec t;
 		int n;
@@ -97,7 +112,7 @@ static int sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns
 			return PL_LANE_E_TIMEOUT;
 		if (ns > deadline_ns - now)
 			ns = deadline_ns - now;
-		t = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+		t = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
 		n = ppoll(&poll_fd, 1, &t, NULL);
 		if (broken(lane))
 			return broken(lane);
@@ -114,11 +129,11 @@ static int sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns
 
 /* ---- sending ---- */
 
-/* Hands what is held back, then `data`, to the kernel. */
-static int send_all(struct tcp_lane *lane, const void *data, uint64_t bytes)
+/* Hands what is held back from `skip` on, then `data`, to the kernel. */
+static int send_all(struct tcp_lane *lane, uint32_t skip, const void *data, uint64_t bytes)
 {
-	struct iovec parts[2] = {{lane->out, lane->out_bytes}, {(void *)(uintptr_t)data, bytes}};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	struct iovec parts[2] = { { lane->out + skip, lane->out_bytes - skip }, { (void *)(uintptr_t)data, bytes } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 
 	if (broken(lane))
 		return broken(lane);
@@ -140,6 +155,19 @@ static int send_all(struct tcp_lane *lane, const void *data, uint64_t bytes)
 			n -= (ssize_t)done;
 		}
 	}
+	lane->out_bytes = 0;
+	return 0;
+}
+
+/* What is held back.  The usual case is that the socket takes all. */
+static int send_records(struct tcp_lane *lane)
+{
+	long n = syscall(SYS_sendto, lane->base.fd, lane->out, (size_t)lane->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL,
+			 NULL, 0); /* send() also deals with the cancellation of threads, a tenth of a post */
+
+	pl_count(&lane->base.stats.wakes, 1);
+	if (n != lane->out_bytes)
+		return pl_trace(send_all(lane, n < 0 ? 0 : (uint32_t)n, NULL, 0));
 	lane->out_bytes = 0;
 	return 0;
 }
@@ -175,7 +203,7 @@ static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_ho
 	pl_count(&base->stats.bytes_out, len_bytes);
 	if (head.bulk_bytes || (how == PL_LANE_MORE && lane->out_bytes < HOLD_BYTES))
 		return 0;
-	return pl_trace(send_all(lane, NULL, 0));
+	return send_records(lane);
 }
 
 static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes)
@@ -185,7 +213,7 @@ static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes
 
 	if (bytes > lane->out_bulk_left)
 		return pl_err(-EINVAL);
-	r = send_all(lane, data, bytes);
+	r = send_all(lane, 0, data, bytes);
 	if (r)
 		return pl_trace(r);
 	lane->out_bulk_left -= bytes;
@@ -205,7 +233,7 @@ static void spin_adapt(struct tcp_lane *lane, bool pays)
 /* One look at the socket.  Return: bytes > 0, 0 = nothing there, fatal. */
 static ssize_t receive_now(struct tcp_lane *lane, struct iovec *parts, int count)
 {
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = (size_t)count };
 	ssize_t n;
 
 	do
@@ -217,6 +245,15 @@ static ssize_t receive_now(struct tcp_lane *lane, struct iovec *parts, int count
 	if (n < 0 && errno == EAGAIN)
 		return 0;
 	return break_errno(lane, n ? errno : EPIPE);
+}
+
+/* Who sleeps is woken when so many bytes are there, or the window is full, or the stream ends. */
+static void wake_at(struct tcp_lane *lane, uint64_t bytes)
+{
+	if (!lane->wake_bytes || (uint64_t)lane->wake_bytes == bytes)
+		return;
+	lane->wake_bytes = (int)bytes;
+	option_set(lane->base.fd, SOL_SOCKET, SO_RCVLOWAT, lane->wake_bytes);
 }
 
 /* Bytes into `parts`: looks, spins, sleeps.  Return: 0 and *bytes_out > 0, PL_LANE_E_TIMEOUT, fatal. */
@@ -277,7 +314,7 @@ static int fill(struct tcp_lane *lane, uint32_t need_bytes, uint64_t deadline_ns
 	while (lane->in_end - lane->in_begin < need_bytes) {
 		uint32_t missing = need_bytes - (lane->in_end - lane->in_begin), room = IN_BYTES - lane->in_end;
 		uint32_t want = missing > AHEAD_BYTES ? missing : AHEAD_BYTES;
-		struct iovec part = {lane->in + lane->in_end, want < room ? want : room};
+		struct iovec part = { lane->in + lane->in_end, want < room ? want : room };
 		size_t got;
 		int r = receive(lane, &part, 1, deadline_ns, &got);
 
@@ -319,6 +356,28 @@ static int lane_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_
 	return 0;
 }
 
+/* The long part of a payload.  Nothing is looked for in between: while the receiver sleeps the sender is not disturbed,
+ * and neither has to be woken for each segment.  Half of what is left, so that the rest is still under way then. */
+static int receive_long(struct tcp_lane *lane, uint8_t *at, uint64_t bytes, size_t *bytes_out)
+{
+	struct iovec part = { at, bytes };
+	ssize_t n;
+	int r;
+
+	if (broken(lane))
+		return broken(lane);
+	while (!(n = receive_now(lane, &part, 1))) {
+		wake_at(lane, bytes / 2 < WAKE_BYTES_MAX ? bytes / 2 : WAKE_BYTES_MAX);
+		r = sleep_until(lane, POLLIN, UINT64_MAX);
+		if (r)
+			return pl_trace(r);
+	}
+	if (n < 0)
+		return (int)n;
+	*bytes_out = (size_t)n;
+	return 0;
+}
+
 static int lane_recv_bulk(struct pl_lane *base, void *data, uint64_t bytes)
 {
 	struct tcp_lane *lane = tcp_lane(base);
@@ -339,10 +398,16 @@ static int lane_recv_bulk(struct pl_lane *base, void *data, uint64_t bytes)
 	while (left) { /* nothing is buffered; what follows the payload is read ahead, behind the record at hand */
 		uint32_t ahead = (lane->in_end + PL_WIRE_ALIGN - 1) / PL_WIRE_ALIGN * PL_WIRE_ALIGN;
 		uint32_t room = bytes < lane->in_bulk_left ? 0 : IN_BYTES - ahead;
-		struct iovec parts[2] = {{at, left}, {lane->in + ahead, room < AHEAD_BYTES ? room : AHEAD_BYTES}};
+		struct iovec parts[2] = { { at, left }, { lane->in + ahead, room < AHEAD_BYTES ? room : AHEAD_BYTES } };
 		size_t got;
-		int r = receive(lane, parts, room ? 2 : 1, UINT64_MAX, &got);
+		int r;
 
+		if (left >= WAKE_BYTES_MIN && lane->wake_bytes) {
+			r = receive_long(lane, at, left, &got);
+		} else {
+			wake_at(lane, 1);
+			r = receive(lane, parts, room ? 2 : 1, UINT64_MAX, &got);
+		}
 		if (r)
 			return pl_trace(r);
 		if (got > left) {
@@ -353,6 +418,7 @@ static int lane_recv_bulk(struct pl_lane *base, void *data, uint64_t bytes)
 		at += got;
 		left -= got;
 	}
+	wake_at(lane, 1);
 	lane->in_bulk_left -= bytes;
 	pl_count(&base->stats.bytes_in, bytes);
 	return 0;
@@ -390,10 +456,27 @@ static const struct pl_lane_ops tcp_ops = {
 	.destroy = lane_destroy,
 };
 
-/* Fails on AF_UNIX, which needs none of it. */
-static void option_set(int fd, int level, int option, int value)
+static bool socket_is_tcp(int fd)
 {
-	setsockopt(fd, level, option, &value, sizeof(value));
+	int protocol = 0;
+	socklen_t bytes = sizeof(protocol);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) && protocol == IPPROTO_TCP;
+}
+
+/* Both ends have one address: nothing but memory is between them. */
+static bool peer_is_near(int fd)
+{
+	struct sockaddr_in6 own = { 0 }, peer = { 0 }; /* sockaddr_in is smaller */
+	socklen_t own_bytes = sizeof(own), peer_bytes = sizeof(peer);
+
+	if (getsockname(fd, (struct sockaddr *)&own, &own_bytes) ||
+	    getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) || own.sin6_family != peer.sin6_family)
+		return false;
+	if (own.sin6_family == AF_INET6)
+		return !memcmp(&own.sin6_addr, &peer.sin6_addr, sizeof(own.sin6_addr));
+	return own.sin6_family == AF_INET && !memcmp(&((struct sockaddr_in *)&own)->sin_addr,
+						     &((struct sockaddr_in *)&peer)->sin_addr, sizeof(struct in_addr));
 }
 
 int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
@@ -401,10 +484,10 @@ int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 	struct tcp_lane *lane = aligned_alloc(_Alignof(struct tcp_lane), sizeof(*lane));
 
 	if (lane)
-		*lane = (struct tcp_lane){.base = {.ops = &tcp_ops, .fd = fd},
-					  .out = malloc(OUT_BYTES),
-					  .in = malloc(IN_BYTES),
-					  .spin_ns = SPIN_NS_MAX};
+		*lane = (struct tcp_lane){ .base = { .ops = &tcp_ops, .fd = fd },
+					   .out = malloc(OUT_BYTES),
+					   .in = malloc(IN_BYTES),
+					   .spin_ns = SPIN_NS_MAX };
 	if (!lane || !lane->out || !lane->in) {
 		if (lane)
 			lane_destroy(&lane->base);
@@ -412,6 +495,9 @@ int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 			close(fd);
 		return pl_err(-ENOMEM);
 	}
+	lane->wake_bytes = socket_is_tcp(fd);
+	if (lane->wake_bytes && peer_is_near(fd))
+		option_set(fd, SOL_SOCKET, SO_SNDBUF, NEAR_SEND_BYTES);
 	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 static void tcp_pair(int fds[2])
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t bytes = sizeof(at);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
 
@@ -43,7 +44,7 @@ static void lane_pair(struct pl_lane *lanes[2])
 
 static int put(struct pl_lane *lane, uint64_t ticket, uint64_t bulk_bytes, enum pl_lane_how how)
 {
-	struct pl_wire_head head = {.len_bytes = RECORD_BYTES, .ticket = ticket, .bulk_bytes = bulk_bytes};
+	struct pl_wire_head head = { .len_bytes = RECORD_BYTES, .ticket = ticket, .bulk_bytes = bulk_bytes };
 	void *room;
 	int r = pl_lane_reserve(lane, RECORD_BYTES, &room);
 
@@ -188,7 +189,7 @@ static void test_single_bytes_become_records(void)
 	union {
 		struct pl_wire_head head;
 		uint8_t bytes[RECORD_BYTES + 5];
-	} wire = {.head = {.len_bytes = RECORD_BYTES, .ticket = 77, .bulk_bytes = 5}};
+	} wire = { .head = { .len_bytes = RECORD_BYTES, .ticket = 77, .bulk_bytes = 5 } };
 	const struct pl_wire_head *head;
 	struct pl_lane *lane;
 	int fds[2], r, one = 1;
@@ -229,9 +230,9 @@ static void test_a_heap_of_odd_sizes_is_aligned(void)
 	int fds[2], r;
 
 	for (; bytes < 100000; count++) {
-		struct pl_wire_head one = {.len_bytes = 24 + 8 * (uint32_t)(count % 40),
-					   .ticket = count,
-					   .bulk_bytes = count % 3 ? 0 : count % 101};
+		struct pl_wire_head one = { .len_bytes = 24 + 8 * (uint32_t)(count % 40),
+					    .ticket = count,
+					    .bulk_bytes = count % 3 ? 0 : count % 101 };
 		memcpy(wire + bytes, &one, sizeof(one));
 		bytes += one.len_bytes + one.bulk_bytes;
 	}
@@ -251,6 +252,85 @@ static void test_a_heap_of_odd_sizes_is_aligned(void)
 	close(fds[0]);
 }
 
+struct sender {
+	struct pl_lane *lane;
+	uint64_t first_bytes, bytes; /* the first part, a pause, the rest */
+};
+
+static void *sender_run(void *arg)
+{
+	static uint8_t data[8u << 20];
+	struct sender *sender = arg;
+	int r = put(sender->lane, 1, sender->bytes, PL_LANE_NOW);
+
+	for (uint64_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7 >> 4);
+	r = r ? r : pl_lane_send_bulk(sender->lane, data, sender->first_bytes);
+	assert(!r);
+	usleep(20000);
+	if (sender->bytes <= sizeof(data)) {
+		r = pl_lane_send_bulk(sender->lane, data + sender->first_bytes, sender->bytes - sender->first_bytes);
+		assert(!r);
+	}
+	if (sender->bytes > sizeof(data))
+		pl_lane_shutdown(sender->lane);
+	return NULL;
+}
+
+/* Whatever a payload's receiver is woken at, it gets all of it, and is woken by single records afterwards. */
+static void test_long_payload_comes_whole(void)
+{
+	static const uint64_t firsts[] = { 1, 65535, 65536, 70000, (1u << 20) + 1, (8u << 20) - 1 };
+	static uint8_t got[8u << 20];
+	struct pl_lane *lanes[2];
+	pthread_t thread;
+	int r;
+
+	lane_pair(lanes);
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		struct sender sender = { lanes[0], firsts[i], sizeof(got) };
+
+		memset(got, 0, sizeof(got));
+		r = pthread_create(&thread, NULL, sender_run, &sender);
+		assert(!r);
+		expect(lanes[1], 1);
+		r = pl_lane_recv_bulk(lanes[1], got, 3);
+		r = r ? r : pl_lane_recv_bulk(lanes[1], got + 3, sizeof(got) - 3);
+		assert(!r);
+		pthread_join(thread, NULL);
+		for (uint64_t k = 0; k < sizeof(got); k++)
+			if (got[k] != (uint8_t)(k * 7 >> 4))
+				abort();
+		assert(option(lanes[1]->fd, SOL_SOCKET, SO_RCVLOWAT) == 1);
+		r = put(lanes[0], 2, 0, PL_LANE_NOW);
+		assert(!r);
+		expect(lanes[1], 2);
+	}
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+}
+
+/* A peer that promises more than it sends and goes: the receiver that waits for half of it is told. */
+static void test_payload_that_breaks_off_is_told(void)
+{
+	static uint8_t got[8u << 20];
+	struct pl_lane *lanes[2];
+	struct sender sender;
+	pthread_t thread;
+	int r;
+
+	lane_pair(lanes);
+	sender = (struct sender){ lanes[0], 100000, 64u << 20 };
+	r = pthread_create(&thread, NULL, sender_run, &sender);
+	assert(!r);
+	expect(lanes[1], 1);
+	r = pl_lane_recv_bulk(lanes[1], got, sizeof(got));
+	assert(r == -EPIPE);
+	pthread_join(thread, NULL);
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+}
+
 int main(void)
 {
 	alarm(120);
@@ -261,5 +341,7 @@ int main(void)
 	test_our_own_mistakes_are_said();
 	test_single_bytes_become_records();
 	test_a_heap_of_odd_sizes_is_aligned();
+	test_long_payload_comes_whole();
+	test_payload_that_breaks_off_is_told();
 	return 0;
 }
