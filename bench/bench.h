@@ -21,7 +21,7 @@
 #define PL_BENCH_FIGURES_MAX 80
 #define PL_BENCH_ROUNDS_MAX 64 /* over all passes */
 
-enum pl_bench_suite { PL_BENCH_MICRO = 1, PL_BENCH_APPS = 2 };
+enum pl_bench_suite { PL_BENCH_MICRO = 1, PL_BENCH_APPS = 2, PL_BENCH_KERNELS = 4 };
 
 enum pl_bench_kind {
 	PL_BENCH_RUN,	    /* a worker's `run` */
@@ -29,7 +29,7 @@ enum pl_bench_kind {
 	PL_BENCH_COUNT,	    /* difference of the client's counters */
 	PL_BENCH_CALLGRIND, /* difference of instruction counts */
 	PL_BENCH_EXEC,	    /* a whole program's wall time */
-	PL_BENCH_GEOMEAN,   /* derived from the EXEC figures whose name starts with `arg` */
+	PL_BENCH_GEOMEAN,   /* derived from the figures whose name starts with `arg` */
 };
 
 enum pl_bench_unit {
@@ -56,6 +56,7 @@ struct pl_bench_figure {
 };
 
 const struct pl_bench_figure *pl_bench_figures(size_t *n_out);
+const char *pl_bench_suite_name(unsigned suites);
 const char *pl_bench_unit_name(enum pl_bench_unit unit);
 bool pl_bench_unit_more_is_better(enum pl_bench_unit unit);
 double pl_bench_unit_value(const struct pl_bench_figure *figure, double seconds);
@@ -67,6 +68,8 @@ enum pl_bench_mode_kind {
 	PL_BENCH_TCP,
 	PL_BENCH_VM,
 	PL_BENCH_PEER,
+	PL_BENCH_REFGPU,   /* CUDA on the reference GPU */
+	PL_BENCH_CUDA,	   /* CUDA on the system's driver */
 	PL_BENCH_ICD,	   /* NAME=PATH: any other driver */
 	PL_BENCH_RAW_MODE, /* the machine itself */
 };
@@ -83,6 +86,7 @@ struct pl_bench_config {
 	char exe_dir[PATH_MAX];
 	char run_dir[80]; /* private, removed at the end; short, for a unix socket's path */
 	char plenum_path[PATH_MAX], worker_path[PATH_MAX], clpeak_path[PATH_MAX];
+	char cuda_worker_path[PATH_MAX], refgpu_dir[PATH_MAX]; /* "" = not found */
 	uint64_t deadline_ns; /* of the whole run */
 };
 

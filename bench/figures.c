@@ -17,6 +17,10 @@
 	{                                                                                          \
 		n, PL_BENCH_MICRO, PL_BENCH_COUNT, PL_BENCH_EACH, 1, 0, loop, key, m               \
 	}
+#define KERNEL(n, s, m)                                                                            \
+	{                                                                                          \
+		"kernel_" n, PL_BENCH_KERNELS, PL_BENCH_RUN, PL_BENCH_US, s, 0, NULL, NULL, m      \
+	}
 #define SHOC(n)                                                                                    \
 	{                                                                                          \
 		"app_shoc_" n, PL_BENCH_APPS, PL_BENCH_EXEC, PL_BENCH_S, 1, 0, n, NULL,            \
@@ -106,6 +110,17 @@ static const struct pl_bench_figure figures[] = {
 	{ "app_shoc_geomean", PL_BENCH_APPS, PL_BENCH_GEOMEAN, PL_BENCH_TIMES, 1, 0, "app_shoc_",
 		NULL,
 		"geometric mean over SHOC of native time / time in this mode: 1 is native speed" },
+	KERNEL("copy", 8, "copy of 4 Mi floats, launch to finish"),
+	KERNEL("saxpy", 8, "a x + y over 4 Mi floats"),
+	KERNEL("reduction", 8, "sum of 4 Mi floats in 64 groups, tree in shared memory"),
+	KERNEL("transpose", 8, "2048 x 2048 floats through tiles in shared memory"),
+	KERNEL("stencil", 8, "five points over 2048 x 2048 floats"),
+	KERNEL("matmul", 4, "product of 512 x 512 matrices in 16 x 16 tiles"),
+	KERNEL("blackscholes", 8, "1 Mi call options"),
+	KERNEL("nbody", 4, "forces among 4096 bodies, tiles in shared memory"),
+	KERNEL("histogram", 8, "256 bins of 4 MiB, atomics in shared memory"),
+	{ "kernels_geomean", PL_BENCH_KERNELS, PL_BENCH_GEOMEAN, PL_BENCH_TIMES, 1, 0, "kernel_", NULL,
+		"geometric mean over the kernels of native time / time in this mode: 1 is native speed" },
 };
 
 _Static_assert(sizeof(figures) / sizeof(figures[0]) <= PL_BENCH_FIGURES_MAX, "raise the limit");
@@ -114,6 +129,11 @@ const struct pl_bench_figure *pl_bench_figures(size_t *n_out)
 {
 	*n_out = sizeof(figures) / sizeof(figures[0]);
 	return figures;
+}
+
+const char *pl_bench_suite_name(unsigned suites)
+{
+	return suites == PL_BENCH_APPS ? "apps" : suites == PL_BENCH_KERNELS ? "kernels" : "micro";
 }
 
 const char *pl_bench_unit_name(enum pl_bench_unit unit)

@@ -9,6 +9,7 @@ enum goal_kind {
 	RATIO_MIN, /* value / native >= bound */
 	RATIO_MAX,
 	VALUE_MAX,   /* value <= bound */
+	VALUE_MIN,   /* value >= bound */
 	ADDED_TURNS, /* (value - native) / raw round trip <= bound */
 	RAW_MIN,     /* value / raw stream >= bound */
 	PEER_MIN,    /* times better than the peer */
@@ -51,6 +52,16 @@ static const struct goal goals[] = {
 	{ "tcp", "read_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
 	{ "tcp", "read_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
 	{ "tcp", "write_nb_8x16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "refgpu", "kernels_geomean", VALUE_MIN, 0.25, NULL },
+	{ "refgpu", "kernel_copy", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_saxpy", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_reduction", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_transpose", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_stencil", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_matmul", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_blackscholes", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_nbody", RATIO_MAX, 12.5, NULL },
+	{ "refgpu", "kernel_histogram", RATIO_MAX, 12.5, NULL },
 	{ "tcp", "null_kernel_finish", PEER_MIN, 2, NULL },
 	{ "tcp", "null_kernel_event", PEER_MIN, 2, NULL },
 	{ "tcp", "rw4_kernel", PEER_MIN, 2, NULL },
@@ -96,10 +107,11 @@ static bool goal_value(const struct pl_bench_run *run, const struct goal *goal,
 	const struct pl_bench_cell *other = other_find(run, goal), *raw;
 	double a = mine ? mine->stats.median : 0, b = other ? other->stats.median : 0;
 
-	if (!mine || (goal->kind != VALUE_MAX && b <= 0))
+	if (!mine || (goal->kind != VALUE_MAX && goal->kind != VALUE_MIN && b <= 0))
 		return false;
 	switch (goal->kind) {
-	case VALUE_MAX: *value_out = a; return true;
+	case VALUE_MAX:
+	case VALUE_MIN: *value_out = a; return true;
 	case ADDED_MAX: *value_out = a - b; return true;
 	case RATIO_MIN:
 	case RATIO_MAX:
@@ -125,14 +137,15 @@ static void goal_describe(const struct goal *goal, const struct pl_bench_figure 
 		[RATIO_MIN] = "of native",
 		[RATIO_MAX] = "of native",
 		[VALUE_MAX] = "count",
+		[VALUE_MIN] = "at least",
 		[ADDED_TURNS] = "added to native, in",
 		[RAW_MIN] = "of",
 		[PEER_MIN] = "times better than the peer",
 	};
-	const char *unit = goal->kind == ADDED_MAX ? pl_bench_unit_name(figure->unit)
-			   : goal->kind == VALUE_MAX || goal->kind == ADDED_TURNS ? ""
-										  : "x";
-	bool least = goal->kind == RATIO_MIN || goal->kind == RAW_MIN || goal->kind == PEER_MIN;
+	bool plain = goal->kind == VALUE_MAX || goal->kind == VALUE_MIN || goal->kind == ADDED_TURNS;
+	const char *unit = goal->kind == ADDED_MAX ? pl_bench_unit_name(figure->unit) : plain ? "" : "x";
+	bool least = goal->kind == VALUE_MIN || goal->kind == RATIO_MIN || goal->kind == RAW_MIN ||
+		     goal->kind == PEER_MIN;
 
 	snprintf(result_out->text, sizeof(result_out->text), "%s %s, %s%s%s", goal->mode,
 		goal->figure, what[goal->kind], goal->raw ? " " : "", goal->raw ? goal->raw : "");

@@ -273,7 +273,7 @@ static void geomean_make(struct pl_bench_run *run, size_t f, unsigned m)
 		const struct pl_bench_cell *native = native_cell(run, i);
 		const struct pl_bench_cell *mine = pl_bench_cell(run, i, m);
 
-		if (run->figures[i].kind == PL_BENCH_EXEC && native &&
+		if (run->figures[i].kind != PL_BENCH_GEOMEAN && native &&
 			!strncmp(run->figures[i].name, prefix, strlen(prefix)) &&
 			mine->state == PL_BENCH_DONE && mine->stats.median > 0)
 			speeds[n++] = native->stats.median / mine->stats.median;

@@ -22,6 +22,8 @@ static const struct {
 	{ "tcp", PL_BENCH_TCP },
 	{ "vm", PL_BENCH_VM },
 	{ "peer", PL_BENCH_PEER },
+	{ "refgpu", PL_BENCH_REFGPU },
+	{ "cuda", PL_BENCH_CUDA },
 };
 
 static bool name_fits(const char *name)
@@ -59,7 +61,7 @@ static int mode_parse(char *word, struct pl_bench_mode *mode, char *why, size_t 
 		return 0;
 	}
 	snprintf(why, why_bytes,
-		"unknown mode '%s': use native, shm, tcp, vm, peer, or NAME=PATH for another "
+		"unknown mode '%s': use native, shm, tcp, vm, peer, refgpu, cuda, or NAME=PATH for another "
 		"driver",
 		word);
 	return -EINVAL;
@@ -174,6 +176,11 @@ static void worker_argv(struct pl_bench_run *run, struct pl_bench_mode *mode, co
 {
 	unsigned n = 0;
 
+	if (mode->kind == PL_BENCH_REFGPU || mode->kind == PL_BENCH_CUDA) {
+		argv[0] = run->config->cuda_worker_path;
+		argv[1] = NULL;
+		return;
+	}
 	if (mode->kind == PL_BENCH_VM) {
 		argv[n++] = run->config->plenum_path;
 		argv[n++] = "vm";
@@ -280,6 +287,23 @@ int pl_bench_env_base(const struct pl_bench_run *run, struct pl_bench_env *env)
 	return r;
 }
 
+static int cuda_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
+{
+	const struct pl_bench_config *config = run->config;
+
+	if (!config->cuda_worker_path[0]) {
+		pl_bench_mode_why(run, mode, "plenum-bench-cuda was not found beside this program or in $PATH");
+		return -ENOENT;
+	}
+	if (mode->kind == PL_BENCH_CUDA)
+		return 0;
+	if (!config->refgpu_dir[0]) {
+		pl_bench_mode_why(run, mode, "the reference GPU's libcuda.so.1 was not found: build it");
+		return -ENOENT;
+	}
+	return pl_bench_env_set(&mode->env, "LD_LIBRARY_PATH", config->refgpu_dir);
+}
+
 static int mode_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
 {
 	switch (mode->kind) {
@@ -287,6 +311,8 @@ static int mode_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
 	case PL_BENCH_TCP: return pl_bench_server_start(run, mode);
 	case PL_BENCH_PEER: return pl_bench_peer_start(run, mode);
 	case PL_BENCH_ICD: return pl_bench_icd_use(mode, mode->icd);
+	case PL_BENCH_REFGPU:
+	case PL_BENCH_CUDA: return cuda_reach(run, mode);
 	case PL_BENCH_VM:
 		if (run->config->plenum_path[0])
 			return 0;

@@ -15,6 +15,8 @@ static const char *const colors[] = {
 	[PL_BENCH_TCP] = "#e69f00",
 	[PL_BENCH_VM] = "#009e73",
 	[PL_BENCH_PEER] = "#cc79a7",
+	[PL_BENCH_REFGPU] = "#0072b2",
+	[PL_BENCH_CUDA] = "#76b900",
 	[PL_BENCH_ICD] = "#56b4e9",
 	[PL_BENCH_RAW_MODE] = "#9aa5b1",
 };
@@ -37,7 +39,13 @@ static size_t series_make(const struct pl_bench_run *run, struct pl_plot_series 
 
 static const char *suite_name(const struct pl_bench_run *run)
 {
-	return run->config->suites == PL_BENCH_APPS ? "apps" : "micro";
+	return pl_bench_suite_name(run->config->suites);
+}
+
+/* The kernels compare APIs; all else is OpenCL's. */
+static const char *page_prefix(const struct pl_bench_run *run)
+{
+	return run->config->suites == PL_BENCH_KERNELS ? "refgpu" : "opencl";
 }
 
 static void subtitle_make(
@@ -196,7 +204,7 @@ static const struct {
 	unsigned suites;
 	int (*draw)(const struct pl_bench_run *run, FILE *to);
 } plots[] = {
-	{ "ratio", "speed relative to native", PL_BENCH_MICRO | PL_BENCH_APPS, plot_ratios },
+	{ "ratio", "speed relative to native", PL_BENCH_MICRO | PL_BENCH_APPS | PL_BENCH_KERNELS, plot_ratios },
 	{ "latency", "latency", PL_BENCH_MICRO, plot_latency },
 	{ "transfer", "transfer bandwidth by size", PL_BENCH_MICRO, plot_transfer },
 };
@@ -205,8 +213,9 @@ static void md_machine(const struct pl_bench_run *run, FILE *to)
 {
 	const struct pl_bench_machine *m = &run->machine;
 
-	fprintf(to, "# OpenCL, %s\n\n", suite_name(run));
-	fprintf(to, "Written by `plenum bench %s --api opencl --modes ", suite_name(run));
+	fprintf(to, "# %s, %s\n\n", run->config->suites == PL_BENCH_KERNELS ? "Reference GPU" : "OpenCL",
+		suite_name(run));
+	fprintf(to, "Written by `plenum bench %s --modes ", suite_name(run));
 	for (unsigned i = 0; i + 1 < run->n_modes; i++) /* a path says nothing elsewhere */
 		fprintf(to, "%s%s%s", i ? "," : "", run->modes[i].name,
 			run->modes[i].kind == PL_BENCH_ICD ? "=PATH" : "");
@@ -311,11 +320,11 @@ static void md_goals(const struct pl_bench_run *run, FILE *to)
 					run->figures[f].name, pl_bench_cell(run, f, m)->why);
 }
 
-/* Open DIR/opencl-SUITE[-NAME].EXT. */
+/* Open DIR/PREFIX-SUITE[-NAME].EXT. */
 static FILE *page_open(const struct pl_bench_run *run, const char *dir, const char *name,
 	const char *ext, char *path_out, size_t path_bytes)
 {
-	snprintf(path_out, path_bytes, "%s/opencl-%s%s%s.%s", dir, suite_name(run), name ? "-" : "",
+	snprintf(path_out, path_bytes, "%s/%s-%s%s%s.%s", dir, page_prefix(run), suite_name(run), name ? "-" : "",
 		name ? name : "", ext);
 	return fopen(path_out, "we");
 }
@@ -362,7 +371,7 @@ int pl_bench_results_write(
 	md_machine(run, f);
 	for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]); i++)
 		if (drawn[i])
-			fprintf(f, "![%s](opencl-%s-%s.svg)\n\n", plots[i].alt, suite_name(run),
+			fprintf(f, "![%s](%s-%s-%s.svg)\n\n", plots[i].alt, page_prefix(run), suite_name(run),
 				plots[i].name);
 	md_figures(run, f);
 	md_goals(run, f);

@@ -6,6 +6,8 @@
  */
 #include "worker.h"
 
+#include "../kernels/kernels.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +355,8 @@ int pl_worker_measure(struct pl_worker *w, const char *name, unsigned n, double 
 			return -1;
 		return measures[i].run(w, measures[i].bytes, n, seconds_out);
 	}
+	if (pl_bench_kernel_find(name))
+		return pl_worker_kernel(w, name, n, seconds_out);
 	snprintf(w->error, sizeof(w->error), "unknown measurement: %.100s", name);
 	return -1;
 }

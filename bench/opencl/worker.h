@@ -52,6 +52,9 @@ void pl_worker_close(struct pl_worker *w);		   /* half-open is fine */
  * @seconds_out: room for @n values, each seconds per operation */
 int pl_worker_measure(struct pl_worker *w, const char *name, unsigned n, double *seconds_out);
 
+/** pl_worker_kernel() - the same for a kernel of bench/kernels, whose answer is checked first */
+int pl_worker_kernel(struct pl_worker *w, const char *name, unsigned n, double *seconds_out);
+
 /** pl_worker_count() - run a named steady loop @n times and close; for counters, not for time */
 int pl_worker_count(struct pl_worker *w, const char *name, unsigned n);
 

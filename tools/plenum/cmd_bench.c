@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define MODES_DEFAULT "native,shm,tcp"
+#define MODES_KERNELS "native,refgpu"
 #define PLOTS_DEFAULT "docs/results"
 #define MICRO_LIMIT_S 2400u
 #define APPS_LIMIT_S 7200u
@@ -28,7 +29,7 @@ enum { EXIT_SOME_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
 /* clang-format off */
 static const char usage[] =
-	"usage: plenum bench micro|apps [--api opencl] [--modes LIST] [--json FILE]\n"
+	"usage: plenum bench micro|apps|kernels [--api opencl] [--modes LIST] [--json FILE]\n"
 	"                    [--plots DIR] [--quick] [--only NAME,...] [--busy|--idle]\n"
 	"                    [OPTION...]\n"
 	"       plenum bench --list\n"
@@ -38,6 +39,8 @@ static const char usage[] =
 	"\n"
 	"  --modes LIST     of native, shm, tcp, vm, peer, and NAME=PATH for any other driver\n"
 	"                   (a folder of .icd files, or one); default " MODES_DEFAULT ".\n"
+	"                   kernels compares OpenCL (native) with CUDA: refgpu is the reference\n"
+	"                   GPU, cuda the system's driver; default " MODES_KERNELS "\n"
 	"                   A mode that cannot run is skipped and says why\n"
 	"  --json FILE      a JSON line for the machine, one per figure and mode; - is stdout\n"
 	"  --plots DIR      Markdown and SVG plots; in a source tree " PLOTS_DEFAULT "\n"
@@ -175,9 +178,13 @@ static int command_line(struct pl_bench_config *config, int argc, char **argv)
 			config->suites = PL_BENCH_MICRO;
 		} else if (!strcmp(argv[optind], "apps") && !config->suites) {
 			config->suites = PL_BENCH_APPS;
+		} else if (!strcmp(argv[optind], "kernels") && !config->suites) {
+			config->suites = PL_BENCH_KERNELS;
+			if (!strcmp(config->modes, MODES_DEFAULT))
+				config->modes = MODES_KERNELS;
 		} else {
 			fprintf(stderr,
-				"plenum bench: '%s' is not expected: give one of micro, apps\n",
+				"plenum bench: '%s' is not expected: give one of micro, apps, kernels\n",
 				argv[optind]);
 			return EXIT_USAGE + 1;
 		}
@@ -230,6 +237,25 @@ static int figures_choose(struct pl_bench_run *run)
 	return 0;
 }
 
+/* What only the CUDA modes need; they say so when it is missing. */
+static void cuda_find(struct pl_bench_config *config)
+{
+	static const char *const worker_near[] = { "../../bench/cuda/plenum-bench-cuda",
+		"../libexec/plenum/plenum-bench-cuda", NULL };
+	static const char *const refgpu_near[] = { "../../src/refgpu/driver", "../lib/plenum/refgpu",
+		"../lib/x86_64-linux-gnu/plenum/refgpu", NULL };
+	char path[PATH_MAX];
+
+	pl_bench_exe_find(config, "plenum-bench-cuda", worker_near, config->cuda_worker_path,
+		sizeof(config->cuda_worker_path));
+	for (size_t i = 0; refgpu_near[i] && !config->refgpu_dir[0]; i++)
+		if (snprintf(path, sizeof(path), "%s/%s/libcuda.so.1", config->exe_dir, refgpu_near[i]) <
+				(int)sizeof(path) &&
+			!access(path, R_OK))
+			snprintf(config->refgpu_dir, sizeof(config->refgpu_dir), "%.*s",
+				(int)(strlen(path) - strlen("/libcuda.so.1")), path);
+}
+
 /* Find our own parts. Return: 0 or -ENOENT after telling what is missing. */
 static int parts_find(struct pl_bench_config *config)
 {
@@ -255,6 +281,7 @@ static int parts_find(struct pl_bench_config *config)
 	else
 		pl_bench_exe_find(
 			config, "clpeak", NULL, config->clpeak_path, sizeof(config->clpeak_path));
+	cuda_find(config);
 	if (config->worker) {
 		if (realpath(config->worker, config->worker_path))
 			return 0;

@@ -14,7 +14,7 @@ _plenum_options() {
 	vm) echo "--accel --cpus --env --icd --keep --kernel --memory --no-stdin --server --timeout --token-file --tty --verbose
 		--help run shell" ;;
 	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
-		--plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps" ;;
+		--plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels" ;;
 	version) echo "--json --help" ;;
 	help) echo "$_plenum_commands" ;;
 	esac
