@@ -245,6 +245,9 @@ class Checker:
             for member in record.members:
                 if member.kind:
                     self.kind(member.kind, member.line)
+                    if not record.by_hand:
+                        self.fail(member.line, f"member {member.path} is a handle, which somebody must look up: say by "
+                                               "hand")
                 if member.type == "raw" and not 1 <= member.bytes <= 4096:
                     self.fail(member.line, f"member {member.path} has {member.bytes} bytes: 1 to 4096")
             if not record.members:

@@ -1,4 +1,4 @@
-"""fuzz-opencl-decode.c: feeds bytes to every decoder."""
+"""fuzz-<api>-decode.c: feeds bytes to every decoder."""
 
 from cgen import note
 from emit_wire import records
@@ -13,7 +13,7 @@ HEAD = """/*
 #include <stdlib.h>
 #include <string.h>
 
-#include "opencl-wire.h"
+#include "{api}-wire.h"
 
 #define ARENA_BYTES 4096u
 #define STREAM_BYTES 100u
@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 TOUCHES = {"ids": "touch(r.{0}.at, r.{0}.count * 8);", "u64s": "touch(r.{0}.at, r.{0}.count * 8);",
            "u32s": "touch(r.{0}.at, r.{0}.count * 4);", "bytes": "touch(r.{0}.at, r.{0}.bytes);",
            "string": "touch(r.{0}, strlen(r.{0}) + 1);", "bulk": "touch_bulk(&r.{0});",
-           "properties": "touch(r.{0}.at, r.{0}.count * 8);"}
+           "properties": "touch(r.{0}.at, r.{0}.count * 8);", "records": "touch(r.{0}.at, r.{0}.count * 8);"}
 
 
 def decoder(name, prefix, fields):
@@ -92,7 +92,7 @@ def decoder(name, prefix, fields):
 
 
 def harness(spec):
-    out = [note(spec).rstrip(), HEAD]
+    out = [note(spec).rstrip(), HEAD.replace("{api}", spec.api)]
     names = []
     for name, prefix, fields in records(spec):
         out += decoder(name, prefix, fields)

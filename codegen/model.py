@@ -241,6 +241,7 @@ class Info:
 class Spec:
     path: str
     api: str = ""
+    line: int = 0  # of the API's name
     version: int = 0
     objects: dict = field(default_factory=dict)
     limits: dict = field(default_factory=dict)

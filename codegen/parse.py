@@ -78,7 +78,7 @@ class Parser:
     def api(self):
         if self.here.text != "api":
             self.fail("a spec begins with: api NAME VERSION;")
-        self.take()
+        self.spec.line = self.take().line
         self.spec.api = self.name("the API's name").text
         self.spec.version, _ = self.number("the API's version")
         self.sign(";", "the line ends here")

@@ -16,6 +16,7 @@ import emit_docs
 import emit_fuzz
 import emit_info
 import emit_proto
+import emit_records
 import emit_serve
 import emit_wire
 import lock
@@ -39,7 +40,11 @@ OUTPUTS = {
         "cuda-api.h": emit_proto.header,
         "cuda-proc.c": emit_proto.proc_source,
         "cuda-refused.c": emit_proto.refused_source,
+        "cuda-wire.h": emit_wire.header,
+        "cuda-wire.c": emit_wire.source,
+        "cuda-records.h": emit_records.header,
         "cuda-functions.md": emit_docs.table,
+        "fuzz-cuda-decode.c": emit_fuzz.harness,
     },
 }
 
@@ -49,7 +54,7 @@ def load(path):
     with open(path, encoding="utf-8") as file:
         spec = parse(file.read(), path)
     if spec.api not in OUTPUTS:
-        raise SpecFault(path, 1, f"nothing is made for an API {spec.api}: {', '.join(OUTPUTS)}")
+        raise SpecFault(path, spec.line, f"nothing is made for an API {spec.api}: {', '.join(OUTPUTS)}")
     return check.check(spec)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the generator.
 
-golden/small.api has one of each shape; its outputs are kept beside it.  After a change that is meant:
+golden/small.api and small-cuda.api have one of each shape; their outputs are kept beside them.  After a change that is meant:
 PLGEN_BLESS=1 python3 codegen/test_plgen.py Golden, and read what git says.
 bad/*.api: each has one fault and says in its first line where it must be found and what must be said.
 """
@@ -25,6 +25,7 @@ BAD = os.path.join(HERE, "bad")
 SPEC = os.path.join(HERE, "..", "spec", "opencl.api")
 LOCK = os.path.join(HERE, "..", "spec", "opencl.lock")
 SMALL = os.path.join(GOLDEN, "small.api")
+SMALLS = {"opencl": SMALL, "cuda": os.path.join(GOLDEN, "small-cuda.api")}
 
 
 def read(path):
@@ -50,13 +51,15 @@ class Golden(unittest.TestCase):
         bless = os.environ.get("PLGEN_BLESS")
         with tempfile.TemporaryDirectory() as made:
             out = GOLDEN if bless else made
-            self.assertEqual(generate("--spec", SMALL, "--out", out), (0, ""))
-            for name in plgen.OUTPUTS["opencl"]:
-                with self.subTest(name=name):
-                    self.assertEqual(read(os.path.join(out, name)), read(os.path.join(GOLDEN, name)))
+            for api, small in SMALLS.items():
+                self.assertEqual(generate("--spec", small, "--out", out), (0, ""))
+                for name in plgen.OUTPUTS[api]:
+                    with self.subTest(name=name):
+                        self.assertEqual(read(os.path.join(out, name)), read(os.path.join(GOLDEN, name)))
 
     def test_nothing_but_the_outputs_is_kept(self):
-        self.assertEqual(sorted(os.listdir(GOLDEN)), sorted([*plgen.OUTPUTS["opencl"], "small.api"]))
+        self.assertEqual(sorted(os.listdir(GOLDEN)),
+                         sorted([*plgen.OUTPUTS["opencl"], *plgen.OUTPUTS["cuda"], "small-cuda.api", "small.api"]))
 
 
 class Bad(unittest.TestCase):
@@ -146,8 +149,10 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("/nowhere/a.api", said)
 
-    def test_the_projects_spec_holds_together(self):
-        self.assertEqual(generate("--spec", SPEC, "--lock", LOCK, "--check"), (0, ""))
+    def test_the_projects_specs_hold_together(self):
+        for name in SMALLS:
+            files = [os.path.join(HERE, "..", "spec", f"{name}.{end}") for end in ("api", "lock")]
+            self.assertEqual(generate("--spec", files[0], "--lock", files[1], "--check"), (0, ""))
 
     def test_the_example_of_the_docs_works(self):
         example = re.search(r"```c\n(.*?)```", read(os.path.join(HERE, "..", "docs", "spec.md")), re.DOTALL).group(1)

@@ -81,6 +81,15 @@ static inline void pl_enc_raw(struct pl_enc *enc, const void *data, uint64_t byt
 	enc->at += bytes + pad;
 }
 
+/* A float travels as its bits. */
+static inline void pl_enc_f32(struct pl_enc *enc, float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	pl_enc_u64(enc, bits);
+}
+
 #define PL_ENC_SHORT 4u /* words up to here are copied one by one: a call of memcpy() costs more */
 
 static inline void pl_enc_array(struct pl_enc *enc, const void *data, uint64_t count, uint64_t each)
@@ -149,6 +158,27 @@ static inline int32_t pl_dec_i32(struct pl_dec *dec)
 	return (int32_t)value;
 }
 
+static inline float pl_dec_f32(struct pl_dec *dec)
+{
+	uint32_t bits = pl_dec_u32(dec);
+	float value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+/* Bytes of a fixed number, without a length in front; all zero where they are not whole. */
+static inline void pl_dec_raw(struct pl_dec *dec, void *to, uint64_t bytes)
+{
+	if ((uint64_t)(dec->end - dec->at) < PL_WIRE_PAD(bytes)) {
+		pl_dec_fail(dec);
+		memset(to, 0, bytes);
+		return;
+	}
+	memcpy(to, dec->at, bytes);
+	dec->at += PL_WIRE_PAD(bytes);
+}
+
 /* Elements of an array: NULL and *count_out = 0 where it is empty or not whole. */
 static inline const void *pl_dec_array(struct pl_dec *dec, uint64_t each, uint64_t count_max, uint64_t *count_out)
 {
@@ -187,6 +217,18 @@ static inline struct pl_bytes pl_dec_bytes(struct pl_dec *dec, uint64_t bytes_ma
 	struct pl_bytes bytes;
 	bytes.at = pl_dec_array(dec, 1, bytes_max, &bytes.bytes);
 	return bytes;
+}
+
+/* Records of so many words each; count_max counts records. */
+static inline struct pl_u64s pl_dec_records(struct pl_dec *dec, uint64_t words_each, uint64_t count_max)
+{
+	struct pl_u64s words = pl_dec_u64s(dec, count_max * words_each);
+
+	if (words.count % words_each) {
+		pl_dec_fail(dec);
+		return (struct pl_u64s){ NULL, 0 };
+	}
+	return words;
 }
 
 /* A string travels with its NUL; one inside it, or none at the end, is a fault.  Never NULL. */

@@ -129,8 +129,63 @@ static void test_bulk_of_unknown_kind_or_other_length_is_refused(void)
 	assert(dec.failed);
 }
 
+static void test_floats_travel_bit_by_bit(void)
+{
+	static const uint32_t bits[] = { 0x80000000, 0x7fc00001, 0x7f800000, 1, 0x3f800000 };
+	uint8_t room[8 * 5];
+	struct pl_enc enc = { room };
+	struct pl_dec dec = reader(room, sizeof(room));
+
+	for (int i = 0; i < 5; i++) {
+		float value;
+
+		memcpy(&value, &bits[i], 4);
+		pl_enc_f32(&enc, value);
+	}
+	for (int i = 0; i < 5; i++) {
+		float value = pl_dec_f32(&dec);
+
+		assert(!memcmp(&value, &bits[i], 4));
+	}
+	assert(pl_dec_whole(&dec));
+	memset(room, 0xff, sizeof(room));
+	dec = reader(room, 8);
+	assert(pl_dec_f32(&dec) == 0 && dec.failed);
+}
+
+static void test_fixed_bytes_are_whole_or_zero(void)
+{
+	uint8_t room[16] = "0123456789abcde", out[12];
+	struct pl_dec dec = reader(room, 16);
+
+	pl_dec_raw(&dec, out, 12);
+	assert(!memcmp(out, room, 12) && pl_dec_whole(&dec));
+	dec = reader(room, 8);
+	pl_dec_raw(&dec, out, 12);
+	assert(dec.failed && !out[0] && !out[11]);
+}
+
+static void test_records_are_whole_and_not_too_many(void)
+{
+	uint64_t words[7] = { 6, 1, 2, 3, 4, 5, 6 };
+	struct pl_dec dec = reader(words, sizeof(words));
+	struct pl_u64s got = pl_dec_records(&dec, 3, 2);
+
+	assert(got.count == 6 && got.at[5] == 6 && pl_dec_whole(&dec));
+	dec = reader(words, sizeof(words));
+	got = pl_dec_records(&dec, 3, 1);
+	assert(dec.failed && !got.count);
+	words[0] = 5;
+	dec = reader(words, 48);
+	got = pl_dec_records(&dec, 3, 2);
+	assert(dec.failed && !got.count);
+}
+
 int main(void)
 {
+	test_floats_travel_bit_by_bit();
+	test_fixed_bytes_are_whole_or_zero();
+	test_records_are_whole_and_not_too_many();
 	test_what_is_written_is_read();
 	test_cut_record_fails_for_good();
 	test_counts_that_lie_are_refused();
@@ -138,6 +193,6 @@ int main(void)
 	test_strings_without_their_nul_are_refused();
 	test_bulk_outside_the_arena_is_refused();
 	test_bulk_of_unknown_kind_or_other_length_is_refused();
-	puts("codec: 7 ok");
+	puts("codec: 10 ok");
 	return 0;
 }

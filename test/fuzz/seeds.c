@@ -430,6 +430,21 @@ static void decode(void)
 	write_out("opencl-decode", "numbers");
 }
 
+/* Small numbers for records here and there in the table. */
+static void cuda_decode(void)
+{
+	for (uint16_t which = 0; which < 400; which += 57) {
+		uint8_t number[2] = { (uint8_t)which, (uint8_t)(which >> 8) };
+		char name[16];
+
+		put(number, 2);
+		for (uint64_t i = 0; i < 24; i++)
+			put_u64(i % 3);
+		snprintf(name, sizeof(name), "record-%u", which);
+		write_out("cuda-decode", name);
+	}
+}
+
 static void functions(void)
 {
 	struct pl_enc enc = { seed.at };
@@ -459,6 +474,7 @@ int main(int argc, char **argv)
 	texts();
 	client_replies();
 	decode();
+	cuda_decode();
 	functions();
 	return 0;
 }
