@@ -17,16 +17,17 @@
 
 struct pl_rg; /* a device */
 
-/* Called by engine threads and by whoever accesses a register, no lock held.  No member is NULL. */
+/* Called by engine threads and by whoever accesses a register.  No member is NULL. */
 struct pl_rg_host_ops {
-	/* Host memory of system memory at a bus address.  Sets *bytes_out, 1..bytes, to how much of it lies there in
-	 * one piece.  Called seldom: what it gives is kept and used until the driver flushes the TLB, so it has to stay
-	 * mapped until then.  Return: NULL = no such memory (faults the channel). */
+	/* Host memory of system memory at a bus address.  Does not call back.  Sets *bytes_out, 1..bytes, to how much
+	 * of it lies there in one piece.  Called seldom: what it gives is kept and used until the driver flushes the
+	 * TLB, so it has to stay mapped until then.  Return: NULL = no such memory (faults the channel). */
 	void *(*dma_map)(void *arg, uint64_t bus, uint64_t bytes, bool write, uint64_t *bytes_out);
 	/* MSI-X enabled: vector 0..PL_RG_VECTORS-1 is signalled, level is true.  Else: vector PL_RG_VECTOR_LINE, and
-	 * the level of the line has changed.  May access registers. */
+	 * the level of the line has changed.  May access registers; no lock is held. */
 	void (*interrupt)(void *arg, uint32_t vector, bool level);
-	uint64_t (*now)(void *arg); /* ns, monotonic; device time of a device with the host clock */
+	/* ns, monotonic: device time of a device with the host clock.  Does not call back. */
+	uint64_t (*now)(void *arg);
 };
 
 enum pl_rg_clock {

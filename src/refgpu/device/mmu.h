@@ -37,6 +37,7 @@ struct pl_mmu_run {
 };
 
 struct pl_mmu_counts {            /* written by the TLB's thread alone, read by anybody */
+	_Atomic uint64_t hits;    /* first level; up to the last leave or flush */
 	_Atomic uint64_t refills; /* first level missed, second level had it */
 	_Atomic uint64_t walks;   /* both missed */
 	_Atomic uint64_t entries; /* table entries read */
@@ -49,7 +50,7 @@ struct pl_mmu_space;
 
 struct pl_mmu_tlb {
 	struct pl_mmu_run slots[PL_MMU_SLOTS];
-	uint64_t hits;            /* first level */
+	uint64_t hits;            /* since counts.hits */
 	struct pl_rg_fault fault; /* code, access and address of the translation that failed last */
 	struct pl_mmu *mmu;
 	struct pl_mmu_space *space; /* of the last enter; NULL before the first */
