@@ -9,7 +9,12 @@
 
 #define POLLS_PER_YIELD 16 /* looks at the word between two offers of the core to others */
 /* A wait that ended asleep, but within this time, was mostly wake-ups: spinning would have saved some of them. */
-#define NEARLY_NS 100000u
+#define NEARLY_NS       100000u
+
+uint32_t pl_wait_core(void)
+{
+	return (uint32_t)sched_getcpu() + 1;
+}
 
 static inline void cpu_relax(void)
 {
@@ -20,7 +25,14 @@ static inline void cpu_relax(void)
 #endif
 }
 
-static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg)
+static inline bool in_vain(const struct pl_wait *wait)
+{
+	return (wait->slow && atomic_load_explicit(wait->slow, memory_order_relaxed)) ||
+	       (wait->core && atomic_load_explicit(wait->core, memory_order_relaxed) == pl_wait_core());
+}
+
+/* Return: ready; false with *vain_out: it was not worth a try. */
+static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg, bool *vain_out)
 {
 	uint64_t end = 0;
 
@@ -33,6 +45,9 @@ static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg)
 				return true;
 			cpu_relax();
 		}
+		*vain_out = in_vain(wait);
+		if (*vain_out)
+			return false;
 		now = pl_now_ns();
 		if (!end)
 			end = now + wait->spin_ns;
@@ -84,11 +99,11 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_read
 		   uint64_t timeout_ns)
 {
 	uint64_t begin;
-	bool done;
+	bool done, vain;
 
 	if (ready(arg))
 		return true;
-	if (spin(wait, ready, arg)) {
+	if (spin(wait, ready, arg, &vain)) {
 		wait->spins++;
 		budget_grow(wait);
 		return true;
@@ -96,6 +111,8 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_read
 	wait->sleeps++;
 	begin = pl_now_ns();
 	done = sleep_until(sleeper, ready, arg, timeout_ns == UINT64_MAX ? UINT64_MAX : begin + timeout_ns);
+	if (vain)
+		return done;
 	if (done && pl_now_ns() - begin < NEARLY_NS)
 		budget_grow(wait);
 	else

@@ -17,6 +17,9 @@
 struct pl_wait {                /* one thread's; private memory */
 	uint32_t spin_ns;       /* adaptive budget; 0 = not used yet */
 	uint64_t spins, sleeps; /* how often a wait ended while spinning, in sleep */
+	/* What the other side says of itself; both may be NULL, and it may lie. */
+	const _Atomic uint32_t *core; /* where it waited last: it may need that core, so nobody spins there for it */
+	const _Atomic uint32_t *slow; /* not 0: it waits itself, spinning for it is in vain */
 };
 
 static inline uint64_t pl_now_ns(void)
@@ -25,6 +28,9 @@ static inline uint64_t pl_now_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+/* What pl_wait.core of the other side shall say: the core that this thread runs on, never 0 (0 = not known). */
+uint32_t pl_wait_core(void);
 
 /* What pl_wait_until() polls: true when the wait is over.  Called often: a few loads, no lock. */
 typedef bool (*pl_wait_ready_fn)(void *arg);

@@ -14,21 +14,21 @@
 #include "base/wait.h"
 #include "wire/wire.h"
 
-enum {                              /* positive results of lane operations */
-	PL_LANE_OK,
-	PL_LANE_E_TIMEOUT,          /* nothing came in time */
+enum { /* positive results of lane operations */
+       PL_LANE_OK,
+       PL_LANE_E_TIMEOUT, /* nothing came in time */
 };
 
 enum pl_lane_how {
-	PL_LANE_NOW,                /* the peer should see it at once: it waits for it, or may start work on it */
-	PL_LANE_MORE,               /* more follows directly: the link may hold this back until then */
+	PL_LANE_NOW,  /* the peer should see it at once: it waits for it, or may start work on it */
+	PL_LANE_MORE, /* more follows directly: the link may hold this back until then */
 };
 
-struct pl_lane_stats {              /* this end's; written by the lane's threads, read by anyone (relaxed) */
+struct pl_lane_stats { /* this end's; written by the lane's threads, read by anyone (relaxed) */
 	_Atomic uint64_t records_out, records_in;
-	_Atomic uint64_t bytes_out, bytes_in;     /* heads and bulk included */
-	_Atomic uint64_t wakes;                   /* times this end had to wake the peer (futex or send call) */
-	_Atomic uint64_t spins, sleeps;           /* waits of this end that ended while spinning / asleep */
+	_Atomic uint64_t bytes_out, bytes_in; /* heads and bulk included */
+	_Atomic uint64_t wakes;               /* times this end had to wake the peer (futex or send call) */
+	_Atomic uint64_t spins, sleeps;       /* waits of this end that ended while spinning / asleep */
 };
 
 /* Counters have one writer: no locked instruction is needed. */
@@ -46,7 +46,7 @@ struct pl_lane;
  * After a fatal result the lane is broken for good and every operation returns at once.
  */
 struct pl_lane_ops {
-	const char *name;           /* "shm", "tcp", "hook" */
+	const char *name; /* "shm", "tcp", "hook" */
 	/* Room for a record of len_bytes (a multiple of 8, at most PL_WIRE_RECORD_MAX): contiguous, aligned to 8.
 	 * Blocks while the peer is slow.  A second reserve without commit gives the same room again. */
 	int (*reserve)(struct pl_lane *lane, uint32_t len_bytes, void **room_out);
@@ -65,9 +65,10 @@ struct pl_lane_ops {
 	void (*destroy)(struct pl_lane *lane);
 };
 
-struct pl_lane {                    /* base of every lane; the link's own state lies behind it */
+struct pl_lane { /* base of every lane; the link's own state lies behind it */
 	const struct pl_lane_ops *ops;
-	int fd;                     /* socket that the lane was opened over: HUP = peer gone; borrowed, for poll() */
+	int fd;                 /* socket that the lane was opened over: HUP = peer gone; borrowed, for poll() */
+	_Atomic uint32_t *slow; /* for pl_lane_answer_slow(); NULL where the link has no such word */
 	struct pl_lane_stats stats;
 };
 
@@ -107,6 +108,13 @@ static inline void pl_lane_destroy(struct pl_lane *lane) /* NULL is fine */
 		lane->ops->destroy(lane);
 }
 
+/* Tells the peer, without a wake-up, that what it waits for takes longer than it should spin, or (false) no more. */
+static inline void pl_lane_answer_slow(struct pl_lane *lane, bool slow)
+{
+	if (lane->slow)
+		atomic_store_explicit(lane->slow, slow, memory_order_relaxed);
+}
+
 /* Reads and drops a payload that nobody wants. */
 int pl_lane_drop_bulk(struct pl_lane *lane, uint64_t bytes);
 
@@ -118,10 +126,10 @@ int pl_lane_drop_bulk(struct pl_lane *lane, uint64_t bytes);
  */
 #define PL_LINK_ADDRESS_MAX 512
 
-struct pl_link_opened {             /* what a greeting gave */
+struct pl_link_opened { /* what a greeting gave */
 	struct pl_hello_reply reply;
 	struct pl_lane *lane;
-	int arena_fd;               /* -1 = none; owned by the caller */
+	int arena_fd; /* -1 = none; owned by the caller */
 };
 
 /** pl_link_dial() - connect, greet, make the lane (client's end)

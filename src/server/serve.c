@@ -14,18 +14,21 @@ void pl_serve_give_turn(struct pl_serve *serve)
 	if (!serve->turn_held)
 		return;
 	serve->turn_held = false;
+	if (serve->asked && !serve->replied)
+		pl_lane_answer_slow(serve->lane, true); /* it may block: the client should not spin for it */
 	pl_turn_give(&serve->session->turn, serve->head->ticket);
 }
 
 /* ---- replies ---- */
 
-static int reply_begin(struct pl_serve *serve, int32_t status, uint32_t flags, uint64_t body_bytes, uint64_t bulk_bytes)
+/* head: op and ticket of the call. */
+static int record_begin(struct pl_serve *serve, struct pl_wire_head head, int32_t status, uint32_t flags,
+			uint64_t body_bytes)
 {
 	struct pl_wire_reply body = { .status = status, .flags = flags };
-	struct pl_wire_head head = { .op = serve->head->op, .flags = PL_WIRE_REPLY, .ticket = serve->head->ticket,
-				     .bulk_bytes = bulk_bytes };
 	int r;
 
+	head.flags = PL_WIRE_REPLY;
 	if (body_bytes > PL_WIRE_RECORD_MAX - sizeof(head) - sizeof(body))
 		return pl_err(-EMSGSIZE);
 	head.len_bytes = (uint32_t)(sizeof(head) + sizeof(body) + body_bytes);
@@ -36,9 +39,17 @@ static int reply_begin(struct pl_serve *serve, int32_t status, uint32_t flags, u
 	memcpy((uint8_t *)serve->reply_room + sizeof(head), &body, sizeof(body));
 	serve->reply_enc.at = (uint8_t *)serve->reply_room + sizeof(head) + sizeof(body);
 	serve->reply_len_bytes = head.len_bytes;
-	serve->reply_bulk = bulk_bytes != 0;
-	serve->replied = true;
+	serve->reply_bulk = head.bulk_bytes != 0;
 	return 0;
+}
+
+static int reply_begin(struct pl_serve *serve, int32_t status, uint32_t flags, uint64_t body_bytes, uint64_t bulk_bytes)
+{
+	struct pl_wire_head head = { .op = serve->head->op, .ticket = serve->head->ticket, .bulk_bytes = bulk_bytes };
+	int r = record_begin(serve, head, status, flags, body_bytes);
+
+	serve->replied |= !r;
+	return pl_trace(r);
 }
 
 int pl_serve_reply_begin(struct pl_serve *serve, int32_t status, uint64_t body_bytes, uint64_t bulk_bytes)
@@ -53,6 +64,7 @@ int pl_serve_reply_end(struct pl_serve *serve)
 
 	memcpy((uint8_t *)serve->reply_room + sizeof(struct pl_wire_head) + offsetof(struct pl_wire_reply, after),
 	       &after, sizeof(after));
+	pl_lane_answer_slow(serve->lane, false);
 	return pl_trace(
 		pl_lane_commit(serve->lane, serve->reply_len_bytes, serve->reply_bulk ? PL_LANE_MORE : PL_LANE_NOW));
 }
@@ -93,6 +105,43 @@ void pl_serve_refuse(struct pl_serve *serve, int32_t status)
 		    name ? name : "unknown");
 	pl_count(&serve->session->shared->refused, 1);
 	reply_plain(serve, status, PL_WIRE_REPLY_REFUSED);
+}
+
+/* ---- answers by others ---- */
+
+void pl_serve_defer(struct pl_serve *serve)
+{
+	serve->later.ticket = serve->head->ticket;
+	serve->later.op = serve->head->op;
+	serve->replied = true;
+	atomic_store_explicit(&serve->later.pending, 1, memory_order_release);
+}
+
+void pl_serve_answer(struct pl_serve *serve, int32_t status)
+{
+	struct pl_wire_head head = { .op = serve->later.op, .ticket = serve->later.ticket };
+	struct pl_session_worker *session = serve->session;
+
+	if (!record_begin(serve, head, status, 0, 0))
+		pl_serve_reply_end(serve);
+	atomic_store_explicit(&serve->later.pending, 0, memory_order_release);
+	pl_wake_if(&session->later_sleepers); /* serve may be gone */
+}
+
+static bool later_ready(void *arg)
+{
+	const struct pl_serve_later *later = arg;
+
+	return !atomic_load_explicit(&later->pending, memory_order_acquire);
+}
+
+/* A client that calls again before it has its answer breaks no rule of the lane, but has to wait. */
+static void later_settle(struct pl_serve *serve)
+{
+	struct pl_wait wait = { 0 };
+
+	if (!later_ready(&serve->later))
+		pl_wait_until(&wait, &serve->session->later_sleepers, later_ready, &serve->later, UINT64_MAX);
 }
 
 /* ---- payload ---- */
@@ -213,6 +262,7 @@ int pl_serve_lane(struct pl_session_worker *session, struct pl_lane *lane)
 
 	for (;;) {
 		r = pl_lane_recv(lane, UINT64_MAX, &serve.head);
+		later_settle(&serve);
 		if (r)
 			break;
 		if (serve.head->flags & PL_WIRE_BULK)

@@ -19,8 +19,8 @@
 #include "wire/functions.h"
 #include "wire/wire.h"
 
-#define PL_SERVE_LANES_MAX     1024         /* limit: lanes of one session */
-#define PL_SERVE_STREAM_MAX    (1ull << 30) /* limit: bulk that one lane may have sent ahead of its call, bytes */
+#define PL_SERVE_LANES_MAX  1024         /* limit: lanes of one session */
+#define PL_SERVE_STREAM_MAX (1ull << 30) /* limit: bulk that one lane may have sent ahead of its call, bytes */
 
 struct pl_serve;
 struct pl_session_worker;
@@ -46,28 +46,36 @@ struct pl_worker_shared {
 	_Atomic uint64_t asks, posts, refused;
 	_Atomic uint64_t bytes_in, bytes_out, wakes, spins, sleeps;
 	_Atomic uint64_t memory_bytes, objects, lanes;
-	_Atomic uint64_t started_ns;        /* pl_now_ns() when the session began; 0 = spare */
+	_Atomic uint64_t started_ns; /* pl_now_ns() when the session began; 0 = spare */
 	char program[64];
 	uint32_t client_pid;
 };
 
 struct pl_session_worker {
 	const struct pl_backend_ops *backend;
-	void *state;                        /* the backend's */
+	void *state; /* the backend's */
 	uint64_t id;
 	struct pl_turn turn;
-	struct pl_handles handles;          /* under the turn, unless handles.h says otherwise */
+	struct pl_handles handles; /* under the turn, unless handles.h says otherwise */
 	struct pl_quota quota;
-	uint8_t *arena;                     /* NULL = none */
+	uint8_t *arena; /* NULL = none */
 	uint64_t arena_bytes;
 	int arena_fd;
 	struct pl_lane *reverse;
-	pthread_mutex_t reverse_lock;       /* sending on `reverse` */
-	uint32_t reverse_len_bytes;         /* of the record begun; under reverse_lock */
-	_Atomic uint64_t reverse_sent;      /* records sent so far */
+	pthread_mutex_t reverse_lock;  /* sending on `reverse` */
+	uint32_t reverse_len_bytes;    /* of the record begun; under reverse_lock */
+	_Atomic uint64_t reverse_sent; /* records sent so far */
 	_Atomic uint32_t lanes_count;
+	_Atomic uint32_t later_sleepers; /* futex: lanes that wait for a pl_serve_answer() */
 	struct pl_worker_shared *shared;
-	void *api;                          /* the backend's state of this session */
+	void *api; /* the backend's state of this session */
+};
+
+/* The answer to an ask that whoever completes it will give; one a lane, as its client waits for it. */
+struct pl_serve_later {
+	uint64_t ticket;
+	uint16_t op;
+	_Atomic uint32_t pending; /* the sending half of the lane is the answerer's */
 };
 
 /* One lane's call at hand: owned by the lane's thread. */
@@ -77,13 +85,14 @@ struct pl_serve {
 	const struct pl_wire_head *head;
 	struct pl_dec dec;
 	bool turn_held, replied, asked;
-	void *stream;                       /* payload of the last PL_WIRE_BULK record */
+	void *stream; /* payload of the last PL_WIRE_BULK record */
 	uint64_t stream_bytes, stream_room_bytes;
-	uint64_t after_left_bytes;          /* of PL_BULK_AFTER payload, not yet taken */
-	struct pl_enc reply_enc;            /* between pl_serve_reply_begin() and _end() */
+	uint64_t after_left_bytes; /* of PL_BULK_AFTER payload, not yet taken */
+	struct pl_enc reply_enc;   /* between pl_serve_reply_begin() and _end() */
 	void *reply_room;
 	uint32_t reply_len_bytes;
 	bool reply_bulk;
+	struct pl_serve_later later;
 };
 
 /* ---- for handlers ---- */
@@ -97,6 +106,13 @@ void pl_serve_reply(struct pl_serve *serve, int32_t status);
 void pl_serve_reply_late(struct pl_serve *serve, int32_t status);
 /* The call can not be decoded or is unknown: reply with the API's code and PL_WIRE_REPLY_REFUSED. */
 void pl_serve_refuse(struct pl_serve *serve, int32_t status);
+
+/** pl_serve_defer() - the call at hand will be answered by pl_serve_answer()
+ * The handler returns without a reply, and the lane goes back to its client; nothing of the call is left but
+ * serve itself.  Only for asks, after the turn was given up. */
+void pl_serve_defer(struct pl_serve *serve);
+/* The answer to a deferred call, once, by any thread: as pl_serve_reply().  serve may not be used afterwards. */
+void pl_serve_answer(struct pl_serve *serve, int32_t status);
 
 /** pl_serve_reply_begin() - a reply with fields: write exactly body_bytes to serve->reply_enc, then _end()
  * @bulk_bytes: payload that follows with pl_serve_reply_bulk(), in parts if wanted, after _end()

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/opencl/later.h"
 #include "backend/opencl/push.h"
 #include "backend/opencl/resolve.h"
 #include "base/cleanup.h"
@@ -69,8 +70,13 @@ int pl_cl_host_init(struct pl_cl_host *host)
 
 void pl_cl_host_try(const struct pl_cl_host *host)
 {
-	for (uint32_t i = 0; i < host->platforms_count; i++)
-		pl_cl_store_direct(host->platforms[i].devices, host->platforms[i].devices_count);
+	for (uint32_t i = 0; i < host->platforms_count; i++) {
+		const struct pl_cl_platform *platform = &host->platforms[i];
+
+		pl_cl_store_direct(platform->devices, platform->devices_count);
+		for (uint32_t j = 0; j < platform->devices_count; j++)
+			pl_cl_device_answers(platform->devices[j]);
+	}
 }
 
 int pl_cl_host_enter(struct pl_cl_session *session)

@@ -17,6 +17,8 @@ bool pl_cl_context_direct(struct pl_cl_context_note *note, cl_context context);
 /* Devices of a context.  Return: count; 0 = the driver gives none.  *devices_out is free()d by the caller. */
 uint32_t pl_cl_context_devices(cl_context context, cl_device_id **devices_out);
 
+/* The root device that a device is part of; itself mostly.  Any time. */
+cl_device_id pl_cl_device_root(cl_device_id device);
 /* store.c: the trial itself. */
 bool pl_cl_store_direct(const cl_device_id *devices, uint32_t count);
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "backend/opencl/later.h"
 #include "backend/opencl/mem.h"
 #include "backend/opencl/print.h"
 #include "backend/opencl/push.h"
@@ -183,6 +184,19 @@ void pl_cl_sync(struct pl_cl_session *session)
 	reads_deliver(session);
 	pl_cl_svm_settle(session);
 	pl_cl_print_flush(session);
+}
+
+bool pl_cl_sync_idle(struct pl_cl_session *session)
+{
+	bool idle;
+
+	if (atomic_load_explicit(&session->answers_not, memory_order_relaxed) ||
+	    atomic_load_explicit(&session->print.used, memory_order_relaxed))
+		return false;
+	pthread_mutex_lock(&session->reads.lock);
+	idle = !session->reads.first;
+	pthread_mutex_unlock(&session->reads.lock);
+	return idle;
 }
 
 /* ---- memory in use by commands ---- */
@@ -395,12 +409,40 @@ static void events_give(struct pl_cl_waits *waits)
 	pl_cl_waits_fini(waits);
 }
 
+/* The one queue of all the events, if it answers, retained; else NULL. */
+static cl_command_queue events_queue(struct pl_serve *serve, struct pl_u64s ids)
+{
+	const struct pl_cl_queue_note *queue_note;
+	struct pl_handle handle;
+	uint64_t queue = 0;
+
+	for (uint64_t i = 0; i < ids.count; i++) {
+		const struct pl_cl_event_note *note;
+
+		if (!pl_handles_get(&serve->session->handles, ids.at[i], PL_CL_KIND_event, &handle))
+			return NULL;
+		note = handle.extra;
+		if (handle.failed || !note || !note->queue || (queue && note->queue != queue))
+			return NULL;
+		queue = note->queue;
+	}
+	if (!queue || !pl_handles_get(&serve->session->handles, queue, PL_CL_KIND_queue, &handle))
+		return NULL;
+	queue_note = handle.extra;
+	if (!queue_note || !queue_note->answers)
+		return NULL;
+	pl_cl.clRetainCommandQueue(handle.object);
+	return handle.object;
+}
+
 /* Where the command of one of the events could not be enqueued the others are waited for all the same: the program
  * reads next what they made. */
 void pl_cl_serve_clWaitForEvents(struct pl_serve *serve, const struct pl_cl_clWaitForEvents_args *args)
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
 	struct pl_cl_waits waits;
+	cl_command_queue queue;
+	bool answered = false;
 	int32_t late, status;
 
 	if (!events_take(serve, args->events, &waits, &status)) {
@@ -409,7 +451,16 @@ void pl_cl_serve_clWaitForEvents(struct pl_serve *serve, const struct pl_cl_clWa
 		return;
 	}
 	late = events_late(serve, args->events);
+	queue = late ? NULL : events_queue(serve, args->events);
 	pl_serve_give_turn(serve);
+	if (queue) {
+		answered = pl_cl_later(serve, queue, false, waits.at, waits.count);
+		pl_cl.clReleaseCommandQueue(queue);
+	}
+	if (answered) {
+		events_give(&waits);
+		return;
+	}
 	if (waits.count || !late)
 		status = pl_cl.clWaitForEvents(waits.count, waits.count ? waits.at : NULL);
 	events_give(&waits);
@@ -457,6 +508,8 @@ void pl_cl_serve_clCreateUserEvent(struct pl_serve *serve, const struct pl_cl_cl
 	cl_event event = NULL;
 	void *context;
 
+	/* Its failure is that of all commands behind it, and PoCL does not call back then. */
+	atomic_store_explicit(&pl_cl_session_of(serve)->answers_not, true, memory_order_relaxed);
 	if (!pl_cl.clCreateUserEvent)
 		status = CL_INVALID_OPERATION;
 	else if (pl_cl_take(serve, args->context, PL_CL_KIND_context, &context, &status))
@@ -487,10 +540,13 @@ void pl_cl_serve_clSetUserEventStatus(struct pl_serve *serve, const struct pl_cl
 
 void pl_cl_serve_clFlush(struct pl_serve *serve, const struct pl_cl_clFlush_args *args)
 {
+	cl_event tail = pl_cl_tail_take(serve, args->queue);
 	int32_t status = CL_SUCCESS;
-	void *queue;
+	void *queue, *note;
 
-	if (pl_cl_take(serve, args->queue, PL_CL_KIND_queue, &queue, &status)) {
+	if (pl_cl_take_note(serve, args->queue, PL_CL_KIND_queue, &queue, &note, &status)) {
+		if (tail)
+			pl_cl_tail_put(note, &tail, false);
 		if (queue)
 			pl_cl.clRetainCommandQueue(queue);
 		pl_serve_give_turn(serve); /* some drivers run the queue's commands in here */
@@ -504,7 +560,9 @@ void pl_cl_serve_clFlush(struct pl_serve *serve, const struct pl_cl_clFlush_args
 void pl_cl_serve_clFinish(struct pl_serve *serve, const struct pl_cl_clFinish_args *args)
 {
 	struct pl_cl_session *session = pl_cl_session_of(serve);
+	cl_event tail = pl_cl_tail_take(serve, args->queue);
 	int32_t late, status = CL_SUCCESS;
+	bool answered = false;
 	void *queue;
 
 	if (!pl_cl_take(serve, args->queue, PL_CL_KIND_queue, &queue, &status)) {
@@ -515,6 +573,14 @@ void pl_cl_serve_clFinish(struct pl_serve *serve, const struct pl_cl_clFinish_ar
 	if (queue)
 		pl_cl.clRetainCommandQueue(queue);
 	pl_serve_give_turn(serve);
+	if (tail) {
+		answered = !late && pl_cl_later(serve, queue, true, &tail, 1);
+		pl_cl.clReleaseEvent(tail);
+	}
+	if (answered) {
+		pl_cl.clReleaseCommandQueue(queue);
+		return;
+	}
 	status = pl_cl.clFinish(queue);
 	if (queue)
 		pl_cl.clReleaseCommandQueue(queue);

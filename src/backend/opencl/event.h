@@ -46,6 +46,9 @@ void pl_cl_reads_settle(struct pl_cl_session *session, const struct pl_cl_map *m
  * turn; may block. */
 void pl_cl_sync(struct pl_cl_session *session);
 
+/* Nothing of the kind can be there, now or when commands end that were enqueued so far. */
+bool pl_cl_sync_idle(struct pl_cl_session *session);
+
 /** pl_cl_hold() - memory that a command uses until it ends
  * @memory:   free()d then, may be NULL
  * @inflight: bytes returned then

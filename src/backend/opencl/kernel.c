@@ -383,31 +383,35 @@ static bool dim_take(size_t *to, struct pl_u64s from, bool given, uint32_t work_
 void pl_cl_serve_clEnqueueNDRangeKernel(struct pl_serve *serve, const struct pl_cl_clEnqueueNDRangeKernel_args *args)
 {
 	int32_t status = CL_SUCCESS;
-	void *queue, *kernel, *note;
+	void *queue, *kernel, *note, *queue_note;
 	struct pl_cl_waits waits;
 	cl_event event = NULL;
 	struct dims dims;
+	bool tail = false;
 
 	if (args->work_dim > PL_CL_LIMIT_DIMS_MAX ||
 	    !dim_take(dims.offset, args->offset, args->given & PL_CL_GIVEN_OFFSET, args->work_dim) ||
 	    !dim_take(dims.global, args->global, args->given & PL_CL_GIVEN_GLOBAL, args->work_dim) ||
 	    !dim_take(dims.local, args->local, args->given & PL_CL_GIVEN_LOCAL, args->work_dim))
 		status = CL_INVALID_WORK_DIMENSION;
-	else if (pl_cl_take(serve, args->queue, PL_CL_KIND_queue, &queue, &status) &&
+	else if (pl_cl_take_note(serve, args->queue, PL_CL_KIND_queue, &queue, &queue_note, &status) &&
 		 pl_cl_take_note(serve, args->kernel, PL_CL_KIND_kernel, &kernel, &note, &status) &&
 		 pl_cl_waits_take(serve, args->waits, &waits, &status)) {
+		tail = pl_cl_tail_wanted(queue_note);
 		if (queue && !kernel)
 			status = CL_INVALID_KERNEL;
 		else if (kernel)
 			status = pl_cl_args_set(serve, kernel, note, args->args);
 		if (!status)
-			status = pl_cl.clEnqueueNDRangeKernel(queue, kernel, args->work_dim,
-							      args->given & PL_CL_GIVEN_OFFSET ? dims.offset : NULL,
-							      args->given & PL_CL_GIVEN_GLOBAL ? dims.global : NULL,
-							      args->given & PL_CL_GIVEN_LOCAL ? dims.local : NULL,
-							      waits.count, waits.at, args->event ? &event : NULL);
+			status = pl_cl.clEnqueueNDRangeKernel(
+				queue, kernel, args->work_dim, args->given & PL_CL_GIVEN_OFFSET ? dims.offset : NULL,
+				args->given & PL_CL_GIVEN_GLOBAL ? dims.global : NULL,
+				args->given & PL_CL_GIVEN_LOCAL ? dims.local : NULL, waits.count, waits.at,
+				args->event || tail ? &event : NULL);
 		pl_cl_waits_fini(&waits);
 	}
+	if (tail && event)
+		pl_cl_tail_put(queue_note, &event, args->event != 0);
 	pl_cl_put_queue_event(serve, args->event, args->queue, event, status);
 	pl_cl_result(serve, status, args->queue);
 }

@@ -1,13 +1,17 @@
 /* Queues and samplers. */
 #include <stdlib.h>
 
+#include "backend/opencl/later.h"
 #include "backend/opencl/resolve.h"
 
-static struct pl_cl_queue_note *note_new(cl_command_queue_properties properties)
+static struct pl_cl_queue_note *note_new(cl_command_queue queue, cl_command_queue_properties properties)
 {
 	struct pl_cl_queue_note *note = calloc(1, sizeof(*note));
+	cl_device_id device = NULL;
 
 	if (note) {
+		pl_cl.clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof(device), &device, NULL);
+		note->answers = device && pl_cl_device_answers(device);
 		note->profiling = properties & CL_QUEUE_PROFILING_ENABLE;
 		note->in_order = !(properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
 	}
@@ -23,7 +27,7 @@ static void queue_finish(struct pl_serve *serve, uint64_t id, cl_command_queue q
 	queue = pl_cl_made(queue, &status);
 	if (queue) {
 		pl_cl.clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof(properties), &properties, NULL);
-		note = note_new(properties);
+		note = note_new(queue, properties);
 		status = note ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 		if (!note)
 			pl_cl.clReleaseCommandQueue(queue);

@@ -34,6 +34,14 @@ int32_t pl_cl_invalid(enum pl_cl_object_kind kind)
 	return CL_INVALID_VALUE;
 }
 
+static void tail_drop(struct pl_cl_queue_note *note)
+{
+	if (!note || !note->tail)
+		return;
+	pl_cl.clReleaseEvent(note->tail);
+	note->tail = NULL;
+}
+
 /* ---- ids to handles ---- */
 
 bool pl_cl_take_note(struct pl_serve *serve, uint64_t id, enum pl_cl_object_kind kind, void **object_out,
@@ -53,8 +61,10 @@ bool pl_cl_take_note(struct pl_serve *serve, uint64_t id, enum pl_cl_object_kind
 		*status_out = handle.failed;
 		return false;
 	}
-	if (kind == PL_CL_KIND_queue)
+	if (kind == PL_CL_KIND_queue) {
 		pl_cl_session_of(serve)->turn_queue = id;
+		tail_drop(handle.extra); /* the call may add a command */
+	}
 	*object_out = handle.object;
 	*note_out = handle.extra;
 	return true;
@@ -311,6 +321,30 @@ void pl_cl_late_put(struct pl_cl_session *session, uint64_t queue_id, int32_t st
 	pthread_mutex_unlock(&queues_lock);
 }
 
+cl_event pl_cl_tail_take(struct pl_serve *serve, uint64_t queue_id)
+{
+	struct pl_handle handle;
+	struct pl_cl_queue_note *note;
+	cl_event tail;
+
+	if (!pl_handles_get(&serve->session->handles, queue_id, PL_CL_KIND_queue, &handle) || !handle.extra)
+		return NULL;
+	note = handle.extra;
+	tail = note->tail;
+	note->tail = NULL;
+	return tail;
+}
+
+void pl_cl_tail_put(struct pl_cl_queue_note *note, cl_event *event, bool shared)
+{
+	tail_drop(note);
+	note->tail = *event;
+	if (shared)
+		pl_cl.clRetainEvent(*event);
+	else
+		*event = NULL;
+}
+
 struct pl_cl_queue_note pl_cl_queue_note(struct pl_cl_session *session, uint64_t queue_id)
 {
 	struct pl_handle handle;
@@ -322,6 +356,7 @@ struct pl_cl_queue_note pl_cl_queue_note(struct pl_cl_session *session, uint64_t
 
 void pl_cl_queue_note_free(struct pl_cl_queue_note *note)
 {
+	tail_drop(note);
 	pthread_mutex_lock(&queues_lock);
 	free(note);
 	pthread_mutex_unlock(&queues_lock);

@@ -59,6 +59,17 @@ void pl_cl_driver_release(enum pl_cl_object_kind kind, void *object);
 void pl_cl_event_note_free(struct pl_cl_event_note *note);
 void pl_cl_queue_note_free(struct pl_cl_queue_note *note);
 
+/* The queue's last command, where that is known: its reference is the caller's then.  NULL = not known. */
+cl_event pl_cl_tail_take(struct pl_serve *serve, uint64_t queue_id);
+/* Whether a command should tell: its event is asked for then. */
+static inline bool pl_cl_tail_wanted(const struct pl_cl_queue_note *note)
+{
+	return note && note->answers && note->in_order;
+}
+/* *event is the last command now.  shared: the event is used for something else too, which gets its own reference;
+ * else it is NULL afterwards. */
+void pl_cl_tail_put(struct pl_cl_queue_note *note, cl_event *event, bool shared);
+
 /* Takes the queue's late error (0 = none). */
 int32_t pl_cl_late_take(struct pl_cl_session *session, uint64_t queue_id);
 /* Keeps a late error of the queue.  Any time. */

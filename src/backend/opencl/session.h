@@ -75,6 +75,8 @@ struct pl_cl_session {
 	struct pl_cl_print print;
 	struct pl_cl_reads reads;
 	struct pl_cl_svm svm;
+	/* Commands may fail, or bring along what must be sent ahead of an answer: no answers from callbacks. */
+	_Atomic bool answers_not;
 };
 
 static inline struct pl_cl_session *pl_cl_session_of(const struct pl_serve *serve)
@@ -101,6 +103,8 @@ struct pl_cl_context_note {
 struct pl_cl_queue_note {
 	int32_t late; /* first error of a posted command that nobody has heard of; under queues_lock */
 	bool profiling, in_order;
+	bool answers;  /* its device does: later.h */
+	cl_event tail; /* under the turn: its last command, retained; NULL = not known.  Only where it answers */
 };
 
 struct pl_cl_event_note {

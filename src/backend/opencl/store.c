@@ -103,7 +103,7 @@ static bool device_direct(cl_device_id device)
 }
 
 /* A sub-device uses memory as its root does, and may be gone when its handle is used again. */
-static cl_device_id root_of(cl_device_id device)
+cl_device_id pl_cl_device_root(cl_device_id device)
 {
 	cl_device_id parent = NULL;
 
@@ -118,7 +118,7 @@ bool pl_cl_store_direct(const cl_device_id *devices, uint32_t count)
 
 	pthread_mutex_lock(&tried_lock);
 	for (uint32_t i = 0; i < count && direct; i++)
-		direct = device_direct(root_of(devices[i]));
+		direct = device_direct(pl_cl_device_root(devices[i]));
 	pthread_mutex_unlock(&tried_lock);
 	return direct;
 }

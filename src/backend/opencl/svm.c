@@ -176,7 +176,7 @@ struct pl_cl_svm_freeing {
 	struct pl_cl_svm_freeing *next; /* svm.freed */
 	struct pl_cl_session *session;
 	_Atomic uint32_t refs; /* the job and the list */
-	uint64_t token;	       /* the client frees; 0 = we do */
+	uint64_t token;        /* the client frees; 0 = we do */
 	uint32_t count;
 	struct pl_cl_svm_block *blocks[]; /* list references where we free, else none */
 };
@@ -288,9 +288,9 @@ static int32_t free_enqueue(struct pl_serve *serve, const struct pl_cl_clEnqueue
 	/* Before the command can run. */
 	if (count && !freeing_take(freeing, args->addresses))
 		pl_log_info("clEnqueueSVMFree of memory that is not there");
+	atomic_store_explicit(&session->answers_not, true, memory_order_relaxed);
 	status = pl_cl.clEnqueueSVMFree(queue, (cl_uint)args->addresses.count, args->has_pointers ? pointers : NULL,
-					freeing_reached, freeing, waits->count, waits->at,
-					args->event ? event : NULL);
+					freeing_reached, freeing, waits->count, waits->at, args->event ? event : NULL);
 	if (!status)
 		return CL_SUCCESS;
 	for (uint32_t i = 0; i < freeing->count; i++)

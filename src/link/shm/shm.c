@@ -12,40 +12,42 @@
 #include "base/err.h"
 #include "wire/codec.h"
 
-#define RING     PL_SHM_RING_BYTES
-#define HEAD_PAGE 4096u
-#define MEMORY_BYTES (HEAD_PAGE + 2u * RING)
+#define RING          PL_SHM_RING_BYTES
+#define HEAD_PAGE     4096u
+#define MEMORY_BYTES  (HEAD_PAGE + 2u * RING)
 #define PUBLISH_BYTES (RING / 8) /* the reader tells how far it is at the latest after so many bytes */
 
 static_assert((RING & (RING - 1)) == 0 && RING >= 2 * PL_WIRE_RECORD_MAX, "ring size");
 
 /* One direction's indices: bytes since the start, modulo 2^32.  A cache line a writer. */
 struct ring_shared {
-	_Alignas(64) _Atomic uint32_t written;  /* by the sender */
-	_Atomic uint32_t room_sleeper;          /* the sender sleeps until there is room */
-	_Alignas(64) _Atomic uint32_t taken;    /* by the receiver */
-	_Atomic uint32_t data_sleeper;          /* the receiver sleeps until there is data */
+	_Alignas(64) _Atomic uint32_t written; /* by the sender */
+	_Atomic uint32_t room_sleeper;         /* the sender sleeps until there is room */
+	_Atomic uint32_t slow;                 /* by the sender: what the receiver waits for takes its time */
+	_Alignas(64) _Atomic uint32_t taken;   /* by the receiver */
+	_Atomic uint32_t data_sleeper;         /* the receiver sleeps until there is data */
+	_Atomic uint32_t core;                 /* where the receiver began to wait */
 };
 static_assert(sizeof(struct ring_shared) == 128, "shared layout");
 static_assert(offsetof(struct ring_shared, taken) == 64, "shared layout");
 
 struct ring {
 	struct ring_shared *shared;
-	uint8_t *bytes;         /* mapped twice in a row */
-	uint32_t mine;          /* this side's index: all that is believed */
-	uint32_t published;     /* receiver: what `taken` says */
-	uint32_t room;          /* sender: bytes that were seen to be free and are not used yet */
+	uint8_t *bytes;     /* mapped twice in a row */
+	uint32_t mine;      /* this side's index: all that is believed */
+	uint32_t published; /* receiver: what `taken` says */
+	uint32_t room;      /* sender: bytes that were seen to be free and are not used yet */
 	struct pl_wait wait;
 };
 
 struct shm_lane {
 	struct pl_lane base;
 	_Atomic bool broken;
-	void *memory;           /* the page of indices */
+	void *memory; /* the page of indices */
 	struct ring out, in;
 	uint64_t out_bulk_left, in_bulk_left; /* payload of the last record that was not sent, taken */
-	uint32_t out_pad, in_pad; /* after that payload, so that the next record is aligned */
-	uint8_t *record;        /* the record at hand, private */
+	uint32_t out_pad, in_pad;             /* after that payload, so that the next record is aligned */
+	uint8_t *record;                      /* the record at hand, private */
 };
 
 struct ring_wait {
@@ -112,8 +114,7 @@ static int wait_room(struct shm_lane *lane, uint32_t need_bytes)
 		struct ring_wait arg = { lane, ring, need_bytes > RING / 2 ? need_bytes : RING / 2 };
 		uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
 
-		pl_wait_until(&ring->wait, &ring->shared->room_sleeper, room_ready, &arg,
-			      UINT64_MAX);
+		pl_wait_until(&ring->wait, &ring->shared->room_sleeper, room_ready, &arg, UINT64_MAX);
 		count_waits(lane, ring, spins, sleeps);
 		room = ring_room(ring);
 	}
@@ -239,8 +240,9 @@ static int wait_data(struct shm_lane *lane, uint32_t need_bytes, uint64_t timeou
 		bool ready;
 
 		publish_taken(lane);
-		ready = timeout_ns && pl_wait_until(&ring->wait, &ring->shared->data_sleeper,
-						    data_ready, &arg, timeout_ns);
+		atomic_store_explicit(&ring->shared->core, pl_wait_core(), memory_order_relaxed);
+		ready = timeout_ns &&
+			pl_wait_until(&ring->wait, &ring->shared->data_sleeper, data_ready, &arg, timeout_ns);
 		count_waits(lane, ring, spins, sleeps);
 		if (!ready && !is_broken(lane))
 			return PL_LANE_E_TIMEOUT;
@@ -406,6 +408,9 @@ static int lane_create(int fd, int memory_fd, bool server, struct pl_lane **lane
 	to_client = server ? &lane->out : &lane->in;
 	to_server->shared = &shared[0];
 	to_client->shared = &shared[1];
+	lane->in.wait.core = &lane->out.shared->core;
+	lane->in.wait.slow = &lane->in.shared->slow;
+	lane->base.slow = &lane->out.shared->slow;
 	to_server->bytes = map_twice(memory_fd, HEAD_PAGE);
 	to_client->bytes = to_server->bytes ? map_twice(memory_fd, HEAD_PAGE + RING) : NULL;
 	if (!to_client->bytes)
