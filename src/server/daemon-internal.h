@@ -136,6 +136,7 @@ struct pl_daemon {
 	struct pl_conns conns;
 	struct pl_pool pool;
 	struct pl_folder folder;           /* of the workers */
+	struct pl_confine confine;         /* of the workers */
 	struct pl_secrets *secrets;
 	size_t secrets_bytes;
 	uint64_t refused;                  /* greetings */

@@ -254,6 +254,7 @@ static void daemon_fini(struct pl_daemon *daemon)
 		close(daemon->spare_fd);
 	pl_pool_fini(daemon);
 	pl_folder_fini(&daemon->folder);
+	pl_confine_fini(&daemon->confine);
 	free(daemon);
 }
 
@@ -274,8 +275,10 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 	daemon->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (daemon->ready_fd > STDERR_FILENO)
 		fcntl(daemon->ready_fd, F_SETFD, FD_CLOEXEC);
-	pl_folder_init(&daemon->folder);
+	pl_folder_init(&daemon->folder, options->confine.uids_count);
 	r = pl_loop_init(&daemon->loop);
+	if (!r)
+		r = pl_confine_prepare(&daemon->confine, &options->confine, options->library);
 	if (!r)
 		r = pl_pool_init(daemon);
 	if (!r)

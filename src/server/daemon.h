@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "link/link.h"
+#include "server/confine.h"
 #include "server/serve.h"
 
 #define PL_DAEMON_LISTENERS_MAX   16          /* limit: addresses of one daemon */
@@ -41,6 +42,7 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	uint64_t arena_bytes;       /* shared memory of one session; address space only until used */
 	int ready_fd;               /* -1 = none; each bound address, then closed.  Closed empty if no worker starts */
 	enum pl_log_level log_level;
+	struct pl_confine_options confine;
 };
 
 /* Defaults that fit this machine.  backend and version stay NULL. */

@@ -74,7 +74,7 @@ static void stale_remove(const char *tmp)
 		closedir(dir);
 }
 
-void pl_folder_init(struct pl_folder *folder)
+void pl_folder_init(struct pl_folder *folder, bool users)
 {
 	const char *tmp = tmp_path();
 
@@ -83,8 +83,8 @@ void pl_folder_init(struct pl_folder *folder)
 	snprintf(folder->path, sizeof(folder->path), "%s/%sXXXXXX", tmp, NAME);
 	if (mkdtemp(folder->path))
 		folder->lock_fd = folder_lock(folder->path);
-	if (folder->lock_fd >= 0) /* else another server that starts just now took it for a stale one */
-		return;
+	if (folder->lock_fd >= 0 && (!users || !fchmod(folder->lock_fd, 0711)))
+		return; /* no lock: another server that starts just now took it for a stale one */
 	pl_log_warn("no folder in %s: temporary files of workers that are killed stay there", tmp);
 	folder->path[0] = '\0';
 }
@@ -103,13 +103,11 @@ static int worker_path(char *out, const char *path, pid_t worker)
 	return path[0] ? snprintf(out, PL_FOLDER_PATH_MAX, "%s/%d", path, (int)worker) : -1;
 }
 
-void pl_folder_enter(const char *path)
+bool pl_folder_enter(const char *path, char own_out[PL_FOLDER_PATH_MAX])
 {
-	char own[PL_FOLDER_PATH_MAX];
-	int length = worker_path(own, path, getpid());
+	int length = worker_path(own_out, path, getpid());
 
-	if (length > 0 && length < PL_FOLDER_PATH_MAX && !mkdir(own, 0700))
-		setenv("TMPDIR", own, 1);
+	return length > 0 && length < PL_FOLDER_PATH_MAX && !mkdir(own_out, 0700) && !setenv("TMPDIR", own_out, 1);
 }
 
 void pl_folder_remove(const struct pl_folder *folder, pid_t worker)

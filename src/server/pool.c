@@ -164,9 +164,9 @@ static struct pl_worker_shared *shared_make(void)
 	return shared == MAP_FAILED ? NULL : shared;
 }
 
-/* What the child needs; on its stack, so that nothing of the daemon's heap is. */
+/* What the child needs; on its stack, and no more of the daemon's heap than who may do what. */
 __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daemon, int control,
-						    struct pl_worker_shared *shared, pid_t parent)
+						    const struct pl_pool_worker *worker, pid_t parent)
 {
 	const struct pl_daemon_options *options = daemon->options;
 	struct pl_worker_config config = {
@@ -177,10 +177,12 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 		.log_level = options->log_level,
 		.folder = daemon->folder.path,
 		.parent = parent,
+		.confine = &daemon->confine,
+		.slot = worker->slot,
 	};
 
 	memcpy(config.quota, options->quota, sizeof(config.quota));
-	pl_worker_main(&config, control, shared);
+	pl_worker_main(&config, control, worker->shared);
 }
 
 static void worker_free(struct pl_source *source)
@@ -228,7 +230,7 @@ static int worker_fork(struct pl_daemon *daemon, struct pl_pool_worker *worker, 
 	*why_out = "no process for a worker: see ulimit -u and the cgroup's limits";
 	worker->pid = fork();
 	if (!worker->pid)
-		worker_become(daemon, ends[1], worker->shared, parent);
+		worker_become(daemon, ends[1], worker, parent);
 	close(ends[1]);
 	if (worker->pid < 0)
 		return pl_err(-errno);

@@ -71,6 +71,21 @@ static void environment_clean(void)
 	setenv("PLENUM", "", 1);
 }
 
+/* /proc/self/environ shows where the environment was when the process began: a source can include that file. */
+static void environment_hide(void)
+{
+	extern char **environ;
+
+	for (char **entry = environ; *entry; entry++) {
+		char *copy = strdup(*entry);
+
+		if (!copy)
+			return;
+		explicit_bzero(*entry, strlen(*entry));
+		*entry = copy;
+	}
+}
+
 /* Return: the control socket's number from now on. */
 static int files_close(int control)
 {
@@ -100,13 +115,29 @@ static void signals_reset(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void parent_follow(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0); /* the daemon died before we could be told */
+}
+
+/* Before the driver is loaded: its threads are to be confined as well.  Return: 0 or fatal. */
+static int worker_confine(const struct pl_worker_config *config)
+{
+	char own[PL_FOLDER_PATH_MAX];
+	const char *folder = config->folder && pl_folder_enter(config->folder, own) ? own : NULL;
+	int r = pl_confine_user(config->confine, config->slot, folder);
+
+	parent_follow(config->parent); /* another user id forgets it */
+	return r ? pl_trace(r) : pl_trace(pl_confine_enter(config->confine, folder));
+}
+
 static int process_become(const struct pl_worker_config *config, int control)
 {
 	static char name[32];
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != config->parent)
-		_exit(0); /* the daemon died before we could be told */
+	parent_follow(config->parent);
 	signals_reset();
 	setsid();
 	prctl(PR_SET_NAME, "plenum-worker");
@@ -115,9 +146,8 @@ static int process_become(const struct pl_worker_config *config, int control)
 	control = files_close(control);
 	snprintf(name, sizeof(name), "plenum-worker %d", (int)getpid());
 	pl_log_init(name, config->log_level);
+	environment_hide();
 	environment_clean();
-	if (config->folder)
-		pl_folder_enter(config->folder);
 	return control;
 }
 
@@ -418,8 +448,16 @@ static int driver_load(struct worker *worker)
 {
 	const struct pl_worker_config *config = worker->config;
 	struct pl_hand hand = { .kind = PL_HAND_READY };
-	int r = config->backend->open(&worker->session.state, config->library);
+	int r = worker_confine(config);
 
+	if (r) {
+		hand.kind = PL_HAND_FAILED;
+		snprintf(hand.text, sizeof(hand.text), "a worker can not be confined: %s (plenum serve --confine=off)",
+			 strerror(-r));
+		pl_hand_send(worker->control, &hand, -1);
+		return pl_fold(r);
+	}
+	r = config->backend->open(&worker->session.state, config->library);
 	if (chdir("/")) /* only now: the driver may be named relative to where the server was started */
 		pl_log_warn("can not leave the current folder: %s", strerror(errno));
 	if (r) {

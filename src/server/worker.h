@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/log.h"
+#include "server/confine.h"
 #include "server/serve.h"
 
 /* A lane's thread runs the driver, whose compiler may run on the calling thread: it gets what a main thread would have.
@@ -24,6 +25,8 @@ struct pl_worker_config {
 	uint32_t lanes_max;
 	enum pl_log_level log_level;
 	const char *folder; /* of the server's workers (folder.h); "" = none */
+	const struct pl_confine *confine;
+	uint32_t slot;      /* no other worker that lives has it */
 	pid_t parent;
 };
 

@@ -25,6 +25,10 @@ enum {
 	KEY_LANES,
 	KEY_READY_FD,
 	KEY_FOREGROUND,
+	KEY_CONFINE,
+	KEY_WORKER_READ,
+	KEY_WORKER_WRITE,
+	KEY_WORKER_UIDS,
 };
 
 #define ARENA_STAGING_BYTES (256ull << 20) /* shared memory beyond --memory-limit: data on its way */
@@ -62,17 +66,24 @@ static const struct argp_option options[] = {
 	{"inflight-limit", KEY_INFLIGHT, "SIZE", 0, "transfers that have not ended (default: this machine's memory)",
 	 2},
 	{"lanes-limit", KEY_LANES, "N", 0, "threads inside calls (default: 1024)", 2},
-	{NULL, 0, NULL, 0, "The server:", 3},
-	{"sessions-limit", KEY_SESSIONS, "N", 0, "sessions at one time (default: 1024)", 3},
-	{"spare", KEY_SPARE, "N", 0, "workers kept ready for new sessions (default: 1)", 3},
-	{"driver", KEY_DRIVER, "LIBRARY", 0, "OpenCL library (default: libOpenCL.so.1)", 3},
+	{NULL, 0, NULL, 0, "What workers, which run the driver and clients' kernels, are kept from:", 3},
+	{"confine", KEY_CONFINE, "on|off", 0,
+	 "files, system calls, processes and capabilities that drivers do not need (default: on)", 3},
+	{"worker-read", KEY_WORKER_READ, "PATH", 0, "they may read there, and run programs; may be repeated", 3},
+	{"worker-write", KEY_WORKER_WRITE, "PATH", 0, "they may change what is there; may be repeated", 3},
+	{"worker-uids", KEY_WORKER_UIDS, "FIRST-LAST", 0,
+	 "each gets a user id of its own from this range, and no kernel cache that lasts (for root)", 3},
+	{NULL, 0, NULL, 0, "The server:", 4},
+	{"sessions-limit", KEY_SESSIONS, "N", 0, "sessions at one time (default: 1024)", 4},
+	{"spare", KEY_SPARE, "N", 0, "workers kept ready for new sessions (default: 1)", 4},
+	{"driver", KEY_DRIVER, "LIBRARY", 0, "OpenCL library (default: libOpenCL.so.1)", 4},
 	{"ready-fd", KEY_READY_FD, "FD", 0,
 	 "write each bound address as a line to FD when sessions are served without "
 	 "delay, then close it",
-	 3},
-	{"foreground", KEY_FOREGROUND, NULL, 0, "stay in the foreground (always)", 3},
-	{"quiet", 'q', NULL, 0, "log errors only", 3},
-	{"verbose", 'v', NULL, 0, "log sessions too; twice: everything", 3},
+	 4},
+	{"foreground", KEY_FOREGROUND, NULL, 0, "stay in the foreground (always)", 4},
+	{"quiet", 'q', NULL, 0, "log errors only", 4},
+	{"verbose", 'v', NULL, 0, "log sessions too; twice: everything", 4},
 	{0},
 };
 
@@ -112,6 +123,55 @@ static error_t limit_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
+}
+
+static const char *worker_path(struct argp_state *state, const char *option, const char *path, uint32_t count)
+{
+	if (path[0] != '/')
+		argp_error(state, "--%s: an absolute path, not `%s'", option, path);
+	if (count == PL_CONFINE_PATHS_MAX)
+		argp_error(state, "--%s: at most %d", option, PL_CONFINE_PATHS_MAX);
+	return path;
+}
+
+static void worker_uids(struct argp_state *state, const char *text, struct pl_confine_options *confine)
+{
+	char first[16], *dash = strchr(text, '-');
+	uint64_t last;
+
+	if (!dash || (size_t)(dash - text) >= sizeof(first))
+		argp_error(state, "--worker-uids: FIRST-LAST, for example 700000-701023, not `%s'", text);
+	snprintf(first, sizeof(first), "%.*s", (int)(dash - text), text);
+	confine->uid_first = (uid_t)pl_tool_number(state, "worker-uids", first, 1000, UINT32_MAX - 1);
+	last = pl_tool_number(state, "worker-uids", dash + 1, confine->uid_first, UINT32_MAX - 1);
+	confine->uids_count = (uint32_t)(last - confine->uid_first + 1);
+}
+
+static error_t confine_parse(int key, char *text, struct argp_state *state)
+{
+	struct pl_confine_options *confine = &((struct arguments *)state->input)->daemon.confine;
+
+	switch (key) {
+	case KEY_CONFINE:
+		confine->off = !strcmp(text, "off");
+		if (!confine->off && strcmp(text, "on"))
+			argp_error(state, "--confine: on or off, not `%s'", text);
+		return 0;
+	case KEY_WORKER_READ:
+		confine->read[confine->read_count] =
+			worker_path(state, "worker-read", text, confine->read_count);
+		confine->read_count++;
+		return 0;
+	case KEY_WORKER_WRITE:
+		confine->write[confine->write_count] =
+			worker_path(state, "worker-write", text, confine->write_count);
+		confine->write_count++;
+		return 0;
+	case KEY_WORKER_UIDS:
+		worker_uids(state, text, confine);
+		return 0;
+	}
+	return limit_parse(key, text, state);
 }
 
 static error_t option_parse(int key, char *text, struct argp_state *state)
@@ -164,7 +224,7 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 		argp_error(state, "`%s' is no option", text);
 		return 0;
 	}
-	return limit_parse(key, text, state);
+	return confine_parse(key, text, state);
 }
 
 static int token_print(void)

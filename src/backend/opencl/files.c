@@ -327,7 +327,7 @@ int pl_cl_files_enter(struct pl_cl_files *files, const void *blob, uint64_t byte
 		return pl_err(r);
 	}
 	files->entered = true;
-	files->back_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	files->back_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC); /* it need not be readable */
 	root_fd = open(files->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (files->back_fd < 0 || root_fd < 0)
 		r = -errno;
