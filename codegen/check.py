@@ -6,6 +6,7 @@ from fault import SpecFault
 from model import C_WORDS, Field
 
 ARRAYS = ("ids", "u64s", "u32s", "bytes", "string", "bulk", "records")
+FAULTS = ("refused", "memory", "quota", "too_large")  # what generated code answers with
 ICD = "opencl"  # its functions that are generated send to the server of their first handle, and mint events only
 
 
@@ -41,6 +42,7 @@ class Checker:
             if not function.is_absent and not function.replays:
                 function.replays = self.replay_class(function)
         self.infos()
+        self.faults()
         return self.spec
 
     def kind(self, kind, line):
@@ -239,6 +241,11 @@ class Checker:
         if back and function.call_class != "ask":
             self.fail(function.line, f"{function.name} is {function.call_class}, so nobody waits for {back[0].name}: "
                                      "make it ask, or local and manual client")
+
+    def faults(self):
+        missing = [name for name in FAULTS if name not in self.spec.faults]
+        if self.spec.api != ICD and missing:
+            self.fail(self.spec.line, f"fault {missing[0]} is missing: declare it with: fault {missing[0]} CODE;")
 
     def records(self):
         for record in self.spec.records.values():

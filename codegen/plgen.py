@@ -11,6 +11,7 @@ import os
 import sys
 
 import check
+import emit_backend
 import emit_client
 import emit_docs
 import emit_fuzz
@@ -43,6 +44,8 @@ OUTPUTS = {
         "cuda-wire.h": emit_wire.header,
         "cuda-wire.c": emit_wire.source,
         "cuda-records.h": emit_records.header,
+        "cuda-serve.h": emit_backend.header,
+        "cuda-serve.c": emit_backend.source,
         "cuda-functions.md": emit_docs.table,
         "fuzz-cuda-decode.c": emit_fuzz.harness,
     },
