@@ -2,12 +2,13 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define ROUNDS 20000
 
-struct channel {                 /* one way; the two threads answer each other */
+struct channel { /* one way; the two threads answer each other */
 	_Atomic uint32_t word, sleeper;
 };
 
@@ -86,10 +87,63 @@ static void test_time_limit_ends_the_wait_and_shrinks_the_spin(void)
 	assert(wait.sleeps == 2 && wait.spins == 0);
 }
 
+struct late {
+	_Atomic uint32_t sleeper;
+	int looks; /* with the flag up */
+};
+
+/* The waker that made an earlier wait ready was held up before it took the flag down: it goes on after this waiter's
+ * last look, ahead of its sleep. */
+static bool late_waker_comes(void *arg)
+{
+	struct late *late = arg;
+
+	if (!atomic_load(&late->sleeper))
+		return false;
+	if (late->looks++)
+		return true;
+	pl_wake(&late->sleeper);
+	return false;
+}
+
+static void test_waker_of_an_earlier_wait_does_not_put_this_one_to_sleep_for_good(void)
+{
+	struct pl_wait wait = { 0 };
+	struct late late = { 0 };
+
+	alarm(20); /* else it hangs for good */
+	assert(pl_wait_until(&wait, &late.sleeper, late_waker_comes, &late, UINT64_MAX));
+	alarm(0);
+	assert(late.looks == 2 && wait.sleeps == 1);
+}
+
+static void test_nobody_spins_for_a_side_that_waits_itself_or_for_the_same_core(void)
+{
+	_Atomic uint32_t sleeper = 0, core = 0, slow = 1;
+	struct pl_wait wait = { .core = &core, .slow = &slow };
+	cpu_set_t own;
+
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000));
+	assert(wait.sleeps == 1 && wait.spin_ns == PL_SPIN_NS_MAX); /* nothing was learnt about spinning */
+	slow = 0;
+	CPU_ZERO(&own);
+	CPU_SET((size_t)sched_getcpu(), &own);
+	assert(sched_setaffinity(0, sizeof(own), &own) == 0);
+	core = pl_wait_core();
+	assert(core != 0);
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000));
+	assert(wait.sleeps == 2 && wait.spin_ns == PL_SPIN_NS_MAX);
+	core++;
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000));
+	assert(wait.sleeps == 3 && wait.spin_ns == PL_SPIN_NS_MAX / 2);
+}
+
 int main(void)
 {
 	test_no_wake_up_is_lost();
 	test_time_limit_ends_the_wait_and_shrinks_the_spin();
-	puts("wait: 2 ok");
+	test_waker_of_an_earlier_wait_does_not_put_this_one_to_sleep_for_good();
+	test_nobody_spins_for_a_side_that_waits_itself_or_for_the_same_core();
+	puts("wait: 4 ok");
 	return 0;
 }
