@@ -67,13 +67,20 @@ struct pl_lane_ops {
 
 struct pl_lane { /* base of every lane; the link's own state lies behind it */
 	const struct pl_lane_ops *ops;
-	int fd;                 /* socket that the lane was opened over: HUP = peer gone; borrowed, for poll() */
+	int fd; /* socket that the lane was opened over: HUP = peer gone; borrowed, for poll() */
+	/* Of the sender: room that reserve() would give without a wait, so that it need not be called; 0 = call it. */
+	uint32_t room_bytes;
+	uint8_t *room;
 	_Atomic uint32_t *slow; /* for pl_lane_answer_slow(); NULL where the link has no such word */
 	struct pl_lane_stats stats;
 };
 
 static inline int pl_lane_reserve(struct pl_lane *lane, uint32_t len_bytes, void **room_out)
 {
+	if (len_bytes <= lane->room_bytes && len_bytes <= PL_WIRE_RECORD_MAX && !(len_bytes % PL_WIRE_ALIGN)) {
+		*room_out = lane->room;
+		return 0;
+	}
 	return lane->ops->reserve(lane, len_bytes, room_out);
 }
 

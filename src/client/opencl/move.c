@@ -208,26 +208,6 @@ void pl_cl_load_end(struct pl_cl_load *load, struct pl_session *session)
 
 /* ---- the frame ---- */
 
-cl_int pl_cl_command_init(struct pl_cl_command *command, uint16_t op, cl_command_queue handle, bool blocking,
-			  cl_uint waits_count, const cl_event *waits, cl_event *event_out)
-{
-	struct pl_cl_queue *queue = pl_cl_get(handle, PL_CL_KIND_queue);
-
-	if (!queue)
-		return CL_INVALID_COMMAND_QUEUE;
-	command->queue = queue;
-	command->server = queue->object.server;
-	command->session = queue->object.session;
-	command->op = op;
-	command->blocking = blocking;
-	command->event_out = event_out;
-	command->waits_count = waits_count;
-	command->waits = waits;
-	command->minted = NULL;
-	command->event_id = 0;
-	return command->session->dead ? pl_cl_lost() : CL_SUCCESS;
-}
-
 bool pl_cl_command_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem)
 {
 	uint64_t alloc_bytes_max, base_align_bytes = 1;

@@ -66,8 +66,25 @@ struct pl_cl_command {
 };
 
 /* Sets the fields from the arguments that all commands have.  Return: 0, or the code (queue not valid). */
-cl_int pl_cl_command_init(struct pl_cl_command *command, uint16_t op, cl_command_queue queue, bool blocking,
-			  cl_uint waits_count, const cl_event *waits, cl_event *event_out);
+static inline cl_int pl_cl_command_init(struct pl_cl_command *command, uint16_t op, cl_command_queue handle,
+					bool blocking, cl_uint waits_count, const cl_event *waits, cl_event *event_out)
+{
+	struct pl_cl_queue *queue = pl_cl_get(handle, PL_CL_KIND_queue);
+
+	if (!queue)
+		return CL_INVALID_COMMAND_QUEUE;
+	command->queue = queue;
+	command->server = queue->object.server;
+	command->session = queue->object.session;
+	command->op = op;
+	command->blocking = blocking;
+	command->event_out = event_out;
+	command->waits_count = waits_count;
+	command->waits = waits;
+	command->minted = NULL;
+	command->event_id = 0;
+	return command->session->dead ? pl_cl_lost() : CL_SUCCESS;
+}
 /* Queue, object and waits go together. */
 bool pl_cl_command_plain(const struct pl_cl_command *command, struct pl_cl_mem *mem);
 /* Ids of the waits, and the event if one is wanted.  Return: 0 or a code; each success needs _end. */

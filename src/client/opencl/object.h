@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "opencl-client.h"
 
@@ -58,7 +59,8 @@ static inline void *pl_cl_get(const void *handle, enum pl_cl_object_kind kind)
 {
 	struct pl_cl_object *object = (struct pl_cl_object *)handle;
 
-	if (!object || object->magic != PL_CL_MAGIC || object->kind != (uint32_t)kind)
+	/* both words in one look */
+	if (!object || memcmp(&object->magic, (const uint32_t[2]){PL_CL_MAGIC, (uint32_t)kind}, 8))
 		return NULL;
 	if (object->epoch != atomic_load_explicit(&object->session->epoch, memory_order_relaxed) &&
 	    !(object->id & PL_CL_ID_LASTING))

@@ -36,7 +36,6 @@ struct ring {
 	uint8_t *bytes;     /* mapped twice in a row */
 	uint32_t mine;      /* this side's index: all that is believed */
 	uint32_t published; /* receiver: what `taken` says */
-	uint32_t room;      /* sender: bytes that were seen to be free and are not used yet */
 	struct pl_wait wait;
 };
 
@@ -142,15 +141,18 @@ static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_ou
 		return pl_err(-EMSGSIZE);
 	if (is_broken(lane))
 		return -EPIPE;
-	if (ring->room < len_bytes) {
+	if (base->room_bytes < len_bytes) {
+		uint32_t room;
 		int r = wait_room(lane, len_bytes);
 		if (r)
 			return pl_trace(r);
-		ring->room = ring_room(ring);
-		if (ring->room == UINT32_MAX || ring->room < len_bytes)
+		room = ring_room(ring);
+		if (room == UINT32_MAX || room < len_bytes)
 			return break_lane(lane, -EPROTO); /* the peer took its index back */
+		base->room_bytes = room;
+		base->room = ring->bytes + (ring->mine & (RING - 1));
 	}
-	*room_out = ring->bytes + (ring->mine & (RING - 1));
+	*room_out = base->room;
 	return 0;
 }
 
@@ -163,12 +165,13 @@ static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_ho
 	(void)how; /* publishing is one store: holding it back would gain nothing */
 	if (is_broken(lane))
 		return -EPIPE;
-	head = (const struct pl_wire_head *)(lane->out.bytes + (lane->out.mine & (RING - 1)));
+	head = (const struct pl_wire_head *)base->room;
 	bulk_bytes = *(const volatile uint64_t *)&head->bulk_bytes; /* the peer may change it: loaded once */
 	lane->out_bulk_left = bulk_bytes;
 	lane->out_pad = (uint32_t)(PL_WIRE_PAD(bulk_bytes) - bulk_bytes);
 	lane->out.mine += len_bytes;
-	lane->out.room -= len_bytes;
+	base->room_bytes -= len_bytes;
+	base->room = lane->out.bytes + (lane->out.mine & (RING - 1));
 	publish_written(lane);
 	pl_count(&base->stats.records_out, 1);
 	pl_count(&base->stats.bytes_out, len_bytes);
@@ -183,7 +186,7 @@ static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes
 
 	if (bytes > lane->out_bulk_left)
 		return pl_err(-EINVAL);
-	lane->out.room = 0;
+	base->room_bytes = 0;
 	while (left) {
 		uint32_t part = left < RING / 4 ? (uint32_t)left : RING / 4;
 		uint32_t pad = part == lane->out_bulk_left ? lane->out_pad : 0;
