@@ -1,0 +1,369 @@
+#include <stdbool.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include <lz4.h>
+#include <zstd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "fatbin.h"
+
+#define WRAPPER_MAGIC   0x466243b1u
+#define CONTAINER_MAGIC 0xba55ed50u
+#define ELF_MAGIC       0x464c457fu
+#define KIND_PTX        1
+#define PACK_MAGIC      0x31504c50u /* our own: several texts, each behind its length */
+#define FLAG_LZ4        0x2000u
+#define FLAG_ZSTD       0x8000u
+#define READ_BYTES_MAX  (64u << 20) /* of one process_vm_readv() */
+#define PAGE_BYTES      4096u
+
+struct wrapper {
+	uint32_t magic, version;
+	uint64_t data, parts; /* version 2: parts = containers to link, the last is NULL */
+};
+
+struct container {
+	uint32_t magic;
+	uint16_t version, header_bytes;
+	uint64_t size_bytes;
+};
+
+struct pack {
+	uint32_t magic, texts;
+	uint64_t size_bytes;
+};
+
+struct entry {
+	uint16_t kind, version;
+	uint32_t header_bytes;
+	uint64_t payload_bytes; /* with padding */
+	uint32_t packed_bytes, options_offset;
+	uint16_t minor, major;
+	uint32_t sm, name_offset, name_bytes;
+	uint64_t flags, reserved, unpacked_bytes;
+};
+
+struct choice {
+	struct entry entry;
+	const uint8_t *payload;
+	bool found, seen_ptx, seen_entry;
+};
+
+/* Reads where perhaps nothing is mapped. */
+static bool peek(void *to, const void *from, size_t size_bytes)
+{
+	for (size_t done = 0; done < size_bytes;) {
+		size_t part = size_bytes - done < READ_BYTES_MAX ? size_bytes - done : READ_BYTES_MAX;
+		struct iovec local = { (char *)to + done, part };
+		struct iovec remote = { (char *)(uintptr_t)from + done, part };
+		ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+		if (got < 0 && (errno == EPERM || errno == ENOSYS)) { /* a sandbox forbids it */
+			memcpy((char *)to + done, (const char *)from + done, part);
+			got = (ssize_t)part;
+		}
+		if (got <= 0)
+			return false;
+		done += (size_t)got;
+	}
+	return true;
+}
+
+static int refuse(const char **why_out, int result, const char *why)
+{
+	*why_out = why;
+	return result;
+}
+
+/* Newest first; of the same generation the later entry, as the runtime's own order is. */
+static void choice_offer(struct choice *choice, const struct entry *entry, const uint8_t *payload, unsigned int sm)
+{
+	choice->seen_entry = true;
+	if (entry->kind != KIND_PTX)
+		return;
+	choice->seen_ptx = true;
+	if (entry->sm > sm || (choice->found && entry->sm < choice->entry.sm))
+		return;
+	choice->entry = *entry;
+	choice->payload = payload;
+	choice->found = true;
+}
+
+static int container_walk(struct choice *choice, const uint8_t *image, size_t size_bytes, unsigned int sm,
+			  const char **why_out)
+{
+	struct container head;
+	uint64_t at, end;
+
+	if (size_bytes < sizeof(head) || !peek(&head, image, sizeof(head)))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image ends in its header");
+	if (head.magic != CONTAINER_MAGIC || head.version != 1 || head.header_bytes < sizeof(head))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image has no header that this driver knows");
+	if (head.size_bytes > PL_CU_FATBIN_BYTES_MAX ||
+	    (size_bytes != PL_CU_FATBIN_UNKNOWN && head.size_bytes + head.header_bytes > size_bytes))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image is shorter than its header says");
+	at = head.header_bytes;
+	end = at + head.size_bytes;
+	for (uint32_t n = 0; at < end; n++) {
+		struct entry entry;
+		if (n == PL_CU_FATBIN_ENTRIES_MAX)
+			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image has too many entries");
+		if (end - at < sizeof(entry) || !peek(&entry, image + at, sizeof(entry)))
+			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image ends in an entry's header");
+		if (entry.header_bytes < sizeof(entry) || entry.header_bytes > end - at ||
+		    entry.payload_bytes > end - at - entry.header_bytes)
+			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "an entry is longer than the image");
+		choice_offer(choice, &entry, image + at + entry.header_bytes, sm);
+		at += entry.header_bytes + entry.payload_bytes;
+	}
+	return PL_CU_FATBIN_OK;
+}
+
+static bool unpack_zstd(char *to, size_t to_bytes, const void *from, size_t from_bytes)
+{
+	size_t got = ZSTD_decompress(to, to_bytes, from, from_bytes);
+	return !ZSTD_isError(got) && got == to_bytes;
+}
+
+static bool unpack_lz4(char *to, size_t to_bytes, const void *from, size_t from_bytes)
+{
+	int got = LZ4_decompress_safe(from, to, (int)from_bytes, (int)to_bytes);
+	return got >= 0 && (size_t)got == to_bytes;
+}
+
+static int entry_unpack(struct pl_cu_text *text, const struct entry *entry, const uint8_t *payload,
+			const char **why_out)
+{
+	bool packed = entry->flags & (FLAG_LZ4 | FLAG_ZSTD);
+	uint64_t from_bytes = packed ? entry->packed_bytes : entry->payload_bytes;
+	uint64_t to_bytes = packed ? entry->unpacked_bytes : from_bytes;
+	pl_cleanup(pl_freep) char *to = NULL, *from = NULL;
+	bool good;
+
+	if (to_bytes > PL_CU_FATBIN_TEXT_MAX || from_bytes > entry->payload_bytes || !from_bytes)
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "an entry has a size that cannot be");
+	to = malloc(to_bytes + 1);
+	from = packed ? malloc(from_bytes) : NULL;
+	if (!to || (packed && !from))
+		return pl_err(-ENOMEM);
+	if (!peek(packed ? from : to, payload, from_bytes))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image ends in an entry");
+	good = !packed                    ? true
+	       : entry->flags & FLAG_ZSTD ? unpack_zstd(to, to_bytes, from, from_bytes)
+					  : unpack_lz4(to, to_bytes, from, from_bytes);
+	if (!good)
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a compressed entry does not unpack");
+	to[to_bytes] = 0;
+	text->len_bytes = strlen(to);
+	text->data = pl_steal(to);
+	return PL_CU_FATBIN_OK;
+}
+
+static int texts_grow(struct pl_cu_texts *texts)
+{
+	struct pl_cu_text *more = realloc(texts->text, (texts->n + 1) * sizeof(*more));
+	if (!more)
+		return pl_err(-ENOMEM);
+	more[texts->n] = (struct pl_cu_text){ 0 };
+	texts->text = more;
+	return 0;
+}
+
+/* Adds the container's best PTX to `texts`. */
+static int container_read(struct pl_cu_texts *texts, const void *image, size_t size_bytes, unsigned int sm,
+			  const char **why_out)
+{
+	struct choice choice = { 0 };
+	int r = container_walk(&choice, image, size_bytes, sm, why_out);
+	if (r)
+		return r;
+	if (!choice.found && choice.seen_ptx)
+		return refuse(why_out, PL_CU_FATBIN_E_TOO_NEW,
+			      "the image has PTX only for newer devices: build it "
+			      "for compute_90 or older");
+	if (!choice.found)
+		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, "the image has no PTX: build it with code=compute_XX");
+	r = texts_grow(texts);
+	if (!r)
+		r = entry_unpack(&texts->text[texts->n], &choice.entry, choice.payload, why_out);
+	if (!r)
+		texts->n++;
+	return r;
+}
+
+/* A program of several files that are linked on the device: code that was linked when it was built has no PTX, the
+ * parts have. */
+static int parts_read(struct pl_cu_texts *texts, uint64_t parts, unsigned int sm, const char **why_out)
+{
+	for (uint32_t n = 0; n < PL_CU_FATBIN_TEXTS_MAX; n++) {
+		const void *part;
+		int r;
+		if (!peek(&part, (const char *)(uintptr_t)parts + n * sizeof(part), sizeof(part)))
+			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the list of parts ends nowhere");
+		if (!part)
+			return PL_CU_FATBIN_OK;
+		r = container_read(texts, part, PL_CU_FATBIN_UNKNOWN, sm, why_out);
+		if (r)
+			return r;
+	}
+	return refuse(why_out, PL_CU_FATBIN_E_INVALID, "too many parts");
+}
+
+static int wrapper_read(struct pl_cu_texts *texts, const void *image, unsigned int sm, const char **why_out)
+{
+	struct wrapper wrapper;
+	int r;
+	if (!peek(&wrapper, image, sizeof(wrapper)))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the wrapper is cut");
+	if (wrapper.version != 1 && wrapper.version != 2)
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a wrapper of a version that this driver does not know");
+	r = container_read(texts, (const void *)(uintptr_t)wrapper.data, PL_CU_FATBIN_UNKNOWN, sm, why_out);
+	if (r > 0 && r != PL_CU_FATBIN_E_INVALID && wrapper.version == 2 && wrapper.parts)
+		r = parts_read(texts, wrapper.parts, sm, why_out);
+	return r;
+}
+
+/* The length of a text that ends in 0, looked for page by page. */
+static bool text_len(const char *text, size_t size_bytes, size_t *len_out)
+{
+	size_t at = 0;
+	while (at < size_bytes && at <= PL_CU_FATBIN_TEXT_MAX) {
+		char page[PAGE_BYTES];
+		size_t part = PAGE_BYTES - ((uintptr_t)(text + at) % PAGE_BYTES);
+		const char *end;
+		if (part > size_bytes - at)
+			part = size_bytes - at;
+		if (!peek(page, text + at, part))
+			return false;
+		end = memchr(page, 0, part);
+		if (end) {
+			*len_out = at + (size_t)(end - page);
+			return true;
+		}
+		at += part;
+	}
+	*len_out = at;
+	return at == size_bytes;
+}
+
+static bool text_plausible(const char *text, size_t len_bytes)
+{
+	for (size_t i = 0; i < len_bytes; i++)
+		if ((unsigned char)text[i] < ' ' && !strchr("\t\n\r\f\v", text[i]))
+			return false;
+	return len_bytes > 0;
+}
+
+static int text_read(struct pl_cu_texts *texts, const void *image, size_t size_bytes, const char **why_out)
+{
+	struct pl_cu_text *text;
+	size_t len;
+	int r;
+	if (!text_len(image, size_bytes, &len))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the text has no end");
+	r = texts_grow(texts);
+	if (r)
+		return r;
+	text = &texts->text[texts->n];
+	text->data = malloc(len + 1);
+	if (!text->data)
+		return pl_err(-ENOMEM);
+	texts->n++;
+	if (!peek(text->data, image, len))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the text has no end");
+	text->data[len] = 0;
+	text->len_bytes = strlen(text->data);
+	if (!text_plausible(text->data, text->len_bytes))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "neither an image nor PTX");
+	return PL_CU_FATBIN_OK;
+}
+
+void *pl_cu_texts_pack(const struct pl_cu_texts *texts, size_t *bytes_out)
+{
+	struct pack head = { .magic = PACK_MAGIC, .texts = texts->n, .size_bytes = sizeof(head) };
+	uint8_t *packed, *at;
+	for (uint32_t i = 0; i < texts->n; i++)
+		head.size_bytes += sizeof(uint64_t) + texts->text[i].len_bytes;
+	packed = malloc(head.size_bytes);
+	if (!packed)
+		return NULL;
+	memcpy(packed, &head, sizeof(head));
+	at = packed + sizeof(head);
+	for (uint32_t i = 0; i < texts->n; i++) {
+		uint64_t len = texts->text[i].len_bytes;
+		memcpy(at, &len, sizeof(len));
+		memcpy(at + sizeof(len), texts->text[i].data, len);
+		at += sizeof(len) + len;
+	}
+	*bytes_out = head.size_bytes;
+	return packed;
+}
+
+static int pack_read(struct pl_cu_texts *texts, const uint8_t *image, size_t size_bytes, const char **why_out)
+{
+	struct pack head;
+	uint64_t at = sizeof(head);
+	if (size_bytes < sizeof(head) || !peek(&head, image, sizeof(head)) ||
+	    head.size_bytes > PL_CU_FATBIN_BYTES_MAX || head.texts > PL_CU_FATBIN_TEXTS_MAX || !head.texts ||
+	    (size_bytes != PL_CU_FATBIN_UNKNOWN && head.size_bytes > size_bytes))
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a linked image with a header that cannot be");
+	for (uint32_t i = 0; i < head.texts; i++) {
+		struct pl_cu_text *text;
+		uint64_t len;
+		if (at > head.size_bytes || head.size_bytes - at < sizeof(len) ||
+		    !peek(&len, image + at, sizeof(len)) || len > PL_CU_FATBIN_TEXT_MAX ||
+		    len > head.size_bytes - at - sizeof(len))
+			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a linked image that ends too early");
+		if (texts_grow(texts))
+			return -ENOMEM;
+		text = &texts->text[texts->n];
+		text->data = malloc(len + 1);
+		if (!text->data)
+			return pl_err(-ENOMEM);
+		texts->n++;
+		if (!peek(text->data, image + at + sizeof(len), len))
+			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a linked image that ends too early");
+		text->data[len] = 0;
+		text->len_bytes = strlen(text->data);
+		at += sizeof(len) + len;
+	}
+	return PL_CU_FATBIN_OK;
+}
+
+static int image_read(struct pl_cu_texts *texts, const void *image, size_t size_bytes, unsigned int sm,
+		      const char **why_out)
+{
+	uint32_t magic = 0;
+	if (size_bytes >= sizeof(magic) && !peek(&magic, image, sizeof(magic)) && size_bytes != PL_CU_FATBIN_UNKNOWN)
+		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image is not readable");
+	if (magic == WRAPPER_MAGIC && size_bytes >= sizeof(struct wrapper))
+		return wrapper_read(texts, image, sm, why_out);
+	if (magic == CONTAINER_MAGIC)
+		return container_read(texts, image, size_bytes, sm, why_out);
+	if (magic == PACK_MAGIC)
+		return pack_read(texts, image, size_bytes, why_out);
+	if (magic == ELF_MAGIC)
+		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, "code for one generation of devices, without PTX");
+	return text_read(texts, image, size_bytes, why_out);
+}
+
+int pl_cu_fatbin_read(struct pl_cu_texts *texts_out, const void *image, size_t size_bytes, unsigned int sm,
+		      const char **why_out)
+{
+	struct pl_cu_texts texts = { 0 };
+	int r = image_read(&texts, image, size_bytes, sm, why_out);
+	if (r)
+		pl_cu_texts_fini(&texts);
+	else
+		*texts_out = texts;
+	return r;
+}
+
+void pl_cu_texts_fini(struct pl_cu_texts *texts)
+{
+	for (uint32_t i = 0; i < texts->n; i++)
+		free(texts->text[i].data);
+	free(texts->text);
+	*texts = (struct pl_cu_texts){ 0 };
+}
