@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "backend/opencl/event.h"
+#include "backend/opencl/pinned.h"
 #include "backend/opencl/program.h"
 #include "backend/opencl/push.h"
 #include "backend/opencl/resolve.h"
@@ -166,6 +167,8 @@ void pl_cl_serve_plRelease(struct pl_serve *serve, const struct pl_cl_plRelease_
 		if (handle.kind == PL_CL_KIND_context || handle.kind == PL_CL_KIND_program ||
 		    handle.kind == PL_CL_KIND_kernel)
 			pl_serve_give_turn(serve); /* may take a while */
+		if (handle.kind == PL_CL_KIND_context)
+			pl_cl_pinned_forget(handle.object);
 		pl_cl_driver_release(handle.kind, handle.object);
 	}
 	pl_serve_reply(serve, CL_SUCCESS);

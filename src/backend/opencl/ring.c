@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "backend/opencl/event.h"
+#include "backend/opencl/pinned.h"
 #include "backend/opencl/transfer.h"
 #include "base/err.h"
 
@@ -15,6 +16,7 @@
 struct ring {
 	struct pl_quota *quota;
 	uint8_t *memory;
+	struct pl_cl_pinned pinned;    /* where the memory is the driver's */
 	cl_event events[PL_CL_BLOCKS]; /* of the command that uses the block; NULL = free */
 	cl_event first, last;          /* of the whole transfer; retained */
 	uint64_t enqueued;             /* bytes */
@@ -24,11 +26,17 @@ struct ring {
 /* Fresh memory costs a fault a page, so one ring is kept for the next transfer. */
 static _Atomic(uint8_t *) ring_kept;
 
-static bool ring_init(struct ring *ring, struct pl_quota *quota)
+static bool ring_init(struct ring *ring, const struct pl_cl_order *order)
 {
+	struct pl_quota *quota = pl_cl_quota(order->session);
+
 	*ring = (struct ring){ .quota = quota };
 	if (!pl_quota_charge(quota, PL_QUOTA_HOST, RING_BYTES))
 		return false;
+	if (pl_cl_pinned_take(order->queue, &ring->pinned)) {
+		ring->memory = ring->pinned.at;
+		return true;
+	}
 	ring->memory = atomic_exchange(&ring_kept, NULL);
 	if (!ring->memory)
 		ring->memory = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -63,7 +71,9 @@ static void ring_fini(struct ring *ring)
 		pl_cl.clReleaseEvent(ring->first);
 	if (ring->last)
 		pl_cl.clReleaseEvent(ring->last);
-	if (!atomic_compare_exchange_strong(&ring_kept, &kept, ring->memory))
+	if (ring->pinned.at)
+		pl_cl_pinned_give(&ring->pinned);
+	else if (!atomic_compare_exchange_strong(&ring_kept, &kept, ring->memory))
 		munmap(ring->memory, RING_BYTES);
 	pl_quota_return(ring->quota, PL_QUOTA_HOST, RING_BYTES);
 }
@@ -140,7 +150,7 @@ void pl_cl_ring_read(struct pl_cl_order *order, const struct pl_cl_box *box)
 	struct pl_serve *serve = order->serve;
 	struct ring ring;
 
-	if (!ring_init(&ring, pl_cl_quota(order->session))) {
+	if (!ring_init(&ring, order)) {
 		pl_cl_order_fail(order, CL_OUT_OF_HOST_MEMORY);
 		return;
 	}
@@ -167,7 +177,7 @@ void pl_cl_ring_write(struct pl_cl_order *order, const struct pl_cl_box *box)
 	struct ring ring;
 	bool good = true;
 
-	if (!ring_init(&ring, pl_cl_quota(order->session))) {
+	if (!ring_init(&ring, order)) {
 		pl_cl_order_fail(order, CL_OUT_OF_HOST_MEMORY);
 		return;
 	}

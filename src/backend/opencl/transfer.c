@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/opencl/event.h"
+#include "backend/opencl/pinned.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -75,6 +76,7 @@ static void read_wait(struct pl_cl_order *order, cl_event event, const void *at,
 static void read_blocking(struct pl_cl_order *order, const struct pl_cl_box *box, uint8_t *stage)
 {
 	pl_cleanup(pl_freep) void *owned = NULL;
+	struct pl_cl_pinned pinned = { .at = NULL };
 	uint8_t small[PL_WIRE_INLINE_MAX];
 	cl_event event = NULL;
 	void *at = stage ? stage : small;
@@ -96,11 +98,15 @@ static void read_blocking(struct pl_cl_order *order, const struct pl_cl_box *box
 			return;
 		}
 	}
+	if (at == small && pl_cl_pinned_take(order->queue, &pinned))
+		at = pinned.at;
 	status = pl_cl_box_enqueue(order, box, 0, box->bytes, at, order->waits.count, order->waits.at, &event);
 	if (status)
 		pl_cl_order_fail(order, status);
 	else
 		read_wait(order, event, at, stage ? 0 : box->bytes);
+	if (pinned.at)
+		pl_cl_pinned_give(&pinned);
 }
 
 /* The data goes to the client when the command has ended. */

@@ -177,7 +177,8 @@ cl_int pl_cl_stub_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem ima
 	code = pl_cl_command_start(&command);
 	if (code)
 		return code;
-	r = pl_cl_load_start(&load, command.session, readable ? ptr : NULL, &box, asked);
+	r = pl_cl_load_start(&load, command.session, readable ? ptr : NULL, &box,
+			     asked ? PL_CL_LOAD_ASKED : PL_CL_LOAD_POSTED);
 	if (!r) {
 		args.queue = command.queue->object.id;
 		args.mem = pl_cl_id_at(command.session, mem, PL_CL_KIND_mem);

@@ -430,7 +430,7 @@ static cl_int copy_write(struct pl_cl_command *command, struct pl_cl_mem *mem, c
 
 	if (code)
 		return code;
-	r = pl_cl_load_start(&load, command->session, map->ptr, &map->box, false);
+	r = pl_cl_load_start(&load, command->session, map->ptr, &map->box, PL_CL_LOAD_POSTED);
 	if (!r) {
 		args = (struct pl_cl_clEnqueueWriteBuffer_args){
 			.queue = command->queue->object.id,
@@ -481,7 +481,7 @@ static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem,
 	if (code)
 		return code;
 	r = pl_cl_load_start(&load, command->session, writes ? map->ptr : NULL,
-			     map ? &map->box : &(struct pl_cl_box){0}, false);
+			     map ? &map->box : &(struct pl_cl_box){0}, PL_CL_LOAD_POSTED);
 	if (!r) {
 		args = (struct pl_cl_clEnqueueUnmapMemObject_args){
 			.queue = command->queue->object.id,

@@ -34,7 +34,8 @@ bool pl_cl_landing_start(struct pl_cl_landing *landing, struct pl_cl_server *ser
 		if (landing->stage != PL_ARENA_NONE && !landing->mapped)
 			return true;
 	}
-	if (plain && landing->stage == PL_ARENA_NONE && landing->bytes > PL_WIRE_INLINE_MAX) {
+	if (plain && landing->stage == PL_ARENA_NONE && landing->bytes > PL_WIRE_INLINE_MAX &&
+	    !(landing->streamed && blocking)) {
 		landing->stage = pl_cl_arena_alloc(server, landing->bytes);
 		landing->stage_owned = landing->stage != PL_ARENA_NONE;
 	}
@@ -159,11 +160,18 @@ void pl_cl_landing_fail(void *landing)
 
 /* ---- load ---- */
 
+bool pl_cl_streams(struct pl_cl_mem *mem)
+{
+	return mem && mem->type == CL_MEM_OBJECT_BUFFER && !pl_cl_mem_direct(mem) &&
+	       !pl_cl_context_direct(mem->context);
+}
+
 int pl_cl_load_start(struct pl_cl_load *load, struct pl_session *session, const void *from, const struct pl_cl_box *box,
-		     bool asked)
+		     enum pl_cl_load_how how)
 {
 	uint64_t bytes = pl_cl_box_bytes(box);
 	bool whole = pl_cl_box_whole(box);
+	bool after = how == PL_CL_LOAD_STREAMED || (how == PL_CL_LOAD_ASKED && !session->shares_memory);
 
 	*load = (struct pl_cl_load){.bulk = {.bytes = 0}};
 	if (!from || !bytes || bytes > PL_CL_LIMIT_TRANSFER_MAX)
@@ -173,7 +181,7 @@ int pl_cl_load_start(struct pl_cl_load *load, struct pl_session *session, const 
 		load->bulk.offset = pl_cl_arena_offset(session, from, bytes);
 		if (load->bulk.offset != PL_ARENA_NONE && bytes > PL_WIRE_INLINE_MAX)
 			return 0;
-	} else if (session->shares_memory && bytes > PL_WIRE_INLINE_MAX) {
+	} else if (session->shares_memory && bytes > PL_WIRE_INLINE_MAX && !after) {
 		load->bulk.offset = pl_arena_alloc(&session->arena, bytes);
 		if (load->bulk.offset != PL_ARENA_NONE) {
 			pl_cl_box_pack(session->arena.base + load->bulk.offset, from, box);
@@ -189,7 +197,7 @@ int pl_cl_load_start(struct pl_cl_load *load, struct pl_session *session, const 
 		pl_cl_box_pack(load->heap, from, box);
 		from = load->heap;
 	}
-	if (asked && !session->shares_memory && bytes > PL_WIRE_INLINE_MAX) {
+	if (after && bytes > PL_WIRE_INLINE_MAX) {
 		load->bulk.kind = PL_BULK_AFTER;
 		load->after = from;
 		return 0;

@@ -16,6 +16,7 @@ struct pl_cl_landing {
 	uint64_t bytes;
 	uint64_t stage;	  /* in the arena, or ~0 = they come with the reply or plReadDone */
 	uint64_t token;	  /* 0 = the reply says that they are there */
+	bool streamed;	  /* a blocking read takes it from the lane, not from the arena */
 	bool mapped;	  /* of a map: the server copies when the driver has mapped, and says so */
 	bool stage_owned; /* stage is ours to copy from and to free; else it is the application's memory itself */
 	struct pl_cl_landing *sent; /* the copy in the table of tokens */
@@ -40,10 +41,20 @@ struct pl_cl_load {
 	bool owned; /* the extent in the arena is ours to free */
 };
 
+enum pl_cl_load_how {
+	PL_CL_LOAD_POSTED,   /* the memory may be changed when the call returns */
+	PL_CL_LOAD_ASKED,    /* the call will be waited for: it may send from the application's memory itself */
+	PL_CL_LOAD_STREAMED, /* asked, and rather over the lane than through the arena */
+};
+
 /** pl_cl_load_start() - makes the bytes of a box ready to travel with this thread's next call
- * @asked: the call will be waited for: it may send from the application's memory itself.  Return: 0 or fatal. */
+ * Return: 0 or fatal. */
 int pl_cl_load_start(struct pl_cl_load *load, struct pl_session *session, const void *from, const struct pl_cl_box *box,
-		     bool asked);
+		     enum pl_cl_load_how how);
+/** pl_cl_streams() - does this buffer's data rather go over the lane?
+ * Where the device has memory of its own, the worker copies from the lane's ring, which stays in the cache, into
+ * memory that the device copies from by itself; the arena would be one more pass over cold memory. */
+bool pl_cl_streams(struct pl_cl_mem *mem);
 void pl_cl_load_end(struct pl_cl_load *load, struct pl_session *session);
 /* Offset of memory that lies in the arena, or PL_ARENA_NONE. */
 uint64_t pl_cl_arena_offset(const struct pl_session *session, const void *at, uint64_t bytes);

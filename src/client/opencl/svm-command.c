@@ -56,7 +56,7 @@ cl_int pl_cl_stub_clEnqueueSVMMemcpy(cl_command_queue command_queue, cl_bool blo
 		landing = (struct pl_cl_landing){ .to = dst_ptr, .box = line };
 	if (!pl_cl_landing_start(&landing, command.server, blocking_copy, plain))
 		return pl_cl_command_end(&command, CL_OUT_OF_HOST_MEMORY);
-	r = pl_cl_load_start(&load, command.session, src_ptr && !from ? src_ptr : NULL, &line, false);
+	r = pl_cl_load_start(&load, command.session, src_ptr && !from ? src_ptr : NULL, &line, PL_CL_LOAD_POSTED);
 	args.queue = command.queue->object.id;
 	args.blocking = blocking_copy;
 	args.given = (dst_ptr ? PL_CL_SVM_GIVEN_DST : 0u) | (src_ptr ? PL_CL_SVM_GIVEN_SRC : 0u) |
@@ -219,7 +219,7 @@ cl_int pl_cl_stub_clEnqueueSVMUnmap(cl_command_queue command_queue, void *svm_pt
 		mapping = pl_cl_svm_mapping_take(command.queue->context, svm_ptr);
 	if (mapping && (mapping->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)))
 		line = pl_cl_box_line(mapping->size);
-	r = pl_cl_load_start(&load, command.session, svm_ptr, &line, false);
+	r = pl_cl_load_start(&load, command.session, svm_ptr, &line, PL_CL_LOAD_POSTED);
 	args.queue = command.queue->object.id;
 	args.data = load.bulk;
 	args.waits = command.ids.list;

@@ -51,6 +51,7 @@ cl_int pl_cl_stub_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buf
 	code = pl_cl_command_start(&command);
 	if (code)
 		return code;
+	landing.streamed = plain && blocking_read && pl_cl_streams(mem);
 	if (!pl_cl_landing_start(&landing, command.server, blocking_read, plain))
 		return pl_cl_command_end(&command, CL_OUT_OF_HOST_MEMORY);
 	args = (struct pl_cl_clEnqueueReadBuffer_args){
@@ -89,6 +90,11 @@ static bool write_needs_reply(const struct pl_cl_command *command, uint64_t byte
 				     !pl_cl_waits_done(command->waits_count, command->waits));
 }
 
+static enum pl_cl_load_how load_how(bool asked, bool plain, struct pl_cl_mem *mem)
+{
+	return !asked ? PL_CL_LOAD_POSTED : plain && pl_cl_streams(mem) ? PL_CL_LOAD_STREAMED : PL_CL_LOAD_ASKED;
+}
+
 cl_int pl_cl_stub_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_write,
 				       size_t offset, size_t size, const void *ptr, cl_uint num_events_in_wait_list,
 				       const cl_event *event_wait_list, cl_event *event)
@@ -120,7 +126,7 @@ cl_int pl_cl_stub_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem bu
 		return code;
 	/* Memory that can not be what the caller says it is, as the buffer is smaller, is not read. */
 	r = pl_cl_load_start(&load, command.session, mem && pl_cl_check_fits(offset, size, buffer) ? ptr : NULL, &box,
-			     asked);
+			     load_how(asked, plain, mem));
 	if (!r) {
 		args = (struct pl_cl_clEnqueueWriteBuffer_args){
 			.queue = command.queue->object.id,
@@ -317,7 +323,8 @@ static cl_int rect_write(struct pl_cl_command *command, struct pl_cl_mem *mem, c
 	code = pl_cl_command_start(command);
 	if (code)
 		return code;
-	r = pl_cl_load_start(&load, command->session, plain ? from : NULL, &box, asked);
+	r = pl_cl_load_start(&load, command->session, plain ? from : NULL, &box,
+			     asked ? PL_CL_LOAD_ASKED : PL_CL_LOAD_POSTED);
 	if (!r) {
 		args.queue = command->queue->object.id;
 		args.mem = pl_cl_id_at(command->session, mem, PL_CL_KIND_mem);
