@@ -6,7 +6,7 @@ from fault import SpecFault
 from model import C_WORDS, Field
 
 ARRAYS = ("ids", "u64s", "u32s", "bytes", "string", "bulk", "records")
-FAULTS = ("refused", "memory", "quota", "too_large")  # what generated code answers with
+FAULTS = ("refused", "memory", "quota", "too_large", "peer")  # what generated code answers with
 ICD = "opencl"  # its functions that are generated send to the server of their first handle, and mint events only
 
 
@@ -43,6 +43,7 @@ class Checker:
                 function.replays = self.replay_class(function)
         self.infos()
         self.faults()
+        self.check_types()
         return self.spec
 
     def kind(self, kind, line):
@@ -241,6 +242,18 @@ class Checker:
         if back and function.call_class != "ask":
             self.fail(function.line, f"{function.name} is {function.call_class}, so nobody waits for {back[0].name}: "
                                      "make it ask, or local and manual client")
+
+    def check_types(self):
+        """A check is one function: everywhere it takes the same types."""
+        first = {}
+        for function in self.spec.functions if self.spec.api != ICD else []:
+            types = {p.name: p.c_type for p in function.params}
+            for check in function.checks:
+                takes = [types[arg] for arg in check.args]
+                other, name = first.setdefault(check.name, (takes, function.name))
+                if takes != other:
+                    self.fail(check.line, f"{check.name} takes ({', '.join(takes)}) here and ({', '.join(other)}) in "
+                                          f"{name}: give it another name")
 
     def faults(self):
         missing = [name for name in FAULTS if name not in self.spec.faults]

@@ -53,7 +53,7 @@ void {lower}_charge_keep(void);
 /* ---- helpers, by hand ---- */
 
 /* The driver's handle of an id, a number in the place of a pointer for kinds that are numbers.  id 0 and the values that
- * the API reserves are themselves.  false: *status_out is the code to answer with. */
+ * the API reserves are themselves; a device's id is its number + 1.  false: *status_out is the code to answer with. */
 bool {lower}_take(struct pl_serve *serve, uint64_t id, enum {lower}_object_kind kind, void **object_out,
 		  int32_t *status_out);
 /* Enters a new object, charging it; status != 0: its creation failed with that, later uses answer with it. */

@@ -19,6 +19,7 @@ import emit_info
 import emit_proto
 import emit_records
 import emit_serve
+import emit_stubs
 import emit_wire
 import lock
 from fault import SpecFault
@@ -44,6 +45,8 @@ OUTPUTS = {
         "cuda-wire.h": emit_wire.header,
         "cuda-wire.c": emit_wire.source,
         "cuda-records.h": emit_records.header,
+        "cuda-client.h": emit_stubs.header,
+        "cuda-client.c": emit_stubs.source,
         "cuda-serve.h": emit_backend.header,
         "cuda-serve.c": emit_backend.source,
         "cuda-functions.md": emit_docs.table,
