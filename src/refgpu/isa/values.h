@@ -37,7 +37,11 @@ enum pl_isa_sr { /* S2R, S2U; *64: also as U64 */
 		 PL_ISA_SR_PARAM_VA,    /* 64: address of the parameter block */
 		 PL_ISA_SR_CODE_VA,     /* 64: code base, for the addresses of functions */
 		 PL_ISA_SR_TID_FLAT,    /* x + ntid.x * (y + ntid.y * z) */
-		 PL_ISA_SR_PM,          /* performance counters, envregs and cluster registers of one block: 0 */
+		 PL_ISA_SR_ENVREG0,
+		 PL_ISA_SR_ENVREG1,
+		 PL_ISA_SR_ENVREG2,
+		 PL_ISA_SR_ENVREG3,
+		 PL_ISA_SR_PM, /* performance counters, further envregs, cluster registers of one block: 0 */
 		 PL_ISA_SR_COUNT
 };
 

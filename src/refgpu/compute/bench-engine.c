@@ -1,0 +1,85 @@
+/*
+ * What a warp instruction costs, by class: loops of one kind of instruction, one warp, one thread.  Prints a table; no
+ * figure is asserted.  Usage: bench-refgpu-engine [avx512|avx2|portable]
+ */
+#include "base/wait.h"
+#include "refgpu/compute/kit.h"
+
+#define UNROLL 64
+#define LOOPS  20000
+
+struct class_of {
+	const char *name, *setup, *body;
+};
+
+static const struct class_of classes[] = {
+	{ "integer add, register", "", "add.u32 R10, R11, R12\n" },
+	{ "integer add, immediate", "", "add.u32 R10, R10, #1\n" },
+	{ "64-bit add", "", "add.u64 R10, R12, R14\n" },
+	{ "integer multiply-add", "", "mad.u32 R10, R11, R12, R13\n" },
+	{ "mul.wide.s32", "", "mulw.s32 R10, R12, #4\n" },
+	{ "lop3", "", "lop3 R10, R11, R12, R13, $0x96\n" },
+	{ "shift, immediate", "", "shl.u32 R10, R11, #3\n" },
+	{ "f32 add", "", "add.f32 R10, R11, R12\n" },
+	{ "f32 fma", "", "fma.f32 R10, R11, R12, R13\n" },
+	{ "f32 fma, ftz", "", "fma.f32.ftz R10, R11, R12, R13\n" },
+	{ "f32 fma, rz", "", "fma.f32.rz R10, R11, R12, R13\n" },
+	{ "f32 divide", "", "div.f32 R10, R11, R12\n" },
+	{ "f32 ex2", "", "ex2.f32 R10, R11\n" },
+	{ "f32 sin", "", "sin.f32 R10, R11\n" },
+	{ "f64 fma", "", "fma.f64 R10, R12, R14, R16\n" },
+	{ "f16x2 fma", "", "fma.f16x2 R10, R11, R12, R13\n" },
+	{ "u32 divide", "", "div.u32 R10, R11, R12\n" },
+	{ "setp.lt.s32", "", "setp.s32.lt P0, R11, R12, PT\n" },
+	{ "sel", "", "sel.u32 R10, R11, R12, P0\n" },
+	{ "guarded add, some lanes", "r2p P0, R9\n", "@P0 add.u32 R10, R11, R12\n" },
+	{ "uniform add", "", "uadd.u64 U8, U9, #1\n" },
+	{ "shfl.bfly", "", "shfl.sub3 R10, R11, #, R0, $0x7f001f10\n" },
+	{ "vote.ballot", "", "ballot R10, P0, #0xffffffff\n" },
+	{ "ld.global consecutive", "", "ld.u32.global R10, [U4 + R8 << 2]\n" },
+	{ "ld.global consecutive, R64", "", "ld.u32.global R10, [R6]\n" },
+	{ "ld.global stride 2", "add.u32 R8, R8, R8\n", "ld.u32.global R10, [U4 + R8 << 2]\n" },
+	{ "ld.global.v4 consecutive", "shl.u32 R8, R8, #2\n", "ld.u32.global.v4 R10, [U4 + R8 << 2]\n" },
+	{ "st.global consecutive", "", "st.u32.global R10, [U4 + R8 << 2]\n" },
+	{ "ld.shared consecutive", "shl.u32 R8, R8, #2\n", "ld.u32.shared R10, [R8]\n" },
+	{ "ld.shared stride 33", "mul.u32 R8, R8, #132\n", "ld.u32.shared R10, [R8]\n" },
+	{ "ld.shared broadcast", "mov.u32 R8, #16\n", "ld.u32.shared R10, [R8]\n" },
+	{ "st.shared consecutive", "shl.u32 R8, R8, #2\n", "st.u32.shared R10, [R8]\n" },
+	{ "ld.param, uniform", "", "uld.u64.param U8, [8]\n" },
+};
+
+static double measure(struct kit *kit, const struct class_of *class)
+{
+	static char text[1 << 16];
+	char *at = text;
+	uint64_t begin;
+
+	at += sprintf(at,
+		      "entry $0x%x\nuld.u64.param U4, [0]\nnop\ns2r.u32 R8, $0x%x\nand.u32 R9, R8, #1\n"
+		      "mov.u64 R6, U4\nmulw.u32 R20, R8, #4\nadd.u64 R6, R6, R20\nmov.u32 R11, #0x3f800000\nmov.u32 "
+		      "R12, #0x3f000000\n"
+		      "mov.u32 R13, #7\n%sumov.u32 U6, #%u\nloop: nop\n",
+		      pl_isa_entry_imm(64, 16, 16), PL_ISA_SR_LANEID, class->setup, LOOPS);
+	for (int i = 0; i < UNROLL; i++)
+		at += sprintf(at, "%s", class->body);
+	sprintf(at, "usub.u32 U6, U6, #1\nusetp.u32.ne P1, U6, #0, PT\n@P1 bra loop\nexit\n");
+	kit_code(kit, text);
+	kit->param[0] = KIT_VA + (1 << 20);
+	kit->desc.shared_static = 16384;
+	assert(kit_run(kit, 1, 32) == PL_RG_FAULT_NONE);
+	begin = pl_now_ns();
+	assert(kit_run(kit, 1, 32) == PL_RG_FAULT_NONE);
+	return (double)(pl_now_ns() - begin) / ((double)UNROLL * LOOPS);
+}
+
+int main(int argc, char **argv)
+{
+	struct kit kit;
+
+	kit_begin(&kit, argc > 1 ? argv[1] : NULL, 1);
+	printf("| class (%s) | ns |\n| --- | --- |\n", pl_sm_compute_vector(kit.engine));
+	for (unsigned i = 0; i < sizeof(classes) / sizeof(*classes); i++)
+		printf("| %s | %.2f |\n", classes[i].name, measure(&kit, &classes[i]));
+	kit_end(&kit);
+	return 0;
+}

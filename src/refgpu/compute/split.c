@@ -1,0 +1,212 @@
+/* Splits of a warp: lanes that run together, their divergence, and how they meet again. */
+#include "refgpu/compute/sm.h"
+
+void pl_sm_split_save(struct pl_sm_warp *w, const struct pl_sm_op *pc)
+{
+	struct pl_sm_split *split = &w->splits[w->current];
+
+	split->mask = w->active;
+	split->pc = pc;
+	split->frame = w->frame;
+	split->state = PL_SM_READY;
+}
+
+static void split_load(struct pl_sm_warp *w, uint32_t index)
+{
+	const struct pl_sm_split *split = &w->splits[index];
+
+	w->current = index;
+	w->active = split->mask;
+	w->frame = split->frame;
+	w->pc = split->pc;
+	w->mark = split->pc;
+}
+
+static void count_to(struct pl_sm_warp *w, const struct pl_sm_op *pc)
+{
+	w->insns += (uint64_t)(pc - w->mark);
+	w->mark = pc;
+}
+
+static void split_remove(struct pl_sm_warp *w, uint32_t index)
+{
+	uint32_t last = --w->split_count;
+
+	if (index != last)
+		w->splits[index] = w->splits[last];
+	if (w->current == last)
+		w->current = index;
+}
+
+void pl_sm_split_pick(struct pl_sm_warp *w)
+{
+	for (uint32_t k = 1; k <= w->split_count; k++) {
+		uint32_t index = (w->current + k) % w->split_count;
+
+		if (w->splits[index].state == PL_SM_READY) {
+			split_load(w, index);
+			return;
+		}
+	}
+	w->stop = w->split_count ? PL_SM_STOP_BLOCKED : PL_SM_STOP_DONE;
+}
+
+void pl_sm_split_off(struct pl_sm_warp *w, uint32_t lanes, const struct pl_sm_op *pc)
+{
+	struct pl_sm_split *split = &w->splits[w->split_count++];
+
+	*split = (struct pl_sm_split){ .mask = lanes, .pc = pc, .frame = w->frame, .state = PL_SM_READY };
+	w->active &= ~lanes;
+}
+
+static bool same_place(const struct pl_sm_split *x, const struct pl_sm_split *y)
+{
+	return x->pc == y->pc && x->frame.R == y->frame.R && x->frame.P == y->frame.P && x->frame.U == y->frame.U;
+}
+
+/* Splits that wait at the same place as `index`, that one too, as one lane mask. */
+static uint32_t lanes_waiting(const struct pl_sm_warp *w, uint32_t index)
+{
+	uint32_t lanes = 0;
+
+	for (uint32_t k = 0; k < w->split_count; k++)
+		if (w->splits[k].state == w->splits[index].state && same_place(&w->splits[k], &w->splits[index]))
+			lanes |= w->splits[k].mask;
+	return lanes;
+}
+
+/* All that wait where `index` does become one split, ready behind the instruction. */
+static void merge(struct pl_sm_warp *w, uint32_t index)
+{
+	struct pl_sm_split key = w->splits[index];
+
+	for (uint32_t k = w->split_count; k-- > 0;)
+		if (k != index && w->splits[k].state == key.state && same_place(&w->splits[k], &key)) {
+			key.mask |= w->splits[k].mask;
+			if (index == w->split_count - 1)
+				index = k;
+			split_remove(w, k);
+		}
+	key.pc++;
+	key.state = PL_SM_READY;
+	w->splits[index] = key;
+}
+
+static bool sync_try(struct pl_sm_warp *w, uint32_t index)
+{
+	if (w->splits[index].wait_mask & w->live & ~lanes_waiting(w, index))
+		return false;
+	merge(w, index);
+	return true;
+}
+
+/* The named lanes may wait at different WARPSYNCs: those at one place go on together. */
+static bool warpsync_try(struct pl_sm_warp *w, uint32_t index)
+{
+	uint32_t lanes = w->splits[index].wait_mask, here = 0;
+
+	for (uint32_t k = 0; k < w->split_count; k++)
+		if (w->splits[k].state == PL_SM_WAIT_WARP && w->splits[k].wait_mask == lanes)
+			here |= w->splits[k].mask;
+	if (lanes & w->live & ~here)
+		return false;
+	for (uint32_t k = 0; k < w->split_count;) {
+		if (w->splits[k].state == PL_SM_WAIT_WARP && w->splits[k].wait_mask == lanes) {
+			merge(w, k);
+			k = 0; /* the array has moved */
+		} else {
+			k++;
+		}
+	}
+	return true;
+}
+
+static void wait_here(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes, uint8_t state)
+{
+	count_to(w, op);
+	pl_sm_split_save(w, op);
+	w->splits[w->current].state = state;
+	w->splits[w->current].wait_mask = lanes;
+}
+
+void pl_sm_split_sync(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes)
+{
+	wait_here(w, op, lanes, PL_SM_WAIT_SYNC);
+	sync_try(w, w->current);
+	pl_sm_split_pick(w);
+}
+
+void pl_sm_split_warpsync(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes)
+{
+	wait_here(w, op, lanes, PL_SM_WAIT_WARP);
+	warpsync_try(w, w->current);
+	pl_sm_split_pick(w);
+}
+
+void pl_sm_split_recheck(struct pl_sm_warp *w)
+{
+	for (uint32_t k = 0; k < w->split_count;) {
+		bool moved = (w->splits[k].state == PL_SM_WAIT_SYNC && sync_try(w, k)) ||
+			     (w->splits[k].state == PL_SM_WAIT_WARP && warpsync_try(w, k));
+		k = moved ? 0 : k + 1;
+	}
+}
+
+void pl_sm_split_exit(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes)
+{
+	count_to(w, op + 1);
+	w->live &= ~lanes;
+	w->active &= ~lanes;
+	w->block->live_threads -= (uint32_t)__builtin_popcount(lanes);
+	if (w->active) {
+		pl_sm_split_save(w, op + 1);
+		pl_sm_split_recheck(w);
+		w->pc = op + 1;
+		/* the running split is ready: find it where recheck has put it */
+		for (uint32_t k = 0; k < w->split_count; k++)
+			if (w->splits[k].mask == w->active)
+				w->current = k;
+	} else {
+		split_remove(w, w->current);
+		w->current = w->current < w->split_count ? w->current : 0;
+		pl_sm_split_recheck(w);
+		pl_sm_split_pick(w);
+	}
+	pl_sm_barrier_exited(w->block);
+}
+
+/* What the launch, the clock and other threads want, looked at now and then. */
+static void poll_grid(struct pl_sm_warp *w)
+{
+	struct pl_sm *sm = w->sm;
+	struct pl_sm_grid *grid = sm->grid;
+	uint32_t stop = atomic_load_explicit(grid->launch->stop, memory_order_relaxed);
+	uint64_t now = sm->insns + w->insns, all;
+
+	all = atomic_fetch_add_explicit(&grid->insns, now - sm->insns_told, memory_order_relaxed) + now -
+	      sm->insns_told;
+	sm->insns_told = now;
+	if (stop)
+		pl_sm_fault(w, w->pc, stop == 1 ? PL_RG_FAULT_KILLED : stop, PL_RG_EXEC, 0, 0);
+	else if (grid->launch->instructions_max && all > grid->launch->instructions_max)
+		pl_sm_fault(w, w->pc, PL_RG_FAULT_WATCHDOG, PL_RG_EXEC, 0, 0);
+	else if (atomic_load_explicit(&grid->failed, memory_order_relaxed))
+		w->stop = PL_SM_STOP_FAULT;
+	if (pl_mmu_tlb_sync(&sm->tlb))
+		sm->flushed = true;
+}
+
+void pl_sm_split_poll(struct pl_sm_warp *w)
+{
+	w->budget = PL_SM_BUDGET;
+	poll_grid(w);
+	if (w->stop)
+		return;
+	if (w->split_count > 1) {
+		count_to(w, w->pc);
+		pl_sm_split_save(w, w->pc);
+		pl_sm_split_pick(w);
+	}
+	if (!--w->polls_left)
+		w->stop = PL_SM_STOP_SLICE;
+}

@@ -1,0 +1,331 @@
+/* Single and double precision arithmetic. */
+#include "refgpu/compute/vec.h"
+#include "refgpu/compute/approx.h"
+#include "refgpu/compute/half.h"
+
+enum { FTZ = 1, SAT = 2, NEG_PRODUCT = 4, NEG_C = 8, NAN_WINS = 16, XORSIGN = 32 };
+
+/* NaN results of single precision are one pattern */
+static inline float canon_of(float v)
+{
+	return v == v ? v : bits_f32(0x7fffffff);
+}
+static inline float flush_of(float v, uint32_t ox)
+{
+	return (ox & FTZ) && __builtin_fabsf(v) < 0x1p-126f ? bits_f32(f32_bits(v) & 0x80000000) : v;
+}
+static inline float saturate_of(float v, uint32_t ox)
+{
+	return !(ox & SAT) ? v : v > 0 ? (v < 1 ? v : 1.0f) : 0.0f;
+}
+#define CANON(e)    canon_of(e)
+#define FZ(v)       flush_of(v, ox)
+#define SATURATE(v) saturate_of(v, ox)
+#define OUT(e)      SATURATE(FZ(CANON(e)))
+/* In a rounding mode of its own: op->sub.  What is computed must not leave the two barriers. */
+#define ROUNDED(loop)                                                                                                  \
+	uint32_t saved_ = round_begin(op->sub);                                                                        \
+	__asm__ volatile("" : "+m"(x), "+m"(y), "+m"(z));                                                              \
+	loop;                                                                                                          \
+	__asm__ volatile("" : "+m"(r));                                                                                \
+	round_end(saved_)
+
+/* three handlers each: plain, with ftz and sat, with rounding too */
+#define F32_2(name, e)                                                                                                 \
+	H2(name##_f32, float, float, float, CANON(e))                                                                  \
+	H2(name##_f32x, float, float, float, ({                                                                        \
+		   x = FZ(x), y = FZ(y);                                                                               \
+		   OUT(e);                                                                                             \
+	   }))                                                                                                         \
+	HSLOW(name##_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = name##_r(FZ(x[i]), FZ(y[i]), ox)))
+#define F32_R(name, e)                                                                                                 \
+	static inline float name##_r(float x, float y, uint32_t ox)                                                    \
+	{                                                                                                              \
+		(void)y;                                                                                               \
+		return OUT(e);                                                                                         \
+	}
+F32_R(add, x + y)
+F32_R(sub, x - y)
+F32_R(rsub, y - x)
+F32_R(mul, x *y)
+F32_R(div, x / y)
+F32_R(rcp, 1.0f / x)
+F32_R(sqrt, __builtin_sqrtf(x))
+F32_2(add, x + y)
+F32_2(sub, x - y)
+F32_2(rsub, y - x)
+F32_2(mul, x *y)
+F32_2(div, x / y)
+H1(rcp_f32, float, float, CANON(1.0f / x))
+H1(rcp_f32x, float, float, ({
+	   x = FZ(x);
+	   OUT(1.0f / x);
+   }))
+HSLOW(rcp_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = rcp_r(FZ(x[i]), 0, ox)))
+H1(sqrt_f32, float, float, CANON(__builtin_sqrtf(x)))
+H1(sqrt_f32x, float, float, ({
+	   x = FZ(x);
+	   OUT(__builtin_sqrtf(x));
+   }))
+HSLOW(sqrt_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = sqrt_r(FZ(x[i]), 0, ox)))
+
+#define NEGATED(v, bit) bits_f32(f32_bits(v) ^ ((ox & (bit)) ? 0x80000000u : 0))
+H3(fma_f32, float, float, float, float, CANON(__builtin_fmaf(x, y, z)))
+H3(fnma_f32, float, float, float, float, CANON(__builtin_fmaf(-x, y, z)))
+H3(fms_f32, float, float, float, float, CANON(__builtin_fmaf(x, y, -z)))
+H3(fma_f32x, float, float, float, float, ({
+	   x = FZ(x), y = FZ(y), z = FZ(z);
+	   OUT(__builtin_fmaf(NEGATED(x, NEG_PRODUCT), y, NEGATED(z, NEG_C)));
+   }))
+static inline float fma_r(float x, float y, float z, uint32_t ox)
+{
+	return OUT(__builtin_fmaf(NEGATED(FZ(x), NEG_PRODUCT), FZ(y), NEGATED(FZ(z), NEG_C)));
+}
+HSLOW(fma_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = fma_r(x[i], y[i], z[i], ox)))
+
+/* double: NaN payloads go through */
+#define F64_2(name, e, slow)                                                                                           \
+	H2(name##_f64, double, double, double, e)                                                                      \
+	HSLOW(name##_f64r, double, double, double, double, ROUNDED(LANES_LOOP r[i] = slow))
+F64_2(add, x + y, x[i] + y[i])
+F64_2(sub, x - y, x[i] - y[i])
+F64_2(rsub, y - x, y[i] - x[i])
+F64_2(mul, x *y, x[i] * y[i])
+F64_2(div, x / y, x[i] / y[i])
+H1(rcp_f64, double, double, 1.0 / x)
+HSLOW(rcp_f64r, double, double, double, double, ROUNDED(LANES_LOOP r[i] = 1.0 / x[i]))
+H1(sqrt_f64, double, double, __builtin_sqrt(x))
+HSLOW(sqrt_f64r, double, double, double, double, ROUNDED(LANES_LOOP r[i] = __builtin_sqrt(x[i])))
+#define NEGATED64(v, bit) bits_f64(f64_bits(v) ^ ((ox & (bit)) ? 1ull << 63 : 0))
+H3(fma_f64, double, double, double, double, __builtin_fma(x, y, z))
+H3(fma_f64x, double, double, double, double, __builtin_fma(NEGATED64(x, NEG_PRODUCT), y, NEGATED64(z, NEG_C)))
+HSLOW(fma_f64r, double, double, double, double,
+      ROUNDED(LANES_LOOP r[i] = __builtin_fma(NEGATED64(x[i], NEG_PRODUCT), y[i], NEGATED64(z[i], NEG_C))))
+
+/* pairs of floats are 64 lanes of one; op->x, op->sub as for F32 */
+struct pair {
+	float v[2];
+};
+#define PAIR_OP(name, e)                                                                                               \
+	HSLOW(name##_f32x2, struct pair, struct pair, struct pair, struct pair,                                        \
+	      ROUNDED(for (int i = 0; i < 32; i++) for (int k = 0; k < 2; k++) r[i].v[k] = e))
+PAIR_OP(add, add_r(FZ(x[i].v[k]), FZ(y[i].v[k]), ox))
+PAIR_OP(sub, sub_r(FZ(x[i].v[k]), FZ(y[i].v[k]), ox))
+PAIR_OP(mul, mul_r(FZ(x[i].v[k]), FZ(y[i].v[k]), ox))
+PAIR_OP(fma, fma_r(x[i].v[k], y[i].v[k], z[i].v[k], ox))
+
+/* minimum and maximum: a number beats NaN, -0 < +0 */
+#define MIN_OF(x, y)                                                                                                   \
+	((x) < (y) ? (x) : (y) < (x) ? (y) : (x) == (y) ? (signbit_f(x) ? (x) : (y)) : (x) == (x) ? (x) : (y))
+#define MAX_OF(x, y)                                                                                                   \
+	((x) > (y) ? (x) : (y) > (x) ? (y) : (x) == (y) ? (signbit_f(x) ? (y) : (x)) : (x) == (x) ? (x) : (y))
+#define signbit_f(v) (sizeof(v) == 4 ? (int32_t)f32_bits((float)(v)) < 0 : (int64_t)f64_bits((double)(v)) < 0)
+H2(min_f32, float, float, float, CANON(MIN_OF(x, y)))
+H2(max_f32, float, float, float, CANON(MAX_OF(x, y)))
+H2(min_f64, double, double, double, MIN_OF(x, y))
+H2(max_f64, double, double, double, MAX_OF(x, y))
+static inline float minmax_r(float x, float y, uint32_t ox, bool min)
+{
+	uint32_t sign = (f32_bits(x) ^ f32_bits(y)) & 0x80000000;
+	float v;
+
+	x = FZ(x), y = FZ(y);
+	if (ox & XORSIGN)
+		x = __builtin_fabsf(x), y = __builtin_fabsf(y);
+	v = min ? MIN_OF(x, y) : MAX_OF(x, y);
+	if ((ox & NAN_WINS) && (x != x || y != y))
+		v = bits_f32(0x7fffffff);
+	if ((ox & XORSIGN) && v == v)
+		v = bits_f32(f32_bits(v) | sign);
+	return CANON(v);
+}
+HSLOW(min_f32x, float, float, float, float, LANES_LOOP r[i] = minmax_r(x[i], y[i], ox, true))
+HSLOW(max_f32x, float, float, float, float, LANES_LOOP r[i] = minmax_r(x[i], y[i], ox, false))
+H2(min_f32n, float, float, float, ({
+	   float v = MIN_OF(x, y);
+	   x == x &&y == y ? v : bits_f32(0x7fffffff);
+   }))
+H2(max_f32n, float, float, float, ({
+	   float v = MAX_OF(x, y);
+	   x == x &&y == y ? v : bits_f32(0x7fffffff);
+   }))
+
+H1(abs_f32, float, float, bits_f32(f32_bits(FZ(x)) & 0x7fffffff))
+H1(neg_f32, float, float, bits_f32(f32_bits(FZ(x)) ^ 0x80000000))
+H1(abs_f64, uint64_t, uint64_t, x & ~(1ull << 63))
+H1(neg_f64, uint64_t, uint64_t, x ^ 1ull << 63)
+H1(abs_f32x2, uint64_t, uint64_t, x & 0x7fffffff7fffffffull)
+H1(neg_f32x2, uint64_t, uint64_t, x ^ 0x8000000080000000ull)
+H2(copysign_f32, uint32_t, uint32_t, uint32_t, (y & 0x7fffffff) | (x & 0x80000000))
+H2(copysign_f64, uint64_t, uint64_t, uint64_t, (y & ~(1ull << 63)) | (x & 1ull << 63))
+
+/* approximations */
+#define APPROX(name, e)                                                                                                \
+	H1(name##_f32, float, float, ({                                                                                \
+		   x = FZ(x);                                                                                          \
+		   FZ(CANON(e));                                                                                       \
+	   }))
+APPROX(sin, approx_sin(x, 0))
+APPROX(cos, approx_sin(x, 1))
+APPROX(lg2, approx_lg2(x))
+APPROX(ex2, approx_ex2(x))
+APPROX(tanh, approx_tanh(x))
+APPROX(rsqrt, approx_rsqrt(x))
+H1(rsqrt_f64, double, double, 1.0 / __builtin_sqrt(x))
+/* rcp.approx.ftz.f64 looks at the upper half alone, and gives an upper half */
+#define UPPER(v) bits_f64(f64_bits(v) & 0xffffffff00000000ull)
+#define FZ64(v)  (__builtin_fabs(v) < 0x1p-1022 ? bits_f64(f64_bits(v) & 1ull << 63) : (v))
+#define UPPER_OUT(e)                                                                                                   \
+	({                                                                                                             \
+		double q_ = (e);                                                                                       \
+		q_ = FZ64(q_);                                                                                         \
+		q_ == q_ ? UPPER(q_) : bits_f64(0x7fffffff00000000ull);                                                \
+	})
+H1(rcp_f64a, double, double, ({
+	   x = UPPER(x);
+	   x = FZ64(x);
+	   UPPER_OUT(1.0 / x);
+   }))
+H1(rsqrt_f64a, double, double, ({
+	   x = UPPER(x);
+	   x = FZ64(x);
+	   UPPER_OUT(1.0 / __builtin_sqrt(x));
+   }))
+
+static uint32_t testp_lanes(const char *R, const struct pl_sm_op *op)
+{
+	uint32_t m = 0;
+
+	for (int i = 0; i < 32; i++) {
+		double v =
+			op->type == PL_ISA_F32 ? (double)PL_SM_REG(const float, a)[i] : PL_SM_REG(const double, a)[i];
+		double a = __builtin_fabs(v), tiny = op->type == PL_ISA_F32 ? 0x1p-126 : 0x1p-1022;
+		bool finite = a <= __DBL_MAX__, normal = finite && a >= tiny;
+		bool is[6] = { finite, a > __DBL_MAX__, v == v, v != v, normal, finite && a < tiny && a > 0 };
+		m |= (uint32_t)is[op->sub % 6] << i;
+	}
+	return m;
+}
+
+static void testp_h(PL_SM_ARGS)
+{
+	uint32_t m = testp_lanes(R, op);
+
+	if (op->d != PL_ISA_PT)
+		w->frame.P[op->d] = (w->frame.P[op->d] & ~mask) | (m & mask);
+	PL_SM_NEXT;
+}
+
+/* plain, flags, rounding: which of the three a modifier set wants */
+#define PICK_F32(name) return set_handlers(op, f->round != PL_ISA_RN ? name##_f32r : op->x ? name##_f32x : name##_f32)
+#define PICK_F64(name) return set_handlers(op, f->round != PL_ISA_RN ? name##_f64r : name##_f64)
+#define PICK_FLOAT(name)                                                                                               \
+	do {                                                                                                           \
+		if (f->type == PL_ISA_F32X2)                                                                           \
+			return set_handlers(op, name##_f32x2);                                                         \
+		if (f->type == PL_ISA_F32)                                                                             \
+			PICK_F32(name);                                                                                \
+		PICK_F64(name);                                                                                        \
+	} while (0)
+
+static bool bind_special(const struct pl_isa_fields *f, struct pl_sm_op *op, bool single)
+{
+	switch (f->op) {
+	case PL_ISA_SIN:
+		return set_handlers(op, sin_f32);
+	case PL_ISA_COS:
+		return set_handlers(op, cos_f32);
+	case PL_ISA_LG2:
+		return set_handlers(op, lg2_f32);
+	case PL_ISA_EX2:
+		return set_handlers(op, ex2_f32);
+	case PL_ISA_TANH:
+		return set_handlers(op, tanh_f32);
+	case PL_ISA_RSQRT:
+		return set_handlers(op, single ? rsqrt_f32 : f->sub & 1 && f->ftz ? rsqrt_f64a : rsqrt_f64);
+	case PL_ISA_COPYSIGN:
+		return set_handlers(op, single ? copysign_f32 : copysign_f64);
+	case PL_ISA_TESTP:
+		op->fn[0] = op->fn[1] = testp_h;
+		return true;
+	case PL_ISA_ABS:
+		return set_handlers(op, single ? abs_f32 : f->type == PL_ISA_F64 ? abs_f64 : abs_f32x2);
+	case PL_ISA_NEG:
+		return set_handlers(op, single ? neg_f32 : f->type == PL_ISA_F64 ? neg_f64 : neg_f32x2);
+	default:
+		return false;
+	}
+}
+
+static bool bind_fma(const struct pl_isa_fields *f, struct pl_sm_op *op, bool single)
+{
+	if (f->type == PL_ISA_F32X2)
+		return set_handlers(op, fma_f32x2);
+	if (!single)
+		return set_handlers(op, f->round != PL_ISA_RN ? fma_f64r : op->x ? fma_f64x : fma_f64);
+	if (f->round != PL_ISA_RN)
+		return set_handlers(op, fma_f32r);
+	return set_handlers(op, op->x == 0             ? fma_f32
+				: op->x == NEG_PRODUCT ? fnma_f32
+				: op->x == NEG_C       ? fms_f32
+						       : fma_f32x);
+}
+
+static bool bind_minmax(const struct pl_isa_fields *f, struct pl_sm_op *op, bool single)
+{
+	bool min = f->op == PL_ISA_MIN;
+
+	if (!single)
+		return f->type == PL_ISA_F64 && set_handlers(op, min ? min_f64 : max_f64);
+	if (op->x == 0)
+		return set_handlers(op, min ? min_f32 : max_f32);
+	if (op->x == NAN_WINS)
+		return set_handlers(op, min ? min_f32n : max_f32n);
+	return set_handlers(op, min ? min_f32x : max_f32x);
+}
+
+bool V(pl_sm_bind_float)(const struct pl_isa_fields *f, struct pl_sm_op *op);
+bool V(pl_sm_bind_float)(const struct pl_isa_fields *f, struct pl_sm_op *op)
+{
+	bool single = f->type == PL_ISA_F32;
+
+	if (!single && f->type != PL_ISA_F64 && f->type != PL_ISA_F32X2)
+		return false;
+	op->x = (f->ftz ? FTZ : 0) | (f->sat ? SAT : 0) | (f->na ? NEG_PRODUCT : 0) | (f->nc ? NEG_C : 0);
+	if (f->op == PL_ISA_MIN || f->op == PL_ISA_MAX) {
+		op->x |= (f->sub & 1 ? NAN_WINS : 0) | (f->sub & 2 ? XORSIGN : 0);
+		return bind_minmax(f, op, single);
+	}
+	if (f->op != PL_ISA_TESTP)
+		op->sub = f->round;
+	switch (f->op) {
+	case PL_ISA_ADD:
+		PICK_FLOAT(add);
+	case PL_ISA_SUB:
+		PICK_FLOAT(sub);
+	case PL_ISA_MUL:
+		PICK_FLOAT(mul);
+	case PL_ISA_RSUB:
+		if (single)
+			PICK_F32(rsub);
+		PICK_F64(rsub);
+	case PL_ISA_DIV:
+		if (single)
+			PICK_F32(div);
+		PICK_F64(div);
+	case PL_ISA_RCP:
+		if (single)
+			PICK_F32(rcp);
+		if (f->sub & 1)
+			return set_handlers(op, rcp_f64a);
+		PICK_F64(rcp);
+	case PL_ISA_SQRT:
+		if (single)
+			PICK_F32(sqrt);
+		PICK_F64(sqrt);
+	case PL_ISA_FMA:
+		return bind_fma(f, op, single);
+	default:
+		return bind_special(f, op, single);
+	}
+}
