@@ -179,6 +179,14 @@ static void job_count(const struct job *job, const uint32_t *args)
 	pl_rg_clock_add(rg, bytes * rg->config.virtual_byte_ps);
 }
 
+/* With the virtual clock the watchdog knows beforehand. */
+static bool takes_too_long(struct pl_rg *rg, uint64_t bytes)
+{
+	uint64_t limit_ns = atomic_load_explicit(&rg->watchdog.limit_ns, memory_order_relaxed);
+
+	return pl_rg_virtual(rg) && limit_ns && bytes / 1000 > limit_ns / rg->config.virtual_byte_ps;
+}
+
 enum pl_rg_outcome pl_rg_copy_run(struct pl_rg_unit *unit, struct pl_rg_channel *channel, uint32_t what,
 				  struct pl_rg_fault *fault)
 {
@@ -196,6 +204,10 @@ enum pl_rg_outcome pl_rg_copy_run(struct pl_rg_unit *unit, struct pl_rg_channel 
 	}
 	if (!args[COLUMNS] || !args[LINES])
 		return PL_RG_DONE;
+	if (takes_too_long(unit->rg, (uint64_t)args[COLUMNS] * args[LINES])) {
+		*fault = (struct pl_rg_fault){ .code = PL_RG_FAULT_WATCHDOG, .address = channel->front.at };
+		return PL_RG_FAULTED;
+	}
 	pl_rg_watchdog_begin(unit, pl_rg_now(unit->rg));
 	good = what == PL_RG_EXECUTE_COPY ? lines_copy(&job, args) : lines_fill(&job, args);
 	if (!good)

@@ -28,6 +28,7 @@ struct pl_mmu {
 	pthread_mutex_t lock;
 	struct pl_mmu_tlb *tlbs;     /* under lock */
 	struct pl_mmu_stats retired; /* under lock: of TLBs that are gone */
+	uint32_t spaces_used;        /* under lock: slots that were ever taken */
 	struct pl_mmu_space spaces[PL_MMU_SPACES_MAX];
 };
 
@@ -85,6 +86,8 @@ int pl_mmu_space_ref(struct pl_mmu_space **space_out, struct pl_mmu *mmu, const 
 		space = free_one;
 		id = atomic_load_explicit(&space->id, memory_order_relaxed);
 		id = id ? id + (1u << SLOT_SHIFT) : (1u << SLOT_SHIFT) + (uint64_t)(space - mmu->spaces);
+		if ((uint32_t)(space - mmu->spaces) >= mmu->spaces_used)
+			mmu->spaces_used = (uint32_t)(space - mmu->spaces) + 1;
 		space->mmu = mmu;
 		space->root = *root;
 		space->limit = limit;
@@ -114,7 +117,7 @@ static void flush(struct pl_mmu *mmu, bool all, uint64_t directory)
 
 	pthread_mutex_lock(&mmu->lock);
 	generation = atomic_load_explicit(&mmu->generation.value, memory_order_relaxed) + 1;
-	for (uint32_t i = 0; i < PL_MMU_SPACES_MAX; i++) {
+	for (uint32_t i = 0; i < mmu->spaces_used; i++) {
 		struct pl_mmu_space *space = &mmu->spaces[i];
 		if (space->id && (all || space->root.address >> 8 == directory >> 8))
 			atomic_store_explicit(&space->flushed, generation, memory_order_relaxed);

@@ -102,7 +102,7 @@ enum pl_rg_fault_word {
 #define PL_RG_FEATURE_G           (1u << 1)
 #define PL_RG_FEATURE_VIRTUAL     (1u << 2) /* virtual clock */
 #define PL_RG_FEATURE_LAUNCH      (1u << 3) /* has a compute engine */
-#define PL_RG_WATCHDOG_LOW        0xd00010u /* ns that a launch may take, from the next on; 0 = for ever */
+#define PL_RG_WATCHDOG_LOW        0xd00010u /* ns that a launch or copy may take; 0 = for ever */
 #define PL_RG_WATCHDOG_HIGH       0xd00014u
 #define PL_RG_INFO_INSTRUCTION_PS 0xd00018u /* virtual clock: costs */
 #define PL_RG_INFO_BYTE_PS        0xd0001cu

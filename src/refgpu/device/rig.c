@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #define PAGE       4096ull
 #define LARGE      (128ull << 10)
@@ -153,9 +154,8 @@ void rig_create_as(struct rig *rig, const struct pl_rg_config *config)
 	*rig = (struct rig){ .config = *config };
 	rig->config.host = &host_ops;
 	rig->config.host_arg = rig;
-	rig->system = aligned_alloc(PAGE, RIG_SYSTEM_BYTES);
-	assert(rig->system);
-	memset(rig->system, 0, RIG_SYSTEM_BYTES);
+	rig->system = mmap(NULL, RIG_SYSTEM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert(rig->system != MAP_FAILED);
 	assert(pl_rg_create(&rig->rg, &rig->config) == 0);
 	assert(pl_rg_bar_map(rig->rg, 1, 0, &vram, &bytes) == PL_RG_OK);
 	rig->vram = vram;
@@ -175,7 +175,7 @@ void rig_create(struct rig *rig, enum pl_rg_clock clock)
 void rig_destroy(struct rig *rig)
 {
 	pl_rg_destroy(rig->rg);
-	free(rig->system);
+	munmap(rig->system, RIG_SYSTEM_BYTES);
 }
 
 uint32_t rig_read(struct rig *rig, uint32_t reg)

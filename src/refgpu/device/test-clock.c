@@ -119,6 +119,12 @@ static void test_the_watchdog_counts_instructions(void)
 	assert(rig_state(&channel) & PL_RG_CS_DEAD);
 	assert(rig_fault(&rig).words[PL_RG_FW_CODE] == PL_RG_FAULT_WATCHDOG);
 	assert(time_of(&rig) == 5000);
+	/* and bytes */
+	rig_channel(&channel, &space, 2, PL_RG_COPY1);
+	rig_begin(&channel);
+	rig_copy(&channel, RIG_DATA + 4096, RIG_DATA, 1u << 20);
+	rig_submit(&channel);
+	assert(rig_fault(&rig).words[PL_RG_FW_CODE] == PL_RG_FAULT_WATCHDOG);
 	rig_destroy(&rig);
 }
 

@@ -13,6 +13,7 @@ struct page {
 	bool present, system;
 	uint32_t rights, fault; /* fault: NONE, or why it can not be used */
 	uint64_t bus;           /* or VRAM address */
+	uint64_t entry;         /* that says so */
 };
 
 /* A table of one page size; entries that belong to one address after the other. */
@@ -22,6 +23,8 @@ struct table {
 	uint64_t page_bytes;
 	uint64_t base; /* address of entry 0 */
 	uint64_t count;
+	uint64_t address_mask; /* where in an entry the low bits of its page's address are, */
+	uint64_t address_step; /* and what is added there for the next page */
 	struct page (*decode)(const struct pl_mmu_walk *walk, uint64_t entry, uint64_t page_bytes);
 };
 
@@ -114,35 +117,37 @@ static struct page g_decode(const struct pl_mmu_walk *walk, uint64_t entry, uint
 	return page_check(walk, page, page_bytes);
 }
 
-static bool page_follows(const struct page *page, const struct page *other, uint64_t distance)
-{
-	return page->fault == NONE && page->system == other->system && page->rights == other->rights &&
-	       page->bus == other->bus + distance;
-}
-
 static struct page page_load(struct pl_mmu_walk *walk, const struct table *table, uint64_t index)
 {
-	return table->decode(walk, entry_load(walk, table->host, index, table->entry_bytes), table->page_bytes);
+	uint64_t entry = entry_load(walk, table->host, index, table->entry_bytes);
+	struct page page = table->decode(walk, entry, table->page_bytes);
+
+	page.entry = entry;
+	return page;
+}
+
+/* What the entry `by` places on says when its page lies beside this one's.  Where the address leaves its low bits the
+ * run ends; the next miss begins another. */
+static bool entry_follows(const struct table *table, uint64_t entry, int64_t by, uint64_t other)
+{
+	uint64_t low = (entry & table->address_mask) + (uint64_t)by * table->address_step;
+
+	return !(low & ~table->address_mask) && other == (low | (entry & ~table->address_mask));
 }
 
 /* The entries around `index` whose pages lie beside its page: first and one past the last. */
-static void run_extend(struct pl_mmu_walk *walk, const struct table *table, uint64_t index, const struct page *page,
+static void run_extend(struct pl_mmu_walk *walk, const struct table *table, uint64_t index, uint64_t entry,
 		       uint64_t *first_out, uint64_t *end_out)
 {
 	uint64_t low = index / WINDOW * WINDOW, high = low + WINDOW < table->count ? low + WINDOW : table->count;
 	uint64_t first = index, end = index + 1;
-	struct page other;
 
-	for (; end < high; end++) {
-		other = page_load(walk, table, end);
-		if (!page_follows(&other, page, (end - index) * table->page_bytes))
-			break;
-	}
-	for (; first > low; first--) {
-		other = page_load(walk, table, first - 1);
-		if (!page_follows(page, &other, (index - first + 1) * table->page_bytes) || other.fault != NONE)
-			break;
-	}
+	while (end < high && entry_follows(table, entry, (int64_t)(end - index),
+					   entry_load(walk, table->host, end, table->entry_bytes)))
+		end++;
+	while (first > low && entry_follows(table, entry, (int64_t)(first - 1) - (int64_t)index,
+					    entry_load(walk, table->host, first - 1, table->entry_bytes)))
+		first--;
 	*first_out = first;
 	*end_out = end;
 }
@@ -175,7 +180,9 @@ static uint32_t run_make(struct pl_mmu_walk *walk, const struct table *table, ui
 	struct pl_mmu_run run = { .rights = page->rights, .system = page->system };
 	uint32_t fault;
 
-	run_extend(walk, table, index, page, &first, &end);
+	run_extend(walk, table, index, page->entry, &first, &end);
+	if (!page->system && (end - index) * table->page_bytes > walk->memory->vram_bytes - page->bus)
+		end = index + (walk->memory->vram_bytes - page->bus) / table->page_bytes;
 	run.begin = table->base + first * table->page_bytes;
 	run.bytes = (end - first) * table->page_bytes;
 	bus = page->bus - (index - first) * table->page_bytes;
@@ -242,7 +249,7 @@ static uint32_t f_directory(struct pl_mmu_walk *walk, uint64_t address, uint64_t
 
 static uint32_t f_walk(struct pl_mmu_walk *walk, uint64_t address, struct pl_mmu_run *run_out)
 {
-	struct table small = { .entry_bytes = 8, .page_bytes = PL_MMU_PAGE_BYTES, .decode = f_decode }, large = small;
+	struct table small = { .entry_bytes = 8, .page_bytes = PL_MMU_PAGE_BYTES, .decode = f_decode }, large;
 	struct page page = { .fault = PL_RG_FAULT_PAGE_NOT_PRESENT };
 	uint64_t directory, span;
 	uint32_t fault;
@@ -257,7 +264,11 @@ static uint32_t f_walk(struct pl_mmu_walk *walk, uint64_t address, struct pl_mmu
 	span = F_TABLE_BYTES >> (directory >> PL_RG_PDE_SHORT_SHIFT & 3);
 	if (address % F_TABLE_BYTES >= span)
 		return PL_RG_FAULT_PT_TOO_SHORT;
+	small.address_mask = F_TABLE_MASK << 4;
+	small.address_step = 1u << 4;
+	large = small;
 	large.page_bytes = PL_MMU_LARGE_BYTES;
+	large.address_step = PL_MMU_LARGE_BYTES / PL_MMU_PAGE_BYTES << 4;
 	small.base = large.base = address - address % F_TABLE_BYTES;
 	small.count = span / small.page_bytes;
 	large.count = span / large.page_bytes;
@@ -284,7 +295,12 @@ static uint32_t f_walk(struct pl_mmu_walk *walk, uint64_t address, struct pl_mmu
 
 static uint32_t g_walk(struct pl_mmu_walk *walk, uint64_t address, struct pl_mmu_run *run_out)
 {
-	struct table table = { .entry_bytes = 4, .page_bytes = PL_MMU_PAGE_BYTES, .count = 1024, .decode = g_decode };
+	struct table table = { .entry_bytes = 4,
+			       .page_bytes = PL_MMU_PAGE_BYTES,
+			       .count = 1024,
+			       .address_mask = 0xfffff000u,
+			       .address_step = PL_MMU_PAGE_BYTES,
+			       .decode = g_decode };
 	const uint8_t *host = table_at(walk, walk->root.system, walk->root.address, 512 * 4);
 	struct page page;
 	uint64_t entry;
