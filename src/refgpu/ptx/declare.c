@@ -218,7 +218,7 @@ static void declare_one(struct pl_ptx_ctx *ctx, enum pl_ptx_linkage linkage, enu
 		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "'%s' has no size: give one, or make it .extern",
 				 pl_ptx_text(ctx, name));
 	}
-	if (linkage != L_STATIC && !ctx->depth && !(space == SP_SHARED && linkage == L_EXTERN))
+	if (linkage != L_STATIC && !ctx->depth && !(space == SP_SHARED && var->unsized))
 		unify(ctx, sym);
 }
 

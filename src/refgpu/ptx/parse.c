@@ -136,6 +136,8 @@ static void skip_section(struct pl_ptx_ctx *ctx)
 {
 	uint32_t depth = 0;
 
+	while (ctx->token.kind != '{' && ctx->token.kind != T_END)
+		pl_ptx_advance(ctx);
 	do {
 		if (ctx->token.kind == '{')
 			depth++;
@@ -144,7 +146,7 @@ static void skip_section(struct pl_ptx_ctx *ctx)
 		else if (ctx->token.kind == T_END)
 			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "a .section does not end: add '}'");
 		pl_ptx_lexer_next(&ctx->lexer, &ctx->token);
-	} while (depth || ctx->token.kind == T_DOT || ctx->token.kind == T_NAME ? depth || ctx->token.kind == '{' : 0);
+	} while (depth);
 }
 
 static void parse_dims(struct pl_ptx_ctx *ctx, uint32_t dims[3], const char *what)
@@ -377,8 +379,9 @@ static void parse_directive(struct pl_ptx_ctx *ctx)
 	} else if (pl_ptx_accept_dot(ctx, W_target)) {
 		parse_target(ctx);
 	} else if (pl_ptx_accept_dot(ctx, W_address_size)) {
-		if (pl_ptx_expect_int(ctx, ".address_size", 64) != 64)
+		if (ctx->token.kind != T_INT || ctx->token.value != 64)
 			pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED, "addresses of 32 bits: compile with -m64");
+		pl_ptx_advance(ctx);
 	} else if (pl_ptx_accept_dot(ctx, W_file)) {
 		pl_ptx_parse_file(ctx);
 	} else if (pl_ptx_accept_dot(ctx, W_loc)) {

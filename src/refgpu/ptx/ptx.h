@@ -20,6 +20,7 @@
 #define PL_PTX_SHARED_STATIC_MAX (228u << 10)  /* of one kernel; what a launch may use is the driver's business */
 #define PL_PTX_VAR_BYTES_MAX     (64ull << 30) /* one variable; only what has initial data takes host memory */
 #define PL_PTX_ERRORS_MAX        20u           /* in one log; then the compiler gives up */
+#define PL_PTX_CALL_DEPTH        4096u         /* of functions that are `recursive` */
 #define PL_PTX_VERSION_MAX       90u           /* .version major * 10 + minor */
 #define PL_PTX_TARGET_MAX        121u          /* .target sm_NN */
 
@@ -62,9 +63,14 @@ struct pl_ptx_bytes {
 	uint32_t align;
 };
 
-/* Write the lowest `bytes` bytes of (address of section `target` + addend) >> shift at `offset` of `section`. */
+/* What pl_ptx_image_place() does with value = address of section `target` + addend at `offset` of `section`. */
+enum pl_ptx_reloc_kind {
+	PL_PTX_RELOC_BYTES, /* the lowest `bytes` bytes of value >> shift */
+	PL_PTX_RELOC_MOV64, /* into the fields of a MOV64 or UMOV64 */
+};
 struct pl_ptx_reloc {
 	uint64_t offset, addend;
+	uint8_t kind;
 	uint8_t section, target; /* enum pl_ptx_section */
 	uint8_t bytes, shift;
 };
@@ -99,11 +105,10 @@ struct pl_ptx_func {
 	uint64_t offset, bytes; /* in the code section */
 	/* What a warp needs while it runs this function and all that it calls; for recursion, as deep as the stack
 	 * lets. */
-	uint32_t slots, predicates, uniforms, barriers;
+	uint32_t slots, predicates, uniforms, call_depth;
 	uint32_t own_slots;      /* this function's frame alone */
 	uint32_t named_barriers; /* bar.sync: highest used + 1; 16 where it is a register */
-	uint32_t shared_bytes;   /* static */
-	uint32_t dynamic_offset; /* where dynamic shared memory begins: shared_bytes rounded to its alignment */
+	uint32_t shared_bytes;   /* static; rounded to where dynamic shared memory begins */
 	uint32_t local_bytes;    /* per thread, with callees; the stack limit comes on top where `recursive` */
 	uint32_t own_local_bytes;
 	bool recursive;      /* or calls through pointers, or alloca: the depth is not known */

@@ -149,6 +149,7 @@ struct pl_ptx_ctx {
 	uint32_t loc_file, loc_line;
 	struct pl_ptx_code **codes;
 	uint32_t codes_n, codes_room;
+	struct pl_ptx_image *image; /* from the linker on */
 };
 
 /* ---- errors (log.c) ---- */

@@ -1,0 +1,7 @@
+#include "lower.h"
+
+pl_ptx_lower_fn pl_ptx_lower_video(uint32_t op)
+{
+	(void)op;
+	return NULL;
+}

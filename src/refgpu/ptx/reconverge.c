@@ -1,0 +1,194 @@
+/*
+ * Where lanes that parted meet again: BSSY where all are together, BSYNC where they come together.  What only makes
+ * lanes meet is left out where they are together anyway.
+ */
+#include "opt.h"
+
+struct noted {
+	struct pl_ptx_block *before, *meet;
+};
+
+static struct pl_ptx_ins *sync_ins(struct pl_ptx_build *b, unsigned op, uint32_t value, uint32_t line)
+{
+	struct pl_ptx_ins *ins = pl_ptx_ins_new(b, op);
+
+	ins->line = line;
+	ins->effect = true;
+	if (op == PL_ISA_BSSY)
+		pl_ptx_def(b, ins, A_D, value);
+	else
+		ins->v[A_A] = value;
+	return ins;
+}
+
+static bool loop_holds(struct pl_ptx_block *header, struct pl_ptx_block *block)
+{
+	struct pl_ptx_block *at = pl_ptx_loop_of(block);
+
+	while (at && at != header)
+		at = at->loop;
+	return at == header;
+}
+
+/* The lanes at `branch` are noted already and meet at the same place. */
+static bool covered(const struct noted *noted, uint32_t n, struct pl_ptx_block *branch, struct pl_ptx_block *meet)
+{
+	for (uint32_t i = n; i-- > 0;) {
+		struct pl_ptx_block *loop = pl_ptx_loop_of(meet);
+
+		if (noted[i].meet != meet || !pl_ptx_dominates(noted[i].before, branch))
+			continue;
+		if (!loop || loop_holds(loop, noted[i].before))
+			return true;
+	}
+	return false;
+}
+
+static void phi_split(struct pl_ptx_build *b, struct pl_ptx_block *meet, struct pl_ptx_block *between,
+		      const uint32_t *moved, uint32_t moved_n)
+{
+	for (struct pl_ptx_ins *phi = meet->first; phi && phi->op == I_PHI; phi = phi->next) {
+		struct pl_ptx_ins *part = pl_ptx_ins_new(b, I_PHI);
+		uint32_t kept = 0, m = 0, d;
+
+		part->many = pl_ptx_alloc_n(b->pool, moved_n, sizeof(*part->many));
+		for (uint32_t p = 0; p < phi->many_n; p++) {
+			if (m < moved_n && moved[m] == p)
+				part->many[part->many_n++] = phi->many[p], m++;
+			else
+				phi->many[kept++] = phi->many[p];
+		}
+		d = pl_ptx_value_new(b, b->values[phi->v[A_D]].class, b->values[phi->v[A_D]].slots);
+		pl_ptx_def(b, part, A_D, d);
+		b->values[d].def = part;
+		b->values[d].varying = true;
+		phi->many[kept++] = d;
+		phi->many_n = kept;
+		pl_ptx_append(between, part);
+	}
+}
+
+/* The edges into `meet` that come from where lanes are apart get a block of their own, unless that is all. */
+static struct pl_ptx_block *gather(struct pl_ptx_build *b, struct pl_ptx_block *before, struct pl_ptx_block *meet)
+{
+	uint32_t *moved = pl_ptx_alloc_n(b->pool, meet->pred_n + 1u, sizeof(*moved)), n = 0, kept = 0;
+	struct pl_ptx_block *between;
+
+	(void)pl_ptx_reach(b, before, meet, b->region);
+	for (uint32_t p = 0; p < meet->pred_n; p++)
+		if (meet->pred[p] == before || meet->pred[p]->stamp == b->mark)
+			moved[n++] = p;
+	if (n == meet->pred_n)
+		return meet;
+	between = pl_ptx_block_new(b);
+	between->end = E_JUMP;
+	between->succ[0] = meet;
+	between->succ_n = 1;
+	between->line = meet->line;
+	between->loop =
+		pl_ptx_loop_of(meet) && loop_holds(pl_ptx_loop_of(meet), before) ? pl_ptx_loop_of(meet) : meet->loop;
+	between->varying = meet->varying;
+	between->ipdom = meet;
+	between->idom = before;
+	between->rpo = meet->rpo;
+	phi_split(b, meet, between, moved, n);
+	for (uint32_t p = 0, m = 0; p < meet->pred_n; p++) {
+		struct pl_ptx_block *pred = meet->pred[p];
+
+		if (m < n && moved[m] == p) {
+			m++;
+			pl_ptx_pred_add(b, between, pred);
+			for (uint32_t k = 0; k < pred->succ_n; k++)
+				if (pred->succ[k] == meet)
+					pred->succ[k] = between;
+		} else {
+			meet->pred[kept++] = pred;
+		}
+	}
+	meet->pred_n = kept;
+	pl_ptx_pred_add(b, meet, between);
+	/* stands in front of `meet` in the order of code */
+	(void)pl_ptx_push(b->pool, b->blocks, b->blocks_n, b->blocks_room);
+	memmove(b->blocks + meet->index + 1, b->blocks + meet->index,
+		(b->blocks_n - 1 - meet->index) * sizeof(*b->blocks));
+	b->blocks[meet->index] = between;
+	for (uint32_t i = 0; i < b->blocks_n; i++)
+		b->blocks[i]->index = i;
+	return between;
+}
+
+static void note_pair(struct pl_ptx_build *b, struct pl_ptx_block *before, struct pl_ptx_block *meet)
+{
+	uint32_t value = pl_ptx_value_new(b, V_R, 1);
+	struct pl_ptx_ins *note = sync_ins(b, PL_ISA_BSSY, value, before->line);
+
+	b->values[value].def = note;
+	b->values[value].varying = true;
+	pl_ptx_append(before, note);
+	pl_ptx_insert_first(meet, sync_ins(b, PL_ISA_BSYNC, value, meet->line));
+}
+
+/* A call through a pointer parts lanes that call different functions. */
+static void around_calls(struct pl_ptx_build *b)
+{
+	for (uint32_t i = 0; i < b->blocks_n; i++) {
+		for (struct pl_ptx_ins *ins = b->blocks[i]->first, *next; ins; ins = next) {
+			uint32_t value;
+			struct pl_ptx_ins *note, *sync, *at = ins;
+
+			next = ins->next;
+			if (ins->op != I_CALLF || !ins->v[A_A] || !b->values[ins->v[A_A]].varying)
+				continue;
+			value = pl_ptx_value_new(b, V_R, 1);
+			note = sync_ins(b, PL_ISA_BSSY, value, ins->line);
+			sync = sync_ins(b, PL_ISA_BSYNC, value, ins->line);
+			b->values[value].def = note;
+			pl_ptx_insert_before(ins, note);
+			while (at->next && at->next->op == I_RESULT)
+				at = at->next;
+			if (at->next)
+				pl_ptx_insert_before(at->next, sync);
+			else
+				pl_ptx_append(ins->block, sync);
+		}
+	}
+}
+
+static void together(struct pl_ptx_block *block)
+{
+	for (struct pl_ptx_ins *ins = block->first, *next; ins; ins = next) {
+		next = ins->next;
+		if (ins->op == PL_ISA_WARPSYNC && !ins->v[A_GUARD])
+			pl_ptx_remove(ins);
+	}
+}
+
+void pl_ptx_reconverge(struct pl_ptx_build *b)
+{
+	struct noted *noted = NULL;
+	uint32_t n = 0, room = 0;
+	bool never = false;
+
+	for (uint32_t i = 0; i < b->rpo_n; i++) {
+		struct pl_ptx_block *block = b->rpo[i];
+		struct pl_ptx_region *region;
+
+		if (!block->varying)
+			together(block);
+		if (block->succ_n < 2 || !b->values[block->cond].varying)
+			continue;
+		region = pl_ptx_region_of(b, block);
+		if (!region->meet) {
+			never = true;
+			continue;
+		}
+		if (!covered(noted, n, block, region->meet))
+			*pl_ptx_push(b->pool, noted, n, room) = (struct noted){ region->before, region->meet };
+	}
+	/* Who calls a function counts on all lanes to come back together. */
+	if (never && b->exit && b->exit->reached && b->exit != b->blocks[0])
+		note_pair(b, b->blocks[0], b->exit);
+	around_calls(b);
+	for (uint32_t i = n; i-- > 0;)
+		note_pair(b, noted[i].before, gather(b, noted[i].before, noted[i].meet));
+}

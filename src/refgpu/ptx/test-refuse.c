@@ -1,0 +1,164 @@
+/* What is not PTX, or not for this GPU, is refused at its line with words that say what is wrong. */
+#include "ptx.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEAD       ".version 8.0\n.target sm_80\n.address_size 64\n"
+#define REGS       ".reg .b32 %r<9>; .reg .b64 %rd<9>; .reg .f32 %f<9>; .reg .pred %p<9>; .reg .b16 %rs<9>;\n"
+/* line 4: entry, 5: registers, 6: the statement */
+#define BODY(text) HEAD ".visible .entry k(.param .u64 a)\n{" REGS text "\n}\n"
+
+struct refusal {
+	const char *text;
+	int result;
+	uint32_t line;
+	const char *words;
+};
+
+static const struct refusal refusals[] = {
+	{ "", PL_PTX_E_INVALID, 1, "begins with .version" },
+	{ "hello", PL_PTX_E_INVALID, 1, "not PTX" },
+	{ ".version 8.0\n.visible .entry k() { ret; }\n", PL_PTX_E_INVALID, 2, ".target" },
+	{ ".version 9.9\n.target sm_80\n", PL_PTX_E_VERSION, 1, "newer" },
+	{ ".version 8.0\n.target sm_999\n", PL_PTX_E_VERSION, 2, "newer" },
+	{ ".version 8.0\n.target sm_80\n.address_size 32\n", PL_PTX_E_UNSUPPORTED, 3, "32 bits" },
+	{ HEAD ".visible .entry k()\n{\nret;\n", PL_PTX_E_INVALID, 7, "text ends" },
+	{ HEAD "/* no end", PL_PTX_E_INVALID, 4, "comment" },
+	{ HEAD ".global .u32 a;\n.global .u32 a;\n", PL_PTX_E_INVALID, 5, "declared twice" },
+	{ HEAD ".global .u32 a[2] = {1, 2, 3};\n", PL_PTX_E_INVALID, 4, "more initial values" },
+	{ HEAD ".global .u32 a = 1.5;\n", PL_PTX_E_INVALID, 4, "floating-point" },
+	{ HEAD ".global .u64 a = b;\n", PL_PTX_E_INVALID, 4, "declare it first" },
+	{ HEAD ".shared .u32 a = 1;\n", PL_PTX_E_INVALID, 4, "initial value" },
+	{ HEAD ".global .align 3 .u32 a;\n", PL_PTX_E_INVALID, 4, "power of two" },
+	{ HEAD ".global .b8 a[99999999999999];\n", PL_PTX_E_INVALID, 4, "out of range" },
+	{ BODY("frob.u32 %r1, %r2;"), PL_PTX_E_INVALID, 6, "'frob' is not known" },
+	{ BODY("add.u32 %r1, %r2;"), PL_PTX_E_INVALID, 6, "operands" },
+	{ BODY("add.u32 %r1, %r2, %nope;"), PL_PTX_E_INVALID, 6, "'%nope' is not declared" },
+	{ BODY("add.u32 %r1, %r2, %r10;"), PL_PTX_E_INVALID, 6, "'%r10' is not declared" },
+	{ BODY("add.u32 %r1, %r2, %rd3;"), PL_PTX_E_INVALID, 6, "does not fit .u32" },
+	{ BODY("add.f32 %f1, %f2, %p1;"), PL_PTX_E_INVALID, 6, "does not fit .f32" },
+	{ BODY("add.rn.u32 %r1, %r2, %r3;"), PL_PTX_E_INVALID, 6, "rounding" },
+	{ BODY("add.sat.u32 %r1, %r2, %r3;"), PL_PTX_E_INVALID, 6, ".sat" },
+	{ BODY("add.ftz.f64 %rd1, %rd2, %rd3;"), PL_PTX_E_INVALID, 6, ".ftz" },
+	{ BODY("add.wide.u32 %r1, %r2, %r3;"), PL_PTX_E_INVALID, 6, ".wide does not go" },
+	{ BODY("add.funny.u32 %r1, %r2, %r3;"), PL_PTX_E_UNSUPPORTED, 6, "'.funny' is not known" },
+	{ BODY("setp.lt.b32 %p1, %r1, %r2;"), PL_PTX_E_INVALID, 6, ".eq and .ne" },
+	{ BODY("setp.ltu.s32 %p1, %r1, %r2;"), PL_PTX_E_INVALID, 6, "unordered" },
+	{ BODY("cvt.f32.s32 %f1, %r1;"), PL_PTX_E_INVALID, 6, "needs a rounding" },
+	{ BODY("ld.global.u32 %r1, [%f1];"), PL_PTX_E_INVALID, 6, "address" },
+	{ BODY("ld.global.v2.u32 {%r1}, [%rd1];"), PL_PTX_E_INVALID, 6, "vector of 2" },
+	{ BODY("st.const.u32 [%rd1], %r1;"), PL_PTX_E_INVALID, 6, "can not be written" },
+	{ BODY("st.param.u64 [a], %rd1;"), PL_PTX_E_INVALID, 6, "can not be written" },
+	{ BODY("ld.shared.u32 %r1, [a];"), PL_PTX_E_INVALID, 6, "state space" },
+	{ BODY("ld.relaxed.global.u32 %r1, [%rd1];"), PL_PTX_E_INVALID, 6, "scope" },
+	{ BODY("atom.local.add.u32 %r1, [%rd1], %r2;"), PL_PTX_E_INVALID, 6, "global and shared" },
+	{ BODY("atom.global.inc.u64 %rd1, [%rd1], %rd2;"), PL_PTX_E_INVALID, 6, "type .u64" },
+	{ BODY("bar.sync 16;"), PL_PTX_E_INVALID, 6, "0 to 15" },
+	{ BODY("bar.sync 0, 33;"), PL_PTX_E_INVALID, 6, "multiple of 32" },
+	{ BODY("bra nowhere;"), PL_PTX_E_INVALID, 6, "not in this function" },
+	{ BODY("@%r1 bra x; x:"), PL_PTX_E_INVALID, 6, "not a predicate" },
+	{ BODY("call f, ();"), PL_PTX_E_INVALID, 6, "not a function" },
+	{ BODY("x: ret;\nx: ret;"), PL_PTX_E_INVALID, 7, "declared twice" },
+	{ BODY("mov.u32 %r1, %envreg7;"), PL_PTX_E_UNSUPPORTED, 6, "not a register of this GPU" },
+	{ BODY("tcgen05.wait.ld;"), PL_PTX_E_UNSUPPORTED, 6, "tcgen05" },
+	{ BODY("wgmma.fence.sync.aligned;"), PL_PTX_E_UNSUPPORTED, 6, "wgmma" },
+	{ BODY("mov.u32 %r1, 0x1ffffffffffffffff;"), PL_PTX_E_INVALID, 6, "64 bits" },
+	{ BODY("mov.u32 %r1, 1/0;"), PL_PTX_E_INVALID, 6, "zero" },
+	{ BODY("mov.u32 %r1, `;"), PL_PTX_E_INVALID, 6, "does not have" },
+	{ BODY("shl.b32 %r1, %r2 %r3;"), PL_PTX_E_INVALID, 6, "';'" },
+	{ HEAD ".func f(.param .u32 a);\n.visible .entry k() { .param .b32 p; call f, (p); ret; }\n", PL_PTX_E_LINK, 4,
+	  "not defined" },
+	{ HEAD ".extern .global .u32 v;\n.visible .entry k() { .reg .b64 %rd<2>; .reg .b32 %r<2>;\n"
+	       "mov.u64 %rd1, v; ld.global.u32 %r1, [%rd1]; st.global.u32 [%rd1], %r1; ret; }\n",
+	  PL_PTX_E_LINK, 4, "not defined" },
+	{ HEAD ".shared .b8 big[300000];\n.visible .entry k() { .reg .b32 %r<2>;\nst.shared.u32 [big], %r1; ret; }\n",
+	  PL_PTX_E_LINK, 5, "shared" },
+};
+
+static int compile(const char *text, struct pl_ptx_log *log, char *error, size_t room)
+{
+	struct pl_ptx_source source = { text, strlen(text), "unit" };
+	struct pl_ptx_image *image = NULL;
+	int r;
+
+	*log = (struct pl_ptx_log){ .error = error, .error_bytes = room };
+	r = pl_ptx_compile(&image, &source, 1, NULL, log);
+	assert((r == 0) == (image != NULL));
+	pl_ptx_image_destroy(image);
+	return r;
+}
+
+static void test_refusals_name_line_and_reason(void)
+{
+	unsigned wrong = 0;
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		const struct refusal *want = &refusals[i];
+		struct pl_ptx_log log;
+		char error[4096];
+		int r = compile(want->text, &log, error, sizeof(error));
+
+		if (r != want->result || log.line != want->line || !strstr(error, want->words) ||
+		    strncmp(error, "unit:", 5) || error[strlen(error) - 1] != '\n') {
+			fprintf(stderr, "case %zu:\n%s\ngot %d, line %u: %s", i, want->text, r, log.line, error);
+			wrong++;
+		}
+	}
+	assert(wrong == 0);
+}
+
+static void test_good_text_is_taken(void)
+{
+	struct pl_ptx_log log;
+	char error[4096];
+
+	assert(compile(BODY("add.u32 %r1, %r2, %r3; ret;"), &log, error, sizeof(error)) == 0);
+	assert(!error[0] && log.line == 0);
+}
+
+static void test_several_errors_are_reported_at_once(void)
+{
+	struct pl_ptx_log log;
+	char error[4096];
+
+	assert(compile(BODY("bad.u32 %r1;\nadd.u32 %r1, %r2, %r3;\nworse %r1;"), &log, error, sizeof(error)) ==
+	       PL_PTX_E_INVALID);
+	assert(log.line == 6 && strstr(error, "unit:6:") && strstr(error, "unit:8:") && !strstr(error, "unit:7:"));
+}
+
+static void test_small_log_is_cut_at_a_line(void)
+{
+	struct pl_ptx_log log;
+	char error[64];
+
+	assert(compile(BODY("bad.u32 %r1;\nworse %r1;"), &log, error, sizeof(error)) == PL_PTX_E_INVALID);
+	assert(strlen(error) < sizeof(error) && (!error[0] || error[strlen(error) - 1] == '\n'));
+	assert(log.error_used == strlen(error) && log.line == 6);
+}
+
+static void test_deep_nesting_is_limited(void)
+{
+	static char text[20000];
+	struct pl_ptx_log log;
+	char error[4096];
+	size_t n = (size_t)sprintf(text, HEAD ".global .u32 a = ");
+
+	memset(text + n, '(', 8000);
+	assert(compile(text, &log, error, sizeof(error)) == PL_PTX_E_LIMIT && strstr(error, "nested"));
+	n = (size_t)sprintf(text, HEAD ".visible .entry k() ");
+	memset(text + n, '{', 8000);
+	text[n + 8000] = 0;
+	assert(compile(text, &log, error, sizeof(error)) == PL_PTX_E_LIMIT && strstr(error, "nested"));
+}
+
+int main(void)
+{
+	test_refusals_name_line_and_reason();
+	test_good_text_is_taken();
+	test_several_errors_are_reported_at_once();
+	test_small_log_is_cut_at_a_line();
+	test_deep_nesting_is_limited();
+	return 0;
+}
