@@ -72,6 +72,7 @@ enum pl_rg_fault_word {
 };
 
 #define PL_RG_CHANNEL(c)          (0x003000u + 8u * (c)) /* [F] bit 31 | instance block >> 12: read when written */
+/* One that an engine works for has to be made invalid, and be seen to be, before it is made anew. */
 #define PL_RG_CHANNEL_VALID       0x80000000u
 #define PL_RG_CHANNEL_STATE(c)    (0x003004u + 8u * (c)) /* [F] write bit 0: may run */
 #define PL_RG_CS_RUNNABLE         (1u << 0)
@@ -143,7 +144,7 @@ enum pl_rg_fault_word {
 #define PL_RG_INST_PUSH_HIGH      0x050u /* bits 47:40 of all push-buffer addresses */
 #define PL_RG_INST_ENGINE         0x054u /* enum pl_rg_engine */
 #define PL_RG_INST_DIRECTORY      0x200u /* [F] high word follows */
-#define PL_RG_INST_LIMIT          0x208u /* [F] last good address; high word follows */
+#define PL_RG_INST_LIMIT          0x208u /* [F] last good address, in whole pages; high word follows */
 #define PL_RG_INST_MODE           0x210u
 enum { PL_RG_MODE_F2, PL_RG_MODE_F3, PL_RG_MODE_G, PL_RG_MODE_G_SYSTEM }; /* last: directory in system memory */
 /* User page [F] */

@@ -11,18 +11,18 @@ struct bench {
 	uint64_t data; /* VRAM behind RIG_DATA, 1 MiB */
 };
 
-static void bench_begin(struct bench *bench, uint32_t mode)
+static void bench_fill(struct bench *bench, uint32_t mode)
 {
-	rig_create(&bench->rig, PL_RG_CLOCK_HOST);
 	rig_write(&bench->rig, PL_RG_INTR_ENABLE, 0xf);
 	rig_space(&bench->space, &bench->rig, mode);
 	bench->data = rig_vram(&bench->rig, 1u << 20);
 	rig_map(&bench->space, RIG_DATA, bench->data, 1u << 20, 0);
 }
 
-static void bench_end(struct bench *bench)
+static void bench_begin(struct bench *bench, uint32_t mode)
 {
-	rig_destroy(&bench->rig);
+	rig_create(&bench->rig, PL_RG_CLOCK_HOST);
+	bench_fill(bench, mode);
 }
 
 static uint32_t word_at(struct bench *bench, uint64_t va)
@@ -67,7 +67,7 @@ static void test_every_profile_and_engine_submits(void)
 			channel_works(&bench, &channels[i % PL_RG_ENGINES], i);
 		assert(rig_get(&channels[0]) == channels[0].put);
 		assert(!rig_read(&bench.rig, PL_RG_STATUS));
-		bench_end(&bench);
+		rig_destroy(&bench.rig);
 	}
 }
 
@@ -88,7 +88,7 @@ static void test_several_entries_with_one_doorbell(void)
 	rig_wait_idle(&channel);
 	for (uint32_t i = 0; i < 10; i++)
 		assert(word_at(&bench, FENCE + 4ull * i) == i + 1);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_every_kind_of_header(void)
@@ -120,7 +120,7 @@ static void test_every_kind_of_header(void)
 	rig_wait_idle(&channel);
 	assert(word_at(&bench, FENCE) == 11 && word_at(&bench, FENCE + 4) == 22);
 	assert(pl_rg_bar_read(bench.rig.rg, 1, channel.user + PL_RG_USER_REFERENCE, 4) == 77);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_bad_header_or_method_kills_the_channel_only(void)
@@ -159,7 +159,7 @@ static void test_a_bad_header_or_method_kills_the_channel_only(void)
 		channel_works(&bench, &good, i + 1);
 	}
 	assert(rig_read(&bench.rig, PL_RG_FAULT_UNITS) == 1u << PL_RG_COPY1);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_bad_ring_kills_the_channel_only(void)
@@ -190,7 +190,7 @@ static void test_a_bad_ring_kills_the_channel_only(void)
 		dies(&bench, &bad, cases[i].code);
 		channel_works(&bench, &good, i + 1);
 	}
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_push_buffer_that_runs_off_its_pages_faults_there(void)
@@ -207,7 +207,7 @@ static void test_a_push_buffer_that_runs_off_its_pages_faults_there(void)
 	fault = dies(&bench, &channel, PL_RG_FAULT_PAGE_NOT_PRESENT);
 	assert(fault.words[PL_RG_FW_ADDRESS] == (uint32_t)(last + 8));
 	assert(fault.words[PL_RG_FW_ACCESS] == PL_RG_READ);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_bad_instance_block_is_refused(void)
@@ -242,7 +242,7 @@ static void test_a_bad_instance_block_is_refused(void)
 	}
 	rig_write(&bench.rig, PL_RG_CHANNEL(1), 0xffffffff); /* above VRAM */
 	assert(rig_read(&bench.rig, PL_RG_CHANNEL_ERROR) == (PL_RG_CHANNEL_VALID | PL_RG_FAULT_VRAM_RANGE << 16 | 1));
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_bad_runlist_is_refused_or_skipped(void)
@@ -265,7 +265,7 @@ static void test_a_bad_runlist_is_refused_or_skipped(void)
 	rig_runlist(&bench.rig, PL_RG_COPY1, ids, 6);
 	channel_works(&bench, &channel, 2);
 	channel_works(&bench, &other, 3); /* on its own engine, whoever lists it */
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_what_is_not_runnable_or_listed_waits(void)
@@ -287,7 +287,7 @@ static void test_what_is_not_runnable_or_listed_waits(void)
 	rig_runlist(&bench.rig, PL_RG_COPY1, &channel.id, 1);
 	rig_wait_idle(&channel);
 	assert(word_at(&bench, FENCE) == 1);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_round_robin(void)
@@ -295,14 +295,12 @@ static void test_round_robin(void)
 	enum { CHANNELS = 3, ENTRIES = 5 };
 	struct rig_channel channels[CHANNELS];
 	struct bench bench;
-	uint32_t gate[] = { 0, 0, 0 };
+	const uint32_t gate[] = { 7, 3, 5 };
 
 	bench_begin(&bench, PL_RG_MODE_F2);
 	rig_channel(&channels[0], &bench.space, 7, PL_RG_COMPUTE);
 	rig_channel(&channels[1], &bench.space, 3, PL_RG_COMPUTE);
 	rig_channel(&channels[2], &bench.space, 5, PL_RG_COMPUTE);
-	for (uint32_t c = 0; c < CHANNELS; c++)
-		gate[c] = channels[c].id;
 	rig_runlist(&bench.rig, PL_RG_COMPUTE, gate, 0); /* nobody runs while entries are put there */
 	for (uint32_t i = 0; i < ENTRIES; i++) {
 		for (uint32_t c = 0; c < CHANNELS; c++) {
@@ -318,7 +316,7 @@ static void test_round_robin(void)
 		rig_wait_idle(&channels[c]);
 	for (uint32_t i = 0; i < CHANNELS * ENTRIES; i++)
 		assert(word_at(&bench, FENCE + 4ull * (CHANNELS * ENTRIES - 1 - i)) == gate[i % CHANNELS]);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_kernels_fault_is_told_with_block_and_thread(void)
@@ -353,7 +351,7 @@ static void test_a_kernels_fault_is_told_with_block_and_thread(void)
 	rig_write(&bench.rig, PL_RG_CHANNEL(1), 0);
 	rig_channel(&channel, &bench.space, 1, PL_RG_COMPUTE);
 	channel_works(&bench, &channel, 7);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_kernels_read_only_store_faults(void)
@@ -371,7 +369,7 @@ static void test_a_kernels_read_only_store_faults(void)
 	rig_submit(&channel);
 	fault = dies(&bench, &channel, PL_RG_FAULT_READ_ONLY);
 	assert(fault.words[PL_RG_FW_ADDRESS] == RIG_DATA + (4u << 20) + 8 && !word_at(&bench, FENCE + 8));
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_the_fault_queue_overflows_without_harm(void)
@@ -396,7 +394,7 @@ static void test_the_fault_queue_overflows_without_harm(void)
 	for (uint32_t i = 0; i < PL_RG_FAULT_QUEUE; i++)
 		rig_write(&bench.rig, PL_RG_FAULT_NEXT, 0);
 	assert(!rig_read(&bench.rig, PL_RG_FAULT_COUNT) && rig_read(&bench.rig, PL_RG_FAULT_RECORD) == UINT32_MAX);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void spin_begin(struct bench *bench, struct rig_channel *channel)
@@ -428,7 +426,7 @@ static void test_the_watchdog_ends_a_launch(void)
 	spin_begin(&bench, &channel);
 	rig_write(&bench.rig, PL_RG_WATCHDOG_LOW, 1000000);
 	dies(&bench, &channel, PL_RG_FAULT_WATCHDOG);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_kill_ends_what_runs(void)
@@ -450,7 +448,7 @@ static void test_a_kill_ends_what_runs(void)
 	rig_write(&bench.rig, PL_RG_KILL, 511); /* is none */
 	rig_write(&bench.rig, PL_RG_KILL, 512);
 	rig_write(&bench.rig, PL_RG_KILL, 0xffffffff);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_a_channel_that_runs_is_taken_away(void)
@@ -467,7 +465,7 @@ static void test_a_channel_that_runs_is_taken_away(void)
 	assert(!rig_state(&channel));
 	rig_channel(&channel, &bench.space, 1, PL_RG_COMPUTE);
 	channel_works(&bench, &channel, 5);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 static void test_an_engine_that_is_disabled_kills_its_channels(void)
@@ -491,7 +489,48 @@ static void test_an_engine_that_is_disabled_kills_its_channels(void)
 	rig_write(&bench.rig, PL_RG_ENABLE, PL_RG_ENABLE_RESET);
 	rig_wait_idle(&channel);
 	assert(word_at(&bench, FENCE) == 9);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
+}
+
+/* Each entry moves PUT on: it never ends by itself, and others have their turns. */
+static void self_driven(struct bench *bench, struct rig_channel *channel)
+{
+	const uint64_t user = RIG_DATA + (8u << 20);
+
+	rig_map(&bench->space, user, channel->user, PL_RG_USER_BYTES, 0);
+	for (uint32_t i = 0; i < 1u << RIG_RING_ORDER; i++) {
+		rig_begin(channel);
+		rig_release(channel, user + PL_RG_USER_RING_PUT, (i + 2) % (1u << RIG_RING_ORDER));
+		rig_ring(channel, PL_RG_ENTRY(channel->push_va + i * 2048ull, channel->count));
+	}
+	channel->put = 1;
+	rig_doorbell(channel);
+}
+
+static void test_a_channel_that_drives_itself_is_killed(void)
+{
+	struct rig_channel channel, other;
+	struct pl_rg_stats stats;
+	struct bench bench;
+
+	for (uint32_t clock = PL_RG_CLOCK_HOST; clock <= PL_RG_CLOCK_VIRTUAL; clock++) {
+		rig_create(&bench.rig, (enum pl_rg_clock)clock);
+		bench_fill(&bench, PL_RG_MODE_F2);
+		rig_channel(&channel, &bench.space, 1, PL_RG_COPY1);
+		rig_channel(&other, &bench.space, 2, PL_RG_COPY1);
+		self_driven(&bench, &channel);
+		do
+			pl_rg_stats(bench.rig.rg, &stats);
+		while (stats.submissions_copy1 < 1000);
+		channel_works(&bench, &other, 1);
+		assert(rig_state(&channel) & (PL_RG_CS_LOADED | PL_RG_CS_PENDING));
+		rig_write(&bench.rig, PL_RG_KILL, 1);
+		while (rig_read(&bench.rig, PL_RG_KILL) & PL_RG_KILL_BUSY)
+			sched_yield();
+		assert(rig_state(&channel) & PL_RG_CS_DEAD);
+		channel_works(&bench, &other, 2);
+		rig_destroy(&bench.rig);
+	}
 }
 
 static void test_destroy_ends_what_runs_and_what_waits(void)
@@ -506,7 +545,7 @@ static void test_destroy_ends_what_runs_and_what_waits(void)
 	rig_acquire(&waits, FENCE + 128, 1, PL_RG_SEM_ACQUIRE);
 	rig_submit(&waits);
 	spin_begin(&bench, &spins);
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 /* The flush by register reaches a kernel that runs. */
@@ -532,7 +571,7 @@ static void test_a_running_kernel_sees_a_flush(void)
 	rig_flush(&bench.space);
 	rig_wait_idle(&channel);
 	assert(!(rig_state(&channel) & PL_RG_CS_DEAD));
-	bench_end(&bench);
+	rig_destroy(&bench.rig);
 }
 
 int main(void)
@@ -554,6 +593,7 @@ int main(void)
 	test_a_kill_ends_what_runs();
 	test_a_channel_that_runs_is_taken_away();
 	test_an_engine_that_is_disabled_kills_its_channels();
+	test_a_channel_that_drives_itself_is_killed();
 	test_destroy_ends_what_runs_and_what_waits();
 	test_a_running_kernel_sees_a_flush();
 	return 0;

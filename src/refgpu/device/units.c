@@ -5,8 +5,11 @@
 #include "refgpu/device/rg.h"
 
 /* How often a channel that waits is looked at when nobody says that memory has changed (a CPU's plain store): */
-#define POLL_NS_MIN 20000u
-#define POLL_NS_MAX 1000000u
+#define POLL_NS_MIN          20000u
+#define POLL_NS_MAX          1000000u
+/* Virtual clock: a channel that moves its own PUT never ends; the CPU goes on after so many, and the rest follows with
+ * its next access. */
+#define PUMP_SUBMISSIONS_MAX 65536u
 
 void pl_rg_clock_add(struct pl_rg *rg, uint64_t ps)
 {
@@ -221,6 +224,7 @@ void pl_rg_units_stop(struct pl_rg *rg)
 
 static void pump_once(struct pl_rg *rg)
 {
+	uint32_t left = PUMP_SUBMISSIONS_MAX;
 	bool some;
 
 	for (uint32_t e = 0; e < PL_RG_ENGINES; e++)
@@ -237,8 +241,9 @@ static void pump_once(struct pl_rg *rg)
 				continue;
 			channel_work(unit, channel);
 			some = true;
+			left -= left > 0;
 		}
-	} while (some);
+	} while (some && left);
 }
 
 void pl_rg_pump(struct pl_rg *rg)
