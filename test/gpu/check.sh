@@ -133,7 +133,7 @@ step build 240 build
 cat "$out/machine.txt"
 opencl_vendors
 step opencl-devices 60 have_opencl
-for test in same counts; do
+for test in confine same counts; do
 	step "opencl-$test" 120 opencl_tests $test
 done
 step opencl-bench 120 opencl_bench

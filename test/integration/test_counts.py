@@ -33,6 +33,18 @@ def test_steady_loops_do_not_ask_over_tcp():
     check("tcp")
 
 
+def test_maps_of_host_memory_copy_nothing():
+    """CL_MEM_USE_HOST_PTR, 16 MiB of malloc(): once in, once out."""
+    with plenum.Server() as server:
+        copied = []
+        for count in ("0", "10"):
+            stats, result = plenum.stats_of(server, "shm", [plenum.program("hostptr"), "maps", count])
+            assert int(result.stdout) == 2 * int(count), result
+            copied.append(stats["host_copied"])
+        assert copied[0] == copied[1], copied
+        assert (16 << 20) <= copied[0] <= (32 << 20), copied
+
+
 def test_a_posted_launch_costs_few_instructions():
     if not shutil.which("valgrind"):
         print("SKIP: valgrind is not installed: instructions are not counted")
@@ -64,4 +76,4 @@ if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
     plenum.main([test_steady_loops_do_not_ask_over_shm, test_steady_loops_do_not_ask_over_tcp,
-                 test_a_posted_launch_costs_few_instructions])
+                 test_maps_of_host_memory_copy_nothing, test_a_posted_launch_costs_few_instructions])

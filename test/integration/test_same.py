@@ -39,6 +39,16 @@ def test_shared_virtual_memory():
         assert result.returncode in (0, 77), result.stdout.decode(errors="replace")[-3000:]
 
 
+def test_host_memory():
+    """CL_MEM_USE_HOST_PTR: with shared memory all is as on a driver's own machine, without it all that the API promises."""
+    compare("hostptr", ["shm"])
+    with plenum.Server() as server:
+        lines = output("hostptr", server.env("tcp")).splitlines()
+        wrong = [line for line in lines if line.endswith("NO")]
+        assert lines[0] == "exit 0" and len(lines) > 15, lines
+        assert [line for line in wrong if "without a map" not in line] == [], wrong
+
+
 def test_forked_child_has_a_session_of_its_own():
     with plenum.Server() as server:
         for mode in ("shm", "tcp"):
@@ -56,6 +66,6 @@ def test_two_servers_are_two_platforms():
 if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
-    plenum.main([make(name) for name in PROGRAMS] + [test_shared_virtual_memory,
+    plenum.main([make(name) for name in PROGRAMS] + [test_shared_virtual_memory, test_host_memory,
                                                      test_forked_child_has_a_session_of_its_own,
                                                      test_two_servers_are_two_platforms])

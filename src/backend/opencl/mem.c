@@ -250,7 +250,8 @@ static cl_mem buffer_create(struct pl_serve *serve, const struct pl_cl_clCreateB
 		return buffer_make_svm(args, context, note, status);
 	if (args->store != PL_CL_STAGE_NONE) {
 		if (!worker->arena || args->store > worker->arena_bytes ||
-		    args->size > worker->arena_bytes - args->store || args->store % PAGE_BYTES ||
+		    args->size > worker->arena_bytes - args->store ||
+		    (args->store % PAGE_BYTES && !(args->flags & CL_MEM_USE_HOST_PTR)) ||
 		    (args->data.bytes && args->data.bytes != args->size)) {
 			*status = CL_INVALID_VALUE;
 			return NULL;

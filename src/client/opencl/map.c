@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/opencl/adopt.h"
 #include "client/opencl/call.h"
 #include "client/opencl/check.h"
 #include "client/opencl/move.h"
@@ -95,9 +96,15 @@ static bool flags_plain(const struct pl_cl_mem *mem, cl_map_flags flags)
 	return !(flags & MAP_WRITES) || !(mem->flags & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS));
 }
 
-static bool has_copy(const struct pl_cl_mem *mem)
+/* Does the application's memory hold a copy of what lies elsewhere, or some of these bytes? */
+static bool has_copy(const struct pl_cl_mem *mem, size_t offset, size_t bytes)
 {
-	return mem->host_ptr && !(mem->svm && pl_cl_mem_direct(mem));
+	return mem->host_ptr && !(mem->svm && pl_cl_mem_direct(mem)) && !pl_cl_host_shared(mem, offset, bytes);
+}
+
+static bool map_has_copy(const struct pl_cl_mem *mem, const struct pl_cl_map *map)
+{
+	return has_copy(mem, map->offset, map->box.row_bytes);
 }
 
 /* ---- buffers ---- */
@@ -160,13 +167,13 @@ static cl_int copy_read(struct pl_cl_command *command, struct pl_cl_mem *mem, co
 /* A map of memory that the device uses in place.  Return: false = the server has to do it. */
 static bool map_direct(struct pl_cl_command *command, struct pl_cl_mem *mem, struct pl_cl_map *map, cl_int *code_out)
 {
-	bool fill = has_copy(mem) && !(map->flags & CL_MAP_WRITE_INVALIDATE_REGION);
+	bool copy = map_has_copy(mem, map), fill = copy && !(map->flags & CL_MAP_WRITE_INVALIDATE_REGION);
 
 	if (!pl_cl_mem_direct(mem))
 		return false;
 	if (pl_cl_command_local(command, mem, code_out)) {
 		if (!*code_out && fill)
-			memcpy(map->ptr, pl_cl_mem_store(mem) + map->offset, map->box.row_bytes);
+			pl_cl_host_fill(mem, map->offset, map->box.row_bytes);
 		if (!*code_out)
 			*code_out = pl_cl_command_local_end(command);
 		return true;
@@ -175,10 +182,10 @@ static bool map_direct(struct pl_cl_command *command, struct pl_cl_mem *mem, str
 		*code_out = copy_read(command, mem, map);
 		return true;
 	}
-	if (has_copy(mem)) {
+	if (copy) {
 		*code_out = pl_cl_command_turn(command);
 		if (!*code_out && fill)
-			memcpy(map->ptr, pl_cl_mem_store(mem) + map->offset, map->box.row_bytes);
+			pl_cl_host_fill(mem, map->offset, map->box.row_bytes);
 		return true;
 	}
 	if (command->blocking || !pl_cl_queue_ordered(command->queue))
@@ -198,7 +205,7 @@ static cl_int map_remote(struct pl_cl_command *command, struct pl_cl_mem *mem, s
 
 	if (code)
 		return code;
-	if ((map->flags & CL_MAP_WRITE_INVALIDATE_REGION) || (mem && pl_cl_mem_direct(mem) && !has_copy(mem)))
+	if ((map->flags & CL_MAP_WRITE_INVALIDATE_REGION) || (mem && pl_cl_mem_direct(mem) && !map_has_copy(mem, map)))
 		landing.to = NULL;
 	if (!pl_cl_landing_start(&landing, command->server, command->blocking, plain))
 		return pl_cl_command_end(command, CL_OUT_OF_HOST_MEMORY);
@@ -453,14 +460,14 @@ static cl_int copy_write(struct pl_cl_command *command, struct pl_cl_mem *mem, c
 static cl_int unmap_direct(struct pl_cl_command *command, struct pl_cl_mem *mem, const struct pl_cl_map *map,
 			   bool plain)
 {
-	bool drain = has_copy(mem) && (map->flags & MAP_WRITES);
+	bool drain = map_has_copy(mem, map) && (map->flags & MAP_WRITES);
 	cl_int code;
 
 	if (!plain)
 		return pl_cl_command_marker(command, false);
 	if (pl_cl_command_local(command, mem, &code)) {
 		if (drain)
-			memcpy(pl_cl_mem_store(mem) + map->offset, map->ptr, map->box.row_bytes);
+			pl_cl_host_drain(mem, map->offset, map->box.row_bytes);
 		return pl_cl_command_local_end(command);
 	}
 	if (drain)
@@ -474,7 +481,7 @@ static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem,
 	struct pl_cl_clEnqueueUnmapMemObject_args args;
 	struct pl_cl_load load;
 	struct pl_reply reply;
-	bool writes = map && (map->flags & MAP_WRITES) && (has_copy(mem) || !pl_cl_mem_direct(mem));
+	bool writes = map && (map->flags & MAP_WRITES) && (!pl_cl_mem_direct(mem) || map_has_copy(mem, map));
 	cl_int code = pl_cl_command_start(command);
 	int r;
 

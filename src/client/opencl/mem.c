@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "client/opencl/adopt.h"
 #include "client/opencl/call.h"
 #include "client/opencl/check.h"
 #include "client/opencl/types.h"
@@ -107,14 +108,22 @@ static bool memory_fits(struct pl_cl_mem *mem, size_t size)
 	return atomic_fetch_add(&server->memory_bytes, size) + size <= mem->object.session->memory_bytes;
 }
 
+/* A store that stands in its first page as the application's memory does has that page, too. */
+void pl_cl_mem_store_free(struct pl_cl_mem *mem)
+{
+	uint64_t first = mem->store % PL_ARENA_GRAIN_BYTES;
+
+	pl_cl_arena_free(mem->object.server, mem->store - first, mem->size + first);
+}
+
 void pl_cl_mem_fini(struct pl_cl_object *object)
 {
 	struct pl_cl_mem *mem = (struct pl_cl_mem *)object;
 
 	atomic_fetch_sub(&object->server->memory_bytes, mem->counted_bytes);
 	pl_cl_maps_free(mem);
-	if (mem->root == mem && !mem->svm)
-		pl_cl_arena_free(object->server, mem->store, mem->size);
+	if (pl_cl_adopt_end(mem) && mem->root == mem && !mem->svm && mem->store != PL_ARENA_NONE)
+		pl_cl_mem_store_free(mem);
 	if (mem->shadow_offset != PL_ARENA_NONE)
 		pl_cl_arena_free(object->server, mem->shadow_offset, mem->shadow_bytes);
 	else
@@ -135,6 +144,9 @@ void pl_cl_mem_run_destroyed(struct pl_cl_mem *mem)
 {
 	struct pl_cl_callback *list = mem->destroyed;
 
+	/* Callbacks may free the memory: it has to be the application's own before. */
+	if (!pl_cl_adopt_end(mem))
+		mem->store = PL_ARENA_NONE;
 	mem->destroyed = NULL;
 	pl_cl_callbacks_run(list, mem, mem_destroyed);
 }
@@ -193,11 +205,19 @@ static int buffer_place(struct pl_cl_mem *mem, bool plain, const void *host_ptr,
 		if (mem->svm)
 			return 0;
 	}
-	if (plain && pl_cl_context_direct(mem->context))
-		mem->store = pl_cl_arena_alloc(server, mem->size);
+	if (plain && pl_cl_context_direct(mem->context)) {
+		size_t lead = pl_cl_adopt_lead(mem);
+
+		mem->store = pl_cl_arena_alloc(server, lead + mem->size);
+		if (mem->store != PL_ARENA_NONE)
+			mem->store += lead;
+	}
 	if (mem->store == PL_ARENA_NONE)
 		return host_ptr ? pl_bulk_prepare(server->session, data, host_ptr, mem->size) : 0;
-	if (host_ptr)
+	if (mem->host_ptr) {
+		if (!pl_cl_adopt(mem))
+			pl_cl_host_drain(mem, 0, mem->size);
+	} else if (host_ptr)
 		memcpy(pl_cl_mem_store(mem), host_ptr, mem->size);
 	return 0;
 }

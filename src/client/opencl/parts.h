@@ -84,6 +84,7 @@ static inline void pl_cl_server_confirm(struct pl_cl_server *server, uint64_t fe
 void pl_cl_arena_passed(struct pl_cl_server *server, uint64_t fence);
 /* Room in the arena; tries to get freed memory back.  PL_ARENA_NONE = there is none. */
 uint64_t pl_cl_arena_alloc(struct pl_cl_server *server, uint64_t bytes);
+void pl_cl_mem_store_free(struct pl_cl_mem *mem); /* when commands have ended */
 void pl_cl_arena_free(struct pl_cl_server *server, uint64_t offset, uint64_t bytes); /* when commands have ended */
 
 /* event.c */

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/wait.h"
+#include "client/opencl/adopt.h"
 #include "client/session.h"
 #include "opencl-wire.h"
 
@@ -130,11 +131,11 @@ static void stats_write(void)
 	pl_session_totals_get(&totals);
 	length = snprintf(text, sizeof(text),
 			  "{\"asks\": %llu, \"posts\": %llu, \"bytes_out\": %llu, \"bytes_in\": %llu, "
-			  "\"wakeups\": %llu, \"spins\": %llu, \"sleeps\": %llu}\n",
+			  "\"wakeups\": %llu, \"spins\": %llu, \"sleeps\": %llu, \"host_copied\": %llu}\n",
 			  (unsigned long long)totals.asks, (unsigned long long)totals.posts,
 			  (unsigned long long)totals.bytes_out, (unsigned long long)totals.bytes_in,
 			  (unsigned long long)totals.wakes, (unsigned long long)totals.spins,
-			  (unsigned long long)totals.sleeps);
+			  (unsigned long long)totals.sleeps, (unsigned long long)pl_cl_host_copied());
 	fd = open(stats_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, text, (size_t)length) != length)
 		pl_log_error("PLENUM_STATS: %s: %s", stats_path, strerrordesc_np(errno));

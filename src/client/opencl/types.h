@@ -97,6 +97,7 @@ struct pl_cl_mem {
 	uint64_t counted_bytes; /* in server->memory_bytes */
 	size_t origin;		/* in root, bytes */
 	void *host_ptr;		/* CL_MEM_USE_HOST_PTR: the application's memory */
+	struct pl_cl_adopted *adopted; /* of a root: host_ptr's pages are the store's; NULL = they are not */
 	bool svm;		/* host_ptr is shared virtual memory; the store belongs to it */
 	uint64_t ticket;	/* the session's when its creation had been sent */
 	_Atomic cl_int failed;	/* the server could not make it after all */
