@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "lib/process.h"
 #include "link/greet.h"
 
@@ -174,6 +175,7 @@ static void test_tables_that_lie_end_the_session(void)
 
 int main(void)
 {
+	pl_log_init("test", PL_LOG_OFF);
 	pl_test_folder_create(folder);
 	test_tables_that_lie_end_the_session();
 	test_calls_take_the_servers_numbers();
