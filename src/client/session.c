@@ -471,6 +471,15 @@ int pl_call_post(struct pl_call *call)
 	return __builtin_expect(r, 0) ? session_dies(call->session, r) : 0;
 }
 
+int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes)
+{
+	int r = call_send(call, 0, bytes);
+
+	if (!r)
+		r = pl_lane_send_bulk(call->lane->lane, data, bytes);
+	return r ? session_dies(call->session, r) : 0;
+}
+
 static int call_wait(struct pl_call *call, struct pl_reply *reply)
 {
 	struct pl_session *session = call->session;

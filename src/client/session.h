@@ -99,6 +99,8 @@ int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op,
 int pl_call_post(struct pl_call *call);
 /* Sends and waits.  When it returns 0 everything that the server pushed before the reply has been taken. */
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
+/* As pl_call_post(), with payload that follows the call (PL_BULK_AFTER).  After return it may be changed. */
+int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes);
 /* As pl_call_ask(), with payload that follows the call (PL_BULK_AFTER). */
 int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, struct pl_reply *reply_out);
 /* Takes payload of the reply into the caller's memory, in parts if wanted; call until bulk_bytes is 0. */

@@ -120,6 +120,13 @@ int pl_call_post(struct pl_call *call)
 	return 0;
 }
 
+int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes)
+{
+	(void)data;
+	(void)bytes;
+	return pl_call_post(call);
+}
+
 int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, struct pl_reply *reply)
 {
 	struct pl_wire_head head;

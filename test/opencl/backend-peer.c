@@ -104,9 +104,10 @@ void peer_begin(struct peer_lane *lane)
 	lane->enc.at = lane->record;
 }
 
-void peer_send(struct peer_lane *lane, uint16_t op, uint16_t flags, const void *bulk, uint64_t bulk_bytes)
+static void record_send(struct peer_lane *lane, uint16_t op, uint16_t flags, uint64_t promised_bytes, const void *bulk,
+			uint64_t bulk_bytes)
 {
-	struct pl_wire_head head = { .op = op, .flags = flags, .bulk_bytes = bulk_bytes };
+	struct pl_wire_head head = { .op = op, .flags = flags, .bulk_bytes = promised_bytes };
 	uint64_t body_bytes = (uint64_t)(lane->enc.at - lane->record);
 	void *room;
 
@@ -115,9 +116,19 @@ void peer_send(struct peer_lane *lane, uint16_t op, uint16_t flags, const void *
 	CHECK(!pl_lane_reserve(lane->client, head.len_bytes, &room));
 	memcpy(room, &head, sizeof(head));
 	memcpy((uint8_t *)room + sizeof(head), lane->record, body_bytes);
-	CHECK(!pl_lane_commit(lane->client, head.len_bytes, bulk_bytes ? PL_LANE_MORE : PL_LANE_NOW));
+	CHECK(!pl_lane_commit(lane->client, head.len_bytes, promised_bytes ? PL_LANE_MORE : PL_LANE_NOW));
 	if (bulk_bytes)
 		CHECK(!pl_lane_send_bulk(lane->client, bulk, bulk_bytes));
+}
+
+void peer_send(struct peer_lane *lane, uint16_t op, uint16_t flags, const void *bulk, uint64_t bulk_bytes)
+{
+	record_send(lane, op, flags, bulk_bytes, bulk, bulk_bytes);
+}
+
+void peer_promise(struct peer_lane *lane, uint16_t op, uint64_t promised_bytes, const void *bulk, uint64_t bulk_bytes)
+{
+	record_send(lane, op, 0, promised_bytes, bulk, bulk_bytes);
 }
 
 void peer_stream(struct peer_lane *lane, const void *data, uint64_t bytes)

@@ -58,6 +58,8 @@ void peer_lane_close(struct peer_lane *lane);
 /* Any record: body is what peer_lane.enc was given since peer_begin(). */
 void peer_begin(struct peer_lane *lane);
 void peer_send(struct peer_lane *lane, uint16_t op, uint16_t flags, const void *bulk, uint64_t bulk_bytes);
+/* A post that promises payload and sends the first bytes of it; the rest: pl_lane_send_bulk(lane->client). */
+void peer_promise(struct peer_lane *lane, uint16_t op, uint64_t promised_bytes, const void *bulk, uint64_t bulk_bytes);
 void peer_stream(struct peer_lane *lane, const void *data, uint64_t bytes);
 struct peer_answer peer_recv(struct peer_lane *lane);
 void peer_bulk(struct peer_lane *lane, void *data, uint64_t bytes);

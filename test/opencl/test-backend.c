@@ -576,6 +576,11 @@ int main(int argc, char **argv)
 	RUN(test_large_write_and_read(QUEUE));
 	RUN(test_large_write_and_read(QUEUE2));
 	RUN(test_read_that_fails_in_the_middle_breaks_the_lane());
+	RUN(test_posted_write_takes_what_follows(QUEUE));
+	RUN(test_posted_write_takes_what_follows(QUEUE2));
+	RUN(test_other_lanes_see_the_order_of_the_calls());
+	RUN(test_payload_of_a_command_that_waits_is_taken());
+	RUN(test_unmap_takes_what_follows());
 	RUN(test_reads_that_do_not_block());
 	RUN(test_rects());
 	RUN(test_maps());
@@ -592,6 +597,7 @@ int main(int argc, char **argv)
 	RUN(test_shared_virtual_memory());
 	RUN(test_waiting_lane_stops_no_other());
 	RUN(test_late_errors());
+	RUN(test_payload_that_never_comes_stops_nobody_else());
 	RUN(test_end());
 	RUN(test_map_outlives_its_object());
 	fprintf(stderr, "ok\n");

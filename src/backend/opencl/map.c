@@ -350,6 +350,47 @@ static int32_t contents_take(struct pl_cl_order *order, struct pl_cl_map *map, c
 	return CL_SUCCESS;
 }
 
+/* The contents follow the call and go where the driver mapped them, before the unmap, which waits for them. */
+static bool unmap_gated(struct pl_cl_order *order, struct pl_cl_map *map)
+{
+	struct pl_serve *serve = order->serve;
+	cl_event gate = pl_cl_gate_new(order->mem), event = NULL, *list = NULL;
+	cl_uint count = gate ? pl_cl_gate_waits(order, gate, &list) : 0;
+	int32_t status = CL_OUT_OF_HOST_MEMORY;
+
+	if (!gate)
+		return false;
+	if (count)
+		status = pl_cl.clEnqueueUnmapMemObject(order->queue, order->mem, map->at, count, list,
+						       order->event_id ? &event : NULL);
+	free(list);
+	if (status) {
+		pl_cl.clSetUserEventStatus(gate, CL_COMPLETE);
+		pl_cl.clReleaseEvent(gate);
+		pl_cl_order_fail(order, status);
+		return true;
+	}
+	map_delist(order->session, order->note, map);
+	if (event) {
+		pl_cl_order_event(order, event, NULL);
+		pl_cl.clReleaseEvent(event);
+	}
+	pl_cl_order_stay(order);
+	pl_serve_give_turn(serve);
+	pl_cl_gate_take(serve, gate, map->at, map->client_bytes);
+	pl_cl_result(serve, CL_SUCCESS, order->queue_id);
+	pl_cl_order_leave(order);
+	pl_cl_order_end(order);
+	return true;
+}
+
+/* Whether the contents that follow the call can be taken to where the driver mapped them. */
+static bool contents_follow(const struct pl_cl_map *map, const struct pl_bulk *data)
+{
+	return map->moves_in && data->kind == PL_BULK_AFTER && data->bytes >= map->client_bytes && map->client_bytes &&
+	       map_is_flat(map) && pl_cl_event_status(map->event) == CL_COMPLETE;
+}
+
 void pl_cl_serve_clEnqueueUnmapMemObject(struct pl_serve *serve, const struct pl_cl_clEnqueueUnmapMemObject_args *args)
 {
 	struct pl_cl_order order;
@@ -365,6 +406,10 @@ void pl_cl_serve_clEnqueueUnmapMemObject(struct pl_serve *serve, const struct pl
 		return;
 	}
 	pl_cl_reads_settle(order.session, map);
+	if (contents_follow(map, &args->data) && unmap_gated(&order, map)) {
+		pl_cl_map_unref(order.session, map);
+		return;
+	}
 	status = contents_take(&order, map, &args->data);
 	if (!status)
 		status = pl_cl.clEnqueueUnmapMemObject(order.queue, order.mem, map->at, order.waits.count,

@@ -13,6 +13,7 @@
 #include "wire/opencl.h"
 
 #define PAGE_BYTES 4096u
+#define HUGE_BYTES (2u << 20)
 
 static const cl_mem_flags host_flags = CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR;
 
@@ -193,6 +194,8 @@ static bool store_make(struct pl_serve *serve, const struct pl_cl_clCreateBuffer
 	store = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (store == MAP_FAILED)
 		return false;
+	if (bytes >= HUGE_BYTES)
+		madvise(store, bytes, MADV_HUGEPAGE); /* a fault for each 2 MiB, not for each page */
 	note->store = store;
 	note->store_own_bytes = bytes;
 	if (wants && args->data.kind == PL_BULK_AFTER)

@@ -246,6 +246,8 @@ static void write_run(struct pl_cl_order *order, const struct pl_cl_box *box, bo
 			pl_cl_ring_write(order, box);
 		return;
 	}
+	if (!blocking && data->kind == PL_BULK_AFTER && box->bytes && pl_cl_gate_write(order, box))
+		return;
 	status = write_source(order->serve, data, blocking, &at, &owned);
 	if (!status)
 		status = pl_cl_box_enqueue(order, box, 0, box->bytes, (void *)(uintptr_t)at, order->waits.count,

@@ -70,4 +70,17 @@ void pl_cl_ring_write(struct pl_cl_order *order, const struct pl_cl_box *box);
 void pl_cl_store_read(struct pl_cl_order *order, const struct pl_cl_box *box);
 void pl_cl_store_write(struct pl_cl_order *order, const struct pl_cl_box *box);
 
+/* ---- gate.c: posts whose payload follows them (docs/adr/0009) ---- */
+
+/** pl_cl_gate_new() - an event that holds back what waits for it until the payload is there
+ * Return: NULL: the driver has none; else end it with pl_cl_gate_take(). */
+cl_event pl_cl_gate_new(cl_mem mem);
+/* Takes the payload to `at`, without the turn, and opens the gate: for good, or with an error where it broke off. */
+void pl_cl_gate_take(struct pl_serve *serve, cl_event gate, void *at, uint64_t bytes);
+/* The order's waits and the gate.  Return: how many, *list_out is to be free()d; 0 = no memory. */
+cl_uint pl_cl_gate_waits(const struct pl_cl_order *order, cl_event gate, cl_event **list_out);
+/* A write that nobody waits for.  Answers and ends the order.  Return: false: it can not be done so, nothing was done.
+ */
+bool pl_cl_gate_write(struct pl_cl_order *order, const struct pl_cl_box *box);
+
 #endif

@@ -488,7 +488,8 @@ static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem,
 	if (code)
 		return code;
 	r = pl_cl_load_start(&load, command->session, writes ? map->ptr : NULL,
-			     map ? &map->box : &(struct pl_cl_box){0}, PL_CL_LOAD_POSTED);
+			     map ? &map->box : &(struct pl_cl_box){0},
+			     plain && pl_cl_box_whole(&map->box) ? PL_CL_LOAD_GATED : PL_CL_LOAD_POSTED);
 	if (!r) {
 		args = (struct pl_cl_clEnqueueUnmapMemObject_args){
 			.queue = command->queue->object.id,
@@ -498,7 +499,7 @@ static cl_int unmap_remote(struct pl_cl_command *command, struct pl_cl_mem *mem,
 			.waits = command->ids.list,
 			.event = command->event_id,
 		};
-		r = plain ? PL_CL_POST(command->session, clEnqueueUnmapMemObject, &args)
+		r = plain ? PL_CL_POST_LOAD(command->session, clEnqueueUnmapMemObject, &args, &load)
 			  : PL_CL_ASK(command->session, clEnqueueUnmapMemObject, &args, &reply);
 	}
 	code = r ? pl_cl_fault(r) : plain ? CL_SUCCESS : pl_cl_queue_reply(command->queue, &reply);

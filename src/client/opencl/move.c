@@ -160,6 +160,8 @@ void pl_cl_landing_fail(void *landing)
 
 /* ---- load ---- */
 
+#define GATED_BYTES_MIN (1u << 20) /* shorter payload goes ahead of a post */
+
 bool pl_cl_streams(struct pl_cl_mem *mem)
 {
 	return mem && mem->type == CL_MEM_OBJECT_BUFFER && !pl_cl_mem_direct(mem) &&
@@ -171,7 +173,9 @@ int pl_cl_load_start(struct pl_cl_load *load, struct pl_session *session, const 
 {
 	uint64_t bytes = pl_cl_box_bytes(box);
 	bool whole = pl_cl_box_whole(box);
-	bool after = how == PL_CL_LOAD_STREAMED || (how == PL_CL_LOAD_ASKED && !session->shares_memory);
+	bool after = how == PL_CL_LOAD_STREAMED ||
+		     (!session->shares_memory && (how == PL_CL_LOAD_ASKED ||
+						  (how == PL_CL_LOAD_GATED && bytes >= GATED_BYTES_MIN)));
 
 	*load = (struct pl_cl_load){.bulk = {.bytes = 0}};
 	if (!from || !bytes || bytes > PL_CL_LIMIT_TRANSFER_MAX)

@@ -43,6 +43,7 @@ struct pl_cl_load {
 
 enum pl_cl_load_how {
 	PL_CL_LOAD_POSTED,   /* the memory may be changed when the call returns */
+	PL_CL_LOAD_GATED,    /* posted, and the server lets the command wait for what follows (docs/adr/0009) */
 	PL_CL_LOAD_ASKED,    /* the call will be waited for: it may send from the application's memory itself */
 	PL_CL_LOAD_STREAMED, /* asked, and rather over the lane than through the arena */
 };
@@ -132,7 +133,18 @@ cl_int pl_cl_command_turn(struct pl_cl_command *command);
 /* The client did it: event.  Return: code. */
 cl_int pl_cl_command_local_end(struct pl_cl_command *command);
 
-/* As PL_CL_ASK_AS(), with payload behind the call where the load has it so. */
+/* As PL_CL_POST() and PL_CL_ASK(), with payload behind the call where the load has it so. */
+#define PL_CL_POST_LOAD(session, op, args, load)                                                                       \
+	({                                                                                                             \
+		struct pl_call call_;                                                                                  \
+		int sent_ = pl_call_begin(&call_, (session), PL_CL_OP_##op, pl_cl_##op##_bytes(args));                 \
+		if (!sent_) {                                                                                          \
+			pl_cl_##op##_put(&call_.enc, (args));                                                          \
+			sent_ = (load)->after ? pl_call_post_after(&call_, (load)->after, (load)->bulk.bytes)          \
+					      : pl_call_post(&call_);                                                  \
+		}                                                                                                      \
+		sent_;                                                                                                 \
+	})
 #define PL_CL_ASK_LOAD(session, op, args, load, reply)                                                                 \
 	({                                                                                                             \
 		struct pl_call call_;                                                                                  \

@@ -92,7 +92,7 @@ static bool write_needs_reply(const struct pl_cl_command *command, uint64_t byte
 
 static enum pl_cl_load_how load_how(bool asked, bool plain, struct pl_cl_mem *mem)
 {
-	return !asked ? PL_CL_LOAD_POSTED : plain && pl_cl_streams(mem) ? PL_CL_LOAD_STREAMED : PL_CL_LOAD_ASKED;
+	return !asked ? PL_CL_LOAD_GATED : plain && pl_cl_streams(mem) ? PL_CL_LOAD_STREAMED : PL_CL_LOAD_ASKED;
 }
 
 cl_int pl_cl_stub_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_write,
@@ -140,7 +140,7 @@ cl_int pl_cl_stub_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem bu
 			.event = command.event_id,
 		};
 		r = asked ? PL_CL_ASK_LOAD(command.session, clEnqueueWriteBuffer, &args, &load, &reply)
-			  : PL_CL_POST(command.session, clEnqueueWriteBuffer, &args);
+			  : PL_CL_POST_LOAD(command.session, clEnqueueWriteBuffer, &args, &load);
 	}
 	code = r ? pl_cl_fault(r) : asked ? pl_cl_queue_reply(command.queue, &reply) : CL_SUCCESS;
 	code = pl_cl_command_end(&command, code);
