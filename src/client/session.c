@@ -140,16 +140,24 @@ found:
 	return 0;
 }
 
-static inline int lane_of_thread(struct pl_session *session, struct pl_client_lane **lane_out)
+/* NULL: not known yet, or the session is dead. */
+static inline struct pl_client_lane *lane_known(const struct pl_session *session)
 {
 	struct pl_client_lane *lane = lane_last;
+	bool known = lane && lane->session == session &&
+		     lane->epoch == atomic_load_explicit(&session->epoch, memory_order_relaxed) &&
+		     !atomic_load_explicit(&session->dead, memory_order_relaxed);
 
+	return __builtin_expect(known, 1) ? lane : NULL;
+}
+
+static int lane_of_thread(struct pl_session *session, struct pl_client_lane **lane_out)
+{
+	*lane_out = lane_known(session);
+	if (*lane_out)
+		return 0;
 	if (atomic_load_explicit(&session->dead, memory_order_relaxed))
 		return -EPIPE;
-	if (lane && lane->session == session && lane->epoch == session->epoch) {
-		*lane_out = lane;
-		return 0;
-	}
 	return lane_get(session, lane_out);
 }
 
@@ -428,19 +436,25 @@ uint64_t pl_session_id_mint(struct pl_session *session)
 /* Writes what is known of the head; call_send() writes the rest. */
 int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op, uint64_t body_bytes)
 {
+	struct pl_client_lane *lane = lane_known(session);
 	struct pl_wire_head *head;
 	void *room;
-	int r = lane_of_thread(session, &call->lane);
+	int r = 0;
 
-	if (__builtin_expect(r, 0))
-		return pl_trace(r);
+	if (__builtin_expect(!lane, 0)) {
+		r = lane_of_thread(session, &call->lane);
+		if (r)
+			return pl_trace(r);
+		lane = call->lane;
+	}
 	op = pl_session_op(session, op);
 	if (__builtin_expect(!op, 0))
 		return -ENOSYS;
 	if (body_bytes > PL_WIRE_RECORD_MAX - sizeof(*head))
 		return pl_err(-EMSGSIZE);
+	call->lane = lane;
 	call->len_bytes = (uint32_t)(sizeof(*head) + body_bytes);
-	r = pl_lane_reserve(call->lane->lane, call->len_bytes, &room);
+	r = pl_lane_reserve(lane->lane, call->len_bytes, &room);
 	if (__builtin_expect(r, 0))
 		return session_dies(session, r);
 	head = room;

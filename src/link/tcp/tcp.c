@@ -189,19 +189,16 @@ static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_ou
 static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_how how)
 {
 	struct tcp_lane *lane = tcp_lane(base);
-	struct pl_wire_head head;
+	const struct pl_wire_head *head = (const struct pl_wire_head *)(lane->out + lane->out_bytes);
 
-	memcpy(&head, lane->out + lane->out_bytes, sizeof(head));
-	if (len_bytes < sizeof(head) || len_bytes > PL_WIRE_RECORD_MAX || head.len_bytes != len_bytes ||
-	    head.bulk_bytes > PL_WIRE_BULK_MAX)
+	if (len_bytes - sizeof(*head) > PL_WIRE_RECORD_MAX - sizeof(*head) || head->len_bytes != len_bytes ||
+	    head->bulk_bytes > PL_WIRE_BULK_MAX)
 		return pl_err(-EINVAL);
-	if (broken(lane))
-		return broken(lane);
 	lane->out_bytes += len_bytes;
-	lane->out_bulk_left = head.bulk_bytes;
+	lane->out_bulk_left = head->bulk_bytes;
 	pl_count(&base->stats.records_out, 1);
 	pl_count(&base->stats.bytes_out, len_bytes);
-	if (head.bulk_bytes || (how == PL_LANE_MORE && lane->out_bytes < HOLD_BYTES))
+	if (head->bulk_bytes || (how == PL_LANE_MORE && lane->out_bytes < HOLD_BYTES))
 		return 0;
 	return send_records(lane);
 }
