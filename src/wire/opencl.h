@@ -52,6 +52,10 @@ enum pl_cl_svm_given {
 	PL_CL_SVM_HOST_SRC = 8,
 };
 
+/* `blocking` of clEnqueueReadBuffer and clEnqueueWriteBuffer besides 0 and 1: nothing of the queue is under way and no
+ * event is wanted, so the buffer's storage may be used without asking the driver. */
+#define PL_CL_BLOCKING_IDLE 2
+
 /* In a wait list: an event that completed in the client, of which the server never heard; it is left out. */
 #define PL_CL_EVENT_DONE UINT64_MAX
 

@@ -35,6 +35,7 @@ void test_posted_write_takes_what_follows(uint64_t queue);
 void test_other_lanes_see_the_order_of_the_calls(void);
 void test_payload_of_a_command_that_waits_is_taken(void);
 void test_unmap_takes_what_follows(void);
+void test_storage_of_an_idle_queue(void);
 void test_payload_that_never_comes_stops_nobody_else(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backend-cases.h"
+#include "wire/opencl.h"
 
 #define BYTES (9u << 20)
 
@@ -153,6 +154,51 @@ void test_unmap_takes_what_follows(void)
 		CHECK_STATUS(answer, CL_INVALID_VALUE);
 	}
 	PEER_POST(&lane, plRelease, PL_CL_KIND_event, done);
+}
+
+static struct peer_answer idle_read(uint64_t offset, uint64_t size, uint64_t event)
+{
+	return PEER_ASK(&lane, clEnqueueReadBuffer, .queue = QUEUE2, .mem = BIG, .blocking = PL_CL_BLOCKING_IDLE,
+			.has_ptr = 1, .offset = offset, .size = size, .stage = NONE, .event = event);
+}
+
+/* The client says that nothing is under way. */
+void test_storage_of_an_idle_queue(void)
+{
+	struct pl_cl_clEnqueueWriteBuffer_args args = { .queue = QUEUE2,
+							.mem = BIG,
+							.has_ptr = 1,
+							.size = BYTES,
+							.blocking = PL_CL_BLOCKING_IDLE,
+							.data = { .kind = PL_BULK_AFTER, .bytes = BYTES } };
+	struct pl_cl_clEnqueueReadBuffer_reply reply;
+	uint64_t event = next_event++;
+	struct peer_answer answer;
+
+	fill(9);
+	for (args.offset = 0; args.offset < 2; args.offset++) { /* the second passes the end */
+		peer_begin(&lane);
+		pl_cl_clEnqueueWriteBuffer_put(&lane.enc, &args);
+		peer_send(&lane, PL_CL_OP_clEnqueueWriteBuffer, PL_WIRE_ASK, args.offset ? seen : data, BYTES);
+		answer = peer_recv(&lane);
+		CHECK_STATUS(answer, args.offset ? CL_INVALID_VALUE : CL_SUCCESS);
+	}
+	seen_check(QUEUE2);
+	answer = idle_read(100, 1000, 0);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	pl_cl_clEnqueueReadBuffer_reply_get(&answer.dec, &reply);
+	CHECK(reply.data.bytes == 1000 && !memcmp(reply.data.data, data + 100, 1000));
+	answer = idle_read(3, BYTES - 3, 0);
+	CHECK_STATUS(answer, CL_SUCCESS);
+	peer_bulk(&lane, seen, BYTES - 3);
+	CHECK(!memcmp(seen, data + 3, BYTES - 3));
+	answer = idle_read(BYTES - 999, 1000, 0);
+	CHECK_STATUS(answer, CL_INVALID_VALUE);
+	answer = idle_read(0, 1000, event); /* an event is made all the same */
+	CHECK_STATUS(answer, CL_SUCCESS);
+	PEER_POST(&lane, plRelease, PL_CL_KIND_event, event);
+	answer = PEER_ASK(&lane, clFinish, QUEUE2);
+	CHECK_STATUS(answer, CL_SUCCESS);
 }
 
 /* The thread is gone with half of its payload sent: its command fails, and whoever waits for the queue is told. */

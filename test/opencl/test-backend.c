@@ -581,6 +581,7 @@ int main(int argc, char **argv)
 	RUN(test_other_lanes_see_the_order_of_the_calls());
 	RUN(test_payload_of_a_command_that_waits_is_taken());
 	RUN(test_unmap_takes_what_follows());
+	RUN(test_storage_of_an_idle_queue());
 	RUN(test_reads_that_do_not_block());
 	RUN(test_rects());
 	RUN(test_maps());

@@ -8,13 +8,14 @@
 #include "backend/opencl/pinned.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "wire/opencl.h"
 
 /* Where a command of no bytes points to: drivers take NULL for an error. */
 static uint64_t nowhere[16];
 
 /* What the client wants of a read. */
 struct wanted {
-	bool blocking;
+	uint32_t blocking; /* 0, 1, PL_CL_BLOCKING_IDLE */
 	uint64_t stage, token;
 };
 
@@ -73,7 +74,14 @@ static void read_wait(struct pl_cl_order *order, cl_event event, const void *at,
 	pl_cl_order_end(order);
 }
 
-static void read_blocking(struct pl_cl_order *order, const struct pl_cl_box *box, uint8_t *stage)
+/* Whether the storage can be used as it is. */
+static bool idle_in_store(const struct pl_cl_order *order, const struct pl_cl_box *box, uint32_t blocking)
+{
+	return blocking == PL_CL_BLOCKING_IDLE && box->shape == PL_CL_SHAPE_BUFFER && box->bytes &&
+	       order->note->store && !order->event_id;
+}
+
+static void read_blocking(struct pl_cl_order *order, const struct pl_cl_box *box, uint8_t *stage, uint32_t blocking)
 {
 	pl_cleanup(pl_freep) void *owned = NULL;
 	struct pl_cl_pinned pinned = { .at = NULL };
@@ -84,6 +92,10 @@ static void read_blocking(struct pl_cl_order *order, const struct pl_cl_box *box
 
 	if (pl_cl_order_late(order))
 		return;
+	if (!stage && idle_in_store(order, box, blocking)) {
+		pl_cl_store_read_idle(order, box);
+		return;
+	}
 	if (!stage && box->bytes > sizeof(small)) {
 		if (box->shape == PL_CL_SHAPE_BUFFER) {
 			if (order->note->store && !order->profiling)
@@ -170,7 +182,7 @@ static void read_run(struct pl_cl_order *order, const struct pl_cl_box *box, con
 		}
 	}
 	if (wanted->blocking)
-		read_blocking(order, box, stage);
+		read_blocking(order, box, stage, wanted->blocking);
 	else
 		read_later(order, box, wanted, stage);
 }
@@ -225,7 +237,7 @@ static void write_enqueued(struct pl_cl_order *order, cl_event event, bool block
 	pl_cl_order_end(order);
 }
 
-static void write_run(struct pl_cl_order *order, const struct pl_cl_box *box, bool blocking, bool valid,
+static void write_run(struct pl_cl_order *order, const struct pl_cl_box *box, uint32_t blocking, bool valid,
 		      const struct pl_bulk *data)
 {
 	cl_event event = NULL;
@@ -239,6 +251,10 @@ static void write_run(struct pl_cl_order *order, const struct pl_cl_box *box, bo
 	}
 	if (blocking && pl_cl_order_late(order))
 		return;
+	if (data->kind == PL_BULK_AFTER && idle_in_store(order, box, blocking)) {
+		pl_cl_store_write_idle(order, box);
+		return;
+	}
 	if (blocking && data->kind == PL_BULK_AFTER && box->shape == PL_CL_SHAPE_BUFFER && box->bytes) {
 		if (order->note->store && !order->profiling)
 			pl_cl_store_write(order, box);

@@ -69,6 +69,9 @@ void pl_cl_ring_write(struct pl_cl_order *order, const struct pl_cl_box *box);
 /* The same straight out of and into the object's own storage. */
 void pl_cl_store_read(struct pl_cl_order *order, const struct pl_cl_box *box);
 void pl_cl_store_write(struct pl_cl_order *order, const struct pl_cl_box *box);
+/* The same where the client knows that nothing is under way, without the driver. */
+void pl_cl_store_read_idle(struct pl_cl_order *order, const struct pl_cl_box *box);
+void pl_cl_store_write_idle(struct pl_cl_order *order, const struct pl_cl_box *box);
 
 /* ---- gate.c: posts whose payload follows them (docs/adr/0009) ---- */
 

@@ -2,6 +2,7 @@
 #include "client/opencl/call.h"
 #include "client/opencl/check.h"
 #include "client/opencl/move.h"
+#include "wire/opencl.h"
 
 #include <string.h>
 
@@ -20,6 +21,17 @@ static bool range_plain(const struct pl_cl_command *command, struct pl_cl_mem *m
 {
 	return pl_cl_command_plain(command, mem) && ptr && size && mem->type == CL_MEM_OBJECT_BUFFER &&
 	       pl_cl_check_fits(offset, size, (cl_mem)mem);
+}
+
+/* What the server is told of a blocking command. */
+static uint32_t blocking_how(const struct pl_cl_command *command, bool plain)
+{
+	if (!command->blocking)
+		return 0;
+	return plain && !command->event_out && pl_cl_queue_idle(command->queue) &&
+			       pl_cl_waits_done(command->waits_count, command->waits)
+		       ? PL_CL_BLOCKING_IDLE
+		       : 1;
 }
 
 /* ---- ranges ---- */
@@ -57,7 +69,7 @@ cl_int pl_cl_stub_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buf
 	args = (struct pl_cl_clEnqueueReadBuffer_args){
 		.queue = command.queue->object.id,
 		.mem = pl_cl_id_at(command.session, mem, PL_CL_KIND_mem),
-		.blocking = blocking_read,
+		.blocking = blocking_how(&command, plain),
 		.has_ptr = ptr != NULL,
 		.offset = offset,
 		.size = size,
@@ -131,7 +143,7 @@ cl_int pl_cl_stub_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem bu
 		args = (struct pl_cl_clEnqueueWriteBuffer_args){
 			.queue = command.queue->object.id,
 			.mem = pl_cl_id_at(command.session, mem, PL_CL_KIND_mem),
-			.blocking = command.blocking,
+			.blocking = blocking_how(&command, plain),
 			.has_ptr = ptr != NULL,
 			.offset = offset,
 			.size = size,
