@@ -97,6 +97,11 @@ static inline void pl_enc_array(struct pl_enc *enc, const void *data, uint64_t c
 	pl_enc_u64(enc, count);
 	if (!count)
 		return;
+	if (each == 8 && count == 1) {
+		memcpy(enc->at, data, 8);
+		enc->at += 8;
+		return;
+	}
 	if (each == 8 && count <= PL_ENC_SHORT) {
 		for (uint64_t i = 0; i < count; i++, enc->at += 8)
 			memcpy(enc->at, (const uint8_t *)data + 8 * i, 8);

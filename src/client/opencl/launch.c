@@ -90,12 +90,12 @@ static bool sizes_plain_again(const struct pl_cl_queue *queue, struct pl_cl_kern
 
 	if (last->device == queue->device && last->dims == dims && last->has_local == (local != NULL) && !offset &&
 	    global) {
-		cl_uint same = 0;
+		cl_uint same = dims;
 
-		while (same < dims && last->global[same] == global[same] &&
-		       (!local || last->local[same] == local[same]))
-			same++;
-		if (same == dims)
+		while (same && last->global[same - 1] == global[same - 1] &&
+		       (!local || last->local[same - 1] == local[same - 1]))
+			same--;
+		if (!same)
 			return true;
 	}
 	if (!sizes_plain(queue, kernel, dims, offset, global, local))
