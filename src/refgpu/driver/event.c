@@ -1,0 +1,277 @@
+#include <stdlib.h>
+
+#include "cuda-api.h"
+#include "event.h"
+#include "ipc.h"
+
+#define RECORD_WORDS 8u
+#define FLAGS_ALL    (CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS)
+
+static void line_put(void *line)
+{
+	pl_cu_line_unref(line);
+}
+
+CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ctx, unsigned int flags)
+{
+	struct pl_cu_event *event = calloc(1, sizeof(*event));
+	if (!event)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*event = (struct pl_cu_event){ .ctx = ctx, .flags = flags, .fd = -1 };
+	pthread_mutex_init(&event->lock, NULL);
+	event->handle = (CUevent)(uintptr_t)pl_cu_handle_create(PL_CU_EVENT, event);
+	if (!event->handle) {
+		free(event);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	*event_out = event;
+	return CUDA_SUCCESS;
+}
+
+void pl_cu_event_destroy(struct pl_cu_event *event)
+{
+	pl_cu_handle_destroy((uint64_t)(uintptr_t)event->handle);
+	pl_cu_line_unref(event->line);
+	pl_cu_ipc_event_close(event);
+	pthread_mutex_destroy(&event->lock);
+	free(event);
+}
+
+/* Called with event->lock held: a line on which nothing is pending, so that its value only grows. */
+static CUresult line_fresh(struct pl_cu_event *event, struct pl_cu_hw *hw)
+{
+	struct pl_cu_line *line;
+	if (event->line && (event->shared || pl_cu_line_idle(event->line)))
+		return CUDA_SUCCESS;
+	line = pl_cu_line_create(hw);
+	if (!line)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	pl_cu_line_unref(event->line);
+	event->line = line;
+	return CUDA_SUCCESS;
+}
+
+static CUresult record_locked(struct pl_cu_event *event, struct pl_cu_stream *stream)
+{
+	struct pl_cu_work work;
+	struct pl_cu_line *line;
+	CUresult r = line_fresh(event, stream->ctx->dev->hw);
+	if (!r)
+		r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
+	if (r)
+		return r;
+	r = pl_cu_work_room(&work, RECORD_WORDS);
+	if (r) {
+		pl_cu_work_cancel(&work);
+		return r;
+	}
+	line = event->line;
+	event->value = event->shared ? pl_cu_ipc_event_next(event) : atomic_load(&line->last) + 1;
+	atomic_store(&line->last, event->value);
+	pl_cu_work_release(&work, pl_cu_line_address(line), event->value, PL_RG_SEM_64 | PL_RG_SEM_TIME);
+	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
+	pl_cu_work_close(&work);
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_event_record(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags)
+{
+	CUresult r;
+	if (flags & ~(unsigned int)CU_EVENT_RECORD_EXTERNAL)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (event->ctx != stream->ctx)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pthread_mutex_lock(&event->lock);
+	r = record_locked(event, stream);
+	pthread_mutex_unlock(&event->lock);
+	return r;
+}
+
+/* What the event has recorded, with a reference; NULL: nothing. */
+static struct pl_cu_line *recorded(struct pl_cu_event *event, uint64_t *value_out)
+{
+	struct pl_cu_line *line = NULL;
+	pthread_mutex_lock(&event->lock);
+	if (event->line) {
+		line = pl_cu_line_ref(event->line);
+		*value_out = event->shared ? pl_cu_ipc_event_last(event) : event->value;
+	}
+	pthread_mutex_unlock(&event->lock);
+	return line;
+}
+
+CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream)
+{
+	uint64_t value;
+	struct pl_cu_line *line = recorded(event, &value);
+	struct pl_cu_work work;
+	CUresult r;
+	if (!line)
+		return CUDA_SUCCESS;
+	if (pl_cu_line_done(line, value)) {
+		pl_cu_line_unref(line);
+		return CUDA_SUCCESS;
+	}
+	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
+	if (!r) {
+		r = pl_cu_work_room(&work, RECORD_WORDS);
+		if (r)
+			pl_cu_work_cancel(&work);
+	}
+	if (r) {
+		pl_cu_line_unref(line);
+		return r;
+	}
+	pl_cu_work_acquire(&work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
+	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, line);
+	pl_cu_work_close(&work);
+	return CUDA_SUCCESS;
+}
+
+/* -- the API ------------------------------------------------------------------------------------------------------- */
+
+static CUresult event_get(CUevent handle, struct pl_cu_event **event_out)
+{
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (r)
+		return r;
+	*event_out = pl_cu_handle_of(handle, PL_CU_EVENT);
+	return *event_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult cuEventCreate(CUevent *event_out, unsigned int flags)
+{
+	struct pl_cu_event *event;
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (r)
+		return r;
+	if (!event_out || flags & ~(unsigned int)FLAGS_ALL ||
+	    (flags & CU_EVENT_INTERPROCESS && !(flags & CU_EVENT_DISABLE_TIMING)))
+		return CUDA_ERROR_INVALID_VALUE;
+	r = pl_cu_event_create(&event, ctx, flags);
+	if (!r && flags & CU_EVENT_INTERPROCESS) {
+		r = pl_cu_ipc_event_share(event);
+		if (r)
+			pl_cu_event_destroy(event);
+	}
+	if (!r)
+		*event_out = event->handle;
+	return r;
+}
+
+CUresult cuEventDestroy_v2(CUevent handle)
+{
+	struct pl_cu_event *event;
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	event = pl_cu_handle_of(handle, PL_CU_EVENT);
+	if (!event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pl_cu_event_destroy(event);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuEventDestroy(CUevent handle)
+{
+	return cuEventDestroy_v2(handle);
+}
+
+CUresult cuEventRecordWithFlags(CUevent handle, CUstream stream_handle, unsigned int flags)
+{
+	struct pl_cu_stream *stream;
+	struct pl_cu_event *event;
+	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
+	if (!r)
+		r = event_get(handle, &event);
+	return r ? r : pl_cu_event_record(event, stream, flags);
+}
+
+CUresult cuEventRecord(CUevent handle, CUstream stream)
+{
+	return cuEventRecordWithFlags(handle, stream, CU_EVENT_RECORD_DEFAULT);
+}
+
+CUresult cuStreamWaitEvent(CUstream stream_handle, CUevent handle, unsigned int flags)
+{
+	struct pl_cu_stream *stream;
+	struct pl_cu_event *event;
+	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
+	if (!r)
+		r = event_get(handle, &event);
+	if (!r && flags & ~(unsigned int)CU_EVENT_WAIT_EXTERNAL)
+		r = CUDA_ERROR_INVALID_VALUE;
+	return r ? r : pl_cu_event_wait(event, stream);
+}
+
+CUresult cuEventQuery(CUevent handle)
+{
+	struct pl_cu_event *event;
+	struct pl_cu_line *line;
+	uint64_t value;
+	CUresult r = event_get(handle, &event);
+	if (r)
+		return r;
+	line = recorded(event, &value);
+	if (line && !pl_cu_line_done(line, value))
+		r = CUDA_ERROR_NOT_READY;
+	pl_cu_line_unref(line);
+	return r;
+}
+
+CUresult cuEventSynchronize(CUevent handle)
+{
+	struct pl_cu_event *event;
+	struct pl_cu_line *line;
+	uint64_t value;
+	CUresult r = event_get(handle, &event);
+	if (r)
+		return r;
+	line = recorded(event, &value);
+	if (!line)
+		return CUDA_SUCCESS;
+	r = event->shared ? pl_cu_ipc_event_sync(event, value) : pl_cu_line_wait(event->ctx, line, value);
+	pl_cu_line_unref(line);
+	return r;
+}
+
+static CUresult event_time(struct pl_cu_event *event, uint64_t *time_out)
+{
+	uint64_t value;
+	struct pl_cu_line *line;
+	CUresult r = CUDA_SUCCESS;
+	if (event->flags & CU_EVENT_DISABLE_TIMING)
+		return CUDA_ERROR_INVALID_HANDLE;
+	line = recorded(event, &value);
+	if (!line)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (pl_cu_line_done(line, value))
+		*time_out = atomic_load(&line->sem->time_ns);
+	else
+		r = CUDA_ERROR_NOT_READY;
+	pl_cu_line_unref(line);
+	return r;
+}
+
+CUresult cuEventElapsedTime_v2(float *milliseconds, CUevent begin, CUevent end)
+{
+	struct pl_cu_event *events[2];
+	uint64_t times[2];
+	CUresult r = event_get(begin, &events[0]);
+	if (!r)
+		r = event_get(end, &events[1]);
+	if (!r && !milliseconds)
+		r = CUDA_ERROR_INVALID_VALUE;
+	for (int i = 0; i < 2 && !r; i++)
+		r = event_time(events[i], &times[i]);
+	if (!r)
+		*milliseconds = (float)((double)(int64_t)(times[1] - times[0]) / 1e6);
+	return r;
+}
+
+CUresult cuEventElapsedTime(float *milliseconds, CUevent begin, CUevent end)
+{
+	return cuEventElapsedTime_v2(milliseconds, begin, end);
+}

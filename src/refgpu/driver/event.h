@@ -1,0 +1,28 @@
+/* Events: a point in a stream, and when it was passed. */
+#ifndef PL_REFGPU_DRIVER_EVENT_H
+#define PL_REFGPU_DRIVER_EVENT_H
+
+#include "refgpu/driver/stream.h"
+
+struct pl_cu_event {
+	CUevent handle;
+	struct pl_cu_ctx *ctx;
+	unsigned int flags;
+	pthread_mutex_t lock;
+	/* under lock */
+	struct pl_cu_line *line;             /* its semaphore has the time; NULL: never recorded */
+	uint64_t value;                      /* recorded, when the line comes to it */
+	struct pl_cu_stream *capture_stream; /* recorded in a captured stream */
+	/* of an event that processes share */
+	void *shared;
+	int fd;
+	bool foreign;
+};
+
+CUresult pl_cu_event_record(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags);
+/* The stream's later work waits on the device for what the event has recorded. */
+CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream);
+CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ctx, unsigned int flags);
+void pl_cu_event_destroy(struct pl_cu_event *event);
+
+#endif

@@ -1,0 +1,179 @@
+#include <signal.h>
+#include <stdlib.h>
+
+#include "cuda-api.h"
+#include "hostfn.h"
+
+struct entry {
+	struct pl_cu_hostfn what;
+	struct pl_cu_ctx *ctx;
+	struct pl_cu_hw *hw;
+	struct pl_cu_line *line;
+	uint64_t value; /* the step that the function is */
+	struct entry *next;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t more, less;
+	struct entry *first, **end; /* under lock */
+	const struct pl_cu_ctx *running; /* under lock: whose function is being called */
+	bool started;
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .more = PTHREAD_COND_INITIALIZER,
+	    .less = PTHREAD_COND_INITIALIZER,
+	    .end = &queue.first };
+
+static bool entry_due(const struct entry *entry)
+{
+	return pl_cu_line_done(entry->line, entry->value - 1) || pl_cu_ctx_error(entry->ctx);
+}
+
+/* The first that is due; of a stream only its first can be.  NULL: none. */
+static struct entry *due_take(void)
+{
+	struct entry *found = NULL;
+	pthread_mutex_lock(&queue.lock);
+	for (struct entry **at = &queue.first; *at && !found; at = &(*at)->next) {
+		if (!entry_due(*at))
+			continue;
+		found = *at;
+		*at = found->next;
+		if (!*at)
+			queue.end = at;
+		queue.running = found->ctx;
+		break;
+	}
+	pthread_mutex_unlock(&queue.lock);
+	return found;
+}
+
+static bool any_due(void *unused)
+{
+	bool due = false;
+	(void)unused;
+	pthread_mutex_lock(&queue.lock);
+	for (struct entry *entry = queue.first; entry && !due; entry = entry->next)
+		due = entry_due(entry);
+	due |= !queue.first;
+	pthread_mutex_unlock(&queue.lock);
+	return due;
+}
+
+static void entry_run(struct entry *entry)
+{
+	CUresult error = pl_cu_ctx_error(entry->ctx);
+	if (entry->what.callback)
+		entry->what.callback(entry->what.stream, error, entry->what.user);
+	else if (!error)
+		entry->what.fn(entry->what.user);
+	pl_cu_stream_stepped(entry->hw, entry->line, entry->value);
+	pl_cu_line_unref(entry->line);
+	free(entry);
+	pthread_mutex_lock(&queue.lock);
+	queue.running = NULL;
+	pthread_cond_broadcast(&queue.less);
+	pthread_mutex_unlock(&queue.lock);
+}
+
+/* Called with queue.lock held. */
+static bool any_of(const struct pl_cu_ctx *ctx)
+{
+	bool any = queue.running == ctx;
+	for (struct entry *entry = queue.first; entry && !any; entry = entry->next)
+		any = entry->ctx == ctx;
+	return any;
+}
+
+void pl_cu_hostfn_drain(const struct pl_cu_ctx *ctx)
+{
+	pthread_mutex_lock(&queue.lock);
+	while (any_of(ctx))
+		pthread_cond_wait(&queue.less, &queue.lock);
+	pthread_mutex_unlock(&queue.lock);
+}
+
+static void *thread_main(void *hw)
+{
+	for (;;) {
+		struct entry *entry;
+		pthread_mutex_lock(&queue.lock);
+		while (!queue.first)
+			pthread_cond_wait(&queue.more, &queue.lock);
+		pthread_mutex_unlock(&queue.lock);
+		entry = due_take();
+		if (entry)
+			entry_run(entry);
+		else
+			pl_cu_hw_wait(hw, any_due, NULL, PL_CU_FOREVER);
+	}
+	return NULL;
+}
+
+/* Called with queue.lock held.  The application's signals are not this thread's. */
+static bool thread_start(struct pl_cu_hw *hw)
+{
+	sigset_t all, old;
+	pthread_t thread;
+	if (queue.started)
+		return true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	queue.started = !pthread_create(&thread, NULL, thread_main, hw);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (queue.started)
+		pthread_detach(thread);
+	return queue.started;
+}
+
+CUresult pl_cu_hostfn_run(struct pl_cu_stream *stream, const struct pl_cu_hostfn *hostfn)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+	struct pl_cu_work work;
+	bool started;
+	CUresult r;
+	if (!entry)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	pthread_mutex_lock(&queue.lock);
+	started = thread_start(stream->ctx->dev->hw);
+	pthread_mutex_unlock(&queue.lock);
+	/* An empty piece of work first: it follows what the stream's order, legacy rules too, has before this. */
+	r = started ? pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream)) : CUDA_ERROR_OUT_OF_MEMORY;
+	if (r) {
+		free(entry);
+		return r;
+	}
+	pl_cu_work_close(&work);
+	pthread_mutex_lock(&stream->lock);
+	*entry = (struct entry){ .what = *hostfn, .ctx = stream->ctx, .hw = stream->ctx->dev->hw };
+	entry->line = pl_cu_line_ref(stream->line);
+	entry->value = pl_cu_stream_step(stream);
+	pthread_mutex_lock(&queue.lock);
+	*queue.end = entry;
+	queue.end = &entry->next;
+	pthread_cond_signal(&queue.more);
+	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_unlock(&stream->lock);
+	pl_cu_hw_wake(stream->ctx->dev->hw); /* the thread may sleep for others' sake: it has to look at this one too */
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *user)
+{
+	struct pl_cu_stream *stream;
+	CUresult r = pl_cu_enter_stream(handle, &stream);
+	if (!r && !fn)
+		r = CUDA_ERROR_INVALID_VALUE;
+	return r ? r : pl_cu_hostfn_run(stream, &(struct pl_cu_hostfn){ .fn = fn, .user = user });
+}
+
+CUresult cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void *user, unsigned int flags)
+{
+	struct pl_cu_stream *stream;
+	CUresult r = pl_cu_enter_stream(handle, &stream);
+	if (!r && (!callback || flags))
+		r = CUDA_ERROR_INVALID_VALUE;
+	return r ? r
+		 : pl_cu_hostfn_run(stream,
+				    &(struct pl_cu_hostfn){ .callback = callback, .stream = handle, .user = user });
+}

@@ -1,0 +1,358 @@
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/err.h"
+#include "mem.h"
+#include "print.h"
+#include "stream.h"
+
+static _Atomic uint64_t stream_ids = 1;
+
+struct line_wait {
+	struct pl_cu_ctx *ctx;
+	struct pl_cu_line *line;
+	uint64_t value;
+};
+
+static bool line_ready(void *arg)
+{
+	const struct line_wait *wait = arg;
+	return pl_cu_line_done(wait->line, wait->value) || (wait->ctx && pl_cu_ctx_error(wait->ctx));
+}
+
+CUresult pl_cu_line_wait(struct pl_cu_ctx *ctx, struct pl_cu_line *line, uint64_t value)
+{
+	struct line_wait wait = { .ctx = ctx, .line = line, .value = value };
+	if (!line_ready(&wait))
+		pl_cu_hw_wait(ctx->dev->hw, line_ready, &wait, PL_CU_FOREVER);
+	return pl_cu_ctx_error(ctx);
+}
+
+/* -- what is to be done later ------------------------------------------------------------------------------------- */
+
+void pl_cu_stream_retire_locked(struct pl_cu_stream *stream, uint64_t value, void (*fn)(void *arg), void *arg)
+{
+	struct pl_cu_retired *retired = malloc(sizeof(*retired));
+	if (!retired)
+		return; /* what it would give back is lost */
+	*retired = (struct pl_cu_retired){ .value = value, .fn = fn, .arg = arg };
+	*stream->retired_end = retired;
+	stream->retired_end = &retired->next;
+}
+
+void pl_cu_stream_retire(struct pl_cu_stream *stream, void (*fn)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&stream->lock);
+	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last), fn, arg);
+	pthread_mutex_unlock(&stream->lock);
+	pl_cu_stream_reap(stream);
+}
+
+static void reap(struct pl_cu_stream *stream, bool all)
+{
+	struct pl_cu_retired *due = NULL, **due_end = &due;
+	if (!__atomic_load_n(&stream->retired, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&stream->lock);
+	while (stream->retired && (all || pl_cu_line_done(stream->line, stream->retired->value))) {
+		*due_end = stream->retired;
+		due_end = &stream->retired->next;
+		stream->retired = stream->retired->next;
+		*due_end = NULL;
+	}
+	if (!stream->retired)
+		stream->retired_end = &stream->retired;
+	pthread_mutex_unlock(&stream->lock);
+	while (due) {
+		struct pl_cu_retired *next = due->next;
+		due->fn(due->arg);
+		free(due);
+		due = next;
+	}
+}
+
+void pl_cu_stream_reap(struct pl_cu_stream *stream)
+{
+	reap(stream, false);
+}
+
+/* -- life ---------------------------------------------------------------------------------------------------------- */
+
+CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, unsigned int flags, int priority)
+{
+	struct pl_cu_stream *stream = calloc(1, sizeof(*stream));
+	if (!stream)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*stream = (struct pl_cu_stream){ .ctx = ctx, .flags = flags, .priority = priority };
+	stream->id = atomic_fetch_add(&stream_ids, 1);
+	stream->retired_end = &stream->retired;
+	pthread_mutex_init(&stream->lock, NULL);
+	stream->line = pl_cu_line_create(ctx->dev->hw);
+	stream->handle = stream->line ? (CUstream)(uintptr_t)pl_cu_handle_create(PL_CU_STREAM, stream) : NULL;
+	if (!stream->handle) {
+		pl_cu_line_unref(stream->line);
+		free(stream);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	stream->attribute[CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY].syncPolicy = CU_SYNC_POLICY_AUTO;
+	stream->attribute[CU_LAUNCH_ATTRIBUTE_PRIORITY].priority = priority;
+	stream->attribute[CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP].memSyncDomainMap.remote = 1;
+	pthread_mutex_lock(&ctx->lock);
+	stream->next = ctx->streams;
+	ctx->streams = stream;
+	pthread_mutex_unlock(&ctx->lock);
+	*stream_out = stream;
+	return CUDA_SUCCESS;
+}
+
+static void channels_put(struct pl_cu_stream *stream)
+{
+	for (int engine = 0; engine < (int)PL_RG_ENGINES; engine++) {
+		struct pl_cu_chan *chan = stream->chan[engine];
+		uint32_t refs;
+		if (!chan)
+			continue;
+		pthread_mutex_lock(&chan->lock);
+		refs = chan->refs;
+		chan->refs -= refs > 0;
+		pthread_mutex_unlock(&chan->lock);
+		if (!refs)
+			pl_cu_chan_destroy(chan);
+		stream->chan[engine] = NULL;
+	}
+}
+
+void pl_cu_stream_destroy(struct pl_cu_stream *stream)
+{
+	struct pl_cu_ctx *ctx = stream->ctx;
+	struct pl_cu_hw *hw = ctx->dev->hw;
+	pl_cu_handle_destroy((uint64_t)(uintptr_t)stream->handle);
+	pl_cu_stream_wait(stream);
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream **at = &ctx->streams; *at; at = &(*at)->next) {
+		if (*at != stream)
+			continue;
+		*at = stream->next;
+		break;
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	channels_put(stream);
+	reap(stream, true);
+	pl_cu_sys_free(hw, stream->args, PL_CU_ARGS_BYTES);
+	if (stream->print)
+		pl_cu_sys_free(hw, stream->print, stream->print->bytes);
+	pl_cu_line_unref(stream->line);
+	pthread_mutex_destroy(&stream->lock);
+	free(stream);
+}
+
+/* -- the handles of the API --------------------------------------------------------------------------------------- */
+
+static CUresult thread_stream(struct pl_cu_ctx *ctx, struct pl_cu_stream **stream_out)
+{
+	static __thread struct pl_cu_stream *cached;
+	static __thread uint64_t cached_ctx;
+	CUresult r;
+	if (cached && cached_ctx == ctx->id) {
+		*stream_out = cached;
+		return CUDA_SUCCESS;
+	}
+	r = CUDA_SUCCESS;
+	cached = NULL;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *stream = ctx->streams; stream && !cached; stream = stream->next)
+		if (stream->per_thread && pthread_equal(stream->thread, pthread_self()))
+			cached = stream;
+	pthread_mutex_unlock(&ctx->lock);
+	if (!cached)
+		r = pl_cu_stream_create(&cached, ctx, CU_STREAM_DEFAULT, 0);
+	if (r)
+		return r;
+	cached->per_thread = true;
+	cached->thread = pthread_self();
+	cached_ctx = ctx->id;
+	*stream_out = cached;
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_stream_get(CUstream handle, struct pl_cu_stream **stream_out)
+{
+	struct pl_cu_ctx *ctx = pl_cu_ctx_current();
+	struct pl_cu_stream *stream;
+	if ((uintptr_t)handle > (uintptr_t)CU_STREAM_PER_THREAD) {
+		stream = pl_cu_handle_of(handle, PL_CU_STREAM);
+		if (!stream)
+			return CUDA_ERROR_INVALID_HANDLE;
+		*stream_out = stream;
+		return pl_cu_ctx_error(stream->ctx);
+	}
+	if (!ctx)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (handle == CU_STREAM_PER_THREAD || (!handle && pl_cu_per_thread))
+		return thread_stream(ctx, stream_out);
+	*stream_out = ctx->null_stream;
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_enter_stream(CUstream handle, struct pl_cu_stream **stream_out)
+{
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	return r ? r : pl_cu_stream_get(handle, stream_out);
+}
+
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
+
+/* The lines that a synchronous operation in this stream has to wait for; their references are the caller's. */
+static CUresult lines_of(struct pl_cu_stream *stream, struct pl_cu_line ***lines_out, size_t *n_out)
+{
+	struct pl_cu_ctx *ctx = stream->ctx;
+	struct pl_cu_line **lines;
+	size_t n = 0, room = 0;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *other = ctx->streams; other; other = other->next)
+		room++;
+	lines = malloc((room + 1) * sizeof(struct pl_cu_line *));
+	for (struct pl_cu_stream *other = ctx->streams; lines && other; other = other->next) {
+		bool own = other == stream;
+		bool blocking = !((stream->flags | other->flags) & CU_STREAM_NON_BLOCKING);
+		if (own || (blocking && stream->legacy != other->legacy))
+			lines[n++] = pl_cu_line_ref(other->line);
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	*lines_out = lines;
+	*n_out = n;
+	return lines ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult pl_cu_stream_settle(struct pl_cu_stream *stream)
+{
+	struct pl_cu_line **lines;
+	size_t n;
+	CUresult r = lines_of(stream, &lines, &n);
+	if (r)
+		return r;
+	r = pl_cu_ctx_error(stream->ctx);
+	for (size_t i = 0; i < n; i++) {
+		if (!r)
+			r = pl_cu_line_wait(stream->ctx, lines[i], atomic_load(&lines[i]->last));
+		pl_cu_line_unref(lines[i]);
+	}
+	free(lines);
+	pl_cu_stream_reap(stream);
+	pl_cu_stream_print(stream);
+	return r;
+}
+
+CUresult pl_cu_stream_wait(struct pl_cu_stream *stream)
+{
+	CUresult r;
+	if (stream->legacy)
+		return pl_cu_stream_settle(stream);
+	r = pl_cu_line_wait(stream->ctx, stream->line, atomic_load(&stream->line->last));
+	pl_cu_stream_reap(stream);
+	pl_cu_stream_print(stream);
+	return r;
+}
+
+bool pl_cu_stream_idle(struct pl_cu_stream *stream)
+{
+	struct pl_cu_ctx *ctx = stream->ctx;
+	bool idle = pl_cu_line_idle(stream->line);
+	if (!stream->legacy)
+		return idle;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *other = ctx->streams; other && idle; other = other->next)
+		if (!(other->flags & CU_STREAM_NON_BLOCKING))
+			idle = pl_cu_line_idle(other->line);
+	pthread_mutex_unlock(&ctx->lock);
+	return idle;
+}
+
+/* -- memory of launches ------------------------------------------------------------------------------------------- */
+
+struct args_piece {
+	struct pl_cu_stream *stream;
+	uint64_t end;
+};
+
+static void args_free(void *arg)
+{
+	struct args_piece *piece = arg;
+	piece->stream->args_done = piece->end;
+	free(piece);
+}
+
+/* Called with stream->lock held: the args that are free by now, without waiting. */
+static void args_reap(struct pl_cu_stream *stream)
+{
+	while (stream->retired && pl_cu_line_done(stream->line, stream->retired->value)) {
+		struct pl_cu_retired *retired = stream->retired;
+		if (retired->fn != args_free)
+			return; /* what else is due may want the lock */
+		stream->retired = retired->next;
+		if (!stream->retired)
+			stream->retired_end = &stream->retired;
+		retired->fn(retired->arg);
+		free(retired);
+	}
+}
+
+void *pl_cu_stream_args(struct pl_cu_stream *stream, uint32_t bytes)
+{
+	uint64_t begin, value = atomic_load(&stream->line->last) + 1;
+	struct args_piece *piece;
+	if (!stream->args)
+		stream->args = pl_cu_sys_alloc(stream->ctx->dev->hw, PL_CU_ARGS_BYTES);
+	if (!stream->args)
+		return NULL;
+	bytes = (bytes + 63) & ~63u;
+	begin = stream->args_put;
+	if (begin % PL_CU_ARGS_BYTES + bytes > PL_CU_ARGS_BYTES)
+		begin += PL_CU_ARGS_BYTES - begin % PL_CU_ARGS_BYTES;
+	args_reap(stream);
+	while (begin + bytes - stream->args_done > PL_CU_ARGS_BYTES) {
+		if (!stream->retired || pl_cu_line_wait(stream->ctx, stream->line, stream->retired->value))
+			return NULL;
+		if (stream->retired->fn == args_free) {
+			args_reap(stream);
+			continue;
+		}
+		pthread_mutex_unlock(&stream->lock); /* something else is due first: nobody else reorders the ring */
+		pl_cu_stream_reap(stream);
+		pthread_mutex_lock(&stream->lock);
+	}
+	piece = malloc(sizeof(*piece));
+	if (!piece)
+		return NULL;
+	*piece = (struct args_piece){ .stream = stream, .end = begin + bytes };
+	stream->args_put = begin + bytes;
+	pl_cu_stream_retire_locked(stream, value, args_free, piece);
+	return stream->args + begin % PL_CU_ARGS_BYTES;
+}
+
+/* -- printf -------------------------------------------------------------------------------------------------------- */
+
+struct pl_isa_printf *pl_cu_stream_print_buffer(struct pl_cu_stream *stream)
+{
+	uint64_t bytes;
+	if (stream->print)
+		return stream->print;
+	bytes = (stream->ctx->limit[CU_LIMIT_PRINTF_FIFO_SIZE] + sizeof(*stream->print) + PL_CU_PAGE - 1) &
+		~(uint64_t)(PL_CU_PAGE - 1);
+	stream->print = pl_cu_sys_alloc(stream->ctx->dev->hw, bytes);
+	if (stream->print)
+		stream->print->bytes = (uint32_t)bytes;
+	return stream->print;
+}
+
+void pl_cu_stream_print(struct pl_cu_stream *stream)
+{
+	struct pl_isa_printf *print;
+	pthread_mutex_lock(&stream->lock);
+	print = stream->print;
+	if (print && __atomic_load_n(&print->used, __ATOMIC_ACQUIRE) &&
+	    (pl_cu_line_idle(stream->line) || pl_cu_ctx_error(stream->ctx)))
+		pl_cu_print(print);
+	pthread_mutex_unlock(&stream->lock);
+}

@@ -1,0 +1,200 @@
+/* Giving work to the device in a stream's order. */
+#include <stdlib.h>
+
+#include "stream.h"
+
+#define SEMAPHORE_WORDS 6u
+#define TAIL_WORDS      16u /* what close() needs */
+
+/* Whether what this stream does has to wait for what the other was given before, and the reverse. */
+static bool must_follow(const struct pl_cu_stream *stream, const struct pl_cu_stream *other)
+{
+	if (other == stream || stream->legacy == other->legacy)
+		return false;
+	return !((stream->flags | other->flags) & CU_STREAM_NON_BLOCKING);
+}
+
+static void words_flush(struct pl_cu_work *work)
+{
+	pl_cu_chan_submit(work->chan, work->n);
+	work->words = NULL;
+	work->n = 0;
+}
+
+CUresult pl_cu_work_room(struct pl_cu_work *work, uint32_t words)
+{
+	if (work->words && work->n + words + TAIL_WORDS <= PL_CU_CHAN_WORDS_MAX)
+		return CUDA_SUCCESS;
+	if (work->words)
+		words_flush(work);
+	work->words = pl_cu_chan_lock(work->chan);
+	if (work->words)
+		return CUDA_SUCCESS;
+	return pl_cu_ctx_error(work->stream->ctx) ? pl_cu_ctx_error(work->stream->ctx) : CUDA_ERROR_LAUNCH_FAILED;
+}
+
+void pl_cu_work_method(struct pl_cu_work *work, uint32_t method, uint32_t value)
+{
+	work->words[work->n++] = PL_RG_HEADER(PL_RG_INCREASING, method, 1);
+	work->words[work->n++] = value;
+}
+
+static void semaphore(struct pl_cu_work *work, uint64_t address, uint64_t value, uint32_t execute)
+{
+	work->words[work->n++] = PL_RG_HEADER(PL_RG_INCREASING, PL_RG_M_SEM_LOW, 5);
+	work->words[work->n++] = (uint32_t)address;
+	work->words[work->n++] = (uint32_t)(address >> 32);
+	work->words[work->n++] = (uint32_t)value;
+	work->words[work->n++] = (uint32_t)(value >> 32);
+	work->words[work->n++] = execute;
+}
+
+void pl_cu_work_acquire(struct pl_cu_work *work, uint64_t address, uint64_t value, uint32_t operation)
+{
+	semaphore(work, address, value, operation);
+}
+
+void pl_cu_work_release(struct pl_cu_work *work, uint64_t address, uint64_t value, uint32_t flags)
+{
+	semaphore(work, address, value, PL_RG_SEM_RELEASE | flags);
+}
+
+static void line_release(void *line)
+{
+	pl_cu_line_unref(line);
+}
+
+/* The work waits for `line` to come to what it has been given; the stream keeps it until then. */
+static CUresult follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_t value)
+{
+	struct pl_cu_stream *stream = work->stream;
+	CUresult r = pl_cu_work_room(work, SEMAPHORE_WORDS);
+	if (r)
+		return r;
+	pl_cu_work_acquire(work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
+	if (line != stream->line)
+		pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_release,
+					   pl_cu_line_ref(line));
+	return CUDA_SUCCESS;
+}
+
+/* Legacy rules.  ctx->lock is held by the caller: streams do not come and go. */
+static CUresult follow_others(struct pl_cu_work *work)
+{
+	struct pl_cu_stream *stream = work->stream;
+	struct pl_cu_ctx *ctx = stream->ctx;
+	CUresult r = CUDA_SUCCESS;
+	if (!stream->legacy) {
+		struct pl_cu_stream *null_stream = ctx->null_stream;
+		if (null_stream && must_follow(stream, null_stream) && !pl_cu_line_idle(null_stream->line))
+			r = follow(work, null_stream->line, atomic_load(&null_stream->line->last));
+		return r;
+	}
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *other = ctx->streams; other && !r; other = other->next)
+		if (must_follow(stream, other) && !pl_cu_line_idle(other->line))
+			r = follow(work, other->line, atomic_load(&other->line->last));
+	pthread_mutex_unlock(&ctx->lock);
+	return r;
+}
+
+/* A channel of the stream's own, or one of another stream of the context where all are taken. */
+static CUresult channel_ensure(struct pl_cu_stream *stream, enum pl_rg_engine engine)
+{
+	struct pl_cu_ctx *ctx = stream->ctx;
+	int r;
+	if (stream->chan[engine])
+		return CUDA_SUCCESS;
+	r = pl_cu_chan_create(&stream->chan[engine], ctx->dev->hw, engine, ctx);
+	if (!r)
+		return CUDA_SUCCESS;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *other = ctx->streams; other && !stream->chan[engine]; other = other->next) {
+		struct pl_cu_chan *chan = other->chan[engine];
+		if (!chan || atomic_load(&chan->dead))
+			continue;
+		pthread_mutex_lock(&chan->lock);
+		chan->refs++;
+		pthread_mutex_unlock(&chan->lock);
+		stream->chan[engine] = chan;
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return stream->chan[engine] ? CUDA_SUCCESS : pl_cu_result_of(r);
+}
+
+static CUresult work_begin(struct pl_cu_work *work)
+{
+	struct pl_cu_stream *stream = work->stream;
+	uint64_t last = atomic_load(&stream->line->last);
+	CUresult r = pl_cu_work_room(work, SEMAPHORE_WORDS);
+	if (!r && stream->last_chan != work->chan && !pl_cu_line_done(stream->line, last))
+		r = follow(work, stream->line, last);
+	if (!r)
+		r = follow_others(work);
+	return r;
+}
+
+CUresult pl_cu_work_open(struct pl_cu_work *work, struct pl_cu_stream *stream, enum pl_rg_engine engine)
+{
+	CUresult r;
+	pl_cu_stream_reap(stream);
+	pthread_mutex_lock(&stream->lock);
+	*work = (struct pl_cu_work){ .stream = stream };
+	r = pl_cu_ctx_error(stream->ctx);
+	if (!r)
+		r = channel_ensure(stream, engine);
+	if (!r) {
+		work->chan = stream->chan[engine];
+		r = work_begin(work);
+	}
+	if (r)
+		pl_cu_work_cancel(work);
+	return r;
+}
+
+uint64_t pl_cu_work_close(struct pl_cu_work *work)
+{
+	struct pl_cu_stream *stream = work->stream;
+	uint64_t value = atomic_load(&stream->line->last) + 1;
+	if (!work->words && pl_cu_work_room(work, 0)) {
+		pthread_mutex_unlock(&stream->lock); /* the context has failed, and whoever waits is told so */
+		return value;
+	}
+	pl_cu_work_release(work, pl_cu_line_address(stream->line), value, PL_RG_SEM_64);
+	pl_cu_work_method(work, PL_RG_M_INTERRUPT, 0);
+	atomic_store(&stream->line->last, value);
+	stream->last_chan = work->chan;
+	words_flush(work);
+	pthread_mutex_unlock(&stream->lock);
+	return value;
+}
+
+void pl_cu_work_cancel(struct pl_cu_work *work)
+{
+	if (work->words && work->n)
+		words_flush(work);
+	else if (work->words)
+		pl_cu_chan_unlock(work->chan);
+	pthread_mutex_unlock(&work->stream->lock);
+}
+
+uint64_t pl_cu_stream_step(struct pl_cu_stream *stream)
+{
+	uint64_t value = atomic_load(&stream->line->last) + 1;
+	atomic_store(&stream->line->last, value);
+	stream->last_chan = NULL;
+	return value;
+}
+
+void pl_cu_stream_stepped(struct pl_cu_hw *hw, struct pl_cu_line *line, uint64_t value)
+{
+	atomic_store_explicit(&line->sem->value, value, memory_order_release);
+	(void)pl_cu_reg_read(hw, PL_RG_ID); /* engines look again at what waits for memory */
+	pl_cu_hw_wake(hw);
+}
+
+enum pl_rg_engine pl_cu_stream_engine(struct pl_cu_stream *stream)
+{
+	struct pl_cu_chan *last = __atomic_load_n(&stream->last_chan, __ATOMIC_RELAXED);
+	return last ? last->engine : PL_RG_COMPUTE;
+}
