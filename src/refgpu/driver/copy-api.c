@@ -1,0 +1,337 @@
+/* Copies of two and three dimensions, and to and from arrays, as the API has them. */
+#include <string.h>
+
+#include "array.h"
+#include "copy.h"
+#include "cuda-api.h"
+
+struct end { /* one side of a copy, as all the API's structures say it */
+	CUmemorytype type;
+	const void *host;
+	CUdeviceptr device;
+	CUarray array;
+	size_t x, y, z, lod, pitch, height;
+};
+
+static CUresult array_side(struct pl_cu_side *side, const struct end *end, const struct pl_cu_copy *copy)
+{
+	struct pl_cu_array *array = pl_cu_handle_of(end->array, PL_CU_ARRAY);
+	uint64_t line;
+	if (!array)
+		return CUDA_ERROR_INVALID_HANDLE;
+	line = array->width * array->element_bytes;
+	if (end->lod || end->x > line || copy->columns > line - end->x || end->y > array->height ||
+	    copy->lines > array->height - end->y || end->z > array->depth || copy->slices > array->depth - end->z)
+		return CUDA_ERROR_INVALID_VALUE;
+	*side = (struct pl_cu_side){
+		.address = array->mem->va + end->z * array->slice + end->y * array->pitch + end->x,
+		.pitch = array->pitch,
+		.slice = array->slice,
+		.device = true,
+	};
+	return CUDA_SUCCESS;
+}
+
+static CUresult linear_side(struct pl_cu_side *side, const struct end *end, const struct pl_cu_copy *copy)
+{
+	uint64_t pitch = end->pitch ? end->pitch : end->x + copy->columns;
+	uint64_t height = end->height ? end->height : end->y + copy->lines;
+	bool host = end->type == CU_MEMORYTYPE_HOST;
+	uint64_t base = host ? (uint64_t)(uintptr_t)end->host : end->device;
+	uint64_t slice, begin, bytes;
+	CUresult r;
+	if ((copy->lines > 1 || copy->slices > 1) && pitch < end->x + copy->columns)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (copy->slices > 1 && height < end->y + copy->lines)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (__builtin_mul_overflow(pitch, height, &slice) ||
+	    __builtin_mul_overflow(slice, end->z + copy->slices, &bytes))
+		return CUDA_ERROR_INVALID_VALUE;
+	begin = base + end->z * slice + end->y * pitch + end->x;
+	bytes = (copy->slices - 1) * slice + (copy->lines - 1) * pitch + copy->columns;
+	r = pl_cu_side_find(side, begin, bytes, host);
+	side->pitch = pitch;
+	side->slice = slice;
+	return r;
+}
+
+static CUresult end_side(struct pl_cu_side *side, const struct end *end, const struct pl_cu_copy *copy)
+{
+	switch (end->type) {
+	case CU_MEMORYTYPE_ARRAY:
+		return array_side(side, end, copy);
+	case CU_MEMORYTYPE_HOST:
+	case CU_MEMORYTYPE_DEVICE:
+	case CU_MEMORYTYPE_UNIFIED:
+		return linear_side(side, end, copy);
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+}
+
+static CUresult copy_ends(CUstream handle, const struct end *dst, const struct end *src, size_t columns, size_t lines,
+			  size_t slices, bool wait)
+{
+	struct pl_cu_copy copy = { .columns = columns, .lines = lines, .slices = slices };
+	struct pl_cu_stream *stream;
+	CUresult r = pl_cu_enter_stream(handle, &stream);
+	if (r || !columns || !lines || !slices)
+		return r;
+	r = end_side(&copy.src, src, &copy);
+	if (!r)
+		r = end_side(&copy.dst, dst, &copy);
+	return r ? r : pl_cu_copy_run(stream, &copy, wait);
+}
+
+#define END_OF(copy, side)                                                                                             \
+	{                                                                                                              \
+		.type = (copy)->side##MemoryType, .host = (copy)->side##Host, .device = (copy)->side##Device,          \
+		.array = (copy)->side##Array, .x = (copy)->side##XInBytes, .y = (copy)->side##Y,                       \
+		.pitch = (copy)->side##Pitch                                                                           \
+	}
+#define END3_OF(copy, side)                                                                                            \
+	{                                                                                                              \
+		.type = (copy)->side##MemoryType, .host = (copy)->side##Host, .device = (copy)->side##Device,          \
+		.array = (copy)->side##Array, .x = (copy)->side##XInBytes, .y = (copy)->side##Y, .z = (copy)->side##Z, \
+		.lod = (copy)->side##LOD, .pitch = (copy)->side##Pitch, .height = (copy)->side##Height                 \
+	}
+
+static CUresult copy_2d(CUstream stream, const CUDA_MEMCPY2D *copy, bool wait)
+{
+	struct end dst, src;
+	if (!copy)
+		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_INVALID_VALUE;
+	dst = (struct end)END_OF(copy, dst);
+	src = (struct end)END_OF(copy, src);
+	return copy_ends(stream, &dst, &src, copy->WidthInBytes, copy->Height, 1, wait);
+}
+
+CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy)
+{
+	return copy_2d(NULL, copy, true);
+}
+
+CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *copy)
+{
+	return copy_2d(NULL, copy, true);
+}
+
+CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *copy, CUstream stream)
+{
+	return copy_2d(stream, copy, false);
+}
+
+static CUresult copy_3d(CUstream stream, const CUDA_MEMCPY3D *copy, bool wait)
+{
+	struct end dst, src;
+	if (!copy)
+		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_INVALID_VALUE;
+	dst = (struct end)END3_OF(copy, dst);
+	src = (struct end)END3_OF(copy, src);
+	return copy_ends(stream, &dst, &src, copy->WidthInBytes, copy->Height, copy->Depth, wait);
+}
+
+CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D *copy)
+{
+	return copy_3d(NULL, copy, true);
+}
+
+CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *copy, CUstream stream)
+{
+	return copy_3d(stream, copy, false);
+}
+
+/* All contexts of the process share addresses: a copy between two of them is a copy. */
+static CUresult copy_3d_peer(CUstream stream, const CUDA_MEMCPY3D_PEER *copy, bool wait)
+{
+	struct end dst, src;
+	if (!copy)
+		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_INVALID_VALUE;
+	if ((copy->dstContext && !pl_cu_ctx_of(copy->dstContext)) ||
+	    (copy->srcContext && !pl_cu_ctx_of(copy->srcContext)))
+		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_INVALID_CONTEXT;
+	dst = (struct end)END3_OF(copy, dst);
+	src = (struct end)END3_OF(copy, src);
+	return copy_ends(stream, &dst, &src, copy->WidthInBytes, copy->Height, copy->Depth, wait);
+}
+
+CUresult cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER *copy)
+{
+	return copy_3d_peer(NULL, copy, true);
+}
+
+CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
+{
+	return copy_3d_peer(stream, copy, false);
+}
+
+/* -- one dimension, with an array at an end -------------------------------------------------------------------------
+ */
+
+/* An array of one dimension, or lines of one of two that are copied whole. */
+static CUresult copy_array(CUstream stream, struct end dst, struct end src, size_t bytes, bool wait)
+{
+	return copy_ends(stream, &dst, &src, bytes, 1, 1, wait);
+}
+
+static struct end of_array(CUarray array, size_t offset)
+{
+	return (struct end){ .type = CU_MEMORYTYPE_ARRAY, .array = array, .x = offset };
+}
+
+static struct end of_device(CUdeviceptr address)
+{
+	return (struct end){ .type = CU_MEMORYTYPE_DEVICE, .device = address };
+}
+
+static struct end of_host(const void *host)
+{
+	return (struct end){ .type = CU_MEMORYTYPE_HOST, .host = host };
+}
+
+CUresult cuMemcpyDtoA_v2(CUarray dst, size_t offset, CUdeviceptr src, size_t bytes)
+{
+	return copy_array(NULL, of_array(dst, offset), of_device(src), bytes, true);
+}
+
+CUresult cuMemcpyAtoD_v2(CUdeviceptr dst, CUarray src, size_t offset, size_t bytes)
+{
+	return copy_array(NULL, of_device(dst), of_array(src, offset), bytes, true);
+}
+
+CUresult cuMemcpyHtoA_v2(CUarray dst, size_t offset, const void *src, size_t bytes)
+{
+	return copy_array(NULL, of_array(dst, offset), of_host(src), bytes, true);
+}
+
+CUresult cuMemcpyAtoH_v2(void *dst, CUarray src, size_t offset, size_t bytes)
+{
+	return copy_array(NULL, of_host(dst), of_array(src, offset), bytes, true);
+}
+
+CUresult cuMemcpyAtoA_v2(CUarray dst, size_t dst_offset, CUarray src, size_t src_offset, size_t bytes)
+{
+	return copy_array(NULL, of_array(dst, dst_offset), of_array(src, src_offset), bytes, true);
+}
+
+CUresult cuMemcpyHtoAAsync_v2(CUarray dst, size_t offset, const void *src, size_t bytes, CUstream stream)
+{
+	return copy_array(stream, of_array(dst, offset), of_host(src), bytes, false);
+}
+
+CUresult cuMemcpyAtoHAsync_v2(void *dst, CUarray src, size_t offset, size_t bytes, CUstream stream)
+{
+	return copy_array(stream, of_host(dst), of_array(src, offset), bytes, false);
+}
+
+/* -- many copies in one call ----------------------------------------------------------------------------------------
+ */
+
+static CUresult attributes_check(const CUmemcpyAttributes *attributes, const size_t *indices, size_t n, size_t count)
+{
+	if (!attributes || !indices || !n || n > count || indices[0])
+		return CUDA_ERROR_INVALID_VALUE;
+	for (size_t i = 0; i < n; i++) {
+		if (attributes[i].srcAccessOrder < CU_MEMCPY_SRC_ACCESS_ORDER_STREAM ||
+		    attributes[i].srcAccessOrder > CU_MEMCPY_SRC_ACCESS_ORDER_ANY)
+			return CUDA_ERROR_INVALID_VALUE;
+		if (i && (indices[i] <= indices[i - 1] || indices[i] >= count))
+			return CUDA_ERROR_INVALID_VALUE;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyBatchAsync_v2(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count,
+			       CUmemcpyAttributes *attributes, size_t *indices, size_t n, CUstream stream)
+{
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	if (!dsts || !srcs || !sizes || !count || !stream || stream == CU_STREAM_LEGACY)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = attributes_check(attributes, indices, n, count);
+	for (size_t i = 0; i < count && !r; i++)
+		r = pl_cu_copy_linear(stream, dsts[i], false, srcs[i], false, sizes[i], false);
+	return r;
+}
+
+CUresult cuMemcpyBatchAsync(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count,
+			    CUmemcpyAttributes *attributes, size_t *indices, size_t n, size_t *failed_out,
+			    CUstream stream)
+{
+	if (failed_out)
+		*failed_out = SIZE_MAX;
+	return cuMemcpyBatchAsync_v2(dsts, srcs, sizes, count, attributes, indices, n, stream);
+}
+
+static CUresult operand_end(struct end *end, const CUmemcpy3DOperand *operand)
+{
+	uint32_t element = 1;
+	struct pl_cu_array *array;
+	*end = (struct end){ 0 };
+	switch (operand->type) {
+	case CU_MEMCPY_OPERAND_TYPE_POINTER:
+		end->type = CU_MEMORYTYPE_UNIFIED;
+		end->device = operand->op.ptr.ptr;
+		end->pitch = operand->op.ptr.rowLength;
+		end->height = operand->op.ptr.layerHeight;
+		return CUDA_SUCCESS;
+	case CU_MEMCPY_OPERAND_TYPE_ARRAY:
+		array = pl_cu_handle_of(operand->op.array.array, PL_CU_ARRAY);
+		if (array)
+			element = array->element_bytes;
+		end->type = CU_MEMORYTYPE_ARRAY;
+		end->array = operand->op.array.array;
+		end->x = operand->op.array.offset.x * element;
+		end->y = operand->op.array.offset.y;
+		end->z = operand->op.array.offset.z;
+		return array ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+}
+
+/* Extents and row lengths are in elements: an array's, or bytes where there is none. */
+static uint32_t batch_element(const CUDA_MEMCPY3D_BATCH_OP *op)
+{
+	const CUmemcpy3DOperand *sides[] = { &op->src, &op->dst };
+	for (int i = 0; i < 2; i++) {
+		struct pl_cu_array *array = NULL;
+		if (sides[i]->type == CU_MEMCPY_OPERAND_TYPE_ARRAY)
+			array = pl_cu_handle_of(sides[i]->op.array.array, PL_CU_ARRAY);
+		if (array)
+			return array->element_bytes;
+	}
+	return 1;
+}
+
+CUresult cuMemcpy3DBatchAsync_v2(size_t count, CUDA_MEMCPY3D_BATCH_OP *ops, unsigned long long flags, CUstream stream)
+{
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	if (!count || !ops || flags || !stream || stream == CU_STREAM_LEGACY)
+		return CUDA_ERROR_INVALID_VALUE;
+	for (size_t i = 0; i < count && !r; i++) {
+		uint32_t element = batch_element(&ops[i]);
+		struct end dst, src;
+		r = operand_end(&src, &ops[i].src);
+		if (!r)
+			r = operand_end(&dst, &ops[i].dst);
+		if (r)
+			break;
+		src.pitch *= element;
+		dst.pitch *= element;
+		r = copy_ends(stream, &dst, &src, ops[i].extent.width * element, ops[i].extent.height,
+			      ops[i].extent.depth, false);
+	}
+	return r;
+}
+
+CUresult cuMemcpy3DBatchAsync(size_t count, CUDA_MEMCPY3D_BATCH_OP *ops, size_t *failed_out, unsigned long long flags,
+			      CUstream stream)
+{
+	if (failed_out)
+		*failed_out = SIZE_MAX;
+	return cuMemcpy3DBatchAsync_v2(count, ops, flags, stream);
+}
