@@ -1,0 +1,367 @@
+/* Functions: attributes, preferences, and the old way to give arguments. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda-api.h"
+#include "launch.h"
+
+#define REGISTERS_MIN 16u
+#define REGISTERS_MAX 64u /* so that 1024 threads fit; the device itself has no such limit */
+
+CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)
+{
+	struct pl_cu_kernel *kernel;
+	*func_out = pl_cu_handle_of(handle, PL_CU_FUNC);
+	if (*func_out)
+		return CUDA_SUCCESS;
+	kernel = pl_cu_handle_of(handle, PL_CU_KERNEL);
+	if (!kernel)
+		return CUDA_ERROR_INVALID_HANDLE;
+	return pl_cu_kernel_func(kernel, pl_cu_ctx_current(), func_out);
+}
+
+static CUresult func_get(CUfunction handle, struct pl_cu_func **func_out)
+{
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	return r ? r : pl_cu_func_get(handle, func_out);
+}
+
+uint32_t pl_cu_func_registers(const struct pl_ptx_func *info)
+{
+	uint32_t n = info->own_slots < REGISTERS_MIN ? REGISTERS_MIN : info->own_slots;
+	return n > REGISTERS_MAX ? REGISTERS_MAX : n;
+}
+
+static int threads_max(const struct pl_ptx_func *info)
+{
+	const uint32_t *of = info->reqntid[0] ? info->reqntid : info->maxntid;
+	uint64_t threads = 1;
+	if (!of[0])
+		return PL_ISA_BLOCK_THREADS_MAX;
+	for (int i = 0; i < 3; i++)
+		threads *= of[i] ? of[i] : 1;
+	return threads < PL_ISA_BLOCK_THREADS_MAX ? (int)threads : (int)PL_ISA_BLOCK_THREADS_MAX;
+}
+
+static CUresult attribute_get(int *value, CUfunction_attribute attribute, const struct pl_ptx_func *info,
+			      const struct pl_ptx_image *ptx)
+{
+	switch (attribute) {
+	case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+		*value = threads_max(info);
+		break;
+	case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
+		*value = (int)info->shared_bytes;
+		break;
+	case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+		*value = (int)ptx->sections[PL_PTX_CONST].bytes;
+		break;
+	case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
+		*value = (int)info->local_bytes;
+		break;
+	case CU_FUNC_ATTRIBUTE_NUM_REGS:
+		*value = (int)pl_cu_func_registers(info);
+		break;
+	case CU_FUNC_ATTRIBUTE_PTX_VERSION:
+		*value = (int)ptx->target;
+		break;
+	case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
+		*value = PL_CU_SM;
+		break;
+	case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
+	case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
+	case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+	case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+		*value = 0;
+		break;
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+		*value = (int)info->cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH];
+		break;
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (r)
+		return r;
+	if (!value)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
+		*value = atomic_load(&func->dynamic_shared_max);
+	else if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+		*value = atomic_load(&func->carveout);
+	else
+		return attribute_get(value, attribute, func->info, func->module->image->ptx);
+	return CUDA_SUCCESS;
+}
+
+/* Clusters have one block here. */
+static CUresult attribute_check(CUfunction_attribute attribute, const struct pl_ptx_func *info, int value)
+{
+	switch (attribute) {
+	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+		return value >= 0 && (uint32_t)value + info->shared_bytes <= PL_CU_SHARED_OPTIN
+			       ? CUDA_SUCCESS
+			       : CUDA_ERROR_INVALID_VALUE;
+	case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+		return value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+		return value == 0 || value == 1 ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
+	case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+	case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+		return CUDA_SUCCESS;
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+}
+
+CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (!r)
+		r = attribute_check(attribute, func->info, value);
+	if (!r && attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
+		atomic_store(&func->dynamic_shared_max, value);
+	if (!r && attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+		atomic_store(&func->carveout, value);
+	return r;
+}
+
+static CUresult kernel_get(CUkernel handle, CUdevice device, struct pl_cu_kernel **kernel_out)
+{
+	struct pl_cu_dev *dev;
+	CUresult r = pl_cu_enter_device(device, &dev);
+	if (r)
+		return r;
+	*kernel_out = pl_cu_handle_of(handle, PL_CU_KERNEL);
+	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkernel handle, CUdevice device)
+{
+	struct pl_cu_kernel *kernel;
+	CUresult r = kernel_get(handle, device, &kernel);
+	int shared;
+	if (r)
+		return r;
+	if (!value)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
+		*value = atomic_load(&kernel->carveout);
+		return CUDA_SUCCESS;
+	}
+	if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
+		return attribute_get(value, attribute, kernel->info, kernel->library->image->ptx);
+	shared = atomic_load(&kernel->dynamic_shared_max);
+	if (shared < 0)
+		shared = kernel->info->shared_bytes < PL_CU_SHARED_DEFAULT
+				 ? (int)(PL_CU_SHARED_DEFAULT - kernel->info->shared_bytes)
+				 : 0;
+	*value = shared;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel handle, CUdevice device)
+{
+	struct pl_cu_kernel *kernel;
+	CUresult r = kernel_get(handle, device, &kernel);
+	if (!r)
+		r = attribute_check(attribute, kernel->info, value);
+	if (!r && attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
+		atomic_store(&kernel->dynamic_shared_max, value);
+	if (!r && attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+		atomic_store(&kernel->carveout, value);
+	return r;
+}
+
+CUresult cuKernelSetCacheConfig(CUkernel handle, CUfunc_cache config, CUdevice device)
+{
+	struct pl_cu_kernel *kernel;
+	CUresult r = kernel_get(handle, device, &kernel);
+	if (!r && (unsigned int)config > CU_FUNC_CACHE_PREFER_EQUAL)
+		r = CUDA_ERROR_INVALID_VALUE;
+	return r;
+}
+
+static CUresult param_info(const struct pl_ptx_func *info, size_t index, size_t *offset_out, size_t *bytes_out)
+{
+	if (!offset_out || index >= info->params_n)
+		return CUDA_ERROR_INVALID_VALUE;
+	*offset_out = info->params[index].offset;
+	if (bytes_out)
+		*bytes_out = info->params[index].bytes;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset_out, size_t *bytes_out)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	return r ? r : param_info(func->info, index, offset_out, bytes_out);
+}
+
+CUresult cuKernelGetParamInfo(CUkernel handle, size_t index, size_t *offset_out, size_t *bytes_out)
+{
+	struct pl_cu_kernel *kernel;
+	CUresult r = kernel_get(handle, 0, &kernel);
+	return r ? r : param_info(kernel->info, index, offset_out, bytes_out);
+}
+
+CUresult cuFuncGetName(const char **name_out, CUfunction handle)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (r)
+		return r;
+	if (!name_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	*name_out = func->info->name;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncGetModule(CUmodule *module_out, CUfunction handle)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (r)
+		return r;
+	if (!module_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	*module_out = func->module->handle;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncIsLoaded(CUfunctionLoadingState *state_out, CUfunction handle)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (r)
+		return r;
+	if (!state_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	*state_out = CU_FUNCTION_LOADING_STATE_LOADED;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncLoad(CUfunction handle)
+{
+	struct pl_cu_func *func;
+	return func_get(handle, &func);
+}
+
+CUresult cuFuncSetCacheConfig(CUfunction handle, CUfunc_cache config)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (!r && (unsigned int)config > CU_FUNC_CACHE_PREFER_EQUAL)
+		r = CUDA_ERROR_INVALID_VALUE;
+	return r;
+}
+
+CUresult cuFuncSetSharedMemConfig(CUfunction handle, CUsharedconfig config)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (!r && (unsigned int)config > CU_SHARED_MEM_CONFIG_EIGHT_BYTE_BANK_SIZE)
+		r = CUDA_ERROR_INVALID_VALUE;
+	return r;
+}
+
+/* -- before CUDA 4: state of the function, then a launch ----------------------------------------------------------- */
+
+CUresult cuFuncSetBlockShape(CUfunction handle, int x, int y, int z)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (!r && (x <= 0 || y <= 0 || z <= 0))
+		r = CUDA_ERROR_INVALID_VALUE;
+	if (r)
+		return r;
+	func->shape_block[0] = (uint64_t)x;
+	func->shape_block[1] = (uint64_t)y;
+	func->shape_block[2] = (uint64_t)z;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncSetSharedSize(CUfunction handle, unsigned int bytes)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (!r)
+		func->shape_shared = bytes;
+	return r;
+}
+
+CUresult cuParamSetSize(CUfunction handle, unsigned int bytes)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (!r && bytes > PL_PTX_PARAM_BYTES_MAX)
+		r = CUDA_ERROR_INVALID_VALUE;
+	if (!r)
+		func->params_bytes = bytes;
+	return r;
+}
+
+CUresult cuParamSetv(CUfunction handle, int offset, void *data, unsigned int bytes)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	if (r)
+		return r;
+	if (offset < 0 || !data || (uint64_t)offset + bytes > PL_PTX_PARAM_BYTES_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!func->params)
+		func->params = calloc(1, PL_PTX_PARAM_BYTES_MAX);
+	if (!func->params)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	memcpy(func->params + offset, data, bytes);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuParamSeti(CUfunction handle, int offset, unsigned int value)
+{
+	return cuParamSetv(handle, offset, &value, sizeof(value));
+}
+
+CUresult cuParamSetf(CUfunction handle, int offset, float value)
+{
+	return cuParamSetv(handle, offset, &value, sizeof(value));
+}
+
+CUresult cuLaunchGridAsync(CUfunction handle, int width, int height, CUstream stream)
+{
+	struct pl_cu_func *func;
+	CUresult r = func_get(handle, &func);
+	size_t bytes = r ? 0 : func->params_bytes;
+	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, r ? NULL : func->params, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
+			  CU_LAUNCH_PARAM_END };
+	if (r)
+		return r;
+	if (width <= 0 || height <= 0 || !func->shape_block[0])
+		return CUDA_ERROR_INVALID_VALUE;
+	return cuLaunchKernel(handle, (unsigned int)width, (unsigned int)height, 1, (unsigned int)func->shape_block[0],
+			      (unsigned int)func->shape_block[1], (unsigned int)func->shape_block[2],
+			      func->shape_shared, stream, NULL, func->params ? extra : NULL);
+}
+
+CUresult cuLaunchGrid(CUfunction handle, int width, int height)
+{
+	return cuLaunchGridAsync(handle, width, height, NULL);
+}
+
+CUresult cuLaunch(CUfunction handle)
+{
+	return cuLaunchGridAsync(handle, 1, 1, NULL);
+}

@@ -1,0 +1,374 @@
+/* Libraries: images that are placed in a context when it first uses them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda-api.h"
+#include "module.h"
+#include "stream.h"
+
+static CUresult kernels_create(struct pl_cu_library *library)
+{
+	const struct pl_ptx_image *ptx = library->image->ptx;
+	library->kernels = calloc(ptx->funcs_n + 1, sizeof(*library->kernels));
+	if (!library->kernels)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (uint32_t i = 0; i < ptx->funcs_n; i++) {
+		struct pl_cu_kernel *kernel = &library->kernels[i];
+		kernel->library = library;
+		kernel->info = &ptx->funcs[i];
+		kernel->dynamic_shared_max = -1;
+		kernel->carveout = CU_SHAREDMEM_CARVEOUT_DEFAULT;
+		if (!kernel->info->entry)
+			continue;
+		kernel->handle = (CUkernel)(uintptr_t)pl_cu_handle_create(PL_CU_KERNEL, kernel);
+		if (!kernel->handle)
+			return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_library_ready(struct pl_cu_library *library)
+{
+	CUresult r;
+	pthread_mutex_lock(&library->lock);
+	if (!library->tried) {
+		library->tried = true;
+		library->result = pl_cu_image_compile(&library->image, &library->texts, &library->jit);
+		pl_cu_texts_fini(&library->texts);
+		if (!library->result)
+			library->result = kernels_create(library);
+	}
+	r = library->result;
+	pthread_mutex_unlock(&library->lock);
+	return r;
+}
+
+CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out)
+{
+	struct pl_cu_module *module;
+	CUresult r = pl_cu_library_ready(library);
+	if (r)
+		return r;
+	pthread_mutex_lock(&library->lock);
+	pthread_mutex_lock(&ctx->lock);
+	for (module = ctx->modules; module && module->library != library; module = module->next)
+		;
+	pthread_mutex_unlock(&ctx->lock);
+	if (!module)
+		r = pl_cu_module_place(&module, ctx, library->image, library);
+	pthread_mutex_unlock(&library->lock);
+	if (!r)
+		*module_out = module;
+	return r;
+}
+
+CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, struct pl_cu_func **func_out)
+{
+	struct pl_cu_module *module;
+	CUresult r = pl_cu_library_module(kernel->library, ctx, &module);
+	int shared;
+	if (r)
+		return r;
+	*func_out = &module->funcs[kernel->info - module->image->ptx->funcs];
+	shared = atomic_load(&kernel->dynamic_shared_max);
+	if (shared >= 0)
+		atomic_store(&(*func_out)->dynamic_shared_max, shared);
+	return CUDA_SUCCESS;
+}
+
+/* Library options change where host tables are looked for, which only the runtime's own use has; they are checked. */
+static CUresult options_check(unsigned int n, CUlibraryOption *options, void **values)
+{
+	if (n && (!options || !values))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (unsigned int i = 0; i < n; i++)
+		if ((unsigned int)options[i] >= CU_LIBRARY_NUM_OPTIONS)
+			return CUDA_ERROR_INVALID_VALUE;
+	return CUDA_SUCCESS;
+}
+
+static CUresult library_create(CUlibrary *library_out, const void *image, size_t size_bytes,
+			       const struct pl_cu_jit *jit)
+{
+	struct pl_cu_library *library = calloc(1, sizeof(*library));
+	const char *why;
+	CUresult r;
+	if (!library)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	pthread_mutex_init(&library->lock, NULL);
+	library->jit = *jit;
+	if (jit->log.error == jit->own_error)
+		library->jit.log.error = library->jit.own_error;
+	r = pl_cu_fatbin_result(pl_cu_fatbin_read(&library->texts, image, size_bytes, PL_CU_SM, &why));
+	if (!r) {
+		library->handle = (CUlibrary)(uintptr_t)pl_cu_handle_create(PL_CU_LIBRARY, library);
+		r = library->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (r) {
+		pl_cu_texts_fini(&library->texts);
+		free(library);
+		return r;
+	}
+	*library_out = library->handle;
+	return CUDA_SUCCESS;
+}
+
+static CUresult library_load(CUlibrary *library_out, const void *image, size_t size_bytes, CUjit_option *jit_options,
+			     void **jit_values, unsigned int jit_n, CUlibraryOption *options, void **values,
+			     unsigned int n)
+{
+	struct pl_cu_jit jit;
+	CUresult r = options_check(n, options, values);
+	if (!r)
+		r = pl_cu_jit_read(&jit, jit_n, jit_options, jit_values);
+	if (r)
+		return r;
+	r = library_create(library_out, image, size_bytes, &jit);
+	/* Who gave a log wants to read it now. */
+	if (!r && jit_n)
+		r = pl_cu_library_ready(pl_cu_handle_of(*library_out, PL_CU_LIBRARY));
+	return r;
+}
+
+CUresult cuLibraryLoadData(CUlibrary *library_out, const void *image, CUjit_option *jit_options, void **jit_values,
+			   unsigned int jit_n, CUlibraryOption *options, void **values, unsigned int n)
+{
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	if (!library_out || !image)
+		return CUDA_ERROR_INVALID_VALUE;
+	return library_load(library_out, image, PL_CU_FATBIN_UNKNOWN, jit_options, jit_values, jit_n, options, values,
+			    n);
+}
+
+CUresult cuLibraryLoadFromFile(CUlibrary *library_out, const char *path, CUjit_option *jit_options, void **jit_values,
+			       unsigned int jit_n, CUlibraryOption *options, void **values, unsigned int n)
+{
+	size_t bytes;
+	void *data;
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	if (!library_out || !path)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = pl_cu_file_read(path, &data, &bytes);
+	if (r)
+		return r;
+	r = library_load(library_out, data, bytes, jit_options, jit_values, jit_n, options, values, n);
+	free(data);
+	return r;
+}
+
+static CUresult library_get(CUlibrary handle, struct pl_cu_library **library_out)
+{
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	*library_out = pl_cu_handle_of(handle, PL_CU_LIBRARY);
+	return *library_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+static CUresult library_get_ready(CUlibrary handle, struct pl_cu_library **library_out)
+{
+	CUresult r = library_get(handle, library_out);
+	return r ? r : pl_cu_library_ready(*library_out);
+}
+
+/* The module of a library in the current context. */
+static CUresult library_place(CUlibrary handle, struct pl_cu_module **module_out)
+{
+	struct pl_cu_library *library;
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r)
+		r = library_get(handle, &library);
+	return r ? r : pl_cu_library_module(library, ctx, module_out);
+}
+
+struct module_search {
+	struct pl_cu_library *library;
+	struct pl_cu_mem *found;
+};
+
+static bool module_of_library(struct pl_cu_mem *mem, void *arg)
+{
+	struct module_search *search = arg;
+	struct pl_cu_ctx *ctx = mem->kind == PL_CU_MEM_MODULE ? pl_cu_ctx_of(mem->ctx) : NULL;
+	for (struct pl_cu_module *module = ctx ? ctx->modules : NULL; module; module = module->next)
+		if (module->library == search->library)
+			search->found = mem;
+	return !search->found;
+}
+
+CUresult cuLibraryUnload(CUlibrary handle)
+{
+	struct pl_cu_library *library;
+	struct module_search search;
+	CUresult r = library_get(handle, &library);
+	if (r)
+		return r;
+	pl_cu_handle_destroy((uint64_t)(uintptr_t)handle);
+	search.library = library;
+	for (;;) {
+		struct pl_cu_module *module;
+		struct pl_cu_ctx *ctx;
+		search.found = NULL;
+		pl_cu_mem_each(module_of_library, &search);
+		ctx = search.found ? pl_cu_ctx_of(search.found->ctx) : NULL;
+		if (!ctx)
+			break;
+		pl_cu_ctx_wait(ctx);
+		for (module = ctx->modules; module && module->library != library; module = module->next)
+			;
+		if (module)
+			pl_cu_module_destroy(module);
+	}
+	for (uint32_t i = 0; library->kernels && i < library->image->ptx->funcs_n; i++)
+		pl_cu_handle_destroy((uint64_t)(uintptr_t)library->kernels[i].handle);
+	free(library->kernels);
+	pl_cu_texts_fini(&library->texts);
+	pl_cu_image_unref(library->image);
+	pthread_mutex_destroy(&library->lock);
+	free(library);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetKernel(CUkernel *kernel_out, CUlibrary handle, const char *name)
+{
+	struct pl_cu_library *library;
+	const struct pl_ptx_func *info;
+	CUresult r = library_get_ready(handle, &library);
+	if (r)
+		return r;
+	if (!kernel_out || !name)
+		return CUDA_ERROR_INVALID_VALUE;
+	info = pl_ptx_image_func(library->image->ptx, name);
+	if (!info || !info->entry)
+		return CUDA_ERROR_NOT_FOUND;
+	*kernel_out = library->kernels[info - library->image->ptx->funcs].handle;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetKernelCount(unsigned int *count_out, CUlibrary handle)
+{
+	struct pl_cu_library *library;
+	CUresult r = library_get_ready(handle, &library);
+	if (r)
+		return r;
+	if (!count_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	*count_out = 0;
+	for (uint32_t i = 0; i < library->image->ptx->funcs_n; i++)
+		*count_out += library->kernels[i].handle != NULL;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryEnumerateKernels(CUkernel *kernels_out, unsigned int n, CUlibrary handle)
+{
+	struct pl_cu_library *library;
+	unsigned int done = 0;
+	CUresult r = library_get_ready(handle, &library);
+	if (r)
+		return r;
+	if (!kernels_out || !n)
+		return CUDA_ERROR_INVALID_VALUE;
+	for (uint32_t i = 0; i < library->image->ptx->funcs_n && done < n; i++)
+		if (library->kernels[i].handle)
+			kernels_out[done++] = library->kernels[i].handle;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetModule(CUmodule *module_out, CUlibrary handle)
+{
+	struct pl_cu_module *module;
+	CUresult r;
+	if (!module_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = library_place(handle, &module);
+	if (!r)
+		*module_out = module->handle;
+	return r;
+}
+
+static CUresult library_var(CUdeviceptr *address_out, size_t *bytes_out, CUlibrary handle, const char *name,
+			    bool managed)
+{
+	const struct pl_ptx_var *var;
+	struct pl_cu_module *module;
+	CUresult r;
+	if (!name)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = library_place(handle, &module);
+	if (r)
+		return r;
+	var = pl_cu_module_var(module, name);
+	if (!var || (managed && !var->managed))
+		return CUDA_ERROR_NOT_FOUND;
+	if (address_out)
+		*address_out = pl_cu_module_var_address(module, var);
+	if (bytes_out)
+		*bytes_out = var->bytes;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetGlobal(CUdeviceptr *address_out, size_t *bytes_out, CUlibrary handle, const char *name)
+{
+	return library_var(address_out, bytes_out, handle, name, false);
+}
+
+CUresult cuLibraryGetManaged(CUdeviceptr *address_out, size_t *bytes_out, CUlibrary handle, const char *name)
+{
+	return library_var(address_out, bytes_out, handle, name, true);
+}
+
+static CUresult kernel_get(CUkernel handle, struct pl_cu_kernel **kernel_out)
+{
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	*kernel_out = pl_cu_handle_of(handle, PL_CU_KERNEL);
+	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult cuKernelGetFunction(CUfunction *func_out, CUkernel handle)
+{
+	struct pl_cu_kernel *kernel;
+	struct pl_cu_func *func;
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r)
+		r = kernel_get(handle, &kernel);
+	if (r)
+		return r;
+	if (!func_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = pl_cu_kernel_func(kernel, ctx, &func);
+	if (!r)
+		*func_out = func->handle;
+	return r;
+}
+
+CUresult cuKernelGetLibrary(CUlibrary *library_out, CUkernel handle)
+{
+	struct pl_cu_kernel *kernel;
+	CUresult r = kernel_get(handle, &kernel);
+	if (r)
+		return r;
+	if (!library_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	*library_out = kernel->library->handle;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuKernelGetName(const char **name_out, CUkernel handle)
+{
+	struct pl_cu_kernel *kernel;
+	CUresult r;
+	if (!name_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = kernel_get(handle, &kernel);
+	if (!r)
+		*name_out = kernel->info->name;
+	return r;
+}

@@ -1,0 +1,322 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/wait.h"
+#include "module.h"
+
+#define FILE_BYTES_MAX (4ull << 30)
+
+/* -- images -------------------------------------------------------------------------------------------------------- */
+
+static CUresult compile_result(int r)
+{
+	switch (r) {
+	case PL_PTX_OK:
+		return CUDA_SUCCESS;
+	case PL_PTX_E_VERSION:
+		return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
+	case PL_PTX_E_UNSUPPORTED:
+		return CUDA_ERROR_NOT_SUPPORTED;
+	case PL_PTX_E_INVALID:
+	case PL_PTX_E_LINK:
+	case PL_PTX_E_LIMIT:
+		return CUDA_ERROR_INVALID_PTX;
+	default:
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+}
+
+static int compile(struct pl_ptx_image **ptx_out, const struct pl_cu_texts *texts, struct pl_cu_jit *jit)
+{
+	struct pl_ptx_source *sources = calloc(texts->n, sizeof(*sources));
+	int r;
+	if (!sources)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < texts->n; i++)
+		sources[i] = (struct pl_ptx_source){ .text = texts->text[i].data, .bytes = texts->text[i].len_bytes };
+	r = pl_ptx_compile(ptx_out, sources, texts->n, &jit->options, &jit->log);
+	free(sources);
+	return r;
+}
+
+CUresult pl_cu_image_compile(struct pl_cu_image **image_out, const struct pl_cu_texts *texts, struct pl_cu_jit *jit)
+{
+	struct pl_cu_image *image = calloc(1, sizeof(*image));
+	uint64_t begin = pl_now_ns();
+	CUresult r;
+	if (!image)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = compile_result(compile(&image->ptx, texts, jit));
+	pl_cu_jit_finish(jit, r, (float)(pl_now_ns() - begin) / 1e6f);
+	if (r) {
+		free(image);
+		return r;
+	}
+	atomic_store(&image->refs, 1);
+	*image_out = image;
+	return CUDA_SUCCESS;
+}
+
+struct pl_cu_image *pl_cu_image_ref(struct pl_cu_image *image)
+{
+	atomic_fetch_add(&image->refs, 1);
+	return image;
+}
+
+void pl_cu_image_unref(struct pl_cu_image *image)
+{
+	if (!image || atomic_fetch_sub(&image->refs, 1) != 1)
+		return;
+	pl_ptx_image_destroy(image->ptx);
+	free(image);
+}
+
+/* -- modules ------------------------------------------------------------------------------------------------------- */
+
+static bool section_managed(const struct pl_ptx_image *ptx, int section)
+{
+	for (uint32_t i = 0; section == PL_PTX_GLOBAL && i < ptx->vars_n; i++)
+		if (ptx->vars[i].managed)
+			return true;
+	return false;
+}
+
+static CUresult sections_create(struct pl_cu_module *module)
+{
+	static const char *const names[] = { "code", "variables", "constants" };
+	const struct pl_ptx_image *ptx = module->image->ptx;
+	int r = 0;
+	for (int s = 0; s < PL_PTX_SECTIONS && !r; s++) {
+		uint64_t bytes = ptx->sections[s].bytes;
+		if (!bytes)
+			continue;
+		if (section_managed(ptx, s))
+			r = pl_cu_mem_create_host(&module->section[s], PL_CU_MEM_MODULE, module->ctx, NULL, bytes,
+						  false);
+		else
+			r = pl_cu_mem_create(&module->section[s], PL_CU_MEM_MODULE, module->ctx, bytes);
+		if (!r)
+			module->section[s]->what = names[s];
+	}
+	return pl_cu_result_of(r);
+}
+
+static void section_write(const struct pl_cu_mem *mem, const uint8_t *from, uint64_t bytes)
+{
+	for (uint64_t done = 0; done < mem->bytes;) {
+		uint64_t room, part;
+		uint8_t *to = pl_cu_mem_host(mem->va + done, &room);
+		part = done >= bytes ? 0 : bytes - done < room ? bytes - done : room;
+		memcpy(to, from + done, part);
+		memset(to + part, 0, room - part);
+		done += room;
+	}
+}
+
+static CUresult sections_write(struct pl_cu_module *module)
+{
+	const struct pl_ptx_image *ptx = module->image->ptx;
+	uint64_t bases[PL_PTX_SECTIONS] = { 0 };
+	uint8_t *copy[PL_PTX_SECTIONS] = { 0 };
+	CUresult r = CUDA_SUCCESS;
+	for (int s = 0; s < PL_PTX_SECTIONS; s++) {
+		bases[s] = module->section[s] ? module->section[s]->va : 0;
+		copy[s] = malloc(ptx->sections[s].data_bytes + 1);
+		if (!copy[s])
+			r = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (!r)
+		pl_ptx_image_place(ptx, bases, copy);
+	for (int s = 0; s < PL_PTX_SECTIONS; s++) {
+		if (!r && module->section[s])
+			section_write(module->section[s], copy[s], ptx->sections[s].data_bytes);
+		free(copy[s]);
+	}
+	return r;
+}
+
+static CUresult funcs_create(struct pl_cu_module *module)
+{
+	const struct pl_ptx_image *ptx = module->image->ptx;
+	module->funcs = calloc(ptx->funcs_n + 1, sizeof(*module->funcs));
+	if (!module->funcs)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (uint32_t i = 0; i < ptx->funcs_n; i++) {
+		struct pl_cu_func *func = &module->funcs[i];
+		uint32_t used = ptx->funcs[i].shared_bytes;
+		func->module = module;
+		func->info = &ptx->funcs[i];
+		func->carveout = CU_SHAREDMEM_CARVEOUT_DEFAULT;
+		func->dynamic_shared_max = used < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - used) : 0;
+		if (!func->info->entry)
+			continue;
+		func->handle = (CUfunction)(uintptr_t)pl_cu_handle_create(PL_CU_FUNC, func);
+		if (!func->handle)
+			return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *ctx, struct pl_cu_image *image,
+			    struct pl_cu_library *library)
+{
+	struct pl_cu_module *module = calloc(1, sizeof(*module));
+	CUresult r;
+	if (!module)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*module = (struct pl_cu_module){ .ctx = ctx, .image = pl_cu_image_ref(image), .library = library };
+	r = sections_create(module);
+	if (!r)
+		r = sections_write(module);
+	if (!r)
+		r = funcs_create(module);
+	if (!r) {
+		module->handle = (CUmodule)(uintptr_t)pl_cu_handle_create(PL_CU_MODULE, module);
+		r = module->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (r) {
+		pl_cu_module_destroy(module);
+		return r;
+	}
+	pthread_mutex_lock(&ctx->lock);
+	module->next = ctx->modules;
+	ctx->modules = module;
+	pthread_mutex_unlock(&ctx->lock);
+	*module_out = module;
+	return CUDA_SUCCESS;
+}
+
+void pl_cu_module_destroy(struct pl_cu_module *module)
+{
+	struct pl_cu_ctx *ctx = module->ctx;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_module **at = &ctx->modules; *at; at = &(*at)->next) {
+		if (*at != module)
+			continue;
+		*at = module->next;
+		break;
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	pl_cu_handle_destroy((uint64_t)(uintptr_t)module->handle);
+	pl_cu_refs_destroy(module);
+	for (uint32_t i = 0; module->funcs && i < module->image->ptx->funcs_n; i++) {
+		pl_cu_handle_destroy((uint64_t)(uintptr_t)module->funcs[i].handle);
+		free(module->funcs[i].params);
+	}
+	free(module->funcs);
+	for (int s = 0; s < PL_PTX_SECTIONS; s++)
+		pl_cu_mem_destroy(module->section[s]);
+	pl_cu_image_unref(module->image);
+	free(module);
+}
+
+CUresult pl_cu_fatbin_result(int r)
+{
+	switch (r) {
+	case PL_CU_FATBIN_OK:
+		return CUDA_SUCCESS;
+	case PL_CU_FATBIN_E_INVALID:
+		return CUDA_ERROR_INVALID_IMAGE;
+	case PL_CU_FATBIN_E_NO_CODE:
+	case PL_CU_FATBIN_E_TOO_NEW:
+		return CUDA_ERROR_NO_BINARY_FOR_GPU;
+	default:
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+}
+
+CUresult pl_cu_module_load(struct pl_cu_module **module_out, struct pl_cu_ctx *ctx, const void *image,
+			   size_t size_bytes, struct pl_cu_jit *jit)
+{
+	struct pl_cu_texts texts = { 0 };
+	struct pl_cu_image *made = NULL;
+	const char *why = "";
+	CUresult r = pl_cu_fatbin_result(pl_cu_fatbin_read(&texts, image, size_bytes, PL_CU_SM, &why));
+	if (r) {
+		jit->log.error_used = (size_t)snprintf(jit->log.error, jit->log.error_bytes, "%s\n", why);
+		if (jit->log.error_used >= jit->log.error_bytes)
+			jit->log.error_used = jit->log.error_bytes - 1;
+		pl_cu_jit_finish(jit, r, 0);
+		return r;
+	}
+	r = pl_cu_image_compile(&made, &texts, jit);
+	pl_cu_texts_fini(&texts);
+	if (!r)
+		r = pl_cu_module_place(module_out, ctx, made, NULL);
+	pl_cu_image_unref(made);
+	return r;
+}
+
+CUresult pl_cu_file_read(const char *path, void **data_out, size_t *bytes_out)
+{
+	pl_cleanup(pl_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	pl_cleanup(pl_freep) char *data = NULL;
+	struct stat stat;
+	size_t done = 0;
+	if (fd < 0 || fstat(fd, &stat) || !S_ISREG(stat.st_mode))
+		return CUDA_ERROR_FILE_NOT_FOUND;
+	if ((uint64_t)stat.st_size > FILE_BYTES_MAX)
+		return CUDA_ERROR_INVALID_IMAGE;
+	data = malloc((size_t)stat.st_size + 1);
+	if (!data)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	while (done < (size_t)stat.st_size) {
+		ssize_t got = read(fd, data + done, (size_t)stat.st_size - done);
+		if (got <= 0)
+			return CUDA_ERROR_FILE_NOT_FOUND;
+		done += (size_t)got;
+	}
+	data[done] = 0;
+	*data_out = pl_steal(data);
+	*bytes_out = done;
+	return CUDA_SUCCESS;
+}
+
+/* -- names --------------------------------------------------------------------------------------------------------- */
+
+struct pl_cu_func *pl_cu_module_func(struct pl_cu_module *module, const char *name)
+{
+	const struct pl_ptx_image *ptx = module->image->ptx;
+	const struct pl_ptx_func *info = pl_ptx_image_func(ptx, name);
+	return info && info->entry ? &module->funcs[info - ptx->funcs] : NULL;
+}
+
+const struct pl_ptx_var *pl_cu_module_var(const struct pl_cu_module *module, const char *name)
+{
+	const struct pl_ptx_var *var = pl_ptx_image_var(module->image->ptx, name);
+	return var && var->space != PL_PTX_SPACE_SHARED ? var : NULL; /* nvcc gives constants no linkage */
+}
+
+uint64_t pl_cu_module_var_address(const struct pl_cu_module *module, const struct pl_ptx_var *var)
+{
+	const struct pl_cu_mem *mem = module->section[var->space == PL_PTX_SPACE_CONST ? PL_PTX_CONST : PL_PTX_GLOBAL];
+	return mem ? mem->va + var->offset : 0;
+}
+
+const struct pl_ptx_func *pl_cu_code_find(uint64_t pc, struct pl_cu_module **module_out, uint64_t *offset_out)
+{
+	struct pl_cu_mem *mem = pl_cu_mem_find(pc);
+	struct pl_cu_ctx *ctx = mem && mem->kind == PL_CU_MEM_MODULE ? pl_cu_ctx_of(mem->ctx) : NULL;
+	const struct pl_ptx_func *found = NULL;
+	if (!ctx)
+		return NULL;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_module *module = ctx->modules; module && !found; module = module->next) {
+		const struct pl_ptx_image *ptx = module->image->ptx;
+		if (module->section[PL_PTX_CODE] != mem)
+			continue;
+		*module_out = module;
+		*offset_out = pc - mem->va;
+		for (uint32_t i = 0; i < ptx->funcs_n; i++)
+			if (*offset_out - ptx->funcs[i].offset < ptx->funcs[i].bytes)
+				found = &ptx->funcs[i];
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return found;
+}

@@ -1,0 +1,94 @@
+/*
+ * Code: an image is what the compiler makes of one or several PTX texts and is shared by all who load it; a module is
+ * an image placed in a context's memory; a library is an image that is placed in each context that uses it, when it
+ * does.
+ */
+#ifndef PL_REFGPU_DRIVER_MODULE_H
+#define PL_REFGPU_DRIVER_MODULE_H
+
+#include "refgpu/driver/driver.h"
+#include "refgpu/driver/fatbin.h"
+#include "refgpu/driver/jit.h"
+#include "refgpu/driver/mem.h"
+#include "refgpu/ptx/ptx.h"
+
+struct pl_cu_image {
+	struct pl_ptx_image *ptx;
+	atomic_uint refs;
+};
+
+struct pl_cu_func {
+	CUfunction handle;
+	struct pl_cu_module *module;
+	const struct pl_ptx_func *info;
+	uint64_t shape_block[3];                  /* cuFuncSetBlockShape() */
+	_Atomic int dynamic_shared_max, carveout; /* attributes */
+	_Atomic int cluster_must, cluster[3], cluster_policy, cluster_any;
+	_Atomic int cache;
+	char *params; /* of the functions that cuParamSet*() has filled */
+	uint32_t params_bytes, shape_shared;
+};
+
+struct pl_cu_module {
+	CUmodule handle;
+	struct pl_cu_ctx *ctx;
+	struct pl_cu_image *image;
+	struct pl_cu_library *library;              /* NULL: loaded as a module */
+	struct pl_cu_mem *section[PL_PTX_SECTIONS]; /* NULL: empty */
+	struct pl_cu_func *funcs;                   /* one for each of the image's */
+	struct pl_cu_ref *refs;                     /* texture and surface references that were asked for */
+	struct pl_cu_module *next;                  /* in ctx->modules, under ctx->lock */
+};
+
+struct pl_cu_kernel {
+	CUkernel handle;
+	struct pl_cu_library *library;
+	const struct pl_ptx_func *info;
+	_Atomic int dynamic_shared_max, carveout, cache;
+};
+
+struct pl_cu_library {
+	CUlibrary handle;
+	pthread_mutex_t lock;
+	struct pl_cu_texts texts; /* until they are compiled, under lock */
+	struct pl_cu_jit jit;
+	bool tried;
+	CUresult result; /* of compiling */
+	struct pl_cu_image *image;
+	struct pl_cu_kernel *kernels; /* one for each function of the image */
+};
+
+/* One reference.  Sets the logs of `jit`. */
+CUresult pl_cu_image_compile(struct pl_cu_image **image_out, const struct pl_cu_texts *texts, struct pl_cu_jit *jit);
+struct pl_cu_image *pl_cu_image_ref(struct pl_cu_image *image);
+void pl_cu_image_unref(struct pl_cu_image *image); /* NULL is fine */
+
+/* `image`: as the API gives it.  size_bytes: PL_CU_FATBIN_UNKNOWN where it does not say. */
+CUresult pl_cu_module_load(struct pl_cu_module **module_out, struct pl_cu_ctx *ctx, const void *image,
+			   size_t size_bytes, struct pl_cu_jit *jit);
+CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *ctx, struct pl_cu_image *image,
+			    struct pl_cu_library *library);
+/* The context's device does not run it any more. */
+void pl_cu_module_destroy(struct pl_cu_module *module);
+/* Whole texts of a file, for the functions that load from one. */
+CUresult pl_cu_file_read(const char *path, void **data_out, size_t *bytes_out);
+CUresult pl_cu_fatbin_result(int r);
+
+struct pl_cu_func *pl_cu_module_func(struct pl_cu_module *module, const char *name);
+/* A variable that the API may find; NULL: none. */
+const struct pl_ptx_var *pl_cu_module_var(const struct pl_cu_module *module, const char *name);
+uint64_t pl_cu_module_var_address(const struct pl_cu_module *module, const struct pl_ptx_var *var);
+
+/* A CUfunction, or a CUkernel in its place: the function of the current context. */
+CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out);
+CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, struct pl_cu_func **func_out);
+CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out);
+CUresult pl_cu_library_ready(struct pl_cu_library *library); /* compiles it */
+
+/* For reports: the module whose code holds the address. */
+const struct pl_ptx_func *pl_cu_code_find(uint64_t pc, struct pl_cu_module **module_out, uint64_t *offset_out);
+
+/* Texture and surface references go with their module (texref.c). */
+void pl_cu_refs_destroy(struct pl_cu_module *module);
+
+#endif
