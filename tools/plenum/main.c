@@ -15,6 +15,7 @@ const struct pl_command pl_commands[] = {
 	{ "trace", pl_cmd_trace, "run a program and show each call, its time and bytes" },
 	{ "doctor", pl_cmd_doctor, "find what keeps this from working, and say what to do" },
 	{ "vm", pl_cmd_vm, "run a program in a virtual machine that uses this machine's devices" },
+	{ "refgpu", pl_cmd_refgpu, "run CUDA programs on the reference GPU, without hardware" },
 	{ "bench", pl_cmd_bench, "measure: native, shared memory, network and virtual machine side by side" },
 	{ "version", pl_cmd_version, "show versions" },
 	{ "help", cmd_help, "show this, or a command's options" },

@@ -16,12 +16,13 @@ _plenum_options() {
 		--help run shell" ;;
 	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
 		--plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels" ;;
+	refgpu) echo "--json --help run info stats" ;;
 	version) echo "--json --help" ;;
 	help) echo "$_plenum_commands" ;;
 	esac
 }
 
-_plenum_commands="serve run devices ps stats trace doctor vm bench version help"
+_plenum_commands="serve run devices ps stats trace doctor vm refgpu bench version help"
 
 _plenum() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} first=2 i
@@ -34,7 +35,7 @@ _plenum() {
 	fi
 	# behind -- stands another program's command line
 	for ((i = first; i < COMP_CWORD; i++)); do
-		if [[ ${COMP_WORDS[i]} == -- && ( $verb == run || $verb == trace || $verb == vm ) ]]; then
+		if [[ ${COMP_WORDS[i]} == -- && ( $verb == run || $verb == trace || $verb == vm || $verb == refgpu ) ]]; then
 			if declare -F _command_offset >/dev/null; then
 				_command_offset $((i + 1))
 			fi

@@ -34,6 +34,7 @@ int pl_cmd_stats(int argc, char **argv);
 int pl_cmd_trace(int argc, char **argv);
 int pl_cmd_doctor(int argc, char **argv);
 int pl_cmd_vm(int argc, char **argv);
+int pl_cmd_refgpu(int argc, char **argv);
 int pl_cmd_bench(int argc, char **argv);
 int pl_cmd_version(int argc, char **argv);
 
