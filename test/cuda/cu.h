@@ -1,0 +1,45 @@
+/*
+ * Test programs for any driver of CUDA's driver API: the reference GPU's, or a vendor's with hardware.  The library is
+ * opened by name, so that the same program runs with either: PLENUM_TEST_LIBCUDA is its path, else libcuda.so.1.
+ */
+#ifndef PL_TEST_CUDA_CU_H
+#define PL_TEST_CUDA_CU_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda-api.h"
+
+#define CU_SKIP      77 /* exit status: cannot be tested here; the reason was printed */
+
+/* A function of the driver: cu(cuInit)(0). */
+#define cu(function) ((__typeof__(&function))cu_symbol(#function))
+void *cu_symbol(const char *name);
+
+/* Ends the program where two results differ, with both names. */
+#define cu_is(call, want) cu_compare((call), (want), #call, __FILE__, __LINE__)
+#define cu_ok(call)       cu_is(call, CUDA_SUCCESS)
+void cu_compare(CUresult got, CUresult want, const char *call, const char *file, int line);
+
+#define check(condition)                                                                                               \
+	do {                                                                                                           \
+		if (!(condition))                                                                                      \
+			cu_fail(#condition, __FILE__, __LINE__);                                                       \
+	} while (0)
+__attribute__((noreturn)) void cu_fail(const char *what, const char *file, int line);
+
+/* cuInit(), device 0 and a context; skips the program where there is no device. */
+CUcontext cu_begin(void);
+/* The reference GPU, not hardware: for what only one of them has to do. */
+bool cu_is_reference(void);
+
+/* PTX that lies beside the sources: its text, malloc()ed. */
+char *cu_ptx(const char *name);
+CUfunction cu_function(CUmodule module, const char *name);
+
+/* Runs fn in a child process, which has no driver yet.  Return: its exit status, or 128 + signal. */
+int cu_child(void (*fn)(void *arg), void *arg);
+
+#endif

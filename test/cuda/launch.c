@@ -1,0 +1,341 @@
+/* Modules, functions and launches: arguments of all shapes, memory spaces, what is printed, and bad input. */
+#include <stdint.h>
+#include <unistd.h>
+
+#include "cu.h"
+
+static CUmodule module;
+
+static CUresult launch1(CUfunction function, unsigned int grid, unsigned int block, unsigned int shared, void **params)
+{
+	return cu(cuLaunchKernel)(function, grid, 1, 1, block, 1, 1, shared, NULL, params, NULL);
+}
+
+static void test_a_kernel_adds(void)
+{
+	enum { N = 5000 };
+	static float host[3 * N];
+	CUdeviceptr a, b, c;
+	int n = N;
+	void *params[] = { &a, &b, &c, &n };
+	for (int i = 0; i < 2 * N; i++)
+		host[i] = (float)i * 0.5f;
+	cu_ok(cu(cuMemAlloc_v2)(&a, sizeof(host)));
+	b = a + N * 4;
+	c = b + N * 4;
+	cu_ok(cu(cuMemcpyHtoD_v2)(a, host, 2 * N * 4));
+	cu_ok(launch1(cu_function(module, "add"), (N + 127) / 128, 128, 0, params));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host + 2 * N, c, N * 4));
+	for (int i = 0; i < N; i++)
+		check(host[2 * N + i] == host[i] + host[N + i]);
+	cu_ok(cu(cuMemFree_v2)(a));
+}
+
+struct pair {
+	short a;
+	double b;
+};
+
+static void test_arguments_arrive_whole_both_ways(void)
+{
+	struct {
+		char c;
+		struct pair p;
+		unsigned long long l;
+		float f;
+		CUdeviceptr out;
+	} packed = { -3, { 300, 2.25 }, 1ull << 50, 0.125f, 0 };
+	size_t bytes = sizeof(packed), offset, size;
+	void *params[] = { &packed.c, &packed.p, &packed.l, &packed.f, &packed.out };
+	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &packed, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
+			  CU_LAUNCH_PARAM_END };
+	CUfunction function = cu_function(module, "arguments");
+	double out[5];
+	cu_ok(cu(cuMemAlloc_v2)(&packed.out, sizeof(out)));
+	for (int way = 0; way < 2; way++) {
+		cu_ok(cu(cuMemsetD8_v2)(packed.out, 0, sizeof(out)));
+		cu_ok(cu(cuLaunchKernel)(function, 1, 1, 1, 1, 1, 1, 0, NULL, way ? NULL : params, way ? extra : NULL));
+		cu_ok(cu(cuMemcpyDtoH_v2)(out, packed.out, sizeof(out)));
+		check(out[0] == -3 && out[1] == 300 && out[2] == 2.25 && out[3] == (double)(1ull << 50) &&
+		      out[4] == 0.125);
+	}
+	cu_ok(cu(cuFuncGetParamInfo)(function, 1, &offset, &size));
+	check(offset == offsetof(__typeof__(packed), p) && size == sizeof(struct pair));
+	cu_is(cu(cuFuncGetParamInfo)(function, 5, &offset, &size), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemFree_v2)(packed.out));
+}
+
+static void test_every_thread_knows_its_place(void)
+{
+	enum { THREADS = 5 * 3 * 2, BLOCKS = 4 * 3 * 2 };
+	unsigned int host[BLOCKS * THREADS];
+	CUdeviceptr out;
+	void *params[] = { &out };
+	cu_ok(cu(cuMemAlloc_v2)(&out, sizeof(host)));
+	cu_ok(cu(cuLaunchKernel)(cu_function(module, "where"), 4, 3, 2, 5, 3, 2, 0, NULL, params, NULL));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, out, sizeof(host)));
+	for (unsigned int i = 0; i < BLOCKS * THREADS; i++)
+		check(host[i] == (i / THREADS << 16 | i % THREADS));
+	cu_ok(cu(cuMemFree_v2)(out));
+}
+
+static void test_shared_memory_is_as_large_as_asked(void)
+{
+	CUfunction function = cu_function(module, "reverse_shared");
+	int host[256], value;
+	CUdeviceptr at;
+	void *params[] = { &at };
+	for (int i = 0; i < 256; i++)
+		host[i] = i;
+	cu_ok(cu(cuMemAlloc_v2)(&at, sizeof(host)));
+	cu_ok(cu(cuMemcpyHtoD_v2)(at, host, sizeof(host)));
+	cu_ok(launch1(function, 1, 256, sizeof(host), params));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, at, sizeof(host)));
+	for (int i = 0; i < 256; i++)
+		check(host[i] == 255 - i);
+	cu_is(launch1(function, 1, 256, 60 << 10, params), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuDeviceGetAttribute)(&value, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, 0));
+	if (value >= 60 << 10) {
+		cu_ok(cu(cuFuncSetAttribute)(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 60 << 10));
+		cu_ok(launch1(function, 1, 256, 60 << 10, params));
+	}
+	cu_is(cu(cuFuncSetAttribute)(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1 << 30),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+static void test_variables_of_a_module_are_found_by_name(void)
+{
+	int table[16] = { 0, 0, 0, 33 }, host[3], value = 0;
+	CUdeviceptr at, out, managed;
+	void *params[] = { &out };
+	size_t bytes;
+	cu_ok(cu(cuMemAlloc_v2)(&out, sizeof(host)));
+	cu_ok(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "table"));
+	check(bytes == sizeof(table));
+	cu_ok(cu(cuMemcpyHtoD_v2)(at, table, sizeof(table)));
+	cu_ok(cu(cuModuleGetGlobal_v2)(&managed, NULL, module, "shared_with_host"));
+	check(*(int *)(uintptr_t)managed == 11);
+	cu_ok(launch1(cu_function(module, "globals"), 1, 1, 0, params));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, out, sizeof(host)));
+	check(host[0] == 7 && host[1] == 33 && host[2] == 11);
+	check(*(int *)(uintptr_t)managed == 110);
+	cu_ok(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "counter"));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&value, at, 4));
+	check(bytes == 4 && value == 70);
+	cu_is(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "nothing"), CUDA_ERROR_NOT_FOUND);
+	cu_ok(cu(cuMemFree_v2)(out));
+}
+
+static void test_shapes_that_cannot_be_are_refused(void)
+{
+	CUfunction function = cu_function(module, "store"), bounded = cu_function(module, "bounded");
+	CUdeviceptr at;
+	int value = 1, most;
+	void *params[] = { &at, &value }, *none[] = { NULL, NULL };
+	CUfunction lie = (CUfunction)&value;
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4096));
+	cu_is(launch1(function, 0, 1, 0, params), CUDA_ERROR_INVALID_VALUE);
+	cu_is(launch1(function, 1, 0, 0, params), CUDA_ERROR_INVALID_VALUE);
+	cu_is(launch1(function, 1, 1025, 0, params), CUDA_ERROR_INVALID_VALUE);
+	cu_is(launch1(function, 0x80000000u, 1, 0, params), CUDA_ERROR_INVALID_VALUE);
+	cu_is(launch1(function, 1, 1, 1 << 30, params), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuLaunchKernel)(function, 1, 65536, 1, 1, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuLaunchKernel)(function, 1, 1, 1, 1, 1, 65, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuLaunchKernel)(function, 1, 1, 1, 32, 32, 2, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuLaunchKernel)(NULL, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_HANDLE);
+	if (cu_is_reference()) { /* hardware's driver takes a handle for a pointer */
+		cu_is(launch1(lie, 1, 1, 0, params), CUDA_ERROR_INVALID_HANDLE);
+		cu_is(launch1(function, 1, 1, 0, none), CUDA_ERROR_INVALID_VALUE);
+	}
+	cu_ok(cu(cuFuncGetAttribute)(&most, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, bounded));
+	check(most == 64);
+	params[0] = &at;
+	cu_ok(launch1(bounded, 1, 64, 0, params));
+	cu_is(launch1(bounded, 1, 65, 0, params), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+/* What goes to stdout while fn runs. */
+static void stdout_of(void (*fn)(void), char *text, size_t bytes)
+{
+	int ends[2], old = dup(1);
+	ssize_t n;
+	fflush(stdout);
+	check(old >= 0 && !pipe(ends) && dup2(ends[1], 1) == 1);
+	fn();
+	fflush(stdout);
+	dup2(old, 1);
+	close(ends[1]);
+	n = read(ends[0], text, bytes - 1);
+	text[n > 0 ? n : 0] = 0;
+	close(ends[0]);
+	close(old);
+}
+
+static void print_three(void)
+{
+	int n = 3;
+	void *params[] = { &n };
+	cu_ok(launch1(cu_function(module, "print"), 1, 32, 0, params));
+	cu_ok(cu(cuCtxSynchronize)());
+}
+
+static void test_what_kernels_print_comes_out_when_one_waits(void)
+{
+	char text[1024];
+	stdout_of(print_three, text, sizeof(text));
+	check(!strcmp(text, "thread 0 of print:  0.00 1099511627776\n"
+			    "thread 1 of print:  1.50 1099511627776\n"
+			    "thread 2 of print:  3.00 1099511627776\n"));
+}
+
+static void test_kernels_have_a_heap(void)
+{
+	int host[64];
+	CUdeviceptr out;
+	void *params[] = { &out };
+	cu_ok(cu(cuMemAlloc_v2)(&out, sizeof(host)));
+	for (int round = 0; round < 3; round++) {
+		cu_ok(launch1(cu_function(module, "from_heap"), 1, 64, 0, params));
+		cu_ok(cu(cuMemcpyDtoH_v2)(host, out, sizeof(host)));
+		for (int i = 0; i < 64; i++)
+			check(host[i] == 1);
+	}
+	cu_ok(cu(cuMemFree_v2)(out));
+}
+
+static void test_atomic_additions_all_count(void)
+{
+	CUdeviceptr at;
+	void *params[] = { &at };
+	int value;
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0, 1));
+	cu_ok(launch1(cu_function(module, "count"), 100, 100, 0, params));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&value, at, 4));
+	check(value == 10000);
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+static void test_occupancy_is_plausible(void)
+{
+	CUfunction function = cu_function(module, "add");
+	int blocks, grid, block;
+	cu_ok(cu(cuOccupancyMaxActiveBlocksPerMultiprocessor)(&blocks, function, 1024, 0));
+	check(blocks >= 1);
+	cu_ok(cu(cuOccupancyMaxPotentialBlockSize)(&grid, &block, function, NULL, 0, 0));
+	check(grid >= 1 && block >= 32 && block <= 1024);
+	cu_ok(cu(cuOccupancyMaxPotentialBlockSize)(&grid, &block, function, NULL, 0, 96));
+	check(block <= 96);
+}
+
+static void test_parts_are_linked_by_the_driver(void)
+{
+	char *first = cu_ptx("first.ptx"), *second = cu_ptx("second.ptx"), log[1024] = "";
+	CUjit_option options[] = { CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
+	void *values[] = { log, (void *)sizeof(log) }, *image;
+	CUlinkState link;
+	CUmodule linked;
+	CUdeviceptr out;
+	int value = 5;
+	void *params[] = { &out, &value };
+	size_t bytes;
+	cu_ok(cu(cuMemAlloc_v2)(&out, 4));
+	cu_ok(cu(cuLinkCreate_v2)(2, options, values, &link));
+	cu_ok(cu(cuLinkAddData_v2)(link, CU_JIT_INPUT_PTX, first, strlen(first) + 1, "first", 0, NULL, NULL));
+	check(cu(cuLinkComplete)(link, &image, &bytes) != CUDA_SUCCESS); /* `other` is missing */
+	cu_ok(cu(cuLinkDestroy)(link));
+	cu_ok(cu(cuLinkCreate_v2)(2, options, values, &link));
+	cu_ok(cu(cuLinkAddData_v2)(link, CU_JIT_INPUT_PTX, first, strlen(first) + 1, "first", 0, NULL, NULL));
+	cu_ok(cu(cuLinkAddData_v2)(link, CU_JIT_INPUT_PTX, second, strlen(second) + 1, "second", 0, NULL, NULL));
+	cu_ok(cu(cuLinkComplete)(link, &image, &bytes));
+	cu_ok(cu(cuModuleLoadData)(&linked, image));
+	cu_ok(cu(cuLinkDestroy)(link));
+	cu_ok(launch1(cu_function(linked, "call_other"), 1, 1, 0, params));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&value, out, 4));
+	check(value == 16);
+	cu_ok(cu(cuModuleUnload)(linked));
+	cu_ok(cu(cuMemFree_v2)(out));
+	free(first);
+	free(second);
+}
+
+static void test_bad_images_are_refused_with_a_reason(void)
+{
+	static const unsigned int cubin[16] = { 0x464c457f };
+	char log[1024] = "", *text = cu_ptx("kernels.ptx"), *middle;
+	CUjit_option options[] = { CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
+	void *values[] = { log, (void *)sizeof(log) };
+	CUfunction function;
+	CUmodule bad;
+	CUresult r;
+	cu_is(cu(cuModuleLoadData)(&bad, NULL), CUDA_ERROR_INVALID_VALUE);
+	middle = strstr(text, "add.");
+	memcpy(middle, "xdd.", 4);
+	r = cu(cuModuleLoadDataEx)(&bad, text, 2, options, values);
+	cu_is(r, CUDA_ERROR_INVALID_PTX);
+	check(strstr(log, "xdd") && (size_t)values[1] > 0 && (size_t)values[1] <= sizeof(log));
+	r = cu(cuModuleLoadData)(&bad, "not a program at all");
+	check(r == CUDA_ERROR_INVALID_PTX || r == CUDA_ERROR_INVALID_IMAGE);
+	r = cu(cuModuleLoadData)(&bad, cubin);
+	check(r == CUDA_ERROR_NO_BINARY_FOR_GPU || r == CUDA_ERROR_INVALID_IMAGE);
+	cu_is(cu(cuModuleLoad)(&bad, "/nowhere/at.all"), CUDA_ERROR_FILE_NOT_FOUND);
+	cu_is(cu(cuModuleGetFunction)(&function, module, "nothing"), CUDA_ERROR_NOT_FOUND);
+	free(text);
+}
+
+static void test_a_library_is_placed_where_it_is_used(void)
+{
+	char *text = cu_ptx("kernels.ptx");
+	CUlibrary library;
+	CUfunction function;
+	CUkernel kernel;
+	CUdeviceptr at;
+	unsigned int n;
+	int value = 9, got;
+	void *params[] = { &at, &value };
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	memset(text, ' ', strlen(text)); /* the text is the application's again */
+	cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "store"));
+	cu_is(cu(cuLibraryGetKernel)(&kernel, library, "nothing"), CUDA_ERROR_NOT_FOUND);
+	cu_ok(cu(cuLibraryGetKernelCount)(&n, library));
+	check(n > 10);
+	cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "store"));
+	cu_ok(cu(cuLaunchKernel)((CUfunction)kernel, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
+	check(got == 9);
+	cu_ok(cu(cuKernelGetFunction)(&function, kernel));
+	cu_ok(cu(cuLibraryUnload)(library));
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(text);
+}
+
+int main(int argc, char **argv)
+{
+	CUcontext ctx = cu_begin();
+	char *text = cu_ptx("kernels.ptx");
+	(void)argc, (void)argv;
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	free(text);
+	test_a_kernel_adds();
+	test_arguments_arrive_whole_both_ways();
+	test_every_thread_knows_its_place();
+	test_shared_memory_is_as_large_as_asked();
+	test_variables_of_a_module_are_found_by_name();
+	test_shapes_that_cannot_be_are_refused();
+	test_what_kernels_print_comes_out_when_one_waits();
+	test_kernels_have_a_heap();
+	test_atomic_additions_all_count();
+	test_occupancy_is_plausible();
+	test_parts_are_linked_by_the_driver();
+	test_bad_images_are_refused_with_a_reason();
+	test_a_library_is_placed_where_it_is_used();
+	cu_ok(cu(cuModuleUnload)(module));
+	cu_is(cu(cuModuleUnload)(module), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+	return 0;
+}

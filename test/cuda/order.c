@@ -1,0 +1,265 @@
+/* Streams, events, host functions, words in memory: order, and what is told of it. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "cu.h"
+
+static void nap_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
+}
+
+static CUstream stream_create(unsigned int flags)
+{
+	CUstream stream;
+	cu_ok(cu(cuStreamCreate)(&stream, flags));
+	return stream;
+}
+
+static _Atomic int step;
+
+static void CUDA_CB step_is(void *want)
+{
+	if (atomic_fetch_add(&step, 1) != (int)(intptr_t)want)
+		atomic_store(&step, 1000);
+}
+
+static void test_host_functions_run_in_order(void)
+{
+	CUstream stream = stream_create(CU_STREAM_NON_BLOCKING);
+	CUdeviceptr a;
+	cu_ok(cu(cuMemAlloc_v2)(&a, 1 << 20));
+	atomic_store(&step, 0);
+	for (int i = 0; i < 50; i++) {
+		cu_ok(cu(cuLaunchHostFunc)(stream, step_is, (void *)(intptr_t)i));
+		cu_ok(cu(cuMemsetD8Async)(a, (unsigned char)i, 1 << 20, stream));
+	}
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(atomic_load(&step) == 50);
+	cu_ok(cu(cuMemFree_v2)(a));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+static void CUDA_CB callback(CUstream stream, CUresult status, void *user)
+{
+	(void)stream;
+	if (!status)
+		atomic_fetch_add((atomic_int *)user, 1);
+}
+
+static void test_callbacks_are_called_once_each(void)
+{
+	CUstream stream = stream_create(CU_STREAM_DEFAULT);
+	atomic_int n = 0;
+	for (int i = 0; i < 10; i++)
+		cu_ok(cu(cuStreamAddCallback)(stream, callback, &n, 0));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(atomic_load(&n) == 10);
+	cu_is(cu(cuStreamAddCallback)(stream, NULL, &n, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+static void CUDA_CB hold(void *gate)
+{
+	while (!atomic_load((atomic_int *)gate))
+		nap_ms(1);
+}
+
+static void test_a_stream_that_is_held_is_not_ready_and_others_go_on(void)
+{
+	CUstream held = stream_create(CU_STREAM_NON_BLOCKING), other = stream_create(CU_STREAM_NON_BLOCKING);
+	atomic_int gate = 0;
+	CUdeviceptr a;
+	CUevent event;
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuMemAlloc_v2)(&a, 4096));
+	cu_ok(cu(cuLaunchHostFunc)(held, hold, &gate));
+	cu_ok(cu(cuMemsetD8Async)(a, 1, 4096, held));
+	cu_ok(cu(cuEventRecord)(event, held));
+	cu_is(cu(cuStreamQuery)(held), CUDA_ERROR_NOT_READY);
+	cu_is(cu(cuEventQuery)(event), CUDA_ERROR_NOT_READY);
+	cu_ok(cu(cuMemsetD8Async)(a, 2, 4096, other));
+	cu_ok(cu(cuStreamSynchronize)(other));
+	cu_is(cu(cuStreamQuery)(held), CUDA_ERROR_NOT_READY);
+	atomic_store(&gate, 1);
+	cu_ok(cu(cuEventSynchronize)(event));
+	cu_ok(cu(cuEventQuery)(event));
+	cu_ok(cu(cuStreamSynchronize)(held));
+	cu_ok(cu(cuStreamQuery)(held));
+	cu_ok(cu(cuMemFree_v2)(a));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(held));
+	cu_ok(cu(cuStreamDestroy_v2)(other));
+}
+
+static void test_a_stream_waits_for_anothers_event(void)
+{
+	CUstream a = stream_create(CU_STREAM_NON_BLOCKING), b = stream_create(CU_STREAM_NON_BLOCKING);
+	unsigned int *host, in = 0;
+	atomic_int gate = 0;
+	CUdeviceptr at;
+	CUevent event;
+	cu_ok(cu(cuEventCreate)(&event, 0));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuMemHostAlloc)((void **)&host, 4, 0));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0, 1));
+	cu_ok(cu(cuLaunchHostFunc)(a, hold, &gate));
+	cu_ok(cu(cuMemsetD32Async)(at, 42, 1, a));
+	cu_ok(cu(cuEventRecord)(event, a));
+	cu_ok(cu(cuStreamWaitEvent)(b, event, 0));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, at, 4, b));
+	nap_ms(5);
+	cu_is(cu(cuStreamQuery)(b), CUDA_ERROR_NOT_READY);
+	atomic_store(&gate, 1);
+	cu_ok(cu(cuStreamSynchronize)(b));
+	in = *host;
+	check(in == 42);
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(a));
+	cu_ok(cu(cuStreamDestroy_v2)(b));
+}
+
+/* The legacy stream comes after all that blocking streams were given before, and before what they are given later. */
+static void test_the_legacy_stream_keeps_its_place(void)
+{
+	CUstream blocking = stream_create(CU_STREAM_DEFAULT), apart = stream_create(CU_STREAM_NON_BLOCKING);
+	unsigned int *host;
+	atomic_int gate = 0;
+	CUdeviceptr a;
+	cu_ok(cu(cuMemAlloc_v2)(&a, 16));
+	cu_ok(cu(cuMemHostAlloc)((void **)&host, 16, 0));
+	cu_ok(cu(cuMemsetD32_v2)(a, 0, 4));
+	cu_ok(cu(cuLaunchHostFunc)(blocking, hold, &gate));
+	cu_ok(cu(cuMemsetD32Async)(a, 5, 1, blocking));
+	cu_ok(cu(cuMemcpyDtoDAsync_v2)(a + 4, a, 4, NULL));
+	cu_ok(cu(cuMemcpyDtoDAsync_v2)(a + 8, a + 4, 4, blocking));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, a, 16, apart));
+	cu_ok(cu(cuStreamSynchronize)(apart));
+	check(host[0] == 0 && host[1] == 0 && host[2] == 0);
+	cu_is(cu(cuStreamQuery)(NULL), CUDA_ERROR_NOT_READY);
+	atomic_store(&gate, 1);
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuStreamSynchronize)(blocking));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, a, 16));
+	check(host[0] == 5 && host[1] == 5 && host[2] == 5);
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu_ok(cu(cuMemFree_v2)(a));
+	cu_ok(cu(cuStreamDestroy_v2)(blocking));
+	cu_ok(cu(cuStreamDestroy_v2)(apart));
+}
+
+static void test_time_between_events_is_told(void)
+{
+	CUevent begin, end, untimed;
+	float ms = -1;
+	cu_ok(cu(cuEventCreate)(&begin, 0));
+	cu_ok(cu(cuEventCreate)(&end, CU_EVENT_BLOCKING_SYNC));
+	cu_ok(cu(cuEventCreate)(&untimed, CU_EVENT_DISABLE_TIMING));
+	cu_is(cu(cuEventElapsedTime)(&ms, begin, end), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuEventRecord)(begin, NULL));
+	cu_ok(cu(cuEventRecord)(untimed, NULL));
+	cu_ok(cu(cuEventRecord)(end, NULL));
+	cu_ok(cu(cuEventSynchronize)(end));
+	cu_ok(cu(cuEventElapsedTime)(&ms, begin, end));
+	check(ms >= 0);
+	cu_is(cu(cuEventElapsedTime)(&ms, begin, untimed), CUDA_ERROR_INVALID_HANDLE);
+	cu_is(cu(cuEventElapsedTime)(NULL, begin, end), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuEventCreate)(&begin, 0x100), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuEventDestroy_v2)(end));
+	cu_is(cu(cuEventDestroy_v2)(end), CUDA_ERROR_INVALID_HANDLE);
+	cu_is(cu(cuEventQuery)(end), CUDA_ERROR_INVALID_HANDLE);
+	cu_is(cu(cuEventRecord)(end, NULL), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuEventDestroy_v2)(untimed));
+	cu_ok(cu(cuEventDestroy_v2)(begin));
+}
+
+static void test_streams_wait_for_words_in_memory(void)
+{
+	CUstream stream = stream_create(CU_STREAM_NON_BLOCKING);
+	volatile unsigned int *host;
+	CUresult r;
+	cu_ok(cu(cuMemHostAlloc)((void **)&host, 64, CU_MEMHOSTALLOC_DEVICEMAP));
+	memset((void *)host, 0, 64);
+	r = cu(cuStreamWaitValue32_v2)(stream, (CUdeviceptr)(uintptr_t)host, 3, CU_STREAM_WAIT_VALUE_GEQ);
+	if (r == CUDA_ERROR_NOT_SUPPORTED)
+		return;
+	cu_ok(r);
+	cu_ok(cu(cuStreamWriteValue32_v2)(stream, (CUdeviceptr)(uintptr_t)(host + 4), 77, 0));
+	nap_ms(5);
+	check(host[4] == 0);
+	cu_is(cu(cuStreamQuery)(stream), CUDA_ERROR_NOT_READY);
+	host[0] = 5;
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(host[4] == 77);
+	cu_is(cu(cuStreamWaitValue32_v2)(stream, 3, 0, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuStreamWaitValue32_v2)(stream, (CUdeviceptr)(uintptr_t)host, 0, 0x99), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemFreeHost)((void *)host));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+static void test_streams_say_what_they_are(void)
+{
+	unsigned long long id_a, id_b;
+	int least, greatest, priority;
+	unsigned int flags;
+	CUcontext current, of;
+	CUstream stream;
+	cu_ok(cu(cuCtxGetStreamPriorityRange)(&least, &greatest));
+	check(least >= greatest);
+	cu_ok(cu(cuStreamCreateWithPriority)(&stream, CU_STREAM_NON_BLOCKING, greatest - 100));
+	cu_ok(cu(cuStreamGetPriority)(stream, &priority));
+	check(priority == greatest);
+	cu_ok(cu(cuStreamGetFlags)(stream, &flags));
+	check(flags == CU_STREAM_NON_BLOCKING);
+	cu_ok(cu(cuCtxGetCurrent)(&current));
+	cu_ok(cu(cuStreamGetCtx)(stream, &of));
+	check(of == current);
+	cu_ok(cu(cuStreamGetId)(stream, &id_a));
+	cu_ok(cu(cuStreamGetId)(NULL, &id_b));
+	check(id_a != id_b);
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_is(cu(cuStreamCreate)(&stream, 0x10), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuStreamCreate)(NULL, 0), CUDA_ERROR_INVALID_VALUE);
+}
+
+/* More streams than the device has channels. */
+static void test_many_streams_work_side_by_side(void)
+{
+	enum { STREAMS = 300 };
+	CUstream stream[STREAMS];
+	unsigned int in[STREAMS];
+	CUdeviceptr a;
+	cu_ok(cu(cuMemAlloc_v2)(&a, sizeof(in)));
+	for (int i = 0; i < STREAMS; i++)
+		stream[i] = stream_create(CU_STREAM_NON_BLOCKING);
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < STREAMS; i++)
+			cu_ok(cu(cuMemsetD32Async)(a + 4 * (CUdeviceptr)i, (unsigned int)(i + round), 1, stream[i]));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemcpyDtoH_v2)(in, a, sizeof(in)));
+	for (int i = 0; i < STREAMS; i++) {
+		check(in[i] == (unsigned int)i + 2);
+		cu_ok(cu(cuStreamDestroy_v2)(stream[i]));
+	}
+	cu_ok(cu(cuMemFree_v2)(a));
+}
+
+int main(void)
+{
+	CUcontext ctx = cu_begin();
+	test_host_functions_run_in_order();
+	test_callbacks_are_called_once_each();
+	test_a_stream_that_is_held_is_not_ready_and_others_go_on();
+	test_a_stream_waits_for_anothers_event();
+	test_the_legacy_stream_keeps_its_place();
+	test_time_between_events_is_told();
+	test_streams_wait_for_words_in_memory();
+	test_streams_say_what_they_are();
+	test_many_streams_work_side_by_side();
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+	return 0;
+}

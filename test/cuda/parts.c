@@ -1,0 +1,190 @@
+/* Memory in its parts (addresses, allocations, mappings) and pools of it. */
+#include <stdint.h>
+#include <unistd.h>
+
+#include "cu.h"
+
+static size_t granularity(const CUmemAllocationProp *prop)
+{
+	size_t bytes;
+	cu_ok(cu(cuMemGetAllocationGranularity)(&bytes, prop, CU_MEM_ALLOC_GRANULARITY_MINIMUM));
+	check(bytes && !(bytes & (bytes - 1)));
+	return bytes;
+}
+
+static const CUmemAllocationProp of_device = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+					       .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+static const CUmemAccessDesc read_write = { .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 },
+					    .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
+
+static void test_one_allocation_is_seen_at_two_addresses(void)
+{
+	size_t unit = granularity(&of_device);
+	CUmemGenericAllocationHandle memory;
+	CUdeviceptr at;
+	unsigned int word = 0;
+	cu_ok(cu(cuMemAddressReserve)(&at, 4 * unit, 0, 0, 0));
+	cu_ok(cu(cuMemCreate)(&memory, unit, &of_device, 0));
+	cu_ok(cu(cuMemMap)(at, unit, 0, memory, 0));
+	cu_ok(cu(cuMemMap)(at + 2 * unit, unit, 0, memory, 0));
+	cu_ok(cu(cuMemSetAccess)(at, unit, &read_write, 1));
+	cu_ok(cu(cuMemSetAccess)(at + 2 * unit, unit, &read_write, 1));
+	cu_ok(cu(cuMemsetD32_v2)(at + 4096, 0x5a5a5a5a, 1));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&word, at + 2 * unit + 4096, 4));
+	check(word == 0x5a5a5a5a);
+	cu_ok(cu(cuMemRelease)(memory)); /* mappings keep it */
+	cu_ok(cu(cuMemcpyDtoH_v2)(&word, at + 4096, 4));
+	check(word == 0x5a5a5a5a);
+	cu_ok(cu(cuMemUnmap)(at, unit));
+	cu_ok(cu(cuMemUnmap)(at + 2 * unit, unit));
+	cu_ok(cu(cuMemAddressFree)(at, 4 * unit));
+}
+
+static void test_mappings_side_by_side_are_one_range(void)
+{
+	size_t unit = granularity(&of_device);
+	CUmemGenericAllocationHandle memory[2];
+	unsigned char *host = malloc(2 * unit), *back = malloc(2 * unit);
+	CUdeviceptr at;
+	for (size_t i = 0; i < 2 * unit; i++)
+		host[i] = (unsigned char)(i * 13 >> 3);
+	cu_ok(cu(cuMemAddressReserve)(&at, 2 * unit, 0, 0, 0));
+	for (int i = 0; i < 2; i++) {
+		cu_ok(cu(cuMemCreate)(&memory[i], unit, &of_device, 0));
+		cu_ok(cu(cuMemMap)(at + (CUdeviceptr)i * unit, unit, 0, memory[i], 0));
+	}
+	cu_ok(cu(cuMemSetAccess)(at, 2 * unit, &read_write, 1));
+	cu_ok(cu(cuMemcpyHtoD_v2)(at, host, 2 * unit));
+	cu_ok(cu(cuMemcpyDtoH_v2)(back, at, 2 * unit));
+	check(!memcmp(host, back, 2 * unit));
+	cu_ok(cu(cuMemUnmap)(at, 2 * unit));
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuMemRelease)(memory[i]));
+	cu_is(cu(cuMemRelease)(memory[0]), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemAddressFree)(at, 2 * unit));
+	free(host);
+	free(back);
+}
+
+static void test_maps_that_overlap_or_lie_nowhere_are_refused(void)
+{
+	size_t unit = granularity(&of_device);
+	CUmemGenericAllocationHandle memory;
+	CUdeviceptr at;
+	unsigned long long flags;
+	cu_ok(cu(cuMemCreate)(&memory, unit, &of_device, 0));
+	cu_ok(cu(cuMemAddressReserve)(&at, 2 * unit, 0, 0, 0));
+	cu_ok(cu(cuMemMap)(at, unit, 0, memory, 0));
+	cu_is(cu(cuMemMap)(at, unit, 0, memory, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemMap)(at + 2 * unit, unit, 0, memory, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemMap)(at + unit, 2 * unit, 0, memory, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemMap)(at + unit, unit - 1, 0, memory, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemAddressFree)(at, unit), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemSetAccess)(at, 2 * unit, &read_write, 1), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemGetAccess)(&flags, &read_write.location, at));
+	check(flags == CU_MEM_ACCESS_FLAGS_PROT_NONE);
+	cu_ok(cu(cuMemUnmap)(at, unit));
+	cu_is(cu(cuMemUnmap)(at, unit), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemRelease)(memory));
+	cu_ok(cu(cuMemAddressFree)(at, 2 * unit));
+	cu_is(cu(cuMemAddressFree)(at, 2 * unit), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemCreate)(&memory, unit + 1, &of_device, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemCreate)(&memory, unit, NULL, 0), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void test_memory_travels_by_file_descriptor(void)
+{
+	CUmemAllocationProp prop = of_device;
+	CUmemGenericAllocationHandle memory, again;
+	unsigned int word = 0;
+	size_t unit;
+	CUdeviceptr at;
+	int fd = -1;
+	prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+	unit = granularity(&prop);
+	cu_ok(cu(cuMemCreate)(&memory, unit, &prop, 0));
+	cu_ok(cu(cuMemExportToShareableHandle)(&fd, memory, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0));
+	check(fd >= 0);
+	cu_ok(cu(cuMemImportFromShareableHandle)(&again, (void *)(intptr_t)fd,
+						 CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR));
+	close(fd);
+	cu_ok(cu(cuMemAddressReserve)(&at, 2 * unit, 0, 0, 0));
+	cu_ok(cu(cuMemMap)(at, unit, 0, memory, 0));
+	cu_ok(cu(cuMemMap)(at + unit, unit, 0, again, 0));
+	cu_ok(cu(cuMemSetAccess)(at, 2 * unit, &read_write, 1));
+	cu_ok(cu(cuMemsetD32_v2)(at + 64, 77, 1));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&word, at + unit + 64, 4));
+	check(word == 77);
+	cu_ok(cu(cuMemUnmap)(at, 2 * unit));
+	cu_ok(cu(cuMemRelease)(memory));
+	cu_ok(cu(cuMemRelease)(again));
+	cu_ok(cu(cuMemAddressFree)(at, 2 * unit));
+}
+
+static void test_a_stream_gets_back_what_it_has_freed(void)
+{
+	CUdeviceptr a, b, c;
+	cuuint64_t used, high, keep = UINT64_MAX, zero = 0;
+	CUmemoryPool pool;
+	CUstream stream;
+	unsigned int word;
+	cu_ok(cu(cuDeviceGetDefaultMemPool)(&pool, 0));
+	cu_ok(cu(cuMemPoolSetAttribute)(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &keep));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAllocAsync)(&a, 1 << 20, stream));
+	cu_ok(cu(cuMemsetD32Async)(a, 3, 1 << 18, stream));
+	cu_ok(cu(cuMemAllocAsync)(&b, 1 << 20, stream));
+	check(a != b);
+	cu_ok(cu(cuMemcpyDtoDAsync_v2)(b, a, 1 << 20, stream));
+	cu_ok(cu(cuMemFreeAsync)(a, stream));
+	cu_ok(cu(cuMemAllocAsync)(&c, 1 << 20, stream));
+	check(c == a);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&word, b + 4000, 4));
+	check(word == 3);
+	cu_ok(cu(cuMemPoolGetAttribute)(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &used));
+	check(used >= 2u << 20);
+	cu_ok(cu(cuMemFreeAsync)(b, stream));
+	cu_ok(cu(cuMemFreeAsync)(c, stream));
+	if (cu_is_reference()) /* hardware's driver may find it out later */
+		cu_is(cu(cuMemFreeAsync)(c, stream), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_ok(cu(cuMemPoolTrimTo)(pool, 0));
+	cu_ok(cu(cuMemPoolGetAttribute)(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &used));
+	check(used < 64u << 20);
+	cu_ok(cu(cuMemPoolGetAttribute)(pool, CU_MEMPOOL_ATTR_USED_MEM_HIGH, &high));
+	check(high >= 2u << 20);
+	cu_ok(cu(cuMemPoolSetAttribute)(pool, CU_MEMPOOL_ATTR_USED_MEM_HIGH, &zero));
+	cu_ok(cu(cuMemPoolSetAttribute)(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &zero));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+static void test_a_pool_of_ones_own_is_used_where_it_is_named(void)
+{
+	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				 .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	CUmemoryPool pool, of = NULL;
+	CUdeviceptr at;
+	cu_ok(cu(cuMemPoolCreate)(&pool, &props));
+	cu_ok(cu(cuMemAllocFromPoolAsync)(&at, 4096, pool, NULL));
+	cu_ok(cu(cuPointerGetAttribute)(&of, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE, at));
+	check(of == pool);
+	cu_ok(cu(cuMemFreeAsync)(at, NULL));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuMemPoolDestroy)(pool));
+	props.allocType = CU_MEM_ALLOCATION_TYPE_INVALID;
+	cu_is(cu(cuMemPoolCreate)(&pool, &props), CUDA_ERROR_INVALID_VALUE);
+}
+
+int main(void)
+{
+	CUcontext ctx = cu_begin();
+	test_one_allocation_is_seen_at_two_addresses();
+	test_mappings_side_by_side_are_one_range();
+	test_maps_that_overlap_or_lie_nowhere_are_refused();
+	test_memory_travels_by_file_descriptor();
+	test_a_stream_gets_back_what_it_has_freed();
+	test_a_pool_of_ones_own_is_used_where_it_is_named();
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+	return 0;
+}

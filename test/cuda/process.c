@@ -1,0 +1,239 @@
+/* The process: before cuInit(), contexts of threads, children, handles of other processes. */
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cu.h"
+
+static void before_init(void *unused)
+{
+	CUcontext ctx;
+	CUdeviceptr at;
+	int n;
+	(void)unused;
+	cu_is(cu(cuDeviceGetCount)(&n), CUDA_ERROR_NOT_INITIALIZED);
+	cu_is(cu(cuMemAlloc_v2)(&at, 16), CUDA_ERROR_NOT_INITIALIZED);
+	cu_is(cu(cuCtxGetCurrent)(&ctx), CUDA_ERROR_NOT_INITIALIZED);
+	cu_is(cu(cuInit)(1), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuDriverGetVersion)(&n));
+	check(n >= 12000);
+}
+
+static void without_context(void *unused)
+{
+	CUcontext ctx = (CUcontext)8;
+	CUdeviceptr at;
+	CUdevice device;
+	CUresult r = cu(cuInit)(0);
+	(void)unused;
+	if (r)
+		exit(CU_SKIP);
+	cu_is(cu(cuDeviceGet)(&device, 1000), CUDA_ERROR_INVALID_DEVICE);
+	cu_is(cu(cuDeviceGet)(NULL, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuCtxGetCurrent)(&ctx));
+	check(!ctx);
+	cu_is(cu(cuMemAlloc_v2)(&at, 16), CUDA_ERROR_INVALID_CONTEXT);
+	cu_is(cu(cuCtxPopCurrent_v2)(&ctx), CUDA_ERROR_INVALID_CONTEXT);
+}
+
+static void contexts(void *unused)
+{
+	CUcontext a = cu_begin(), b, now;
+	CUdeviceptr at;
+	(void)unused;
+	cu_ok(cu(cuCtxCreate_v2)(&b, 0, 0));
+	cu_ok(cu(cuCtxGetCurrent)(&now));
+	check(now == b);
+	cu_ok(cu(cuCtxPopCurrent_v2)(&now));
+	check(now == b);
+	cu_ok(cu(cuCtxGetCurrent)(&now));
+	check(now == a);
+	cu_ok(cu(cuCtxPushCurrent_v2)(b));
+	cu_ok(cu(cuCtxDestroy_v2)(b));
+	cu_ok(cu(cuCtxGetCurrent)(&now));
+	check(now == a);
+	cu_ok(cu(cuMemAlloc_v2)(&at, 16));
+	cu_ok(cu(cuCtxDestroy_v2)(a));
+	cu_ok(cu(cuCtxGetCurrent)(&now));
+	check(!now);
+	cu_is(cu(cuMemAlloc_v2)(&at, 16), CUDA_ERROR_INVALID_CONTEXT);
+	if (cu_is_reference()) { /* hardware's driver takes a handle for a pointer */
+		check(cu(cuCtxDestroy_v2)(a) != CUDA_SUCCESS);
+		check(cu(cuCtxSetCurrent)(a) != CUDA_SUCCESS);
+	}
+}
+
+static void primary(void *unused)
+{
+	CUcontext a, b;
+	unsigned int flags;
+	int active;
+	(void)unused;
+	if (cu(cuInit)(0))
+		exit(CU_SKIP);
+	cu_ok(cu(cuDevicePrimaryCtxGetState)(0, &flags, &active));
+	check(!active);
+	cu_ok(cu(cuDevicePrimaryCtxRetain)(&a, 0));
+	cu_ok(cu(cuDevicePrimaryCtxRetain)(&b, 0));
+	check(a == b);
+	cu_ok(cu(cuDevicePrimaryCtxRelease_v2)(0));
+	cu_ok(cu(cuDevicePrimaryCtxGetState)(0, &flags, &active));
+	check(active);
+	cu_ok(cu(cuDevicePrimaryCtxRelease_v2)(0));
+	cu_ok(cu(cuDevicePrimaryCtxGetState)(0, &flags, &active));
+	check(!active);
+	cu_is(cu(cuDevicePrimaryCtxRelease_v2)(0), CUDA_ERROR_INVALID_CONTEXT);
+}
+
+static void *thread_main(void *ctx)
+{
+	unsigned int in[64], value = (unsigned int)(uintptr_t)pthread_self();
+	CUstream stream;
+	CUdeviceptr at;
+	CUcontext now;
+	cu_ok(cu(cuCtxGetCurrent)(&now));
+	check(!now); /* a context is current where it was made so */
+	cu_ok(cu(cuCtxSetCurrent)(ctx));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	for (int i = 0; i < 50; i++) {
+		cu_ok(cu(cuMemAlloc_v2)(&at, sizeof(in)));
+		cu_ok(cu(cuMemsetD32Async)(at, value + (unsigned int)i, 64, stream));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(in, at, sizeof(in), stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		for (int k = 0; k < 64; k++)
+			check(in[k] == value + (unsigned int)i);
+		cu_ok(cu(cuMemFree_v2)(at));
+		cu_ok(cu(cuMemsetD32Async_ptsz)(at = 0, 0, 0, NULL));
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	return NULL;
+}
+
+static void threads(void *unused)
+{
+	CUcontext ctx = cu_begin();
+	pthread_t thread[4];
+	(void)unused;
+	for (int i = 0; i < 4; i++)
+		check(!pthread_create(&thread[i], NULL, thread_main, ctx));
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+}
+
+/* A child has the parent's memory but not its driver: it is told so, and never waits for what cannot come. */
+static void in_child(void *unused)
+{
+	CUdeviceptr at;
+	int n;
+	(void)unused;
+	cu_is(cu(cuMemAlloc_v2)(&at, 16), CUDA_ERROR_NOT_INITIALIZED);
+	cu_is(cu(cuDeviceGetCount)(&n), CUDA_ERROR_NOT_INITIALIZED);
+	cu_is(cu(cuCtxSynchronize)(), CUDA_ERROR_NOT_INITIALIZED);
+	check(cu(cuInit)(0) != CUDA_SUCCESS);
+}
+
+static void forks(void *unused)
+{
+	CUcontext ctx = cu_begin();
+	CUdeviceptr at;
+	(void)unused;
+	cu_ok(cu(cuMemAlloc_v2)(&at, 16));
+	if (cu_is_reference())
+		check(cu_child(in_child, NULL) == 0);
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+}
+
+/* -- two processes, one memory ---------------------------------------------------------------------------------------
+ */
+
+struct passed {
+	CUipcMemHandle mem;
+	CUipcEventHandle event;
+};
+
+static void reader(int from, int to)
+{
+	CUcontext ctx = cu_begin();
+	struct passed passed;
+	CUdeviceptr at;
+	CUevent event;
+	unsigned int word;
+	char byte = 1;
+	check(read(from, &passed, sizeof(passed)) == sizeof(passed));
+	cu_ok(cu(cuIpcOpenMemHandle_v2)(&at, passed.mem, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
+	cu_ok(cu(cuIpcOpenEventHandle)(&event, passed.event));
+	cu_ok(cu(cuEventSynchronize)(event));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&word, at + 8, 4));
+	check(word == 1234);
+	cu_ok(cu(cuMemsetD32_v2)(at + 12, 4321, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	check(write(to, &byte, 1) == 1);
+	cu_ok(cu(cuIpcCloseMemHandle)(at));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+	exit(0);
+}
+
+static void two_processes(void *unused)
+{
+	int there[2], back[2], status;
+	struct passed passed;
+	CUdeviceptr at, own;
+	CUcontext ctx;
+	CUevent event;
+	unsigned int word;
+	char byte;
+	pid_t pid;
+	(void)unused;
+	check(!pipe(there) && !pipe(back));
+	pid = fork();
+	if (!pid)
+		reader(there[0], back[1]);
+	ctx = cu_begin();
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4096));
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuMemsetD32_v2)(at, 1234, 1024));
+	cu_ok(cu(cuEventRecord)(event, NULL));
+	cu_ok(cu(cuIpcGetMemHandle)(&passed.mem, at));
+	cu_ok(cu(cuIpcGetEventHandle)(&passed.event, event));
+	check(cu(cuIpcOpenMemHandle_v2)(&own, passed.mem, 0) != CUDA_SUCCESS);
+	check(write(there[1], &passed, sizeof(passed)) == sizeof(passed));
+	check(read(back[0], &byte, 1) == 1);
+	cu_ok(cu(cuMemcpyDtoH_v2)(&word, at + 12, 4));
+	check(word == 4321);
+	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
+	memset(&passed, 0x5a, sizeof(passed));
+	cu_is(cu(cuIpcOpenMemHandle_v2)(&own, passed.mem, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+}
+
+int main(void)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(void *arg);
+	} cases[] = {
+		{ "before cuInit() functions say so", before_init },
+		{ "without a context functions say so", without_context },
+		{ "contexts are a stack", contexts },
+		{ "the primary context is counted", primary },
+		{ "threads share a context", threads },
+		{ "a child is told that it has no driver", forks },
+		{ "two processes share memory and an event", two_processes },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int status = cu_child(cases[i].fn, NULL);
+		if (status == CU_SKIP)
+			return CU_SKIP;
+		if (status) {
+			fprintf(stderr, "%s: status %d\n", cases[i].name, status);
+			return 1;
+		}
+	}
+	return 0;
+}

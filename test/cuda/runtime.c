@@ -1,0 +1,119 @@
+/* How a runtime finds the driver's functions and private tables. */
+#include <stdint.h>
+
+#include "cu.h"
+
+static void *proc(const char *name, int version, cuuint64_t flags)
+{
+	CUdriverProcAddressQueryResult status = 99;
+	void *function = NULL;
+	cu_ok(cu(cuGetProcAddress_v2)(name, &function, version, flags, &status));
+	check((function != NULL) == (status == CU_GET_PROC_ADDRESS_SUCCESS));
+	return function;
+}
+
+static void test_functions_are_found_by_name_version_and_flavour(void)
+{
+	CUdriverProcAddressQueryResult status;
+	void *function;
+	check(proc("cuMemAlloc", 12000, 0) == (void *)cu(cuMemAlloc_v2));
+	check(proc("cuInit", 2000, 0) == (void *)cu(cuInit));
+	check(proc("cuLaunchKernel", 12000, CU_GET_PROC_ADDRESS_LEGACY_STREAM) == (void *)cu(cuLaunchKernel));
+	check(proc("cuLaunchKernel", 12000, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) ==
+	      (void *)cu(cuLaunchKernel_ptsz));
+	check(proc("cuMemcpy", 12000, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) == (void *)cu(cuMemcpy_ptds));
+	check(proc("cuGetProcAddress", 12000, 0) == (void *)cu(cuGetProcAddress_v2));
+	check(proc("cuGetProcAddress", 11030, 0) == (void *)cu(cuGetProcAddress));
+	cu_ok(cu(cuGetProcAddress_v2)("cuNothing", &function, 12000, 0, &status));
+	check(!function && status == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
+	cu_ok(cu(cuGetProcAddress_v2)("cuLibraryLoadData", &function, 11000, 0, &status));
+	check(!function && status == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT);
+	cu_is(cu(cuGetProcAddress)("cuNothing", &function, 12000, 0), CUDA_ERROR_NOT_FOUND);
+	cu_is(cu(cuGetProcAddress_v2)(NULL, &function, 12000, 0, &status), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGetProcAddress_v2)("cuInit", NULL, 12000, 0, &status), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void test_results_have_names_and_texts(void)
+{
+	const char *text;
+	cu_ok(cu(cuGetErrorName)(CUDA_ERROR_ILLEGAL_ADDRESS, &text));
+	check(!strcmp(text, "CUDA_ERROR_ILLEGAL_ADDRESS"));
+	cu_ok(cu(cuGetErrorString)(CUDA_ERROR_OUT_OF_MEMORY, &text));
+	check(text && *text);
+	cu_is(cu(cuGetErrorName)((CUresult)54321, &text), CUDA_ERROR_INVALID_VALUE);
+	check(!text);
+	cu_is(cu(cuGetErrorName)(CUDA_SUCCESS, NULL), CUDA_ERROR_INVALID_VALUE);
+}
+
+/* -- private tables: only of drivers that have them -------------------------------------------------------------------
+ */
+
+static int destroyed;
+
+static void storage_destroy(CUcontext ctx, void *key, void *value)
+{
+	(void)ctx;
+	destroyed += key == &destroyed && value == (void *)0x1234;
+}
+
+static void test_what_is_kept_by_context_ends_with_it(void)
+{
+	static const CUuuid id = { { (char)0xc6, (char)0x93, 0x33, 0x6e, 0x11, 0x21, (char)0xdf, 0x11, (char)0xa8,
+				     (char)0xc3, 0x68, (char)0xf3, 0x55, (char)0xd8, (char)0x95, (char)0x93 } };
+	const struct {
+		CUresult (*put)(CUcontext ctx, void *key, void *value, void (*destroy)(CUcontext, void *, void *));
+		CUresult (*delete)(CUcontext ctx, void *key);
+		CUresult (*get)(void **value_out, CUcontext ctx, void *key);
+	} * table;
+	CUcontext ctx = cu_begin();
+	void *value = NULL;
+	int other;
+	cu_ok(cu(cuGetExportTable)((const void **)&table, &id));
+	cu_ok(table->put(ctx, &destroyed, (void *)0x1234, storage_destroy));
+	cu_ok(table->put(ctx, &other, (void *)0x99, storage_destroy));
+	cu_ok(table->get(&value, ctx, &destroyed));
+	check(value == (void *)0x1234);
+	cu_ok(table->delete (ctx, &other));
+	check(table->get(&value, ctx, &other) != CUDA_SUCCESS);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+	check(destroyed == 1);
+}
+
+static void test_tables_that_are_not_there_are_not_found(void)
+{
+	static const CUuuid id = { { (char)0xf8, (char)0xcf, (char)0xf9, 0x51, 0x21, 0x46, (char)0x8b, 0x4e, (char)0xb9,
+				     (char)0xe2, (char)0xfb, 0x46, (char)0x9e, 0x7c, 0x0d, (char)0xd9 } };
+	const void *table = NULL;
+	cu_is(cu(cuGetExportTable)(&table, &id), CUDA_ERROR_NOT_FOUND);
+	cu_is(cu(cuGetExportTable)(NULL, &id), CUDA_ERROR_INVALID_VALUE);
+}
+
+/* The runtime's check gives another value for each moment, and the same for the same. */
+static void test_the_check_of_the_driver_depends_on_its_input(void)
+{
+	static const CUuuid id = { { (char)0xd4, 0x08, 0x20, 0x55, (char)0xbd, (char)0xe6, 0x70, 0x4b, (char)0x8d, 0x34,
+				     (char)0xba, 0x12, 0x3c, 0x66, (char)0xe1, (char)0xf2 } };
+	uint64_t a[2], b[2], c[2];
+	const struct {
+		size_t bytes;
+		CUresult (*verify)(unsigned int version, uint64_t seconds, uint64_t result[2]);
+	} * table;
+	cu_ok(cu(cuGetExportTable)((const void **)&table, &id));
+	cu_ok(table->verify(13002, 1000, a));
+	cu_ok(table->verify(13002, 1000, b));
+	cu_ok(table->verify(13002, 1001, c));
+	check(!memcmp(a, b, sizeof(a)) && memcmp(a, c, sizeof(a)));
+}
+
+int main(void)
+{
+	cu_ok(cu(cuInit)(0));
+	test_functions_are_found_by_name_version_and_flavour();
+	test_results_have_names_and_texts();
+	test_tables_that_are_not_there_are_not_found();
+	if (cu_is_reference()) {
+		test_what_is_kept_by_context_ends_with_it();
+		test_the_check_of_the_driver_depends_on_its_input();
+	}
+	return 0;
+}
