@@ -25,6 +25,8 @@ struct web {                     /* by value; a root has lanes */
 	struct range *lanes; /* by slot; shared between the slots of one value */
 	uint32_t from, to, reg, hint;
 	bool hinted;
+	uint8_t parity; /* + 1: of the offsets at which 64-bit values lie, which are even registers; 0: there are none
+			 */
 };
 
 struct allocator {
@@ -211,6 +213,7 @@ static void make_ranges(struct allocator *s)
 					continue;
 				web = &s->webs[value];
 				web->size = b->values[value].class == V_R ? b->values[value].slots : 1;
+				web->parity = web->size == 2;
 				web->lanes = pl_ptx_alloc_n(b->pool, web->size, sizeof(*web->lanes));
 				range_add(s, value, ins->position + 1, ins->position + 2);
 				for (struct read *read = reads[value]; read; read = read->next)
@@ -280,6 +283,11 @@ static struct range merged(struct pl_ptx_pool *pool, const struct range *x, cons
 	return range;
 }
 
+static bool parity_fits(const struct web *x, const struct web *y, int64_t shift)
+{
+	return !x->parity || !y->parity || ((x->parity - 1 + shift) & 1) == y->parity - 1;
+}
+
 /* `x` shall lie `delta` slots behind the begin of `y`: they become one web, if nothing stands against it. */
 static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 {
@@ -301,7 +309,7 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 		return shift == 0;
 	low = shift < 0 ? shift : 0;
 	high = shift + wx->size > wy->size ? shift + wx->size : wy->size;
-	if (high - low > WEB_SLOTS_MAX)
+	if (high - low > WEB_SLOTS_MAX || !parity_fits(wx, wy, shift))
 		return false;
 	for (uint32_t i = 0; i < wx->size; i++) {
 		int64_t at = i + shift;
@@ -319,6 +327,8 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 
 		lanes[at - low] = merged(s->b->pool, lx, ly);
 	}
+	if (!wy->parity && wx->parity)
+		wy->parity = (uint8_t)(((wx->parity - 1 + shift) & 1) + 1);
 	if (shift >= 0) { /* y stays the root */
 		wx->parent = ry;
 		wx->offset = (uint32_t)shift;
@@ -331,6 +341,8 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 		wy->lanes = NULL;
 		wx->lanes = lanes;
 		wx->size = (uint32_t)(high - low);
+		if (wy->parity)
+			wx->parity = (uint8_t)(((wy->parity - 1 - shift) & 1) + 1);
 	}
 	return true;
 }
@@ -455,7 +467,7 @@ static bool slot_free(struct slot *slot, const struct range *range, uint32_t now
 
 static bool web_fits(struct slot *slots, uint32_t room, const struct web *web, uint32_t reg)
 {
-	if (reg + web->size > room)
+	if (reg + web->size > room || (web->parity && ((reg + web->parity - 1u) & 1)))
 		return false;
 	for (uint32_t i = 0; i < web->size; i++)
 		if (web->lanes[i].n && !slot_free(&slots[reg + i], &web->lanes[i], web->from))
@@ -536,6 +548,7 @@ void pl_ptx_allocate(struct pl_ptx_build *b)
 	unite_all(&s);
 	hint_arguments(&s);
 	b->slots = allocate_class(&s, V_R, 0, room);
+	b->slots = (b->slots + 1) & ~1u;
 	b->preds = allocate_class(&s, V_P, b->carry ? 1 : 0, PL_ISA_PREDS_MAX - 1);
 	b->uniforms = allocate_class(&s, V_U, 0, PL_ISA_UNIFORMS_MAX - 1);
 	for (uint32_t i = 1; i < s.n; i++) {

@@ -172,7 +172,7 @@ static void run_moves(struct emitter *e)
 			put_move(e, move->class, e->spare[move->class], move->from, move->slots);
 			move->from = e->spare[move->class];
 			if (move->class == V_R) {
-				e->spare[V_R] += move->slots;
+				e->spare[V_R] += (move->slots + 1) & ~1u;
 				if (e->spare[V_R] > e->frame_slots)
 					e->frame_slots = e->spare[V_R];
 			} else {
@@ -350,7 +350,7 @@ static struct pl_ptx_ins *put_group(struct emitter *e, struct pl_ptx_ins *ins)
 	    b->func->entry == false) /* the spare registers may hold arguments that are not read yet */
 		for (struct pl_ptx_ins *at = ins; at != last->next; at = at->next)
 			if (at->imm + 2 > e->spare[V_R])
-				e->spare[V_R] = (uint32_t)at->imm + 2;
+				e->spare[V_R] = ((uint32_t)at->imm + 3) & ~1u;
 	run_moves(e);
 	return last;
 }
@@ -378,7 +378,7 @@ static void put_return(struct emitter *e, const struct pl_ptx_ins *ins)
 		if (ins->places[i] + slots > e->frame_slots)
 			e->frame_slots = ins->places[i] + slots;
 		if (e->spare[V_R] < ins->places[i] + slots)
-			e->spare[V_R] = ins->places[i] + slots;
+			e->spare[V_R] = (ins->places[i] + slots + 1) & ~1u;
 	}
 	run_moves(e);
 	(void)put(e, &f);
@@ -568,9 +568,9 @@ struct pl_ptx_code *pl_ptx_emit_code(struct pl_ptx_build *b)
 	e.line = b->blocks[0]->line;
 	if (!func->entry) {
 		for (uint32_t i = 0; i < func->returns_n; i++)
-			place += func->returns[i]->bytes > 4 ? 2 : 1;
+			place += 3; /* and one to be even */
 		for (uint32_t i = 0; i < func->params_n; i++)
-			place += func->params[i]->bytes > 4 ? 2 : 1;
+			place += 3;
 		if (e.frame_slots < place)
 			e.frame_slots = place;
 	}

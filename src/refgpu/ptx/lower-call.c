@@ -15,6 +15,12 @@ static uint32_t param_slots(const struct pl_ptx_sym *param)
 	return !by_address(param) && param->bytes > 4 ? 2 : 1;
 }
 
+/* Where the next parameter lies: 64-bit ones in even slots. */
+static uint32_t place_for(const struct pl_ptx_sym *param, uint32_t place)
+{
+	return param_slots(param) == 2 ? (place + 1) & ~1u : place;
+}
+
 static void check_param(struct pl_ptx_build *b, const struct pl_ptx_sym *param)
 {
 	if (param->type.class == K_PRED)
@@ -45,6 +51,7 @@ void pl_ptx_lower_begin(struct pl_ptx_build *b)
 		uint32_t slots = param_slots(param);
 
 		check_param(b, param);
+		place = place_for(param, place);
 		if (sym && !sym->reg)
 			sym->reg = pl_ptx_temp(b, slots);
 		if (sym && (!is_return || by_address(param)))
@@ -77,6 +84,7 @@ static void exit_block(struct pl_ptx_build *b)
 	for (uint32_t i = 0; i < func->returns_n; i++) {
 		struct pl_ptx_sym *sym = func->returns[i]->lowered;
 
+		place = place_for(func->returns[i], place);
 		if (sym && !by_address(func->returns[i])) {
 			ins->many[ins->many_n] = sym->reg;
 			ins->places[ins->many_n++] = place;
@@ -273,6 +281,7 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	many[n++] = stack_for_callee(b);
 	for (uint32_t i = 0; i < func->returns_n; i++) {
 		check_param(b, func->returns[i]);
+		place = place_for(func->returns[i], place);
 		if (by_address(func->returns[i])) {
 			places[n] = place;
 			many[n++] = pl_ptx_symbol_value(b, st, &call.rets->parts[i]);
@@ -292,6 +301,7 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	}
 	for (uint32_t i = 0; i < func->params_n; i++) {
 		check_param(b, func->params[i]);
+		place = place_for(func->params[i], place);
 		places[n] = place;
 		many[n++] = argument(b, st, &call.args->parts[i], func->params[i]);
 		place += param_slots(func->params[i]);

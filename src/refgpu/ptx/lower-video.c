@@ -1,7 +1,264 @@
+/* Video instructions: packed ones are one operation; scalar ones are computed in 64 bits. */
 #include "lower.h"
+
+static uint64_t op_of(uint32_t word)
+{
+	switch (word) {
+	case W_vadd2:
+	case W_vadd4:
+		return 0;
+	case W_vsub2:
+	case W_vsub4:
+		return 1;
+	case W_vavrg2:
+	case W_vavrg4:
+		return 2;
+	case W_vabsdiff2:
+	case W_vabsdiff4:
+		return 3;
+	case W_vmin2:
+	case W_vmin4:
+		return 4;
+	case W_vmax2:
+	case W_vmax4:
+		return 5;
+	default:
+		return 6;
+	}
+}
+
+static const uint16_t compares[] = { W_eq, W_ne, W_lt, W_le, W_gt, W_ge };
+static const uint8_t codes[] = { PL_ISA_EQ, PL_ISA_NE, PL_ISA_LT, PL_ISA_LE, PL_ISA_GT, PL_ISA_GE };
+
+static unsigned take_compare(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	uint32_t word = pl_ptx_take_of(st, compares, 6);
+
+	for (uint32_t i = 0; i < 6; i++)
+		if (compares[i] == word)
+			return codes[i];
+	pl_ptx_bad(b, st, "a comparison is missing: write one, as .eq");
+}
+
+static void lower_packed(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	const char *name = pl_ptx_text(b->ctx, st->op);
+	bool four = name[strlen(name) - 1] == '4', sat, add, set = st->op == W_vset2 || st->op == W_vset4;
+	struct pl_ptx_type d = { 0 }, ta, tb, b32 = pl_ptx_type_of(W_b32);
+	struct pl_ptx_ins *ins;
+	unsigned cmp = 0, sub = (unsigned)op_of(st->op);
+	uint32_t a, bb, c;
+
+	if (!set)
+		d = pl_ptx_take_type(b, st);
+	ta = pl_ptx_take_type(b, st);
+	tb = pl_ptx_take_type(b, st);
+	if (set) {
+		cmp = take_compare(b, st);
+		d = pl_ptx_type_of(W_u32);
+	}
+	sat = pl_ptx_take(st, W_sat);
+	add = pl_ptx_take(st, W_add);
+	if (ta.word != tb.word || (ta.word != W_u32 && ta.word != W_s32) || (d.word != W_u32 && d.word != W_s32))
+		pl_ptx_unsupported(b, st, "operands of different signedness");
+	pl_ptx_want(b, st, 4, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		if (st->operands[i].select != W_NONE && st->operands[i].kind == O_REG)
+			pl_ptx_unsupported(b, st, "a mask or a selection of parts");
+	a = pl_ptx_src(b, st, 1, b32);
+	bb = pl_ptx_src(b, st, 2, b32);
+	c = pl_ptx_src(b, st, 3, b32);
+	ins = pl_ptx_op(b, PL_ISA_VSIMD,
+			four              ? (d.word == W_s32 ? PL_ISA_S8 : PL_ISA_U8)
+			: d.word == W_s32 ? PL_ISA_S16
+					  : PL_ISA_U16,
+			pl_ptx_dst(b, st, 0, b32), a, bb, c);
+	ins->f.type2 = four ? (ta.word == W_s32 ? PL_ISA_S8 : PL_ISA_U8) : ta.word == W_s32 ? PL_ISA_S16 : PL_ISA_U16;
+	ins->f.sat = sat;
+	ins->f.cmp = (uint8_t)cmp;
+	ins->f.sub = (uint8_t)(sub | (add ? 16 : 0));
+}
+
+/* a.b0 .. a.h1, or all of it, as a signed 64-bit number. */
+static uint32_t part(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t i, struct pl_ptx_type type)
+{
+	struct pl_ptx_operand operand = st->operands[i];
+	bool is_signed = type.class == K_S;
+	uint32_t value, d, position = 0, length = 0;
+	struct pl_ptx_ins *ins;
+
+	switch (operand.select) {
+	case W_b0:
+	case W_b1:
+	case W_b2:
+	case W_b3:
+		position = operand.select == W_b0 ? 0 : operand.select == W_b1 ? 8 : operand.select == W_b2 ? 16 : 24;
+		length = 8;
+		break;
+	case W_h0:
+	case W_h1:
+		position = operand.select == W_h1 ? 16 : 0;
+		length = 16;
+		break;
+	default:
+		break;
+	}
+	operand.select = W_NONE;
+	value = pl_ptx_source(b, st, &operand, type, FIT_EXACT);
+	if (length) {
+		d = pl_ptx_temp(b, 1);
+		ins = pl_ptx_op(b, PL_ISA_BFEI, is_signed ? PL_ISA_S32 : PL_ISA_U32, d, value, 0, 0);
+		ins->f.imm = position | length << 8;
+		value = d;
+	}
+	return pl_ptx_convert(b, PL_ISA_S64, is_signed ? PL_ISA_S32 : PL_ISA_U32, value);
+}
+
+static uint32_t binary64(struct pl_ptx_build *b, unsigned op, uint32_t x, uint32_t y)
+{
+	return pl_ptx_bi(b, op, PL_ISA_S64, 2, x, y);
+}
+
+static uint32_t clamp(struct pl_ptx_build *b, uint32_t value, struct pl_ptx_type type)
+{
+	bool is_signed = type.class == K_S;
+
+	value = binary64(b, PL_ISA_MAX, value, pl_ptx_const(b, is_signed ? (uint64_t)INT32_MIN : 0, 2));
+	return binary64(b, PL_ISA_MIN, value, pl_ptx_const(b, is_signed ? INT32_MAX : UINT32_MAX, 2));
+}
+
+static uint32_t compute(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t x, uint32_t y, bool wrap)
+{
+	uint32_t amount;
+
+	switch (st->op) {
+	case W_vadd:
+		return binary64(b, PL_ISA_ADD, x, y);
+	case W_vsub:
+		return binary64(b, PL_ISA_SUB, x, y);
+	case W_vabsdiff:
+		return pl_ptx_un(b, PL_ISA_ABS, PL_ISA_S64, 2, binary64(b, PL_ISA_SUB, x, y));
+	case W_vmin:
+		return binary64(b, PL_ISA_MIN, x, y);
+	case W_vmax:
+		return binary64(b, PL_ISA_MAX, x, y);
+	default:
+		amount = pl_ptx_fit(b, y, 1);
+		if (wrap)
+			amount = pl_ptx_bi(b, PL_ISA_AND, PL_ISA_U32, 1, amount, pl_ptx_const(b, 31, 1));
+		else
+			amount = pl_ptx_bi(b, PL_ISA_MIN, PL_ISA_U32, 1, amount, pl_ptx_const(b, 32, 1));
+		return pl_ptx_bi(b, st->op == W_vshl ? PL_ISA_SHL : PL_ISA_SHR, PL_ISA_S64, 2, x, amount);
+	}
+}
+
+static void finish(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t value, struct pl_ptx_type type,
+		   uint32_t second, uint32_t c)
+{
+	uint32_t d = pl_ptx_dst(b, st, 0, type), narrow = pl_ptx_convert(b, PL_ISA_U32, PL_ISA_U64, value);
+	unsigned isa = pl_ptx_int_type(type);
+
+	if (second == W_NONE)
+		pl_ptx_copy(b, d, narrow);
+	else
+		(void)pl_ptx_op(b,
+				second == W_add   ? PL_ISA_ADD
+				: second == W_min ? PL_ISA_MIN
+						  : PL_ISA_MAX,
+				isa, d, narrow, c, 0);
+}
+
+static void lower_scalar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	struct pl_ptx_type td, ta, tb;
+	bool set = st->op == W_vset, sat, wrap;
+	uint32_t x, y, value, second, c = 0, p;
+	unsigned cmp = 0;
+	struct pl_ptx_ins *ins;
+
+	td = set ? pl_ptx_type_of(W_u32) : pl_ptx_take_type(b, st);
+	ta = pl_ptx_take_type(b, st);
+	tb = pl_ptx_take_type(b, st);
+	if (set)
+		cmp = take_compare(b, st);
+	sat = pl_ptx_take(st, W_sat);
+	wrap = pl_ptx_take(st, W_wrap);
+	(void)pl_ptx_take(st, W_clamp);
+	second = TAKE_OF(st, W_add, W_min, W_max);
+	pl_ptx_want(b, st, second == W_NONE ? 3 : 4, second == W_NONE ? 3 : 4);
+	if (st->operands[0].select != W_NONE || td.bits != 32 || ta.bits != 32 || tb.bits != 32)
+		pl_ptx_unsupported(b, st, "a result that is put into a part");
+	x = part(b, st, 1, ta);
+	y = part(b, st, 2, tb);
+	if (second != W_NONE)
+		c = pl_ptx_src(b, st, 3, td);
+	if (set) {
+		p = pl_ptx_pred_temp(b);
+		ins = pl_ptx_op(b, PL_ISA_SETP, PL_ISA_S64, p, x, y, 0);
+		ins->f.cmp = (uint8_t)cmp;
+		value = pl_ptx_temp(b, 2);
+		(void)pl_ptx_op(b, PL_ISA_SEL, PL_ISA_U64, value, pl_ptx_const(b, 1, 2), pl_ptx_const(b, 0, 2), p);
+	} else {
+		value = compute(b, st, x, y, wrap);
+	}
+	if (sat)
+		value = clamp(b, value, td);
+	finish(b, st, value, td, second, c);
+}
+
+static void lower_vmad(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	struct pl_ptx_type td = pl_ptx_take_type(b, st), ta = pl_ptx_take_type(b, st), tb = pl_ptx_take_type(b, st);
+	bool sat = pl_ptx_take(st, W_sat), po = pl_ptx_take(st, W_po);
+	uint32_t scale = TAKE_OF(st, W_shr7, W_shr15), value, c;
+
+	pl_ptx_want(b, st, 4, 4);
+	for (uint32_t i = 1; i < 4; i++)
+		if (st->operands[i].negated)
+			pl_ptx_unsupported(b, st, "a negated operand");
+	value = binary64(b, PL_ISA_MUL, part(b, st, 1, ta), part(b, st, 2, tb));
+	c = pl_ptx_convert(b, PL_ISA_S64, pl_ptx_int_type(td), pl_ptx_src(b, st, 3, td));
+	value = binary64(b, PL_ISA_ADD, value, c);
+	if (po)
+		value = binary64(b, PL_ISA_ADD, value, pl_ptx_const(b, 1, 2));
+	if (scale != W_NONE)
+		value = pl_ptx_bi(b, PL_ISA_SHR, td.class == K_S ? PL_ISA_S64 : PL_ISA_U64, 2, value,
+				  pl_ptx_const(b, scale == W_shr7 ? 7 : 15, 1));
+	if (sat)
+		value = clamp(b, value, td);
+	finish(b, st, value, td, W_NONE, 0);
+}
 
 pl_ptx_lower_fn pl_ptx_lower_video(uint32_t op)
 {
-	(void)op;
-	return NULL;
+	switch (op) {
+	case W_vadd2:
+	case W_vadd4:
+	case W_vsub2:
+	case W_vsub4:
+	case W_vavrg2:
+	case W_vavrg4:
+	case W_vabsdiff2:
+	case W_vabsdiff4:
+	case W_vmin2:
+	case W_vmin4:
+	case W_vmax2:
+	case W_vmax4:
+	case W_vset2:
+	case W_vset4:
+		return lower_packed;
+	case W_vadd:
+	case W_vsub:
+	case W_vabsdiff:
+	case W_vmin:
+	case W_vmax:
+	case W_vshl:
+	case W_vshr:
+	case W_vset:
+		return lower_scalar;
+	case W_vmad:
+		return lower_vmad;
+	default:
+		return NULL;
+	}
 }

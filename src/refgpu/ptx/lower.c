@@ -375,6 +375,8 @@ uint32_t pl_ptx_source(struct pl_ptx_build *b, const struct pl_ptx_statement *st
 	switch (operand->kind) {
 	case O_REG:
 		check_reg(b, st, operand, type, fit);
+		if (operand->sym->lanes_v == 1 && operand->select != W_NONE)
+			pl_ptx_bad(b, st, "a part of a register does not go here: use the whole");
 		if (operand->sym->lanes_v > 1) {
 			if (operand->select == W_NONE)
 				pl_ptx_bad(b, st, "a vector does not go here: name a component, as .x");

@@ -41,6 +41,10 @@ static const struct pl_ptx_sreg sregs[] = {
 	{ "%cluster_nctaid", SREG_XYZ_CONST, 32, 1 },
 	{ "%cluster_ctarank", SREG_CONST, 32, 0 },
 	{ "%cluster_nctarank", SREG_CONST, 32, 1 },
+	{ "%envreg0", SREG_READ, 32, PL_ISA_SR_ENVREG0 },
+	{ "%envreg1", SREG_READ, 32, PL_ISA_SR_ENVREG1 },
+	{ "%envreg2", SREG_READ, 32, PL_ISA_SR_ENVREG2 },
+	{ "%envreg3", SREG_READ, 32, PL_ISA_SR_ENVREG3 },
 	{ "%current_graph_exec", SREG_CONST, 64, 0 },
 };
 
