@@ -19,9 +19,17 @@ struct range {
 	uint32_t n, room;
 };
 
+/*
+ * A 64-bit value of lane 5 lies where 32-bit values of lanes 10 and 11 lie, and lanes that are apart use their
+ * registers at the same time: so a slot holds values of one width only, all through a function.  Where functions call
+ * each other their frames lie over each other; there the place of a slot alone says its width (pl_ptx_slot_is_wide()).
+ */
+enum { NARROW = 1, WIDE = 2 };
+
 struct web {                     /* by value; a root has lanes */
 	uint32_t parent, offset; /* offset inside the parent */
 	uint32_t size;
+	uint8_t *kinds;      /* by slot: NARROW, WIDE; 0 = free */
 	struct range *lanes; /* by slot; shared between the slots of one value */
 	uint32_t from, to, reg, hint;
 	bool hinted;
@@ -193,6 +201,11 @@ static void collect_reads(struct allocator *s, struct read **reads)
 	}
 }
 
+static bool is_wide(const struct pl_ptx_value *value)
+{
+	return value->class == V_R && (value->tuple ? value->wide : value->slots == 2);
+}
+
 static void make_ranges(struct allocator *s)
 {
 	struct pl_ptx_build *b = s->b;
@@ -213,7 +226,9 @@ static void make_ranges(struct allocator *s)
 					continue;
 				web = &s->webs[value];
 				web->size = b->values[value].class == V_R ? b->values[value].slots : 1;
-				web->parity = web->size == 2;
+				web->parity = is_wide(&b->values[value]);
+				web->kinds = pl_ptx_alloc_n(b->pool, web->size, 1);
+				memset(web->kinds, is_wide(&b->values[value]) ? WIDE : NARROW, web->size);
 				web->lanes = pl_ptx_alloc_n(b->pool, web->size, sizeof(*web->lanes));
 				range_add(s, value, ins->position + 1, ins->position + 2);
 				for (struct read *read = reads[value]; read; read = read->next)
@@ -295,6 +310,7 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 	int64_t shift, low, high;
 	struct web *wx, *wy;
 	struct range *lanes;
+	uint8_t *kinds;
 
 	if (!wants_register(s->b, x) || !wants_register(s->b, y) || s->b->values[x].class != s->b->values[y].class)
 		return false;
@@ -316,16 +332,23 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 
 		if (at < 0 || at >= wy->size)
 			continue;
+		if (wx->kinds[i] && wy->kinds[at] && wx->kinds[i] != wy->kinds[at])
+			return false;
 		if (wx->lanes[i].n + wy->lanes[at].n > WEB_SEGMENTS_MAX || meets(&wx->lanes[i], &wy->lanes[at]))
 			return false;
 	}
 	lanes = pl_ptx_alloc_n(s->b->pool, (uint64_t)(high - low), sizeof(*lanes));
+	kinds = pl_ptx_alloc_n(s->b->pool, (uint64_t)(high - low), 1);
 	for (int64_t at = low; at < high; at++) {
 		static const struct range none;
 		const struct range *lx = at - shift >= 0 && at - shift < wx->size ? &wx->lanes[at - shift] : &none;
 		const struct range *ly = at >= 0 && at < wy->size ? &wy->lanes[at] : &none;
 
 		lanes[at - low] = merged(s->b->pool, lx, ly);
+		if (at >= 0 && at < wy->size)
+			kinds[at - low] = wy->kinds[at];
+		if (at - shift >= 0 && at - shift < wx->size && wx->kinds[at - shift])
+			kinds[at - low] = wx->kinds[at - shift];
 	}
 	if (!wy->parity && wx->parity)
 		wy->parity = (uint8_t)(((wx->parity - 1 + shift) & 1) + 1);
@@ -334,12 +357,14 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 		wx->offset = (uint32_t)shift;
 		wx->lanes = NULL;
 		wy->lanes = lanes;
+		wy->kinds = kinds;
 		wy->size = (uint32_t)(high - low);
 	} else {
 		wy->parent = rx;
 		wy->offset = (uint32_t)-shift;
 		wy->lanes = NULL;
 		wx->lanes = lanes;
+		wx->kinds = kinds;
 		wx->size = (uint32_t)(high - low);
 		if (wy->parity)
 			wx->parity = (uint8_t)(((wy->parity - 1 - shift) & 1) + 1);
@@ -358,7 +383,7 @@ static void copy_olds(struct pl_ptx_build *b)
 			if (!ins->v[A_OLD])
 				continue;
 			copy = pl_ptx_ins_new(b, I_COPY);
-			value = pl_ptx_value_new(b, b->values[ins->v[A_D]].class, b->values[ins->v[A_D]].slots);
+			value = pl_ptx_value_like(b, ins->v[A_D]);
 			copy->line = ins->line;
 			copy->v[A_A] = ins->v[A_OLD];
 			pl_ptx_def(b, copy, A_D, value);
@@ -434,6 +459,7 @@ static void unite_all(struct allocator *s)
 struct slot { /* a physical register: the ranges that lie in it and are not over */
 	struct range *ranges;
 	uint32_t n, room;
+	uint8_t kind;
 };
 
 static int by_start(const void *x, const void *y)
@@ -470,7 +496,9 @@ static bool web_fits(struct slot *slots, uint32_t room, const struct web *web, u
 	if (reg + web->size > room || (web->parity && ((reg + web->parity - 1u) & 1)))
 		return false;
 	for (uint32_t i = 0; i < web->size; i++)
-		if (web->lanes[i].n && !slot_free(&slots[reg + i], &web->lanes[i], web->from))
+		if (web->kinds[i] && slots[reg + i].kind && slots[reg + i].kind != web->kinds[i])
+			return false;
+		else if (web->lanes[i].n && !slot_free(&slots[reg + i], &web->lanes[i], web->from))
 			return false;
 	return true;
 }
@@ -494,6 +522,9 @@ static uint32_t allocate_class(struct allocator *s, unsigned class, uint32_t fir
 		list[n++] = web;
 	}
 	qsort(list, n, sizeof(*list), by_start);
+	if (class == V_R && b->fixed_widths)
+		for (uint32_t i = 0; i < room; i++)
+			slots[i].kind = pl_ptx_slot_is_wide(i) ? WIDE : NARROW;
 	for (uint32_t i = 0; i < n; i++) {
 		struct web *web = list[i];
 		uint32_t reg = first;
@@ -511,10 +542,13 @@ static uint32_t allocate_class(struct allocator *s, unsigned class, uint32_t fir
 				    : class == V_P ? "predicate"
 						   : "uniform");
 		web->reg = reg;
-		for (uint32_t k = 0; k < web->size; k++)
+		for (uint32_t k = 0; k < web->size; k++) {
+			if (web->kinds[k])
+				slots[reg + k].kind = web->kinds[k];
 			if (web->lanes[k].n)
 				*pl_ptx_push(b->pool, slots[reg + k].ranges, slots[reg + k].n, slots[reg + k].room) =
 					web->lanes[k];
+		}
 		if (reg + web->size > used)
 			used = reg + web->size;
 	}
@@ -548,7 +582,7 @@ void pl_ptx_allocate(struct pl_ptx_build *b)
 	unite_all(&s);
 	hint_arguments(&s);
 	b->slots = allocate_class(&s, V_R, 0, room);
-	b->slots = (b->slots + 1) & ~1u;
+	b->slots = b->fixed_widths ? (b->slots + 31) & ~31u : (b->slots + 1) & ~1u;
 	b->preds = allocate_class(&s, V_P, b->carry ? 1 : 0, PL_ISA_PREDS_MAX - 1);
 	b->uniforms = allocate_class(&s, V_U, 0, PL_ISA_UNIFORMS_MAX - 1);
 	for (uint32_t i = 1; i < s.n; i++) {

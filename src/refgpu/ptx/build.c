@@ -15,6 +15,24 @@ uint32_t pl_ptx_value_new(struct pl_ptx_build *b, unsigned class, unsigned slots
 	return b->values_n - 1;
 }
 
+uint32_t pl_ptx_value_like(struct pl_ptx_build *b, uint32_t value)
+{
+	uint32_t made = pl_ptx_value_new(b, b->values[value].class, b->values[value].slots);
+
+	b->values[made].tuple = b->values[value].tuple;
+	b->values[made].wide = b->values[value].wide;
+	return made;
+}
+
+uint32_t pl_ptx_tuple_new(struct pl_ptx_build *b, uint32_t n, unsigned slots_each)
+{
+	uint32_t made = pl_ptx_value_new(b, V_R, n * slots_each);
+
+	b->values[made].tuple = n > 1 || slots_each > 2;
+	b->values[made].wide = slots_each >= 2;
+	return made;
+}
+
 struct pl_ptx_ins *pl_ptx_ins_new(struct pl_ptx_build *b, unsigned op)
 {
 	struct pl_ptx_ins *ins = pl_ptx_alloc(b->pool, sizeof(*ins));

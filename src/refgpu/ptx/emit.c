@@ -6,7 +6,7 @@
 struct move {
 	uint32_t to, from, slots; /* registers */
 	uint8_t class;
-	bool imm;
+	bool imm, wide;
 	const struct pl_ptx_ins *def; /* imm: the constant */
 	bool done;
 };
@@ -110,6 +110,11 @@ static bool is_immediate(const struct pl_ptx_build *b, uint32_t value)
 	return def && (def->op == I_CONST || def->op == I_ADDR) && !def->hoisted;
 }
 
+static bool is_wide(const struct pl_ptx_value *value)
+{
+	return value->class == V_R && (value->tuple ? value->wide : value->slots == 2);
+}
+
 static void want_move(struct emitter *e, uint32_t to, uint32_t value, unsigned class, uint32_t slots)
 {
 	struct pl_ptx_build *b = e->b;
@@ -145,6 +150,19 @@ static bool is_blocked(const struct emitter *e, const struct move *move)
 	return false;
 }
 
+/* The next slots above the frame, of the width that the move needs. */
+static uint32_t spare_for(const struct emitter *e, const struct move *move)
+{
+	uint32_t at = e->spare[V_R];
+
+	if (!e->b->fixed_widths)
+		return (at + 1) & ~1u;
+	while (pl_ptx_slot_is_wide(at) != move->wide || pl_ptx_slot_is_wide(at + move->slots - 1) != move->wide ||
+	       (move->wide && at & 1))
+		at++;
+	return at;
+}
+
 /* All moves as if at once. */
 static void run_moves(struct emitter *e)
 {
@@ -169,6 +187,8 @@ static void run_moves(struct emitter *e)
 
 			if (move->done || move->imm)
 				continue;
+			if (move->class == V_R)
+				e->spare[V_R] = spare_for(e, move);
 			put_move(e, move->class, e->spare[move->class], move->from, move->slots);
 			move->from = e->spare[move->class];
 			if (move->class == V_R) {
@@ -332,7 +352,10 @@ static struct pl_ptx_ins *put_group(struct emitter *e, struct pl_ptx_ins *ins)
 
 	for (;; last = last->next) {
 		uint32_t d = last->v[A_D], slots = slots_of(b, d);
-		struct move move = { .to = b->values[d].reg, .slots = slots, .class = b->values[d].class };
+		struct move move = { .to = b->values[d].reg,
+				     .slots = slots,
+				     .class = b->values[d].class,
+				     .wide = is_wide(&b->values[d]) };
 
 		if (last->op == I_EXTRACT)
 			move.from = b->values[last->v[A_A]].reg + (uint32_t)last->imm;
@@ -567,12 +590,9 @@ struct pl_ptx_code *pl_ptx_emit_code(struct pl_ptx_build *b)
 	e.spare[V_U] = e.frame_uniforms = b->uniforms;
 	e.line = b->blocks[0]->line;
 	if (!func->entry) {
-		for (uint32_t i = 0; i < func->returns_n; i++)
-			place += 3; /* and one to be even */
-		for (uint32_t i = 0; i < func->params_n; i++)
-			place += 3;
+		place += 4 * (func->returns_n + func->params_n) + 32; /* at most: two rows of slots */
 		if (e.frame_slots < place)
-			e.frame_slots = place;
+			e.frame_slots = (place + 31) & ~31u;
 	}
 	(void)put(&e, &f);
 	put_blocks(&e);

@@ -63,6 +63,7 @@ struct pl_ptx_code *pl_ptx_finish(struct pl_ptx_build *b)
 	pl_ptx_fuse(b);
 	pl_ptx_legalize(b);
 	pl_ptx_reconverge(b);
+	b->fixed_widths = !b->func->entry || b->calls;
 	pl_ptx_allocate(b);
 	return pl_ptx_emit_code(b);
 }

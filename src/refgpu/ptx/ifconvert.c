@@ -121,7 +121,7 @@ static uint32_t choose(struct pl_ptx_build *b, struct pl_ptx_block *to, uint32_t
 		return value;
 	}
 	copy = pl_ptx_ins_new(b, I_COPY);
-	d = pl_ptx_value_new(b, b->values[value].class, b->values[value].slots);
+	d = pl_ptx_value_like(b, value);
 	copy->line = to->line;
 	copy->v[A_A] = value;
 	copy->v[A_GUARD] = cond;

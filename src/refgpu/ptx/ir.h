@@ -53,7 +53,8 @@ struct pl_ptx_value {
 	uint32_t uses;
 	uint8_t class, slots; /* R slots; P, U: 1 */
 	bool varying;         /* differs between lanes, or is made where not all are */
-	bool many_defs, fixed;
+	bool fixed;
+	bool tuple, wide; /* of several parts; of 64 bits each */
 	uint16_t reg;
 	uint32_t web, offset;
 };
@@ -100,7 +101,8 @@ struct pl_ptx_build {
 	struct pl_ptx_ins **call_list;
 	uint32_t tops_n, tops_room, call_list_n, call_list_room;
 	bool irreducible, has_table, calls, uses_dynamic, uses_grid, alloca_used;
-	uint32_t guard; /* of the statement that is lowered */
+	bool fixed_widths; /* it calls or is called */
+	uint32_t guard;    /* of the statement that is lowered */
 	bool guard_not;
 	uint32_t line, mark;
 	struct pl_ptx_label_ref {
@@ -144,6 +146,8 @@ struct pl_ptx_code {
 
 /* ---- building (build.c) ---- */
 uint32_t pl_ptx_value_new(struct pl_ptx_build *b, unsigned class, unsigned slots);
+uint32_t pl_ptx_value_like(struct pl_ptx_build *b, uint32_t value);
+uint32_t pl_ptx_tuple_new(struct pl_ptx_build *b, uint32_t n, unsigned slots_each); /* one value where n is 1 */
 struct pl_ptx_ins *pl_ptx_ins_new(struct pl_ptx_build *b, unsigned op);
 struct pl_ptx_ins *pl_ptx_emit(struct pl_ptx_build *b, unsigned op); /* new, at the end of b->at, with the guard */
 void pl_ptx_append(struct pl_ptx_block *block, struct pl_ptx_ins *ins);
@@ -195,6 +199,18 @@ struct pl_ptx_code *pl_ptx_finish(struct pl_ptx_build *b); /* all of them */
 static inline struct pl_ptx_block *pl_ptx_loop_of(struct pl_ptx_block *block)
 {
 	return block->header ? block : block->loop;
+}
+
+/* Of functions that call or are called: 16 slots for 64-bit values, 16 for 32-bit ones, and so on. */
+static inline bool pl_ptx_slot_is_wide(uint32_t slot)
+{
+	return !(slot & 16);
+}
+
+/* The n-th 64-bit value (of two slots), or the n-th slot of 32 bits. */
+static inline uint32_t pl_ptx_slot_of(uint32_t n, bool wide)
+{
+	return wide ? n * 2 / 16 * 32 + n * 2 % 16 : n / 16 * 32 + 16 + n % 16;
 }
 
 bool pl_ptx_dominates(const struct pl_ptx_block *a, const struct pl_ptx_block *b);

@@ -1,5 +1,5 @@
 /*
- * Calls.  The frame of a callee: slot 0 where its local memory begins, then results, then arguments: 1 or 2 slots each;
+ * Calls.  The frame of a callee: where its local memory begins, then results, then arguments, 1 or 2 slots each;
  * arrays (structures by value) are passed as the local address of the caller's copy.  The system's own functions
  * (vprintf, malloc, free, __assertfail) are operations.
  */
@@ -15,11 +15,26 @@ static uint32_t param_slots(const struct pl_ptx_sym *param)
 	return !by_address(param) && param->bytes > 4 ? 2 : 1;
 }
 
-/* Where the next parameter lies: 64-bit ones in even slots. */
-static uint32_t place_for(const struct pl_ptx_sym *param, uint32_t place)
+/* Slots are given out in two rows: 64-bit values and 32-bit ones (pl_ptx_slot_is_wide()).  `end` is behind the last. */
+struct places {
+	uint32_t narrow, wide, end;
+};
+
+static uint32_t place_for(const struct pl_ptx_sym *param, struct places *places)
 {
-	return param_slots(param) == 2 ? (place + 1) & ~1u : place;
+	bool wide = param_slots(param) == 2;
+	uint32_t at = wide ? pl_ptx_slot_of(places->wide++, true) : pl_ptx_slot_of(places->narrow++, false);
+
+	if (at + 2 > places->end)
+		places->end = at + 2;
+	return at;
 }
+
+#define STACK_PLACE 16 /* pl_ptx_slot_of(0, false) */
+#define FIRST_PLACES                                                                                                   \
+	{                                                                                                              \
+		1, 0, STACK_PLACE + 1                                                                                  \
+	}
 
 static void check_param(struct pl_ptx_build *b, const struct pl_ptx_sym *param)
 {
@@ -39,24 +54,23 @@ static uint32_t arg_at(struct pl_ptx_build *b, uint32_t place, uint32_t value)
 void pl_ptx_lower_begin(struct pl_ptx_build *b)
 {
 	struct pl_ptx_func_info *func = b->func;
-	uint32_t place = 1;
+	struct places next = FIRST_PLACES;
 
 	if (func->entry)
 		return;
-	b->stack = arg_at(b, 0, pl_ptx_temp(b, 1));
+	b->stack = arg_at(b, STACK_PLACE, pl_ptx_temp(b, 1));
 	for (uint32_t i = 0; i < func->returns_n + func->params_n; i++) {
 		bool is_return = i < func->returns_n;
 		struct pl_ptx_sym *param = is_return ? func->returns[i] : func->params[i - func->returns_n];
 		struct pl_ptx_sym *sym = param->lowered;
-		uint32_t slots = param_slots(param);
+		uint32_t slots = param_slots(param), place;
 
 		check_param(b, param);
-		place = place_for(param, place);
+		place = place_for(param, &next);
 		if (sym && !sym->reg)
 			sym->reg = pl_ptx_temp(b, slots);
 		if (sym && (!is_return || by_address(param)))
 			(void)arg_at(b, place, sym->reg);
-		place += slots;
 	}
 	b->exit = pl_ptx_block_new(b);
 	b->exit->end = E_RET;
@@ -73,7 +87,7 @@ static void exit_block(struct pl_ptx_build *b)
 {
 	struct pl_ptx_func_info *func = b->func;
 	struct pl_ptx_ins *ins;
-	uint32_t place = 1;
+	struct places next = FIRST_PLACES;
 
 	*pl_ptx_push(b->pool, b->blocks, b->blocks_n, b->blocks_room) = b->exit;
 	b->at = b->exit;
@@ -83,13 +97,12 @@ static void exit_block(struct pl_ptx_build *b)
 	ins->places = pl_ptx_alloc_n(b->pool, func->returns_n + 1, sizeof(*ins->places));
 	for (uint32_t i = 0; i < func->returns_n; i++) {
 		struct pl_ptx_sym *sym = func->returns[i]->lowered;
+		uint32_t place = place_for(func->returns[i], &next);
 
-		place = place_for(func->returns[i], place);
 		if (sym && !by_address(func->returns[i])) {
 			ins->many[ins->many_n] = sym->reg;
 			ins->places[ins->many_n++] = place;
 		}
-		place += param_slots(func->returns[i]);
 	}
 }
 
@@ -266,7 +279,8 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	struct call call = split_call(b, st);
 	struct pl_ptx_func_info *func = prototype(b, st, &call);
-	uint32_t place = 1, n = 0, *many, *places, target = 0, results_n = 0;
+	uint32_t place, n = 0, *many, *places, target = 0, results_n = 0;
+	struct places next = FIRST_PLACES;
 	struct pl_ptx_ins *ins, **results;
 
 	if (call.target->kind == O_SYM && !func->has_body &&
@@ -278,10 +292,11 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	many = pl_ptx_alloc_n(b->pool, func->returns_n + func->params_n + 1, sizeof(*many));
 	places = pl_ptx_alloc_n(b->pool, func->returns_n + func->params_n + 1, sizeof(*places));
 	results = pl_ptx_alloc_n(b->pool, func->returns_n + 1, sizeof(struct pl_ptx_ins *));
+	places[n] = STACK_PLACE;
 	many[n++] = stack_for_callee(b);
 	for (uint32_t i = 0; i < func->returns_n; i++) {
 		check_param(b, func->returns[i]);
-		place = place_for(func->returns[i], place);
+		place = place_for(func->returns[i], &next);
 		if (by_address(func->returns[i])) {
 			places[n] = place;
 			many[n++] = pl_ptx_symbol_value(b, st, &call.rets->parts[i]);
@@ -297,14 +312,12 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 				pl_ptx_def(b, got, A_D, d);
 			}
 		}
-		place += param_slots(func->returns[i]);
 	}
 	for (uint32_t i = 0; i < func->params_n; i++) {
 		check_param(b, func->params[i]);
-		place = place_for(func->params[i], place);
+		place = place_for(func->params[i], &next);
 		places[n] = place;
 		many[n++] = argument(b, st, &call.args->parts[i], func->params[i]);
-		place += param_slots(func->params[i]);
 	}
 	if (call.target->kind == O_REG)
 		target = pl_ptx_src(b, st, (uint32_t)(call.target - st->operands), pl_ptx_type_of(W_u64));
@@ -314,7 +327,7 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	ins->many = many;
 	ins->places = places;
 	ins->many_n = n;
-	ins->imm = place;
+	ins->imm = next.end;
 	ins->effect = true;
 	b->calls = true;
 	*pl_ptx_push(b->pool, b->call_list, b->call_list_n, b->call_list_room) = ins;

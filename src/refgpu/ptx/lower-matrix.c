@@ -68,7 +68,7 @@ static uint32_t gather(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint
 		pl_ptx_bad(b, st, "a fragment of %u registers does not exist", n);
 	if (n == 1)
 		return pl_ptx_source(b, st, pl_ptx_vector_at(b, operand, 0), part_type(type), FIT_EXACT);
-	d = pl_ptx_temp(b, n * slots);
+	d = pl_ptx_tuple_new(b, n, slots);
 	ins = pl_ptx_ins_new(b, I_BUILD);
 	ins->many = pl_ptx_alloc_n(b->pool, n, sizeof(*ins->many));
 	ins->many_n = n;
@@ -102,7 +102,7 @@ static uint32_t fragment(struct pl_ptx_build *b, struct pl_ptx_statement *st, un
 
 	if (n > 16)
 		pl_ptx_bad(b, st, "a fragment of %u registers does not exist", n);
-	return pl_ptx_temp(b, n * pl_ptx_slots_of(part_type(type)));
+	return pl_ptx_tuple_new(b, n, pl_ptx_slots_of(part_type(type)));
 }
 
 /* The registers that are given must be as many as the operation touches. */

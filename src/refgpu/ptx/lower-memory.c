@@ -235,7 +235,7 @@ static void load(struct pl_ptx_build *b, struct pl_ptx_statement *st, const stru
 			give(b, dests[0], d, access->type);
 		return;
 	}
-	tuple = pl_ptx_temp(b, slots * n);
+	tuple = pl_ptx_tuple_new(b, n, slots);
 	ins = pl_ptx_op(b, PL_ISA_LD, 0, tuple, 0, 0, 0);
 	set_access(b, ins, access, address, n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -251,7 +251,7 @@ static void load(struct pl_ptx_build *b, struct pl_ptx_statement *st, const stru
 
 static uint32_t build_tuple(struct pl_ptx_build *b, const uint32_t *parts, uint32_t n, unsigned slots)
 {
-	uint32_t tuple = pl_ptx_temp(b, slots * n);
+	uint32_t tuple = pl_ptx_tuple_new(b, n, slots);
 	struct pl_ptx_ins *ins = pl_ptx_op(b, I_BUILD, 0, tuple, 0, 0, 0);
 
 	ins->many = pl_ptx_alloc_n(b->pool, n, sizeof(*ins->many));
@@ -467,7 +467,7 @@ static void lower_atom(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	if (!red && access.n == 1)
 		d = pl_ptx_dest(b, st, &st->operands[0], access.type, FIT_EXACT);
 	else if (!red)
-		d = pl_ptx_temp(b, slots);
+		d = pl_ptx_tuple_new(b, access.n, pl_ptx_slots_of(access.type));
 	if (!d && (op == PL_ISA_ATOM_CAS || op == PL_ISA_ATOM_EXCH))
 		d = pl_ptx_temp(b, slots);
 	ins = pl_ptx_op(b, d ? PL_ISA_ATOM : PL_ISA_RED, 0, d, 0, data, second);

@@ -38,7 +38,7 @@ static uint32_t tuple_of(struct pl_ptx_build *b, const uint32_t *parts, uint32_t
 
 	if (n == 1)
 		return parts[0];
-	d = pl_ptx_temp(b, n);
+	d = pl_ptx_tuple_new(b, n, 1);
 	ins = pl_ptx_op(b, I_BUILD, 0, d, 0, 0, 0);
 	ins->many = pl_ptx_alloc_n(b->pool, n, sizeof(*ins->many));
 	memcpy(ins->many, parts, n * sizeof(*parts));
@@ -148,7 +148,7 @@ static void sample(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigned
 		bb = gradients(b, st, shape);
 		next = 4;
 	}
-	d = pl_ptx_temp(b, 4);
+	d = pl_ptx_tuple_new(b, 4, 1);
 	ins = pl_ptx_op(b, op, pl_ptx_isa_type(to), d, a, bb, c);
 	if (st->operands_n > next) {
 		ins->f.imm = offsets(b, st, next++, shape);
@@ -268,7 +268,7 @@ static void lower_suld(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		pl_ptx_unsupported(b, st, "a formatted surface load (.p)");
 	if (pl_ptx_vector_n(&st->operands[0]) != s.n)
 		pl_ptx_bad(b, st, "the result has %u parts: give as many registers", s.n);
-	tuple = pl_ptx_temp(b, slots * s.n);
+	tuple = pl_ptx_tuple_new(b, s.n, slots);
 	ins = pl_ptx_op(b, PL_ISA_SULD, pl_ptx_int_type(s.type), tuple, s.coords, 0, s.handle);
 	set_surface(ins, &s);
 	for (uint32_t i = 0; i < s.n; i++) {
@@ -299,7 +299,7 @@ static void lower_sust(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 			parts[i] = pl_ptx_fit(b, parts[i], 1);
 	}
 	if (s.n > 1) {
-		ins = pl_ptx_op(b, I_BUILD, 0, pl_ptx_temp(b, s.n * pl_ptx_slots_of(s.type)), 0, 0, 0);
+		ins = pl_ptx_op(b, I_BUILD, 0, pl_ptx_tuple_new(b, s.n, pl_ptx_slots_of(s.type)), 0, 0, 0);
 		ins->many = pl_ptx_alloc_n(b->pool, s.n, sizeof(*ins->many));
 		memcpy(ins->many, parts, s.n * sizeof(*parts));
 		ins->many_n = s.n;

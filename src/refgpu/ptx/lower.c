@@ -156,7 +156,7 @@ unsigned pl_ptx_isa_type(struct pl_ptx_type type)
 
 uint32_t pl_ptx_temp(struct pl_ptx_build *b, unsigned slots)
 {
-	return pl_ptx_value_new(b, V_R, slots);
+	return pl_ptx_tuple_new(b, 1, slots);
 }
 
 uint32_t pl_ptx_pred_temp(struct pl_ptx_build *b)
@@ -219,7 +219,7 @@ uint32_t pl_ptx_reg_of(struct pl_ptx_build *b, struct pl_ptx_sym *sym)
 		if (sym->type.class == K_PRED)
 			sym->reg = pl_ptx_value_new(b, V_P, 1);
 		else
-			sym->reg = pl_ptx_value_new(b, V_R, pl_ptx_slots_of(sym->type));
+			sym->reg = pl_ptx_temp(b, pl_ptx_slots_of(sym->type));
 	}
 	return sym->reg;
 }

@@ -58,7 +58,7 @@ static void phi_split(struct pl_ptx_build *b, struct pl_ptx_block *meet, struct 
 			else
 				phi->many[kept++] = phi->many[p];
 		}
-		d = pl_ptx_value_new(b, b->values[phi->v[A_D]].class, b->values[phi->v[A_D]].slots);
+		d = pl_ptx_value_like(b, phi->v[A_D]);
 		pl_ptx_def(b, part, A_D, d);
 		b->values[d].def = part;
 		b->values[d].varying = true;

@@ -199,7 +199,7 @@ static void place_phis(struct renaming *r)
 static uint32_t undefined(struct renaming *r, uint32_t var, struct pl_ptx_block *block, struct pl_ptx_ins *before)
 {
 	struct pl_ptx_ins *ins = pl_ptx_ins_new(r->b, I_UNDEF);
-	uint32_t d = pl_ptx_value_new(r->b, r->b->values[var].class, r->b->values[var].slots);
+	uint32_t d = pl_ptx_value_like(r->b, var);
 
 	pl_ptx_def(r->b, ins, A_D, d);
 	r->b->values[d].def = ins;
@@ -223,7 +223,7 @@ static void define(struct renaming *r, struct pl_ptx_ins *ins, unsigned operand)
 
 	if (!counts(r, var) || var >= r->vars_n || !r->rename[var])
 		return;
-	d = pl_ptx_value_new(r->b, r->b->values[var].class, r->b->values[var].slots);
+	d = pl_ptx_value_like(r->b, var);
 	r->b->values[d].def = ins;
 	*pl_ptx_push(r->b->pool, r->undo, r->undo_n, r->undo_room) = (struct undo){ var, r->now[var] };
 	r->now[var] = d;
