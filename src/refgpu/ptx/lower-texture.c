@@ -287,7 +287,7 @@ static void lower_sust(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	struct surface s;
 	struct pl_ptx_ins *ins;
-	uint32_t parts[4];
+	uint32_t parts[4] = { 0 };
 
 	pl_ptx_want(b, st, 2, 2);
 	s = take_surface(b, st, 0);

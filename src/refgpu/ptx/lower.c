@@ -428,10 +428,10 @@ uint32_t pl_ptx_pred(struct pl_ptx_build *b, const struct pl_ptx_statement *st, 
 		     bool *not_out)
 {
 	*not_out = operand->negated;
-	if (operand->kind == O_SREG && pl_ptx_sreg_at(operand->sreg)->bits == 1) {
+	if ((operand->kind == O_SREG && pl_ptx_sreg_at(operand->sreg)->bits == 1) || operand->kind == O_INT) {
 		uint32_t d = pl_ptx_pred_temp(b);
 
-		(void)pl_ptx_op(b, I_FALSE, 0, d, 0, 0, 0);
+		(void)pl_ptx_op(b, operand->kind == O_INT && operand->value ? I_TRUE : I_FALSE, 0, d, 0, 0, 0);
 		return d;
 	}
 	if (operand->kind != O_REG || operand->sym->type.class != K_PRED || operand->second)

@@ -82,7 +82,7 @@ uint32_t run_kernel(struct run *run, const char *name, const uint32_t grid[3], c
 	run->kit.instructions_max = 100000000;
 	code = kit_run(&run->kit, grid[0], block[0]);
 	if (code != PL_RG_FAULT_NONE) {
-		line = pl_ptx_image_line(run->image, run->kit.result.fault.pc);
+		line = pl_ptx_image_line(run->image, run->kit.result.fault.pc - run_va(KIT_CODE));
 		fprintf(stderr, "%s: fault %x, pc %llx, PTX line %u, address %llx\n", name, code,
 			(unsigned long long)run->kit.result.fault.pc, line ? line->ptx_line : 0,
 			(unsigned long long)run->kit.result.fault.address);
