@@ -1,6 +1,6 @@
 /*
  * Answers that the driver's own thread gives.  A call that waits for the device can be answered from the driver's
- * completion callback: that saves waking the lane's thread only to let it wake the client (docs/adr/0008).  It is done
+ * completion callback: that saves waking the lane's thread only to let it wake the client (docs/adr/0010).  It is done
  * where the device computes in threads of this process and a trial has shown that its callbacks come by themselves.
  */
 #ifndef PL_BACKEND_OPENCL_LATER_H
