@@ -124,9 +124,37 @@ opencl_program() {
 	return $status
 }
 
+# A test program of test/cuda, on the vendor's driver or on the reference GPU.
+cuda_program() {
+	have_cuda "$2" || return
+	PLENUM_TEST_LIBCUDA=$(cuda_library "$2") PLENUM_TEST_PTX_DIR=$PWD/test/cuda "$bin/test/cuda/cuda-$1"
+}
+
+cuda_library() {
+	if [ "$1" = refgpu ]; then echo "$bin/src/refgpu/driver/libcuda.so.1"; else echo libcuda.so.1; fi
+}
+
+have_cuda() {
+	[ "$1" = refgpu ] || nvidia-smi -L >/dev/null 2>&1 || { echo "SKIP: no NVIDIA GPU here"; return 77; }
+}
+
+# Every PTX instruction against the plain C reference: on hardware this checks the reference itself.
+ptx_conformance() {
+	have_cuda "$1" || return
+	[ "$1" != refgpu ] || export LD_LIBRARY_PATH=$bin/src/refgpu/driver:${LD_LIBRARY_PATH:-}
+	"$bin/test/ptx/test-ptx"
+}
+
+# The yardstick of the reference GPU: the same kernels in OpenCL and CUDA.
+kernels_bench() {
+	have_opencl || return
+	"$bin/tools/plenum/plenum" bench kernels --quiet --modes native,refgpu,cuda --json "$out/kernels.json" --plots "$out"
+}
+
 : >"$out/summary.txt"
 export out icd bin
 export -f machine build have_opencl opencl_tests opencl_bench opencl_program
+export -f cuda_program cuda_library have_cuda ptx_conformance kernels_bench
 export MALLOC_PERTURB_=0
 step machine 30 machine
 step build 240 build
@@ -136,6 +164,13 @@ step opencl-devices 60 have_opencl
 for test in confine same counts; do
 	step "opencl-$test" 120 opencl_tests $test
 done
+for driver in native refgpu; do
+	for program in parts memory order process runtime launch faults textures graphs; do
+		[ ! -x "$bin/test/cuda/cuda-$program" ] || step "cuda-$program-$driver" 60 cuda_program $program $driver
+	done
+	[ ! -x "$bin/test/ptx/test-ptx" ] || step "ptx-$driver" 120 ptx_conformance $driver
+done
+step kernels-bench 90 kernels_bench
 step opencl-bench 120 opencl_bench
 step opencl-clpeak 60 opencl_program clpeak --kernel-latency --transfer-bandwidth --compute-sp
 step opencl-clinfo 30 opencl_program clinfo -l
