@@ -104,6 +104,28 @@ __global__ void from_heap(int *out)
 	free(at);
 }
 
+// An address that is the same in all threads and moves.
+__global__ void walk_table(int *out)
+{
+	int sum = 0;
+#pragma unroll 1
+	for (int i = 0; i < 16; i++)
+		sum += table[i] * (i + 1);
+	*out = sum;
+}
+
+// A sum of the first lanes of a warp, as the samples' reduction has it: lanes that take no part count as 0.
+__global__ void sum_lanes(int *out, int lanes)
+{
+	unsigned int mask = __ballot_sync(0xffffffff, threadIdx.x < lanes);
+	int value = threadIdx.x + 1;
+	if (threadIdx.x < lanes)
+		for (int offset = warpSize / 2; offset > 0; offset /= 2)
+			value += __shfl_down_sync(mask, value, offset);
+	if (threadIdx.x == 0)
+		*out = value;
+}
+
 __global__ void count(int *at)
 {
 	atomicAdd(at, 1);

@@ -220,6 +220,36 @@ static void test_atomic_additions_all_count(void)
 	cu_ok(cu(cuMemFree_v2)(at));
 }
 
+static void test_addresses_that_are_the_same_in_all_threads_may_move(void)
+{
+	int table[16], sum = 0, value;
+	CUdeviceptr at, out;
+	void *params[] = { &out };
+	for (int i = 0; i < 16; i++)
+		sum += (table[i] = i * i + 3) * (i + 1);
+	cu_ok(cu(cuModuleGetGlobal_v2)(&at, NULL, module, "table"));
+	cu_ok(cu(cuMemcpyHtoD_v2)(at, table, sizeof(table)));
+	cu_ok(cu(cuMemAlloc_v2)(&out, 4));
+	cu_ok(launch1(cu_function(module, "walk_table"), 1, 1, 0, params));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&value, out, 4));
+	check(value == sum);
+	cu_ok(cu(cuMemFree_v2)(out));
+}
+
+static void test_lanes_that_take_no_part_in_a_shuffle_give_zero(void)
+{
+	CUdeviceptr out;
+	int lanes, value;
+	void *params[] = { &out, &lanes };
+	cu_ok(cu(cuMemAlloc_v2)(&out, 4));
+	for (lanes = 1; lanes <= 32; lanes *= 2) {
+		cu_ok(launch1(cu_function(module, "sum_lanes"), 1, 32, 0, params));
+		cu_ok(cu(cuMemcpyDtoH_v2)(&value, out, 4));
+		check(value == lanes * (lanes + 1) / 2);
+	}
+	cu_ok(cu(cuMemFree_v2)(out));
+}
+
 static void test_occupancy_is_plausible(void)
 {
 	CUfunction function = cu_function(module, "add");
@@ -330,6 +360,8 @@ int main(int argc, char **argv)
 	test_what_kernels_print_comes_out_when_one_waits();
 	test_kernels_have_a_heap();
 	test_atomic_additions_all_count();
+	test_addresses_that_are_the_same_in_all_threads_may_move();
+	test_lanes_that_take_no_part_in_a_shuffle_give_zero();
 	test_occupancy_is_plausible();
 	test_parts_are_linked_by_the_driver();
 	test_bad_images_are_refused_with_a_reason();

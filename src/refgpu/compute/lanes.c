@@ -99,7 +99,8 @@ static __attribute__((noinline)) uint32_t shfl_do(PL_SM_ARGS)
 	uint32_t in[PL_ISA_LANES], *d = PL_SM_REG(uint32_t, d), valid = 0;
 	bool scalar = op->flags & PL_SM_OP_B_SCALAR;
 
-	memcpy(in, R + op->a, sizeof(in));
+	for (int i = 0; i < PL_ISA_LANES; i++) /* a lane that takes no part gives 0, as hardware does */
+		in[i] = mask >> i & 1 ? PL_SM_REG(const uint32_t, a)[i] : 0;
 	if (scalar && !c && !(op->x >> 16 & 31)) { /* one segment, constant: the usual reductions */
 		for (uint32_t i = 0; i < PL_ISA_LANES; i++) {
 			bool inside;

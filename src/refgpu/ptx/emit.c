@@ -79,7 +79,10 @@ static void put_const(struct emitter *e, const struct pl_ptx_ins *def, unsigned 
 	struct pl_isa_fields f = blank(class == V_U ? PL_ISA_UMOV : PL_ISA_MOV);
 	bool is_symbol = def->op == I_ADDR;
 	uint64_t imm = def->imm;
-	bool narrow = is_symbol ? slots == 1 : slots == 1 || (uint64_t)(int64_t)(int32_t)imm == imm;
+	/* A uniform is one slot however wide it is: a symbol's space says so, and of a number what it is. */
+	bool narrow = is_symbol      ? def->sym->kind == S_VAR && def->sym->space == SP_SHARED
+		      : class == V_U ? !(imm >> 31)
+				     : slots == 1 || (uint64_t)(int64_t)(int32_t)imm == imm;
 
 	f.d = (uint16_t)to;
 	if (narrow) {

@@ -43,6 +43,8 @@ struct pl_ptx_code *pl_ptx_finish(struct pl_ptx_build *b)
 {
 	uint32_t blocks_n;
 
+	if (!b->values_n) /* 0 is none, also where a function has no register at all */
+		(void)pl_ptx_push(b->pool, b->values, b->values_n, b->values_room);
 	pl_ptx_cfg_make(b);
 	pl_ptx_dominators(b);
 	pl_ptx_ssa_make(b);
