@@ -329,7 +329,7 @@ static void lower_brx(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	struct pl_ptx_statement to_table = *st;
 
 	if (st->mods_n < 1 || st->operands_n != 2 || st->operands[1].kind != O_SYM ||
-	    st->operands[1].sym->kind != S_TARGETS || st->operands[0].kind != O_REG)
+	    st->operands[1].sym->kind != S_TARGETS || !st->operands[1].sym->targets_n || st->operands[0].kind != O_REG)
 		pl_ptx_fail(b->ctx, PL_PTX_E_INVALID, st->line, st->column,
 			    "brx.idx takes an index and a .branchtargets list: give both");
 	if (st->operands[0].sym->type.bits != 32)
@@ -563,12 +563,16 @@ static void parse_statements(struct pl_ptx_build *b)
 	jmp_buf retry, *outer = ctx->retry;
 	volatile bool done = false;
 
-	if (setjmp(retry)) {
+	if (setjmp(retry)) { /* the statement is skipped from its begin, braces and all */
 		b->guard = 0;
+		ctx->lexer = b->statement_lexer;
+		ctx->token = b->statement_token;
 		pl_ptx_skip_statement(ctx);
 	}
 	ctx->retry = &retry;
 	while (!done) {
+		b->statement_lexer = ctx->lexer;
+		b->statement_token = ctx->token;
 		if (ctx->token.kind == T_END) {
 			ctx->retry = outer;
 			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "the text ends inside a function: add '}'");
@@ -585,6 +589,7 @@ void pl_ptx_parse_body(struct pl_ptx_ctx *ctx, struct pl_ptx_func_info *func)
 	struct pl_ptx_build *b = pl_ptx_alloc(&ctx->scratch, sizeof(*b));
 
 	*b = build;
+	(void)pl_ptx_value_new(b, V_P, 1); /* there is always one */
 	ctx->func = func;
 	ctx->build = b;
 	pl_ptx_scope_enter(ctx);

@@ -188,10 +188,11 @@ static void declare_one(struct pl_ptx_ctx *ctx, enum pl_ptx_linkage linkage, enu
 	} else {
 		sym = pl_ptx_declare(ctx, name, S_VAR);
 	}
+	var = pl_ptx_alloc(is_local ? &ctx->scratch : &ctx->pool, sizeof(*var));
+	sym->var = var; /* before anything can fail */
 	count = parse_dims(ctx, &is_array);
 	sym->space = (uint8_t)space;
 	sym->is_array = is_array;
-	var = pl_ptx_alloc(is_local ? &ctx->scratch : &ctx->pool, sizeof(*var));
 	if (ctx->depth && !is_local) { /* outlives the body */
 		struct pl_ptx_sym *kept = pl_ptx_alloc(&ctx->pool, sizeof(*kept));
 
@@ -200,7 +201,6 @@ static void declare_one(struct pl_ptx_ctx *ctx, enum pl_ptx_linkage linkage, enu
 		ctx->scopes[ctx->depth] = kept;
 		sym = kept;
 	}
-	sym->var = var;
 	var->linkage = linkage;
 	var->managed = decl->managed;
 	var->unsized = count == UINT64_MAX;

@@ -101,6 +101,8 @@ struct pl_ptx_build {
 	struct pl_ptx_ins **call_list;
 	uint32_t tops_n, tops_room, call_list_n, call_list_room;
 	bool irreducible, has_table, calls, uses_dynamic, uses_grid, alloca_used;
+	struct pl_ptx_lexer statement_lexer; /* where the statement begins */
+	struct pl_ptx_token statement_token;
 	bool fixed_widths; /* it calls or is called */
 	uint32_t guard;    /* of the statement that is lowered */
 	bool guard_not;

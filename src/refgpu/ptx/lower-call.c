@@ -272,6 +272,8 @@ static struct pl_ptx_func_info *prototype(struct pl_ptx_build *b, struct pl_ptx_
 		pl_ptx_bad(b, st, "a function's address has 64 bits: use such a register");
 	if (call->proto->sym->kind == S_PROTO)
 		return call->proto->sym->func;
+	if (!call->proto->sym->targets_n)
+		pl_ptx_bad(b, st, "the list of targets is empty: name one");
 	return call->proto->sym->targets[0]->func;
 }
 

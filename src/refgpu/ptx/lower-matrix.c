@@ -108,9 +108,11 @@ static uint32_t fragment(struct pl_ptx_build *b, struct pl_ptx_statement *st, un
 /* The registers that are given must be as many as the operation touches. */
 static void check_fragments(struct pl_ptx_build *b, const struct pl_ptx_statement *st, const struct pl_ptx_ins *ins)
 {
+	const struct pl_isa_op_info *info = &pl_isa_ops[ins->op];
+	const uint8_t kinds[4] = { info->d, info->a, info->b, info->c };
+
 	for (unsigned k = 0; k < 4; k++)
-		if (ins->v[k] && pl_isa_rx_slots(&ins->f, k) &&
-		    pl_isa_rx_slots(&ins->f, k) != b->values[ins->v[k]].slots)
+		if (kinds[k] == PL_ISA_K_RX && pl_isa_rx_slots(&ins->f, k) != b->values[ins->v[k]].slots)
 			pl_ptx_bad(b, st, "operand %u has %u registers, of %u: correct it", k,
 				   b->values[ins->v[k]].slots, pl_isa_rx_slots(&ins->f, k));
 }

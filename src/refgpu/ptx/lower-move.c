@@ -1,5 +1,6 @@
 /* mov, cvt, cvta, pack and unpack, isspacep, and addresses of symbols. */
 #include "lower.h"
+#include "sreg.h"
 
 /* ---- addresses ---- */
 
@@ -51,6 +52,23 @@ static uint32_t symbol_ref(struct pl_ptx_build *b, struct pl_ptx_sym *sym, uint6
 	ins->imm = offset;
 	pl_ptx_def(b, ins, A_D, d);
 	return d;
+}
+
+/* The system's piece of shared memory: a variable of kernels that ask for it. */
+uint32_t pl_ptx_reserved_shared(struct pl_ptx_build *b, uint64_t offset)
+{
+	struct pl_ptx_ctx *ctx = b->ctx;
+
+	if (!ctx->reserved) {
+		ctx->reserved = pl_ptx_alloc(&ctx->pool, sizeof(*ctx->reserved));
+		ctx->reserved->name = pl_ptx_name(&ctx->names, "reserved shared memory", 22);
+		ctx->reserved->kind = S_VAR;
+		ctx->reserved->space = SP_SHARED;
+		ctx->reserved->align = 16;
+		ctx->reserved->bytes = PL_PTX_RESERVED_SHARED;
+		ctx->reserved->var = pl_ptx_alloc(&ctx->pool, sizeof(*ctx->reserved->var));
+	}
+	return symbol_ref(b, ctx->reserved, offset, 1);
 }
 
 /* The address of a symbol in its own state space. */

@@ -265,6 +265,8 @@ uint32_t pl_ptx_sreg_read(struct pl_ptx_build *b, const struct pl_ptx_operand *o
 		break;
 	case SREG_XYZ_CONST:
 		return pl_ptx_const(b, i == 3 ? 0 : sreg->value, slots);
+	case SREG_RESERVED:
+		return pl_ptx_fit(b, pl_ptx_reserved_shared(b, sreg->value), slots);
 	case SREG_CONST:
 		return pl_ptx_const(b, sreg->value, slots);
 	default:

@@ -71,6 +71,7 @@ uint32_t pl_ptx_symbol_value(struct pl_ptx_build *b, const struct pl_ptx_stateme
 			     const struct pl_ptx_operand *operand);
 uint32_t pl_ptx_local_address(struct pl_ptx_build *b, uint64_t offset); /* R1 */
 uint32_t pl_ptx_generic(struct pl_ptx_build *b, uint32_t address, unsigned space);
+uint32_t pl_ptx_reserved_shared(struct pl_ptx_build *b, uint64_t offset);
 uint64_t pl_ptx_local_place(struct pl_ptx_build *b, struct pl_ptx_sym *sym);
 unsigned pl_ptx_take_space(struct pl_ptx_build *b, struct pl_ptx_statement *st);
 

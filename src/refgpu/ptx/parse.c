@@ -1,18 +1,22 @@
 /* A whole text: version, target, declarations, and the heads of functions. */
 #include "unit.h"
 
-/* To behind the next ';', or to a '}' or the end. */
+/* To behind the next ';' outside of braces, or to a '}' that closes what is around, or to the end. */
 void pl_ptx_skip_statement(struct pl_ptx_ctx *ctx)
 {
-	for (;;) {
-		pl_ptx_lexer_next(&ctx->lexer, &ctx->token);
-		if (ctx->token.kind == ';') {
-			pl_ptx_lexer_next(&ctx->lexer, &ctx->token);
+	uint32_t depth = 0;
+
+	for (;; pl_ptx_lexer_next(&ctx->lexer, &ctx->token)) {
+		if (ctx->token.kind == T_END || (ctx->token.kind == '}' && !depth))
 			return;
-		}
-		if (ctx->token.kind == T_END || ctx->token.kind == '}')
-			return;
+		if (ctx->token.kind == '{')
+			depth++;
+		else if (ctx->token.kind == '}')
+			depth--;
+		else if (ctx->token.kind == ';' && !depth)
+			break;
 	}
+	pl_ptx_lexer_next(&ctx->lexer, &ctx->token);
 }
 
 static void parse_version(struct pl_ptx_ctx *ctx)

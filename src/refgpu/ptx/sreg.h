@@ -4,12 +4,14 @@
 
 #include <stdint.h>
 
+#define PL_PTX_RESERVED_SHARED 1024u /* bytes, for kernels that ask where it is */
+
 enum pl_ptx_sreg_kind {
 	SREG_READ,  /* value: PL_ISA_SR_* */
 	SREG_XYZ,   /* the same for .x; .y and .z follow; .w is 0 */
 	SREG_CONST, /* value */
 	SREG_XYZ_CONST,
-	SREG_DYNAMIC_OFFSET,
+	SREG_RESERVED, /* address of the kernel's reserved shared memory + value */
 };
 
 struct pl_ptx_sreg {

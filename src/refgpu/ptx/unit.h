@@ -144,6 +144,7 @@ struct pl_ptx_ctx {
 	uint32_t files_n, files_room;
 	uint32_t *file_map; /* this unit's numbers */
 	uint32_t file_map_n;
+	struct pl_ptx_sym *reserved;   /* shared memory of the system */
 	struct pl_ptx_func_info *func; /* whose body is read */
 	struct pl_ptx_build *build;    /* its IR */
 	uint32_t loc_file, loc_line;
