@@ -124,6 +124,32 @@ static void transfers(struct ocl *o)
 	CK(clReleaseMemObject(hidden));
 }
 
+static void samplers(struct ocl *o)
+{
+	static const char *const text = "kernel void s(sampler_t taken, read_only image2d_t from, global float *out)\n"
+					"{ out[0] = read_imagef(from, taken, (int2)(0, 0)).x; }";
+	cl_bool images = CL_FALSE;
+	cl_program program;
+	cl_kernel kernel;
+	cl_sampler sampler;
+	cl_int code;
+
+	CK(clGetDeviceInfo(o->device, CL_DEVICE_IMAGE_SUPPORT, sizeof(images), &images, NULL));
+	if (!images)
+		return;
+	program = ocl_build(o, text, NULL);
+	kernel = ocl_kernel(program, "s");
+	sampler = clCreateSampler(o->context, CL_FALSE, CL_ADDRESS_NONE, CL_FILTER_NEAREST, &code);
+	CK(code);
+	SAY(clSetKernelArg(kernel, 0, 2 * sizeof(sampler), &sampler));
+	SAY(clSetKernelArg(kernel, 0, sizeof(sampler) / 2, &sampler));
+	SAY(clSetKernelArg(kernel, 0, sizeof(sampler), NULL));
+	SAY(clSetKernelArg(kernel, 0, sizeof(sampler), &sampler));
+	CK(clReleaseSampler(sampler));
+	CK(clReleaseKernel(kernel));
+	CK(clReleaseProgram(program));
+}
+
 static void programs_and_kernels(struct ocl *o)
 {
 	const char *text = source, *null_text = NULL, *broken = "kernel void k( {";
@@ -156,6 +182,7 @@ static void programs_and_kernels(struct ocl *o)
 	SAY(clSetKernelArg(kernel, 2, 0, NULL));
 	SAY(clSetKernelArg(kernel, 2, 64, &n));
 	SAY(clSetKernelArg(kernel, 3, 4, &n));
+	samplers(o);
 	CK(clSetKernelArg(kernel, 0, sizeof(mem), &mem));
 	CK(clSetKernelArg(kernel, 1, 4, &n));
 	CK(clSetKernelArg(kernel, 2, 64, NULL));

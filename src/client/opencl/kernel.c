@@ -346,10 +346,14 @@ static cl_int arg_ask(struct pl_cl_kernel *kernel, cl_uint index, size_t size, c
 	case PL_CL_PARAM_SAMPLER:
 		if (handle_sized)
 			arg_handle(&args, kernel, PL_CL_KIND_sampler, value);
+		else
+			args.kind = PL_CL_ARG_BYTES; /* not NULL: drivers look at the size first, or at NULL */
 		break;
 	case PL_CL_PARAM_QUEUE:
 		if (handle_sized)
 			arg_handle(&args, kernel, PL_CL_KIND_queue, value);
+		else
+			args.kind = PL_CL_ARG_BYTES;
 		break;
 	case PL_CL_PARAM_UNKNOWN:
 		guess = handle_sized ? handle_guess(kernel, value) : NULL;
