@@ -57,10 +57,10 @@ static void kind_set(struct pl_cl_param *param, const char *type, cl_kernel_arg_
 {
 	if (qualifier & CL_KERNEL_ARG_TYPE_PIPE) {
 		param->kind = PL_CL_PARAM_PIPE;
+	} else if (!strcmp(type, "sampler_t")) { /* some drivers give it an access qualifier */
+		param->kind = PL_CL_PARAM_SAMPLER;
 	} else if (!strncmp(type, "image", 5) || param->access_qualifier != CL_KERNEL_ARG_ACCESS_NONE) {
 		param->kind = PL_CL_PARAM_IMAGE;
-	} else if (!strcmp(type, "sampler_t")) {
-		param->kind = PL_CL_PARAM_SAMPLER;
 	} else if (!strcmp(type, "queue_t")) {
 		param->kind = PL_CL_PARAM_QUEUE;
 	} else if (param->address_qualifier == CL_KERNEL_ARG_ADDRESS_LOCAL) {

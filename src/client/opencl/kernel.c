@@ -340,20 +340,18 @@ static cl_int arg_ask(struct pl_cl_kernel *kernel, cl_uint index, size_t size, c
 	case PL_CL_PARAM_MEM:
 	case PL_CL_PARAM_IMAGE:
 	case PL_CL_PARAM_PIPE:
-		if (handle_sized && handle_of(value))
+		if (!handle_sized)
+			args.kind = PL_CL_ARG_BYTES; /* not NULL: drivers look at the size first, or at NULL */
+		else if (handle_of(value))
 			arg_handle(&args, kernel, PL_CL_KIND_mem, value);
 		break;
 	case PL_CL_PARAM_SAMPLER:
-		if (handle_sized)
-			arg_handle(&args, kernel, PL_CL_KIND_sampler, value);
-		else
-			args.kind = PL_CL_ARG_BYTES; /* not NULL: drivers look at the size first, or at NULL */
-		break;
 	case PL_CL_PARAM_QUEUE:
-		if (handle_sized)
-			arg_handle(&args, kernel, PL_CL_KIND_queue, value);
-		else
+		if (!handle_sized)
 			args.kind = PL_CL_ARG_BYTES;
+		else
+			arg_handle(&args, kernel,
+				   param->kind == PL_CL_PARAM_QUEUE ? PL_CL_KIND_queue : PL_CL_KIND_sampler, value);
 		break;
 	case PL_CL_PARAM_UNKNOWN:
 		guess = handle_sized ? handle_guess(kernel, value) : NULL;
