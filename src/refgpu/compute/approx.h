@@ -26,7 +26,7 @@ static inline float approx_sin(float x, int quarter)
 /* 2^x; the polynomial is that of 2^f on -1/2..1/2 */
 static inline float approx_ex2(float x)
 {
-	float lim = x > 129.0f ? 129.0f : x < -160.0f ? -160.0f : x == x ? x : 0.0f;
+	float low = x > -160.0f ? x : -160.0f, lim = low < 129.0f ? low : 129.0f; /* NaN: -160, then put back */
 	float k = __builtin_rintf(lim), f = lim - k;
 	int32_t n = (int32_t)k, half = n >> 1;
 	float p = 0x1.430912p-13f;
@@ -44,7 +44,7 @@ static inline float approx_ex2(float x)
 static inline float approx_lg2(float x)
 {
 	/* subnormals are scaled up first */
-	float up = __builtin_fabsf(x) < 0x1p-126f ? x * 0x1p32f : x;
+	float scaled = x * 0x1p32f, up = __builtin_fabsf(x) < 0x1p-126f ? scaled : x;
 	int32_t e = __builtin_fabsf(x) < 0x1p-126f ? -32 : 0;
 	uint32_t u = f32_bits(up);
 	int32_t shift = (int32_t)(u - 0x3f3504f3) >> 23; /* mantissa into sqrt(1/2)..sqrt(2) */
@@ -52,7 +52,8 @@ static inline float approx_lg2(float x)
 	float p = t * (0x1.715476p1f +
 		       t2 * (0x1.ec709ep-1f + t2 * (0x1.2776c6p-1f + t2 * (0x1.a61762p-2f + t2 * 0x1.484b14p-2f))));
 	float r = (float)(shift + e) + p;
-	r = x == 0 ? -__builtin_inff() : x < 0 || x != x ? bits_f32(0x7fffffff) : r;
+	r = x >= 0 ? r : bits_f32(0x7fffffff);
+	r = x == 0 ? -__builtin_inff() : r;
 	return x == __builtin_inff() ? x : r;
 }
 

@@ -1,5 +1,5 @@
 /* Block barriers.  All warps of a block belong to one SM thread, so no lock is needed. */
-#include "refgpu/compute/sm.h"
+#include "refgpu/compute/check.h"
 
 /* What BAR hands back to the lanes of a split. */
 static void give_result(const struct pl_sm_split *split, const struct pl_sm_bar *bar)
@@ -25,6 +25,8 @@ static void release(struct pl_sm_block *block, unsigned id)
 	struct pl_sm_bar done = *bar;
 
 	*bar = (struct pl_sm_bar){ .all = 1 };
+	if (!done.expected)
+		pl_sm_check_barrier(block);
 	for (uint32_t left = done.waiting; left; left &= left - 1) {
 		struct pl_sm_warp *w = &block->warp[__builtin_ctz(left)];
 

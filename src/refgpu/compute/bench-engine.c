@@ -6,7 +6,8 @@
 #include "refgpu/compute/kit.h"
 
 #define UNROLL 64
-#define LOOPS  20000
+#define LOOPS  1000
+#define RUNS   25 /* the best counts: other programs only ever make it slower */
 
 struct class_of {
 	const char *name, *setup, *body;
@@ -52,7 +53,7 @@ static double measure(struct kit *kit, const struct class_of *class)
 {
 	static char text[1 << 16];
 	char *at = text;
-	uint64_t begin;
+	uint64_t begin, took, best = UINT64_MAX;
 
 	at += sprintf(at,
 		      "entry $0x%x\nuld.u64.param U4, [0]\nnop\ns2r.u32 R8, $0x%x\nand.u32 R9, R8, #1\n"
@@ -66,10 +67,13 @@ static double measure(struct kit *kit, const struct class_of *class)
 	kit_code(kit, text);
 	kit->param[0] = KIT_VA + (1 << 20);
 	kit->desc.shared_static = 16384;
-	assert(kit_run(kit, 1, 32) == PL_RG_FAULT_NONE);
-	begin = pl_now_ns();
-	assert(kit_run(kit, 1, 32) == PL_RG_FAULT_NONE);
-	return (double)(pl_now_ns() - begin) / ((double)UNROLL * LOOPS);
+	for (int i = 0; i < RUNS; i++) {
+		begin = pl_now_ns();
+		assert(kit_run(kit, 1, 32) == PL_RG_FAULT_NONE);
+		took = pl_now_ns() - begin;
+		best = took < best ? took : best;
+	}
+	return (double)best / ((double)UNROLL * LOOPS);
 }
 
 int main(int argc, char **argv)

@@ -9,7 +9,8 @@
 
 #define ARENA_BYTES_MAX    (256ull << 20) /* of an SM, for what is not cooperative */
 #define RESIDENT_MAX       16u            /* blocks of an SM; a cooperative launch may have more */
-#define SLICES_BEFORE_MORE 64u /* turns that end without a block's end, then one more block becomes resident */
+#define SLICES_BEFORE_MORE 64u       /* turns that end without a block's end, then one more block becomes resident */
+#define PAD_SLOTS          (size_t)4 /* handlers read operands that an operation does not have, at the frame's begin */
 #define HUGE_FROM          (4u << 20)
 
 static size_t round_up(size_t bytes, size_t to)
@@ -20,9 +21,9 @@ static size_t round_up(size_t bytes, size_t to)
 /* Parts of a warp's memory, one after the other. */
 static size_t warp_bytes(const struct pl_isa_launch *desc)
 {
-	return round_up((size_t)desc->slots * PL_SM_SLOT_BYTES + PL_SM_SLOT_BYTES, 64) +
-	       round_up((desc->preds + 1u) * 4u, 64) + round_up((desc->uniforms + 1u) * 8u, 64) +
-	       (size_t)desc->call_depth * PL_ISA_LANES * 8 + round_up((size_t)desc->local_bytes * PL_ISA_LANES, 64);
+	return round_up((desc->slots + PAD_SLOTS) * PL_SM_SLOT_BYTES, 64) + round_up((desc->preds + 1u) * 4u, 64) +
+	       round_up((desc->uniforms + 1u) * 8u, 64) + (size_t)desc->call_depth * PL_ISA_LANES * 8 +
+	       round_up((size_t)desc->local_bytes * PL_ISA_LANES, 64);
 }
 
 static size_t block_bytes(const struct pl_sm_grid *grid)
@@ -47,7 +48,7 @@ static void place_warp(const struct pl_sm_grid *grid, struct pl_sm_warp *w, uint
 
 	w->bottom.R = (char *)at;
 	w->end.R = w->bottom.R + (size_t)desc->slots * PL_SM_SLOT_BYTES;
-	at += round_up((size_t)desc->slots * PL_SM_SLOT_BYTES + PL_SM_SLOT_BYTES, 64);
+	at += round_up((desc->slots + PAD_SLOTS) * PL_SM_SLOT_BYTES, 64);
 	w->bottom.P = (void *)at;
 	w->end.P = w->bottom.P + desc->preds;
 	at += round_up((desc->preds + 1u) * 4u, 64);

@@ -30,8 +30,9 @@ static uint32_t operand_of(unsigned kind, uint16_t field)
 	case PL_ISA_K_P:
 	case PL_ISA_K_U:
 	case PL_ISA_K_BU:
-	case PL_ISA_K_N:
 		return field;
+	case PL_ISA_K_N: /* not looked at by the validator */
+		return 0;
 	default:
 		return field * PL_SM_SLOT_BYTES;
 	}
@@ -82,6 +83,8 @@ static void bind(const struct pl_sm_build *build, const struct pl_isa_fields *f,
 {
 	struct pl_sm_op plain = *op;
 
+	if (f->op == PL_ISA_SHFL && build->bind(f, op))
+		return;
 	if (pl_sm_bind_control(f, op) || pl_sm_bind_lanes(f, op) || pl_sm_bind_uniform(f, op))
 		return;
 	*op = plain;
@@ -130,9 +133,16 @@ void pl_sm_code_decode(const struct pl_sm_build *build, const struct pl_isa_insn
 		op->d = f.op == PL_ISA_MBAR && f.sub < PL_ISA_MBAR_TEST ? f.d * PL_SM_SLOT_BYTES : f.d;
 	bind(build, &f, op);
 	if (check)
-		pl_sm_check_wrap(&f, op);
+		pl_sm_check_wrap(&f, op, code->inner[number]);
 	if (f.guard != PL_ISA_PT && f.op != PL_ISA_BRA)
 		pl_sm_op_set_guard(op, f.guard, f.guard_not);
+}
+
+static void code_free(struct pl_sm_code *code)
+{
+	if (code)
+		free(code->inner);
+	free(code);
 }
 
 static int read_raw(struct pl_mmu_tlb *tlb, const struct pl_isa_launch *desc, struct pl_isa_insn *raw,
@@ -177,6 +187,12 @@ static struct pl_sm_code *decode_all(const struct pl_sm_build *build, const stru
 	}
 	code->va = desc->code_va;
 	code->insns = desc->code_insns;
+	code->inner = desc->flags & PL_ISA_LAUNCH_CHECK ? calloc(code->insns, sizeof(*code->inner)) : NULL;
+	if (desc->flags & PL_ISA_LAUNCH_CHECK && !code->inner) {
+		free(code);
+		*fault_out = (struct pl_rg_fault){ .code = PL_RG_FAULT_BAD_LAUNCH, .address = desc->code_va };
+		return NULL;
+	}
 	for (uint32_t i = 0; i < code->insns; i++)
 		pl_sm_code_decode(build, &raw[i], i, code, desc->flags & PL_ISA_LAUNCH_CHECK);
 	memset(&code->ops[code->insns], 0, sizeof(*code->ops));
@@ -227,7 +243,7 @@ const struct pl_sm_code *pl_sm_code_get(struct pl_sm_code_cache *cache, struct p
 			free(raw);
 			return NULL;
 		}
-		free(cache->entries[slot].code);
+		code_free(cache->entries[slot].code);
 		free(cache->entries[slot].raw);
 		code->space_id = tlb->space_id;
 		cache->entries[slot].code = code;
@@ -242,7 +258,7 @@ const struct pl_sm_code *pl_sm_code_get(struct pl_sm_code_cache *cache, struct p
 void pl_sm_code_cache_fini(struct pl_sm_code_cache *cache)
 {
 	for (unsigned i = 0; i < PL_SM_CODE_ENTRIES; i++) {
-		free(cache->entries[i].code);
+		code_free(cache->entries[i].code);
 		free(cache->entries[i].raw);
 	}
 }

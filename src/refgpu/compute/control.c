@@ -228,10 +228,7 @@ static void entry_h(PL_SM_ARGS)
 
 static void bssy_h(PL_SM_ARGS)
 {
-	uint32_t *d = PL_SM_REG(uint32_t, d);
-
-	for (int i = 0; i < PL_ISA_LANES; i++)
-		d[i] = mask >> i & 1 ? mask : d[i];
+	pl_sm_fill(PL_SM_REG(uint32_t, d), mask, mask);
 	PL_SM_NEXT;
 }
 

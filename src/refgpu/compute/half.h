@@ -93,9 +93,10 @@ static inline double fma_odd(double a, double b, double c)
 	double t = s - p, e = (p - (s - t)) + (c - t);
 	uint64_t u = f64_bits(s);
 	/* e != 0: s is even and e says where the true value lies */
-	uint64_t toward = (e > 0) == (s > 0) ? u | 1 : (u - 1) | 1;
-	int inexact = e != 0 && !(u & 1) && s - s == 0;
-	return bits_f64(inexact ? toward : u);
+	uint64_t minus = f64_bits(e) >> 63 ^ f64_bits(s) >> 63; /* towards 0 */
+	uint64_t toward = (u - minus) | 1;
+	uint64_t finite = s - s == 0 ? 1 : 0, lost = e != 0 ? 1 : 0;
+	return bits_f64(lost & finite & ~u & 1 ? toward : u);
 }
 
 static inline uint16_t f16_flush(uint16_t h)

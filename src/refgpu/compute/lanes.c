@@ -58,6 +58,25 @@ static void r2p_h(PL_SM_ARGS)
 	PL_SM_NEXT;
 }
 
+/* op->sub: the space */
+static void isspace_h(PL_SM_ARGS)
+{
+	const struct pl_isa_launch *desc = &w->sm->grid->desc;
+	const uint64_t *a = PL_SM_REG(const uint64_t, a);
+	uint32_t p = 0;
+
+	for (int i = 0; i < PL_ISA_LANES; i++) {
+		bool shared = a[i] - PL_ISA_SHARED_BASE < PL_ISA_WINDOW_BYTES,
+		     local = a[i] - PL_ISA_LOCAL_BASE < PL_ISA_WINDOW_BYTES;
+		bool is[PL_ISA_PARAM + 1] = { true, !shared && !local, shared, local,
+					      a[i] - desc->param_va < desc->param_bytes };
+
+		p |= (uint32_t)is[op->sub] << i;
+	}
+	pred_write(w, op->d, mask, p);
+	PL_SM_NEXT;
+}
+
 /* Operand b of 32 bits in a lane. */
 static inline uint32_t b_of(const struct pl_sm_warp *w, const struct pl_sm_op *op, const char *R, uint32_t lane)
 {
@@ -101,15 +120,6 @@ static __attribute__((noinline)) uint32_t shfl_do(PL_SM_ARGS)
 
 	for (int i = 0; i < PL_ISA_LANES; i++) /* a lane that takes no part gives 0, as hardware does */
 		in[i] = mask >> i & 1 ? PL_SM_REG(const uint32_t, a)[i] : 0;
-	if (scalar && !c && !(op->x >> 16 & 31)) { /* one segment, constant: the usual reductions */
-		for (uint32_t i = 0; i < PL_ISA_LANES; i++) {
-			bool inside;
-			uint32_t from = shfl_source(op->sub & 3, i, op->x & 31, op->x >> 8 & 31, &inside);
-			valid |= (uint32_t)inside << i;
-			d[i] = mask >> i & 1 ? in[from] : d[i];
-		}
-		return valid;
-	}
 	for (uint32_t left = mask; left; left &= left - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(left);
 		bool inside;
@@ -158,8 +168,7 @@ static void ballot_h(PL_SM_ARGS)
 
 	if (op->flags & PL_SM_OP_B_SCALAR) {
 		p &= b_of(w, op, R, 0) & mask;
-		for (int i = 0; i < PL_ISA_LANES; i++)
-			d[i] = mask >> i & 1 ? p : d[i];
+		pl_sm_fill(d, p, mask);
 	} else {
 		for (uint32_t left = mask; left; left &= left - 1)
 			d[__builtin_ctz(left)] = p & members(w, op, R, (uint32_t)__builtin_ctz(left), mask);
@@ -200,10 +209,7 @@ static void match_h(PL_SM_ARGS)
 
 static void activemask_h(PL_SM_ARGS)
 {
-	uint32_t *d = PL_SM_REG(uint32_t, d);
-
-	for (int i = 0; i < PL_ISA_LANES; i++)
-		d[i] = mask >> i & 1 ? mask : d[i];
+	pl_sm_fill(PL_SM_REG(uint32_t, d), mask, mask);
 	PL_SM_NEXT;
 }
 
@@ -381,9 +387,7 @@ static void s2r_h(PL_SM_ARGS)
 		for (uint32_t i = 0; i < PL_ISA_LANES; i++)
 			d[i] = mask >> i & 1 ? sr_lane(w, sr, i) : d[i];
 	} else {
-		uint32_t v = (uint32_t)sr_scalar(w, op, sr), *d = PL_SM_REG(uint32_t, d);
-		for (int i = 0; i < PL_ISA_LANES; i++)
-			d[i] = mask >> i & 1 ? v : d[i];
+		pl_sm_fill(PL_SM_REG(uint32_t, d), (uint32_t)sr_scalar(w, op, sr), mask);
 	}
 	PL_SM_NEXT;
 }
@@ -419,6 +423,7 @@ bool pl_sm_bind_lanes(const struct pl_isa_fields *f, struct pl_sm_op *op)
 		[PL_ISA_ACTIVEMASK] = activemask_h,
 		[PL_ISA_S2R] = s2r_h,
 		[PL_ISA_S2U] = s2u_h,
+		[PL_ISA_ISSPACE] = isspace_h,
 	};
 
 	if (!handlers[f->op])

@@ -10,6 +10,11 @@
 
 #define PL_SM_ARGS struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t mask
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define PL_SM_LOOP
+#endif
+#endif
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__x86_64__) && \
 	!defined(PL_SM_LOOP)
 #define PL_SM_GO(op_, mask_)                                                                                           \
@@ -39,9 +44,20 @@
 	} while (0)
 #endif
 /* After an operation that ran under a guard or with lanes missing. */
-#define PL_SM_NEXT             PL_SM_GO(op + 1, w->active)
+#define PL_SM_NEXT       PL_SM_GO(op + 1, w->active)
 /* A handler that serves both. */
-#define PL_SM_STOPPED(w)       ((w)->stop != PL_SM_RUN)
+#define PL_SM_STOPPED(w) ((w)->stop != PL_SM_RUN)
+
+/* One value for the lanes in mask. */
+static inline void pl_sm_fill(uint32_t d[PL_ISA_LANES], uint32_t value, uint32_t mask)
+{
+	if (mask == PL_SM_ALL)
+		for (int i = 0; i < PL_ISA_LANES; i++)
+			d[i] = value;
+	else
+		for (; mask; mask &= mask - 1)
+			d[__builtin_ctz(mask)] = value;
+}
 
 #define PL_SM_REG(type, field) ((type *)(void *)(R + op->field))
 

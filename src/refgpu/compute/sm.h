@@ -25,7 +25,15 @@ struct pl_sm_warp;
 struct pl_sm_op;
 typedef void (*pl_sm_fn)(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t mask);
 
-enum { PL_SM_OP_GUARD_NOT = 1, PL_SM_OP_B_SCALAR = 2, PL_SM_OP_B_UNIFORM = 4, PL_SM_OP_ENTRY = 8, PL_SM_OP_C_NOT = 16 };
+enum {
+	PL_SM_OP_GUARD_NOT = 1,
+	PL_SM_OP_B_SCALAR = 2,
+	PL_SM_OP_B_UNIFORM = 4,
+	PL_SM_OP_ENTRY = 8,
+	PL_SM_OP_C_NOT = 16,
+	PL_SM_OP_RESULT = 32,
+	PL_SM_OP_COUNTED = 64
+};
 
 #define PL_SM_BUDGET                 128   /* backward branches between two looks at the stop flag */
 #define PL_SM_COOPERATIVE_BLOCKS_MAX 1024u /* of one SM */
@@ -53,7 +61,7 @@ union pl_sm_mem {
 struct pl_sm_code {            /* a decoded image */
 	uint64_t va, space_id; /* what it was decoded from */
 	uint32_t insns;
-	uint32_t fault_at;     /* first instruction that the validator refused; insns: none */
+	pl_sm_fn (*inner)[2];  /* check mode: what stands behind the checks; NULL else */
 	struct pl_sm_op ops[]; /* insns and one that faults */
 };
 
@@ -134,6 +142,7 @@ struct pl_sm_grid { /* a launch, shared by all SMs */
 	size_t warp_bytes, local_bytes; /* of one warp */
 	_Alignas(64) _Atomic uint64_t next_block;
 	_Atomic uint64_t insns;
+	_Atomic uint32_t heap_lock;
 	_Alignas(64) _Atomic uint32_t failed; /* somebody holds or set `fault` */
 	struct pl_rg_fault fault;
 	_Atomic uint64_t bytes_read, bytes_written, warps_run, blocks_run;
@@ -214,5 +223,6 @@ bool pl_sm_bind_atom(const struct pl_isa_fields *fields, struct pl_sm_op *op);
 bool pl_sm_bind_texture(const struct pl_isa_fields *fields, struct pl_sm_op *op);
 bool pl_sm_bind_matrix(const struct pl_isa_fields *fields, struct pl_sm_op *op);
 bool pl_sm_bind_sys(const struct pl_isa_fields *fields, struct pl_sm_op *op);
+bool pl_sm_bind_async(const struct pl_isa_fields *fields, struct pl_sm_op *op);
 
 #endif

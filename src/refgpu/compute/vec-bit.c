@@ -73,23 +73,16 @@ static inline uint64_t bfe_u(uint64_t x, uint32_t pos, uint32_t len, uint32_t wi
 }
 static inline int64_t bfe_s(int64_t x, uint32_t pos, uint32_t len, uint32_t width)
 {
-	uint32_t top;
-	int64_t v;
+	uint32_t room, n, top;
+	uint64_t field, v;
 
 	pos &= 255, len &= 255;
-	if (len == 0)
-		return 0;
-	top = pos + len - 1 < width - 1 ? pos + len - 1 : width - 1; /* the sign bit */
-	v = pos >= width ? 0 : (int64_t)((uint64_t)x >> pos);
-	if (len < 64) {
-		uint64_t field = (1ull << len) - 1;
-		v = (int64_t)(((uint64_t)v & field) |
-			      ((x >> top & 1) ? ~(width - pos < len && pos < width ? (1ull << (width - pos)) - 1
-						  : pos < width                    ? field
-										   : 0)
-					      : 0));
-	}
-	return v;
+	room = pos < width ? width - pos : 0;
+	n = len < room ? len : room; /* bits that x has there; all others are the sign */
+	top = pos + len - 1 < width - 1 ? pos + len - 1 : width - 1;
+	field = n > 63 ? ~0ull : (1ull << n) - 1;
+	v = pos < width ? (uint64_t)x >> pos & field : 0;
+	return len == 0 ? 0 : (int64_t)(x >> top & 1 ? v | ~field : v);
 }
 static inline uint64_t bfi_of(uint64_t insert, uint64_t base, uint32_t pos, uint32_t len, uint32_t width)
 {
@@ -185,8 +178,8 @@ HSLOW(prmt_mode, uint32_t, uint32_t, uint32_t, uint32_t,
 #define LOP3_AS(t)    H3(lop3_##t, uint32_t, uint32_t, uint32_t, uint32_t, LOP3(t))
 #define LOP3_USUAL(M) /* what compilers make most */                                                                   \
 	M(0x96)                                                                                                        \
-	M(0xe8) M(0xca) M(0xd8) M(0x80) M(0xfe) M(0xf8) M(0xe0) M(0x78) M(0x6a) M(0xea) M(0xb8) M(0xac) M(0x1e)        \
-		M(0x40) M(0x2d)
+	M(0xe8)                                                                                                        \
+	M(0xca) M(0xd8) M(0x80) M(0xfe) M(0xf8) M(0xe0) M(0x78) M(0x6a) M(0xea) M(0xb8) M(0xac) M(0x1e) M(0x40) M(0x2d)
 LOP3_USUAL(LOP3_AS)
 H3(lop3_any, uint32_t, uint32_t, uint32_t, uint32_t, ({
 	   uint32_t m0 = -(ox & 1), m1 = -(ox >> 1 & 1), m2 = -(ox >> 2 & 1), m3 = -(ox >> 3 & 1);
@@ -213,6 +206,55 @@ H3(dp2a, uint32_t, uint32_t, uint32_t, uint32_t, ({
 	   bool sa = ox & 1, sb = ox & 2;
 	   DP2(sa, sb, k);
    }))
+
+/* bytes or halves of a word; op->x: type | type2 << 5 | SUB << 10 | sat << 15 | CMP << 16 */
+static inline int32_t part_of(uint32_t v, unsigned at, unsigned type)
+{
+	v >>= at;
+	return type == PL_ISA_U8    ? (uint8_t)v
+	       : type == PL_ISA_S8  ? (int8_t)v
+	       : type == PL_ISA_U16 ? (uint16_t)v
+				    : (int16_t)v;
+}
+static int32_t part_result(uint32_t ox, int32_t a, int32_t b)
+{
+	bool is[6] = { a == b, a != b, a<b, a <= b, a> b, a >= b };
+
+	switch (ox >> 10 & 15) {
+	case 0:
+		return a + b;
+	case 1:
+		return a - b;
+	case 2: /* rounded up, away from zero below it */
+		return a + b < 0 ? (a + b) / 2 : (a + b + 1) >> 1;
+	case 3:
+		return a > b ? a - b : b - a;
+	case 4:
+		return a < b ? a : b;
+	case 5:
+		return a > b ? a : b;
+	default:
+		return is[(ox >> 16 & 31) % 6];
+	}
+}
+static uint32_t vsimd_of(uint32_t x, uint32_t y, uint32_t z, uint32_t ox)
+{
+	unsigned type = ox & 31, type2 = ox >> 5 & 31, width = type2 <= PL_ISA_S8 ? 8 : 16;
+	bool is_signed = type == PL_ISA_S8 || type == PL_ISA_S16;
+	int32_t max = (1 << (width - is_signed)) - 1, min = is_signed ? -max - 1 : 0, sum = (int32_t)z;
+	uint32_t d = 0;
+
+	for (unsigned at = 0; at < 32; at += width) {
+		int32_t r = part_result(ox, part_of(x, at, type2), part_of(y, at, type2));
+
+		if (ox >> 15 & 1)
+			r = r < min ? min : r > max ? max : r;
+		sum += r;
+		d |= ((uint32_t)r & ((1u << width) - 1)) << at;
+	}
+	return ox >> 14 & 1 ? (uint32_t)sum : d;
+}
+HSLOW(vsimd, uint32_t, uint32_t, uint32_t, uint32_t, for (int i = 0; i < 32; i++) r[i] = vsimd_of(x[i], y[i], z[i], ox))
 
 /* carries: one mask from lanes */
 static inline uint32_t carries(const uint32_t out[32])
@@ -392,6 +434,11 @@ bool V(pl_sm_bind_bit)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 		if (f->sub & 2)
 			return set_handlers(op, f->sub & 1 ? dp4a_ss : dp4a_us);
 		return set_handlers(op, f->sub & 1 ? dp4a_su : dp4a_uu);
+	case PL_ISA_VSIMD:
+		op->x = f->type | (uint32_t)f->type2 << 5 | (uint32_t)f->sub << 10 | (uint32_t)f->sat << 15 |
+			(uint32_t)f->cmp << 16;
+		op->c = f->sub & 16 ? op->c : 0;
+		return set_handlers(op, vsimd);
 	case PL_ISA_DP2A:
 		op->x = f->sub;
 		return set_handlers(op, dp2a);

@@ -10,13 +10,20 @@ static inline float canon_of(float v)
 {
 	return v == v ? v : bits_f32(0x7fffffff);
 }
+/* Without branches, so that lane loops stay vector code. */
 static inline float flush_of(float v, uint32_t ox)
 {
-	return (ox & FTZ) && __builtin_fabsf(v) < 0x1p-126f ? bits_f32(f32_bits(v) & 0x80000000) : v;
+	uint32_t u = f32_bits(v), cut = ox & FTZ ? 0x7fffffffu : 0;
+
+	return bits_f32(u & ~((u & 0x7f800000) == 0 ? cut : 0));
 }
 static inline float saturate_of(float v, uint32_t ox)
 {
-	return !(ox & SAT) ? v : v > 0 ? (v < 1 ? v : 1.0f) : 0.0f;
+	uint32_t on = ox & SAT ? ~0u : 0;
+	float r = v > 0 ? v : 0.0f; /* NaN too */
+
+	r = r < 1 ? r : 1.0f;
+	return bits_f32((f32_bits(r) & on) | (f32_bits(v) & ~on));
 }
 #define CANON(e)    canon_of(e)
 #define FZ(v)       flush_of(v, ox)
@@ -30,9 +37,15 @@ static inline float saturate_of(float v, uint32_t ox)
 	__asm__ volatile("" : "+m"(r));                                                                                \
 	round_end(saved_)
 
-/* three handlers each: plain, with ftz and sat, with rounding too */
+/* four handlers each: plain, with ftz, with ftz or sat, with rounding too */
 #define F32_2(name, e)                                                                                                 \
 	H2(name##_f32, float, float, float, CANON(e))                                                                  \
+	H2(name##_f32z, float, float, float,                                                                           \
+	   flush_of(CANON(({                                                                                           \
+			    x = flush_of(x, FTZ), y = flush_of(y, FTZ);                                                \
+			    e;                                                                                         \
+		    })),                                                                                               \
+		    FTZ))                                                                                              \
 	H2(name##_f32x, float, float, float, ({                                                                        \
 		   x = FZ(x), y = FZ(y);                                                                               \
 		   OUT(e);                                                                                             \
@@ -57,12 +70,14 @@ F32_2(rsub, y - x)
 F32_2(mul, x *y)
 F32_2(div, x / y)
 H1(rcp_f32, float, float, CANON(1.0f / x))
+H1(rcp_f32z, float, float, flush_of(CANON(1.0f / flush_of(x, FTZ)), FTZ))
 H1(rcp_f32x, float, float, ({
 	   x = FZ(x);
 	   OUT(1.0f / x);
    }))
 HSLOW(rcp_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = rcp_r(FZ(x[i]), 0, ox)))
 H1(sqrt_f32, float, float, CANON(__builtin_sqrtf(x)))
+H1(sqrt_f32z, float, float, flush_of(CANON(__builtin_sqrtf(flush_of(x, FTZ))), FTZ))
 H1(sqrt_f32x, float, float, ({
 	   x = FZ(x);
 	   OUT(__builtin_sqrtf(x));
@@ -71,6 +86,8 @@ HSLOW(sqrt_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = sqrt_r(FZ
 
 #define NEGATED(v, bit) bits_f32(f32_bits(v) ^ ((ox & (bit)) ? 0x80000000u : 0))
 H3(fma_f32, float, float, float, float, CANON(__builtin_fmaf(x, y, z)))
+H3(fma_f32z, float, float, float, float,
+   flush_of(CANON(__builtin_fmaf(flush_of(x, FTZ), flush_of(y, FTZ), flush_of(z, FTZ))), FTZ))
 H3(fnma_f32, float, float, float, float, CANON(__builtin_fmaf(-x, y, z)))
 H3(fms_f32, float, float, float, float, CANON(__builtin_fmaf(x, y, -z)))
 H3(fma_f32x, float, float, float, float, ({
@@ -115,15 +132,42 @@ PAIR_OP(mul, mul_r(FZ(x[i].v[k]), FZ(y[i].v[k]), ox))
 PAIR_OP(fma, fma_r(x[i].v[k], y[i].v[k], z[i].v[k], ox))
 
 /* minimum and maximum: a number beats NaN, -0 < +0 */
-#define MIN_OF(x, y)                                                                                                   \
-	((x) < (y) ? (x) : (y) < (x) ? (y) : (x) == (y) ? (signbit_f(x) ? (x) : (y)) : (x) == (x) ? (x) : (y))
-#define MAX_OF(x, y)                                                                                                   \
-	((x) > (y) ? (x) : (y) > (x) ? (y) : (x) == (y) ? (signbit_f(x) ? (y) : (x)) : (x) == (x) ? (x) : (y))
-#define signbit_f(v) (sizeof(v) == 4 ? (int32_t)f32_bits((float)(v)) < 0 : (int64_t)f64_bits((double)(v)) < 0)
-H2(min_f32, float, float, float, CANON(MIN_OF(x, y)))
-H2(max_f32, float, float, float, CANON(MAX_OF(x, y)))
-H2(min_f64, double, double, double, MIN_OF(x, y))
-H2(max_f64, double, double, double, MAX_OF(x, y))
+static inline float min_f32_of(float x, float y)
+{
+	float r = x < y ? x : y;
+
+	r = x == y ? bits_f32(f32_bits(x) | f32_bits(y)) : r;
+	r = x != x ? y : r;
+	return y != y ? x : r;
+}
+static inline float max_f32_of(float x, float y)
+{
+	float r = x > y ? x : y;
+
+	r = x == y ? bits_f32(f32_bits(x) & f32_bits(y)) : r;
+	r = x != x ? y : r;
+	return y != y ? x : r;
+}
+static inline double min_f64_of(double x, double y)
+{
+	double r = x < y ? x : y;
+
+	r = x == y ? bits_f64(f64_bits(x) | f64_bits(y)) : r;
+	r = x != x ? y : r;
+	return y != y ? x : r;
+}
+static inline double max_f64_of(double x, double y)
+{
+	double r = x > y ? x : y;
+
+	r = x == y ? bits_f64(f64_bits(x) & f64_bits(y)) : r;
+	r = x != x ? y : r;
+	return y != y ? x : r;
+}
+H2(min_f32, float, float, float, CANON(min_f32_of(x, y)))
+H2(max_f32, float, float, float, CANON(max_f32_of(x, y)))
+H2(min_f64, double, double, double, min_f64_of(x, y))
+H2(max_f64, double, double, double, max_f64_of(x, y))
 static inline float minmax_r(float x, float y, uint32_t ox, bool min)
 {
 	uint32_t sign = (f32_bits(x) ^ f32_bits(y)) & 0x80000000;
@@ -132,7 +176,7 @@ static inline float minmax_r(float x, float y, uint32_t ox, bool min)
 	x = FZ(x), y = FZ(y);
 	if (ox & XORSIGN)
 		x = __builtin_fabsf(x), y = __builtin_fabsf(y);
-	v = min ? MIN_OF(x, y) : MAX_OF(x, y);
+	v = min ? min_f32_of(x, y) : max_f32_of(x, y);
 	if ((ox & NAN_WINS) && (x != x || y != y))
 		v = bits_f32(0x7fffffff);
 	if ((ox & XORSIGN) && v == v)
@@ -142,11 +186,11 @@ static inline float minmax_r(float x, float y, uint32_t ox, bool min)
 HSLOW(min_f32x, float, float, float, float, LANES_LOOP r[i] = minmax_r(x[i], y[i], ox, true))
 HSLOW(max_f32x, float, float, float, float, LANES_LOOP r[i] = minmax_r(x[i], y[i], ox, false))
 H2(min_f32n, float, float, float, ({
-	   float v = MIN_OF(x, y);
+	   float v = min_f32_of(x, y);
 	   x == x &&y == y ? v : bits_f32(0x7fffffff);
    }))
 H2(max_f32n, float, float, float, ({
-	   float v = MAX_OF(x, y);
+	   float v = max_f32_of(x, y);
 	   x == x &&y == y ? v : bits_f32(0x7fffffff);
    }))
 
@@ -217,7 +261,11 @@ static void testp_h(PL_SM_ARGS)
 }
 
 /* plain, flags, rounding: which of the three a modifier set wants */
-#define PICK_F32(name) return set_handlers(op, f->round != PL_ISA_RN ? name##_f32r : op->x ? name##_f32x : name##_f32)
+#define PICK_F32(name)                                                                                                 \
+	return set_handlers(op, f->round != PL_ISA_RN ? name##_f32r                                                    \
+				: op->x == FTZ        ? name##_f32z                                                    \
+				: op->x               ? name##_f32x                                                    \
+						      : name##_f32)
 #define PICK_F64(name) return set_handlers(op, f->round != PL_ISA_RN ? name##_f64r : name##_f64)
 #define PICK_FLOAT(name)                                                                                               \
 	do {                                                                                                           \
@@ -265,10 +313,18 @@ static bool bind_fma(const struct pl_isa_fields *f, struct pl_sm_op *op, bool si
 		return set_handlers(op, f->round != PL_ISA_RN ? fma_f64r : op->x ? fma_f64x : fma_f64);
 	if (f->round != PL_ISA_RN)
 		return set_handlers(op, fma_f32r);
-	return set_handlers(op, op->x == 0             ? fma_f32
-				: op->x == NEG_PRODUCT ? fnma_f32
-				: op->x == NEG_C       ? fms_f32
-						       : fma_f32x);
+	switch (op->x) {
+	case 0:
+		return set_handlers(op, fma_f32);
+	case FTZ:
+		return set_handlers(op, fma_f32z);
+	case NEG_PRODUCT:
+		return set_handlers(op, fnma_f32);
+	case NEG_C:
+		return set_handlers(op, fms_f32);
+	default:
+		return set_handlers(op, fma_f32x);
+	}
 }
 
 static bool bind_minmax(const struct pl_isa_fields *f, struct pl_sm_op *op, bool single)

@@ -30,8 +30,11 @@ static inline void load_half(float out[32], const uint32_t slots[32], int half, 
 
 static inline float finish_of(float v, uint32_t ox)
 {
-	v = !(ox & SAT) ? v : v > 0 ? (v < 1 ? v : 1.0f) : 0.0f;
-	return (ox & RELU) && !(v > 0) && v == v ? 0.0f : v;
+	uint32_t sat = ox & SAT ? ~0u : 0, relu = ox & RELU ? ~0u : 0;
+	float r = v > 0 ? v : 0.0f, one = r < 1 ? r : 1.0f, kept = v != v ? v : r;
+
+	v = bits_f32((f32_bits(one) & sat) | (f32_bits(v) & ~sat));
+	return bits_f32((f32_bits(kept) & relu) | (f32_bits(v) & ~relu));
 }
 
 static inline void store_half(uint32_t slots[32], const float v[32], int half, uint32_t ox)
@@ -80,16 +83,26 @@ static inline float minmax_of(float x, float y, uint32_t ox, bool min)
 	v = ox & XORSIGN ? bits_f32(f32_bits(v) | sign) : v;
 	return none ? bits_f32(0x7fffffff) : v;
 }
-static inline float fma_of(float x, float y, float z, uint32_t ox)
+/* Half precision: the product is exact in single precision, and the sum is made odd where it is not. */
+static inline float fma16_of(float x, float y, float z)
 {
-	x = ox & NEG_PRODUCT ? -x : x;
-	z = ox & NEG_C ? -z : z;
+	float p = x * y, s = p + z, t = s - p, e = (p - (s - t)) + (z - t);
+	uint32_t u = f32_bits(s), minus = f32_bits(e) >> 31 ^ u >> 31;
+	uint32_t finite = s - s == 0 ? 1 : 0, lost = e != 0 ? 1 : 0;
+	uint32_t odd = (u - minus) | 1;
+
+	return bits_f32(lost & finite & ~u & 1 ? odd : u);
+}
+static inline float fma_bf_of(float x, float y, float z)
+{
 	return f64_to_f32_odd(fma_odd((double)x, (double)y, (double)z));
 }
+#define NEGATED(v, bit) bits_f32(f32_bits(v) ^ (ox & (bit) ? 0x80000000u : 0))
 HALF_OP(add, X + Y)
 HALF_OP(sub, X - Y)
 HALF_OP(mul, X *Y)
-HALF_OP(fma, fma_of(X, Y, Z, ox))
+HALF_OP(fma_f16, fma16_of(NEGATED(X, NEG_PRODUCT), Y, NEGATED(Z, NEG_C)))
+HALF_OP(fma_bf16, fma_bf_of(NEGATED(X, NEG_PRODUCT), Y, NEGATED(Z, NEG_C)))
 HALF_OP(min, minmax_of(X, Y, ox, true))
 HALF_OP(max, minmax_of(X, Y, ox, false))
 HALF_OP(ex2, approx_ex2(X))
@@ -124,7 +137,7 @@ bool V(pl_sm_bind_half)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 	case PL_ISA_MUL:
 		return set_handlers(op, mul_half);
 	case PL_ISA_FMA:
-		return set_handlers(op, fma_half);
+		return set_handlers(op, bf ? fma_bf16_half : fma_f16_half);
 	case PL_ISA_MIN:
 		return set_handlers(op, min_half);
 	case PL_ISA_MAX:

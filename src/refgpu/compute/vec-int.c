@@ -200,36 +200,40 @@ struct quad {
 };
 HSLOW(mov_b128, struct quad, uint32_t, struct quad, uint32_t, LANES_LOOP r[i] = y[i])
 
-#define SEL(name, T, B, bits)                                                                                          \
-	static void name##_do(PL_SM_ARGS, uint32_t choose, bool scalar)                                                \
-	{                                                                                                              \
-		T *d = PL_SM_REG(T, d);                                                                                \
-		const T *a = PL_SM_REG(T, a);                                                                          \
-		if (scalar) {                                                                                          \
-			T s = *(const T *)pl_sm_scalar(w, op);                                                         \
-			LANES_LOOP                                                                                     \
-			{                                                                                              \
-				T r = (bits[i] & choose) ? a[i] : s;                                                   \
-				KEEP(T, d, r);                                                                         \
-			}                                                                                              \
-		} else {                                                                                               \
-			const T *b = PL_SM_REG(T, b);                                                                  \
-			LANES_LOOP                                                                                     \
-			{                                                                                              \
-				T r = (bits[i] & choose) ? a[i] : b[i];                                                \
-				KEEP(T, d, r);                                                                         \
-			}                                                                                              \
-		}                                                                                                      \
-	}                                                                                                              \
-	static void name##_h(PL_SM_ARGS)                                                                               \
+#define SEL_ONE(name, T, bits, take_b, read_b)                                                                         \
+	static inline void name##_do(PL_SM_ARGS, bool all)                                                             \
 	{                                                                                                              \
 		uint32_t p = op->c == PL_ISA_PT ? PL_SM_ALL : w->frame.P[op->c];                                       \
-		name##_do(w, op, R, mask, op->x & 1 ? ~p : p, op->flags & PL_SM_OP_B_SCALAR);                          \
-		PL_SM_NEXT;                                                                                            \
+		uint32_t choose = op->x & 1 ? ~p : p;                                                                  \
+		T *d = PL_SM_REG(T, d);                                                                                \
+		const T *a = PL_SM_REG(T, a);                                                                          \
+		take_b;                                                                                                \
+		if (all) {                                                                                             \
+			LANES_LOOP d[i] = (bits[i] & choose) ? a[i] : read_b;                                          \
+			return;                                                                                        \
+		}                                                                                                      \
+		LANES_LOOP                                                                                             \
+		{                                                                                                      \
+			T r = (bits[i] & choose) ? a[i] : read_b;                                                      \
+			KEEP(T, d, r);                                                                                 \
+		}                                                                                                      \
 	}                                                                                                              \
-	static const pl_sm_fn name[4] = { name##_h, name##_h, name##_h, name##_h };
-SEL(sel_32, uint32_t, uint32_t, lane_bit)
-SEL(sel_64, uint64_t, uint64_t, lane_bit64)
+	static void name##_f(PL_SM_ARGS)                                                                               \
+	{                                                                                                              \
+		name##_do(w, op, R, mask, true);                                                                       \
+		PL_SM_NEXT_FULL;                                                                                       \
+	}                                                                                                              \
+	static void name##_p(PL_SM_ARGS)                                                                               \
+	{                                                                                                              \
+		name##_do(w, op, R, mask, false);                                                                      \
+		PL_SM_NEXT;                                                                                            \
+	}
+#define SEL(name, T, bits)                                                                                             \
+	SEL_ONE(name##_r, T, bits, TAKE_R(T), b[i])                                                                    \
+	SEL_ONE(name##_s, T, bits, TAKE_S(T), s)                                                                       \
+	static const pl_sm_fn name[4] = { name##_r_f, name##_r_p, name##_s_f, name##_s_p };
+SEL(sel_32, uint32_t, lane_bit)
+SEL(sel_64, uint64_t, lane_bit64)
 
 static void sel_b128_h(PL_SM_ARGS)
 {

@@ -51,6 +51,64 @@ static inline void copy_all(void *to, const void *from, unsigned size)
 
 /* -- any access, once its addresses are known -- */
 
+/* As pl_sm_mem_addresses(), in this extension's code. */
+static inline void addresses(const struct pl_sm_warp *w, const struct pl_sm_op *op, const char *R, uint64_t addr[32])
+{
+	union pl_sm_mem m = { .x = op->x };
+	uint64_t imm = op->imm;
+
+	if (m.form == PL_ISA_ADDR_R64) {
+		const uint64_t *a = (const void *)(R + op->a);
+		LANES_LOOP addr[i] = a[i] + imm;
+	} else if (m.form == PL_ISA_ADDR_R32) {
+		const uint32_t *a = (const void *)(R + op->a);
+		LANES_LOOP addr[i] = (uint32_t)(a[i] + (uint32_t)imm);
+	} else if (m.form == PL_ISA_ADDR_UR && m.space < PL_ISA_SHARED) {
+		const int32_t *b = (const void *)(R + op->b);
+		uint64_t base = w->frame.U[op->a] + imm;
+		unsigned shift = m.shift;
+
+		if (m.sx)
+			LANES_LOOP addr[i] = base + ((uint64_t)(int64_t)b[i] << shift);
+		else
+			LANES_LOOP addr[i] = base + ((uint64_t)(uint32_t)b[i] << shift);
+	} else {
+		pl_sm_mem_addresses(w, op, R, addr);
+	}
+}
+
+/* All 32 lanes one after the other, two or four words each: a transposition.  False: not that. */
+#define INTERLEAVED(k_)                                                                                                \
+	static __attribute__((noinline)) void words_apart##k_(uint32_t *d, const uint32_t *from)                       \
+	{                                                                                                              \
+		LANES_LOOP for (int k = 0; k < k_; k++) d[k * 32 + i] = from[i * k_ + k];                              \
+	}                                                                                                              \
+	static __attribute__((noinline)) void words_together##k_(uint32_t *to, const uint32_t *d)                      \
+	{                                                                                                              \
+		LANES_LOOP for (int k = 0; k < k_; k++) to[i * k_ + k] = d[k * 32 + i];                                \
+	}
+INTERLEAVED(2)
+INTERLEAVED(4)
+static bool consecutive_words(const struct pl_sm_op *op, char *R, const struct pl_sm_span *span,
+			      const uint64_t addr[32], bool store)
+{
+	union pl_sm_mem m = { .x = op->x };
+	uint64_t differ = 0, start = addr[0];
+	unsigned bytes = 4u << m.vec;
+	uint32_t *d = PL_SM_REG(uint32_t, d), *at = (void *)(span->host + (start - span->begin));
+
+	if (m.bytes != 4 || m.vec < 1 || m.vec > 2 || span->local)
+		return false;
+	LANES_LOOP differ |= addr[i] - start - (uint64_t)(unsigned)i * bytes;
+	if (differ)
+		return false;
+	if (m.vec == 1)
+		store ? words_together2(at, d) : words_apart2(d, at);
+	else
+		store ? words_together4(at, d) : words_apart4(d, at);
+	return true;
+}
+
 /* Lanes of mask that do not lie in the span as a whole, or not aligned. */
 static uint32_t lanes_out(const uint64_t addr[32], uint32_t mask, const struct pl_sm_span *span, unsigned bytes)
 {
@@ -232,13 +290,15 @@ static __attribute__((noinline)) void access_any(PL_SM_ARGS, bool store)
 		w->sm->bytes_written += (uint64_t)__builtin_popcount(mask) * bytes;
 	else
 		w->sm->bytes_read += (uint64_t)__builtin_popcount(mask) * bytes;
-	pl_sm_mem_addresses(w, op, R, addr);
+	addresses(w, op, R, addr);
 	while (mask) {
 		uint32_t lane = (uint32_t)__builtin_ctz(mask);
 
 		if (!pl_sm_mem_span(w, op, m.space, addr[lane], bytes, access, lane, &span))
 			return;
 		out = lanes_out(addr, mask, &span, bytes) & ~(1u << lane);
+		if (mask == PL_SM_ALL && !out && consecutive_words(op, R, &span, addr, store))
+			return;
 		if (!span.local || !local_rows(op, R, &span, addr, mask & ~out, store))
 			span_access(op, R, &span, addr, mask & ~out, store);
 		mask = out;

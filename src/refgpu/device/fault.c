@@ -28,6 +28,9 @@ static const char *const names[PL_RG_FAULT_CODES] = {
 	[PL_RG_FAULT_BAD_TEXTURE] = "bad texture or surface",
 	[PL_RG_FAULT_WATCHDOG] = "ran longer than the watchdog allows",
 	[PL_RG_FAULT_KILLED] = "killed",
+	[PL_RG_FAULT_SHARED_UNINIT] = "shared memory read before it was written",
+	[PL_RG_FAULT_SHARED_RACE] = "race in shared memory",
+	[PL_RG_FAULT_DIVERGENT_BARRIER] = "barrier that a part of a warp has not come to",
 };
 
 const char *pl_rg_fault_name(uint32_t code)

@@ -314,6 +314,34 @@ static int check_overlap(struct state *s)
 	return 0;
 }
 
+/* Largest SUB of operations that do not have 31. */
+static const uint8_t sub_max[PL_ISA_OP_COUNT] = {
+	[PL_ISA_CVT] = 7,      [PL_ISA_CVT2] = 3,     [PL_ISA_PRMT] = 6,
+	[PL_ISA_HALF] = 1,     [PL_ISA_MUL24] = 1,    [PL_ISA_MAD24] = 1,
+	[PL_ISA_ADDX] = 3,     [PL_ISA_SUBX] = 3,     [PL_ISA_MADX] = 7,
+	[PL_ISA_DIV] = 2,      [PL_ISA_MIN] = 7,      [PL_ISA_MAX] = 7,
+	[PL_ISA_FMA] = 7,      [PL_ISA_RCP] = 1,      [PL_ISA_SQRT] = 1,
+	[PL_ISA_RSQRT] = 1,    [PL_ISA_TESTP] = 5,    [PL_ISA_SHF] = 3,
+	[PL_ISA_BFIND] = 1,    [PL_ISA_BMSK] = 1,     [PL_ISA_SZEXT] = 1,
+	[PL_ISA_DP4A] = 3,     [PL_ISA_DP2A] = 7,     [PL_ISA_SHFL] = 7,
+	[PL_ISA_VOTE] = 2,     [PL_ISA_MATCH] = 1,    [PL_ISA_FENCE] = 7,
+	[PL_ISA_LDMATRIX] = 7, [PL_ISA_STMATRIX] = 7, [PL_ISA_ISSPACE] = PL_ISA_PARAM,
+};
+
+static int check_sub(struct state *s)
+{
+	const struct pl_isa_fields *f = &s->f;
+	uint32_t parts = PL_ISA_T_I8 | PL_ISA_T_I16;
+
+	if (sub_max[f->op] && f->sub > sub_max[f->op])
+		return refuse(s, "SUB %u does not exist", f->sub);
+	if (f->op == PL_ISA_VSIMD && ((f->sub & 15) > 6 || !(parts >> f->type2 & 1) || f->cmp > PL_ISA_GE))
+		return refuse(s, "no such operation on parts of a word");
+	if (f->op == PL_ISA_SLCT && f->type2 != PL_ISA_S32 && f->type2 != PL_ISA_F32)
+		return refuse(s, "the chooser is s32 or f32");
+	return 0;
+}
+
 static int check_types(struct state *s)
 {
 	const struct pl_isa_fields *f = &s->f;
@@ -554,6 +582,7 @@ int pl_isa_validate(const struct pl_isa_insn *code, uint32_t count, struct pl_is
 			return refuse(&s, "a frame of that size does not exist");
 		r = check_pred(&s, "guard", s.f.guard);
 		r = r ? r : check_types(&s);
+		r = r ? r : check_sub(&s);
 		r = r ? r : check_operands(&s);
 		r = r ? r : check_overlap(&s);
 		r = r ? r : check_own(&s);

@@ -1,0 +1,230 @@
+/*
+ * Asynchronous copies, done by the time the operation ends, and mbarriers.  An mbarrier's word: pending arrivals in
+ * bits 0..19, arrivals of a phase in 20..39, transaction bytes still to come in 40..61 (two's complement), parity of
+ * the phase in 63.  Shared memory belongs to one SM thread: plain loads and stores.
+ */
+#include <string.h>
+
+#include "refgpu/compute/mem.h"
+#include "refgpu/compute/next.h"
+
+struct mbar {
+	uint32_t pending, count;
+	int32_t tx;
+	bool phase;
+};
+
+static struct mbar mbar_unpack(uint64_t v)
+{
+	return (struct mbar){ v & 0xfffff, v >> 20 & 0xfffff, (int32_t)((uint32_t)(v >> 40) << 10) >> 10, v >> 63 };
+}
+
+static uint64_t mbar_pack(const struct mbar *m)
+{
+	return (m->pending & 0xfffff) | (uint64_t)(m->count & 0xfffff) << 20 |
+	       (uint64_t)((uint32_t)m->tx & 0x3fffff) << 40 | (uint64_t)m->phase << 63;
+}
+
+static void mbar_settle(struct mbar *m)
+{
+	if (m->pending || m->tx)
+		return;
+	m->phase = !m->phase;
+	m->pending = m->count;
+}
+
+static uint64_t *mbar_at(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t addr, uint32_t lane)
+{
+	return pl_sm_mem_at(w, op, PL_ISA_SHARED, addr, 8, PL_RG_ATOMIC, lane);
+}
+
+/* More arrivals than are awaited are the program's fault, and a fault. */
+static bool mbar_arrive(struct pl_sm_warp *w, const struct pl_sm_op *op, struct mbar *m, uint32_t n, uint32_t lane)
+{
+	if (n > m->pending) {
+		pl_sm_fault(w, op, PL_RG_FAULT_TRAP, PL_RG_ATOMIC, n, lane);
+		return false;
+	}
+	m->pending -= n;
+	return true;
+}
+
+static bool mbar_change(struct pl_sm_warp *w, const struct pl_sm_op *op, struct mbar *m, uint32_t b, uint32_t lane)
+{
+	switch (op->sub) {
+	case PL_ISA_MBAR_INIT:
+		*m = (struct mbar){ b, b, 0, false };
+		return true;
+	case PL_ISA_MBAR_INVAL:
+		*m = (struct mbar){ 0 };
+		return true;
+	case PL_ISA_MBAR_ARRIVE_DROP:
+		m->count -= b < m->count ? b : m->count;
+		return mbar_arrive(w, op, m, b, lane);
+	case PL_ISA_MBAR_ARRIVE:
+		return mbar_arrive(w, op, m, b, lane);
+	case PL_ISA_MBAR_ARRIVE_TX:
+		m->tx += (int32_t)b;
+		return mbar_arrive(w, op, m, 1, lane);
+	case PL_ISA_MBAR_EXPECT_TX:
+		m->tx += (int32_t)b;
+		return true;
+	default:
+		m->tx -= (int32_t)b;
+		return true;
+	}
+}
+
+/* Lanes one after the other.  Return: lanes whose test holds; a fault stops the warp. */
+static uint32_t mbar_lanes(PL_SM_ARGS)
+{
+	uint32_t holds = 0;
+
+	for (uint32_t left = mask; left; left &= left - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(left),
+			 b = op->flags & PL_SM_OP_COUNTED ? PL_SM_REG(const uint32_t, b)[i] : 0;
+		uint64_t *at, state = 0;
+		struct mbar m;
+
+		if (op->sub == PL_ISA_MBAR_TEST || op->sub == PL_ISA_MBAR_TRY || op->sub == PL_ISA_MBAR_PENDING)
+			state = ((const uint64_t *)(const void *)(R + op->c))[i];
+		if (op->sub == PL_ISA_MBAR_PENDING) {
+			PL_SM_REG(uint32_t, d)[i] = mbar_unpack(state).pending;
+			continue;
+		}
+		at = mbar_at(w, op, PL_SM_REG(const uint32_t, a)[i] + op->x, i);
+		if (!at)
+			return 0;
+		m = mbar_unpack(*at);
+		if (op->sub >= PL_ISA_MBAR_TEST) {
+			bool parity = op->sub == PL_ISA_MBAR_TEST_PARITY || op->sub == PL_ISA_MBAR_TRY_PARITY;
+			holds |= (uint32_t)(m.phase != (parity ? b & 1 : mbar_unpack(state).phase)) << i;
+			continue;
+		}
+		state = *at;
+		if (!mbar_change(w, op, &m, b, i))
+			return 0;
+		if (op->sub >= PL_ISA_MBAR_ARRIVE)
+			mbar_settle(&m);
+		*at = mbar_pack(&m);
+		if (op->flags & PL_SM_OP_RESULT)
+			PL_SM_REG(uint64_t, d)[i] = state;
+	}
+	return holds;
+}
+
+static void mbar_h(PL_SM_ARGS)
+{
+	uint32_t holds = mbar_lanes(w, op, R, mask);
+
+	if (w->stop)
+		return;
+	if (op->sub >= PL_ISA_MBAR_TEST && op->sub != PL_ISA_MBAR_PENDING) {
+		if (op->d != PL_ISA_PT)
+			w->frame.P[op->d] = (w->frame.P[op->d] & ~mask) | (holds & mask);
+		if ((op->sub == PL_ISA_MBAR_TRY || op->sub == PL_ISA_MBAR_TRY_PARITY) && holds != mask) {
+			w->insns += (uint64_t)(op + 1 - w->mark); /* others have their turn */
+			w->mark = w->pc = op + 1;
+			w->polls_left = 1;
+			pl_sm_split_poll(w);
+			return;
+		}
+	}
+	PL_SM_NEXT;
+}
+
+static bool copy(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned to_space, uint64_t to, uint64_t from,
+		 uint32_t bytes, uint32_t lane)
+{
+	char data[256];
+
+	while (bytes) {
+		uint32_t n = bytes < sizeof(data) ? bytes : (uint32_t)sizeof(data);
+
+		if (!pl_sm_mem_read(w, op, PL_ISA_GENERIC, from, data, n, lane) ||
+		    !pl_sm_mem_write(w, op, to_space, to, data, n, lane))
+			return false;
+		from += n, to += n, bytes -= n;
+	}
+	return true;
+}
+
+static void cpasync_h(PL_SM_ARGS)
+{
+	union pl_sm_mem m = { .x = op->x };
+	bool counted = op->c != PL_ISA_NONE * PL_SM_SLOT_BYTES;
+
+	for (uint32_t left = mask; left; left &= left - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(left), n = m.bytes;
+		uint64_t to = PL_SM_REG(const uint32_t, a)[i], from = PL_SM_REG(const uint64_t, b)[i] + op->imm;
+		uint8_t *at = pl_sm_mem_at(w, op, PL_ISA_SHARED, to, m.bytes, PL_RG_WRITE, i);
+		const uint8_t *source;
+
+		if (!at)
+			return;
+		if (counted && PL_SM_REG(const uint32_t, c)[i] < n)
+			n = PL_SM_REG(const uint32_t, c)[i];
+		if (n < m.bytes)
+			memset(at + n, 0, m.bytes - n);
+		if (n == 0)
+			continue;
+		source = pl_sm_mem_at(w, op, PL_ISA_GLOBAL, from, m.bytes, PL_RG_READ, i);
+		if (!source)
+			return;
+		memcpy(at, source, n);
+		w->sm->bytes_read += n;
+	}
+	PL_SM_NEXT;
+}
+
+static void cpbulk_h(PL_SM_ARGS)
+{
+	for (uint32_t left = mask; left; left &= left - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(left), bytes = PL_SM_REG(const uint32_t, c)[i];
+		struct mbar m;
+		uint64_t *at;
+
+		if (!copy(w, op, PL_ISA_GENERIC, PL_SM_REG(const uint64_t, a)[i], PL_SM_REG(const uint64_t, b)[i],
+			  bytes, i))
+			return;
+		if (op->x == PL_ISA_NONE)
+			continue;
+		at = mbar_at(w, op, ((const uint32_t *)(const void *)(R + op->x * PL_SM_SLOT_BYTES))[i], i);
+		if (!at)
+			return;
+		m = mbar_unpack(*at);
+		m.tx -= (int32_t)bytes;
+		mbar_settle(&m);
+		*at = mbar_pack(&m);
+	}
+	PL_SM_NEXT;
+}
+
+bool pl_sm_bind_async(const struct pl_isa_fields *f, struct pl_sm_op *op)
+{
+	switch (f->op) {
+	case PL_ISA_MBAR:
+		op->x = f->imm;
+		op->c = f->c * PL_SM_SLOT_BYTES;
+		op->d = f->sub >= PL_ISA_MBAR_TEST && f->sub != PL_ISA_MBAR_PENDING ? f->d : f->d * PL_SM_SLOT_BYTES;
+		op->flags |= f->sub >= PL_ISA_MBAR_ARRIVE && f->sub <= PL_ISA_MBAR_ARRIVE_TX &&
+					     f->sub != PL_ISA_MBAR_EXPECT_TX && f->d != PL_ISA_NONE
+				     ? PL_SM_OP_RESULT
+				     : 0;
+		op->flags |= f->sub != PL_ISA_MBAR_INVAL && f->sub != PL_ISA_MBAR_TEST && f->sub != PL_ISA_MBAR_TRY &&
+					     f->sub != PL_ISA_MBAR_PENDING
+				     ? PL_SM_OP_COUNTED
+				     : 0;
+		op->fn[0] = op->fn[1] = mbar_h;
+		return true;
+	case PL_ISA_CPASYNC:
+		op->fn[0] = op->fn[1] = cpasync_h;
+		return true;
+	case PL_ISA_CPBULK:
+		op->x = f->imm & 2047;
+		op->fn[0] = op->fn[1] = cpbulk_h;
+		return true;
+	default:
+		return false;
+	}
+}
