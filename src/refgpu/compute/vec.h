@@ -167,18 +167,25 @@ static const _Alignas(64) uint64_t lane_bit64[32] = {
 		TD *d = PL_SM_REG(TD, d);                                                                              \
 		const uint32_t ox = op->x;                                                                             \
 		(void)ox;                                                                                              \
-		memcpy(x, R + op->a, sizeof(x));                                                                       \
+		{                                                                                                      \
+			const TA *a_ = PL_SM_REG(const TA, a);                                                         \
+			LANES_LOOP x[i] = a_[i];                                                                       \
+		}                                                                                                      \
 		if (op->flags & PL_SM_OP_B_SCALAR) {                                                                   \
 			TB s = *(const TB *)pl_sm_scalar(w, op);                                                       \
 			LANES_LOOP y[i] = s;                                                                           \
 		} else {                                                                                               \
-			memcpy(y, R + op->b, sizeof(y));                                                               \
+			const TB *b_ = PL_SM_REG(const TB, b);                                                         \
+			LANES_LOOP y[i] = b_[i];                                                                       \
 		}                                                                                                      \
-		memcpy(z, R + op->c, sizeof(z));                                                                       \
+		{                                                                                                      \
+			const TC *c_ = PL_SM_REG(const TC, c);                                                         \
+			LANES_LOOP z[i] = c_[i];                                                                       \
+		}                                                                                                      \
 		__VA_ARGS__;                                                                                           \
 		(void)x, (void)y, (void)z;                                                                             \
 		if (mask == PL_SM_ALL)                                                                                 \
-			memcpy(d, r, sizeof(r));                                                                       \
+			LANES_LOOP d[i] = r[i];                                                                        \
 		else                                                                                                   \
 			LANES_LOOP KEEP(TD, d, r[i]);                                                                  \
 	}                                                                                                              \
