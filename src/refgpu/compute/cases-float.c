@@ -256,12 +256,12 @@ const unsigned ops_float_count = sizeof(ops_float) / sizeof(*ops_float);
 
 /* -- conversions -- */
 
-static uint64_t to_int(double v, int mode, double low, double high)
+static uint64_t to_int(double v, int mode, double low, double high, uint64_t nan)
 {
 	double r;
 
 	if (v != v)
-		return 0;
+		return nan;
 	fesetround(mode);
 	r = nearbyint(v);
 	fesetround(FE_TONEAREST);
@@ -289,14 +289,14 @@ R(f32_u32, f32((float)(uint32_t)a))
 R(f32_u64, f32((float)a))
 R(f64_s64, f64((double)(int64_t)a))
 R(f64_u32, f64((double)(uint32_t)a))
-R(s32_f32_rz, to_int(x, FE_TOWARDZERO, INT32_MIN, INT32_MAX))
-R(s32_f32_rn, to_int(x, FE_TONEAREST, INT32_MIN, INT32_MAX))
-R(u32_f32_rp, to_int(x, FE_UPWARD, 0, UINT32_MAX))
-R(s64_f32_rz, to_int(x, FE_TOWARDZERO, -0x1p63, 0x1p63))
-R(u64_f64_rm, to_int(X, FE_DOWNWARD, 0, 0x1p64))
-R(s32_f64_rm, to_int(X, FE_DOWNWARD, INT32_MIN, INT32_MAX))
-R(s16_f32_rz, (uint32_t)(int16_t)to_int(x, FE_TOWARDZERO, INT16_MIN, INT16_MAX))
-R(u8_f32_rn, to_int(x, FE_TONEAREST, 0, 255))
+R(s32_f32_rz, to_int(x, FE_TOWARDZERO, INT32_MIN, INT32_MAX, 0))
+R(s32_f32_rn, to_int(x, FE_TONEAREST, INT32_MIN, INT32_MAX, 0))
+R(u32_f32_rp, to_int(x, FE_UPWARD, 0, UINT32_MAX, 0))
+R(s64_f32_rz, to_int(x, FE_TOWARDZERO, -0x1p63, 0x1p63, 1ull << 63))
+R(u64_f64_rm, to_int(X, FE_DOWNWARD, 0, 0x1p64, 1ull << 63))
+R(s32_f64_rm, to_int(X, FE_DOWNWARD, INT32_MIN, INT32_MAX, 1ull << 31))
+R(s16_f32_rz, (uint32_t)(int16_t)to_int(x, FE_TOWARDZERO, INT16_MIN, INT16_MAX, 0))
+R(u8_f32_rn, to_int(x, FE_TONEAREST, 0, 255, 0))
 R(f64_f32, f64(x))
 R(f32_f64, f32((float)X))
 R(f32_floor, f32(floorf(x)))

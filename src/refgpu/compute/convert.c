@@ -115,8 +115,8 @@ static bool is_signed(unsigned type)
 
 /* The number in a register, as it is: floats as doubles, integers extended to 64 bits. */
 struct number {
-	bool integer, negative;
-	uint64_t bits; /* two's complement */
+	bool integer, negative, wide; /* wide: f64 */
+	uint64_t bits;                /* two's complement */
 	double v;
 };
 
@@ -156,6 +156,7 @@ static struct number number_read(unsigned type, const char *at, bool ftz)
 		break;
 	case PL_ISA_F64:
 		n.v = bits_f64(wide);
+		n.wide = true;
 		break;
 	default:
 		break;
@@ -180,8 +181,8 @@ static uint64_t to_int(const struct number *n, unsigned type, unsigned round, bo
 			r = r > max ? max : r;
 		return r;
 	}
-	if (n->v != n->v)
-		return 0;
+	if (n->v != n->v) /* PTX: 0, or the highest bit where one side has 64 */
+		return width == 64 || n->wide ? 1ull << (width - 1) : 0;
 	if (isinf(n->v))
 		return n->negative ? min : max;
 	whole = round_whole(fabs(n->v), round, n->negative);

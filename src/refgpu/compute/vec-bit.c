@@ -225,8 +225,8 @@ static int32_t part_result(uint32_t ox, int32_t a, int32_t b)
 		return a + b;
 	case 1:
 		return a - b;
-	case 2: /* rounded up, away from zero below it */
-		return a + b < 0 ? (a + b) / 2 : (a + b + 1) >> 1;
+	case 2: /* rounded away from zero */
+		return (a + b + (a + b < 0 ? -1 : 1)) / 2;
 	case 3:
 		return a > b ? a - b : b - a;
 	case 4:

@@ -48,22 +48,22 @@ H1(f32_f16, float, uint32_t, CANON(f16_to_f32((uint16_t)x)))
 H1(bf16_f32, uint32_t, float, f32_to_bf16(x))
 H1(f32_bf16, float, uint32_t, CANON(bf16_to_f32((uint16_t)x)))
 
-/* float to integer: rounded by mode, clamped, NaN gives 0 */
-#define TO_S32(v)                                                                                                      \
+/* float to integer: rounded by mode, clamped; NaN gives 0, or the highest bit where the source is f64 */
+#define TO_S32(v, nan)                                                                                                 \
 	({                                                                                                             \
 		__typeof__(v) v_ = (v);                                                                                \
-		v_ != v_ ? 0 : v_ >= 0x1p31 ? INT32_MAX : v_ < -0x1p31 ? INT32_MIN : (int32_t)v_;                      \
+		v_ != v_ ? (nan) : v_ >= 0x1p31 ? INT32_MAX : v_ < -0x1p31 ? INT32_MIN : (int32_t)v_;                  \
 	})
-#define TO_U32(v)                                                                                                      \
+#define TO_U32(v, nan)                                                                                                 \
 	({                                                                                                             \
 		__typeof__(v) v_ = (v);                                                                                \
-		!(v_ > 0) ? 0u : v_ >= 0x1p32 ? UINT32_MAX : (uint32_t)(int64_t)v_;                                    \
+		v_ != v_ ? (nan) : !(v_ > 0) ? 0u : v_ >= 0x1p32 ? UINT32_MAX : (uint32_t)(int64_t)v_;                 \
 	})
 #define FLOAT_INT(round, fn32, fn64)                                                                                   \
-	H1(s32_f32_##round, int32_t, float, TO_S32(fn32(x)))                                                           \
-	H1(u32_f32_##round, uint32_t, float, TO_U32(fn32(x)))                                                          \
-	HW1(s32_f64_##round, int32_t, double, TO_S32(fn64(x)))                                                         \
-	HW1(u32_f64_##round, uint32_t, double, TO_U32(fn64(x)))                                                        \
+	H1(s32_f32_##round, int32_t, float, TO_S32(fn32(x), 0))                                                        \
+	H1(u32_f32_##round, uint32_t, float, TO_U32(fn32(x), 0u))                                                      \
+	HW1(s32_f64_##round, int32_t, double, TO_S32(fn64(x), INT32_MIN))                                              \
+	HW1(u32_f64_##round, uint32_t, double, TO_U32(fn64(x), 0x80000000u))                                           \
 	H1(f32_f32_##round, float, float, CANON(fn32(x)))                                                              \
 	H1(f64_f64_##round, double, double, fn64(x))
 FLOAT_INT(rn, __builtin_rintf, __builtin_rint)

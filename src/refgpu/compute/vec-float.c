@@ -226,12 +226,12 @@ H1(rsqrt_f64, double, double, 1.0 / __builtin_sqrt(x))
 		q_ == q_ ? UPPER(q_) : bits_f64(0x7fffffff00000000ull);                                                \
 	})
 H1(rcp_f64a, double, double, ({
-	   x = UPPER(x);
+	   x = x == x ? UPPER(x) : x;
 	   x = FZ64(x);
 	   UPPER_OUT(1.0 / x);
    }))
 H1(rsqrt_f64a, double, double, ({
-	   x = UPPER(x);
+	   x = x == x ? UPPER(x) : x;
 	   x = FZ64(x);
 	   UPPER_OUT(1.0 / __builtin_sqrt(x));
    }))

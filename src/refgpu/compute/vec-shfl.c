@@ -19,7 +19,8 @@ static inline void permute(uint32_t out[32], const uint32_t in[32], const uint32
  * within the segment. */
 static inline uint32_t shuffle(PL_SM_ARGS, unsigned mode)
 {
-	_Alignas(64) uint32_t out[32], j[32];
+	_Alignas(64) uint32_t out[32], j[32], in[32];
+	const uint32_t *a = PL_SM_REG(const uint32_t, a);
 	uint32_t value = op->x & 31, clamp = op->x >> 8 & 31, segment = op->x >> 16 & 31, valid = 0;
 	uint32_t *d = PL_SM_REG(uint32_t, d);
 
@@ -36,7 +37,8 @@ static inline uint32_t shuffle(PL_SM_ARGS, unsigned mode)
 		valid |= inside ? lane_bit[i] : 0;
 		j[i] = inside ? from & 31 : lane;
 	}
-	permute(out, PL_SM_REG(const uint32_t, a), j);
+	LANES_LOOP in[i] = (lane_bit[i] & mask) ? a[i] : 0; /* a lane that takes no part gives 0, as hardware does */
+	permute(out, in, j);
 	if (mask == PL_SM_ALL)
 		LANES_LOOP d[i] = out[i];
 	else
