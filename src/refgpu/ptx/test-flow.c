@@ -12,8 +12,9 @@
 #define OPS     7
 #define FUEL    60 /* blocks until a thread leaves */
 #define THREADS 96
+#define TWISTS  5 /* most rounds of the function that is called */
 
-enum { ADD, SUB, XOR, MUL, MAD, SHL, MIN, SELP, SETP, PLOP, NOTP, WADD, WMUL, WCVT, NARROW, LOAD, MOVI, KINDS };
+enum { ADD, SUB, XOR, MUL, MAD, SHL, MIN, SELP, SETP, PLOP, NOTP, WADD, WMUL, WCVT, NARROW, LOAD, MOVI, CALL, KINDS };
 enum { FALL, JUMP, BRANCH, TABLE, ENDS };
 
 struct op {
@@ -43,7 +44,7 @@ static uint32_t pick(uint32_t n)
 static void make_op(struct op *op)
 {
 	*op = (struct op){ .kind = (uint8_t)pick(KINDS), .guard = PREDS };
-	op->d = (uint8_t)pick(op->kind >= WADD && op->kind <= WCVT                       ? WIDES
+	op->d = (uint8_t)pick((op->kind >= WADD && op->kind <= WCVT) || op->kind == CALL ? WIDES
 			      : op->kind == SETP || op->kind == PLOP || op->kind == NOTP ? PREDS
 											 : REGS);
 	op->a = (uint8_t)pick(REGS);
@@ -82,6 +83,17 @@ static void make_program(struct program *p, bool structured)
 }
 
 /* ---- as PTX ---- */
+
+#define FUNCTION                                                                                                       \
+	".func (.param .b64 ret) twist(.param .b32 a, .param .b64 w)\n{ .reg .b32 %r<9>; .reg .b64 %w<9>; .reg .pred " \
+	"%p<3>;\n"                                                                                                     \
+	"ld.param.u32 %r1, [a]; ld.param.u64 %w1, [w]; rem.u32 %r2, %r1, 5; mov.u32 %r3, 0; cvt.u64.u32 %w2, %r1;\n"   \
+	"L: and.b32 %r4, %r3, 1; setp.eq.u32 %p1, %r4, 0; @%p1 bra EVEN; mad.lo.u64 %w1, %w1, 3, %w2; bra NEXT;\n"     \
+	"EVEN: add.u32 %r5, %r1, %r3; cvt.u64.u32 %w3, %r5; shl.b64 %w3, %w3, 20; xor.b64 %w1, %w1, %w3;\n"            \
+	"NEXT: add.u32 %r3, %r3, 1; setp.le.u32 %p1, %r3, %r2; @%p1 bra L;\n"                                          \
+	"and.b32 %r6, %r1, 8; setp.ne.u32 %p2, %r6, 0; @%p2 bra OUT; add.u64 %w1, %w1, 1; st.param.b64 [ret], %w1; "   \
+	"ret;\n"                                                                                                       \
+	"OUT: st.param.b64 [ret], %w1; ret; }\n"
 
 static size_t put_op(char *at, const struct op *op)
 {
@@ -131,6 +143,12 @@ static size_t put_op(char *at, const struct op *op)
 			"and.b32 %%t, %%r%u, 63;\nmul.wide.u32 %%x, %%t, 4;\nadd.u64 %%x, %%x, %%table;\n"
 			"%sld.global.u32 %%r%u, [%%x];\n",
 			a, guard, d);
+	case CALL:
+		return (size_t)sprintf(
+			at,
+			"{ .param .b32 a; .param .b64 b; .param .b64 v; st.param.b32 [a], %%r%u; "
+			"st.param.b64 [b], %%w%u; %scall (v), twist, (a, b); %sld.param.b64 %%w%u, [v]; }\n",
+			a, w, guard, guard, d);
 	default:
 		return (size_t)sprintf(at, "%smov.u32 %%r%u, %d;\n", guard, d, op->imm);
 	}
@@ -138,9 +156,10 @@ static size_t put_op(char *at, const struct op *op)
 
 static void put_program(char *at, const struct program *p)
 {
+	at += sprintf(at, "%s", ".version 8.0\n.target sm_80\n.address_size 64\n" FUNCTION);
 	at += sprintf(
 		at,
-		".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 out, .param .u64 table, "
+		".visible .entry k(.param .u64 out, .param .u64 table, "
 		".param .u32 same)\n{\n.reg .b32 %%r<%u>; .reg .b64 %%w<%u>; .reg .pred %%p<%u>;\n"
 		".reg .b32 %%t, %%fuel, %%id; .reg .b64 %%x, %%out, %%table; .reg .pred %%q;\n"
 		"ld.param.u64 %%out, [out]; ld.param.u64 %%table, [table];\nmov.u32 %%id, %%tid.x; mov.u32 %%fuel, "
@@ -189,6 +208,15 @@ struct state {
 	uint64_t w[WIDES];
 	bool p[PREDS];
 };
+
+static uint64_t twist(uint32_t a, uint64_t w)
+{
+	uint32_t n = a % TWISTS;
+
+	for (uint32_t i = 0; i <= n; i++)
+		w = i & 1 ? w * 3 + a : w ^ (uint64_t)(a + i) << 20;
+	return a & 8 ? w : w + 1;
+}
 
 static void step(struct state *s, const struct op *op, const uint32_t *table)
 {
@@ -246,6 +274,9 @@ static void step(struct state *s, const struct op *op, const uint32_t *table)
 		break;
 	case LOAD:
 		s->r[op->d] = table[a & 63];
+		break;
+	case CALL:
+		s->w[op->d] = twist(a, w);
 		break;
 	default:
 		s->r[op->d] = (uint32_t)op->imm;
