@@ -59,9 +59,11 @@ void pl_sm_split_off(struct pl_sm_warp *w, uint32_t lanes, const struct pl_sm_op
 	w->active &= ~lanes;
 }
 
+/* Lanes that parted elsewhere may come to the same place at another time: they were noted apart. */
 static bool same_place(const struct pl_sm_split *x, const struct pl_sm_split *y)
 {
-	return x->pc == y->pc && x->frame.R == y->frame.R && x->frame.P == y->frame.P && x->frame.U == y->frame.U;
+	return x->wait_mask == y->wait_mask && x->pc == y->pc && x->frame.R == y->frame.R && x->frame.P == y->frame.P &&
+	       x->frame.U == y->frame.U;
 }
 
 /* Splits that wait at the same place as `index`, that one too, as one lane mask. */
