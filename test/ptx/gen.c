@@ -128,6 +128,15 @@ static const char *register_type(enum pt_type type)
 	return bits == 1 ? "pred" : bits == 16 ? "b16" : bits == 64 ? "b64" : "b32";
 }
 
+/* &T: the opcode's type itself; &B, &U: as many bits, as many bits unsigned. */
+static void type_put(FILE *out, enum pt_type type, char how)
+{
+	if (how == 'T')
+		fputs(pt_types[type].name, out);
+	else
+		fprintf(out, "%c%d", how == 'U' ? 'u' : 'b', pt_types[type].bits);
+}
+
 static void text_put(FILE *out, const char *text, const struct pt_case *c, unsigned number)
 {
 	for (; *text; text++) {
@@ -135,6 +144,8 @@ static void text_put(FILE *out, const char *text, const struct pt_case *c, unsig
 			fputs(c->op.name, out);
 		else if (*text == '~')
 			fputs(c->op.arg, out);
+		else if (*text == '&')
+			type_put(out, c->op.type[0], *++text);
 		else if (*text == '$')
 			fprintf(out, "k%u", number);
 		else

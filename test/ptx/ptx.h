@@ -39,6 +39,9 @@ enum pt_type {
 	PT_COUNT,
 };
 
+/* What `want` may give for a result that PTX leaves open, of fewer than 64 bits. */
+#define PT_ANY ((uint64_t)1 << 63)
+
 struct pt_type_info {
 	const char *name;
 	int bits, lanes;
@@ -80,7 +83,7 @@ typedef int pt_run_fn(struct pt_driver *cu, const struct pt_case *c, void *funct
  * A row of a table. OPS is an opcode in which {a,b} are alternatives, and after a blank an argument. SIG says what
  * comes out and goes in: T U V types of the opcode, W twice as wide as T, h r d bits, f D floats, p predicate, s shift
  * count, n byte position or length, c the f16 type. TEXT is the kernel's body over %o0.. and %i0.., in which # is the
- * opcode, ~ the argument and $ a name that is the kernel's own.
+ * opcode, ~ the argument, &T &B &U its first type, as bits, unsigned, and $ a name that is the kernel's own.
  */
 struct pt_family {
 	const char *ops, *sig, *text, *decl;

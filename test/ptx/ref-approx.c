@@ -18,8 +18,10 @@ static double f32_of(uint64_t bits, unsigned flags)
 	return sf_to_double(sf_unpack(&sf_f32, bits & 0xffffffff, flags));
 }
 
+/* The approximations in double precision look at the upper half only. */
 static double f64_of(uint64_t bits, unsigned flags)
 {
+	bits &= ~(uint64_t)0xffffffff;
 	return sf_to_double(sf_unpack(&sf_f64, bits, flags));
 }
 

@@ -106,9 +106,12 @@ bool want_vshift(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	a = picked(in[0], p[1].pick, op->type[1] == PT_S32);
 	b = picked(in[1], p[2].pick, false);
 	b = pt_op_has(op, "wrap") ? b & 31 : b > 32 ? 32 : b;
-	/* A left shift by 32 of 32 bits fits into 64 and saturates as it should, but for the sign. */
-	a = strcmp(op->word[0], "vshl") ? a >> b
-					: (int64_t)((__int128)a << b > INT64_MAX ? INT64_MAX : (__int128)a << b);
+	if (strcmp(op->word[0], "vshl"))
+		a >>= b;
+	else if (op->flags & SF_SAT && a > INT64_MAX >> b)
+		a = INT64_MAX;
+	else
+		a = (int64_t)((uint64_t)a << b);
 	out[0] = finished(op, a, op->type[0] == PT_S32, p[0].pick, in[2]);
 	return true;
 }

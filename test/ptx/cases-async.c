@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies that need no register, and the barriers in memory. */
+#include "cases.h"
+
+#define BLOCK  128
+#define SHARED ".shared .align 16 .b8 $_m[4096]; .shared .align 8 .b64 $_b[4];"
+#define AT                                                                                                             \
+	".reg .b32 %sa; .reg .b64 %f; mov.u32 %sa, $_m; mad.lo.u32 %sa, %tx, 16, %sa; mov.b64 %f, 0xcdcdcdcdcdcdcdcd;" \
+	"st.shared.v2.b64 [%sa], {%f, %f}; "
+#define GET " ld.shared.v2.b64 {%o0, %o1}, [%sa];"
+#define INIT(count)                                                                                                    \
+	".reg .b32 %bar; .reg .pred %q, %w; mov.u32 %bar, $_b; setp.ne.u32 %q, %tx, 0; @!%q mbarrier.init.shared.b64 " \
+	"[%bar], " count "; bar.sync 0; "
+#define FILL 0xcdcdcdcdcdcdcdcd
+
+static uint64_t bytes_taken(uint64_t from, int count)
+{
+	return count <= 0 ? 0 : from & pt_mask(count >= 8 ? 64 : count * 8);
+}
+
+/* The argument's bytes. */
+static bool want_copied(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	int bytes = (int)op->number;
+
+	out[0] = bytes >= 8 ? in[0] : bytes_taken(in[0], bytes) | (FILL & ~pt_mask(bytes * 8));
+	out[1] = bytes == 16 ? in[1] : FILL;
+	return true;
+}
+
+/* Of which the source has fewer: zeros for the rest. */
+static bool want_part(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	int bytes = (int)op->number, has = (int)(in[2] & 3);
+
+	out[0] = bytes_taken(in[0], has) | (bytes >= 8 ? 0 : FILL & ~pt_mask(bytes * 8));
+	out[1] = bytes == 16 ? bytes_taken(in[1], has - 8) : FILL;
+	return true;
+}
+
+static bool want_both(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	out[0] = in[0];
+	out[1] = in[1];
+	return true;
+}
+
+/* Each thread reads another's after the barrier. */
+static bool want_swap(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	for (int i = 0; i < BLOCK; i++)
+		out[i] = in[i ^ 95];
+	return true;
+}
+
+static bool want_true(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	(void)in;
+	out[0] = 1;
+	return true;
+}
+
+static bool want_number(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)in;
+	out[0] = op->number;
+	return true;
+}
+
+#define SWAP_PUT "mov.u32 %sa, $_m; mad.lo.u32 %sa, %tx, 8, %sa; st.shared.b64 [%sa], %i0; "
+#define SWAP_GET                                                                                                       \
+	" mov.u32 %sa, $_m; xor.b32 %sb, %tx, 95; mad.lo.u32 %sa, %sb, 8, %sa; ld.shared.b64 %o0, [%sa]; bar.sync 0;"
+#define BARRIER(count, wait)                                                                                           \
+	.group = BLOCK, .rows = 512, .sig = "d=d", .want = want_swap, .decl = SHARED,                                  \
+	.text = ".reg .b32 %sa, %sb; .reg .b64 %st; " INIT(count) SWAP_PUT wait SWAP_GET
+
+const struct pt_family pt_cases_async[] = {
+	{ .ops = "cp.async.ca.shared.global {4,8,16}",
+	  .sig = "dd=dd",
+	  .rows = 512,
+	  .want = want_copied,
+	  .decl = SHARED,
+	  .text = AT "# [%sa], [%ia], ~; cp.async.wait_all;" GET },
+	{ .ops = "cp.async.cg.shared.global 16",
+	  .sig = "dd=dd",
+	  .rows = 512,
+	  .want = want_copied,
+	  .decl = SHARED,
+	  .text = AT "# [%sa], [%ia], ~; cp.async.commit_group; cp.async.wait_group 0;" GET },
+	{ .ops = "cp.async.ca.shared.global.L2::128B {4,8,16}",
+	  .sig = "dd=dd",
+	  .rows = 256,
+	  .want = want_copied,
+	  .decl = SHARED,
+	  .text = AT "# [%sa], [%ia], ~; cp.async.commit_group; cp.async.wait_group 0;" GET,
+	  .ptx = 74 },
+	{ .ops = "cp.async.ca.shared.global {4,8,16}, %n",
+	  .sig = "dd=ddr",
+	  .rows = 512,
+	  .want = want_part,
+	  .decl = SHARED,
+	  .text = AT ".reg .b32 %n; and.b32 %n, %i2, 3; # [%sa], [%ia], ~; cp.async.wait_all;" GET },
+	{ .ops = "cp.async.wait_group two in flight",
+	  .sig = "dd=dd",
+	  .rows = 512,
+	  .want = want_both,
+	  .decl = SHARED,
+	  .text = AT
+	  ".reg .b32 %sb; add.u32 %sb, %sa, 8; cp.async.ca.shared.global [%sa], [%ia], 8; cp.async.commit_group;"
+	  "cp.async.ca.shared.global [%sb], [%ia+8], 8; cp.async.commit_group; cp.async.wait_group 1; ld.shared.b64 "
+	  "%o0, [%sa];"
+	  "cp.async.wait_group 0; ld.shared.b64 %o1, [%sb];" },
+	{ .ops = "mbarrier.arrive.shared.b64 test_wait",
+	  BARRIER("128", "mbarrier.arrive.shared.b64 %st, [%bar]; $_w: mbarrier.test_wait.shared.b64 %w, [%bar], %st; "
+			 "@!%w bra $_w;") },
+	{ .ops = "mbarrier.arrive.shared.b64 try_wait",
+	  BARRIER("128", "mbarrier.arrive.shared.b64 %st, [%bar]; $_w: mbarrier.try_wait.shared.b64 %w, [%bar], %st; "
+			 "@!%w bra $_w;"),
+	  .sm = 90,
+	  .ptx = 78 },
+	{ .ops = "mbarrier.arrive.shared.b64 test_wait.parity",
+	  BARRIER("128", "mbarrier.arrive.shared.b64 %st, [%bar]; $_w: mbarrier.test_wait.parity.shared.b64 %w, "
+			 "[%bar], 0; @!%w bra $_w;") },
+	{ .ops = "mbarrier.arrive.release.cta.shared::cta.b64 try_wait.parity.acquire",
+	  BARRIER("128",
+		  "mbarrier.arrive.release.cta.shared::cta.b64 %st, [%bar];"
+		  "$_w: mbarrier.try_wait.parity.acquire.cta.shared::cta.b64 %w, [%bar], 0, 1000; @!%w bra $_w;"),
+	  .sm = 90,
+	  .ptx = 80 },
+	{ .ops = "mbarrier.arrive.noComplete.shared.b64",
+	  BARRIER("256", "mbarrier.arrive.noComplete.shared.b64 %st, [%bar], 1; mbarrier.arrive.shared.b64 %st, [%bar];"
+			 "$_w: mbarrier.test_wait.shared.b64 %w, [%bar], %st; @!%w bra $_w;") },
+	{ .ops = "mbarrier.arrive.shared.b64 counted",
+	  BARRIER("256", "mbarrier.arrive.shared.b64 %st, [%bar], 2; $_w: mbarrier.test_wait.shared.b64 %w, [%bar], "
+			 "%st; @!%w bra $_w;"),
+	  .sm = 90,
+	  .ptx = 78 },
+	{ .ops = "mbarrier.arrive_drop.shared.b64",
+	  BARRIER("128", "setp.lt.u32 %w, %tx, 64; @%w bra $_drop; mbarrier.arrive.shared.b64 %st, [%bar]; bra $_w;"
+			 "$_drop: mbarrier.arrive_drop.shared.b64 %st, [%bar];"
+			 "$_w: mbarrier.test_wait.shared.b64 %w, [%bar], %st; @!%w bra $_w; setp.lt.u32 %w, %tx, 64; "
+			 "@%w bra $_over;"
+			 "mbarrier.arrive.shared.b64 %st, [%bar]; $_x: mbarrier.test_wait.shared.b64 %w, [%bar], %st; "
+			 "@!%w bra $_x; $_over:") },
+	{ .ops = "mbarrier.arrive.expect_tx.shared.b64",
+	  BARRIER("128",
+		  "mbarrier.arrive.expect_tx.shared.b64 %st, [%bar], 16; mbarrier.complete_tx.shared.b64 [%bar], 16;"
+		  "$_w: mbarrier.test_wait.shared.b64 %w, [%bar], %st; @!%w bra $_w;"),
+	  .sm = 90,
+	  .ptx = 80 },
+	{ .ops = "cp.async.mbarrier.arrive.noinc.shared.b64",
+	  .group = BLOCK,
+	  .rows = 512,
+	  .sig = "d=d",
+	  .want = want_swap,
+	  .decl = SHARED,
+	  .text = ".reg .b32 %sa, %sb; .reg .b64 %st; " INIT(
+		  "128") "mov.u32 %sa, $_m; mad.lo.u32 %sa, %tx, 8, %sa;"
+			 "cp.async.ca.shared.global [%sa], [%ia], 8; # [%bar]; $_w: "
+			 "mbarrier.test_wait.parity.shared.b64 %w, [%bar], 0; @!%w bra $_w;" SWAP_GET },
+	{ .ops = "cp.async.mbarrier.arrive.shared.b64",
+	  .group = BLOCK,
+	  .rows = 512,
+	  .sig = "d=d",
+	  .want = want_swap,
+	  .decl = SHARED,
+	  .text = ".reg .b32 %sa, %sb; .reg .b64 %st; " INIT(
+		  "128") "mov.u32 %sa, $_m; mad.lo.u32 %sa, %tx, 8, %sa;"
+			 "cp.async.ca.shared.global [%sa], [%ia], 8; # [%bar]; mbarrier.arrive.shared.b64 %st, [%bar];"
+			 "$_w: mbarrier.test_wait.shared.b64 %w, [%bar], %st; @!%w bra $_w;" SWAP_GET },
+	{ .ops = "mbarrier.pending_count.b64 4",
+	  .sig = "r=r",
+	  .rows = 128,
+	  .want = want_number,
+	  .decl = SHARED,
+	  .text = ".reg .b64 %st; .reg .b32 %bar; .reg .pred %q; mov.b32 %o0, ~; mov.u32 %bar, $_b; setp.ne.u32 %q, "
+		  "%tx, 0; @%q bra $_end;"
+		  "mbarrier.init.shared.b64 [%bar], 5; mbarrier.arrive.noComplete.shared.b64 %st, [%bar], 1;"
+		  "mbarrier.arrive.noComplete.shared.b64 %st, [%bar], 1; # %o0, %st; mbarrier.inval.shared.b64 [%bar]; "
+		  "$_end: bar.sync 0;" },
+	{ .ops = "mbarrier.test_wait.shared.b64 not yet",
+	  .sig = "p=r",
+	  .rows = 128,
+	  .want = want_true,
+	  .decl = SHARED,
+	  .text = ".reg .b64 %st; .reg .b32 %bar; .reg .pred %q; setp.eq.u32 %o0, %tx, %tx; mov.u32 %bar, $_b; "
+		  "setp.ne.u32 %q, %tx, 0;"
+		  "@%q bra $_end; mbarrier.init.shared.b64 [%bar], 2; mbarrier.arrive.shared.b64 %st, [%bar]; # %o0, "
+		  "[%bar], %st;"
+		  "not.pred %o0, %o0; $_end: bar.sync 0;" },
+	{ NULL },
+};
