@@ -24,29 +24,40 @@ static enum pt_type wide_of(enum pt_type type)
 	}
 }
 
+static struct pt_operand element_of(const struct pt_op *op, char kind)
+{
+	int bits;
+	const struct sf_format *format = pt_format_named(pt_op_matrix_type(op, kind == 'x' ? 1 : 3), &bits);
+
+	return (struct pt_operand){ bits == 64 ? PT_B64 : PT_B32, kind, format };
+}
+
 static struct pt_operand operand_of(const struct pt_op *op, char kind)
 {
 	static const struct {
 		char kind;
 		enum pt_type type;
 	} fixed[] = { { 'h', PT_B16 },  { 'r', PT_B32 }, { 'd', PT_B64 }, { 'f', PT_F32 }, { 'D', PT_F64 },
-		      { 'p', PT_PRED }, { 's', PT_B32 }, { 'n', PT_B32 }, { 'c', PT_F16 } };
+		      { 'p', PT_PRED }, { 's', PT_B32 }, { 'n', PT_B32 }, { 'g', PT_B64 } };
 
 	switch (kind) {
+	case 'x':
+	case 'y':
+		return element_of(op, kind);
 	case 'T':
-		return (struct pt_operand){ op->type[0], kind };
+		return (struct pt_operand){ op->type[0], kind, NULL };
 	case 'U':
-		return (struct pt_operand){ op->type[1], kind };
+		return (struct pt_operand){ op->type[1], kind, NULL };
 	case 'V':
-		return (struct pt_operand){ op->type[2], kind };
+		return (struct pt_operand){ op->type[2], kind, NULL };
 	case 'W':
-		return (struct pt_operand){ wide_of(op->type[0]), kind };
+		return (struct pt_operand){ wide_of(op->type[0]), kind, NULL };
 	}
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
 		if (fixed[i].kind == kind)
-			return (struct pt_operand){ fixed[i].type, kind };
+			return (struct pt_operand){ fixed[i].type, kind, NULL };
 	}
-	return (struct pt_operand){ PT_NONE, kind };
+	return (struct pt_operand){ PT_NONE, kind, NULL };
 }
 
 static void case_add(struct pt_cases *cases, const struct pt_family *family, const char *name, const char *glob)
@@ -56,7 +67,8 @@ static void case_add(struct pt_cases *cases, const struct pt_family *family, con
 
 	if (glob && fnmatch(glob, name, 0))
 		return;
-	if (!pt_op_parse(&c.op, name)) {
+	if (!pt_op_parse(&c.op, name) || strcspn(s, "=") > PT_OUTS_MAX ||
+	    strlen(s) - strcspn(s, "=") > PT_INS_MAX + 1) {
 		fprintf(stderr, "%s: not an opcode that the tables can hold\n", name);
 		abort();
 	}

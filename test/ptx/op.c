@@ -42,6 +42,36 @@ bool pt_op_has(const struct pt_op *op, const char *word)
 	return false;
 }
 
+const char *pt_op_matrix_type(const struct pt_op *op, unsigned n)
+{
+	for (unsigned i = 1; i + n + 1 < op->words; i++) {
+		if (!strcmp(op->word[i], "col") || !strcmp(op->word[i], "row")) {
+			if (strcmp(op->word[i + 1], "col") && strcmp(op->word[i + 1], "row"))
+				return op->word[i + n + 1];
+		}
+	}
+	return "";
+}
+
+const struct sf_format *pt_format_named(const char *name, int *bits_out)
+{
+	static const struct {
+		const char *name;
+		const struct sf_format *format;
+		int bits;
+	} known[] = { { "f16", &sf_f16, 16 }, { "bf16", &sf_bf16, 16 }, { "f32", &sf_f32, 32 }, { "tf32", &sf_f32, 32 },
+		      { "f64", &sf_f64, 64 }, { "e4m3", &sf_e4m3, 8 },  { "e5m2", &sf_e5m2, 8 } };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strcmp(name, known[i].name)) {
+			*bits_out = known[i].bits;
+			return known[i].format;
+		}
+	}
+	*bits_out = !strcmp(name, "b1") ? 1 : name[0] && name[1] == '4' ? 4 : name[0] && name[1] == '8' ? 8 : 32;
+	return NULL;
+}
+
 static void word_note(struct pt_op *op, const char *word)
 {
 	static const struct {

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define PT_INS_MAX   12
+#define PT_INS_MAX   16
 #define PT_OUTS_MAX  16
 #define PT_WORDS_MAX 16
 
@@ -65,6 +65,10 @@ struct pt_op {
 	uint64_t number; /* arg as a number */
 };
 
+/* The word N places after `col` in a matrix instruction: the types of D, A, B, C. */
+const char *pt_op_matrix_type(const struct pt_op *op, unsigned n);
+/* Of a type's name; NULL: an integer. BITS: of an element in its register. */
+const struct sf_format *pt_format_named(const char *name, int *bits_out);
 bool pt_op_has(const struct pt_op *op, const char *word);
 /* False: a word too many, or too long. */
 bool pt_op_parse(struct pt_op *op, const char *name);
@@ -82,8 +86,9 @@ typedef int pt_run_fn(struct pt_driver *cu, const struct pt_case *c, void *funct
 /*
  * A row of a table. OPS is an opcode in which {a,b} are alternatives, and after a blank an argument. SIG says what
  * comes out and goes in: T U V types of the opcode, W twice as wide as T, h r d bits, f D floats, p predicate, s shift
- * count, n byte position or length, c the f16 type. TEXT is the kernel's body over %o0.. and %i0.., in which # is the
- * opcode, ~ the argument, &T &B &U its first type, as bits, unsigned, and $ a name that is the kernel's own.
+ * count, n byte position or length, x y elements of a matrix instruction's A or B and of its C. TEXT is the kernel's
+ * body over %o0.. and %i0.., in which # is the opcode, ~ the argument, &T &B &U its first type, as bits, unsigned, and
+ * $ a name that is the kernel's own.
  */
 struct pt_family {
 	const char *ops, *sig, *text, *decl;
@@ -100,6 +105,7 @@ struct pt_family {
 struct pt_operand {
 	enum pt_type type;
 	char kind;
+	const struct sf_format *small; /* small whole numbers in this format */
 };
 
 struct pt_case {

@@ -24,4 +24,7 @@ bool pt_compare(const char *how, enum pt_type type, uint64_t a, uint64_t b, unsi
 /* ref-cvt.c */
 pt_want_fn want_cvt, want_cvt_pair, want_cvt_unpair, want_cvt_pack;
 
+/* ref-matrix.c */
+pt_want_fn want_mma, want_ldmatrix, want_stmatrix, want_movmatrix, want_wmma;
+
 #endif

@@ -148,12 +148,28 @@ static uint64_t lane_random(struct pt_operand o, uint64_t *state)
 	return r & pt_mask(t->bits / (t->lanes ? t->lanes : 1));
 }
 
+/* A register full of small whole numbers. */
+static uint64_t small_make(struct pt_operand o, uint64_t *state)
+{
+	int width = 1 + o.small->exp_bits + o.small->man_bits;
+	uint64_t value = 0;
+
+	for (int at = 0; at < pt_types[o.type].bits; at += width) {
+		uint64_t r = pt_random(state);
+
+		value |= sf_pack(o.small, sf_from_int(r % 8, r >> 32 & 1), SF_NEAREST, 0) << at;
+	}
+	return value;
+}
+
 static uint64_t operand_make(struct pt_operand o, const struct edges *e, uint64_t chosen, uint64_t *state)
 {
 	const struct pt_type_info *t = &pt_types[o.type];
 	int bits = t->bits / (t->lanes ? t->lanes : 1);
 	uint64_t value = 0;
 
+	if (o.small)
+		return small_make(o, state);
 	for (int lane = 0; lane < t->lanes; lane++) {
 		uint64_t v;
 
