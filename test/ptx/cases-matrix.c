@@ -29,18 +29,59 @@
 #define B8 "{b0,b1,b2,b3,b4,b5,b6,b7}"
 #define C8 "{c0,c1,c2,c3,c4,c5,c6,c7}"
 #define D8 "{d0,d1,d2,d3,d4,d5,d6,d7}"
+#define A4 "{a0,a1,a2,a3}"
+#define B4 "{b0,b1,b2,b3}"
+#define C4 "{c0,c1,c2,c3}"
+#define D4 "{d0,d1,d2,d3}"
+#define A2 "{a0,a1}"
+#define B2 "{b0,b1}"
 #define REGISTERS                                                                                                      \
 	"{ .reg .b32 a0,a1,a2,a3,a4,a5,a6,a7,b0,b1,b2,b3,b4,b5,b6,b7,c0,c1,c2,c3,c4,c5,c6,c7,d0,d1,d2,d3,d4,d5,d6,d7;" \
 	" .reg .b64 %base, %to; .reg .b32 %first; and.b32 %first, %gid, -32; mad.wide.u32 %to, %first, 32, %out;"      \
 	" mad.wide.u32 %base, %first, 96, %in; "
-/* Loads of A, B and C with their strides in elements, the product, D's store. */
-#define WMMA(as, bs, cs, ds, la, lb, lc, sd)                                                                           \
-	WARP, .sig = "dddd=xxxxxxyyyyyy", .want = want_wmma,                                                           \
-	      .text = REGISTERS la " " as ", [%base], 96/~; " lb " " bs ", [%base+1536], 96/~; " lc " " cs             \
-				   ", [%base+32], "                                                                    \
-				   "24; # " ds ", " as ", " bs ", " cs "; " sd " [%to], " ds ", 16;"                   \
-				   " bar.warp.sync 0xffffffff; } ld.global.v2.b64 {%o0, %o1}, [%oa]; "                 \
-				   "ld.global.v2.b64 {%o2, %o3}, [%oa+16];"
+/* Loads with their strides, the product, D's store; A and B are in rows of 96 bytes, C is beside them. */
+#define WMMA(s, loads, product, store)                                                                                 \
+	WARP, .sig = s, .want = want_wmma,                                                                             \
+	      .text = REGISTERS loads " # " product "; " store " bar.warp.sync 0xffffffff; }"                          \
+				      " ld.global.v2.b64 {%o0, %o1}, [%oa]; ld.global.v2.b64 {%o2, %o3}, [%oa+16];"
+#define LOAD(what, shape, order, type, regs, from, stride)                                                             \
+	"wmma.load." what ".sync.aligned." order "." shape ".global." type " " regs ", [%base" from "], " stride "; "
+#define STORE(shape, type, regs) "wmma.store.d.sync.aligned.row." shape ".global." type " [%to], " regs ", 16;"
+#define HALF_LOADS(a, b)                                                                                               \
+	LOAD("a", "m16n16k16", a, "f16", A8, "", "48") LOAD("b", "m16n16k16", b, "f16", B8, "+1536", "48")
+#define C_SINGLE LOAD("c", "m16n16k16", "row", "f32", C8, "+32", "24")
+#define C_HALF   LOAD("c", "m16n16k16", "row", "f16", C4, "+32", "48")
+#define HALF(a, b)                                                                                                     \
+	{ .ops = "wmma.mma.sync.aligned." a "." b ".m16n16k16.f32.f32",                                                \
+	  WMMA("dddd=xxxxyyyyyyyy", HALF_LOADS(a, b) C_SINGLE, D8 "," A8 "," B8 "," C8,                                \
+	       STORE("m16n16k16", "f32", D8)) },                                                                       \
+		{ .ops = "wmma.mma.sync.aligned." a "." b ".m16n16k16.f16.f16",                                        \
+		  WMMA("dddd=xxxxyyyyyyyy", HALF_LOADS(a, b) C_HALF, D4 "," A8 "," B8 "," C4,                          \
+		       STORE("m16n16k16", "f16", D4)) },                                                               \
+		{ .ops = "wmma.mma.sync.aligned." a "." b ".m16n16k16.f32.f16",                                        \
+		  WMMA("dddd=xxxxyyyyyyyy", HALF_LOADS(a, b) C_HALF, D8 "," A8 "," B8 "," C4,                          \
+		       STORE("m16n16k16", "f32", D8)) },                                                               \
+	{                                                                                                              \
+		.ops = "wmma.mma.sync.aligned." a "." b ".m16n16k16.f16.f32",                                          \
+		WMMA("dddd=xxxxyyyyyyyy", HALF_LOADS(a, b) C_SINGLE, D4 "," A8 "," B8 "," C8,                          \
+		     STORE("m16n16k16", "f16", D4))                                                                    \
+	}
+#define BF16(a, b)                                                                                                     \
+	{                                                                                                              \
+		.ops = "wmma.mma.sync.aligned." a "." b ".m16n16k16.f32.bf16.bf16.f32",                                \
+		WMMA("dddd=xxxxyyyyyyyy",                                                                              \
+		     LOAD("a", "m16n16k16", a, "bf16", A4, "", "48")                                                   \
+			     LOAD("b", "m16n16k16", b, "bf16", B4, "+1536", "48") C_SINGLE,                            \
+		     D8 "," A4 "," B4 "," C8, STORE("m16n16k16", "f32", D8))                                           \
+	}
+#define BYTES(a, b, type)                                                                                              \
+	{                                                                                                              \
+		.ops = "wmma.mma.sync.aligned." a "." b ".m16n16k16.s32." type "." type ".s32",                        \
+		WMMA("dddd=dddddddddddd",                                                                              \
+		     LOAD("a", "m16n16k16", a, type, A2, "", "96") LOAD("b", "m16n16k16", b, type, B2, "+1536", "96")  \
+			     LOAD("c", "m16n16k16", "row", "s32", C8, "+32", "24"),                                    \
+		     D8 "," A2 "," B2 "," C8, STORE("m16n16k16", "s32", D8))                                           \
+	}
 
 const struct pt_family pt_cases_matrix[] = {
 	{ .ops = "mma.sync.aligned.m16n8k8.row.col.f16.f16.f16.f16", MMA_2_1_2("yy=xxxyy") },
@@ -78,6 +119,14 @@ const struct pt_family pt_cases_matrix[] = {
 	{ .ops = "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.{xor,and}.popc",
 	  MMA_4_2_4("rrrr=rrrrrrrrrr"),
 	  .ptx = 71 },
+
+	HALF("row", "col"),
+	HALF("col", "row"),
+	HALF("row", "row"),
+	BF16("row", "col"),
+	BF16("col", "col"),
+	BYTES("row", "col", "s8"),
+	BYTES("col", "row", "u8"),
 
 	{ .ops = "ldmatrix.sync.aligned.m8n8.x1{,.trans}.shared.b16", LDMATRIX("r=dd", "%o0") },
 	{ .ops = "ldmatrix.sync.aligned.m8n8.x2{,.trans}.shared.b16", LDMATRIX("rr=dd", "%o0,%o1") },

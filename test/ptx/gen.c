@@ -26,10 +26,18 @@ static enum pt_type wide_of(enum pt_type type)
 
 static struct pt_operand element_of(const struct pt_op *op, char kind)
 {
+	bool wmma = !strcmp(op->word[0], "wmma");
+	/* Halves name only D and C; what memory holds comes in words of 64 bits. */
+	const char *name = kind == 'y' ? op->word[op->words - 1] : op->word[op->words - 3];
+	const struct sf_format *format;
 	int bits;
-	const struct sf_format *format = pt_format_named(pt_op_matrix_type(op, kind == 'x' ? 1 : 3), &bits);
 
-	return (struct pt_operand){ bits == 64 ? PT_B64 : PT_B32, kind, format };
+	if (!wmma)
+		name = pt_op_matrix_type(op, kind == 'x' ? 1 : 3);
+	else if (kind == 'x' && strcmp(name, "bf16"))
+		name = "f16";
+	format = pt_format_named(name, &bits);
+	return (struct pt_operand){ bits == 64 || wmma ? PT_B64 : PT_B32, kind, format };
 }
 
 static struct pt_operand operand_of(const struct pt_op *op, char kind)

@@ -210,7 +210,7 @@ bool want_wmma(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 		}
 	}
 	/* Halves name only D and C. */
-	if (!strcmp(op->word[op->words - 3], b_order)) {
+	if (op->types == 2) {
 		d = op->word[op->words - 2];
 		a = b = "f16";
 	}
