@@ -3,6 +3,8 @@
  * the same on each run.  Prints a checksum for each part. */
 #include "ocl.h"
 
+#include <time.h>
+
 #define BYTES 300000u
 
 static unsigned seed = 5;
@@ -270,6 +272,36 @@ static void images(struct ocl *o)
 	CK(clReleaseMemObject(buffer));
 }
 
+/* A long write behind an event that is late: on a queue out of order nothing of it may overtake. */
+static void late_write(struct ocl *o)
+{
+	const size_t bytes = 48u << 20;
+	unsigned char *data = malloc(bytes), *got = calloc(1, bytes);
+	cl_mem mem = ocl_buffer(o, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL);
+	struct timespec nap = { .tv_nsec = 30000000 };
+	cl_event late, written;
+	cl_int code;
+
+	if (!data || !got)
+		exit(1);
+	fill_random(data, bytes);
+	late = clCreateUserEvent(o->context, &code);
+	CK(code);
+	CK(clEnqueueWriteBuffer(o->queue, mem, CL_FALSE, 0, bytes, data, 1, &late, &written));
+	CK(clFlush(o->queue));
+	nanosleep(&nap, NULL);
+	CK(clSetUserEventStatus(late, CL_COMPLETE));
+	CK(clWaitForEvents(1, &written));
+	CK(clEnqueueReadBuffer(o->queue, mem, CL_TRUE, 0, bytes, got, 0, NULL, NULL));
+	same("late write", got, data, bytes);
+	printf("late write %016lx\n", sum(got, bytes));
+	CK(clReleaseEvent(late));
+	CK(clReleaseEvent(written));
+	CK(clReleaseMemObject(mem));
+	free(data);
+	free(got);
+}
+
 int main(void)
 {
 	static const struct { const char *name; cl_mem_flags flags; } kinds[] = {
@@ -287,6 +319,7 @@ int main(void)
 		printf("queue %u\n", (unsigned)queues[i]);
 		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 			buffer_commands(&o, kinds[k].name, kinds[k].flags);
+		late_write(&o);
 		if (!(queues[i] & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)) {
 			rects(&o);
 			sub_buffers(&o);

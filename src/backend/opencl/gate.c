@@ -81,7 +81,8 @@ static bool place_in_store(const struct pl_cl_order *order, const struct pl_cl_b
 		return false;
 	pl_cl.clFlush(order->queue);
 	good = ends_soon(mapped);
-	status = pl_cl.clEnqueueUnmapMemObject(order->queue, order->mem, at, good ? 1 : 0, good ? &gated->gate : NULL,
+	/* Never before the map has ended, which a queue out of order would allow. */
+	status = pl_cl.clEnqueueUnmapMemObject(order->queue, order->mem, at, 1, good ? &gated->gate : &mapped,
 					       good ? &gated->event : NULL);
 	pl_cl.clReleaseEvent(mapped);
 	gated->at = at;
