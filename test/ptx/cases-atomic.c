@@ -199,7 +199,7 @@ static bool judge_cas_loop(const struct pt_op *op, const uint64_t *in, const uin
 /* The block's cell is that of its first row, in o1. */
 #define TOGETHER(space, declared, at)                                                                                  \
 	{                                                                                                              \
-		.ops = "atom" space "." INTEGERS " together", .sig = "TT=TT", .rows = 512, .group = BLOCK,             \
+		.ops = "atom" space "." INTEGERS " together", .sig = "TT=RR", .rows = 512, .group = BLOCK,             \
 		.judge = judge_order, .decl = declared,                                                                \
 		.text = at ".reg .pred %q; setp.ne.u32 %q, %tx, 0; @!%q st" space ".&B [%ca], %i0; bar.sync 0;"        \
 			   "# %o0, [%ca], %i1; bar.sync 0; ld.volatile" space ".&B %o1, [%ca]; bar.sync 0;"            \

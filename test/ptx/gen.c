@@ -53,6 +53,7 @@ static struct pt_operand operand_of(const struct pt_op *op, char kind)
 	case 'y':
 		return element_of(op, kind);
 	case 'T':
+	case 'R':
 		return (struct pt_operand){ op->type[0], kind, NULL };
 	case 'U':
 		return (struct pt_operand){ op->type[1], kind, NULL };

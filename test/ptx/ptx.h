@@ -85,10 +85,10 @@ typedef int pt_run_fn(struct pt_driver *cu, const struct pt_case *c, void *funct
 
 /*
  * A row of a table. OPS is an opcode in which {a,b} are alternatives, and after a blank an argument. SIG says what
- * comes out and goes in: T U V types of the opcode, W twice as wide as T, h r d bits, f D floats, p predicate, s shift
- * count, n byte position or length, x y elements of a matrix instruction's A or B and of its C. TEXT is the kernel's
- * body over %o0.. and %i0.., in which # is the opcode, ~ the argument, &T &B &U its first type, as bits, unsigned, and
- * $ a name that is the kernel's own.
+ * comes out and goes in: T U V types of the opcode, R as T but without edges, W twice as wide as T, h r d bits, f D
+ * floats, p predicate, s shift count, n byte position or length, x y elements of a matrix instruction's A or B and of
+ * its C. TEXT is the kernel's body over %o0.. and %i0.., in which # is the opcode, ~ the argument, &T &B &U its first
+ * type, as bits, unsigned, and $ a name that is the kernel's own.
  */
 struct pt_family {
 	const char *ops, *sig, *text, *decl;

@@ -18,10 +18,8 @@ static double f32_of(uint64_t bits, unsigned flags)
 	return sf_to_double(sf_unpack(&sf_f32, bits & 0xffffffff, flags));
 }
 
-/* The approximations in double precision look at the upper half only. */
 static double f64_of(uint64_t bits, unsigned flags)
 {
-	bits &= ~(uint64_t)0xffffffff;
 	return sf_to_double(sf_unpack(&sf_f64, bits, flags));
 }
 
@@ -119,6 +117,9 @@ bool judge_approx(const struct pt_op *op, const uint64_t *in, const uint64_t *go
 	double is = is_double ? f64_of(got[0], 0) : f32_of(got[0], 0), want;
 	struct bound b;
 
+	/* The gross approximations look at the upper half only: a NaN may be an infinity there. */
+	if (is_double && op->flags & SF_FTZ && (in[0] << 1 >> 33) == 0x7ff00000)
+		return true;
 	want = exact(op, in, &b);
 	if (close_to(is, want, &b, least, largest) || flushed_will_do(op, in, is, least, largest))
 		return true;

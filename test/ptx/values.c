@@ -170,6 +170,8 @@ static uint64_t operand_make(struct pt_operand o, const struct edges *e, uint64_
 
 	if (o.small)
 		return small_make(o, state);
+	if (o.kind == 'R')
+		return pt_random(state) & pt_mask(t->bits);
 	for (int lane = 0; lane < t->lanes; lane++) {
 		uint64_t v;
 
