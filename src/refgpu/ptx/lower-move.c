@@ -299,6 +299,25 @@ static void cvt_pair(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct
 	ins->f.sub = (uint8_t)((how.relu ? 1 : 0) | (how.satfinite ? 2 : 0));
 }
 
+/* cvt.rn.satfinite.e4m3x2.f16x2: by way of f32, which holds every half. */
+static void cvt_halves(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct conversion how,
+		       struct pl_ptx_type to, struct pl_ptx_type from)
+{
+	unsigned half_isa = from.word == W_f16x2 ? PL_ISA_F16 : PL_ISA_BF16;
+	uint32_t pair, parts[2];
+	struct pl_ptx_ins *ins;
+
+	pl_ptx_want(b, st, 2, 2);
+	pair = pl_ptx_src(b, st, 1, from);
+	for (unsigned i = 0; i < 2; i++)
+		parts[i] = pl_ptx_convert(b, PL_ISA_F32, half_isa, half(b, 16, pair, i));
+	ins = pl_ptx_op(b, PL_ISA_CVT2, pl_ptx_isa_type(to), pl_ptx_dst(b, st, 0, pl_ptx_type_of(W_b16)), parts[1],
+			parts[0], 0);
+	ins->f.type2 = PL_ISA_F32;
+	ins->f.round = (uint8_t)how.round;
+	ins->f.sub = (uint8_t)((how.relu ? 1 : 0) | (how.satfinite ? 2 : 0));
+}
+
 /* The same type, or bits to bits: a copy that cuts and extends. */
 static void cvt_int(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct conversion how, struct pl_ptx_type to,
 		    struct pl_ptx_type from)
@@ -386,6 +405,10 @@ static void lower_cvt(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	from_isa = pl_ptx_isa_type(from);
 	if (to.lanes == 2 && from.lanes == 1) {
 		cvt_pair(b, st, how, to, from);
+		return;
+	}
+	if ((to.word == W_e4m3x2 || to.word == W_e5m2x2) && (from.word == W_f16x2 || from.word == W_bf16x2)) {
+		cvt_halves(b, st, how, to, from);
 		return;
 	}
 	pl_ptx_want(b, st, 2, 2);
