@@ -426,8 +426,6 @@ static void lower_cvt(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		pl_ptx_bad(b, st, "this conversion needs a rounding: write one, as .rn or .rzi");
 	if (how.to_int && floating(to) && to.word != from.word)
 		pl_ptx_bad(b, st, "rounding to an integral value keeps the type: write it twice");
-	if (to.bits == 64 && how.sat && floating(to))
-		pl_ptx_bad(b, st, ".sat does not go with .f64: remove it");
 	shape = to.class == K_ODD ? pl_ptx_type_of(to.bits == 32 ? W_b32 : W_b16) : to;
 	a = pl_ptx_source(b, st, &st->operands[1],
 			  from.class == K_ODD ? pl_ptx_type_of(from.bits == 32 ? W_b32 : W_b16) : from,

@@ -79,30 +79,33 @@ static void lower_packed(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	ins->f.sub = (uint8_t)(sub | (add ? 16 : 0));
 }
 
+/* Where .b0 .. .h1 lie.  Return: bits, 0 = all of the register. */
+static uint32_t selected(uint16_t select, uint32_t *position)
+{
+	*position = select == W_b1 ? 8 : select == W_b2 || select == W_h1 ? 16 : select == W_b3 ? 24 : 0;
+	switch (select) {
+	case W_b0:
+	case W_b1:
+	case W_b2:
+	case W_b3:
+		return 8;
+	case W_h0:
+	case W_h1:
+		return 16;
+	default:
+		return 0;
+	}
+}
+
 /* a.b0 .. a.h1, or all of it, as a signed 64-bit number. */
 static uint32_t part(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t i, struct pl_ptx_type type)
 {
 	struct pl_ptx_operand operand = st->operands[i];
 	bool is_signed = type.class == K_S;
-	uint32_t value, d, position = 0, length = 0;
+	uint32_t value, d, position, length;
 	struct pl_ptx_ins *ins;
 
-	switch (operand.select) {
-	case W_b0:
-	case W_b1:
-	case W_b2:
-	case W_b3:
-		position = operand.select == W_b0 ? 0 : operand.select == W_b1 ? 8 : operand.select == W_b2 ? 16 : 24;
-		length = 8;
-		break;
-	case W_h0:
-	case W_h1:
-		position = operand.select == W_h1 ? 16 : 0;
-		length = 16;
-		break;
-	default:
-		break;
-	}
+	length = selected(operand.select, &position);
 	operand.select = W_NONE;
 	value = pl_ptx_source(b, st, &operand, type, FIT_EXACT);
 	if (length) {
@@ -119,12 +122,18 @@ static uint32_t binary64(struct pl_ptx_build *b, unsigned op, uint32_t x, uint32
 	return pl_ptx_bi(b, op, PL_ISA_S64, 2, x, y);
 }
 
-static uint32_t clamp(struct pl_ptx_build *b, uint32_t value, struct pl_ptx_type type)
+/* To the range of the result's type, or of the part that it goes into. */
+static uint32_t clamp(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t value, struct pl_ptx_type type)
 {
+	uint32_t position, bits = selected(st->operands[0].select, &position);
 	bool is_signed = type.class == K_S;
+	int64_t low, high;
 
-	value = binary64(b, PL_ISA_MAX, value, pl_ptx_const(b, is_signed ? (uint64_t)INT32_MIN : 0, 2));
-	return binary64(b, PL_ISA_MIN, value, pl_ptx_const(b, is_signed ? INT32_MAX : UINT32_MAX, 2));
+	bits = bits ? bits : 32;
+	low = is_signed ? -(1ll << (bits - 1)) : 0;
+	high = is_signed ? (1ll << (bits - 1)) - 1 : (1ll << bits) - 1;
+	value = binary64(b, PL_ISA_MAX, value, pl_ptx_const(b, (uint64_t)low, 2));
+	return binary64(b, PL_ISA_MIN, value, pl_ptx_const(b, (uint64_t)high, 2));
 }
 
 static uint32_t compute(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t x, uint32_t y, bool wrap)
@@ -152,13 +161,19 @@ static uint32_t compute(struct pl_ptx_build *b, struct pl_ptx_statement *st, uin
 	}
 }
 
+/* The second operation, or the part of c that the result replaces. */
 static void finish(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t value, struct pl_ptx_type type,
 		   uint32_t second, uint32_t c)
 {
-	uint32_t d = pl_ptx_dst(b, st, 0, type), narrow = pl_ptx_convert(b, PL_ISA_U32, PL_ISA_U64, value);
+	uint32_t position, bits = selected(st->operands[0].select, &position);
+	uint32_t narrow = pl_ptx_convert(b, PL_ISA_U32, PL_ISA_U64, value), d;
 	unsigned isa = pl_ptx_int_type(type);
 
-	if (second == W_NONE)
+	st->operands[0].select = W_NONE;
+	d = pl_ptx_dst(b, st, 0, type);
+	if (bits)
+		pl_ptx_op(b, PL_ISA_BFII, PL_ISA_U32, d, narrow, c, 0)->f.imm = position | bits << 8;
+	else if (second == W_NONE)
 		pl_ptx_copy(b, d, narrow);
 	else
 		(void)pl_ptx_op(b,
@@ -171,7 +186,7 @@ static void finish(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t
 static void lower_scalar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	struct pl_ptx_type td, ta, tb;
-	bool set = st->op == W_vset, sat, wrap;
+	bool set = st->op == W_vset, sat, wrap, third;
 	uint32_t x, y, value, second, c = 0, p;
 	unsigned cmp = 0;
 	struct pl_ptx_ins *ins;
@@ -185,12 +200,13 @@ static void lower_scalar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	wrap = pl_ptx_take(st, W_wrap);
 	(void)pl_ptx_take(st, W_clamp);
 	second = TAKE_OF(st, W_add, W_min, W_max);
-	pl_ptx_want(b, st, second == W_NONE ? 3 : 4, second == W_NONE ? 3 : 4);
-	if (st->operands[0].select != W_NONE || td.bits != 32 || ta.bits != 32 || tb.bits != 32)
-		pl_ptx_unsupported(b, st, "a result that is put into a part");
+	third = second != W_NONE || st->operands[0].select != W_NONE;
+	pl_ptx_want(b, st, third ? 4 : 3, third ? 4 : 3);
+	if ((second != W_NONE && st->operands[0].select != W_NONE) || td.bits != 32 || ta.bits != 32 || tb.bits != 32)
+		pl_ptx_unsupported(b, st, "a second operation on a result that is put into a part");
 	x = part(b, st, 1, ta);
 	y = part(b, st, 2, tb);
-	if (second != W_NONE)
+	if (third)
 		c = pl_ptx_src(b, st, 3, td);
 	if (set) {
 		p = pl_ptx_pred_temp(b);
@@ -200,9 +216,11 @@ static void lower_scalar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		(void)pl_ptx_op(b, PL_ISA_SEL, PL_ISA_U64, value, pl_ptx_const(b, 1, 2), pl_ptx_const(b, 0, 2), p);
 	} else {
 		value = compute(b, st, x, y, wrap);
+		if (sat && st->op == W_vshl && ta.class == K_U) /* 64 bits, none of them a sign */
+			value = pl_ptx_bi(b, PL_ISA_MIN, PL_ISA_U64, 2, value, pl_ptx_const(b, INT64_MAX, 2));
 	}
 	if (sat)
-		value = clamp(b, value, td);
+		value = clamp(b, st, value, td);
 	finish(b, st, value, td, second, c);
 }
 
@@ -225,7 +243,7 @@ static void lower_vmad(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		value = pl_ptx_bi(b, PL_ISA_SHR, td.class == K_S ? PL_ISA_S64 : PL_ISA_U64, 2, value,
 				  pl_ptx_const(b, scale == W_shr7 ? 7 : 15, 1));
 	if (sat)
-		value = clamp(b, value, td);
+		value = clamp(b, st, value, td);
 	finish(b, st, value, td, W_NONE, 0);
 }
 

@@ -281,8 +281,8 @@ uint32_t pl_ptx_sreg_read(struct pl_ptx_build *b, const struct pl_ptx_operand *o
 void pl_ptx_want(struct pl_ptx_build *b, const struct pl_ptx_statement *st, uint32_t least, uint32_t most)
 {
 	if (st->operands_n < least || st->operands_n > most)
-		pl_ptx_bad(b, st, "%u operands do not fit: it takes %u%s%.0u", st->operands_n, least,
-			   least == most ? "" : " or more", most);
+		pl_ptx_bad(b, st, "%u operands do not fit: it takes %u%s", st->operands_n, least,
+			   least == most ? "" : " or more");
 }
 
 static bool class_fits(struct pl_ptx_type reg, struct pl_ptx_type type)

@@ -36,7 +36,8 @@ static void parse_list(struct pl_ptx_ctx *ctx, struct pl_ptx_operand *owner, int
 static bool is_component(uint32_t word)
 {
 	return word == W_x || word == W_y || word == W_z || word == W_w || word == W_r || word == W_g || word == W_b ||
-	       word == W_a || (word >= W_b0 && word <= W_h1) || word == W_b2 || word == W_b3;
+	       word == W_a || word == W_b0 || word == W_b1 || word == W_b2 || word == W_b3 || word == W_h0 ||
+	       word == W_h1;
 }
 
 static void parse_sreg(struct pl_ptx_ctx *ctx, struct pl_ptx_operand *operand, uint32_t name)
