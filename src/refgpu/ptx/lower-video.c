@@ -40,6 +40,138 @@ static unsigned take_compare(struct pl_ptx_build *b, struct pl_ptx_statement *st
 	pl_ptx_bad(b, st, "a comparison is missing: write one, as .eq");
 }
 
+/* ---- lanes one by one, where they are of two kinds or chosen ---- */
+
+struct packed {
+	unsigned lanes, op, cmp;
+	bool sat, add;
+	struct pl_ptx_type d, a, b;
+};
+
+static bool is_selecting(const struct pl_ptx_operand *operand)
+{
+	return operand->kind == O_REG && operand->select != W_NONE;
+}
+
+/* Which of the lanes of {b, a} is lane `i`; digits stand from the highest lane down. */
+static unsigned lane_of(struct pl_ptx_build *b, struct pl_ptx_statement *st, const struct pl_ptx_operand *operand,
+			unsigned i, unsigned lanes, unsigned first)
+{
+	const char *text = operand->select == W_NONE ? NULL : pl_ptx_text(b->ctx, operand->select);
+	unsigned digit;
+
+	if (!text)
+		return first + i;
+	if (strlen(text) != lanes + 1 || text[0] != (lanes == 4 ? 'b' : 'h'))
+		pl_ptx_bad(b, st, "'.%s' does not choose %u parts: write as many digits", text, lanes);
+	digit = (unsigned)(text[lanes - i] - '0');
+	if (digit >= 2 * lanes)
+		pl_ptx_bad(b, st, "'.%s' chooses a part that does not exist", text);
+	return digit;
+}
+
+static bool in_mask(struct pl_ptx_build *b, const struct pl_ptx_operand *operand, unsigned i)
+{
+	const char *text = operand->select == W_NONE ? NULL : pl_ptx_text(b->ctx, operand->select);
+
+	return !text || strchr(text + 1, (int)('0' + i));
+}
+
+static uint32_t lane_value(struct pl_ptx_build *b, const uint32_t sources[2], unsigned which, unsigned lanes,
+			   bool is_signed)
+{
+	uint32_t d = pl_ptx_temp(b, 1), bits = 32 / lanes;
+	struct pl_ptx_ins *ins =
+		pl_ptx_op(b, PL_ISA_BFEI, is_signed ? PL_ISA_S32 : PL_ISA_U32, d, sources[which / lanes], 0, 0);
+
+	ins->f.imm = which % lanes * bits | bits << 8;
+	return d;
+}
+
+static uint32_t binary32(struct pl_ptx_build *b, unsigned op, uint32_t x, uint32_t y)
+{
+	return pl_ptx_bi(b, op, PL_ISA_S32, 1, x, y);
+}
+
+static uint32_t lane_result(struct pl_ptx_build *b, const struct packed *p, uint32_t x, uint32_t y)
+{
+	unsigned bits = 32 / p->lanes;
+	bool is_signed = p->d.class == K_S;
+	uint32_t value;
+	struct pl_ptx_ins *ins;
+
+	switch (p->op) {
+	case 0:
+		value = binary32(b, PL_ISA_ADD, x, y);
+		break;
+	case 1:
+		value = binary32(b, PL_ISA_SUB, x, y);
+		break;
+	case 3:
+		value = pl_ptx_un(b, PL_ISA_ABS, PL_ISA_S32, 1, binary32(b, PL_ISA_SUB, x, y));
+		break;
+	case 4:
+		value = binary32(b, PL_ISA_MIN, x, y);
+		break;
+	case 5:
+		value = binary32(b, PL_ISA_MAX, x, y);
+		break;
+	default: {
+		uint32_t holds = pl_ptx_pred_temp(b);
+
+		ins = pl_ptx_op(b, PL_ISA_SETP, PL_ISA_S32, holds, x, y, 0);
+		ins->f.cmp = (uint8_t)p->cmp;
+		value = pl_ptx_temp(b, 1);
+		(void)pl_ptx_op(b, PL_ISA_SEL, PL_ISA_U32, value, pl_ptx_const(b, 1, 1), pl_ptx_const(b, 0, 1), holds);
+		break;
+	}
+	}
+	if (p->sat) {
+		int64_t low = is_signed ? -(1ll << (bits - 1)) : 0;
+		int64_t high = is_signed ? (1ll << (bits - 1)) - 1 : (1ll << bits) - 1;
+
+		value = binary32(b, PL_ISA_MAX, value, pl_ptx_const(b, (uint64_t)low, 1));
+		value = binary32(b, PL_ISA_MIN, value, pl_ptx_const(b, (uint64_t)high, 1));
+	}
+	return value;
+}
+
+static void lanes_apart(struct pl_ptx_build *b, struct pl_ptx_statement *st, const struct packed *p)
+{
+	struct pl_ptx_operand a = st->operands[1], y = st->operands[2], mask = st->operands[0];
+	struct pl_ptx_type b32 = pl_ptx_type_of(W_b32);
+	uint32_t sources[2], result, bits = 32 / p->lanes;
+
+	if (p->op == 2)
+		pl_ptx_unsupported(b, st, "an average of chosen parts or of different signedness");
+	st->operands[0].select = st->operands[1].select = st->operands[2].select = W_NONE;
+	sources[0] = pl_ptx_src(b, st, 1, b32);
+	sources[1] = pl_ptx_src(b, st, 2, b32);
+	result = pl_ptx_src(b, st, 3, b32);
+	for (unsigned i = 0; i < p->lanes; i++) {
+		unsigned from_a = lane_of(b, st, &a, i, p->lanes, 0),
+			 from_b = lane_of(b, st, &y, i, p->lanes, p->lanes);
+		uint32_t value, merged;
+
+		if (!in_mask(b, &mask, i))
+			continue;
+		value = lane_result(b, p, lane_value(b, sources, from_a, p->lanes, p->a.class == K_S),
+				    lane_value(b, sources, from_b, p->lanes, p->b.class == K_S));
+		if (p->add) {
+			uint32_t cut = pl_ptx_temp(b, 1);
+
+			pl_ptx_op(b, PL_ISA_BFEI, p->d.class == K_S ? PL_ISA_S32 : PL_ISA_U32, cut, value, 0, 0)
+				->f.imm = bits << 8;
+			result = binary32(b, PL_ISA_ADD, result, cut);
+			continue;
+		}
+		merged = pl_ptx_temp(b, 1);
+		pl_ptx_op(b, PL_ISA_BFII, PL_ISA_U32, merged, value, result, 0)->f.imm = i * bits | bits << 8;
+		result = merged;
+	}
+	pl_ptx_copy(b, pl_ptx_dst(b, st, 0, b32), result);
+}
+
 static void lower_packed(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	const char *name = pl_ptx_text(b->ctx, st->op);
@@ -59,12 +191,14 @@ static void lower_packed(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	}
 	sat = pl_ptx_take(st, W_sat);
 	add = pl_ptx_take(st, W_add);
-	if (ta.word != tb.word || (ta.word != W_u32 && ta.word != W_s32) || (d.word != W_u32 && d.word != W_s32))
-		pl_ptx_unsupported(b, st, "operands of different signedness");
 	pl_ptx_want(b, st, 4, 4);
-	for (uint32_t i = 0; i < 4; i++)
-		if (st->operands[i].select != W_NONE && st->operands[i].kind == O_REG)
-			pl_ptx_unsupported(b, st, "a mask or a selection of parts");
+	if (ta.bits != 32 || tb.bits != 32 || d.bits != 32 || ta.class == K_F || tb.class == K_F || d.class == K_F)
+		pl_ptx_bad(b, st, "it takes .u32 and .s32: use these");
+	if (ta.word != tb.word || is_selecting(&st->operands[0]) || is_selecting(&st->operands[1]) ||
+	    is_selecting(&st->operands[2])) {
+		lanes_apart(b, st, &(struct packed){ four ? 4 : 2, sub, cmp, sat, add, d, ta, tb });
+		return;
+	}
 	a = pl_ptx_src(b, st, 1, b32);
 	bb = pl_ptx_src(b, st, 2, b32);
 	c = pl_ptx_src(b, st, 3, b32);
@@ -80,7 +214,7 @@ static void lower_packed(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 }
 
 /* Where .b0 .. .h1 lie.  Return: bits, 0 = all of the register. */
-static uint32_t selected(uint16_t select, uint32_t *position)
+static uint32_t selected(uint32_t select, uint32_t *position)
 {
 	*position = select == W_b1 ? 8 : select == W_b2 || select == W_h1 ? 16 : select == W_b3 ? 24 : 0;
 	switch (select) {

@@ -234,7 +234,7 @@ uint32_t pl_ptx_component(struct pl_ptx_build *b, struct pl_ptx_sym *sym, uint32
 	return sym->reg_parts[i];
 }
 
-static uint32_t component_index(uint16_t word)
+static uint32_t component_index(uint32_t word)
 {
 	switch (word) {
 	case W_x:

@@ -40,6 +40,18 @@ static bool is_component(uint32_t word)
 	       word == W_h1;
 }
 
+/* .b7152, .h21, .b20: bytes and halves of packed video operands */
+static bool is_selection(const struct pl_ptx_token *token)
+{
+	if (token->kind != T_DOT || token->length < 3 || token->length > 6 ||
+	    (token->text[1] != 'b' && token->text[1] != 'h'))
+		return false;
+	for (uint32_t i = 2; i < token->length; i++)
+		if (token->text[i] < '0' || token->text[i] > '7')
+			return false;
+	return true;
+}
+
 static void parse_sreg(struct pl_ptx_ctx *ctx, struct pl_ptx_operand *operand, uint32_t name)
 {
 	const struct pl_ptx_sreg *sreg = pl_ptx_sreg_find(pl_ptx_text(ctx, name));
@@ -54,7 +66,7 @@ static void parse_sreg(struct pl_ptx_ctx *ctx, struct pl_ptx_operand *operand, u
 	operand->select = W_NONE;
 	if (sreg->kind == SREG_XYZ || sreg->kind == SREG_XYZ_CONST) {
 		if (ctx->token.kind == T_DOT && is_component(ctx->token.name)) {
-			operand->select = (uint16_t)ctx->token.name;
+			operand->select = ctx->token.name;
 			pl_ptx_advance(ctx);
 		}
 	}
@@ -106,8 +118,8 @@ static void parse_name(struct pl_ptx_ctx *ctx, struct pl_ptx_operand *operand)
 	operand->sym = sym;
 	operand->kind = sym->kind == S_REG ? O_REG : O_SYM;
 	operand->select = W_NONE;
-	if (ctx->token.kind == T_DOT && is_component(ctx->token.name)) {
-		operand->select = (uint16_t)ctx->token.name;
+	if ((ctx->token.kind == T_DOT && is_component(ctx->token.name)) || is_selection(&ctx->token)) {
+		operand->select = ctx->token.name;
 		pl_ptx_advance(ctx);
 	}
 	operand->value = parse_offset(ctx);

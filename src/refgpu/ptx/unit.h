@@ -92,7 +92,7 @@ struct pl_ptx_operand {
 	uint8_t kind;
 	bool negated; /* '-' or '!' in front */
 	bool f32, is_unsigned;
-	uint16_t select; /* .b0 .. .h1, .x .. .w: the word */
+	uint32_t select; /* .b0 .. .h1, .x .. .w: the word */
 	uint32_t sreg;   /* O_SREG: enum pl_ptx_sreg */
 	uint32_t line, column;
 	uint64_t value;               /* O_INT, O_FLOAT; offset of O_SYM, O_ADDRESS */
