@@ -107,6 +107,12 @@ static uint32_t lane_result(struct pl_ptx_build *b, const struct packed *p, uint
 	case 1:
 		value = binary32(b, PL_ISA_SUB, x, y);
 		break;
+	case 2: /* rounded away from zero */
+		value = binary32(b, PL_ISA_ADD, x, y);
+		x = pl_ptx_bi(b, PL_ISA_SHR, PL_ISA_U32, 1, value, pl_ptx_const(b, 31, 1));
+		value = binary32(b, PL_ISA_SUB, binary32(b, PL_ISA_ADD, value, pl_ptx_const(b, 1, 1)), x);
+		value = binary32(b, PL_ISA_SHR, value, pl_ptx_const(b, 1, 1));
+		break;
 	case 3:
 		value = pl_ptx_un(b, PL_ISA_ABS, PL_ISA_S32, 1, binary32(b, PL_ISA_SUB, x, y));
 		break;
@@ -142,8 +148,6 @@ static void lanes_apart(struct pl_ptx_build *b, struct pl_ptx_statement *st, con
 	struct pl_ptx_type b32 = pl_ptx_type_of(W_b32);
 	uint32_t sources[2], result, bits = 32 / p->lanes;
 
-	if (p->op == 2)
-		pl_ptx_unsupported(b, st, "an average of chosen parts or of different signedness");
 	st->operands[0].select = st->operands[1].select = st->operands[2].select = W_NONE;
 	sources[0] = pl_ptx_src(b, st, 1, b32);
 	sources[1] = pl_ptx_src(b, st, 2, b32);
@@ -158,11 +162,7 @@ static void lanes_apart(struct pl_ptx_build *b, struct pl_ptx_statement *st, con
 		value = lane_result(b, p, lane_value(b, sources, from_a, p->lanes, p->a.class == K_S),
 				    lane_value(b, sources, from_b, p->lanes, p->b.class == K_S));
 		if (p->add) {
-			uint32_t cut = pl_ptx_temp(b, 1);
-
-			pl_ptx_op(b, PL_ISA_BFEI, p->d.class == K_S ? PL_ISA_S32 : PL_ISA_U32, cut, value, 0, 0)
-				->f.imm = bits << 8;
-			result = binary32(b, PL_ISA_ADD, result, cut);
+			result = binary32(b, PL_ISA_ADD, result, value);
 			continue;
 		}
 		merged = pl_ptx_temp(b, 1);
@@ -361,16 +361,18 @@ static void lower_scalar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 static void lower_vmad(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	struct pl_ptx_type td = pl_ptx_take_type(b, st), ta = pl_ptx_take_type(b, st), tb = pl_ptx_take_type(b, st);
-	bool sat = pl_ptx_take(st, W_sat), po = pl_ptx_take(st, W_po);
+	bool sat = pl_ptx_take(st, W_sat), po = pl_ptx_take(st, W_po), negative, minus_c;
 	uint32_t scale = TAKE_OF(st, W_shr7, W_shr15), value, c;
 
 	pl_ptx_want(b, st, 4, 4);
-	for (uint32_t i = 1; i < 4; i++)
-		if (st->operands[i].negated)
-			pl_ptx_unsupported(b, st, "a negated operand");
+	negative = st->operands[1].negated ^ st->operands[2].negated;
+	minus_c = st->operands[3].negated;
+	st->operands[1].negated = st->operands[2].negated = st->operands[3].negated = false;
 	value = binary64(b, PL_ISA_MUL, part(b, st, 1, ta), part(b, st, 2, tb));
 	c = pl_ptx_convert(b, PL_ISA_S64, pl_ptx_int_type(td), pl_ptx_src(b, st, 3, td));
-	value = binary64(b, PL_ISA_ADD, value, c);
+	if (minus_c)
+		c = pl_ptx_un(b, PL_ISA_NEG, PL_ISA_S64, 2, c);
+	value = negative ? binary64(b, PL_ISA_SUB, c, value) : binary64(b, PL_ISA_ADD, value, c);
 	if (po)
 		value = binary64(b, PL_ISA_ADD, value, pl_ptx_const(b, 1, 2));
 	if (scale != W_NONE)
