@@ -98,7 +98,7 @@ const struct pt_family pt_cases_async[] = {
 	  .text = AT "# [%sa], [%ia], ~; cp.async.commit_group; cp.async.wait_group 0;" GET,
 	  .ptx = 74 },
 	{ .ops = "cp.async.ca.shared.global {4,8,16}, %n",
-	  .sig = "dd=ddr",
+	  .sig = "dd=ddrr",
 	  .rows = 512,
 	  .want = want_part,
 	  .decl = SHARED,
@@ -141,7 +141,8 @@ const struct pt_family pt_cases_async[] = {
 	{ .ops = "mbarrier.arrive_drop.shared.b64",
 	  BARRIER("128", "setp.lt.u32 %w, %tx, 64; @%w bra $_drop; mbarrier.arrive.shared.b64 %st, [%bar]; bra $_w;"
 			 "$_drop: mbarrier.arrive_drop.shared.b64 %st, [%bar];"
-			 "$_w: mbarrier.test_wait.shared.b64 %w, [%bar], %st; @!%w bra $_w; setp.lt.u32 %w, %tx, 64; "
+			 "$_w: mbarrier.test_wait.shared.b64 %w, [%bar], %st; @!%w bra $_w; bar.sync 1; setp.lt.u32 "
+			 "%w, %tx, 64; "
 			 "@%w bra $_over;"
 			 "mbarrier.arrive.shared.b64 %st, [%bar]; $_x: mbarrier.test_wait.shared.b64 %w, [%bar], %st; "
 			 "@!%w bra $_x; $_over:") },

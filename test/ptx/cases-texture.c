@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Textures and surfaces: the argument is how out-of-range coordinates are taken, the filter, and "n" for normalised. */
+#include "cases.h"
+#include "driver.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define W        13
+#define H        7
+#define D        5
+#define POINTS   512
+#define CHANNELS 4
+
+struct shape {
+	int dims, layers; /* spatial ones; 0: not layered */
+};
+
+static float texels[D][H][W][CHANNELS];
+
+static struct shape shape_of(const struct pt_op *op)
+{
+	if (pt_op_has(op, "a1d"))
+		return (struct shape){ 1, D };
+	if (pt_op_has(op, "a2d"))
+		return (struct shape){ 2, D };
+	return (struct shape){ pt_op_has(op, "3d") ? 3 : pt_op_has(op, "2d") ? 2 : 1, 0 };
+}
+
+static int array_make(struct pt_driver *cu, struct shape s, CUarray *array)
+{
+	size_t height = s.dims > 1 ? H : 0, depth = s.dims > 2 || s.layers ? D : 0;
+	const CUDA_ARRAY3D_DESCRIPTOR how = { W,
+					      height,
+					      depth,
+					      CU_AD_FORMAT_FLOAT,
+					      CHANNELS,
+					      (s.layers ? CUDA_ARRAY3D_LAYERED : 0) | CUDA_ARRAY3D_SURFACE_LDST |
+						      (s.dims == 2 && !s.layers ? CUDA_ARRAY3D_TEXTURE_GATHER : 0) };
+	CUDA_MEMCPY3D copy = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+			       .srcHost = texels,
+			       .dstMemoryType = CU_MEMORYTYPE_ARRAY };
+	CUresult e;
+
+	for (int i = 0; i < D * H * W * CHANNELS; i++)
+		((float *)texels)[i] = (float)(i * 7 % 64);
+	e = cu->f.cuArray3DCreate(array, &how);
+	if (e)
+		return (int)e;
+	copy.dstArray = *array;
+	copy.srcPitch = sizeof(texels[0][0]);
+	copy.srcHeight = H;
+	copy.WidthInBytes = sizeof(texels[0][0]);
+	copy.Height = height ? height : 1;
+	copy.Depth = depth ? depth : 1;
+	return (int)cu->f.cuMemcpy3D(&copy);
+}
+
+/* The index of a texel, or -1: the border's. */
+static int index_of(const struct pt_op *op, int i, int size)
+{
+	if (strstr(op->arg, "clamp"))
+		return i < 0 ? 0 : i >= size ? size - 1 : i;
+	if (strstr(op->arg, "wrap"))
+		return (i % size + size) % size;
+	if (strstr(op->arg, "mirror")) {
+		i = (i % (2 * size) + 2 * size) % (2 * size);
+		return i < size ? i : 2 * size - 1 - i;
+	}
+	return i < 0 || i >= size ? -1 : i;
+}
+
+static double texel(const struct pt_op *op, const int at[3], struct shape s, int layer, int channel)
+{
+	const int sizes[3] = { W, H, D };
+	int i[3] = { 0, 0, 0 };
+
+	for (int k = 0; k < s.dims; k++) {
+		i[k] = index_of(op, at[k], sizes[k]);
+		if (i[k] < 0)
+			return 0;
+	}
+	return (double)texels[s.layers ? layer : i[2]][i[1]][i[0]][channel];
+}
+
+struct answer {
+	double value[4], room[4];
+	bool open; /* too near to a boundary between texels */
+};
+
+static void point_read(const struct pt_op *op, const double x[3], struct shape s, int layer, struct answer *a)
+{
+	int at[3];
+
+	for (int k = 0; k < s.dims; k++) {
+		at[k] = (int)floor(x[k]);
+		a->open = a->open || fabs(x[k] - rint(x[k])) < 1. / 64;
+	}
+	for (int c = 0; c < 4; c++)
+		a->value[c] = texel(op, at, s, layer, c);
+}
+
+/* Weights have 8 bits of fraction: the room is one of their units for each dimension, of what the texels span. */
+static void linear_read(const struct pt_op *op, const double x[3], struct shape s, int layer, struct answer *a)
+{
+	double weight[3];
+	int low[3];
+
+	for (int k = 0; k < s.dims; k++) {
+		low[k] = (int)floor(x[k] - 0.5);
+		weight[k] = x[k] - 0.5 - low[k];
+	}
+	for (int c = 0; c < 4; c++) {
+		double least = 1e30, most = -1e30;
+
+		for (int corner = 0; corner < 1 << s.dims; corner++) {
+			double part = 1, v;
+			int at[3];
+
+			for (int k = 0; k < s.dims; k++) {
+				at[k] = low[k] + (corner >> k & 1);
+				part *= corner >> k & 1 ? weight[k] : 1 - weight[k];
+			}
+			v = texel(op, at, s, layer, c);
+			least = v < least ? v : least;
+			most = v > most ? v : most;
+			a->value[c] += part * v;
+		}
+		a->room[c] = (most - least) * s.dims / 256 + 1e-4;
+	}
+}
+
+/* One channel of the four texels around: (0,1), (1,1), (1,0), (0,0). */
+static void gather_read(const struct pt_op *op, const double x[3], struct shape s, struct answer *a)
+{
+	static const int order[4][2] = { { 0, 1 }, { 1, 1 }, { 1, 0 }, { 0, 0 } };
+	int channel = pt_op_has(op, "r") ? 0 : pt_op_has(op, "g") ? 1 : pt_op_has(op, "b") ? 2 : 3;
+
+	for (int k = 0; k < 2; k++)
+		a->open = a->open || fabs(x[k] - 0.5 - rint(x[k] - 0.5)) < 1. / 64;
+	for (int i = 0; i < 4; i++) {
+		int at[3] = { (int)floor(x[0] - 0.5) + order[i][0], (int)floor(x[1] - 0.5) + order[i][1], 0 };
+
+		a->value[i] = texel(op, at, s, 0, channel);
+	}
+}
+
+static struct answer answer_of(const struct pt_op *op, const float in[4])
+{
+	const int sizes[3] = { W, H, D };
+	struct shape s = shape_of(op);
+	struct answer a = { { 0 }, { 0 }, false };
+	int layer = (int)in[3];
+	double x[3];
+
+	for (int k = 0; k < s.dims; k++)
+		x[k] = (double)in[k] * (strstr(op->arg, " n") ? sizes[k] : 1);
+	if (!strcmp(op->word[0], "tld4"))
+		gather_read(op, x, s, &a);
+	else if (strstr(op->arg, "linear"))
+		linear_read(op, x, s, layer, &a);
+	else
+		point_read(op, x, s, layer, &a);
+	return a;
+}
+
+static int points_compare(const struct pt_case *c, const float (*in)[4], const float (*out)[4], char *why)
+{
+	for (int i = 0; i < POINTS; i++) {
+		struct answer a = answer_of(&c->op, in[i]);
+
+		for (int k = 0; k < 4 && !a.open; k++) {
+			if (fabs((double)out[i][k] - a.value[k]) <= a.room[k])
+				continue;
+			snprintf(why, 400, "at (%g, %g, %g, %g) channel %d got %g want %g (within %g)",
+				 (double)in[i][0], (double)in[i][1], (double)in[i][2], (double)in[i][3], k,
+				 (double)out[i][k], a.value[k], a.room[k]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void points_make(const struct pt_op *op, float (*in)[4], uint64_t seed)
+{
+	const int sizes[4] = { W, H, D, D };
+
+	for (int i = 0; i < POINTS; i++) {
+		for (int k = 0; k < 4; k++) {
+			double r = (double)(pt_random(&seed) >> 40) / (1 << 24);
+
+			/* From well below to well above. */
+			r = k == 3 ? floor(r * D) : (r * 3 - 1) * (strstr(op->arg, " n") ? 1 : sizes[k]);
+			in[i][k] = (float)r;
+		}
+		if (pt_op_has(op, "s32")) {
+			for (int k = 0; k < 3; k++)
+				in[i][k] = floorf(in[i][k]) + 0.5f;
+		}
+	}
+}
+
+static CUtexObject texture_make(struct pt_driver *cu, const struct pt_op *op, CUarray array, CUresult *e)
+{
+	CUDA_RESOURCE_DESC resource = { .resType = CU_RESOURCE_TYPE_ARRAY };
+	CUDA_TEXTURE_DESC how = { .filterMode = strstr(op->arg, "linear") ? CU_TR_FILTER_MODE_LINEAR
+									  : CU_TR_FILTER_MODE_POINT };
+	CUtexObject object = 0;
+
+	resource.res.array.hArray = array;
+	for (int k = 0; k < 3; k++)
+		how.addressMode[k] = strstr(op->arg, "clamp")    ? CU_TR_ADDRESS_MODE_CLAMP
+				     : strstr(op->arg, "wrap")   ? CU_TR_ADDRESS_MODE_WRAP
+				     : strstr(op->arg, "mirror") ? CU_TR_ADDRESS_MODE_MIRROR
+								 : CU_TR_ADDRESS_MODE_BORDER;
+	how.flags = strstr(op->arg, " n") ? CU_TRSF_NORMALIZED_COORDINATES : 0;
+	*e = cu->f.cuTexObjectCreate(&object, &resource, &how, NULL);
+	return object;
+}
+
+static int run_texture(struct pt_driver *cu, const struct pt_case *c, void *function, void *module, char *why)
+{
+	static float in[POINTS][4], out[POINTS][4];
+	CUarray array = NULL;
+	CUdeviceptr from = 0, to = 0;
+	CUtexObject object = 0;
+	CUresult e = (CUresult)array_make(cu, shape_of(&c->op), &array);
+
+	(void)module;
+	points_make(&c->op, in, cu->seed);
+	if (!e)
+		object = texture_make(cu, &c->op, array, &e);
+	if (!e)
+		e = cu->f.cuMemAlloc(&from, sizeof(in));
+	if (!e)
+		e = cu->f.cuMemAlloc(&to, sizeof(out));
+	if (!e)
+		e = cu->f.cuMemcpyHtoD(from, in, sizeof(in));
+	if (!e)
+		e = pt_launch(cu, function, POINTS / 128, 128, from, to, object);
+	if (!e)
+		e = cu->f.cuMemcpyDtoH(out, to, sizeof(out));
+	if (object)
+		cu->f.cuTexObjectDestroy(object);
+	if (array)
+		cu->f.cuArrayDestroy(array);
+	cu->f.cuMemFree(from);
+	cu->f.cuMemFree(to);
+	if (!e)
+		return points_compare(c, in, out, why);
+	snprintf(why, 400, "%s", pt_error_name(cu, e));
+	return -1;
+}
+
+#define READ(coordinates)                                                                                              \
+	.sig = "=", .run = run_texture,                                                                                \
+	.text = ".reg .b64 %sa, %da; .reg .f32 %x, %y, %z, %w, %r0, %r1, %r2, %r3; .reg .b32 %l, %ix, %iy, %iz;"       \
+		"mad.wide.u32 %sa, %gid, 16, %in; mad.wide.u32 %da, %gid, 16, %out; ld.global.v4.f32 {%x, %y, %z, "    \
+		"%w}, [%sa];"                                                                                          \
+		"cvt.rzi.u32.f32 %l, %w; cvt.rmi.s32.f32 %ix, %x; cvt.rmi.s32.f32 %iy, %y; cvt.rmi.s32.f32 %iz, %z;"   \
+		"# {%r0, %r1, %r2, %r3}, [%aux, " coordinates "]; st.global.v4.f32 [%da], {%r0, %r1, %r2, %r3};"
+#define MODES                                                                                                          \
+	"{clamp point,clamp linear,border point,border linear,clamp point n,clamp linear n,border linear n,"           \
+	"wrap point n,wrap linear n,mirror point n,mirror linear n}"
+
+const struct pt_family pt_cases_texture[] = {
+	{ .ops = "tex.1d.v4.f32.f32 " MODES, READ("{%x}") },
+	{ .ops = "tex.2d.v4.f32.f32 " MODES, READ("{%x, %y}") },
+	{ .ops = "tex.3d.v4.f32.f32 " MODES, READ("{%x, %y, %z, %z}") },
+	{ .ops = "tex.a1d.v4.f32.f32 " MODES, READ("{%l, %x}") },
+	{ .ops = "tex.a2d.v4.f32.f32 " MODES, READ("{%l, %x, %y, %y}") },
+	{ .ops = "tex.1d.v4.f32.s32 {clamp point,border point}", READ("{%ix}") },
+	{ .ops = "tex.2d.v4.f32.s32 {clamp point,border point}", READ("{%ix, %iy}") },
+	{ .ops = "tex.3d.v4.f32.s32 {clamp point,border point}", READ("{%ix, %iy, %iz, %iz}") },
+	{ .ops = "tld4.{r,g,b,a}.2d.v4.f32.f32 {clamp point,border point,clamp point n,wrap point n}",
+	  READ("{%x, %y}") },
+	{ NULL },
+};
