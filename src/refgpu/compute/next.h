@@ -34,12 +34,13 @@
 #define PL_SM_GO(op_, mask_)                                                                                           \
 	do {                                                                                                           \
 		w->pc = (op_);                                                                                         \
-		(void)(mask_);                                                                                         \
+		(void)R, (void)(mask_);                                                                                \
 		return;                                                                                                \
 	} while (0)
 #define PL_SM_NEXT_FULL                                                                                                \
 	do {                                                                                                           \
 		w->pc = op + 1;                                                                                        \
+		(void)R, (void)mask;                                                                                   \
 		return;                                                                                                \
 	} while (0)
 #endif

@@ -460,10 +460,15 @@ static int check_matrix(struct state *s)
 {
 	const struct pl_isa_fields *f = &s->f;
 
+	uint32_t factors = PL_ISA_T_I8 | PL_ISA_T(U4) | PL_ISA_T(S4) | PL_ISA_T(B1) | PL_ISA_T(F16) | PL_ISA_T(BF16) |
+			   PL_ISA_T(TF32) | PL_ISA_T(F64);
+
 	if (f->op == PL_ISA_LDMATRIX || f->op == PL_ISA_STMATRIX)
 		return (f->sub & 3) == 3 ? refuse(s, "one, two or four matrices") : 0;
 	if (f->op == PL_ISA_MMA && (f->sub >= PL_ISA_MMA_COUNT || f->cmp >= PL_ISA_TYPE_COUNT))
 		return refuse(s, "shape or type of b does not exist");
+	if ((f->op == PL_ISA_MMA || f->op == PL_ISA_WMMA) && (!(factors >> f->type2 & 1) || !(factors >> f->cmp & 1)))
+		return refuse(s, "no matrices of these types");
 	if (f->op == PL_ISA_WMMA && (f->sub >= PL_ISA_WMMA_COUNT || f->cmp >= PL_ISA_TYPE_COUNT))
 		return refuse(s, "shape or type of b does not exist");
 	if ((f->op == PL_ISA_WMLD || f->op == PL_ISA_WMST) && (f->sub >= PL_ISA_WMMA_COUNT || (f->imm & 3) == 3))
