@@ -119,11 +119,15 @@ __global__ void sum_lanes(int *out, int lanes)
 {
 	unsigned int mask = __ballot_sync(0xffffffff, threadIdx.x < lanes);
 	int value = threadIdx.x + 1;
-	if (threadIdx.x < lanes)
+	int again = value;
+	if (threadIdx.x < lanes) {
 		for (int offset = warpSize / 2; offset > 0; offset /= 2)
 			value += __shfl_down_sync(mask, value, offset);
+		for (int offset = 16; offset > 0; offset /= 2)
+			again += __shfl_down_sync(mask, again, offset);
+	}
 	if (threadIdx.x == 0)
-		*out = value;
+		*out = value == again ? value : -1;
 }
 
 __global__ void count(int *at)

@@ -250,6 +250,38 @@ static void test_lanes_that_take_no_part_in_a_shuffle_give_zero(void)
 	cu_ok(cu(cuMemFree_v2)(out));
 }
 
+/* Each thread copies 16 bytes; of those only `bytes`, and zeros behind. */
+static void test_a_kernels_asynchronous_copies_are_whole(void)
+{
+	char *text = cu_ptx("async.ptx");
+	unsigned char host[32 * 16], back[32 * 16];
+	CUdeviceptr in, out;
+	CUmodule async;
+	int bytes, major;
+	void *params[] = { &in, &out, &bytes };
+	cu_ok(cu(cuDeviceGetAttribute)(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 0));
+	if (major < 8) {
+		free(text);
+		return;
+	}
+	for (unsigned int i = 0; i < sizeof(host); i++)
+		host[i] = (unsigned char)(i * 5 + 1);
+	cu_ok(cu(cuModuleLoadData)(&async, text));
+	cu_ok(cu(cuMemAlloc_v2)(&in, sizeof(host)));
+	cu_ok(cu(cuMemAlloc_v2)(&out, sizeof(host)));
+	cu_ok(cu(cuMemcpyHtoD_v2)(in, host, sizeof(host)));
+	for (bytes = 16; bytes >= 0; bytes -= 4) {
+		cu_ok(launch1(cu_function(async, "copy_async"), 1, 32, 0, params));
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, out, sizeof(back)));
+		for (unsigned int i = 0; i < sizeof(host); i++)
+			check(back[i] == (i % 16 < (unsigned int)bytes ? host[i] : 0));
+	}
+	cu_ok(cu(cuModuleUnload)(async));
+	cu_ok(cu(cuMemFree_v2)(in));
+	cu_ok(cu(cuMemFree_v2)(out));
+	free(text);
+}
+
 static void test_occupancy_is_plausible(void)
 {
 	CUfunction function = cu_function(module, "add");
@@ -362,6 +394,7 @@ int main(int argc, char **argv)
 	test_atomic_additions_all_count();
 	test_addresses_that_are_the_same_in_all_threads_may_move();
 	test_lanes_that_take_no_part_in_a_shuffle_give_zero();
+	test_a_kernels_asynchronous_copies_are_whole();
 	test_occupancy_is_plausible();
 	test_parts_are_linked_by_the_driver();
 	test_bad_images_are_refused_with_a_reason();

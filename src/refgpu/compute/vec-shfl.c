@@ -42,7 +42,7 @@ static inline uint32_t shuffle(PL_SM_ARGS, unsigned mode)
 	if (mask == PL_SM_ALL)
 		LANES_LOOP d[i] = out[i];
 	else
-		LANES_LOOP KEEP(uint32_t, d, out[i]);
+		LANES_LOOP KEEP(uint32_t, d, mask >> j[i] & 1 ? out[i] : 0); /* 0 of lanes that take no part */
 	return valid;
 }
 

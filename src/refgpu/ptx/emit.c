@@ -268,8 +268,9 @@ static void put_plain(struct emitter *e, const struct pl_ptx_ins *ins)
 	f.a = reg_or(b, ins->v[A_A], missing(info->a, A_A));
 	f.b = reg_or(b, ins->v[A_B], missing(info->b, A_B));
 	f.c = reg_or(b, ins->v[A_C], missing(info->c, A_C));
-	if (info->format == PL_ISA_FMT_MEM) {
+	if (info->format == PL_ISA_FMT_MEM)
 		f.imm = (uint32_t)ins->imm;
+	if (info->format == PL_ISA_FMT_MEM && op != PL_ISA_CPASYNC) { /* which has registers where others have none */
 		if (f.form != PL_ISA_ADDR_UR && op != PL_ISA_ATOM && op != PL_ISA_RED)
 			f.b = 0;
 		if (op != PL_ISA_ATOM)
