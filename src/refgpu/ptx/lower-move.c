@@ -362,6 +362,28 @@ static bool cvt_allowed(struct pl_ptx_type to, struct pl_ptx_type from, const st
 	return true;
 }
 
+/* Parts of 2 and 4 bits: d = c << 2 * bits | sat(a) << bits | sat(b) */
+static uint32_t small_part(struct pl_ptx_build *b, uint32_t value, struct pl_ptx_type to)
+{
+	int32_t high = to.class == K_S ? (1 << (to.bits - 1)) - 1 : (1 << to.bits) - 1,
+		low = to.class == K_S ? -high - 1 : 0;
+
+	value = pl_ptx_bi(b, PL_ISA_MAX, PL_ISA_S32, 1, value, pl_ptx_const(b, (uint64_t)(int64_t)low, 1));
+	value = pl_ptx_bi(b, PL_ISA_MIN, PL_ISA_S32, 1, value, pl_ptx_const(b, (uint64_t)high, 1));
+	return pl_ptx_bi(b, PL_ISA_AND, PL_ISA_U32, 1, value, pl_ptx_const(b, (1u << to.bits) - 1, 1));
+}
+
+static void pack_small(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct pl_ptx_type to, uint32_t a,
+		       uint32_t bb, uint32_t c)
+{
+	uint32_t high = pl_ptx_bi(b, PL_ISA_SHL, PL_ISA_U32, 1, c, pl_ptx_const(b, 2u * to.bits, 1));
+	uint32_t middle = pl_ptx_bi(b, PL_ISA_SHL, PL_ISA_U32, 1, small_part(b, a, to), pl_ptx_const(b, to.bits, 1));
+
+	high = pl_ptx_bi(b, PL_ISA_OR, PL_ISA_U32, 1, high, middle);
+	(void)pl_ptx_op(b, PL_ISA_OR, PL_ISA_U32, pl_ptx_dst(b, st, 0, pl_ptx_type_of(W_b32)), high,
+			small_part(b, bb, to), 0);
+}
+
 static void lower_cvt_pack(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	bool sat = pl_ptx_take(st, W_sat);
@@ -378,8 +400,12 @@ static void lower_cvt_pack(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	pl_ptx_want(b, st, 3, 4);
 	a = pl_ptx_src(b, st, 1, from);
 	bb = pl_ptx_src(b, st, 2, from);
-	if (to.bits == 8)
+	if (to.bits <= 8)
 		c = st->operands_n == 4 ? pl_ptx_src(b, st, 3, u32) : pl_ptx_const(b, 0, 1);
+	if ((to.word == W_u2 || to.word == W_s2 || to.word == W_u4 || to.word == W_s4) && st->operands_n == 4) {
+		pack_small(b, st, to, a, bb, c);
+		return;
+	}
 	if ((to.bits != 8 && to.bits != 16) || (to.bits == 16 && st->operands_n == 4))
 		pl_ptx_unsupported(b, st, "cvt.pack of this type");
 	ins = pl_ptx_op(b, PL_ISA_CVTPACK, pl_ptx_int_type(to), pl_ptx_dst(b, st, 0, u32), a, bb, c);

@@ -29,6 +29,8 @@ static const struct pl_ptx_type types[W_COUNT] = {
 	TYPE(u16x2, K_U, 32, 2),
 	TYPE(s16x2, K_S, 32, 2),
 	TYPE(f32x2, K_F, 64, 2),
+	TYPE(u2, K_U, 2, 1),
+	TYPE(s2, K_S, 2, 1),
 	TYPE(u4, K_U, 4, 1),
 	TYPE(s4, K_S, 4, 1),
 	TYPE(texref, K_REF, 64, 1),
