@@ -44,13 +44,13 @@ bool pt_op_has(const struct pt_op *op, const char *word)
 
 const char *pt_op_matrix_type(const struct pt_op *op, unsigned n)
 {
-	for (unsigned i = 1; i + n + 1 < op->words; i++) {
-		if (!strcmp(op->word[i], "col") || !strcmp(op->word[i], "row")) {
-			if (strcmp(op->word[i + 1], "col") && strcmp(op->word[i + 1], "row"))
-				return op->word[i + n + 1];
-		}
+	unsigned last = 0;
+
+	for (unsigned i = 1; i < op->words; i++) {
+		if (!strcmp(op->word[i], "col") || !strcmp(op->word[i], "row") || !strcmp(op->word[i], "satfinite"))
+			last = i;
 	}
-	return "";
+	return last && last + n + 1 < op->words ? op->word[last + n + 1] : "";
 }
 
 const struct sf_format *pt_format_named(const char *name, int *bits_out)

@@ -217,7 +217,9 @@ bool want_wmma(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	pt_format_named(a, &width);
 	pt_format_named(c, &c_width);
 	pt_format_named(d, &d_width);
-	memset(out, 0, LANES * 4 * sizeof(*out));
+	/* What D does not cover stays. */
+	memset(out, 0xcd, LANES * 4 * sizeof(*out));
+	memset(out, 0, 16 * 16 * (size_t)d_width / 8);
 	for (int row = 0; row < 16; row++) {
 		for (int column = 0; column < 16; column++) {
 			double sum = element(c, memory_get(in, row * 96 + 32 + column * c_width / 8, c_width));
