@@ -1,5 +1,6 @@
 /* Contexts as the API has them. */
 #include "context.h"
+#include "capture.h"
 #include "cuda-api.h"
 #include "driver.h"
 #include "event.h"
@@ -190,6 +191,10 @@ CUresult cuCtxSynchronize_v2(CUcontext handle)
 {
 	struct pl_cu_ctx *ctx;
 	CUresult r = ctx_get(handle, &ctx);
+	if (!r)
+		r = pl_cu_capture_forbid_ctx(ctx);
+	if (!r)
+		r = pl_cu_capture_unsafe();
 	if (!r)
 		r = pl_cu_ctx_wait(ctx);
 	if (!r)
@@ -423,5 +428,5 @@ CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle)
 	if (r)
 		return r;
 	event = pl_cu_handle_of(event_handle, PL_CU_EVENT);
-	return event ? pl_cu_event_wait(event, ctx->null_stream) : CUDA_ERROR_INVALID_HANDLE;
+	return event ? pl_cu_event_wait(event, ctx->null_stream, 0) : CUDA_ERROR_INVALID_HANDLE;
 }

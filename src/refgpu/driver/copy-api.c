@@ -141,6 +141,17 @@ CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *copy, CUstream stream)
 	return copy_3d(stream, copy, false);
 }
 
+CUresult pl_cu_copy_resolve(struct pl_cu_copy *copy, const CUDA_MEMCPY3D *api)
+{
+	struct end dst = END3_OF(api, dst), src = END3_OF(api, src);
+	CUresult r;
+	*copy = (struct pl_cu_copy){ .columns = api->WidthInBytes, .lines = api->Height, .slices = api->Depth };
+	if (!copy->columns || !copy->lines || !copy->slices)
+		return CUDA_SUCCESS;
+	r = end_side(&copy->src, &src, copy);
+	return r ? r : end_side(&copy->dst, &dst, copy);
+}
+
 /* All contexts of the process share addresses: a copy between two of them is a copy. */
 static CUresult copy_3d_peer(CUstream stream, const CUDA_MEMCPY3D_PEER *copy, bool wait)
 {

@@ -90,22 +90,29 @@ CUresult cuMemcpyPeerAsync(CUdeviceptr dst, CUcontext dst_ctx, CUdeviceptr src, 
 
 /* -- fills --------------------------------------------------------------------------------------------------------- */
 
+CUresult pl_cu_fill_check(const struct pl_cu_fill *fill)
+{
+	uint64_t columns, whole;
+	if (fill->address % fill->bytes || __builtin_mul_overflow(fill->elements, fill->bytes, &columns) ||
+	    (fill->lines > 1 && (fill->pitch < columns || fill->pitch % fill->bytes)) ||
+	    __builtin_mul_overflow(fill->lines - 1, fill->pitch, &whole) ||
+	    __builtin_add_overflow(whole, columns, &whole) || !pl_cu_mem_reaches(fill->address, whole))
+		return CUDA_ERROR_INVALID_VALUE;
+	return CUDA_SUCCESS;
+}
+
 static CUresult fill(CUstream handle, CUdeviceptr address, size_t pitch, uint32_t value, uint32_t bytes,
 		     size_t elements, size_t lines, bool wait)
 {
-	struct pl_cu_fill fill = {
+	struct pl_cu_fill what = {
 		.address = address, .pitch = pitch, .value = value, .bytes = bytes, .elements = elements, .lines = lines
 	};
 	struct pl_cu_stream *stream;
-	uint64_t columns, whole;
 	CUresult r = pl_cu_enter_stream(handle, &stream);
 	if (r || !elements || !lines)
 		return r;
-	if (address % bytes || __builtin_mul_overflow(elements, bytes, &columns) ||
-	    (lines > 1 && (pitch < columns || pitch % bytes)) || __builtin_mul_overflow(lines - 1, pitch, &whole) ||
-	    __builtin_add_overflow(whole, columns, &whole) || !pl_cu_mem_reaches(address, whole))
-		return CUDA_ERROR_INVALID_VALUE;
-	return pl_cu_fill_run(stream, &fill, wait);
+	r = pl_cu_fill_check(&what);
+	return r ? r : pl_cu_fill_run(stream, &what, wait);
 }
 
 CUresult cuMemsetD8_v2(CUdeviceptr address, unsigned char value, size_t n)

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "capture.h"
 #include "copy.h"
 #include "mem.h"
 
@@ -62,7 +63,7 @@ static bool contiguous(const struct pl_cu_side *side, const struct pl_cu_copy *c
 	       (copy->slices == 1 || side->slice == copy->columns * copy->lines);
 }
 
-static CUresult host_copy(const struct pl_cu_copy *copy)
+CUresult pl_cu_copy_host(const struct pl_cu_copy *copy)
 {
 	CUresult r = CUDA_SUCCESS;
 	if (contiguous(&copy->dst, copy) && contiguous(&copy->src, copy))
@@ -167,16 +168,24 @@ CUresult pl_cu_copy_run(struct pl_cu_stream *stream, const struct pl_cu_copy *co
 {
 	bool pageable = copy->dst.pageable || copy->src.pageable;
 	bool of_host = !copy->dst.device || !copy->src.device;
-	CUresult r;
-	if (!copy->columns || !copy->lines || !copy->slices)
-		return CUDA_SUCCESS;
+	struct pl_cu_op op;
+	bool captured;
+	CUresult r = pl_cu_capture_gate(stream, &captured);
+	if (!r && wait)
+		r = pl_cu_capture_unsafe();
+	if (r || !copy->columns || !copy->lines || !copy->slices)
+		return r;
+	if (captured) {
+		pl_cu_op_of_copy(&op, copy, stream->ctx->handle);
+		return pl_cu_capture_add(stream, &op);
+	}
 	if (!wait && !copy->dst.pageable && copy->src.pageable && copy->lines == 1 && copy->slices == 1 &&
 	    copy->columns <= STAGED_MAX)
 		return staged_copy(stream, copy);
 	if (!pageable && (!wait || !of_host))
 		return device_copy(stream, copy);
 	r = pl_cu_stream_settle(stream);
-	return r ? r : host_copy(copy);
+	return r ? r : pl_cu_copy_host(copy);
 }
 
 CUresult pl_cu_copy_linear(CUstream handle, uint64_t dst, bool dst_host, uint64_t src, bool src_host, uint64_t bytes,
@@ -229,9 +238,17 @@ CUresult pl_cu_fill_run(struct pl_cu_stream *stream, const struct pl_cu_fill *fi
 {
 	const struct pl_cu_mem *mem = pl_cu_mem_find(fill->address);
 	struct pl_cu_work work;
-	CUresult r;
-	if (!fill->elements || !fill->lines)
-		return CUDA_SUCCESS;
+	struct pl_cu_op op;
+	bool captured;
+	CUresult r = pl_cu_capture_gate(stream, &captured);
+	if (!r && wait)
+		r = pl_cu_capture_unsafe();
+	if (r || !fill->elements || !fill->lines)
+		return r;
+	if (captured) {
+		pl_cu_op_of_fill(&op, fill, stream->ctx->handle);
+		return pl_cu_capture_add(stream, &op);
+	}
 	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
 	if (r)
 		return r;

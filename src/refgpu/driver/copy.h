@@ -30,6 +30,13 @@ CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t byt
 CUresult pl_cu_copy_run(struct pl_cu_stream *stream, const struct pl_cu_copy *copy, bool wait);
 CUresult pl_cu_fill_run(struct pl_cu_stream *stream, const struct pl_cu_fill *fill, bool wait);
 
+/* A copy that one of the API's structures says; sides of no extent are not looked at. */
+CUresult pl_cu_copy_resolve(struct pl_cu_copy *copy, const CUDA_MEMCPY3D *api);
+/* By the calling thread, now. */
+CUresult pl_cu_copy_host(const struct pl_cu_copy *copy);
+/* Whether a fill is sound and the device reaches all of it. */
+CUresult pl_cu_fill_check(const struct pl_cu_fill *fill);
+
 /* One dimension, from address to address, whatever they are. */
 CUresult pl_cu_copy_linear(CUstream stream, uint64_t dst, bool dst_host, uint64_t src, bool src_host, uint64_t bytes,
 			   bool wait);

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "capture.h"
 #include "cuda-api.h"
 #include "event.h"
 #include "ipc.h"
@@ -31,6 +32,7 @@ CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ct
 void pl_cu_event_destroy(struct pl_cu_event *event)
 {
 	pl_cu_handle_destroy((uint64_t)(uintptr_t)event->handle);
+	pl_cu_capture_forget(event);
 	pl_cu_line_unref(event->line);
 	pl_cu_ipc_event_close(event);
 	pthread_mutex_destroy(&event->lock);
@@ -76,11 +78,21 @@ static CUresult record_locked(struct pl_cu_event *event, struct pl_cu_stream *st
 
 CUresult pl_cu_event_record(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags)
 {
+	struct pl_cu_op op = { .type = CU_GRAPH_NODE_TYPE_EVENT_RECORD, .event = event->handle };
+	bool captured;
 	CUresult r;
 	if (flags & ~(unsigned int)CU_EVENT_RECORD_EXTERNAL)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (event->ctx != stream->ctx)
 		return CUDA_ERROR_INVALID_HANDLE;
+	r = pl_cu_capture_gate(stream, &captured);
+	if (!r && captured)
+		return flags & CU_EVENT_RECORD_EXTERNAL ? pl_cu_capture_add(stream, &op)
+							: pl_cu_capture_record(event, stream);
+	if (r)
+		return r;
+	if (event->captured)
+		pl_cu_capture_forget(event);
 	pthread_mutex_lock(&event->lock);
 	r = record_locked(event, stream);
 	pthread_mutex_unlock(&event->lock);
@@ -100,12 +112,16 @@ static struct pl_cu_line *recorded(struct pl_cu_event *event, uint64_t *value_ou
 	return line;
 }
 
-CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream)
+CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags)
 {
+	bool done;
 	uint64_t value;
-	struct pl_cu_line *line = recorded(event, &value);
 	struct pl_cu_work work;
-	CUresult r;
+	struct pl_cu_line *line;
+	CUresult r = pl_cu_capture_wait(event, stream, flags, &done);
+	if (r || done)
+		return r;
+	line = recorded(event, &value);
 	if (!line)
 		return CUDA_SUCCESS;
 	if (pl_cu_line_done(line, value)) {
@@ -203,7 +219,15 @@ CUresult cuStreamWaitEvent(CUstream stream_handle, CUevent handle, unsigned int 
 		r = event_get(handle, &event);
 	if (!r && flags & ~(unsigned int)CU_EVENT_WAIT_EXTERNAL)
 		r = CUDA_ERROR_INVALID_VALUE;
-	return r ? r : pl_cu_event_wait(event, stream);
+	return r ? r : pl_cu_event_wait(event, stream, flags);
+}
+
+/* Whether it can be asked about or waited for. */
+static CUresult event_ask(struct pl_cu_event *event)
+{
+	if (event->captured && pl_cu_capture_of_event(event))
+		return CUDA_ERROR_CAPTURED_EVENT;
+	return pl_cu_capture_unsafe();
 }
 
 CUresult cuEventQuery(CUevent handle)
@@ -212,6 +236,8 @@ CUresult cuEventQuery(CUevent handle)
 	struct pl_cu_line *line;
 	uint64_t value;
 	CUresult r = event_get(handle, &event);
+	if (!r)
+		r = event_ask(event);
 	if (r)
 		return r;
 	line = recorded(event, &value);
@@ -227,6 +253,8 @@ CUresult cuEventSynchronize(CUevent handle)
 	struct pl_cu_line *line;
 	uint64_t value;
 	CUresult r = event_get(handle, &event);
+	if (!r)
+		r = event_ask(event);
 	if (r)
 		return r;
 	line = recorded(event, &value);

@@ -12,7 +12,7 @@ struct pl_cu_event {
 	/* under lock */
 	struct pl_cu_line *line;             /* its semaphore has the time; NULL: never recorded */
 	uint64_t value;                      /* recorded, when the line comes to it */
-	struct pl_cu_stream *capture_stream; /* recorded in a captured stream */
+	struct pl_cu_captured *captured;     /* recorded in a captured stream; under the lock of capture.c */
 	/* of an event that processes share */
 	void *shared;
 	int fd;
@@ -21,7 +21,7 @@ struct pl_cu_event {
 
 CUresult pl_cu_event_record(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags);
 /* The stream's later work waits on the device for what the event has recorded. */
-CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream);
+CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags);
 CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ctx, unsigned int flags);
 void pl_cu_event_destroy(struct pl_cu_event *event);
 

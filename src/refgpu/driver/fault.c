@@ -91,6 +91,7 @@ static const char *kind_name(const struct pl_cu_mem *mem)
 		[PL_CU_MEM_MAPPED] = "mapped memory",
 		[PL_CU_MEM_IPC] = "another process' memory",
 		[PL_CU_MEM_MODULE] = "module's",
+		[PL_CU_MEM_GRAPH] = "memory of a graph",
 		[PL_CU_MEM_DRIVER] = "driver's",
 	};
 	return names[mem->kind];

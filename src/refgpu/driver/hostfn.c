@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "capture.h"
 #include "cuda-api.h"
 #include "hostfn.h"
 
@@ -126,12 +127,24 @@ static bool thread_start(struct pl_cu_hw *hw)
 	return queue.started;
 }
 
+/* A callback is told its stream, which a graph has not. */
+static CUresult hostfn_capture(struct pl_cu_stream *stream, const struct pl_cu_hostfn *hostfn)
+{
+	struct pl_cu_op op = { .type = CU_GRAPH_NODE_TYPE_HOST, .host = { hostfn->fn, hostfn->user } };
+	return hostfn->fn ? pl_cu_capture_add(stream, &op) : pl_cu_capture_forbid(stream);
+}
+
 CUresult pl_cu_hostfn_run(struct pl_cu_stream *stream, const struct pl_cu_hostfn *hostfn)
 {
-	struct entry *entry = calloc(1, sizeof(*entry));
+	struct entry *entry;
 	struct pl_cu_work work;
-	bool started;
-	CUresult r;
+	bool started, captured;
+	CUresult r = pl_cu_capture_gate(stream, &captured);
+	if (!r && captured)
+		return hostfn_capture(stream, hostfn);
+	if (r)
+		return r;
+	entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_lock(&queue.lock);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "cuda-api.h"
 #include "event.h"
 #include "launch.h"
@@ -129,8 +130,13 @@ CUresult pl_cu_launch_run(struct pl_cu_stream *stream, const struct pl_cu_launch
 	struct pl_isa_printf *print;
 	struct pl_cu_work work;
 	uint64_t address;
+	bool captured;
 	char *args;
-	CUresult r = pl_cu_work_open(&work, stream, PL_RG_COMPUTE);
+	CUresult r = pl_cu_capture_gate(stream, &captured);
+	if (!r && captured)
+		return pl_cu_capture_launch(stream, launch);
+	if (!r)
+		r = pl_cu_work_open(&work, stream, PL_RG_COMPUTE);
 	if (r)
 		return r;
 	args = pl_cu_stream_args(stream, DESCRIPTOR_BYTES + WORKSPACE_BYTES + param_bytes + 16);

@@ -19,6 +19,7 @@ enum pl_cu_mem_kind {
 	PL_CU_MEM_MAPPED, /* cuMemMap() */
 	PL_CU_MEM_IPC,    /* another process' */
 	PL_CU_MEM_MODULE, /* code, constants or variables */
+	PL_CU_MEM_GRAPH,  /* of an allocation node */
 	PL_CU_MEM_DRIVER, /* the driver's own */
 };
 

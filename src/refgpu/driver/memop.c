@@ -1,6 +1,8 @@
 /* Operations on words of memory in a stream's order. */
+#include "capture.h"
 #include "cuda-api.h"
 #include "mem.h"
+#include "memop.h"
 #include "stream.h"
 
 #define MEMOPS_MAX  256u /* of one call, as CUDA allows */
@@ -29,7 +31,7 @@ static CUresult address_check(CUdeviceptr address, unsigned int bytes)
 	return CUDA_SUCCESS;
 }
 
-static CUresult memop_check(const CUstreamBatchMemOpParams *op)
+CUresult pl_cu_memop_check(const CUstreamBatchMemOpParams *op)
 {
 	uint32_t operation;
 	CUresult r;
@@ -78,13 +80,15 @@ static void memop_emit(struct pl_cu_work *work, const CUstreamBatchMemOpParams *
 	}
 }
 
-static CUresult memops_run(CUstream handle, unsigned int n, const CUstreamBatchMemOpParams *ops)
+CUresult pl_cu_memops_run(struct pl_cu_stream *stream, unsigned int n, const CUstreamBatchMemOpParams *ops)
 {
-	struct pl_cu_stream *stream;
 	struct pl_cu_work work;
-	CUresult r = pl_cu_enter_stream(handle, &stream);
+	bool captured;
+	CUresult r = pl_cu_capture_gate(stream, &captured);
 	for (unsigned int i = 0; i < n && !r; i++)
-		r = memop_check(&ops[i]);
+		r = pl_cu_memop_check(&ops[i]);
+	if (!r && captured)
+		return pl_cu_capture_memops(stream, n, ops);
 	if (!r)
 		r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
 	if (r)
@@ -99,6 +103,13 @@ static CUresult memops_run(CUstream handle, unsigned int n, const CUstreamBatchM
 	}
 	pl_cu_work_close(&work);
 	return CUDA_SUCCESS;
+}
+
+static CUresult memops_run(CUstream handle, unsigned int n, const CUstreamBatchMemOpParams *ops)
+{
+	struct pl_cu_stream *stream;
+	CUresult r = pl_cu_enter_stream(handle, &stream);
+	return r ? r : pl_cu_memops_run(stream, n, ops);
 }
 
 CUresult cuStreamBatchMemOp_v2(CUstream stream, unsigned int n, CUstreamBatchMemOpParams *ops, unsigned int flags)

@@ -1,6 +1,7 @@
 /* Memory of a context and of the host, as the API has it. */
 #include <errno.h>
 
+#include "capture.h"
 #include "cuda-api.h"
 #include "mem.h"
 #include "pool.h"
@@ -13,6 +14,8 @@ static CUresult alloc(CUdeviceptr *address_out, size_t bytes)
 	struct pl_cu_mem *mem;
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r)
+		r = pl_cu_capture_unsafe();
 	if (r)
 		return r;
 	if (!address_out || !bytes)
@@ -54,8 +57,14 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 	static const enum pl_cu_mem_kind kinds[] = { PL_CU_MEM_DEVICE, PL_CU_MEM_MANAGED };
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r)
+		r = pl_cu_capture_unsafe();
 	if (r || !address)
 		return r;
+	if (pl_cu_mem_find(address) && pl_cu_mem_find(address)->kind == PL_CU_MEM_GRAPH) {
+		r = pl_cu_ctx_wait(ctx);
+		return r ? r : pl_cu_graph_mem_free(ctx->null_stream, address);
+	}
 	if (pl_cu_mem_find(address) && pl_cu_mem_find(address)->kind == PL_CU_MEM_POOL)
 		return pl_cu_pool_free_now(ctx, address);
 	if (pl_cu_mem_find(address) && pl_cu_ctx_of(pl_cu_mem_find(address)->ctx))
@@ -115,6 +124,8 @@ CUresult cuMemHostAlloc(void **host_out, size_t bytes, unsigned int flags)
 	struct pl_cu_mem *mem;
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r)
+		r = pl_cu_capture_unsafe();
 	if (r)
 		return r;
 	if (!host_out || !bytes || flags & ~(unsigned int)HOSTALLOC_ALL)
@@ -142,6 +153,8 @@ CUresult cuMemFreeHost(void *host)
 	struct pl_cu_mem *mem;
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r)
+		r = pl_cu_capture_unsafe();
 	if (r || !host)
 		return r;
 	r = pl_cu_ctx_wait(ctx);

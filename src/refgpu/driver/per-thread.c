@@ -197,3 +197,21 @@ TWIN(cuStreamGetCaptureInfo_v3_ptsz, cuStreamGetCaptureInfo_v3,
      (CUstream stream, CUstreamCaptureStatus *status, cuuint64_t *id, CUgraph *graph, const CUgraphNode **dependencies,
       const CUgraphEdgeData **edges, size_t *dependencies_count),
      (stream, status, id, graph, dependencies, edges, dependencies_count))
+TWIN(cuStreamBeginCapture_ptsz, cuStreamBeginCapture, (CUstream stream), (stream))
+TWIN(cuStreamBeginCapture_v2_ptsz, cuStreamBeginCapture_v2, (CUstream stream, CUstreamCaptureMode mode), (stream, mode))
+TWIN(cuStreamBeginCaptureToGraph_ptsz, cuStreamBeginCaptureToGraph,
+     (CUstream stream, CUgraph graph, const CUgraphNode *dependencies, const CUgraphEdgeData *edges,
+      size_t dependencies_count, CUstreamCaptureMode mode),
+     (stream, graph, dependencies, edges, dependencies_count, mode))
+TWIN(cuStreamEndCapture_ptsz, cuStreamEndCapture, (CUstream stream, CUgraph *graph), (stream, graph))
+TWIN(cuStreamUpdateCaptureDependencies_ptsz, cuStreamUpdateCaptureDependencies,
+     (CUstream stream, CUgraphNode *dependencies, size_t dependencies_count, unsigned int flags),
+     (stream, dependencies, dependencies_count, flags))
+TWIN(cuStreamUpdateCaptureDependencies_v2_ptsz, cuStreamUpdateCaptureDependencies_v2,
+     (CUstream stream, CUgraphNode *dependencies, const CUgraphEdgeData *edges, size_t dependencies_count,
+      unsigned int flags),
+     (stream, dependencies, edges, dependencies_count, flags))
+TWIN(cuGraphInstantiateWithParams_ptsz, cuGraphInstantiateWithParams,
+     (CUgraphExec * exec, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *params), (exec, graph, params))
+TWIN(cuGraphUpload_ptsz, cuGraphUpload, (CUgraphExec exec, CUstream stream), (exec, stream))
+TWIN(cuGraphLaunch_ptsz, cuGraphLaunch, (CUgraphExec exec, CUstream stream), (exec, stream))

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "capture.h"
 #include "cuda-api.h"
 #include "pool.h"
 
@@ -192,7 +193,12 @@ static CUresult mem_take(struct pl_cu_pool *pool, struct pl_cu_stream *stream, u
 CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64_t bytes, uint64_t *address_out)
 {
 	struct pl_cu_mem *mem = NULL;
-	CUresult r;
+	bool captured;
+	CUresult r = pl_cu_capture_gate(stream, &captured);
+	if (!r && captured)
+		return pl_cu_capture_alloc(stream, bytes, (CUdeviceptr *)address_out);
+	if (r)
+		return r;
 	if (bytes > pool->dev->hw->vram_bytes)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_lock(&pool->lock);
@@ -297,12 +303,19 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream_handle)
 {
 	struct pl_cu_stream *stream;
 	const struct pl_cu_mem *mem;
+	bool captured;
 	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
+	if (!r)
+		r = pl_cu_capture_gate(stream, &captured);
+	if (!r && captured)
+		return pl_cu_capture_free(stream, address);
 	if (r)
 		return r;
 	mem = pl_cu_mem_find(address);
 	if (mem && mem->va == address && mem->kind == PL_CU_MEM_DEVICE)
 		return cuMemFree_v2(address);
+	if (mem && mem->va == address && mem->kind == PL_CU_MEM_GRAPH)
+		return pl_cu_graph_mem_free(stream, address);
 	return pl_cu_pool_free(stream, address);
 }
 

@@ -1,6 +1,7 @@
 /* Streams as the API has them. */
 #include <string.h>
 
+#include "capture.h"
 #include "cuda-api.h"
 #include "pool.h"
 #include "stream.h"
@@ -56,6 +57,10 @@ CUresult cuStreamSynchronize(CUstream handle)
 	struct pl_cu_stream *stream;
 	CUresult r = pl_cu_enter_stream(handle, &stream);
 	if (!r)
+		r = pl_cu_capture_forbid(stream);
+	if (!r)
+		r = pl_cu_capture_unsafe();
+	if (!r)
 		r = pl_cu_stream_wait(stream);
 	if (!r)
 		pl_cu_pools_release(stream->ctx->dev);
@@ -66,6 +71,10 @@ CUresult cuStreamQuery(CUstream handle)
 {
 	struct pl_cu_stream *stream;
 	CUresult r = pl_cu_enter_stream(handle, &stream);
+	if (!r)
+		r = pl_cu_capture_forbid(stream);
+	if (!r)
+		r = pl_cu_capture_unsafe();
 	if (r)
 		return r;
 	pl_cu_stream_reap(stream);

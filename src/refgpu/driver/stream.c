@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
+#include "capture.h"
 #include "mem.h"
 #include "print.h"
 #include "stream.h"
@@ -127,6 +128,7 @@ void pl_cu_stream_destroy(struct pl_cu_stream *stream)
 	struct pl_cu_ctx *ctx = stream->ctx;
 	struct pl_cu_hw *hw = ctx->dev->hw;
 	pl_cu_handle_destroy((uint64_t)(uintptr_t)stream->handle);
+	pl_cu_capture_leave(stream);
 	pl_cu_stream_wait(stream);
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_stream **at = &ctx->streams; *at; at = &(*at)->next) {

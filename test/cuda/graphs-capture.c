@@ -1,0 +1,244 @@
+/* Stream capture: what becomes a graph, and what breaks the rules. */
+#include <pthread.h>
+
+#include "graphs.h"
+
+static CUstream stream_new(unsigned int flags)
+{
+	CUstream stream;
+	cu_ok(cu(cuStreamCreate)(&stream, flags));
+	return stream;
+}
+
+static void add_run(CUstream stream, CUdeviceptr a, CUdeviceptr b, CUdeviceptr c)
+{
+	int n = N;
+	cu_ok(cu(cuLaunchKernel)(graph_test.add, N / 64, 1, 1, 64, 1, 1, 0, stream, (void *[]){ &a, &b, &c, &n },
+				 NULL));
+}
+
+static void CUDA_CB third(void *at)
+{
+	((float *)at)[3] = 33;
+}
+
+/* The same work, given to whatever stream: on two branches, joined. */
+static void work(CUstream stream, CUstream branch, float *host, CUevent fork, CUevent join)
+{
+	CUdeviceptr a = graph_test.at[0], b = graph_test.at[1], c = graph_test.at[2];
+	cu_ok(cu(cuMemsetD32Async)(a, 0x40000000, N, stream));
+	cu_ok(cu(cuEventRecord)(fork, stream));
+	cu_ok(cu(cuStreamWaitEvent)(branch, fork, 0));
+	cu_ok(cu(cuMemsetD32Async)(b, 0x3f800000, N, branch));
+	add_run(branch, b, b, b);
+	cu_ok(cu(cuEventRecord)(join, branch));
+	add_run(stream, a, a, a);
+	cu_ok(cu(cuStreamWaitEvent)(stream, join, 0));
+	add_run(stream, a, b, c);
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, c, 4 * N, stream));
+	cu_ok(cu(cuLaunchHostFunc)(stream, third, host));
+}
+
+static void test_a_captured_graph_does_what_the_stream_would(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), branch = stream_new(CU_STREAM_NON_BLOCKING);
+	float *want, *got;
+	CUstreamCaptureStatus status;
+	CUevent fork, join;
+	CUgraphExec exec;
+	CUgraph graph;
+	cuuint64_t id;
+	size_t n;
+	cu_ok(cu(cuMemHostAlloc)((void **)&want, 4 * N, 0));
+	cu_ok(cu(cuMemHostAlloc)((void **)&got, 4 * N, 0));
+	cu_ok(cu(cuEventCreate)(&fork, CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuEventCreate)(&join, CU_EVENT_DISABLE_TIMING));
+	work(stream, branch, want, fork, join);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	memset(got, 0, 4 * N);
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	work(stream, branch, got, fork, join);
+	cu_ok(cu(cuStreamGetCaptureInfo_v2)(branch, &status, &id, NULL, NULL, NULL));
+	check(status == CU_STREAM_CAPTURE_STATUS_ACTIVE);
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuStreamIsCapturing)(branch, &status));
+	check(status == CU_STREAM_CAPTURE_STATUS_NONE);
+	check(got[0] == 0);
+	cu_ok(cu(cuGraphGetNodes)(graph, NULL, &n));
+	check(n == 7);
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_ok(cu(cuGraphUpload)(exec, stream));
+	for (int i = 0; i < 3; i++) {
+		memset(got, 0, 4 * N);
+		cu_ok(cu(cuGraphLaunch)(exec, i == 1 ? branch : stream));
+		cu_ok(cu(cuStreamSynchronize)(i == 1 ? branch : stream));
+		check(!memcmp(got, want, 4 * N) && got[0] == 6 && got[3] == 33);
+	}
+	/* A launch in a captured stream becomes a child graph. */
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuGraphLaunch)(exec, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	memset(got, 0, 4 * N);
+	cu_ok(cu(cuGraphLaunch)(exec, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(!memcmp(got, want, 4 * N));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(branch));
+	cu_ok(cu(cuEventDestroy_v2)(fork));
+	cu_ok(cu(cuEventDestroy_v2)(join));
+	cu_ok(cu(cuMemFreeHost)(want));
+	cu_ok(cu(cuMemFreeHost)(got));
+}
+
+/* Ends a capture that was broken; the stream is usable after it. */
+static void ends_with(CUstream stream, CUresult want)
+{
+	CUgraph graph = (CUgraph)1;
+	cu_is(cu(cuStreamEndCapture)(stream, &graph), want);
+	check(!graph);
+	cu_ok(cu(cuMemsetD32Async)(graph_test.at[0], 0, N, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+}
+
+static void *in_thread(void *result)
+{
+	CUdeviceptr at;
+	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+	CUresult *r = result;
+	cu_ok(cu(cuCtxSetCurrent)(graph_test.ctx));
+	r[0] = cu(cuMemAlloc_v2)(&at, 256);
+	if (!r[0])
+		cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuThreadExchangeStreamCaptureMode)(&mode));
+	r[1] = cu(cuMemAlloc_v2)(&at, 256);
+	if (!r[1])
+		cu_ok(cu(cuMemFree_v2)(at));
+	return NULL;
+}
+
+static void thread_allocs(CUresult results[2])
+{
+	pthread_t thread;
+	check(!pthread_create(&thread, NULL, in_thread, results));
+	pthread_join(thread, NULL);
+}
+
+static void test_forbidden_calls_make_a_capture_invalid(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), blocking = stream_new(CU_STREAM_DEFAULT);
+	CUdeviceptr a = graph_test.at[0], at;
+	CUstreamCaptureStatus status;
+	CUresult results[2];
+	CUgraph graph;
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	cu_is(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), CUDA_ERROR_ILLEGAL_STATE);
+	cu_is(cu(cuStreamSynchronize)(stream), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+	cu_ok(cu(cuStreamIsCapturing)(stream, &status));
+	check(status == CU_STREAM_CAPTURE_STATUS_INVALIDATED);
+	cu_is(cu(cuMemsetD32Async)(a, 0, N, stream), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+	cu_is(cu(cuMemAlloc_v2)(&at, 256), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 256));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	/* Another thread's calls matter to a global capture, unless that thread is relaxed. */
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+	thread_allocs(results);
+	check(results[0] == CUDA_SUCCESS && results[1] == CUDA_SUCCESS);
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	thread_allocs(results);
+	check(results[0] == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED && results[1] == CUDA_SUCCESS);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	/* The legacy stream would wait for the captured one. */
+	cu_is(cu(cuStreamBeginCapture_v2)(NULL, CU_STREAM_CAPTURE_MODE_GLOBAL), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+	cu_ok(cu(cuStreamBeginCapture_v2)(blocking, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_is(cu(cuMemsetD32Async)(a, 0, N, NULL), CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
+	ends_with(blocking, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(blocking));
+}
+
+static void test_streams_and_events_cannot_cross_a_capture(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), branch = stream_new(CU_STREAM_NON_BLOCKING);
+	CUdeviceptr a = graph_test.at[0];
+	CUevent event, outside;
+	CUgraph graph;
+	cu_ok(cu(cuEventCreate)(&event, 0));
+	cu_ok(cu(cuEventCreate)(&outside, 0));
+	cu_ok(cu(cuEventRecord)(outside, branch));
+	cu_is(cu(cuStreamEndCapture)(stream, &graph), CUDA_ERROR_ILLEGAL_STATE);
+	/* Not joined. */
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_ok(cu(cuStreamWaitEvent)(branch, event, 0));
+	cu_ok(cu(cuMemsetD32Async)(a, 0, N, branch));
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_UNJOINED);
+	/* An event from outside; an event from inside that is asked about. */
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_is(cu(cuStreamWaitEvent)(stream, outside, 0), CUDA_ERROR_STREAM_CAPTURE_ISOLATION);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_is(cu(cuEventQuery)(event), CUDA_ERROR_CAPTURED_EVENT);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	/* Two captures in one. */
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuStreamBeginCapture_v2)(branch, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_is(cu(cuStreamWaitEvent)(branch, event, 0), CUDA_ERROR_STREAM_CAPTURE_MERGE);
+	ends_with(branch, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_ok(cu(cuEventSynchronize)(event));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuEventDestroy_v2)(outside));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(branch));
+}
+
+static void test_memory_of_a_captured_graph_stays_in_its_place(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	CUdeviceptr at, c = graph_test.at[2];
+	CUgraphExec exec, second;
+	CUgraph graph, clone;
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	cu_ok(cu(cuMemAllocAsync)(&at, 4 * N, stream));
+	cu_ok(cu(cuMemsetD32Async)(at, 0x40400000, N, stream));
+	add_run(stream, at, at, c);
+	cu_ok(cu(cuMemFreeAsync)(at, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	check(cu(cuGraphInstantiateWithFlags)(&second, graph, 0) != CUDA_SUCCESS);
+	check(cu(cuGraphClone)(&clone, graph) != CUDA_SUCCESS);
+	for (int i = 0; i < 3; i++) {
+		cu_ok(cu(cuMemsetD32_v2)(c, 0, N));
+		cu_ok(cu(cuGraphLaunch)(exec, stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		cu_ok(cu(cuMemcpyDtoH_v2)(graph_test.host, c, 4 * N));
+		check(graph_test.host[N - 1] == 6);
+	}
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+void graph_tests_capture(void)
+{
+	test_a_captured_graph_does_what_the_stream_would();
+	test_forbidden_calls_make_a_capture_invalid();
+	test_streams_and_events_cannot_cross_a_capture();
+	test_memory_of_a_captured_graph_stays_in_its_place();
+}

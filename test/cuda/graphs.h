@@ -1,0 +1,22 @@
+/* What the parts of the tests of graphs share. */
+#ifndef PL_TEST_CUDA_GRAPHS_H
+#define PL_TEST_CUDA_GRAPHS_H
+
+#include "cu.h"
+
+#define N 1024
+
+struct graph_test {
+	CUcontext ctx;
+	CUmodule module;
+	CUfunction add;
+	CUdeviceptr at[3]; /* N floats each */
+	float *host;
+	CUstream stream, other; /* the second one waits for the legacy stream */
+};
+extern struct graph_test graph_test;
+
+void graph_tests_capture(void);
+void graph_tests_update(void);
+
+#endif
