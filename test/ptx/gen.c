@@ -149,13 +149,16 @@ static const char *register_type(enum pt_type type)
 	return bits == 1 ? "pred" : bits == 16 ? "b16" : bits == 64 ? "b64" : "b32";
 }
 
-/* &T: the opcode's type itself; &B, &U: as many bits, as many bits unsigned. */
+/* &T: the opcode's type itself; &B, &U: as many bits, as many bits unsigned; &R, &N: so, in a register. */
 static void type_put(FILE *out, enum pt_type type, char how)
 {
+	int bits = pt_types[type].bits;
+
 	if (how == 'T')
 		fputs(pt_types[type].name, out);
 	else
-		fprintf(out, "%c%d", how == 'U' ? 'u' : 'b', pt_types[type].bits);
+		fprintf(out, "%c%d", how == 'U' || how == 'N' ? 'u' : 'b',
+			bits == 8 && (how == 'R' || how == 'N') ? 16 : bits);
 }
 
 static void text_put(FILE *out, const char *text, const struct pt_case *c, unsigned number)
