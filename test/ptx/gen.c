@@ -69,13 +69,70 @@ static struct pt_operand operand_of(const struct pt_op *op, char kind)
 	return (struct pt_operand){ PT_NONE, kind, NULL };
 }
 
+static void case_push(struct pt_cases *cases, const struct pt_case *c)
+{
+	if (cases->count == cases->room) {
+		cases->room = cases->room ? cases->room * 2 : 256;
+		cases->list = realloc(cases->list, cases->room * sizeof(*c));
+		assert(cases->list);
+	}
+	cases->list[cases->count++] = *c;
+}
+
+/* Constants as an assembler takes them in an instruction: whole numbers, floats as 0f and 0d. */
+static bool is_writable(enum pt_type type)
+{
+	return (type >= PT_U16 && type <= PT_B64) || type == PT_F32 || type == PT_F64;
+}
+
+static uint64_t name_hash(const char *name)
+{
+	uint64_t hash = 14695981039346656037u;
+
+	while (*name)
+		hash = (hash ^ (uint8_t)*name++) * 1099511628211u;
+	return hash;
+}
+
+/* The same instruction with constants, if it is one that any operands do for. */
+static void variant_add(struct pt_cases *cases, const struct pt_case *plain, enum pt_how how, const char *glob)
+{
+	uint64_t rows[16 * PT_CONSTANT_INS_MAX];
+	struct pt_case c = *plain;
+	char name[160];
+
+	if (plain->family->text || !plain->family->want || plain->group > 1 || plain->outs != 1 ||
+	    plain->ins > PT_CONSTANT_INS_MAX)
+		return;
+	for (unsigned i = 0; i < plain->ins; i++) {
+		if (plain->in[i].type == PT_PRED)
+			return;
+	}
+	if (how == PT_IMMEDIATE && (plain->ins < 2 || !is_writable(plain->in[plain->ins - 1].type)))
+		return;
+	snprintf(name, sizeof(name), "%s %s", plain->name, how == PT_FOLDED ? "folded" : "immediate");
+	if (glob && fnmatch(glob, name, 0))
+		return;
+	c.name = strdup(name);
+	c.how = how;
+	/* Enough rows for every second one to be of edges. */
+	c.rows = 16;
+	pt_operands_fill(&c, rows, name_hash(name));
+	for (unsigned k = 0; k < PT_CONSTANTS; k++)
+		memcpy(c.constant[k], rows + (size_t)k * 2 * c.ins, c.ins * sizeof(*rows));
+	c.outs = PT_CONSTANTS;
+	for (unsigned k = 1; k < PT_CONSTANTS; k++)
+		c.out[k] = c.out[0];
+	c.rows = how == PT_FOLDED ? 32 : 256;
+	c.threads = 32;
+	case_push(cases, &c);
+}
+
 static void case_add(struct pt_cases *cases, const struct pt_family *family, const char *name, const char *glob)
 {
 	struct pt_case c = { .family = family };
 	const char *s = family->sig;
 
-	if (glob && fnmatch(glob, name, 0))
-		return;
 	if (!pt_op_parse(&c.op, name) || strcspn(s, "=") > PT_OUTS_MAX ||
 	    strlen(s) - strcspn(s, "=") > PT_INS_MAX + 1) {
 		fprintf(stderr, "%s: not an opcode that the tables can hold\n", name);
@@ -93,14 +150,12 @@ static void case_add(struct pt_cases *cases, const struct pt_family *family, con
 	c.rows = family->rows ? family->rows : 1024;
 	c.threads = family->threads ? family->threads : 128;
 	c.group = family->group ? family->group : 1;
-	if (cases->count == cases->room) {
-		cases->room = cases->room ? cases->room * 2 : 256;
-		cases->list = realloc(cases->list, cases->room * sizeof(c));
-		assert(cases->list);
-	}
-	cases->list[cases->count] = c;
-	/* The words point into the case. */
-	pt_op_parse(&cases->list[cases->count++].op, name);
+	variant_add(cases, &c, PT_FOLDED, glob);
+	variant_add(cases, &c, PT_IMMEDIATE, glob);
+	if (glob && fnmatch(glob, name, 0))
+		free(c.name);
+	else
+		case_push(cases, &c);
 }
 
 /* Each alternative of the first braces in turn. */
@@ -178,8 +233,53 @@ static void text_put(FILE *out, const char *text, const struct pt_case *c, unsig
 	fputc('\n', out);
 }
 
+static void literal_put(FILE *out, enum pt_type type, uint64_t value)
+{
+	int bits = pt_types[type].bits;
+
+	if (type == PT_F32)
+		fprintf(out, "0f%08llx", (unsigned long long)(value & 0xffffffff));
+	else if (type == PT_F64)
+		fprintf(out, "0d%016llx", (unsigned long long)value);
+	else if (pt_types[type].is_signed)
+		fprintf(out, "%lld", (long long)pt_signed(value, bits));
+	else
+		fprintf(out, "0x%llx", (unsigned long long)(value & pt_mask(bits)));
+}
+
+/* One instruction for each set of constants. */
+static void constants_put(FILE *out, const struct pt_case *c)
+{
+	for (unsigned k = 0; k < PT_CONSTANTS; k++) {
+		for (unsigned i = 0; i < c->ins && c->how == PT_FOLDED; i++) {
+			const char *type = register_type(c->in[i].type);
+
+			fprintf(out, "\t.reg .%s %%c%u_%u;\n\tmov.%s %%c%u_%u, 0x%llx;\n", type, k, i, type, k, i,
+				(unsigned long long)(c->constant[k][i] & pt_mask(type[1] == '1'   ? 16
+										 : type[1] == '3' ? 32
+												  : 64)));
+		}
+		fprintf(out, "\t%s %%o%u", c->op.name, k);
+		for (unsigned i = 0; i < c->ins; i++) {
+			if (c->how == PT_FOLDED) {
+				fprintf(out, ", %%c%u_%u", k, i);
+			} else if (i + 1 < c->ins) {
+				fprintf(out, ", %%i%u", i);
+			} else {
+				fputs(", ", out);
+				literal_put(out, c->in[i].type, c->constant[k][i]);
+			}
+		}
+		fputs(";\n", out);
+	}
+}
+
 static void plain_put(FILE *out, const struct pt_case *c)
 {
+	if (c->how != PT_PLAIN) {
+		constants_put(out, c);
+		return;
+	}
 	fprintf(out, "\t%s ", c->op.name);
 	for (unsigned i = 0; i < c->outs; i++)
 		fprintf(out, "%s%%o%u", i ? ", " : "", i);

@@ -108,8 +108,20 @@ struct pt_operand {
 	const struct sf_format *small; /* small whole numbers in this format */
 };
 
+/* Variants that a compiler may compute itself, or must encode: all operands constants, or the last one in the text. */
+enum pt_how {
+	PT_PLAIN,
+	PT_FOLDED,
+	PT_IMMEDIATE,
+};
+
+#define PT_CONSTANTS        8 /* results of such a kernel, each of its own constants */
+#define PT_CONSTANT_INS_MAX 4
+
 struct pt_case {
 	char *name;
+	enum pt_how how;
+	uint64_t constant[PT_CONSTANTS][PT_CONSTANT_INS_MAX];
 	struct pt_op op;
 	const struct pt_family *family;
 	struct pt_operand out[PT_OUTS_MAX], in[PT_INS_MAX];
