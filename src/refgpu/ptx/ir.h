@@ -97,6 +97,7 @@ struct pl_ptx_build {
 	uint32_t stack_top;        /* alloca: a register with several definitions; 0 = none */
 	uint32_t local_bytes, named_barriers;
 	struct pl_ptx_region *region;
+	uint64_t region_work;
 	struct pl_ptx_ins **tops; /* constants that become local_bytes, and the calls that use them */
 	struct pl_ptx_ins **call_list;
 	uint32_t tops_n, tops_room, call_list_n, call_list_room;

@@ -7,6 +7,9 @@
  */
 #include "opt.h"
 
+/* Steps of the analysis of one function; beyond, all of it varies and lanes that part do not meet: right, but slow. */
+#define REGION_WORK_MAX 100000000ull
+
 struct spread {
 	struct pl_ptx_build *b;
 	uint32_t *work, n; /* values that were found to vary */
@@ -128,6 +131,8 @@ bool pl_ptx_reach(struct pl_ptx_build *b, struct pl_ptx_block *branch, struct pl
 	while (done < region->blocks_n) {
 		struct pl_ptx_block *block = region->blocks[done++];
 
+		b->region_work++;
+
 		for (uint32_t i = 0; i < block->succ_n; i++) {
 			if (block->succ[i] != meet && block->succ[i]->stamp != stamp) {
 				block->succ[i]->stamp = stamp;
@@ -138,15 +143,15 @@ bool pl_ptx_reach(struct pl_ptx_build *b, struct pl_ptx_block *branch, struct pl
 	return branch->stamp == stamp;
 }
 
-static bool post_dominates(struct pl_ptx_block *a, struct pl_ptx_block *of)
+static bool post_dominates(struct pl_ptx_block *a, struct pl_ptx_block *of, uint64_t *work)
 {
-	while (of && of != a)
-		of = of->ipdom;
+	for (; of && of != a; of = of->ipdom)
+		*work += 1;
 	return of == a;
 }
 
 /* In front of the outermost loop around `branch` that does not hold `meet`: its only entry. NULL: there is none. */
-static struct pl_ptx_block *loop_entry(struct pl_ptx_block *branch, struct pl_ptx_block *meet)
+static struct pl_ptx_block *loop_entry(struct pl_ptx_block *branch, struct pl_ptx_block *meet, uint64_t *work)
 {
 	struct pl_ptx_block *header = NULL, *entry = NULL;
 
@@ -159,7 +164,7 @@ static struct pl_ptx_block *loop_entry(struct pl_ptx_block *branch, struct pl_pt
 			break;
 		header = at;
 	}
-	if (!header || !post_dominates(meet, header))
+	if (!header || !post_dominates(meet, header, work))
 		return NULL;
 	for (uint32_t p = 0; p < header->pred_n; p++) {
 		if (pl_ptx_dominates(header, header->pred[p]))
@@ -194,17 +199,20 @@ static struct pl_ptx_block *note_at(struct pl_ptx_build *b, struct pl_ptx_block 
 	for (int i = 0; i < 32; i++) {
 		struct pl_ptx_block *above = before;
 
+		if (b->region_work > REGION_WORK_MAX)
+			return NULL;
 		if (pl_ptx_reach(b, before, meet, region)) {
-			above = loop_entry(before, meet);
+			above = loop_entry(before, meet, &b->region_work);
 			if (!above)
 				return NULL;
 		} else {
 			for (uint32_t k = 0; k < region->blocks_n; k++)
-				above = common_dominator(above, region->blocks[k]);
+				if (!pl_ptx_dominates(above, region->blocks[k]))
+					above = common_dominator(above, region->blocks[k]);
 			if (above == before)
 				return before;
 		}
-		if (above == meet || !post_dominates(meet, above))
+		if (above == meet || !post_dominates(meet, above, &b->region_work))
 			return NULL;
 		before = above;
 	}
@@ -222,6 +230,10 @@ struct pl_ptx_region *pl_ptx_region_of(struct pl_ptx_build *b, struct pl_ptx_blo
 		region->room = b->blocks_n + 64;
 		region->blocks = pl_ptx_alloc_n(b->pool, region->room, sizeof(*region->blocks));
 	}
+	region->meet = region->before = NULL;
+	region->blocks_n = 0;
+	if (b->region_work > REGION_WORK_MAX)
+		return region;
 	for (; meet; meet = meet->ipdom) {
 		struct pl_ptx_block *before = note_at(b, branch, meet, region);
 
@@ -241,6 +253,11 @@ static void part(struct spread *s, struct pl_ptx_block *branch)
 {
 	struct pl_ptx_region *region = pl_ptx_region_of(s->b, branch);
 
+	if (s->b->region_work > REGION_WORK_MAX) {
+		for (uint32_t i = 0; i < s->b->blocks_n; i++)
+			vary_block(s, s->b->blocks[i]);
+		return;
+	}
 	for (uint32_t i = 0; i < region->blocks_n; i++)
 		vary_block(s, region->blocks[i]);
 	if (region->meet)
