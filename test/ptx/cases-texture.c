@@ -17,7 +17,8 @@ struct shape {
 	int dims, layers; /* spatial ones; 0: not layered */
 };
 
-static float texels[D][H][W][CHANNELS];
+static float texels[D][H][W][CHANNELS]; /* as read */
+static uint8_t stored[sizeof(texels)];
 
 static struct shape shape_of(const struct pt_op *op)
 {
@@ -28,30 +29,61 @@ static struct shape shape_of(const struct pt_op *op)
 	return (struct shape){ pt_op_has(op, "3d") ? 3 : pt_op_has(op, "2d") ? 2 : 1, 0 };
 }
 
-static int array_make(struct pt_driver *cu, struct shape s, CUarray *array)
+/* What an array of the argument's format holds of small whole numbers, and what is read of it. */
+static CUarray_format texels_make(const struct pt_op *op, size_t *bytes_out)
 {
-	size_t height = s.dims > 1 ? H : 0, depth = s.dims > 2 || s.layers ? D : 0;
-	const CUDA_ARRAY3D_DESCRIPTOR how = { W,
-					      height,
-					      depth,
-					      CU_AD_FORMAT_FLOAT,
-					      CHANNELS,
-					      (s.layers ? CUDA_ARRAY3D_LAYERED : 0) | CUDA_ARRAY3D_SURFACE_LDST |
-						      (s.dims == 2 && !s.layers ? CUDA_ARRAY3D_TEXTURE_GATHER : 0) };
+	float *to = (float *)texels;
+
+	for (int i = 0; i < D * H * W * CHANNELS; i++) {
+		int v = i * 7 % 64;
+		uint16_t half = (uint16_t)sf_pack(&sf_f16, sf_from_double(v), SF_NEAREST, 0);
+		int16_t whole = (int16_t)(v * 500 - 16000);
+
+		to[i] = (float)v;
+		if (strstr(op->arg, "u8")) {
+			stored[i] = (uint8_t)(v * 4);
+			to[i] = (float)(v * 4) / 255;
+		} else if (strstr(op->arg, "s16")) {
+			memcpy(stored + (size_t)i * 2, &whole, 2);
+			to[i] = (float)whole / 32767;
+		} else if (strstr(op->arg, "half")) {
+			memcpy(stored + (size_t)i * 2, &half, 2);
+		} else {
+			memcpy(stored + (size_t)i * 4, &to[i], 4);
+		}
+	}
+	*bytes_out = strstr(op->arg, "u8") ? 1 : strstr(op->arg, "s16") || strstr(op->arg, "half") ? 2 : 4;
+	return strstr(op->arg, "u8")     ? CU_AD_FORMAT_UNSIGNED_INT8
+	       : strstr(op->arg, "s16")  ? CU_AD_FORMAT_SIGNED_INT16
+	       : strstr(op->arg, "half") ? CU_AD_FORMAT_HALF
+					 : CU_AD_FORMAT_FLOAT;
+}
+
+static int array_make(struct pt_driver *cu, const struct pt_op *op, CUarray *array)
+{
+	struct shape s = shape_of(op);
+	size_t height = s.dims > 1 ? H : 0, depth = s.dims > 2 || s.layers ? D : 0, bytes;
+	CUarray_format format = texels_make(op, &bytes);
+	const CUDA_ARRAY3D_DESCRIPTOR how = {
+		W,
+		height,
+		depth,
+		format,
+		CHANNELS,
+		(s.layers ? CUDA_ARRAY3D_LAYERED : 0) | (s.dims == 2 && !s.layers ? CUDA_ARRAY3D_TEXTURE_GATHER : 0)
+	};
 	CUDA_MEMCPY3D copy = { .srcMemoryType = CU_MEMORYTYPE_HOST,
-			       .srcHost = texels,
+			       .srcHost = stored,
 			       .dstMemoryType = CU_MEMORYTYPE_ARRAY };
 	CUresult e;
 
-	for (int i = 0; i < D * H * W * CHANNELS; i++)
-		((float *)texels)[i] = (float)(i * 7 % 64);
 	e = cu->f.cuArray3DCreate(array, &how);
 	if (e)
 		return (int)e;
 	copy.dstArray = *array;
-	copy.srcPitch = sizeof(texels[0][0]);
+	copy.srcPitch = W * CHANNELS * bytes;
 	copy.srcHeight = H;
-	copy.WidthInBytes = sizeof(texels[0][0]);
+	copy.WidthInBytes = W * CHANNELS * bytes;
 	copy.Height = height ? height : 1;
 	copy.Depth = depth ? depth : 1;
 	return (int)cu->f.cuMemcpy3D(&copy);
@@ -171,7 +203,7 @@ static int points_compare(const struct pt_case *c, const float (*in)[4], const f
 		struct answer a = answer_of(&c->op, in[i]);
 
 		for (int k = 0; k < 4 && !a.open; k++) {
-			if (fabs((double)out[i][k] - a.value[k]) <= a.room[k])
+			if (fabs((double)out[i][k] - a.value[k]) <= a.room[k] + 1e-6)
 				continue;
 			snprintf(why, 400, "at (%g, %g, %g, %g) channel %d got %g want %g (within %g)",
 				 (double)in[i][0], (double)in[i][1], (double)in[i][2], (double)in[i][3], k,
@@ -225,7 +257,7 @@ static int run_texture(struct pt_driver *cu, const struct pt_case *c, void *func
 	CUarray array = NULL;
 	CUdeviceptr from = 0, to = 0;
 	CUtexObject object = 0;
-	CUresult e = (CUresult)array_make(cu, shape_of(&c->op), &array);
+	CUresult e = (CUresult)array_make(cu, &c->op, &array);
 
 	(void)module;
 	points_make(&c->op, in, cu->seed);
@@ -253,13 +285,15 @@ static int run_texture(struct pt_driver *cu, const struct pt_case *c, void *func
 	return -1;
 }
 
-#define READ(coordinates)                                                                                              \
+#define READ_AT(coordinates, tail)                                                                                     \
 	.sig = "=", .run = run_texture,                                                                                \
 	.text = ".reg .b64 %sa, %da; .reg .f32 %x, %y, %z, %w, %r0, %r1, %r2, %r3; .reg .b32 %l, %ix, %iy, %iz;"       \
 		"mad.wide.u32 %sa, %gid, 16, %in; mad.wide.u32 %da, %gid, 16, %out; ld.global.v4.f32 {%x, %y, %z, "    \
 		"%w}, [%sa];"                                                                                          \
 		"cvt.rzi.u32.f32 %l, %w; cvt.rmi.s32.f32 %ix, %x; cvt.rmi.s32.f32 %iy, %y; cvt.rmi.s32.f32 %iz, %z;"   \
-		"# {%r0, %r1, %r2, %r3}, [%aux, " coordinates "]; st.global.v4.f32 [%da], {%r0, %r1, %r2, %r3};"
+		"# {%r0, %r1, %r2, %r3}, [%aux, " coordinates "]" tail                                                 \
+		"; st.global.v4.f32 [%da], {%r0, %r1, %r2, %r3};"
+#define READ(coordinates) READ_AT(coordinates, "")
 #define MODES                                                                                                          \
 	"{clamp point,clamp linear,border point,border linear,clamp point n,clamp linear n,border linear n,"           \
 	"wrap point n,wrap linear n,mirror point n,mirror linear n}"
@@ -270,6 +304,13 @@ const struct pt_family pt_cases_texture[] = {
 	{ .ops = "tex.3d.v4.f32.f32 " MODES, READ("{%x, %y, %z, %z}") },
 	{ .ops = "tex.a1d.v4.f32.f32 " MODES, READ("{%l, %x}") },
 	{ .ops = "tex.a2d.v4.f32.f32 " MODES, READ("{%l, %x, %y, %y}") },
+	{ .ops = "tex.{2d}.v4.f32.f32 {clamp point,clamp linear,border linear,wrap linear n} {u8,s16,half}",
+	  READ("{%x, %y}") },
+	{ .ops = "tex.3d.v4.f32.f32 {clamp linear,mirror linear n} {u8,half}", READ("{%x, %y, %z, %z}") },
+	{ .ops = "tex.level.2d.v4.f32.f32 {clamp point n,clamp linear n}", READ_AT("{%x, %y}", ", 0f00000000") },
+	{ .ops = "tex.level.3d.v4.f32.f32 {clamp point n,wrap linear n}", READ_AT("{%x, %y, %z, %z}", ", 0f00000000") },
+	{ .ops = "tex.grad.2d.v4.f32.f32 {clamp point n,clamp linear n}",
+	  READ_AT("{%x, %y}", ", {0f00000000, 0f00000000}, {0f00000000, 0f00000000}") },
 	{ .ops = "tex.1d.v4.f32.s32 {clamp point,border point}", READ("{%ix}") },
 	{ .ops = "tex.2d.v4.f32.s32 {clamp point,border point}", READ("{%ix, %iy}") },
 	{ .ops = "tex.3d.v4.f32.s32 {clamp point,border point}", READ("{%ix, %iy, %iz, %iz}") },
