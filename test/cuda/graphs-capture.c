@@ -150,7 +150,8 @@ static void test_forbidden_calls_make_a_capture_invalid(void)
 	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
 	cu_ok(cu(cuMemFree_v2)(at));
 	cu_ok(cu(cuGraphDestroy)(graph));
-	/* Another thread's calls matter to a global capture, unless that thread is relaxed. */
+	/* Another thread's calls matter to a global capture, unless that thread is
+	 * relaxed. */
 	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
 	thread_allocs(results);
 	check(results[0] == CUDA_SUCCESS && results[1] == CUDA_SUCCESS);
@@ -172,6 +173,7 @@ static void test_forbidden_calls_make_a_capture_invalid(void)
 static void test_streams_and_events_cannot_cross_a_capture(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), branch = stream_new(CU_STREAM_NON_BLOCKING);
+	CUstream gone;
 	CUdeviceptr a = graph_test.at[0];
 	CUevent event, outside;
 	CUgraph graph;
@@ -185,6 +187,17 @@ static void test_streams_and_events_cannot_cross_a_capture(void)
 	cu_ok(cu(cuStreamWaitEvent)(branch, event, 0));
 	cu_ok(cu(cuMemsetD32Async)(a, 0, N, branch));
 	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_UNJOINED);
+	/* A stream may go once it has joined. */
+	gone = stream_new(CU_STREAM_NON_BLOCKING);
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_ok(cu(cuStreamWaitEvent)(gone, event, 0));
+	cu_ok(cu(cuMemsetD32Async)(a, 0, N, gone));
+	cu_ok(cu(cuEventRecord)(event, gone));
+	cu_ok(cu(cuStreamWaitEvent)(stream, event, 0));
+	cu_ok(cu(cuStreamDestroy_v2)(gone));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphDestroy)(graph));
 	/* An event from outside; an event from inside that is asked about. */
 	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
 	cu_is(cu(cuStreamWaitEvent)(stream, outside, 0), CUDA_ERROR_STREAM_CAPTURE_ISOLATION);
@@ -225,6 +238,7 @@ static void test_memory_of_a_captured_graph_stays_in_its_place(void)
 	check(cu(cuGraphClone)(&clone, graph) != CUDA_SUCCESS);
 	for (int i = 0; i < 3; i++) {
 		cu_ok(cu(cuMemsetD32_v2)(c, 0, N));
+		cu_ok(cu(cuStreamSynchronize)(NULL));
 		cu_ok(cu(cuGraphLaunch)(exec, stream));
 		cu_ok(cu(cuStreamSynchronize)(stream));
 		cu_ok(cu(cuMemcpyDtoH_v2)(graph_test.host, c, 4 * N));

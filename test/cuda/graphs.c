@@ -130,6 +130,7 @@ static void test_a_chain_of_a_thousand_is_in_order(void)
 	CUgraph graph;
 	cu_ok(cu(cuMemsetD32_v2)(a, 0, N));
 	cu_ok(cu(cuMemsetD32_v2)(b, 0x3f800000, N));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
 	cu_ok(cu(cuGraphCreate)(&graph, 0));
 	for (int i = 0; i < 1000; i++)
 		last = add_node(graph, &last, i > 0, a, b, a);
@@ -142,7 +143,8 @@ static void test_a_chain_of_a_thousand_is_in_order(void)
 	cu_ok(cu(cuGraphDestroy)(graph));
 }
 
-/* Sixteen branches, each a chain, then one that needs all: more than there are streams for. */
+/* Sixteen branches, each a chain, then one that needs all: more than there are
+ * streams for. */
 static void test_wide_graphs_keep_their_edges(void)
 {
 	CUdeviceptr sum = graph_test.at[0], one = graph_test.at[1], parts;
@@ -328,6 +330,7 @@ int main(void)
 	test_an_executable_graph_may_go_while_it_runs();
 	test_bad_graphs_are_refused();
 	graph_tests_capture();
+	graph_tests_update();
 	cu_ok(cu(cuCtxDestroy_v2)(graph_test.ctx));
 	free(graph_test.host);
 	free(ptx);

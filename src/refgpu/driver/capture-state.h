@@ -18,7 +18,7 @@ struct pl_cu_sequence {
 
 struct pl_cu_capture {
 	struct pl_cu_sequence *sequence;
-	struct pl_cu_stream *stream;
+	struct pl_cu_stream *stream; /* NULL: destroyed since */
 	struct pl_cu_node_list last; /* what the stream's next node follows */
 	CUgraphNode *told;
 	CUgraphEdgeData *told_edges;

@@ -50,7 +50,8 @@ static CUresult join(struct pl_cu_sequence *sequence, struct pl_cu_stream *strea
 
 static void capture_free(struct pl_cu_capture *capture)
 {
-	capture->stream->capture = NULL;
+	if (capture->stream)
+		capture->stream->capture = NULL;
 	free(capture->last.at);
 	free(capture->told);
 	free(capture->told_edges);
@@ -211,14 +212,8 @@ void pl_cu_capture_leave(struct pl_cu_stream *stream)
 			pl_cu_graph_destroy(sequence->graph);
 		sequence_end(sequence);
 	} else if (sequence) {
-		sequence->invalid = true;
-		for (struct pl_cu_capture **at = &sequence->streams; *at; at = &(*at)->next) {
-			if (*at != stream->capture)
-				continue;
-			*at = stream->capture->next;
-			break;
-		}
-		capture_free(stream->capture);
+		stream->capture->stream = NULL; /* what it was given still has to be joined */
+		stream->capture = NULL;
 	}
 	pl_cu_capture_unlock();
 }
@@ -230,7 +225,8 @@ CUresult pl_cu_capture_implicit(const struct pl_cu_ctx *ctx, bool invalidate)
 	CUresult r = CUDA_SUCCESS;
 	for (struct pl_cu_sequence *sequence = captures.first; sequence; sequence = sequence->next) {
 		for (struct pl_cu_capture *capture = sequence->streams; capture; capture = capture->next) {
-			if (capture->stream->ctx != ctx || capture->stream->flags & CU_STREAM_NON_BLOCKING)
+			if (!capture->stream || capture->stream->ctx != ctx ||
+			    capture->stream->flags & CU_STREAM_NON_BLOCKING)
 				continue;
 			sequence->invalid |= invalidate;
 			r = CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;

@@ -465,6 +465,7 @@ CUresult pl_cu_exec_launch(struct pl_cu_exec *exec, struct pl_cu_stream *stream)
 {
 	struct launch launch = { .exec = exec, .stream = stream };
 	CUresult r = CUDA_SUCCESS;
+	atomic_fetch_add(&exec->refs, 1);
 	pthread_mutex_lock(&exec->lock);
 	if (exec->ctx && pl_cu_ctx_of(exec->ctx_handle) != exec->ctx)
 		r = CUDA_ERROR_CONTEXT_IS_DESTROYED;
@@ -475,7 +476,6 @@ CUresult pl_cu_exec_launch(struct pl_cu_exec *exec, struct pl_cu_stream *stream)
 	pl_cu_line_unref(exec->last_line);
 	exec->last_line = pl_cu_line_ref(stream->line);
 	exec->last_value = atomic_load(&stream->line->last);
-	atomic_fetch_add(&exec->refs, 1);
 	pthread_mutex_unlock(&exec->lock);
 	pl_cu_stream_retire(stream, launch_done, exec);
 	return r;

@@ -16,7 +16,7 @@ static struct {
 	pthread_mutex_t lock;
 	/* under lock */
 	struct pl_cu_graph_mem *all;
-	uint64_t used, used_high, reserved, reserved_high;
+	uint64_t bytes, used_high, reserved_high; /* what nodes have, and the most that was since each was reset */
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static CUresult params_check(const CUDA_MEM_ALLOC_NODE_PARAMS *params, struct pl_cu_dev **dev_out)
@@ -68,9 +68,11 @@ CUresult pl_cu_graph_mem_create(struct pl_cu_graph_mem **mem_out, CUDA_MEM_ALLOC
 	pthread_mutex_lock(&memory.lock);
 	mem->next = memory.all;
 	memory.all = mem;
-	memory.reserved += mem->mem->mapped_bytes;
-	if (memory.reserved > memory.reserved_high)
-		memory.reserved_high = memory.reserved;
+	memory.bytes += mem->mem->mapped_bytes;
+	if (memory.bytes > memory.used_high)
+		memory.used_high = memory.bytes;
+	if (memory.bytes > memory.reserved_high)
+		memory.reserved_high = memory.bytes;
 	pthread_mutex_unlock(&memory.lock);
 	*mem_out = mem;
 	return CUDA_SUCCESS;
@@ -113,7 +115,7 @@ void pl_cu_graph_mem_unref(struct pl_cu_graph_mem *mem)
 		*at = mem->next;
 		break;
 	}
-	memory.reserved -= mem->mem->mapped_bytes;
+	memory.bytes -= mem->mem->mapped_bytes;
 	pthread_mutex_unlock(&memory.lock);
 	memory_end(mem);
 }
@@ -145,12 +147,8 @@ CUresult pl_cu_graph_mem_begin(struct pl_cu_graph_mem *mem)
 	pthread_mutex_lock(&memory.lock);
 	live = mem->live;
 	mem->live = true;
-	if (!live) {
+	if (!live)
 		pl_cu_graph_mem_ref(mem);
-		memory.used += mem->mem->mapped_bytes;
-		if (memory.used > memory.used_high)
-			memory.used_high = memory.used;
-	}
 	pthread_mutex_unlock(&memory.lock);
 	return live ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
@@ -161,8 +159,6 @@ CUresult pl_cu_graph_mem_end(struct pl_cu_graph_mem *mem)
 	pthread_mutex_lock(&memory.lock);
 	live = mem->live;
 	mem->live = false;
-	if (live)
-		memory.used -= mem->mem->mapped_bytes;
 	pthread_mutex_unlock(&memory.lock);
 	if (!live)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -206,8 +202,9 @@ CUresult cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr
 	if (r)
 		return r;
 	pthread_mutex_lock(&memory.lock);
-	*(cuuint64_t *)value =
-		((const uint64_t[]){ memory.used, memory.used_high, memory.reserved, memory.reserved_high })[attribute];
+	*(cuuint64_t *)value = attribute == CU_GRAPH_MEM_ATTR_USED_MEM_HIGH       ? memory.used_high
+			       : attribute == CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH ? memory.reserved_high
+										  : memory.bytes;
 	pthread_mutex_unlock(&memory.lock);
 	return CUDA_SUCCESS;
 }
@@ -224,9 +221,9 @@ CUresult cuDeviceSetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr
 		return r;
 	pthread_mutex_lock(&memory.lock);
 	if (attribute == CU_GRAPH_MEM_ATTR_USED_MEM_HIGH)
-		memory.used_high = memory.used;
+		memory.used_high = memory.bytes;
 	else
-		memory.reserved_high = memory.reserved;
+		memory.reserved_high = memory.bytes;
 	pthread_mutex_unlock(&memory.lock);
 	return CUDA_SUCCESS;
 }

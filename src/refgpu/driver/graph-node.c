@@ -374,7 +374,7 @@ CUresult cuGraphKernelNodeSetAttribute(CUgraphNode handle, CUkernelNodeAttrID at
 	launch = node->op.kernel->launch;
 	if (attribute == CU_KERNEL_NODE_ATTRIBUTE_COOPERATIVE) {
 		launch.cooperative = value->cooperative != 0;
-		r = pl_cu_launch_check(&launch);
+		r = pl_cu_op_func(node->op.kernel) ? pl_cu_launch_check(&launch) : CUDA_ERROR_INVALID_HANDLE;
 	}
 	if (r)
 		return r;
@@ -394,7 +394,7 @@ CUresult cuGraphKernelNodeCopyAttributes(CUgraphNode dst_handle, CUgraphNode src
 		return r;
 	launch = dst->op.kernel->launch;
 	launch.cooperative = src->op.kernel->launch.cooperative;
-	r = pl_cu_launch_check(&launch);
+	r = pl_cu_op_func(dst->op.kernel) ? pl_cu_launch_check(&launch) : CUDA_ERROR_INVALID_HANDLE;
 	if (r)
 		return r;
 	dst->op.kernel->launch.cooperative = launch.cooperative;

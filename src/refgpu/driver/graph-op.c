@@ -88,9 +88,14 @@ CUresult pl_cu_op_of_launch(struct pl_cu_op *op, const struct pl_cu_launch *laun
 	return kernel_make(op, launch, packed);
 }
 
+struct pl_cu_func *pl_cu_op_func(const struct pl_cu_op_kernel *kernel)
+{
+	return pl_cu_handle_of(kernel->func, PL_CU_FUNC) == kernel->launch.func ? kernel->launch.func : NULL;
+}
+
 static CUresult kernel_copy(struct pl_cu_op *to, const struct pl_cu_op_kernel *from)
 {
-	CUresult r = pl_cu_op_of_launch(to, &from->launch);
+	CUresult r = pl_cu_op_func(from) ? pl_cu_op_of_launch(to, &from->launch) : CUDA_ERROR_INVALID_HANDLE;
 	if (r)
 		return r;
 	to->kernel->kernel = from->kernel;
@@ -101,9 +106,7 @@ static CUresult kernel_copy(struct pl_cu_op *to, const struct pl_cu_op_kernel *f
 
 static CUresult kernel_run(const struct pl_cu_op_kernel *kernel, struct pl_cu_stream *stream)
 {
-	if (pl_cu_handle_of(kernel->func, PL_CU_FUNC) != kernel->launch.func)
-		return CUDA_ERROR_INVALID_HANDLE; /* its module was unloaded */
-	return pl_cu_launch_run(stream, &kernel->launch);
+	return pl_cu_op_func(kernel) ? pl_cu_launch_run(stream, &kernel->launch) : CUDA_ERROR_INVALID_HANDLE;
 }
 
 /* -- copies and fills ---------------------------------------------------------------------------------------------- */
@@ -419,7 +422,7 @@ struct pl_cu_ctx *pl_cu_op_ctx(const struct pl_cu_op *op)
 {
 	struct pl_cu_event *event;
 	if (op->type == CU_GRAPH_NODE_TYPE_KERNEL)
-		return pl_cu_handle_of(op->kernel->func, PL_CU_FUNC) ? op->kernel->launch.func->module->ctx : NULL;
+		return pl_cu_op_func(op->kernel) ? op->kernel->launch.func->module->ctx : NULL;
 	if (op->type != CU_GRAPH_NODE_TYPE_EVENT_RECORD)
 		return NULL;
 	event = pl_cu_handle_of(op->event, PL_CU_EVENT);

@@ -149,7 +149,7 @@ static void label_print(FILE *file, const struct pl_cu_node *node, unsigned int 
 		fprintf(file, "\\n%p", (void *)node->handle);
 	if (op->type == CU_GRAPH_NODE_TYPE_KERNEL) {
 		const struct pl_cu_launch *launch = &op->kernel->launch;
-		fprintf(file, "\\n%s", launch->func->info->name);
+		fprintf(file, "\\n%s", pl_cu_op_func(op->kernel) ? launch->func->info->name : "unloaded");
 		if (VERBOSE(flags, CU_GRAPH_DEBUG_DOT_FLAGS_KERNEL_NODE_PARAMS))
 			fprintf(file, "\\n<<<(%u,%u,%u),(%u,%u,%u),%u>>>", launch->grid[0], launch->grid[1],
 				launch->grid[2], launch->block[0], launch->block[1], launch->block[2],

@@ -80,6 +80,8 @@ CUresult pl_cu_op_copy(struct pl_cu_op *to, const struct pl_cu_op *from, bool ha
 void pl_cu_op_clear(struct pl_cu_op *op);
 /* Gives it to a stream; a child graph is not run by this. */
 CUresult pl_cu_op_run(const struct pl_cu_op *op, struct pl_cu_stream *stream);
+/* The function of a kernel; NULL: its module was unloaded, and nothing that .launch.func says is there. */
+struct pl_cu_func *pl_cu_op_func(const struct pl_cu_op_kernel *kernel);
 /* The context that it has to run in; NULL: any. */
 struct pl_cu_ctx *pl_cu_op_ctx(const struct pl_cu_op *op);
 

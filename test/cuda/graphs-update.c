@@ -1,0 +1,291 @@
+/* Graphs that change: nodes set, executable graphs updated, switched off;
+ * memory nodes; user objects. */
+#include <stdatomic.h>
+
+#include "graphs.h"
+
+static CUDA_KERNEL_NODE_PARAMS add_params(void **params)
+{
+	return (CUDA_KERNEL_NODE_PARAMS){ .func = graph_test.add,
+					  .gridDimX = N / 64,
+					  .gridDimY = 1,
+					  .gridDimZ = 1,
+					  .blockDimX = 64,
+					  .blockDimY = 1,
+					  .blockDimZ = 1,
+					  .kernelParams = params };
+}
+
+static CUDA_MEMSET_NODE_PARAMS set_params(CUdeviceptr at, float value)
+{
+	CUDA_MEMSET_NODE_PARAMS params = { .dst = at, .elementSize = 4, .width = N, .height = 1 };
+	memcpy(&params.value, &value, 4);
+	return params;
+}
+
+/* set a; c = a + b */
+struct small {
+	CUgraph graph;
+	CUgraphNode set, add;
+};
+
+static struct small small_graph(float value)
+{
+	CUdeviceptr a = graph_test.at[0], b = graph_test.at[1], c = graph_test.at[2];
+	int n = N;
+	CUDA_MEMSET_NODE_PARAMS set = set_params(a, value);
+	CUDA_KERNEL_NODE_PARAMS add = add_params((void *[]){ &a, &b, &c, &n });
+	struct small small;
+	cu_ok(cu(cuGraphCreate)(&small.graph, 0));
+	cu_ok(cu(cuGraphAddMemsetNode)(&small.set, small.graph, NULL, 0, &set, graph_test.ctx));
+	cu_ok(cu(cuGraphAddKernelNode_v2)(&small.add, small.graph, &small.set, 1, &add));
+	return small;
+}
+
+static CUgraphExec instantiate(CUgraph graph)
+{
+	CUgraphExec exec;
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	return exec;
+}
+
+/* The last of c after a launch, with 1 in b and -1 in c before it. */
+static float result_of(CUgraphExec exec)
+{
+	float value;
+	cu_ok(cu(cuMemsetD32_v2)(graph_test.at[1], 0x3f800000, N));
+	cu_ok(cu(cuMemsetD32_v2)(graph_test.at[2], 0xbf800000, N));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&value, graph_test.at[2] + 4 * (N - 1), 4));
+	return value;
+}
+
+static void test_single_nodes_of_an_executable_graph_change(void)
+{
+	CUdeviceptr a = graph_test.at[0], c = graph_test.at[2];
+	int n = N;
+	struct small small = small_graph(2);
+	CUgraphExec exec = instantiate(small.graph);
+	CUDA_KERNEL_NODE_PARAMS add = add_params((void *[]){ &a, &a, &c, &n }), got;
+	CUDA_MEMSET_NODE_PARAMS set = set_params(a, 7);
+	CUDA_HOST_NODE_PARAMS host = { NULL, NULL };
+	unsigned int enabled;
+	check(result_of(exec) == 3);
+	cu_ok(cu(cuGraphExecMemsetNodeSetParams)(exec, small.set, &set, graph_test.ctx));
+	check(result_of(exec) == 8);
+	cu_ok(cu(cuGraphExecKernelNodeSetParams_v2)(exec, small.add, &add));
+	check(result_of(exec) == 14);
+	/* The graph is another: its own nodes are what they were. */
+	cu_ok(cu(cuGraphKernelNodeGetParams_v2)(small.add, &got));
+	check(got.func == graph_test.add && got.gridDimX == N / 64);
+	check(*(CUdeviceptr *)got.kernelParams[1] == graph_test.at[1] && *(int *)got.kernelParams[3] == N);
+	cu_ok(cu(cuGraphKernelNodeSetParams_v2)(small.add, &add));
+	cu_ok(cu(cuGraphKernelNodeGetParams_v2)(small.add, &got));
+	check(*(CUdeviceptr *)got.kernelParams[1] == a);
+	cu_ok(cu(cuGraphNodeSetEnabled)(exec, small.add, 0));
+	cu_ok(cu(cuGraphNodeGetEnabled)(exec, small.add, &enabled));
+	check(!enabled && result_of(exec) == -1);
+	cu_ok(cu(cuGraphNodeSetEnabled)(exec, small.add, 1));
+	check(result_of(exec) == 14);
+	add.blockDimX = 5000;
+	cu_is(cu(cuGraphExecKernelNodeSetParams_v2)(exec, small.add, &add), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphExecMemsetNodeSetParams)(exec, small.add, &set, graph_test.ctx), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphHostNodeSetParams)(small.set, &host), CUDA_ERROR_INVALID_VALUE);
+	set.height = 2;
+	cu_is(cu(cuGraphExecMemsetNodeSetParams)(exec, small.set, &set, graph_test.ctx), CUDA_ERROR_INVALID_VALUE);
+	check(result_of(exec) == 14);
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(small.graph));
+}
+
+static void test_a_whole_graph_updates_an_executable_one(void)
+{
+	struct small small = small_graph(2), other = small_graph(9);
+	CUgraphExec exec = instantiate(small.graph);
+	CUgraphExecUpdateResultInfo info;
+	CUgraphNode node;
+	cu_ok(cu(cuGraphDestroy)(small.graph));
+	cu_ok(cu(cuGraphExecUpdate_v2)(exec, other.graph, &info));
+	check(info.result == CU_GRAPH_EXEC_UPDATE_SUCCESS);
+	check(result_of(exec) == 10);
+	/* Without its edge, with a node more, with a node of another type. */
+	cu_ok(cu(cuGraphRemoveDependencies)(other.graph, &other.set, &other.add, 1));
+	cu_is(cu(cuGraphExecUpdate_v2)(exec, other.graph, &info), CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE);
+	check(info.result == CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED);
+	cu_ok(cu(cuGraphAddDependencies)(other.graph, &other.set, &other.add, 1));
+	cu_ok(cu(cuGraphAddEmptyNode)(&node, other.graph, &other.add, 1));
+	cu_is(cu(cuGraphExecUpdate_v2)(exec, other.graph, &info), CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE);
+	check(info.result == CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED && !info.errorNode);
+	cu_ok(cu(cuGraphDestroyNode)(other.add));
+	cu_ok(cu(cuGraphAddDependencies)(other.graph, &other.set, &node, 1));
+	cu_is(cu(cuGraphExecUpdate_v2)(exec, other.graph, &info), CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE);
+	check(info.result == CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED && info.errorNode == node);
+	check(result_of(exec) == 10);
+	cu_ok(cu(cuGraphDestroy)(other.graph));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+}
+
+static void test_child_graphs_are_updated_inside(void)
+{
+	struct small small = small_graph(2), other = small_graph(5);
+	CUgraphNode child, inner[2];
+	CUgraph graph, embedded;
+	CUgraphExec exec;
+	CUDA_MEMSET_NODE_PARAMS set = set_params(graph_test.at[0], 20);
+	size_t n = 2;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddChildGraphNode)(&child, graph, NULL, 0, small.graph));
+	exec = instantiate(graph);
+	check(result_of(exec) == 3);
+	cu_ok(cu(cuGraphExecChildGraphNodeSetParams)(exec, child, other.graph));
+	check(result_of(exec) == 6);
+	cu_ok(cu(cuGraphChildGraphNodeGetGraph)(child, &embedded));
+	cu_ok(cu(cuGraphGetNodes)(embedded, inner, &n));
+	cu_ok(cu(cuGraphExecMemsetNodeSetParams)(exec, inner[0], &set, graph_test.ctx));
+	check(result_of(exec) == 21);
+	cu_ok(cu(cuGraphDestroyNode)(other.add));
+	check(cu(cuGraphExecChildGraphNodeSetParams)(exec, child, other.graph) != CUDA_SUCCESS);
+	check(result_of(exec) == 21);
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuGraphDestroy)(small.graph));
+	cu_ok(cu(cuGraphDestroy)(other.graph));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+}
+
+static CUDA_MEM_ALLOC_NODE_PARAMS alloc_params(void)
+{
+	return (CUDA_MEM_ALLOC_NODE_PARAMS){
+		.poolProps = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+			       .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } },
+		.bytesize = 4 * N,
+	};
+}
+
+static uint64_t used(void)
+{
+	cuuint64_t bytes;
+	cu_ok(cu(cuDeviceGetGraphMemAttribute)(0, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, &bytes));
+	return bytes;
+}
+
+/* Memory that a graph allocates and does not free is the program's, until it or
+ * the next launch frees it. */
+static void test_memory_outlives_the_launch_that_allocates_it(void)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS params = alloc_params(), got;
+	CUDA_MEMSET_NODE_PARAMS set;
+	CUgraphNode alloc, node;
+	CUgraphExec exec;
+	CUgraph graph;
+	float value;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemAllocNode)(&alloc, graph, NULL, 0, &params));
+	check(params.dptr);
+	cu_ok(cu(cuGraphMemAllocNodeGetParams)(alloc, &got));
+	check(got.dptr == params.dptr && got.bytesize == 4 * N);
+	set = set_params(params.dptr, 5);
+	cu_ok(cu(cuGraphAddMemsetNode)(&node, graph, &alloc, 1, &set, graph_test.ctx));
+	check(cu(cuGraphDestroyNode)(node) != CUDA_SUCCESS);
+	exec = instantiate(graph);
+	check(cu(cuMemFreeAsync)(params.dptr, graph_test.stream) != CUDA_SUCCESS);
+	for (int i = 0; i < 3; i++) {
+		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(&value, params.dptr + 4, 4, graph_test.stream));
+		cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+		check(value == 5 && used() >= 4 * N);
+		if (i == 0)
+			cu_is(cu(cuGraphLaunch)(exec, graph_test.stream), CUDA_ERROR_INVALID_VALUE);
+		if (i == 2)
+			cu_ok(cu(cuMemFree_v2)(params.dptr));
+		else
+			cu_ok(cu(cuMemFreeAsync)(params.dptr, graph_test.stream));
+	}
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuMemFree_v2)(params.dptr));
+	cu_ok(cu(cuDeviceGraphMemTrim)(0));
+	check(!used());
+}
+
+static void test_memory_nodes_are_freed_once(void)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS params = alloc_params();
+	CUgraphNode alloc, node;
+	CUgraphExec exec;
+	CUgraph graph;
+	CUdeviceptr at;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemAllocNode)(&alloc, graph, NULL, 0, &params));
+	cu_is(cu(cuGraphAddMemFreeNode)(&node, graph, &alloc, 1, params.dptr + 4), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphAddMemFreeNode)(&node, graph, &alloc, 1, params.dptr));
+	cu_ok(cu(cuGraphMemFreeNodeGetParams)(node, &at));
+	check(at == params.dptr);
+	cu_is(cu(cuGraphAddMemFreeNode)(&node, graph, &alloc, 1, params.dptr), CUDA_ERROR_INVALID_VALUE);
+	params.bytesize = 0;
+	check(cu(cuGraphAddMemAllocNode)(&node, graph, NULL, 0, &params) != CUDA_SUCCESS);
+	exec = instantiate(graph);
+	cu_ok(cu(cuGraphDestroy)(graph));
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuDeviceGraphMemTrim)(0));
+	check(!used());
+}
+
+static void CUDA_CB gone(void *n)
+{
+	atomic_fetch_add((atomic_int *)n, 1);
+}
+
+static void test_user_objects_go_with_the_last_who_holds_them(void)
+{
+	atomic_int n = 0;
+	CUuserObject object;
+	CUgraph graph, clone;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_is(cu(cuUserObjectCreate)(&object, &n, gone, 1, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuUserObjectCreate)(&object, &n, gone, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+	cu_ok(cu(cuUserObjectRetain)(object, 1));
+	cu_ok(cu(cuGraphRetainUserObject)(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE));
+	cu_ok(cu(cuGraphClone)(&clone, graph));
+	cu_ok(cu(cuUserObjectRelease)(object, 1));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	check(!atomic_load(&n));
+	cu_ok(cu(cuGraphReleaseUserObject)(clone, object, 1));
+	check(atomic_load(&n) == 1);
+	cu_ok(cu(cuGraphDestroy)(clone));
+	check(atomic_load(&n) == 1);
+}
+
+static void test_attributes_of_kernel_nodes_are_kept(void)
+{
+	struct small small = small_graph(1), other = small_graph(1);
+	CUkernelNodeAttrValue value = { .priority = -2 }, got = { .priority = 77 };
+	cu_ok(cu(cuGraphKernelNodeSetAttribute)(small.add, CU_KERNEL_NODE_ATTRIBUTE_PRIORITY, &value));
+	cu_ok(cu(cuGraphKernelNodeCopyAttributes)(other.add, small.add));
+	cu_ok(cu(cuGraphKernelNodeGetAttribute)(other.add, CU_KERNEL_NODE_ATTRIBUTE_PRIORITY, &got));
+	check(got.priority == -2);
+	cu_is(cu(cuGraphKernelNodeGetAttribute)(other.set, CU_KERNEL_NODE_ATTRIBUTE_PRIORITY, &got),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphDestroy)(small.graph));
+	cu_ok(cu(cuGraphDestroy)(other.graph));
+}
+
+void graph_tests_update(void)
+{
+	test_single_nodes_of_an_executable_graph_change();
+	test_a_whole_graph_updates_an_executable_one();
+	test_child_graphs_are_updated_inside();
+	test_memory_outlives_the_launch_that_allocates_it();
+	test_memory_nodes_are_freed_once();
+	test_user_objects_go_with_the_last_who_holds_them();
+	test_attributes_of_kernel_nodes_are_kept();
+}
