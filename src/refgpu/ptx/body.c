@@ -178,12 +178,25 @@ static void declare_regs(struct pl_ptx_ctx *ctx)
 	pl_ptx_expect(ctx, ';', "a declaration");
 }
 
+static void outgoing_add(struct pl_ptx_ctx *ctx, uint32_t name, const struct pl_ptx_sym *made)
+{
+	struct pl_ptx_sym *sym = pl_ptx_declare(ctx, name, S_PARAM);
+
+	sym->space = SP_PARAM;
+	sym->type = made->type;
+	sym->lanes_v = made->lanes_v;
+	sym->bytes = made->bytes;
+	sym->align = made->align;
+	sym->is_array = made->is_array;
+	sym->outgoing = true;
+}
+
 /* .param .b64 name; inside a body: an argument on its way to a call. */
 static void declare_outgoing(struct pl_ptx_ctx *ctx)
 {
 	struct pl_ptx_func_info none = { 0 };
 	struct pl_ptx_token token = ctx->token; /* stands behind .param */
-	struct pl_ptx_sym *made, *sym;
+	struct pl_ptx_sym *made;
 
 	ctx->token.kind = T_DOT;
 	ctx->token.name = W_param;
@@ -192,16 +205,13 @@ static void declare_outgoing(struct pl_ptx_ctx *ctx)
 	made = pl_ptx_declare_param(ctx, &none, false);
 	if (made->name == UINT32_MAX)
 		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "a parameter has no name: give one");
-	sym = pl_ptx_declare(ctx, made->name, S_PARAM);
-	sym->space = SP_PARAM;
-	sym->type = made->type;
-	sym->lanes_v = made->lanes_v;
-	sym->bytes = made->bytes;
-	sym->align = made->align;
-	sym->is_array = made->is_array;
-	sym->outgoing = true;
-	while (pl_ptx_accept(ctx, ','))
-		pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED, "several parameters in one declaration: write one each");
+	outgoing_add(ctx, made->name, made);
+	while (pl_ptx_accept(ctx, ',')) {
+		if (made->is_array)
+			pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED,
+					 "several arrays in one declaration: write one each");
+		outgoing_add(ctx, pl_ptx_expect_name(ctx, "a parameter"), made);
+	}
 	pl_ptx_expect(ctx, ';', "a declaration");
 }
 
