@@ -234,6 +234,7 @@ const struct pt_family pt_cases_atomic[] = {
 	  .sig = "dddd=ddddd",
 	  .rows = 256,
 	  .want = want_wide_cas,
+	  .may_refuse = true,
 	  .sm = 90,
 	  .ptx = 83,
 	  .text = ".reg .b128 %x, %y, %z; .reg .b64 %w; .reg .pred %q; and.b64 %w, %i2, 1; setp.ne.u64 %q, %w, 0;"
@@ -245,6 +246,7 @@ const struct pt_family pt_cases_atomic[] = {
 	  .sig = "dddd=ddddd",
 	  .rows = 256,
 	  .want = want_wide_cas,
+	  .may_refuse = true,
 	  .sm = 90,
 	  .ptx = 83,
 	  .text = ".reg .b128 %x, %y, %z; .reg .b64 %w; .reg .pred %q; and.b64 %w, %i2, 1; setp.ne.u64 %q, %w, 0;"

@@ -99,6 +99,7 @@ struct pt_family {
 	unsigned group;   /* threads that `want` sees at once (their rows follow each other); 0: 1 */
 	unsigned threads; /* of a block; 0: 128 */
 	unsigned rows;    /* 0: 1024 */
+	bool may_refuse;  /* so new or so rare that a driver may say that it does not support it */
 	bool exact_nan;   /* a NaN's bits count */
 };
 

@@ -252,7 +252,8 @@ static long batch_run(struct pt_driver *cu, const struct pt_case *const *list, s
 	}
 	if (e) {
 		snprintf(why, sizeof(why), "%s: %.*s", pt_error_name(cu, e), (int)strcspn(log, "\n"), log);
-		report(tally, "refused", list[0], why);
+		report(tally, e == CUDA_ERROR_NOT_SUPPORTED && list[0]->family->may_refuse ? "skip" : "refused",
+		       list[0], why);
 		return cu->f.cuCtxSynchronize() && pt_driver_renew(cu) ? -1 : 1;
 	}
 	while (done < count && !gone) {
