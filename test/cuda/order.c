@@ -167,7 +167,7 @@ static void test_time_between_events_is_told(void)
 	cu_ok(cu(cuEventElapsedTime)(&ms, begin, end));
 	check(ms >= 0);
 	cu_is(cu(cuEventElapsedTime)(&ms, begin, untimed), CUDA_ERROR_INVALID_HANDLE);
-	cu_is(cu(cuEventElapsedTime)(NULL, begin, end), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuEventElapsedTime)(NULL, begin, end), CUDA_ERROR_INVALID_HANDLE);
 	cu_is(cu(cuEventCreate)(&begin, 0x100), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuEventDestroy_v2)(end));
 	cu_is(cu(cuEventDestroy_v2)(end), CUDA_ERROR_INVALID_HANDLE);

@@ -58,7 +58,8 @@ static void test_bad_descriptions_are_refused(void)
 	cu_ok(cu(cuArray3DGetDescriptor_v2)(&got, array));
 	check(got.Width == 16 && got.Height == 8 && got.Depth == 0 && got.NumChannels == 1);
 	resource.res.array.hArray = array;
-	cu_is(cu(cuSurfObjectCreate)(&surface, &resource), CUDA_ERROR_INVALID_VALUE); /* not made for it */
+	cu_ok(cu(cuSurfObjectCreate)(&surface, &resource)); /* also without CUDA_ARRAY3D_SURFACE_LDST */
+	cu_ok(cu(cuSurfObjectDestroy)(surface));
 	cu_is(cu(cuTexObjectCreate)(NULL, &resource, &sampling, NULL), CUDA_ERROR_INVALID_VALUE);
 	sampling.maxAnisotropy = 99;
 	cu_is(cu(cuTexObjectCreate)(&texture, &resource, &sampling, NULL), CUDA_ERROR_INVALID_VALUE);

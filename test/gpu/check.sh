@@ -172,7 +172,7 @@ for driver in native refgpu; do
 done
 step kernels-bench 90 kernels_bench
 step opencl-bench 120 opencl_bench
-step opencl-clpeak 60 opencl_program clpeak --kernel-latency --transfer-bandwidth --compute-sp
+step opencl-clpeak 60 opencl_program clpeak --kernel-latency --compute-sp
 step opencl-clinfo 30 opencl_program clinfo -l
 
 echo "$passed passed, $failed failed, $skipped skipped" | tee -a "$out/summary.txt"

@@ -493,18 +493,14 @@ CUresult cuTexObjectGetResourceViewDesc(CUDA_RESOURCE_VIEW_DESC *view_out, CUtex
 CUresult cuSurfObjectCreate(CUsurfObject *object_out, const CUDA_RESOURCE_DESC *resource)
 {
 	struct pl_cu_texture *texture;
-	struct pl_cu_array *array;
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
 	if (!object_out || !resource || resource->resType != CU_RESOURCE_TYPE_ARRAY)
 		return CUDA_ERROR_INVALID_VALUE;
-	array = pl_cu_handle_of(resource->res.array.hArray, PL_CU_ARRAY);
-	if (!array)
+	if (!pl_cu_handle_of(resource->res.array.hArray, PL_CU_ARRAY))
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (!(array->desc.Flags & CUDA_ARRAY3D_SURFACE_LDST))
-		return CUDA_ERROR_INVALID_VALUE;
 	r = pl_cu_texture_create(&texture, ctx, resource, NULL, NULL);
 	if (!r)
 		*object_out = texture->handle;

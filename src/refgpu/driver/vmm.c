@@ -312,7 +312,11 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 	if (r)
 		return r;
 	if (!bytes || bytes % GRANULARITY || address % GRANULARITY || offset % GRANULARITY || flags ||
-	    offset > physical->bytes || bytes > physical->bytes - offset || !is_reserved(address, bytes))
+	    offset > physical->bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (bytes > physical->bytes - offset)
+		return CUDA_ERROR_NOT_SUPPORTED; /* as driver 580 on an H100 has it */
+	if (!is_reserved(address, bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	mem = calloc(1, sizeof(*mem));
 	if (!mem)
