@@ -11,7 +11,7 @@
 static int usage(const char *program)
 {
 	fprintf(stderr,
-		"usage: %s [--only GLOB] [--list] [--dump DIR] [--device N] [--seed N]\n"
+		"usage: %s [--only GLOB] [--except NAME] [--list] [--dump DIR] [--device N] [--seed N]\n"
 		"  runs PTX instructions on a CUDA device and compares with their definition\n",
 		program);
 	return 2;
@@ -67,12 +67,14 @@ static int run(const struct pt_cases *cases, int device, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "only", required_argument, NULL, 'o' }, { "list", no_argument, NULL, 'l' },
-		{ "dump", required_argument, NULL, 'd' }, { "device", required_argument, NULL, 'n' },
-		{ "seed", required_argument, NULL, 's' }, { NULL, 0, NULL, 0 }
-	};
-	const char *only = NULL, *folder = NULL;
+	static const struct option options[] = { { "only", required_argument, NULL, 'o' },
+						 { "list", no_argument, NULL, 'l' },
+						 { "dump", required_argument, NULL, 'd' },
+						 { "device", required_argument, NULL, 'n' },
+						 { "seed", required_argument, NULL, 's' },
+						 { "except", required_argument, NULL, 'e' },
+						 { NULL, 0, NULL, 0 } };
+	const char *only = NULL, *except = NULL, *folder = NULL;
 	struct pt_cases cases = { 0 };
 	uint64_t seed = 1;
 	bool list = false;
@@ -82,6 +84,9 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'o':
 			only = optarg;
+			break;
+		case 'e':
+			except = optarg;
 			break;
 		case 'l':
 			list = true;
@@ -101,7 +106,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(argv[0]);
-	pt_cases_make(&cases, only);
+	pt_cases_make(&cases, only, except);
 	if (!cases.count) {
 		fprintf(stderr, "no instruction matches %s; --list shows them\n", only);
 		status = 2;
