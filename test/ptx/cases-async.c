@@ -192,5 +192,5 @@ const struct pt_family pt_cases_async[] = {
 		  "@%q bra $_end; mbarrier.init.shared.b64 [%bar], 2; mbarrier.arrive.shared.b64 %st, [%bar]; # %o0, "
 		  "[%bar], %st;"
 		  "not.pred %o0, %o0; $_end: bar.sync 0;" },
-	{ NULL },
+	{ 0 },
 };

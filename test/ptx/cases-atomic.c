@@ -301,5 +301,5 @@ const struct pt_family pt_cases_atomic[] = {
 		  "%i0;"
 		  "# %x, [$_m], %v, %w; setp.ne.&B %q, %x, %v; mov.&B %v, %x; @%q bra $_again; bar.sync 0;"
 		  "ld.volatile.shared.&B %o0, [$_m];" },
-	{ NULL },
+	{ 0 },
 };

@@ -161,5 +161,5 @@ const struct pt_family pt_cases_barrier[] = {
 		  "shl.b32 %v, %k, 2; sub.u32 %v, %to, %v; ld.shared.b32 %v, [%v]; $_skip: add.u32 %o0, %o0, %v; "
 		  "bar.sync 0;"
 		  "shl.b32 %k, %k, 1; setp.lt.u32 %q, %k, 128; @%q bra $_top;" },
-	{ NULL },
+	{ 0 },
 };

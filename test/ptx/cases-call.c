@@ -222,5 +222,5 @@ const struct pt_family pt_cases_call[] = {
 		  "st.local.u64 [%p+8], %i1; { .param .b64 a; st.param.b64 [a], %g; call $_f, (a); } ld.local.u64 %o0, "
 		  "[%p];"
 		  "ld.local.u64 %o1, [%p+8];" },
-	{ NULL },
+	{ 0 },
 };

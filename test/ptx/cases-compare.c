@@ -44,5 +44,5 @@ const struct pt_family pt_cases_compare[] = {
 	{ .ops = "selp.{b16,b32,b64,u16,s16,u32,s32,u64,s64,f32,f64}", .sig = "T=TTp", .want = want_selp },
 	{ .ops = "slct.{b16,b32,b64,u16,s16,u32,s32,u64,s64,f32,f64}.s32", .sig = "T=TTU", .want = want_slct },
 	{ .ops = "slct{,.ftz}.{b16,b32,b64,u16,s16,u32,s32,u64,s64,f32,f64}.f32", .sig = "T=TTU", .want = want_slct },
-	{ NULL },
+	{ 0 },
 };

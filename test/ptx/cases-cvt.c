@@ -60,5 +60,5 @@ const struct pt_family pt_cases_cvt[] = {
 	{ .ops = "cvt.rn{,.relu}.f16x2.{e4m3x2,e5m2x2}", .sig = "T=U", .want = want_cvt_unpair, .sm = 89, .ptx = 81 },
 	{ .ops = "cvt.pack.sat.{u16,s16}.s32", .sig = "r=rr", .want = want_cvt_pack, .ptx = 65 },
 	{ .ops = "cvt.pack.sat.{u2,s2,u4,s4,u8,s8}.s32.b32", .sig = "r=rrr", .want = want_cvt_pack, .ptx = 65 },
-	{ NULL },
+	{ 0 },
 };

@@ -29,5 +29,5 @@ const struct pt_family pt_cases_float[] = {
 	{ .ops = "tanh.approx.f32", .sig = "T=T", .judge = judge_approx, .ptx = 70 },
 	{ .ops = "{rcp,rsqrt}.approx.ftz.f64", .sig = "T=T", .judge = judge_approx },
 	{ .ops = "rsqrt.approx.f64", .sig = "T=T", .judge = judge_approx },
-	{ NULL },
+	{ 0 },
 };

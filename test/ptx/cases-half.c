@@ -20,5 +20,5 @@ const struct pt_family pt_cases_half[] = {
 	{ .ops = "ex2.approx.ftz.{bf16,bf16x2}", .sig = "T=T", .judge = judge_half, .sm = 90, .ptx = 78 },
 	{ .ops = "tanh.approx.{f16,f16x2}", .sig = "T=T", .judge = judge_half, .ptx = 70 },
 	{ .ops = "tanh.approx.{bf16,bf16x2}", .sig = "T=T", .judge = judge_half, .sm = 90, .ptx = 78 },
-	{ NULL },
+	{ 0 },
 };

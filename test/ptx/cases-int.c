@@ -87,5 +87,5 @@ const struct pt_family pt_cases_int[] = {
 		  "%o2, 0;"
 		  "add.u32 %o1, %i3, %o2; setp.lt.u32 %p, %o1, %o2; selp.u32 %o2, 1, 0, %p; # %o1, %i0, %i1, %o1;"
 		  "addc.u32 %o2, %o2, 0;" },
-	{ NULL },
+	{ 0 },
 };

@@ -136,5 +136,5 @@ const struct pt_family pt_cases_matrix[] = {
 	{ .ops = "stmatrix.sync.aligned.m8n8.x2{,.trans}.shared.b16", STMATRIX("dd=rr", "%i0,%i1") },
 	{ .ops = "stmatrix.sync.aligned.m8n8.x4{,.trans}.shared.b16", STMATRIX("dd=rrrr", "%i0,%i1,%i2,%i3") },
 	{ .ops = "movmatrix.sync.aligned.m8n8.trans.b16", WARP, .sig = "r=r", .want = want_movmatrix, .ptx = 78 },
-	{ NULL },
+	{ 0 },
 };

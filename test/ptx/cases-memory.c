@@ -284,5 +284,5 @@ const struct pt_family pt_cases_memory[] = {
 	  .text = ".reg .b64 %sa, %n; cvt.u64.u32 %n, %lane; shl.b64 %n, %n, 3; add.u64 %n, %n, 8; alloca.u64 %sa, %n, "
 		  "16;"
 		  "add.u64 %n, %n, %sa; st.local.b64 [%n+-8], %i0; ld.local.b64 %o0, [%n+-8]; mov.b64 %o1, 0;" },
-	{ NULL },
+	{ 0 },
 };

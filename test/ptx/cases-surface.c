@@ -254,5 +254,5 @@ const struct pt_family pt_cases_surface[] = {
 	STORE_SHAPES(".v4", V4, "b32", "16", STORES),
 	STORE_SHAPES("", V1, "b64", "8", WIDE_STORES),
 	STORE_SHAPES(".v2", V2, "b64", "16", WIDE_STORES),
-	{ NULL },
+	{ 0 },
 };

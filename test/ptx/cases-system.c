@@ -232,5 +232,5 @@ const struct pt_family pt_cases_system[] = {
 		  "st.param.b64 [f], %x;"
 		  "st.param.b32 [l], %v; st.param.b64 [n], %x; st.param.b64 [s], %y; call.uni __assertfail, (m, f, l, "
 		  "n, s); }" },
-	{ NULL },
+	{ 0 },
 };

@@ -316,5 +316,5 @@ const struct pt_family pt_cases_texture[] = {
 	{ .ops = "tex.3d.v4.f32.s32 {clamp point,border point}", READ("{%ix, %iy, %iz, %iz}") },
 	{ .ops = "tld4.{r,g,b,a}.2d.v4.f32.f32 {clamp point,border point,clamp point n,wrap point n}",
 	  READ("{%x, %y}") },
-	{ NULL },
+	{ 0 },
 };

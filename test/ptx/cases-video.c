@@ -102,5 +102,5 @@ const struct pt_family pt_cases_video[] = {
 	  .rows = 512,
 	  .want = want_simd_set,
 	  .text = "# ~;" },
-	{ NULL },
+	{ 0 },
 };

@@ -208,7 +208,7 @@ const struct pt_family pt_cases_warp[] = {
 		       "brx.idx %j, $_ways; $_odd: mad.lo.u32 %o0, %o0, 3, 1; bra $_next;"
 		       "$_even: shr.u32 %o0, %o0, 1; add.u32 %o0, %o0, %k; $_next: add.u32 %k, %k, 1; bra $_top; "
 		       "$_end: ") },
-	{ NULL },
+	{ 0 },
 };
 
 /* What a spinning lane waits for comes from another lane of its warp. */
@@ -235,5 +235,5 @@ const struct pt_family pt_cases_last[] = {
 		       "ld.volatile.shared.u32 %v, [%below+4]; add.u32 %o0, %o0, %v; $_go: st.volatile.shared.u32 "
 		       "[%at+4], %o0; membar.cta;"
 		       "mov.b32 %j, 1; st.volatile.shared.u32 [%at], %j; bar.warp.sync 0xffffffff;") },
-	{ NULL },
+	{ 0 },
 };
