@@ -29,11 +29,33 @@ static cl_device_id device_keep(cl_command_queue queue)
 	return device;
 }
 
+/* A driver's thread may still let go of a command that has ended, and of its queue, when all callbacks have run
+ * (PoCL 3.1 does), and looks at the sub-device then.  So a reference to a device is given back only when so many others
+ * were given back after it. */
+#define LINGER_MAX 256u
+
+static pthread_mutex_t linger_lock = PTHREAD_MUTEX_INITIALIZER;
+static cl_device_id lingering[LINGER_MAX]; /* under linger_lock; a ring */
+static uint32_t linger_next;
+
+static void device_drop(cl_device_id device)
+{
+	cl_device_id old;
+
+	pthread_mutex_lock(&linger_lock);
+	old = lingering[linger_next];
+	lingering[linger_next] = device;
+	linger_next = (linger_next + 1) % LINGER_MAX;
+	pthread_mutex_unlock(&linger_lock);
+	if (old)
+		pl_cl.clReleaseDevice(old);
+}
+
 static void queue_drop(cl_command_queue queue, cl_device_id device)
 {
 	pl_cl.clReleaseCommandQueue(queue); /* some drivers wait in here */
 	if (device)
-		pl_cl.clReleaseDevice(device);
+		device_drop(device);
 }
 
 static void queue_left(struct pl_cl_session *session, struct pl_cl_job *job)
@@ -169,7 +191,10 @@ void pl_cl_serve_plRelease(struct pl_serve *serve, const struct pl_cl_plRelease_
 			pl_serve_give_turn(serve); /* may take a while */
 		if (handle.kind == PL_CL_KIND_context)
 			pl_cl_pinned_forget(handle.object);
-		pl_cl_driver_release(handle.kind, handle.object);
+		if (handle.kind == PL_CL_KIND_device && pl_cl.clReleaseDevice)
+			device_drop(handle.object);
+		else
+			pl_cl_driver_release(handle.kind, handle.object);
 	}
 	pl_serve_reply(serve, CL_SUCCESS);
 }

@@ -90,6 +90,8 @@ static uint32_t burn(const struct pl_rg_launch *launch, struct pl_rg_launch_resu
 	return stop;
 }
 
+_Atomic uint64_t rig_turns;
+
 static void run(struct pl_mmu_tlb *tlb, const struct pl_rg_launch *launch, struct pl_rg_launch_result *result)
 {
 	enum pl_rg_access access = PL_RG_READ;
@@ -127,6 +129,7 @@ static void run(struct pl_mmu_tlb *tlb, const struct pl_rg_launch *launch, struc
 		if (job.what <= RIG_LOAD || (job.what == RIG_BURN && i + 1 >= job.value) ||
 		    (job.what == RIG_SPIN_WHILE && __atomic_load_n(at, __ATOMIC_ACQUIRE) != job.value))
 			return;
+		atomic_fetch_add(&rig_turns, 1);
 		if (!launch->instruction_ps)
 			sched_yield();
 	}

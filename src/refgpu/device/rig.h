@@ -6,6 +6,7 @@
 #ifndef PL_REFGPU_DEVICE_RIG_H
 #define PL_REFGPU_DEVICE_RIG_H
 
+#include <stdatomic.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,5 +115,6 @@ struct rig_fault {
 struct rig_fault rig_fault(struct rig *rig);
 
 extern const struct pl_rg_compute_ops rig_compute_ops;
+extern _Atomic uint64_t rig_turns; /* of all spinning kernels: one has read its word when this has grown */
 
 #endif
