@@ -57,11 +57,12 @@ static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg, bool *
 	}
 }
 
-static void sleep_on(_Atomic uint32_t *sleeper, uint64_t ns)
+/* mark: what the word was when ready() was asked. */
+static void sleep_on(_Atomic uint32_t *sleeper, uint32_t mark, uint64_t ns)
 {
 	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
 
-	syscall(SYS_futex, sleeper, FUTEX_WAIT, 1, ns == UINT64_MAX ? NULL : &t, NULL, 0);
+	syscall(SYS_futex, sleeper, FUTEX_WAIT, mark, ns == UINT64_MAX ? NULL : &t, NULL, 0);
 }
 
 static void budget_grow(struct pl_wait *wait)
@@ -78,20 +79,21 @@ static void budget_shrink(struct pl_wait *wait)
 static bool sleep_until(_Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg, uint64_t end)
 {
 	for (;;) {
+		uint32_t mark =
+			atomic_fetch_or_explicit(sleeper, PL_SLEEPER_HERE, memory_order_relaxed) | PL_SLEEPER_HERE;
 		uint64_t now;
 
-		atomic_store_explicit(sleeper, 1, memory_order_relaxed);
 		pl_barrier();
 		if (ready(arg))
 			return true;
 		if (end == UINT64_MAX) {
-			sleep_on(sleeper, UINT64_MAX);
+			sleep_on(sleeper, mark, UINT64_MAX);
 			continue;
 		}
 		now = pl_now_ns();
 		if (now >= end)
 			return false;
-		sleep_on(sleeper, end - now);
+		sleep_on(sleeper, mark, end - now);
 	}
 }
 
@@ -122,6 +124,12 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_read
 
 void pl_wake(_Atomic uint32_t *sleeper)
 {
-	atomic_store_explicit(sleeper, 0, memory_order_relaxed);
+	uint32_t old = atomic_load_explicit(sleeper, memory_order_relaxed);
+
+	/* Another number each time: who looked before and sleeps only now finds its mark gone, whoever has come since.
+	 */
+	while (!atomic_compare_exchange_weak_explicit(sleeper, &old, (old & ~PL_SLEEPER_HERE) + 2, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
 	syscall(SYS_futex, sleeper, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }

@@ -32,13 +32,15 @@ static inline uint64_t pl_now_ns(void)
 /* What pl_wait.core of the other side shall say: the core that this thread runs on, never 0 (0 = not known). */
 uint32_t pl_wait_core(void);
 
+#define PL_SLEEPER_HERE 1u /* of a sleeper word, which begins as 0 */
+
 /* What pl_wait_until() polls: true when the wait is over.  Called often: a few loads, no lock. */
 typedef bool (*pl_wait_ready_fn)(void *arg);
 
 /** pl_wait_until() - wait until ready(arg), or the time is over
- * @sleeper: 1 while somebody may sleep, so that the other side wakes only then; it is also the futex that is slept on:
- *           one that is cleared between a waiter's last look and its sleep keeps the waiter awake.  Shared by
- * processes.
+ * @sleeper: bit 0 is set while somebody may sleep, so that the other side wakes only then; above it is counted how
+ * often sleepers were woken.  It is also the futex that is slept on: a wake between a waiter's last look and its sleep
+ *           keeps the waiter awake, also where another waiter has set the bit again since.  Shared by processes.
  * @timeout_ns: UINT64_MAX = no limit
  * Return: true when ready. */
 bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg,
@@ -63,7 +65,7 @@ static inline void pl_barrier(void)
 static inline bool pl_wake_if(_Atomic uint32_t *sleeper)
 {
 	pl_barrier();
-	if (!atomic_load_explicit(sleeper, memory_order_relaxed))
+	if (!(atomic_load_explicit(sleeper, memory_order_relaxed) & PL_SLEEPER_HERE))
 		return false;
 	pl_wake(sleeper);
 	return true;
