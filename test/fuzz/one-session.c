@@ -6,6 +6,7 @@
 
 #include "backend/opencl/backend.h"
 #include "backend/opencl/context.h"
+#include "backend/opencl/resolve.h"
 #include "backend/opencl/svm.h"
 #include "fuzz.h"
 #include "stub-driver.h"
@@ -251,8 +252,10 @@ static int is_clean(void)
 
 static void clean_expect(void)
 {
-	for (int i = 0; i < SETTLE_MAX && !is_clean(); i++)
+	for (int i = 0; i < SETTLE_MAX && !is_clean(); i++) {
+		pl_cl_devices_let_go();
 		usleep(SETTLE_US);
+	}
 	if (is_clean())
 		return;
 	fprintf(stderr, "left behind: %u objects of the driver's", pl_stub_alive());

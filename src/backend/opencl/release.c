@@ -51,6 +51,12 @@ static void device_drop(cl_device_id device)
 		pl_cl.clReleaseDevice(old);
 }
 
+void pl_cl_devices_let_go(void)
+{
+	for (uint32_t i = 0; i < LINGER_MAX; i++)
+		device_drop(NULL);
+}
+
 static void queue_drop(cl_command_queue queue, cl_device_id device)
 {
 	pl_cl.clReleaseCommandQueue(queue); /* some drivers wait in here */

@@ -54,6 +54,8 @@ void pl_cl_withdraw_event(struct pl_cl_session *session, uint64_t id);
 void *pl_cl_made(void *object, int32_t *status);
 /* The driver's release function of the kind.  Any time. */
 void pl_cl_driver_release(enum pl_cl_object_kind kind, void *object);
+/* References to devices that are kept for a while (release.c): all are given back.  A worker just ends. */
+void pl_cl_devices_let_go(void);
 
 /* Ends of notes whose entries were taken out of the table.  NULL is fine. */
 void pl_cl_event_note_free(struct pl_cl_event_note *note);
