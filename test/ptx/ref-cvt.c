@@ -57,12 +57,15 @@ bool want_cvt(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 		return true;
 	}
 	v = source(op, op->type[1], in[0]);
+	if (op->type[0] == PT_F16 && op->type[1] == PT_F32)
+		v = sf_unpack(s->format, in[0], op->flags & ~(unsigned)SF_FTZ);
 	if (to_integral(op))
 		v = sf_integral(v, op->round);
 	if (!d->format)
 		out[0] = sf_to_int(v, d->bits, d->is_signed, nan_as_int(op));
 	else if (op->type[0] == PT_TF32)
-		out[0] = sf_pack(&sf_tf32, v, op->round, op->flags) << 13;
+		out[0] = v.class == SF_NAN && op->round == SF_AWAY ? in[0] & 0xffffe000 : /* may leave an infinity */
+				 sf_pack(&sf_tf32, v, op->round, op->flags) << 13;
 	else
 		out[0] = sf_pack(d->format, v, op->round, flags_for(op, op->type[0]));
 	return true;

@@ -142,7 +142,7 @@ bool want_testp(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	else if (pt_op_has(op, "notanumber"))
 		out[0] = a.class == SF_NAN;
 	else if (pt_op_has(op, "normal"))
-		out[0] = a.class == SF_FINITE && !subnormal;
+		out[0] = a.class == SF_NOUGHT || (a.class == SF_FINITE && !subnormal);
 	else
 		out[0] = subnormal;
 	return true;

@@ -108,10 +108,8 @@ bool want_vshift(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	b = pt_op_has(op, "wrap") ? b & 31 : b > 32 ? 32 : b;
 	if (strcmp(op->word[0], "vshl"))
 		a >>= b;
-	else if (op->flags & SF_SAT && a > INT64_MAX >> b)
-		a = INT64_MAX;
 	else
-		a = (int64_t)((uint64_t)a << b);
+		a = field((uint64_t)a << b, 0, 34, true); /* what the intermediate result has */
 	out[0] = finished(op, a, op->type[0] == PT_S32, p[0].pick, in[2]);
 	return true;
 }

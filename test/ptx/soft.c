@@ -145,10 +145,13 @@ uint64_t sf_pack(const struct sf_format *f, struct sf v, enum sf_round round, un
 	top = overflow(f, v.neg, SF_ZERO, SF_SATFINITE);
 	if (v.exp > bias_of(f) + 1)
 		return sign | overflow(f, v.neg, round, flags);
-	if (v.exp < least) {
+	if (v.exp < least && flags & SF_FTZ) {
+		/* Tiny is what stays below the least normal number when it is rounded as if exponents had no end. */
+		if (v.exp < least - 1 || drop_digits(v.man, drop, v.neg, round) >> f->man_bits < 2)
+			return sign;
+		bits = (uint64_t)1 << f->man_bits;
+	} else if (v.exp < least) {
 		bits = (uint64_t)drop_digits(v.man, drop + least - v.exp, v.neg, round);
-		if (flags & SF_FTZ && bits < (uint64_t)1 << f->man_bits)
-			bits = 0;
 	} else {
 		bits = ((uint64_t)(v.exp - least) << f->man_bits) + (uint64_t)drop_digits(v.man, drop, v.neg, round);
 	}

@@ -146,10 +146,27 @@ static void test_small_formats_end_where_they_should(void)
 	assert(sf_pack(&sf_f32, sf_from_double(-0.0), SF_NEAREST, SF_RELU) == 0);
 }
 
+/* What an H100 and x86's FTZ agree on: tiny is what 24 bits do not round up to the least normal number. */
+static void test_flushing_looks_at_the_result_of_full_precision(void)
+{
+	const double least = 0x1p-126;
+
+	assert(sf_pack(&sf_f32, sf_from_double(least * (1 - 0x1p-24)), SF_NEAREST, 0) == 0x00800000);
+	assert(sf_pack(&sf_f32, sf_from_double(least * (1 - 0x1p-24)), SF_NEAREST, SF_FTZ) == 0);
+	assert(sf_pack(&sf_f32, sf_from_double(least * (1 - 0x1p-25)), SF_NEAREST, SF_FTZ) == 0x00800000);
+	assert(sf_pack(&sf_f32, sf_from_double(least * (1 - 0x1p-25)), SF_ZERO, SF_FTZ) == 0);
+	assert(sf_pack(&sf_f32, sf_from_double(-least * (1 - 0x1p-30)), SF_UP, SF_FTZ) == 0x80000000);
+	assert(sf_pack(&sf_f32, sf_from_double(-least * (1 - 0x1p-30)), SF_DOWN, SF_FTZ) == 0x80800000);
+	assert(sf_pack(&sf_f32, sf_from_double(least / 2), SF_UP, SF_FTZ) == 0);
+	assert(sf_pack(&sf_f16, sf_from_double(0x1p-14 - 0x1p-25), SF_NEAREST, SF_FTZ) == 0);
+	assert(sf_pack(&sf_f16, sf_from_double(0x1p-14 - 0x1p-26), SF_NEAREST, SF_FTZ) == 0x0400);
+}
+
 int main(void)
 {
 	test_arithmetic_is_the_hosts();
 	test_integers_are_the_hosts();
 	test_small_formats_end_where_they_should();
+	test_flushing_looks_at_the_result_of_full_precision();
 	return 0;
 }

@@ -233,6 +233,14 @@ static double round_f64(const struct number *n, unsigned round)
 	return n->negative ? -v : v;
 }
 
+/* .rna to tf32 cuts the bits of a NaN as of any number: what is left may be an infinity. */
+static uint32_t cut_nan(uint64_t bits, bool satfinite)
+{
+	uint32_t u = (uint32_t)bits & 0xffffe000;
+
+	return satfinite && (u & 0x7fffffff) == 0x7f800000 ? u - 0x2000 : u;
+}
+
 /* A float result as its bits. */
 static uint64_t to_float(const struct number *n, uint32_t x, unsigned type)
 {
@@ -253,8 +261,9 @@ static uint64_t to_float(const struct number *n, uint32_t x, unsigned type)
 		u = round_f32(v, round);
 		return X_FTZ(x) && (u & 0x7f800000) == 0 ? u & 0x80000000 : u;
 	case PL_ISA_TF32:
-		u = pl_sm_small_pack(v, &pl_sm_tf32, round, X_FIN(x));
-		return v == v ? u << 13 : 0x7fffffff;
+		if (v != v)
+			return round == PL_ISA_RNA ? cut_nan(n->bits, X_FIN(x)) : 0x7fffffff;
+		return pl_sm_small_pack(v, &pl_sm_tf32, round, X_FIN(x)) << 13;
 	case PL_ISA_F16:
 		return pl_sm_small_pack(v, &pl_sm_f16, round, X_FIN(x));
 	case PL_ISA_BF16:
@@ -361,7 +370,8 @@ static void lane_one(char *d, const char *a, const char *b, const char *c, uint3
 		lane_pair(d, a, x);
 		return;
 	}
-	n = number_read(X_TYPE2(x), a, X_FTZ(x));
+	/* hardware takes denormals as they are where the result is half precision */
+	n = number_read(X_TYPE2(x), a, X_FTZ(x) && type != PL_ISA_F16);
 	if (is_int(type)) {
 		write_int(d, type, to_int(&n, type, X_ROUND(x), X_SAT(x)));
 		return;

@@ -17,6 +17,19 @@ static inline float flush_of(float v, uint32_t ox)
 
 	return bits_f32(u & ~((u & 0x7f800000) == 0 ? cut : 0));
 }
+/*
+ * What is tiny vanishes with .ftz: what stays below 2^-126 when it is rounded as if exponents had no end.  SCALED is
+ * the same result 2^64 times as large, which no rounding to a denormal has touched; where it overflowed, v is not
+ * small.
+ */
+static inline float cut_of(float v, float scaled, uint32_t ox)
+{
+	uint32_t cut = ox & FTZ ? 0x7fffffffu : 0;
+	bool tiny = (__builtin_fabsf(v) <= 0x1p-126f) & (__builtin_fabsf(scaled) < 0x1p-62f);
+
+	return bits_f32(f32_bits(v) & ~(tiny ? cut : 0));
+}
+#define UP 0x1p64f
 static inline float saturate_of(float v, uint32_t ox)
 {
 	uint32_t on = ox & SAT ? ~0u : 0;
@@ -28,7 +41,6 @@ static inline float saturate_of(float v, uint32_t ox)
 #define CANON(e)    canon_of(e)
 #define FZ(v)       flush_of(v, ox)
 #define SATURATE(v) saturate_of(v, ox)
-#define OUT(e)      SATURATE(FZ(CANON(e)))
 /* In a rounding mode of its own: op->sub.  What is computed must not leave the two barriers. */
 #define ROUNDED(loop)                                                                                                  \
 	uint32_t saved_ = round_begin(op->sub);                                                                        \
@@ -37,67 +49,56 @@ static inline float saturate_of(float v, uint32_t ox)
 	__asm__ volatile("" : "+m"(r));                                                                                \
 	round_end(saved_)
 
-/* four handlers each: plain, with ftz, with ftz or sat, with rounding too */
-#define F32_2(name, e)                                                                                                 \
-	H2(name##_f32, float, float, float, CANON(e))                                                                  \
-	H2(name##_f32z, float, float, float,                                                                           \
-	   flush_of(CANON(({                                                                                           \
-			    x = flush_of(x, FTZ), y = flush_of(y, FTZ);                                                \
-			    e;                                                                                         \
-		    })),                                                                                               \
-		    FTZ))                                                                                              \
-	H2(name##_f32x, float, float, float, ({                                                                        \
-		   x = FZ(x), y = FZ(y);                                                                               \
-		   OUT(e);                                                                                             \
-	   }))                                                                                                         \
-	HSLOW(name##_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = name##_r(FZ(x[i]), FZ(y[i]), ox)))
-#define F32_R(name, e)                                                                                                 \
+/* four handlers each: plain, with ftz, with ftz or sat, with rounding too; `cut` is `e` with .ftz where ox says so */
+#define F32_2(name, e, cut)                                                                                            \
+	static inline float name##_cut(float x, float y, uint32_t ox)                                                  \
+	{                                                                                                              \
+		x = FZ(x), y = FZ(y);                                                                                  \
+		return CANON(cut);                                                                                     \
+	}                                                                                                              \
 	static inline float name##_r(float x, float y, uint32_t ox)                                                    \
 	{                                                                                                              \
-		(void)y;                                                                                               \
-		return OUT(e);                                                                                         \
-	}
-F32_R(add, x + y)
-F32_R(sub, x - y)
-F32_R(rsub, y - x)
-F32_R(mul, x *y)
-F32_R(div, x / y)
-F32_R(rcp, 1.0f / x)
-F32_R(sqrt, __builtin_sqrtf(x))
-F32_2(add, x + y)
-F32_2(sub, x - y)
-F32_2(rsub, y - x)
-F32_2(mul, x *y)
-F32_2(div, x / y)
-H1(rcp_f32, float, float, CANON(1.0f / x))
-H1(rcp_f32z, float, float, flush_of(CANON(1.0f / flush_of(x, FTZ)), FTZ))
-H1(rcp_f32x, float, float, ({
-	   x = FZ(x);
-	   OUT(1.0f / x);
-   }))
-HSLOW(rcp_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = rcp_r(FZ(x[i]), 0, ox)))
-H1(sqrt_f32, float, float, CANON(__builtin_sqrtf(x)))
-H1(sqrt_f32z, float, float, flush_of(CANON(__builtin_sqrtf(flush_of(x, FTZ))), FTZ))
-H1(sqrt_f32x, float, float, ({
-	   x = FZ(x);
-	   OUT(__builtin_sqrtf(x));
-   }))
-HSLOW(sqrt_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = sqrt_r(FZ(x[i]), 0, ox)))
+		return SATURATE(name##_cut(x, y, ox));                                                                 \
+	}                                                                                                              \
+	H2(name##_f32, float, float, float, CANON(e))                                                                  \
+	H2(name##_f32z, float, float, float, name##_cut(x, y, FTZ))                                                    \
+	H2(name##_f32x, float, float, float, name##_r(x, y, ox))                                                       \
+	HSLOW(name##_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = name##_r(x[i], y[i], ox)))
+/* sums are exact where they are tiny */
+F32_2(add, x + y, FZ(x + y))
+F32_2(sub, x - y, FZ(x - y))
+F32_2(rsub, y - x, FZ(y - x))
+F32_2(mul, x *y, cut_of(x *y, x *UP *y, ox))
+F32_2(div, x / y, cut_of(x / y, x *UP / y, ox))
+
+#define F32_1(name, e, cut)                                                                                            \
+	static inline float name##_cut(float x, uint32_t ox)                                                           \
+	{                                                                                                              \
+		x = FZ(x);                                                                                             \
+		return CANON(cut);                                                                                     \
+	}                                                                                                              \
+	H1(name##_f32, float, float, CANON(e))                                                                         \
+	H1(name##_f32z, float, float, name##_cut(x, FTZ))                                                              \
+	H1(name##_f32x, float, float, SATURATE(name##_cut(x, ox)))                                                     \
+	HSLOW(name##_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = SATURATE(name##_cut(x[i], ox))))
+F32_1(rcp, 1.0f / x, cut_of(1.0f / x, UP / x, ox))
+F32_1(sqrt, __builtin_sqrtf(x), __builtin_sqrtf(x))
 
 #define NEGATED(v, bit) bits_f32(f32_bits(v) ^ ((ox & (bit)) ? 0x80000000u : 0))
 H3(fma_f32, float, float, float, float, CANON(__builtin_fmaf(x, y, z)))
-H3(fma_f32z, float, float, float, float,
-   flush_of(CANON(__builtin_fmaf(flush_of(x, FTZ), flush_of(y, FTZ), flush_of(z, FTZ))), FTZ))
-H3(fnma_f32, float, float, float, float, CANON(__builtin_fmaf(-x, y, z)))
-H3(fms_f32, float, float, float, float, CANON(__builtin_fmaf(x, y, -z)))
-H3(fma_f32x, float, float, float, float, ({
-	   x = FZ(x), y = FZ(y), z = FZ(z);
-	   OUT(__builtin_fmaf(NEGATED(x, NEG_PRODUCT), y, NEGATED(z, NEG_C)));
-   }))
+static inline float fma_cut(float x, float y, float z, uint32_t ox)
+{
+	x = FZ(x), y = FZ(y), z = FZ(z);
+	return CANON(cut_of(__builtin_fmaf(x, y, z), __builtin_fmaf(x * UP, y, z * UP), ox));
+}
 static inline float fma_r(float x, float y, float z, uint32_t ox)
 {
-	return OUT(__builtin_fmaf(NEGATED(FZ(x), NEG_PRODUCT), FZ(y), NEGATED(FZ(z), NEG_C)));
+	return SATURATE(fma_cut(NEGATED(x, NEG_PRODUCT), y, NEGATED(z, NEG_C), ox));
 }
+H3(fma_f32z, float, float, float, float, fma_cut(x, y, z, FTZ))
+H3(fnma_f32, float, float, float, float, CANON(__builtin_fmaf(-x, y, z)))
+H3(fms_f32, float, float, float, float, CANON(__builtin_fmaf(x, y, -z)))
+H3(fma_f32x, float, float, float, float, fma_r(x, y, z, ox))
 HSLOW(fma_f32r, float, float, float, float, ROUNDED(LANES_LOOP r[i] = fma_r(x[i], y[i], z[i], ox)))
 
 /* double: NaN payloads go through */
@@ -126,9 +127,9 @@ struct pair {
 #define PAIR_OP(name, e)                                                                                               \
 	HSLOW(name##_f32x2, struct pair, struct pair, struct pair, struct pair,                                        \
 	      ROUNDED(for (int i = 0; i < 32; i++) for (int k = 0; k < 2; k++) r[i].v[k] = e))
-PAIR_OP(add, add_r(FZ(x[i].v[k]), FZ(y[i].v[k]), ox))
-PAIR_OP(sub, sub_r(FZ(x[i].v[k]), FZ(y[i].v[k]), ox))
-PAIR_OP(mul, mul_r(FZ(x[i].v[k]), FZ(y[i].v[k]), ox))
+PAIR_OP(add, add_r(x[i].v[k], y[i].v[k], ox))
+PAIR_OP(sub, sub_r(x[i].v[k], y[i].v[k], ox))
+PAIR_OP(mul, mul_r(x[i].v[k], y[i].v[k], ox))
 PAIR_OP(fma, fma_r(x[i].v[k], y[i].v[k], z[i].v[k], ox))
 
 /* minimum and maximum: a number beats NaN, -0 < +0 */
@@ -244,7 +245,7 @@ static uint32_t testp_lanes(const char *R, const struct pl_sm_op *op)
 		double v =
 			op->type == PL_ISA_F32 ? (double)PL_SM_REG(const float, a)[i] : PL_SM_REG(const double, a)[i];
 		double a = __builtin_fabs(v), tiny = op->type == PL_ISA_F32 ? 0x1p-126 : 0x1p-1022;
-		bool finite = a <= __DBL_MAX__, normal = finite && a >= tiny;
+		bool finite = a <= __DBL_MAX__, normal = finite && (a >= tiny || a == 0);
 		bool is[6] = { finite, a > __DBL_MAX__, v == v, v != v, normal, finite && a < tiny && a > 0 };
 		m |= (uint32_t)is[op->sub % 6] << i;
 	}

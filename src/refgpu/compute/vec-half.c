@@ -45,8 +45,8 @@ static inline void store_half(uint32_t slots[32], const float v[32], int half, u
 		LANES_LOOP h[i] = f32_to_bf16(finish_of(v[i], ox));
 	else
 		LANES_LOOP h[i] = f32_to_f16(finish_of(v[i], ox));
-	if ((ox & (FTZ | BF)) == FTZ)
-		LANES_LOOP h[i] = f16_flush((uint16_t)h[i]);
+	if ((ox & (FTZ | BF)) == FTZ) /* what 11 bits do not round up to 2^-14 */
+		LANES_LOOP h[i] &= __builtin_fabsf(v[i]) < 0x1p-14f - 0x1p-26f ? 0x8000 : 0xffff;
 	if (half)
 		LANES_LOOP slots[i] |= h[i] << 16;
 	else

@@ -350,8 +350,10 @@ static void lower_scalar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		(void)pl_ptx_op(b, PL_ISA_SEL, PL_ISA_U64, value, pl_ptx_const(b, 1, 2), pl_ptx_const(b, 0, 2), p);
 	} else {
 		value = compute(b, st, x, y, wrap);
-		if (sat && st->op == W_vshl && ta.class == K_U) /* 64 bits, none of them a sign */
-			value = pl_ptx_bi(b, PL_ISA_MIN, PL_ISA_U64, 2, value, pl_ptx_const(b, INT64_MAX, 2));
+		if (sat && st->op == W_vshl) { /* intermediate results have 34 bits */
+			value = pl_ptx_bi(b, PL_ISA_SHL, PL_ISA_S64, 2, value, pl_ptx_const(b, 30, 1));
+			value = pl_ptx_bi(b, PL_ISA_SHR, PL_ISA_S64, 2, value, pl_ptx_const(b, 30, 1));
+		}
 	}
 	if (sat)
 		value = clamp(b, st, value, td);
