@@ -83,8 +83,12 @@ static bool want_swapped(const struct pt_op *op, const uint64_t *in, uint64_t *o
 #define POINT                                                                                                          \
 	".reg .b32 %k; .reg .b64 %at, %fn; and.b32 %k, %i0, 3; mov.u64 %at, $_t; mad.wide.u32 %at, %k, 8, %at;"        \
 	"ld.global.u64 %fn, [%at]; "
-#define ARGUMENT(n, i)  "add.u64 %v, %i0, " i "; st.param.b64 [a" n "], %v; "
-#define PARAMETER(n, i) "ld.param.u64 %w, [$_a" n "]; mad.lo.u64 %v, %w, " i ", %v; "
+#define ARGUMENT(n, i)   "add.u64 %v, %i0, " i "; st.param.b64 [a" n "], %v; "
+#define PARAMETER(n, i)  "ld.param.u64 %w, [$_a" n "]; mad.lo.u64 %v, %w, " i ", %v; "
+
+/* Results are taken just behind the call: PTX leaves open what is there elsewhere. */
+#define CALL_OF(name)    "{ .param .b32 a, r; st.param.b32 [a], %i1; call (r), " name ", (a); ld.param.b32 %o0, [r]; }"
+#define IF_NOT(k, label) "setp.ne.u32 %q, %k, " k "; @%q bra " label "; "
 
 const struct pt_family pt_cases_call[] = {
 	{ .ops = "call narrow arguments",
@@ -187,12 +191,9 @@ const struct pt_family pt_cases_call[] = {
 	  .sig = "r=rr",
 	  .want = want_table,
 	  .decl = FOUR,
-	  .text = ".reg .b32 %k; .reg .pred %q; and.b32 %k, %i0, 3; .param .b32 a, r; st.param.b32 [a], %i1; "
-		  "setp.ne.u32 %q, %k, 0; @%q bra $_1;"
-		  "call (r), $_f0, (a); bra $_end; $_1: setp.ne.u32 %q, %k, 1; @%q bra $_2; call (r), $_f1, (a); bra "
-		  "$_end;"
-		  "$_2: setp.ne.u32 %q, %k, 2; @%q bra $_3; call (r), $_f2, (a); bra $_end; $_3: call (r), $_f3, (a);"
-		  "$_end: ld.param.b32 %o0, [r];" },
+	  .text = ".reg .b32 %k; .reg .pred %q; and.b32 %k, %i0, 3; " IF_NOT("0", "$_1") CALL_OF(
+		  "$_f0") "bra $_end; $_1: " IF_NOT("1", "$_2") CALL_OF("$_f1") "bra $_end; $_2: " IF_NOT("2", "$_3")
+		  CALL_OF("$_f2") "bra $_end; $_3: " CALL_OF("$_f3") "$_end:" },
 	{ .ops = "call twelve arguments",
 	  .sig = "d=d",
 	  .want = want_sum,

@@ -207,15 +207,18 @@ const struct pt_family pt_cases_system[] = {
 	{ .ops = "trap 715 719",
 	  .sig = "=",
 	  .run = run_ends,
+	  .alone = true,
 	  .text = ".reg .pred %q; setp.eq.u32 %q, %tx, 33; @%q #;" },
 	{ .ops = "ld.global.u32 700",
 	  .sig = "=",
 	  .run = run_ends,
+	  .alone = true,
 	  .text = ".reg .b64 %p; .reg .b32 %v; mov.b64 %p, 64; ld.volatile.global.u32 %v, [%p]; st.global.u32 [%out], "
 		  "%v;" },
 	{ .ops = "ld.shared.u32 716 719",
 	  .sig = "=",
 	  .run = run_ends,
+	  .alone = true,
 	  .decl = ".shared .align 8 .b8 $_m[64];",
 	  .text = ".reg .b32 %p, %v; mov.u32 %p, $_m; cvt.u32.u64 %v, %aux; add.u32 %p, %p, %v; ld.volatile.shared.u32 "
 		  "%v, [%p];"
@@ -223,6 +226,7 @@ const struct pt_family pt_cases_system[] = {
 	{ .ops = "call __assertfail 710",
 	  .sig = "=",
 	  .run = run_ends,
+	  .alone = true,
 	  .decl = ".extern .func __assertfail (.param .b64 m, .param .b64 f, .param .b32 l, .param .b64 n, .param .b64 "
 		  "s);\n"
 		  ".global .align 1 .b8 $_m[5] = {116,101,115,116,0};",

@@ -15,6 +15,7 @@
 
 struct shape {
 	int dims, layers; /* spatial ones; 0: not layered */
+	int rows;
 };
 
 static float texels[D][H][W][CHANNELS]; /* as read */
@@ -23,10 +24,12 @@ static uint8_t stored[sizeof(texels)];
 static struct shape shape_of(const struct pt_op *op)
 {
 	if (pt_op_has(op, "a1d"))
-		return (struct shape){ 1, D };
+		return (struct shape){ 1, D, 1 };
 	if (pt_op_has(op, "a2d"))
-		return (struct shape){ 2, D };
-	return (struct shape){ pt_op_has(op, "3d") ? 3 : pt_op_has(op, "2d") ? 2 : 1, 0 };
+		return (struct shape){ 2, D, H };
+	if (pt_op_has(op, "1d"))
+		return (struct shape){ 1, 0, 1 };
+	return (struct shape){ pt_op_has(op, "3d") ? 3 : 2, 0, H };
 }
 
 /* What an array of the argument's format holds of small whole numbers, and what is read of it. */
@@ -105,11 +108,12 @@ static int index_of(const struct pt_op *op, int i, int size)
 
 static double texel(const struct pt_op *op, const int at[3], struct shape s, int layer, int channel)
 {
-	const int sizes[3] = { W, H, D };
+	const int sizes[3] = { W, s.rows, D };
 	int i[3] = { 0, 0, 0 };
 
 	for (int k = 0; k < s.dims; k++) {
-		i[k] = index_of(op, at[k], sizes[k]);
+		/* Integer coordinates outside read 0 in any mode. */
+		i[k] = pt_op_has(op, "s32") && (at[k] < 0 || at[k] >= sizes[k]) ? -1 : index_of(op, at[k], sizes[k]);
 		if (i[k] < 0)
 			return 0;
 	}
@@ -184,16 +188,19 @@ static struct answer answer_of(const struct pt_op *op, const float in[4])
 	struct shape s = shape_of(op);
 	struct answer a = { { 0 }, { 0 }, false };
 	int layer = (int)in[3];
-	double x[3];
+	double x[3] = { 0, 0, 0 };
 
 	for (int k = 0; k < s.dims; k++)
 		x[k] = (double)in[k] * (strstr(op->arg, " n") ? sizes[k] : 1);
-	if (!strcmp(op->word[0], "tld4"))
+	if (!strcmp(op->word[0], "tld4")) {
 		gather_read(op, x, s, &a);
-	else if (strstr(op->arg, "linear"))
+	} else if (strstr(op->arg, "linear")) {
+		/* A line is a plane of one row, read at y = 0: the border beside it counts. */
+		s.dims += s.dims == 1 && !s.layers;
 		linear_read(op, x, s, layer, &a);
-	else
+	} else {
 		point_read(op, x, s, layer, &a);
+	}
 	return a;
 }
 

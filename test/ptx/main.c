@@ -46,10 +46,10 @@ static int dump(const struct pt_cases *cases, const char *folder)
 	return 0;
 }
 
-static int run(const struct pt_cases *cases, int device, uint64_t seed)
+static int run(const struct pt_cases *cases, int device, uint64_t seed, bool here)
 {
 	static struct pt_driver cu;
-	struct pt_tally tally = { 0 };
+	struct pt_tally tally = { .here = here };
 
 	cu.seed = seed;
 	if (pt_driver_open(&cu, device)) {
@@ -57,6 +57,7 @@ static int run(const struct pt_cases *cases, int device, uint64_t seed)
 		return SKIP;
 	}
 	printf("%s, sm_%d, CUDA %d.%d\n", cu.name, cu.sm, cu.version / 1000, cu.version % 1000 / 10);
+	tally.vendor = !strstr(cu.name, "Plenum reference GPU");
 	if (pt_run(&cu, cases, &tally)) {
 		printf("the device is gone: %s\n", cu.error);
 		tally.failed++;
@@ -67,17 +68,16 @@ static int run(const struct pt_cases *cases, int device, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = { { "only", required_argument, NULL, 'o' },
-						 { "list", no_argument, NULL, 'l' },
-						 { "dump", required_argument, NULL, 'd' },
-						 { "device", required_argument, NULL, 'n' },
-						 { "seed", required_argument, NULL, 's' },
-						 { "except", required_argument, NULL, 'e' },
-						 { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {
+		{ "only", required_argument, NULL, 'o' }, { "list", no_argument, NULL, 'l' },
+		{ "dump", required_argument, NULL, 'd' }, { "device", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' }, { "except", required_argument, NULL, 'e' },
+		{ "here", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 }
+	};
 	const char *only = NULL, *except = NULL, *folder = NULL;
 	struct pt_cases cases = { 0 };
 	uint64_t seed = 1;
-	bool list = false;
+	bool list = false, here = false;
 	int option, device = 0, status = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -87,6 +87,9 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			except = optarg;
+			break;
+		case 'h':
+			here = true;
 			break;
 		case 'l':
 			list = true;
@@ -116,7 +119,7 @@ int main(int argc, char **argv)
 	} else if (folder) {
 		status = dump(&cases, folder);
 	} else {
-		status = run(&cases, device, seed);
+		status = run(&cases, device, seed, here);
 	}
 	pt_cases_free(&cases);
 	return status;

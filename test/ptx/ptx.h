@@ -101,6 +101,7 @@ struct pt_family {
 	unsigned rows;    /* 0: 1024 */
 	bool may_refuse;  /* so new or so rare that a driver may say that it does not support it */
 	bool exact_nan;   /* a NaN's bits count */
+	bool alone;       /* in a process of its own: it loses the context, and the device with it for a process */
 };
 
 struct pt_operand {

@@ -7,6 +7,8 @@
 
 struct pt_tally {
 	unsigned passed, failed, skipped;
+	bool here;   /* cases that want a process of their own run in this one, which is theirs */
+	bool vendor; /* not the reference GPU: what is known of its driver is skipped, with the reason */
 };
 
 #define PT_MODULE_KERNELS 48
@@ -14,6 +16,10 @@ struct pt_tally {
 
 /* 0; -1: the device is gone for good (cu->error). */
 int pt_run(struct pt_driver *cu, const struct pt_cases *cases, struct pt_tally *tally);
+/* LINE: what the case's own process says of it. 0, or -errno. */
+int pt_alone_run(const struct pt_driver *cu, const struct pt_case *c, char *line, size_t room);
+/* Why NVIDIA's driver answers otherwise than PTX says, or NULL. */
+const char *pt_known_of(const char *name);
 /* Which PTX version and target a case's module needs at least. */
 unsigned pt_case_ptx(const struct pt_case *c);
 unsigned pt_case_sm(const struct pt_case *c);

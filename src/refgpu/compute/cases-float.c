@@ -44,6 +44,13 @@ static float ftz(float v)
 {
 	return fabsf(v) < 0x1p-126f ? copysignf(0, v) : v;
 }
+/* Tiny is what 24 bits do not round up to 2^-126. */
+static float fma_flushed(float x, float y, float z)
+{
+	float whole = (float)(fma((double)x, (double)y, (double)z) * 0x1p64), r = fmaf(x, y, z);
+
+	return fabsf(whole) < 0x1p-62f ? copysignf(0, r) : r;
+}
 static float sat(float v)
 {
 	return v > 0 ? (v < 1 ? v : 1) : 0;
@@ -77,8 +84,8 @@ R(rcp, f32(1 / x))
 R(sqrt_, f32(sqrtf(x)))
 R(fma_, f32(fmaf(x, y, z)))
 R(fma_neg, f32(fmaf(-x, y, z)))
-R(fma_ftz, f32(ftz(fmaf(ftz(x), ftz(y), -ftz(z)))))
-R(fma_ftz_plain, f32(ftz(fmaf(ftz(x), ftz(y), ftz(z)))))
+R(fma_ftz, f32(fma_flushed(ftz(x), ftz(y), -ftz(z))))
+R(fma_ftz_plain, f32(fma_flushed(ftz(x), ftz(y), ftz(z))))
 R(add_ftz, f32(ftz(ftz(x) + ftz(y))))
 R(mul_sat, f32(sat(x *y)))
 R(fma_sat, f32(sat(fmaf(x, y, z))))
@@ -129,7 +136,7 @@ R(gtu64, !(X <= Y))
 R(lt_ftz, ftz(x) < ftz(y))
 R(subnormal, fpclassify(x) == FP_SUBNORMAL)
 R(finite_, isfinite(X))
-R(normal, isnormal(x))
+R(normal, isnormal(x) || x == 0) /* as PTX has it */
 /* bit 40: nothing is promised there */
 R(sin_, fabsf(x) <= 100 ? f32((float)sin(x)) : 1ull << 40)
 R(cos_, fabsf(x) <= 100 ? f32((float)cos(x)) : 1ull << 40)
@@ -336,7 +343,7 @@ R(f16_f32, nearest_half(x))
 R(f16_s32, nearest_half((int32_t)a))
 R(bf16_f32, x != x ? 0x7fff : (a + 0x7fff + (a >> 16 & 1)) >> 16)
 R(h2_pack, nearest_half(y) | nearest_half(x) << 16)
-R(tf32, x != x ? 0x7fffffff : isinf(x) ? a : (((a & 0x7fffffff) + 0x1000) & 0xffffe000) | (a & 0x80000000))
+R(tf32, x - x != 0 ? a & 0xffffe000 : (((a & 0x7fffffff) + 0x1000) & 0xffffe000) | (a & 0x80000000))
 R(pack16, ((uint32_t)((int32_t)a < -32768  ? -32768
 		      : (int32_t)a > 32767 ? 32767
 					   : (int32_t)a)

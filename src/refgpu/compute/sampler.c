@@ -251,6 +251,9 @@ static void place_find(const struct pl_sm_unit *unit, const struct pl_sm_coords 
 			       : normalized ? c->at[k] * (float)level->size[k]
 					    : c->at[k];
 	place->layer = c->array ? (c->layer < layers ? c->layer : layers - 1) : 0;
+	/* Hardware reads a line at y = 0 of one row: a border beside it has half of the weight. */
+	if (c->geometry == PL_ISA_GEOM_1D && !c->array && unit->sampler.wrap[1] == PL_ISA_BORDER)
+		place->dims = 2;
 }
 
 /* One level, nearest texel. */
@@ -258,9 +261,16 @@ static bool sample_point(struct pl_sm_unit *unit, const struct pl_sm_coords *c, 
 			 const struct place *place, struct pl_sm_texel *out)
 {
 	int64_t index[3] = { 0, 0, 0 };
+	bool inside = true;
 
-	for (unsigned k = 0; k < place->dims; k++)
+	for (unsigned k = 0; k < place->dims; k++) {
 		index[k] = (c->integer ? c->whole[k] : floor_index(place->at[k])) + c->offset[k];
+		inside = inside && index[k] >= 0 && index[k] < level->size[k];
+	}
+	if (c->integer && !inside) { /* whatever the address mode is */
+		*out = (struct pl_sm_texel){ 0 };
+		return true;
+	}
 	return texel_at(unit, level, index, place->layer, out);
 }
 
