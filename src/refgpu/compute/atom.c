@@ -278,12 +278,94 @@ static void red_h(PL_SM_ARGS)
 	PL_SM_NEXT;
 }
 
+/* 32-bit integers in shared memory, one lane after the other.  An address that is not good: the slow way, from there
+ * on. */
+#define SHARED_ATOM(name, T, e)                                                                                        \
+	static __attribute__((noinline)) uint32_t name##_do(PL_SM_ARGS, bool result)                                   \
+	{                                                                                                              \
+		const uint32_t *a = PL_SM_REG(const uint32_t, a), imm = (uint32_t)op->imm;                             \
+		const uint32_t limit = w->sm->grid->shared_bytes;                                                      \
+		const T *b = PL_SM_REG(const T, b);                                                                    \
+		uint8_t *shared = w->block->shared;                                                                    \
+		T *d = PL_SM_REG(T, d);                                                                                \
+		for (; mask; mask &= mask - 1) {                                                                       \
+			uint32_t i = (uint32_t)__builtin_ctz(mask), at = a[i] + imm;                                   \
+			T *word = (void *)(shared + at), old;                                                          \
+			if (__builtin_expect((at & 3) || limit < 4 || at > limit - 4, 0))                              \
+				break;                                                                                 \
+			old = *word;                                                                                   \
+			*word = (e);                                                                                   \
+			if (result)                                                                                    \
+				d[i] = old;                                                                            \
+		}                                                                                                      \
+		return mask;                                                                                           \
+	}                                                                                                              \
+	static void name##_atom(PL_SM_ARGS)                                                                            \
+	{                                                                                                              \
+		mask = name##_do(w, op, R, mask, true);                                                                \
+		if (__builtin_expect(mask != 0, 0))                                                                    \
+			atom_do(w, op, R, mask, true);                                                                 \
+		if (w->stop)                                                                                           \
+			return;                                                                                        \
+		PL_SM_NEXT;                                                                                            \
+	}                                                                                                              \
+	static void name##_red(PL_SM_ARGS)                                                                             \
+	{                                                                                                              \
+		mask = name##_do(w, op, R, mask, false);                                                               \
+		if (__builtin_expect(mask != 0, 0))                                                                    \
+			atom_do(w, op, R, mask, false);                                                                \
+		if (w->stop)                                                                                           \
+			return;                                                                                        \
+		PL_SM_NEXT;                                                                                            \
+	}
+SHARED_ATOM(shared_add, uint32_t, old + b[i])
+SHARED_ATOM(shared_min_u, uint32_t, old < b[i] ? old : b[i])
+SHARED_ATOM(shared_max_u, uint32_t, old > b[i] ? old : b[i])
+SHARED_ATOM(shared_min_s, int32_t, old < b[i] ? old : b[i])
+SHARED_ATOM(shared_max_s, int32_t, old > b[i] ? old : b[i])
+SHARED_ATOM(shared_and, uint32_t, old &b[i])
+SHARED_ATOM(shared_or, uint32_t, old | b[i])
+SHARED_ATOM(shared_xor, uint32_t, old ^ b[i])
+SHARED_ATOM(shared_exch, uint32_t, b[i])
+SHARED_ATOM(shared_cas, uint32_t, old == b[i] ? PL_SM_REG(const uint32_t, c)[i] : old)
+
+static pl_sm_fn shared_handler(const struct pl_isa_fields *f)
+{
+#define FNS(name)                                                                                                      \
+	{                                                                                                              \
+		name##_atom, name##_red                                                                                \
+	}
+	static const struct {
+		pl_sm_fn of_unsigned[2], of_signed[2];
+	} fns[PL_ISA_ATOM_COUNT] = {
+		[PL_ISA_ATOM_ADD] = { FNS(shared_add), FNS(shared_add) },
+		[PL_ISA_ATOM_MIN] = { FNS(shared_min_u), FNS(shared_min_s) },
+		[PL_ISA_ATOM_MAX] = { FNS(shared_max_u), FNS(shared_max_s) },
+		[PL_ISA_ATOM_AND] = { FNS(shared_and), FNS(shared_and) },
+		[PL_ISA_ATOM_OR] = { FNS(shared_or), FNS(shared_or) },
+		[PL_ISA_ATOM_XOR] = { FNS(shared_xor), FNS(shared_xor) },
+		[PL_ISA_ATOM_EXCH] = { FNS(shared_exch), FNS(shared_exch) },
+		[PL_ISA_ATOM_CAS] = { FNS(shared_cas), FNS(shared_cas) },
+	};
+#undef FNS
+	bool reduce = f->op == PL_ISA_RED;
+
+	if (f->space != PL_ISA_SHARED || f->form != PL_ISA_ADDR_R32 || f->vec || f->atom >= PL_ISA_ATOM_COUNT)
+		return NULL;
+	return f->type == PL_ISA_U32   ? fns[f->atom].of_unsigned[reduce]
+	       : f->type == PL_ISA_S32 ? fns[f->atom].of_signed[reduce]
+				       : NULL;
+}
+
 bool pl_sm_bind_atom(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
+	pl_sm_fn fast;
+
 	if (f->op != PL_ISA_ATOM && f->op != PL_ISA_RED)
 		return false;
 	if (pl_isa_type_bytes(f->type) == 16 && f->atom != PL_ISA_ATOM_EXCH && f->atom != PL_ISA_ATOM_CAS)
 		return false;
-	op->fn[0] = op->fn[1] = f->op == PL_ISA_ATOM ? atom_h : red_h;
+	fast = shared_handler(f);
+	op->fn[0] = op->fn[1] = fast ? fast : f->op == PL_ISA_ATOM ? atom_h : red_h;
 	return true;
 }

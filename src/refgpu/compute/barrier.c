@@ -49,7 +49,7 @@ static bool complete(const struct pl_sm_block *block, const struct pl_sm_bar *ba
 
 void pl_sm_barrier_exited(struct pl_sm_block *block)
 {
-	for (unsigned id = 0; id < PL_ISA_BARRIERS_MAX; id++)
+	for (unsigned id = 0; id < block->bar_count; id++)
 		if (block->bars[id].arrived && complete(block, &block->bars[id]))
 			release(block, id);
 }

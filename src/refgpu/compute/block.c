@@ -12,6 +12,7 @@
 #define SLICES_BEFORE_MORE 64u       /* turns that end without a block's end, then one more block becomes resident */
 #define PAD_SLOTS          (size_t)4 /* handlers read operands that an operation does not have, at the frame's begin */
 #define HUGE_FROM          (4u << 20)
+#define SHARE_MAX          16u /* blocks that an SM takes from the grid at once */
 
 static size_t round_up(size_t bytes, size_t to)
 {
@@ -58,6 +59,7 @@ static void place_warp(const struct pl_sm_grid *grid, struct pl_sm_warp *w, uint
 	w->stack = (void *)at;
 	at += (size_t)desc->call_depth * PL_ISA_LANES * 8;
 	w->local = at;
+	memset(w->depth, 0, sizeof(w->depth));
 }
 
 /* Thread indices do not change from block to block. */
@@ -138,6 +140,23 @@ void pl_sm_fini(struct pl_sm *sm)
 	free(sm->blocks);
 }
 
+/* Some blocks in a row, so that SMs do not meet at the counter for each: an eighth of this SM's part of what is left.
+ */
+static bool share_take(struct pl_sm *sm)
+{
+	struct pl_sm_grid *grid = sm->grid;
+	uint64_t begin = atomic_load_explicit(&grid->next_block, memory_order_relaxed), count;
+
+	if (begin >= grid->blocks)
+		return false;
+	count = (grid->blocks - begin) / (8ull * grid->sm_count);
+	count = count < 1 ? 1 : count > SHARE_MAX ? SHARE_MAX : count;
+	begin = atomic_fetch_add_explicit(&grid->next_block, count, memory_order_relaxed);
+	sm->share = begin;
+	sm->share_end = begin + count < grid->blocks ? begin + count : grid->blocks;
+	return begin < grid->blocks;
+}
+
 /* The next block that this SM may take.  False: none. */
 static bool block_take(struct pl_sm *sm, uint64_t *number_out)
 {
@@ -150,10 +169,10 @@ static bool block_take(struct pl_sm *sm, uint64_t *number_out)
 		sm->taken++;
 		return true;
 	}
-	if (atomic_load_explicit(&grid->next_block, memory_order_relaxed) >= grid->blocks)
+	if (sm->share == sm->share_end && !share_take(sm))
 		return false;
-	*number_out = atomic_fetch_add_explicit(&grid->next_block, 1, memory_order_relaxed);
-	return *number_out < grid->blocks;
+	*number_out = sm->share++;
+	return true;
 }
 
 static void warp_begin(struct pl_sm_grid *grid, struct pl_sm_warp *w)
@@ -167,8 +186,19 @@ static void warp_begin(struct pl_sm_grid *grid, struct pl_sm_warp *w)
 	w->current = 0;
 	w->split_count = 1;
 	w->insns = 0;
-	memset(w->depth, 0, sizeof(w->depth));
-	pl_sm_split_save(w, w->pc);
+	if (grid->desc.call_depth)
+		memset(w->depth, 0, sizeof(w->depth));
+	w->splits[0].state = PL_SM_READY; /* the rest lies in the warp while it runs */
+}
+
+static void block_index(const struct pl_sm_grid *grid, uint64_t number, uint32_t index_out[3])
+{
+	const uint32_t *dim = grid->desc.grid;
+	uint64_t rest = number / dim[0];
+
+	index_out[0] = (uint32_t)(number - rest * dim[0]);
+	index_out[1] = (uint32_t)(dim[2] == 1 ? rest : rest % dim[1]);
+	index_out[2] = (uint32_t)(dim[2] == 1 ? 0 : rest / dim[1]);
 }
 
 static bool block_begin(struct pl_sm *sm, uint32_t slot)
@@ -183,15 +213,13 @@ static bool block_begin(struct pl_sm *sm, uint32_t slot)
 		place_block(sm, block, sm->arena + block_bytes(grid) * slot);
 		sm->blocks_placed++;
 	}
-	block->index[0] = (uint32_t)(number % grid->desc.grid[0]);
-	block->index[1] = (uint32_t)(number / grid->desc.grid[0] % grid->desc.grid[1]);
-	block->index[2] = (uint32_t)(number / grid->desc.grid[0] / grid->desc.grid[1]);
+	block_index(grid, number, block->index);
 	block->ready = block->warps == 32 ? PL_SM_ALL : (1u << block->warps) - 1;
 	block->warps_left = block->warps;
 	block->live_threads = grid->threads;
 	block->slices = 0;
 	block->resident = true;
-	for (unsigned id = 0; id < PL_ISA_BARRIERS_MAX; id++)
+	for (unsigned id = 0; id < block->bar_count; id++)
 		block->bars[id] = (struct pl_sm_bar){ .all = 1 };
 	for (uint32_t k = 0; k < block->warps; k++)
 		warp_begin(grid, &block->warp[k]);
@@ -301,6 +329,7 @@ void pl_sm_run(struct pl_sm *sm)
 	uint32_t resident = 0;
 
 	sm->taken = 0;
+	sm->share = sm->share_end = 0;
 	while (!stopped(sm)) {
 		bool spin = true;
 

@@ -284,7 +284,10 @@ static void warpsync_h(PL_SM_ARGS)
 static void exit_h(PL_SM_ARGS)
 {
 	(void)R;
-	pl_sm_split_exit(w, op, mask);
+	if (mask == w->live && w->split_count == 1)
+		pl_sm_split_end(w, op);
+	else
+		pl_sm_split_exit(w, op, mask);
 }
 
 static void bar_h(PL_SM_ARGS)

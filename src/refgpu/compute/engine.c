@@ -30,7 +30,7 @@ struct pl_rg_compute {
 	uint32_t threads;
 	struct pl_sm_code_cache codes;
 	struct pl_sm_grid grid;
-	uint8_t param[PL_ISA_PARAM_BYTES_MAX + 64];
+	_Alignas(64) uint8_t param[PL_ISA_PARAM_BYTES_MAX + 64];
 	struct pl_mmu_space *space;
 	struct pl_wait wait;
 	bool ending;

@@ -160,6 +160,7 @@ struct pl_sm {
 	bool flushed;
 	struct pl_sm_block *blocks; /* [block_room], blocks_placed of them laid out for this grid */
 	uint32_t blocks_placed, taken;
+	uint64_t share, share_end; /* blocks that are this SM's to begin */
 	uint32_t block_room;
 	uint8_t *arena;
 	size_t arena_bytes;
@@ -197,6 +198,7 @@ void pl_sm_split_off(struct pl_sm_warp *w, uint32_t lanes, const struct pl_sm_op
 void pl_sm_split_sync(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes);     /* BSYNC that has to wait */
 void pl_sm_split_warpsync(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes); /* WARPSYNC likewise */
 void pl_sm_split_exit(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes);
+void pl_sm_split_end(struct pl_sm_warp *w, const struct pl_sm_op *op); /* the same of all lanes that there are */
 void pl_sm_split_recheck(struct pl_sm_warp *w); /* lanes left, or a convergence register lost lanes */
 /* Backward branches have used up the budget; w->pc is current. */
 void pl_sm_split_poll(struct pl_sm_warp *w);

@@ -177,6 +177,16 @@ void pl_sm_split_exit(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t 
 	pl_sm_barrier_exited(w->block);
 }
 
+void pl_sm_split_end(struct pl_sm_warp *w, const struct pl_sm_op *op)
+{
+	count_to(w, op + 1);
+	w->block->live_threads -= (uint32_t)__builtin_popcount(w->live);
+	w->live = w->active = 0;
+	w->split_count = 0;
+	w->stop = PL_SM_STOP_DONE;
+	pl_sm_barrier_exited(w->block);
+}
+
 /* What the launch, the clock and other threads want, looked at now and then. */
 static void poll_grid(struct pl_sm_warp *w)
 {

@@ -126,6 +126,42 @@ static void uld_h(PL_SM_ARGS)
 	PL_SM_NEXT;
 }
 
+/* Parameters at a fixed place. */
+#define ULD_PARAM(name, T)                                                                                             \
+	static void name(PL_SM_ARGS)                                                                                   \
+	{                                                                                                              \
+		(void)R;                                                                                               \
+		if (__builtin_expect(op->imm + sizeof(T) > w->sm->grid->desc.param_bytes, 0)) {                        \
+			if (!uld_do(w, op, (uint32_t)__builtin_ctz(mask)))                                             \
+				return;                                                                                \
+		} else {                                                                                               \
+			w->frame.U[op->d] = (uint64_t) * (const T *)(const void *)(w->sm->grid->param + op->imm);      \
+			w->sm->bytes_read += sizeof(T);                                                                \
+		}                                                                                                      \
+		PL_SM_NEXT;                                                                                            \
+	}
+ULD_PARAM(uld_param_u32, uint32_t)
+ULD_PARAM(uld_param_s32, int32_t)
+ULD_PARAM(uld_param_64, uint64_t)
+
+static pl_sm_fn uld_handler(const struct pl_isa_fields *f, const struct pl_sm_op *op)
+{
+	if (f->space != PL_ISA_PARAM || f->form != PL_ISA_ADDR_ABS || op->imm >= PL_ISA_PARAM_BYTES_MAX ||
+	    op->imm % pl_isa_type_bytes(f->type))
+		return uld_h;
+	switch (f->type) {
+	case PL_ISA_U32:
+		return uld_param_u32;
+	case PL_ISA_S32:
+		return uld_param_s32;
+	case PL_ISA_U64:
+	case PL_ISA_S64:
+		return uld_param_64;
+	default:
+		return uld_h;
+	}
+}
+
 bool pl_sm_bind_uniform(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
 	static const pl_sm_fn handlers[PL_ISA_OP_COUNT] = {
@@ -142,6 +178,6 @@ bool pl_sm_bind_uniform(const struct pl_isa_fields *f, struct pl_sm_op *op)
 		op->sub = f->cmp;
 		op->x = f->boolop | f->nd << 2 | f->nc << 3;
 	}
-	op->fn[0] = op->fn[1] = handlers[f->op];
+	op->fn[0] = op->fn[1] = f->op == PL_ISA_ULD ? uld_handler(f, op) : handlers[f->op];
 	return true;
 }

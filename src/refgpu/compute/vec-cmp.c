@@ -61,24 +61,35 @@ static inline void store_pred(struct pl_sm_warp *w, const struct pl_sm_op *op, u
 		w->frame.P[op->d] = (w->frame.P[op->d] & ~mask) | (m & mask);
 }
 
+/* _f: all lanes, the plain result, into a predicate that there is. */
 #define CMP_ONE(name, VT, T, bits, take_b, read_b, e)                                                                  \
-	static void name(PL_SM_ARGS)                                                                                   \
+	static inline uint32_t name##_bits(const struct pl_sm_warp *w, const struct pl_sm_op *op, const char *R)       \
 	{                                                                                                              \
 		const char *a = R + op->a;                                                                             \
 		uint32_t m = 0;                                                                                        \
 		take_b;                                                                                                \
+		(void)w;                                                                                               \
 		for (unsigned k = 0; k < 32 * sizeof(T) / CHUNK; k++) {                                                \
 			VT x = *(const VT *)(const void *)(a + k * CHUNK);                                             \
 			VT y = read_b;                                                                                 \
 			m |= bits(e) << (k * (CHUNK / sizeof(T)));                                                     \
 		}                                                                                                      \
-		store_pred(w, op, mask, m);                                                                            \
+		return m;                                                                                              \
+	}                                                                                                              \
+	static void name##_f(PL_SM_ARGS)                                                                               \
+	{                                                                                                              \
+		w->frame.P[op->d] = name##_bits(w, op, R);                                                             \
+		PL_SM_NEXT_FULL;                                                                                       \
+	}                                                                                                              \
+	static void name##_p(PL_SM_ARGS)                                                                               \
+	{                                                                                                              \
+		store_pred(w, op, mask, name##_bits(w, op, R));                                                        \
 		PL_SM_NEXT;                                                                                            \
 	}
 #define CMP(name, VT, T, bits, e)                                                                                      \
 	CMP_ONE(name##_r, VT, T, bits, const char *b = R + op->b, *(const VT *)(const void *)(b + k * CHUNK), e)       \
 	CMP_ONE(name##_s, VT, T, bits, VT s = *(const T *)pl_sm_scalar(w, op) + (VT){ 0 }, s, e)                       \
-	static const pl_sm_fn name[4] = { name##_r, name##_r, name##_s, name##_s };
+	static const pl_sm_fn name[4] = { name##_r_f, name##_r_p, name##_s_f, name##_s_p };
 
 #define CMP_INT(suffix, VT, T, bits)                                                                                   \
 	CMP(eq_##suffix, VT, T, bits, x == y)                                                                          \
@@ -309,10 +320,13 @@ static void set_h(PL_SM_ARGS)
 static bool bind_setp(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
 	if (f->type >= PL_ISA_U32 && f->type <= PL_ISA_S64 && f->cmp <= PL_ISA_GE)
-		return set_handlers(op, cmp_int[f->type - PL_ISA_U32][f->cmp]);
-	if (f->type == PL_ISA_F64 || (f->type == PL_ISA_F32 && !f->ftz))
-		return set_handlers(op, cmp_float[f->type == PL_ISA_F64][f->cmp]);
-	op->fn[0] = op->fn[1] = setp_any;
+		set_handlers(op, cmp_int[f->type - PL_ISA_U32][f->cmp]);
+	else if (f->type == PL_ISA_F64 || (f->type == PL_ISA_F32 && !f->ftz))
+		set_handlers(op, cmp_float[f->type == PL_ISA_F64][f->cmp]);
+	else
+		op->fn[1] = setp_any;
+	if (op->x || op->d == PL_ISA_PT || op->fn[1] == setp_any)
+		op->fn[0] = op->fn[1];
 	return true;
 }
 

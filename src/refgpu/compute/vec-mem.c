@@ -1,53 +1,8 @@
 /*
  * Loads and stores.  Three ways: consecutive lanes at consecutive addresses in one run of pages (a vector load or
- * store), all lanes in one run (gather, or lane by lane), and anything.
+ * store), all lanes in one run (gather, or lane by lane), and anything.  Shared memory: vec-shared.c.
  */
-#include "refgpu/compute/mem.h"
-#include "refgpu/compute/vec.h"
-
-/* Copies the lanes in mask between a slot array and consecutive memory. */
-#if defined(__AVX512F__)
-static inline void lanes_copy4(void *to, const void *from, uint32_t mask)
-{
-	for (int k = 0; k < 2; k++) {
-		__mmask16 m = (__mmask16)(mask >> 16 * k);
-		__m512i v = _mm512_maskz_loadu_epi32(m, (const char *)from + 64 * k);
-		_mm512_mask_storeu_epi32((char *)to + 64 * k, m, v);
-	}
-}
-static inline void lanes_copy8(void *to, const void *from, uint32_t mask)
-{
-	for (int k = 0; k < 4; k++) {
-		__mmask8 m = (__mmask8)(mask >> 8 * k);
-		__m512i v = _mm512_maskz_loadu_epi64(m, (const char *)from + 64 * k);
-		_mm512_mask_storeu_epi64((char *)to + 64 * k, m, v);
-	}
-}
-#else
-static inline void lanes_copy4(void *to, const void *from, uint32_t mask)
-{
-	for (; mask; mask &= mask - 1)
-		((uint32_t *)to)[__builtin_ctz(mask)] = ((const uint32_t *)from)[__builtin_ctz(mask)];
-}
-static inline void lanes_copy8(void *to, const void *from, uint32_t mask)
-{
-	for (; mask; mask &= mask - 1)
-		((uint64_t *)to)[__builtin_ctz(mask)] = ((const uint64_t *)from)[__builtin_ctz(mask)];
-}
-#endif
-
-static inline void copy_all(void *to, const void *from, unsigned size)
-{
-	if (size == 4) {
-		uint32_t *t = to;
-		const uint32_t *f = from;
-		LANES_LOOP t[i] = f[i];
-	} else {
-		uint64_t *t = to;
-		const uint64_t *f = from;
-		LANES_LOOP t[i] = f[i];
-	}
-}
+#include "refgpu/compute/vec-mem.h"
 
 /* -- any access, once its addresses are known -- */
 
@@ -78,17 +33,6 @@ static inline void addresses(const struct pl_sm_warp *w, const struct pl_sm_op *
 }
 
 /* All 32 lanes one after the other, two or four words each: a transposition.  False: not that. */
-#define INTERLEAVED(k_)                                                                                                \
-	static __attribute__((noinline)) void words_apart##k_(uint32_t *d, const uint32_t *from)                       \
-	{                                                                                                              \
-		LANES_LOOP for (int k = 0; k < k_; k++) d[k * 32 + i] = from[i * k_ + k];                              \
-	}                                                                                                              \
-	static __attribute__((noinline)) void words_together##k_(uint32_t *to, const uint32_t *d)                      \
-	{                                                                                                              \
-		LANES_LOOP for (int k = 0; k < k_; k++) to[i * k_ + k] = d[k * 32 + i];                                \
-	}
-INTERLEAVED(2)
-INTERLEAVED(4)
 static bool consecutive_words(const struct pl_sm_op *op, char *R, const struct pl_sm_span *span,
 			      const uint64_t addr[32], bool store)
 {
@@ -118,36 +62,6 @@ static uint32_t lanes_out(const uint64_t addr[32], uint32_t mask, const struct p
 		return mask;
 	LANES_LOOP out |= (addr[i] - span->begin > last || (addr[i] & (bytes - 1))) ? lane_bit64[i] : 0;
 	return (uint32_t)out & mask;
-}
-
-static inline void gather4(uint32_t *d, const uint8_t *host, const uint32_t rel[32], uint32_t mask)
-{
-#if defined(__AVX512F__)
-	for (int k = 0; k < 2; k++) {
-		__mmask16 m = (__mmask16)(mask >> 16 * k);
-		__m512i old = _mm512_loadu_si512(d + 16 * k);
-		__m512i v = _mm512_mask_i32gather_epi32(old, m, _mm512_loadu_si512(rel + 16 * k), host, 1);
-		_mm512_storeu_si512(d + 16 * k, v);
-	}
-#else
-	for (; mask; mask &= mask - 1)
-		memcpy(&d[__builtin_ctz(mask)], host + rel[__builtin_ctz(mask)], 4);
-#endif
-}
-
-static inline void gather8(uint64_t *d, const uint8_t *host, const uint32_t rel[32], uint32_t mask)
-{
-#if defined(__AVX512F__)
-	for (int k = 0; k < 4; k++) {
-		__mmask8 m = (__mmask8)(mask >> 8 * k);
-		__m512i old = _mm512_loadu_si512(d + 8 * k);
-		__m256i index = _mm256_loadu_si256((const void *)(rel + 8 * k));
-		_mm512_storeu_si512(d + 8 * k, _mm512_mask_i32gather_epi64(old, m, index, host, 1));
-	}
-#else
-	for (; mask; mask &= mask - 1)
-		memcpy(&d[__builtin_ctz(mask)], host + rel[__builtin_ctz(mask)], 8);
-#endif
 }
 
 static uint32_t small_load(const uint8_t *at, unsigned type)
@@ -277,7 +191,7 @@ static bool local_rows(const struct pl_sm_op *op, char *R, const struct pl_sm_sp
 	return true;
 }
 
-static __attribute__((noinline)) void access_any(PL_SM_ARGS, bool store)
+void V(pl_sm_access_any)(PL_SM_ARGS, bool store)
 {
 	union pl_sm_mem m = { .x = op->x };
 	enum pl_rg_access access = store ? PL_RG_WRITE : PL_RG_READ;
@@ -305,192 +219,241 @@ static __attribute__((noinline)) void access_any(PL_SM_ARGS, bool store)
 	}
 }
 
+/* -- the fast ways: they call nothing, so that they need no frame; what they do not do, a slow handler does -- */
+
 static void load_any(PL_SM_ARGS)
 {
-	access_any(w, op, R, mask, false);
+	V(pl_sm_access_any)(w, op, R, mask, false);
 	if (w->stop)
 		return;
 	PL_SM_NEXT;
 }
+
 static void store_any(PL_SM_ARGS)
 {
-	access_any(w, op, R, mask, true);
+	V(pl_sm_access_any)(w, op, R, mask, true);
 	if (w->stop)
 		return;
 	PL_SM_NEXT;
 }
 
-/* -- the fast ways -- */
-
-#define FIRST(mask) ((unsigned)__builtin_ctz(mask))
-#define LAST(mask)  (31u - (unsigned)__builtin_clz(mask))
-
-/* Global and generic memory.  ADDR: address of lane i; T: element; all lanes consecutive: done, else the slow way. */
-#define GLOBAL_ACCESS(name, T, size, copy_lanes, prepare, ADDR, store)                                                 \
-	static void name(PL_SM_ARGS)                                                                                   \
-	{                                                                                                              \
-		unsigned first = FIRST(mask), last = LAST(mask);                                                       \
-		uint64_t start, differ = 0, at;                                                                        \
-		const struct pl_mmu_run *run;                                                                          \
-		prepare;                                                                                               \
-		{                                                                                                      \
-			unsigned i = first;                                                                            \
-			start = (ADDR) - (uint64_t)first * size;                                                       \
-		}                                                                                                      \
-		if (mask == PL_SM_ALL)                                                                                 \
-			LANES_LOOP differ |= (ADDR)-start - (uint64_t)(unsigned)i * size;                              \
-		else                                                                                                   \
-			LANES_LOOP differ |= (lane_bit64[i] & mask) ? (ADDR)-start - (uint64_t)(unsigned)i * size : 0; \
-		at = start + first * size;                                                                             \
-		if (__builtin_expect(differ == 0 && !(start & (size - 1)) && at < PL_ISA_LOCAL_BASE, 1)) {             \
-			run = pl_mmu_run_at(&w->sm->tlb, at, store ? PL_RG_WRITE : PL_RG_READ);                        \
-			if (__builtin_expect(run && run->bytes - (at - run->begin) >= (last - first + 1) * size, 1)) { \
-				char *host = (char *)run->host + (at - run->begin) - (uint64_t)first * size;           \
-				char *d = R + op->d;                                                                   \
-				if (mask == PL_SM_ALL)                                                                 \
-					copy_all(store ? host : d, store ? d : host, size);                            \
-				else                                                                                   \
-					copy_lanes(store ? host : d, store ? d : host, mask);                          \
-				if (store)                                                                             \
-					w->sm->bytes_written += (uint64_t)__builtin_popcount(mask) * size;             \
-				else                                                                                   \
-					w->sm->bytes_read += (uint64_t)__builtin_popcount(mask) * size;                \
-				PL_SM_NEXT;                                                                            \
-			}                                                                                              \
-		}                                                                                                      \
-		access_any(w, op, R, mask, store);                                                                     \
-		if (w->stop)                                                                                           \
-			return;                                                                                        \
-		PL_SM_NEXT;                                                                                            \
-	}
-#define PREPARE_R64                                                                                                    \
-	const uint64_t *a = PL_SM_REG(const uint64_t, a);                                                              \
-	uint64_t imm = op->imm
-#define ADDR_R64 (a[i] + imm)
-#define PREPARE_UR                                                                                                     \
-	const int32_t *b = PL_SM_REG(const int32_t, b);                                                                \
-	uint64_t base = w->frame.U[op->a] + op->imm;                                                                   \
-	unsigned shift = (op->x >> 6) & 7
-#define ADDR_URS (base + ((uint64_t)(int64_t)b[i] << shift))
-#define ADDR_URU (base + ((uint64_t)(uint32_t)b[i] << shift))
-#define GLOBAL_FORMS(form, prepare, ADDR)                                                                              \
-	GLOBAL_ACCESS(load4_##form, uint32_t, 4, lanes_copy4, prepare, ADDR, false)                                    \
-	GLOBAL_ACCESS(load8_##form, uint64_t, 8, lanes_copy8, prepare, ADDR, false)                                    \
-	GLOBAL_ACCESS(store4_##form, uint32_t, 4, lanes_copy4, prepare, ADDR, true)                                    \
-	GLOBAL_ACCESS(store8_##form, uint64_t, 8, lanes_copy8, prepare, ADDR, true)
-GLOBAL_FORMS(r64, PREPARE_R64, ADDR_R64)
-GLOBAL_FORMS(urs, PREPARE_UR, ADDR_URS)
-GLOBAL_FORMS(uru, PREPARE_UR, ADDR_URU)
-
-/* Shared memory: bounds and alignment of all lanes first, then consecutive, one address, or gather. */
-#define SHARED_LOAD(name, T, size, copy_lanes, gather)                                                                 \
-	static void name(PL_SM_ARGS)                                                                                   \
-	{                                                                                                              \
-		const uint32_t *a = PL_SM_REG(const uint32_t, a);                                                      \
-		uint32_t imm = (uint32_t)op->imm, bytes = w->sm->grid->shared_bytes, first = FIRST(mask);              \
-		uint32_t limit = bytes - size, start = a[first] + imm, bad = 0, differ = 0, same = 0;                  \
-		uint8_t *shared = w->block->shared;                                                                    \
-		T *d = PL_SM_REG(T, d);                                                                                \
-		LANES_LOOP                                                                                             \
-		{                                                                                                      \
-			uint32_t off = a[i] + imm, on = (lane_bit[i] & mask) ? ~0u : 0;                                \
-			bad |= ((off > limit ? ~0u : 0) | (off & (size - 1))) & on;                                    \
-			differ |= (off - start - ((uint32_t)i - first) * size) & on;                                   \
-			same |= (off ^ start) & on;                                                                    \
-		}                                                                                                      \
-		if (__builtin_expect(bad || bytes < size, 0)) {                                                        \
-			access_any(w, op, R, mask, false);                                                             \
-			if (w->stop)                                                                                   \
-				return;                                                                                \
-		} else if (!differ) {                                                                                  \
-			const char *from = (const char *)shared + start - (uint64_t)first * size;                      \
-			if (mask == PL_SM_ALL)                                                                         \
-				copy_all(d, from, size);                                                               \
-			else                                                                                           \
-				copy_lanes(d, from, mask);                                                             \
-		} else if (!same) {                                                                                    \
-			T v = *(const T *)(const void *)(shared + start);                                              \
-			LANES_LOOP KEEP(T, d, v);                                                                      \
-		} else {                                                                                               \
-			gather_imm(d, shared, a, imm, mask, size);                                                     \
-		}                                                                                                      \
-		PL_SM_NEXT;                                                                                            \
-	}
-static __attribute__((noinline)) void gather_imm(void *d, const uint8_t *shared, const uint32_t *a, uint32_t imm,
-						 uint32_t mask, unsigned size)
+/* The host's memory of addresses va .. va + bytes - 1 where the TLB has them in one run.  NULL: the slow way. */
+static inline char *global_at(struct pl_sm_warp *w, uint64_t va, uint32_t bytes, unsigned size, bool store)
 {
-	uint32_t rel[32];
+	const struct pl_mmu_run *run = pl_mmu_run_cached(&w->sm->tlb, va, store ? PL_RG_WRITE : PL_RG_READ);
 
-	LANES_LOOP rel[i] = a[i] + imm;
-	if (size == 4)
-		gather4(d, shared, rel, mask);
-	else
-		gather8(d, shared, rel, mask);
+	if (__builtin_expect(
+		    !run || run->bytes - (va - run->begin) < bytes || (va & (size - 1)) || va >= PL_ISA_LOCAL_BASE, 0))
+		return NULL;
+	return (char *)run->host + (va - run->begin);
 }
-SHARED_LOAD(shared_load4, uint32_t, 4, lanes_copy4, gather4)
-SHARED_LOAD(shared_load8, uint64_t, 8, lanes_copy8, gather8)
 
-#define SHARED_STORE(name, T, size, copy_lanes)                                                                        \
+static inline void global_count(struct pl_sm_warp *w, uint32_t bytes, bool store)
+{
+	if (store)
+		w->sm->bytes_written += bytes;
+	else
+		w->sm->bytes_read += bytes;
+}
+
+/* Consecutive lanes: all of them from va, or those of mask, the first of which has va. */
+#define GLOBAL_ROW_f(va, size, copy_lanes, store, slow)                                                                \
+	do {                                                                                                           \
+		char *host_ = global_at(w, va, 32 * size, size, store), *d_ = R + op->d;                               \
+		if (__builtin_expect(!host_, 0)) {                                                                     \
+			slow(w, op, R, mask);                                                                          \
+			return;                                                                                        \
+		}                                                                                                      \
+		copy_all(store ? host_ : d_, store ? d_ : host_, size);                                                \
+		global_count(w, 32 * size, store);                                                                     \
+		PL_SM_NEXT_FULL;                                                                                       \
+	} while (0)
+#define GLOBAL_ROW_p(va, size, copy_lanes, store, slow)                                                                \
+	do {                                                                                                           \
+		char *host_ = global_at(w, va, (LAST(mask) - first + 1) * size, size, store), *d_ = R + op->d;         \
+		if (__builtin_expect(!host_, 0)) {                                                                     \
+			slow(w, op, R, mask);                                                                          \
+			return;                                                                                        \
+		}                                                                                                      \
+		host_ -= (uint64_t)first * size;                                                                       \
+		copy_lanes(store ? host_ : d_, store ? d_ : host_, mask);                                              \
+		global_count(w, (uint32_t)__builtin_popcount(mask) * size, store);                                     \
+		PL_SM_NEXT;                                                                                            \
+	} while (0)
+#define FIRST_f 0
+#define FIRST_p FIRST(mask)
+
+/* Halves of a warp, as blocks of 16 x n threads have them: each consecutive, or all lanes at one address.  False: not
+ * that, nothing is done. */
+static __attribute__((noinline)) bool halves_do(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, bool store)
+{
+	const uint32_t *index = PL_SM_REG(const uint32_t, b);
+	union pl_sm_mem m = { .x = op->x };
+	uint32_t *d = PL_SM_REG(uint32_t, d), *at[2];
+	bool same[2];
+
+	for (int h = 0; h < 2; h++) {
+		const uint32_t *half = index + 16 * h, first = half[0];
+
+		same[h] = !store && ramp_of16(half, first, 0, 0xffff);
+		if (!same[h] && (first > INT32_MAX - 15u || !ramp_of16(half, first, 1, 0xffff)))
+			return false;
+		at[h] = (void *)global_at(
+			w, w->frame.U[op->a] + op->imm + 4 * (m.sx ? (uint64_t)(int32_t)first : (uint64_t)first),
+			same[h] ? 4 : 64, 4, store);
+		if (!at[h])
+			return false;
+	}
+	for (int h = 0; h < 2; h++) {
+		uint32_t *to = store ? at[h] : d + 16 * h;
+		const uint32_t *from = store ? d + 16 * h : at[h], one = from[0];
+
+		if (same[h])
+			for (int i = 0; i < 16; i++)
+				to[i] = one;
+		else
+			PL_SM_IVDEP for (int i = 0; i < 16; i++) to[i] = from[i];
+	}
+	global_count(w, 128, store);
+	return true;
+}
+
+static void load4_halves(PL_SM_ARGS)
+{
+	if (mask == PL_SM_ALL && halves_do(w, op, R, false))
+		PL_SM_NEXT;
+	load_any(w, op, R, mask);
+}
+
+static void store4_halves(PL_SM_ARGS)
+{
+	if (mask == PL_SM_ALL && halves_do(w, op, R, true))
+		PL_SM_NEXT;
+	store_any(w, op, R, mask);
+}
+
+/* [U + R32 << s]: consecutive where R32 is and s is the element's size. */
+#define INDEX_ACCESS_OF(name, all, size, copy_lanes, is_signed, store, slow)                                           \
+	static void name##_##all(PL_SM_ARGS)                                                                           \
+	{                                                                                                              \
+		const uint32_t *index = PL_SM_REG(const uint32_t, b);                                                  \
+		unsigned first = FIRST_##all;                                                                          \
+		uint32_t start = index[first];                                                                         \
+		if (__builtin_expect((is_signed ? (int32_t)start > INT32_MAX - 31 : start > UINT32_MAX - 31u) ||       \
+					     !ramp_of32(index, start - first, 1, mask),                                \
+				     0)) {                                                                             \
+			slow(w, op, R, mask);                                                                          \
+			return;                                                                                        \
+		}                                                                                                      \
+		GLOBAL_ROW_##all(w->frame.U[op->a] + op->imm +                                                         \
+					 (is_signed ? (uint64_t)(int32_t)start : (uint64_t)start) * size,              \
+				 size, copy_lanes, store, slow);                                                       \
+	}
+#define INDEX_ACCESS(name, size, copy_lanes, is_signed, store, slow)                                                   \
+	INDEX_ACCESS_OF(name, f, size, copy_lanes, is_signed, store, slow)                                             \
+	INDEX_ACCESS_OF(name, p, size, copy_lanes, is_signed, store, slow)                                             \
+	static const pl_sm_fn name[2] = { name##_f, name##_p };
+#define INDEX_FORMS(form, is_signed)                                                                                   \
+	INDEX_ACCESS(load4_##form, 4, lanes_copy4, is_signed, false, load4_halves)                                     \
+	INDEX_ACCESS(load8_##form, 8, lanes_copy8, is_signed, false, load_any)                                         \
+	INDEX_ACCESS(store4_##form, 4, lanes_copy4, is_signed, true, store4_halves)                                    \
+	INDEX_ACCESS(store8_##form, 8, lanes_copy8, is_signed, true, store_any)
+INDEX_FORMS(urs, true)
+INDEX_FORMS(uru, false)
+
+static inline bool ramp_of64(const uint64_t *v, uint64_t start, unsigned step, uint32_t mask)
+{
+	uint64_t differ = 0;
+
+	if (mask == PL_SM_ALL)
+		LANES_LOOP differ |= v[i] - start - (uint64_t)(unsigned)i * step;
+	else
+		LANES_LOOP differ |= (lane_bit64[i] & mask) ? v[i] - start - (uint64_t)(unsigned)i * step : 0;
+	return !differ;
+}
+
+/* [R64] */
+#define POINTER_ACCESS_OF(name, all, size, copy_lanes, store, slow)                                                    \
+	static void name##_##all(PL_SM_ARGS)                                                                           \
+	{                                                                                                              \
+		const uint64_t *a = PL_SM_REG(const uint64_t, a);                                                      \
+		unsigned first = FIRST_##all;                                                                          \
+		uint64_t start = a[first];                                                                             \
+		if (__builtin_expect(!ramp_of64(a, start - (uint64_t)first * size, size, mask), 0)) {                  \
+			slow(w, op, R, mask);                                                                          \
+			return;                                                                                        \
+		}                                                                                                      \
+		GLOBAL_ROW_##all(start + op->imm, size, copy_lanes, store, slow);                                      \
+	}
+#define POINTER_ACCESS(name, size, copy_lanes, store, slow)                                                            \
+	POINTER_ACCESS_OF(name, f, size, copy_lanes, store, slow)                                                      \
+	POINTER_ACCESS_OF(name, p, size, copy_lanes, store, slow)                                                      \
+	static const pl_sm_fn name[2] = { name##_f, name##_p };
+POINTER_ACCESS(load4_r64, 4, lanes_copy4, false, load_any)
+POINTER_ACCESS(load8_r64, 8, lanes_copy8, false, load_any)
+POINTER_ACCESS(store4_r64, 4, lanes_copy4, true, store_any)
+POINTER_ACCESS(store8_r64, 8, lanes_copy8, true, store_any)
+
+/* Parameters at a fixed place: the same for all lanes. */
+#define PARAM_LOAD(name, T)                                                                                            \
 	static void name(PL_SM_ARGS)                                                                                   \
 	{                                                                                                              \
-		const uint32_t *a = PL_SM_REG(const uint32_t, a);                                                      \
-		uint32_t imm = (uint32_t)op->imm, bytes = w->sm->grid->shared_bytes, first = FIRST(mask);              \
-		uint32_t limit = bytes - size, start = a[first] + imm, bad = 0, differ = 0;                            \
-		uint8_t *shared = w->block->shared;                                                                    \
-		const T *d = PL_SM_REG(const T, d);                                                                    \
-		LANES_LOOP                                                                                             \
-		{                                                                                                      \
-			uint32_t off = a[i] + imm, on = (lane_bit[i] & mask) ? ~0u : 0;                                \
-			bad |= ((off > limit ? ~0u : 0) | (off & (size - 1))) & on;                                    \
-			differ |= (off - start - ((uint32_t)i - first) * size) & on;                                   \
+		T *d = PL_SM_REG(T, d), v;                                                                             \
+		if (__builtin_expect(op->imm + sizeof(T) > w->sm->grid->desc.param_bytes, 0)) {                        \
+			load_any(w, op, R, mask);                                                                      \
+			return;                                                                                        \
 		}                                                                                                      \
-		if (__builtin_expect(bad || bytes < size, 0)) {                                                        \
-			access_any(w, op, R, mask, true);                                                              \
-			if (w->stop)                                                                                   \
-				return;                                                                                \
-		} else if (!differ) {                                                                                  \
-			char *to = (char *)shared + start - (uint64_t)first * size;                                    \
-			if (mask == PL_SM_ALL)                                                                         \
-				copy_all(to, d, size);                                                                 \
-			else                                                                                           \
-				copy_lanes(to, d, mask);                                                               \
-		} else {                                                                                               \
-			for (uint32_t left = mask; left; left &= left - 1) {                                           \
-				unsigned i = FIRST(left);                                                              \
-				*(T *)(void *)(shared + (uint32_t)(a[i] + imm)) = d[i];                                \
-			}                                                                                              \
-		}                                                                                                      \
+		v = *(const T *)(const void *)(w->sm->grid->param + op->imm);                                          \
+		if (mask == PL_SM_ALL)                                                                                 \
+			LANES_LOOP d[i] = v;                                                                           \
+		else                                                                                                   \
+			LANES_LOOP KEEP(T, d, v);                                                                      \
+		w->sm->bytes_read += (uint64_t)__builtin_popcount(mask) * sizeof(T);                                   \
 		PL_SM_NEXT;                                                                                            \
 	}
-SHARED_STORE(shared_store4, uint32_t, 4, lanes_copy4)
-SHARED_STORE(shared_store8, uint64_t, 8, lanes_copy8)
+PARAM_LOAD(param4, uint32_t)
+PARAM_LOAD(param8, uint64_t)
 
-static pl_sm_fn fast_access(union pl_sm_mem m, bool store)
+#define FORMS(form)                                                                                                    \
+	{                                                                                                              \
+		{ load4_##form, load8_##form },                                                                        \
+		{                                                                                                      \
+			store4_##form, store8_##form                                                                   \
+		}                                                                                                      \
+	}
+static bool bind_fast(struct pl_sm_op *op, bool store)
 {
-	bool wide = m.bytes == 8, global = m.space == PL_ISA_GENERIC || m.space == PL_ISA_GLOBAL;
+	static const pl_sm_fn *const of[3][2][2] = { FORMS(r64), FORMS(uru), FORMS(urs) };
+	union pl_sm_mem m = { .x = op->x };
+	bool global = m.space == PL_ISA_GENERIC || m.space == PL_ISA_GLOBAL;
+	unsigned form = m.form == PL_ISA_ADDR_R64 ? 0 : 1u + m.sx;
 
 	if (m.vec || (m.bytes != 4 && m.bytes != 8))
-		return NULL;
-	if (m.space == PL_ISA_SHARED && m.form == PL_ISA_ADDR_R32)
-		return store ? (wide ? shared_store8 : shared_store4) : (wide ? shared_load8 : shared_load4);
-	if (global && m.form == PL_ISA_ADDR_R64)
-		return store ? (wide ? store8_r64 : store4_r64) : (wide ? load8_r64 : load4_r64);
-	if (global && m.form == PL_ISA_ADDR_UR && m.sx)
-		return store ? (wide ? store8_urs : store4_urs) : (wide ? load8_urs : load4_urs);
-	if (global && m.form == PL_ISA_ADDR_UR)
-		return store ? (wide ? store8_uru : store4_uru) : (wide ? load8_uru : load4_uru);
-	return NULL;
+		return false;
+	if (m.space == PL_ISA_PARAM && m.form == PL_ISA_ADDR_ABS && !store && op->imm % m.bytes == 0 &&
+	    op->imm < PL_ISA_PARAM_BYTES_MAX) {
+		op->fn[0] = op->fn[1] = m.bytes == 8 ? param8 : param4;
+		return true;
+	}
+	if (!global || (form && (m.form != PL_ISA_ADDR_UR || 1u << m.shift != m.bytes)))
+		return false;
+	op->fn[0] = of[form][store][m.bytes == 8][0];
+	op->fn[1] = of[form][store][m.bytes == 8][1];
+	return true;
 }
 
 bool V(pl_sm_bind_mem)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_mem)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
-	union pl_sm_mem m = { .x = op->x };
-	pl_sm_fn fast;
+	bool store = f->op == PL_ISA_ST;
+	pl_sm_fn shared;
 
-	if (f->op != PL_ISA_LD && f->op != PL_ISA_ST)
+	if (f->op != PL_ISA_LD && !store)
 		return false;
-	fast = fast_access(m, f->op == PL_ISA_ST);
-	op->fn[0] = op->fn[1] = fast ? fast : f->op == PL_ISA_ST ? store_any : load_any;
+	shared = f->space == PL_ISA_SHARED ? V(pl_sm_shared_handler)((union pl_sm_mem){ .x = op->x }, store) : NULL;
+	if (shared)
+		op->fn[0] = op->fn[1] = shared;
+	else if (!bind_fast(op, store))
+		op->fn[0] = op->fn[1] = store ? store_any : load_any;
 	return true;
 }

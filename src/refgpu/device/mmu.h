@@ -101,17 +101,25 @@ static inline bool pl_mmu_tlb_sync(struct pl_mmu_tlb *tlb)
 	return pl_mmu_tlb_flushed(tlb);
 }
 
+/* The run of `address` where the first level has it.  NULL: perhaps a fault, perhaps not; ask pl_mmu_run_at(). */
+static inline const struct pl_mmu_run *pl_mmu_run_cached(struct pl_mmu_tlb *tlb, uint64_t address,
+							 enum pl_rg_access access)
+{
+	const struct pl_mmu_run *run = &tlb->slots[(address >> PL_MMU_SLOT_SHIFT) % PL_MMU_SLOTS];
+
+	if (__builtin_expect(address - run->begin >= run->bytes || !(run->rights >> access & 1), 0))
+		return NULL;
+	tlb->hits++;
+	return run;
+}
+
 /* The run in which `address` lies, with that right; valid until the next call for this TLB.  NULL: tlb->fault.
  * Host address: run->host + (address - run->begin); from there run->bytes - (address - run->begin) bytes are good. */
 static inline const struct pl_mmu_run *pl_mmu_run_at(struct pl_mmu_tlb *tlb, uint64_t address, enum pl_rg_access access)
 {
-	const struct pl_mmu_run *run = &tlb->slots[(address >> PL_MMU_SLOT_SHIFT) % PL_MMU_SLOTS];
+	const struct pl_mmu_run *run = pl_mmu_run_cached(tlb, address, access);
 
-	if (__builtin_expect(address - run->begin < run->bytes && (run->rights >> access & 1), 1)) {
-		tlb->hits++;
-		return run;
-	}
-	return pl_mmu_miss(tlb, address, access);
+	return __builtin_expect(run != NULL, 1) ? run : pl_mmu_miss(tlb, address, access);
 }
 
 /* Host memory of `address` and how many bytes follow there; NULL: tlb->fault.  A naturally aligned access of up to 4096

@@ -1,0 +1,195 @@
+/*
+ * Loads and stores of shared memory, [R32].  A warp is looked at in halves, as blocks of 16 x n threads have it: each
+ * is all lanes at one address, consecutive, or a gather.
+ */
+#include "refgpu/compute/vec-mem.h"
+
+#define HALF_LOOP PL_SM_IVDEP for (int i = 0; i < 16; i++)
+
+/* Lanes of a half whose element does not lie in shared memory as a whole, or not aligned; count >= 1 lanes in a row. */
+static inline bool row_good(uint32_t start, uint32_t count, unsigned size, uint32_t limit)
+{
+	return !(start & (size - 1)) && start < limit && limit - start >= count * size;
+}
+
+/* The same of the lanes in mask, each by itself. */
+static inline bool lanes_good(const uint32_t off[32], uint32_t mask, unsigned size, uint32_t limit)
+{
+	uint32_t bad = 0, last = limit - size;
+
+	if (limit < size)
+		return false;
+	LANES_LOOP bad |= ((off[i] > last ? ~0u : 0) | (off[i] & (size - 1))) & ((lane_bit[i] & mask) ? ~0u : 0);
+	return !bad;
+}
+
+static __attribute__((noinline)) bool gather_good(void *d, const uint8_t *shared, const uint32_t *a, uint32_t imm,
+						  uint32_t mask, unsigned size, uint32_t limit)
+{
+	uint32_t off[32];
+
+	LANES_LOOP off[i] = a[i] + imm;
+	if (!lanes_good(off, mask, size, limit))
+		return false;
+	if (size == 4)
+		gather4(d, shared, off, mask);
+	else
+		gather8(d, shared, off, mask);
+	return true;
+}
+
+/* One half of a load; half: its lanes of mask, from bit 0.  False: not done. */
+static inline bool load4_half(uint32_t *d, const uint8_t *shared, const uint32_t *a, uint32_t imm, uint32_t half,
+			      uint32_t limit)
+{
+	unsigned first = half == 0xffff ? 0 : FIRST(half);
+	uint32_t start = a[first] + imm;
+	const uint32_t *from = (const void *)(shared + start);
+
+	if (ramp_of16(a, a[first], 0, half)) {
+		uint32_t v;
+
+		if (!row_good(start, 1, 4, limit))
+			return false;
+		v = *from;
+		HALF_LOOP d[i] = half >> i & 1 ? v : d[i];
+		return true;
+	}
+	if (half != 0xffff || !ramp_of16(a, a[0], 4, 0xffff) || !row_good(start, 16, 4, limit))
+		return false;
+	HALF_LOOP d[i] = from[i];
+	return true;
+}
+
+/* mask: those that are left; the others are done */
+static __attribute__((noinline)) void load4_rest(PL_SM_ARGS)
+{
+	if (!gather_good(PL_SM_REG(uint32_t, d), w->block->shared, PL_SM_REG(const uint32_t, a), (uint32_t)op->imm,
+			 mask, 4, w->sm->grid->shared_bytes)) {
+		V(pl_sm_access_any)(w, op, R, mask, false);
+		if (w->stop)
+			return;
+	}
+	PL_SM_NEXT;
+}
+
+static void load4(PL_SM_ARGS)
+{
+	const uint32_t *a = PL_SM_REG(const uint32_t, a);
+	uint32_t imm = (uint32_t)op->imm, limit = w->sm->grid->shared_bytes, left = mask;
+	const uint8_t *shared = w->block->shared;
+	uint32_t *d = PL_SM_REG(uint32_t, d);
+
+	if (mask & 0xffff && load4_half(d, shared, a, imm, mask & 0xffff, limit))
+		left &= 0xffff0000;
+	if (mask >> 16 && load4_half(d + 16, shared, a + 16, imm, mask >> 16, limit))
+		left &= 0xffff;
+	if (left) {
+		load4_rest(w, op, R, left);
+		return;
+	}
+	PL_SM_NEXT;
+}
+
+static void load8(PL_SM_ARGS)
+{
+	const uint32_t *a = PL_SM_REG(const uint32_t, a);
+	uint32_t imm = (uint32_t)op->imm, limit = w->sm->grid->shared_bytes, first = FIRST(mask);
+	uint32_t start = a[first] + imm;
+	const uint8_t *shared = w->block->shared;
+	uint64_t *d = PL_SM_REG(uint64_t, d);
+
+	if (ramp_of32(a, a[first], 0, mask) && row_good(start, 1, 8, limit)) {
+		uint64_t v = *(const uint64_t *)(const void *)(shared + start);
+		LANES_LOOP KEEP(uint64_t, d, v);
+	} else if (mask == PL_SM_ALL && ramp_of32(a, a[0], 8, mask) && row_good(start, 32, 8, limit)) {
+		copy_all(d, shared + start, 8);
+	} else if (!gather_good(d, shared, a, imm, mask, 8, limit)) {
+		V(pl_sm_access_any)(w, op, R, mask, false);
+		if (w->stop)
+			return;
+	}
+	PL_SM_NEXT;
+}
+
+/* Two or four words of each lane. */
+#define LOAD_WORDS(words)                                                                                              \
+	static void load_words##words(PL_SM_ARGS)                                                                      \
+	{                                                                                                              \
+		const uint32_t *a = PL_SM_REG(const uint32_t, a);                                                      \
+		uint32_t limit = w->sm->grid->shared_bytes, first = FIRST(mask);                                       \
+		uint32_t start = a[first] + (uint32_t)op->imm;                                                         \
+		const uint32_t *from = (const void *)(w->block->shared + start);                                       \
+		uint32_t *d = PL_SM_REG(uint32_t, d);                                                                  \
+		if (ramp_of32(a, a[first], 0, mask) && row_good(start, 1, words * 4, limit)) {                         \
+			for (int k = 0; k < words; k++) {                                                              \
+				uint32_t v = from[k];                                                                  \
+				if (mask == PL_SM_ALL)                                                                 \
+					LANES_LOOP d[32 * k + i] = v;                                                  \
+				else                                                                                   \
+					LANES_LOOP KEEP(uint32_t, d + 32 * k, v);                                      \
+			}                                                                                              \
+		} else if (mask == PL_SM_ALL && ramp_of32(a, a[0], words * 4, mask) &&                                 \
+			   row_good(start, 32, words * 4, limit)) {                                                    \
+			words_apart##words(d, from);                                                                   \
+		} else {                                                                                               \
+			V(pl_sm_access_any)(w, op, R, mask, false);                                                    \
+			if (w->stop)                                                                                   \
+				return;                                                                                \
+		}                                                                                                      \
+		PL_SM_NEXT;                                                                                            \
+	}
+LOAD_WORDS(2)
+LOAD_WORDS(4)
+
+static __attribute__((noinline)) bool scatter_good(uint8_t *shared, const void *d, const uint32_t *a, uint32_t imm,
+						   uint32_t mask, unsigned size, uint32_t limit)
+{
+	uint32_t off[32];
+
+	LANES_LOOP off[i] = a[i] + imm;
+	if (!lanes_good(off, mask, size, limit))
+		return false;
+	for (uint32_t left = mask; left; left &= left - 1) {
+		unsigned i = FIRST(left);
+
+		if (size == 4)
+			*(uint32_t *)(void *)(shared + off[i]) = ((const uint32_t *)d)[i];
+		else
+			*(uint64_t *)(void *)(shared + off[i]) = ((const uint64_t *)d)[i];
+	}
+	return true;
+}
+
+#define STORE(name, T, size, copy_lanes)                                                                               \
+	static void name(PL_SM_ARGS)                                                                                   \
+	{                                                                                                              \
+		const uint32_t *a = PL_SM_REG(const uint32_t, a);                                                      \
+		uint32_t imm = (uint32_t)op->imm, limit = w->sm->grid->shared_bytes, first = FIRST(mask);              \
+		uint32_t start = a[first] + imm, count = LAST(mask) - first + 1;                                       \
+		uint8_t *shared = w->block->shared;                                                                    \
+		const T *d = PL_SM_REG(const T, d);                                                                    \
+		if (ramp_of32(a, a[first] - first * size, size, mask) && row_good(start, count, size, limit)) {        \
+			char *to = (char *)shared + start - (uint64_t)first * size;                                    \
+			if (mask == PL_SM_ALL)                                                                         \
+				copy_all(to, d, size);                                                                 \
+			else                                                                                           \
+				copy_lanes(to, d, mask);                                                               \
+		} else if (!scatter_good(shared, d, a, imm, mask, size, limit)) {                                      \
+			V(pl_sm_access_any)(w, op, R, mask, true);                                                     \
+			if (w->stop)                                                                                   \
+				return;                                                                                \
+		}                                                                                                      \
+		PL_SM_NEXT;                                                                                            \
+	}
+STORE(store4, uint32_t, 4, lanes_copy4)
+STORE(store8, uint64_t, 8, lanes_copy8)
+
+pl_sm_fn V(pl_sm_shared_handler)(union pl_sm_mem m, bool store)
+{
+	if (m.form != PL_ISA_ADDR_R32 || (m.bytes != 4 && m.bytes != 8) || (m.vec && (m.bytes != 4 || store)))
+		return NULL;
+	if (m.vec)
+		return m.vec == 1 ? load_words2 : m.vec == 2 ? load_words4 : NULL;
+	return store ? (m.bytes == 8 ? store8 : store4) : (m.bytes == 8 ? load8 : load4);
+}
