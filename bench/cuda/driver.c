@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libcuda.so.1, found as any program would find it, and a context on its first device. */
-#include "worker.h"
+#include "driver.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -36,6 +36,7 @@ static int functions_find(struct pl_worker *w)
 		{ "cuDeviceGet", &w->cu.device },
 		{ "cuDeviceGetName", &w->cu.device_name },
 		{ "cuDevicePrimaryCtxRetain", &w->cu.context_retain },
+		{ "cuDevicePrimaryCtxRelease_v2", &w->cu.context_release },
 		{ "cuCtxSetCurrent", &w->cu.context_set },
 		{ "cuCtxSynchronize", &w->cu.context_sync },
 		{ "cuModuleLoadData", &w->cu.module_load },
@@ -43,9 +44,21 @@ static int functions_find(struct pl_worker *w)
 		{ "cuModuleGetFunction", &w->cu.function },
 		{ "cuMemAlloc_v2", &w->cu.alloc },
 		{ "cuMemFree_v2", &w->cu.release },
+		{ "cuMemAllocHost_v2", &w->cu.host_alloc },
+		{ "cuMemFreeHost", &w->cu.host_release },
 		{ "cuMemcpyHtoD_v2", &w->cu.to_device },
 		{ "cuMemcpyDtoH_v2", &w->cu.to_host },
+		{ "cuMemcpyHtoDAsync_v2", &w->cu.to_device_async },
+		{ "cuMemcpyDtoHAsync_v2", &w->cu.to_host_async },
+		{ "cuMemsetD32Async", &w->cu.fill_async },
 		{ "cuLaunchKernel", &w->cu.launch },
+		{ "cuStreamCreate", &w->cu.stream },
+		{ "cuStreamDestroy_v2", &w->cu.stream_destroy },
+		{ "cuStreamSynchronize", &w->cu.stream_sync },
+		{ "cuStreamWaitEvent", &w->cu.stream_wait },
+		{ "cuEventCreate", &w->cu.event },
+		{ "cuEventDestroy_v2", &w->cu.event_destroy },
+		{ "cuEventRecord", &w->cu.event_record },
 		{ "cuGetErrorName", &w->cu.error_name },
 	};
 
@@ -87,6 +100,14 @@ int pl_worker_open(struct pl_worker *w)
 		return pl_worker_fail(w, "cuDevicePrimaryCtxRetain", e);
 	w->ready = true;
 	return 0;
+}
+
+void pl_worker_close(struct pl_worker *w)
+{
+	if (w->context)
+		w->cu.context_release(w->device);
+	w->context = NULL;
+	w->ready = false;
 }
 
 int pl_worker_info(struct pl_worker *w, char *device_out, size_t bytes, int *version_out)
