@@ -10,6 +10,7 @@
 #define POLLS_PER_YIELD 16 /* looks at the word between two offers of the core to others */
 /* A wait that ended asleep, but within this time, was mostly wake-ups: spinning would have saved some of them. */
 #define NEARLY_NS       100000u
+#define NEARLY_SPINS    4u /* where a spin may take longer: so many of its limits */
 
 uint32_t pl_wait_core(void)
 {
@@ -31,13 +32,18 @@ static inline bool in_vain(const struct pl_wait *wait)
 	       (wait->core && atomic_load_explicit(wait->core, memory_order_relaxed) == pl_wait_core());
 }
 
+static uint32_t spin_ns_max(const struct pl_wait *wait)
+{
+	return wait->spin_ns_max ? wait->spin_ns_max : PL_SPIN_NS_MAX;
+}
+
 /* Return: ready; false with *vain_out: it was not worth a try. */
 static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg, bool *vain_out)
 {
 	uint64_t end = 0;
 
 	if (!wait->spin_ns)
-		wait->spin_ns = PL_SPIN_NS_MAX;
+		wait->spin_ns = spin_ns_max(wait);
 	for (;;) {
 		uint64_t now;
 		for (int i = 0; i < POLLS_PER_YIELD; i++) {
@@ -67,33 +73,54 @@ static void sleep_on(_Atomic uint32_t *sleeper, uint32_t mark, uint64_t ns)
 
 static void budget_grow(struct pl_wait *wait)
 {
-	wait->spin_ns = wait->spin_ns * 2 < PL_SPIN_NS_MAX ? wait->spin_ns * 2 : PL_SPIN_NS_MAX;
+	uint32_t most = spin_ns_max(wait);
+
+	wait->spin_ns = wait->spin_ns < most / 2 ? wait->spin_ns * 2 : most;
 }
 
 static void budget_shrink(struct pl_wait *wait)
 {
-	wait->spin_ns = wait->spin_ns / 2 > PL_SPIN_NS_MIN ? wait->spin_ns / 2 : PL_SPIN_NS_MIN;
+	uint32_t least = spin_ns_max(wait) / (PL_SPIN_NS_MAX / PL_SPIN_NS_MIN);
+
+	wait->spin_ns = wait->spin_ns / 2 > least ? wait->spin_ns / 2 : least;
+}
+
+static uint64_t nearly_ns(const struct pl_wait *wait)
+{
+	return wait->spin_ns_max ? (uint64_t)wait->spin_ns_max * NEARLY_SPINS : NEARLY_NS;
+}
+
+static void sleep_once(const struct pl_wait *wait, _Atomic uint32_t *sleeper, uint32_t mark, uint64_t ns)
+{
+	if (wait->sleep)
+		wait->sleep->sleep(wait->sleep, mark, ns);
+	else
+		sleep_on(sleeper, mark, ns);
 }
 
 /* end: UINT64_MAX = no limit. */
-static bool sleep_until(_Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg, uint64_t end)
+static bool sleep_until(const struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready, void *arg,
+			uint64_t end)
 {
 	for (;;) {
+		uint32_t own = wait->sleep ? wait->sleep->mark(wait->sleep) : 0;
 		uint32_t mark =
 			atomic_fetch_or_explicit(sleeper, PL_SLEEPER_HERE, memory_order_relaxed) | PL_SLEEPER_HERE;
 		uint64_t now;
 
+		if (wait->sleep)
+			mark = own;
 		pl_barrier();
 		if (ready(arg))
 			return true;
 		if (end == UINT64_MAX) {
-			sleep_on(sleeper, mark, UINT64_MAX);
+			sleep_once(wait, sleeper, mark, UINT64_MAX);
 			continue;
 		}
 		now = pl_now_ns();
 		if (now >= end)
 			return false;
-		sleep_on(sleeper, mark, end - now);
+		sleep_once(wait, sleeper, mark, end - now);
 	}
 }
 
@@ -112,17 +139,17 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_read
 	}
 	wait->sleeps++;
 	begin = pl_now_ns();
-	done = sleep_until(sleeper, ready, arg, timeout_ns == UINT64_MAX ? UINT64_MAX : begin + timeout_ns);
+	done = sleep_until(wait, sleeper, ready, arg, timeout_ns == UINT64_MAX ? UINT64_MAX : begin + timeout_ns);
 	if (vain)
 		return done;
-	if (done && pl_now_ns() - begin < NEARLY_NS)
+	if (done && pl_now_ns() - begin < nearly_ns(wait))
 		budget_grow(wait);
 	else
 		budget_shrink(wait);
 	return done;
 }
 
-void pl_wake(_Atomic uint32_t *sleeper)
+void pl_wake_note(_Atomic uint32_t *sleeper)
 {
 	uint32_t old = atomic_load_explicit(sleeper, memory_order_relaxed);
 
@@ -131,5 +158,10 @@ void pl_wake(_Atomic uint32_t *sleeper)
 	while (!atomic_compare_exchange_weak_explicit(sleeper, &old, (old & ~PL_SLEEPER_HERE) + 2, memory_order_relaxed,
 						      memory_order_relaxed))
 		;
+}
+
+void pl_wake(_Atomic uint32_t *sleeper)
+{
+	pl_wake_note(sleeper);
 	syscall(SYS_futex, sleeper, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }

@@ -14,8 +14,18 @@
 #define PL_SPIN_NS_MIN 2000u  /* never less: one exchange over shared memory takes 0.5 us */
 #define PL_SPIN_NS_MAX 20000u /* never more, as the core may be the one that the answer needs (docs/adr/0003) */
 
+/* Where a futex does not reach the other side: another way to sleep (link/shm/bell.h).  mark() is asked before the
+ * sleeper word is set and looked at; sleep() returns when something happened since, or the time is over, or for
+ * nothing. */
+struct pl_sleep {
+	uint32_t (*mark)(struct pl_sleep *sleep);
+	void (*sleep)(struct pl_sleep *sleep, uint32_t mark, uint64_t ns); /* UINT64_MAX = no limit */
+};
+
 struct pl_wait {                /* one thread's; private memory */
 	uint32_t spin_ns;       /* adaptive budget; 0 = not used yet */
+	uint32_t spin_ns_max;   /* its limit; 0 = PL_SPIN_NS_MAX */
+	struct pl_sleep *sleep; /* NULL = on the sleeper word's futex */
 	uint64_t spins, sleeps; /* how often a wait ended while spinning, in sleep */
 	/* What the other side says of itself; both may be NULL, and it may lie. */
 	const _Atomic uint32_t *core; /* where it waited last: it may need that core, so nobody spins there for it */
@@ -48,6 +58,8 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_read
 
 /* Wakes all who sleep. */
 void pl_wake(_Atomic uint32_t *sleeper);
+/* The part of it that the word sees: for a side that wakes in another way than by the futex. */
+void pl_wake_note(_Atomic uint32_t *sleeper);
 
 /* Store before, load after: the one order that release and acquire do not give.  ThreadSanitizer does not know fences;
  * an exchange on a word of one's own is the same to it. */
@@ -61,11 +73,17 @@ static inline void pl_barrier(void)
 #endif
 }
 
-/* For the side that made ready() true: full barrier, then wakes where the sleeper flag asks.  Return: woke. */
-static inline bool pl_wake_if(_Atomic uint32_t *sleeper)
+/* For the side that made ready() true: full barrier, then whether the sleeper flag asks for a wake-up. */
+static inline bool pl_wake_wanted(_Atomic uint32_t *sleeper)
 {
 	pl_barrier();
-	if (!(atomic_load_explicit(sleeper, memory_order_relaxed) & PL_SLEEPER_HERE))
+	return atomic_load_explicit(sleeper, memory_order_relaxed) & PL_SLEEPER_HERE;
+}
+
+/* Wakes where it does.  Return: woke. */
+static inline bool pl_wake_if(_Atomic uint32_t *sleeper)
+{
+	if (!pl_wake_wanted(sleeper))
 		return false;
 	pl_wake(sleeper);
 	return true;

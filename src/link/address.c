@@ -1,6 +1,7 @@
 #include "link/address.h"
 
 #include <fcntl.h>
+#include <linux/vm_sockets.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -63,23 +64,102 @@ static int parse_tcp(const char *text, const char *at, struct pl_address *addres
 	return 0;
 }
 
+static int parse_path(const char *text, const char *at, enum pl_address_kind kind, struct pl_address *address)
+{
+	if (*at != '/' || strlen(at) >= PL_ADDRESS_PATH_MAX)
+		return wrong(text, "a unix socket has an absolute path of at most 107 bytes");
+	memcpy(address->path, at, strlen(at));
+	address->kind = kind;
+	return 0;
+}
+
+/* Decimal, below UINT32_MAX, up to `end`. */
+static bool parse_number(const char *at, const char *end, uint32_t *value_out)
+{
+	uint64_t value = 0;
+
+	for (const char *c = at; c < end; c++) {
+		if (*c < '0' || *c > '9' || value > UINT32_MAX)
+			return false;
+		value = value * 10 + (uint64_t)(*c - '0');
+	}
+	*value_out = (uint32_t)value;
+	return at < end && value < UINT32_MAX;
+}
+
+static int parse_vsock(const char *text, const char *at, struct pl_address *address)
+{
+	static const struct {
+		const char *name;
+		uint32_t cid;
+	} names[] = { { "any", VMADDR_CID_ANY }, { "host", VMADDR_CID_HOST }, { "local", VMADDR_CID_LOCAL } };
+	const char *colon = strchr(at, ':'), *port = colon ? colon + 1 : at;
+	bool known = false;
+
+	if (*at == '/')
+		return pl_trace(parse_path(text, at, PL_ADDRESS_VSOCK_UNIX, address));
+	for (size_t i = 0; colon && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i].name) == (size_t)(colon - at) &&
+		    !strncmp(at, names[i].name, (size_t)(colon - at))) {
+			address->cid = names[i].cid;
+			known = true;
+		}
+	if (!colon || (!known && !parse_number(at, colon, &address->cid)))
+		return wrong(text, "vsock:CID:PORT, where CID is a number, host, local or any");
+	if (!strcmp(port, "any"))
+		address->vsock_port = VMADDR_PORT_ANY;
+	else if (!parse_number(port, port + strlen(port), &address->vsock_port))
+		return wrong(text, "a port of vsock is a number below 4294967295");
+	address->kind = PL_ADDRESS_VSOCK;
+	return 0;
+}
+
 static int parse_plain(const char *text, const char *at, struct pl_address *address)
 {
 	if (!strncmp(at, "tcp://", 6))
 		return pl_trace(parse_tcp(text, at + 6, address));
+	if (!strncmp(at, "vsock:", 6))
+		return pl_trace(parse_vsock(text, at + 6, address));
 	if (strncmp(at, "unix:", 5))
-		return wrong(text, "it begins with unix:, tcp:// or hook:");
-	at += 5;
-	if (*at != '/' || strlen(at) >= PL_ADDRESS_PATH_MAX)
-		return wrong(text, "a unix socket has an absolute path of at most 107 bytes");
-	memcpy(address->path, at, strlen(at));
-	address->kind = PL_ADDRESS_UNIX;
-	return 0;
+		return wrong(text, "it begins with unix:, tcp://, vsock:, ivshmem: or hook:");
+	return pl_trace(parse_path(text, at + 5, PL_ADDRESS_UNIX, address));
+}
+
+/* "256M": a number, then nothing, K, M or G (powers of 1024).  0 = wrong. */
+static uint64_t parse_size(const char *at, const char *end)
+{
+	unsigned shift = 0;
+	uint32_t value;
+
+	if (at < end) {
+		char unit = end[-1];
+		shift = unit == 'K' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0;
+	}
+	if (!parse_number(at, end - !!shift, &value))
+		return 0;
+	return (uint64_t)value << shift;
+}
+
+/* What stands between "ivshmem:" and the semicolon at `end`. */
+static int parse_region(const char *text, const char *at, const char *end, struct pl_address *address)
+{
+	const char *comma = memchr(at, ',', (size_t)(end - at)), *path_end = comma ? comma : end;
+
+	if (path_end - at >= PL_ADDRESS_PATH_MAX || (path_end != at && *at != '/'))
+		return wrong(text, "a guest's memory is a file with an absolute path of at most 107 bytes");
+	memcpy(address->region, at, (size_t)(path_end - at));
+	address->in_region = true;
+	if (!comma)
+		return 0;
+	if (strncmp(comma, ",size=", 6))
+		return wrong(text, "behind the file only size= is known");
+	address->region_bytes = parse_size(comma + 6, end);
+	return address->region_bytes ? 0 : wrong(text, "size= is a number of bytes, or with K, M or G");
 }
 
 int pl_address_parse(const char *text, struct pl_address *address_out)
 {
-	struct pl_address address = {0};
+	struct pl_address address = { 0 };
 	const char *at = text;
 	int r;
 
@@ -97,6 +177,16 @@ int pl_address_parse(const char *text, struct pl_address *address_out)
 		address.hooked = true;
 		at = end + 1;
 	}
+	if (!strncmp(at, "ivshmem:", 8)) {
+		const char *end = strchr(at, ';');
+
+		if (!end)
+			return wrong(text, "ivshmem:FILE;ADDRESS, where ADDRESS is how the two get to know each other");
+		r = parse_region(text, at + 8, end, &address);
+		if (r)
+			return pl_trace(r);
+		at = end + 1;
+	}
 	r = parse_plain(text, at, &address);
 	if (r)
 		return pl_trace(r);
@@ -108,7 +198,7 @@ int pl_address_parse(const char *text, struct pl_address *address_out)
 
 static struct sockaddr_un unix_address(const struct pl_address *address)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
 	memcpy(at.sun_path, address->path, sizeof(at.sun_path));
 	return at;
@@ -119,14 +209,14 @@ static int connect_unix(const struct pl_address *address, uint64_t deadline_ns, 
 {
 	pl_cleanup(pl_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un at = unix_address(address);
-	struct timeval none = {0};
+	struct timeval none = { 0 };
 
 	if (fd < 0)
 		return pl_err(-errno);
 	for (;;) {
 		uint64_t now = pl_now_ns(), left_us = now < deadline_ns ? (deadline_ns - now) / 1000 : 0;
-		struct timeval left = {.tv_sec = (time_t)(left_us / 1000000),
-				       .tv_usec = (suseconds_t)(left_us % 1000000)};
+		struct timeval left = { .tv_sec = (time_t)(left_us / 1000000),
+					.tv_usec = (suseconds_t)(left_us % 1000000) };
 
 		if (!left_us)
 			return pl_err(-ETIMEDOUT);
@@ -141,16 +231,16 @@ static int connect_unix(const struct pl_address *address, uint64_t deadline_ns, 
 	return 0;
 }
 
-static int connect_one(const struct addrinfo *info, uint64_t deadline_ns, int *fd_out)
+static int connect_one(const struct sockaddr *at, socklen_t at_bytes, uint64_t deadline_ns, int *fd_out)
 {
-	pl_cleanup(pl_closep) int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+	pl_cleanup(pl_closep) int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
 	int error = 0, n = 0;
 	socklen_t bytes = sizeof(error);
 
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, info->ai_addr, info->ai_addrlen) < 0 && errno != EINPROGRESS && errno != EINTR)
+	if (connect(fd, at, at_bytes) < 0 && errno != EINPROGRESS && errno != EINTR)
 		return -errno;
 	while (n <= 0) {
 		uint64_t now = pl_now_ns(), left_ms = now < deadline_ns ? (deadline_ns - now) / 1000000 : 0;
@@ -179,8 +269,9 @@ static void addrinfo_freep(struct addrinfo **info)
 
 static int look_up(const struct pl_address *address, int flags, struct addrinfo **info_out)
 {
-	struct addrinfo hints = {
-		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_flags = flags | AI_NUMERICSERV };
 	int r = getaddrinfo(address->host, address->port, &hints, info_out);
 
 	if (!r)
@@ -204,18 +295,41 @@ static int connect_tcp(const struct pl_address *address, uint64_t deadline_ns, i
 	for (struct addrinfo *info = first; info; info = info->ai_next, left--) {
 		uint64_t now = pl_now_ns();
 
-		r = connect_one(info, now < deadline_ns ? now + (deadline_ns - now) / left : now, fd_out);
+		r = connect_one(info->ai_addr, info->ai_addrlen,
+				now < deadline_ns ? now + (deadline_ns - now) / left : now, fd_out);
 		if (!r)
 			return 0;
 	}
 	return pl_err(r);
 }
 
+static struct sockaddr_vm vsock_address(const struct pl_address *address)
+{
+	return (struct sockaddr_vm){ .svm_family = AF_VSOCK, .svm_cid = address->cid, .svm_port = address->vsock_port };
+}
+
+static int connect_vsock(const struct pl_address *address, uint64_t deadline_ns, int *fd_out)
+{
+	struct sockaddr_vm at = vsock_address(address);
+	int r = connect_one((struct sockaddr *)&at, sizeof(at), deadline_ns, fd_out);
+
+	if (r == -EAFNOSUPPORT || r == -ENODEV || r == -EADDRNOTAVAIL)
+		pl_log_warn("vsock: this machine has no way to CID %u (%s)", address->cid, strerrordesc_np(-r));
+	return r == -ECONNRESET ? pl_err(-ECONNREFUSED) : r ? pl_err(r) : 0; /* how vsock says that nobody listens */
+}
+
 int pl_address_connect(const struct pl_address *address, uint64_t deadline_ns, int *fd_out)
 {
-	if (address->kind == PL_ADDRESS_UNIX)
+	switch (address->kind) {
+	case PL_ADDRESS_UNIX:
+	case PL_ADDRESS_VSOCK_UNIX:
 		return pl_trace(connect_unix(address, deadline_ns, fd_out));
-	return pl_trace(connect_tcp(address, deadline_ns, fd_out));
+	case PL_ADDRESS_TCP:
+		return pl_trace(connect_tcp(address, deadline_ns, fd_out));
+	case PL_ADDRESS_VSOCK:
+		return pl_trace(connect_vsock(address, deadline_ns, fd_out));
+	}
+	return pl_err(-EINVAL);
 }
 
 /* ---- listening ---- */
@@ -250,7 +364,8 @@ static int listen_unix(const struct pl_address *address, int *fd_out, char *boun
 		unlink(at.sun_path);
 		return r;
 	}
-	snprintf(bound_out, PL_LINK_ADDRESS_MAX, "unix:%s", address->path);
+	snprintf(bound_out, PL_LINK_ADDRESS_MAX, "%s:%s", address->kind == PL_ADDRESS_UNIX ? "unix" : "vsock",
+		 address->path);
 	*fd_out = pl_steal_fd(&fd);
 	return 0;
 }
@@ -293,9 +408,50 @@ static int listen_tcp(const struct pl_address *address, int *fd_out, char *bound
 	return pl_err(r);
 }
 
+static int listen_vsock(const struct pl_address *address, int *fd_out, char *bound_out)
+{
+	pl_cleanup(pl_closep) int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_vm at = vsock_address(address);
+	socklen_t bytes = sizeof(at);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, bytes) < 0 || listen(fd, PL_ADDRESS_BACKLOG) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &bytes) < 0)
+		return pl_err(-errno);
+	if (at.svm_cid == VMADDR_CID_ANY)
+		snprintf(bound_out, PL_LINK_ADDRESS_MAX, "vsock:any:%u", at.svm_port);
+	else
+		snprintf(bound_out, PL_LINK_ADDRESS_MAX, "vsock:%u:%u", at.svm_cid, at.svm_port);
+	*fd_out = pl_steal_fd(&fd);
+	return 0;
+}
+
+static int listen_plain(const struct pl_address *address, int *fd_out, char *bound_out)
+{
+	switch (address->kind) {
+	case PL_ADDRESS_UNIX:
+	case PL_ADDRESS_VSOCK_UNIX:
+		return pl_trace(listen_unix(address, fd_out, bound_out));
+	case PL_ADDRESS_TCP:
+		return pl_trace(listen_tcp(address, fd_out, bound_out));
+	case PL_ADDRESS_VSOCK:
+		return pl_trace(listen_vsock(address, fd_out, bound_out));
+	}
+	return pl_err(-EINVAL);
+}
+
 int pl_address_listen(const struct pl_address *address, int *fd_out, char *bound_out)
 {
-	if (address->kind == PL_ADDRESS_UNIX)
-		return pl_trace(listen_unix(address, fd_out, bound_out));
-	return pl_trace(listen_tcp(address, fd_out, bound_out));
+	char plain[PL_LINK_ADDRESS_MAX], size[32] = "";
+	int r = listen_plain(address, fd_out, plain);
+
+	if (r)
+		return pl_trace(r);
+	if (address->region_bytes)
+		snprintf(size, sizeof(size), ",size=%llu", (unsigned long long)address->region_bytes);
+	if (snprintf(bound_out, PL_LINK_ADDRESS_MAX, "%s%s%s%s%s", address->in_region ? "ivshmem:" : "",
+		     address->region, size, address->in_region ? ";" : "", plain) >= PL_LINK_ADDRESS_MAX) {
+		close(*fd_out);
+		return pl_err(-ENAMETOOLONG);
+	}
+	return 0;
 }

@@ -10,22 +10,32 @@
 #include "link/hook/hook.h"
 #include "link/link.h"
 
-#define PL_ADDRESS_PATH_MAX 108 /* limit: of the kernel, bytes of a unix socket's path with its NUL */
-#define PL_ADDRESS_HOST_MAX 256 /* limit: of the DNS, bytes of a name with its NUL */
+#define PL_ADDRESS_PATH_MAX 108  /* limit: of the kernel, bytes of a unix socket's path with its NUL */
+#define PL_ADDRESS_HOST_MAX 256  /* limit: of the DNS, bytes of a name with its NUL */
 #define PL_ADDRESS_BACKLOG  1024 /* connections that wait to be accepted */
 
-enum pl_address_kind { PL_ADDRESS_UNIX, PL_ADDRESS_TCP };
+enum pl_address_kind {
+	PL_ADDRESS_UNIX,
+	PL_ADDRESS_TCP,
+	PL_ADDRESS_VSOCK,
+	PL_ADDRESS_VSOCK_UNIX, /* the host's end of a user-space vsock device: a unix socket, but the peer is a guest */
+};
 
 struct pl_address {
 	enum pl_address_kind kind;
-	bool hooked;                    /* "hook:" stood in front */
+	bool hooked; /* "hook:" stood in front */
 	struct pl_hook_options hook;
-	char path[PL_ADDRESS_PATH_MAX]; /* UNIX */
-	char host[PL_ADDRESS_HOST_MAX]; /* TCP; an IPv6 address without its brackets */
-	char port[6];                   /* TCP; decimal, 0..65535 */
+	bool in_region;                   /* "ivshmem:" stood in front */
+	char region[PL_ADDRESS_PATH_MAX]; /* its file; "" = the first device */
+	uint64_t region_bytes;            /* 0 = not said */
+	char path[PL_ADDRESS_PATH_MAX];   /* UNIX, VSOCK_UNIX */
+	char host[PL_ADDRESS_HOST_MAX];   /* TCP; an IPv6 address without its brackets */
+	char port[6];                     /* TCP; decimal, 0..65535 */
+	uint32_t cid, vsock_port;         /* VSOCK; UINT32_MAX = any */
 };
 
-/** pl_address_parse() - reads "unix:/path", "tcp://host:port", "hook:key=value,...;ADDRESS"
+/** pl_address_parse() - reads "unix:/path", "tcp://host:port", "vsock:CID:PORT", "vsock:/path",
+ * "ivshmem:[file][,size=N];ADDRESS", "hook:key=value,...;ADDRESS"
  * Return: 0 and *address_out, or fatal -EINVAL (what is wrong is logged as a warning). */
 int pl_address_parse(const char *text, struct pl_address *address_out);
 

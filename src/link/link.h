@@ -129,18 +129,25 @@ int pl_lane_drop_bulk(struct pl_lane *lane, uint64_t bytes);
 
 /*
  * Addresses: "unix:/path" (shm lanes; the socket carries set-up and tells of the peer's death), "tcp://host:port" with
- * names, IPv4 and [IPv6], and "hook:key=value,...;ADDRESS" (link/hook/hook.h).
+ * names, IPv4 and [IPv6], "vsock:CID:PORT" (CID a number, host, local, any), "vsock:/path" (for a server: the unix
+ * socket of a user-space vsock device), "ivshmem:[FILE][,size=N];ADDRESS" (shm lanes in memory that a guest shares with
+ * its host; FILE is the server's file, or the guest's resource2, found where it is left out; ADDRESS carries set-up and
+ * wake-ups), and "hook:key=value,...;ADDRESS" (link/hook/hook.h).
  */
 #define PL_LINK_ADDRESS_MAX 512
+
+struct pl_region; /* link/ivshmem/region.h */
 
 struct pl_link_opened { /* what a greeting gave */
 	struct pl_hello_reply reply;
 	struct pl_lane *lane;
-	int arena_fd; /* -1 = none; owned by the caller */
+	int arena_fd;   /* -1 = none; owned by the caller */
+	bool in_region; /* the arena lies in a region of ivshmem, from reply.arena_offset on */
 };
 
 /** pl_link_dial() - connect, greet, make the lane (client's end)
- * @hello:  magic and version are filled in
+ * @hello:  magic and version are filled in, and on ivshmem what a new session says of the region; `place` of a lane is
+ *          the caller's: 0 = the lane's bytes go through the socket
  * Return: 0 and *opened_out; enum pl_hello_status > 0 when the server refused (reply.text is set in *opened_out);
  *         fatal -errno: -ECONNREFUSED, -ENOENT: no server; -EINVAL: bad address; -ETIMEDOUT; -EPROTO: no Plenum there.
  */
@@ -152,12 +159,27 @@ int pl_link_dial(const char *address, const struct pl_hello *hello, uint64_t tim
  * Return: 0 and *fd_out (owned by the caller), or fatal -errno. */
 int pl_link_listen(const char *address, int *fd_out, char *bound_out);
 
+/** pl_link_region_create() - the region that an address names, for a server that listens on it
+ * Return: 0 and *region_out (NULL where it names none), or fatal (explained through the log). */
+int pl_link_region_create(const char *address, struct pl_region **region_out);
+
+/* Whom this address lets in is known by uid: a unix socket, also behind "ivshmem:".  False for what is no address. */
+bool pl_link_address_is_local(const char *address);
+/* The file of the socket that this address names, or NULL. */
+const char *pl_link_address_socket(const char *address);
+
 /** pl_link_accept_lane() - server's end of a lane over an accepted socket whose hello was read
  * Sends `reply` (and, on unix, the lane's memory and arena_fd unless it is -1).  Takes over `fd` in any case.
  * Return: 0 and *lane_out, or fatal -errno. */
 int pl_link_accept_lane(int fd, const struct pl_hello_reply *reply, int arena_fd, struct pl_lane **lane_out);
 /* On a unix socket reply.lane_bytes says what the lane is: 0 = the socket itself (the reverse lane, so that a sleeping
  * receiver sees the peer's death), PL_SHM_RING_BYTES = shared memory. */
+
+/** pl_link_accept_region_lane() - as pl_link_accept_lane(), for a session in a region of ivshmem
+ * @region_fd: borrowed
+ * @offset: where the lane's memory lies, if reply.lane_bytes; the caller has checked that it is the session's */
+int pl_link_accept_region_lane(int fd, const struct pl_hello_reply *reply, int region_fd, uint64_t offset,
+			       struct pl_lane **lane_out);
 
 /* Sends a refusal and closes fd. */
 void pl_link_refuse(int fd, enum pl_hello_status status, const char *text);

@@ -35,6 +35,40 @@ static void test_good_addresses_are_read(void)
 	assert(!r && address.hooked && address.hook.drop_after == 3 && !strcmp(address.path, "/s"));
 }
 
+static void test_guests_addresses_are_read(void)
+{
+	struct pl_address address;
+	int r = pl_address_parse("vsock:2:7000", &address);
+
+	assert(!r && address.kind == PL_ADDRESS_VSOCK && address.cid == 2 && address.vsock_port == 7000);
+	r = pl_address_parse("vsock:host:1", &address);
+	assert(!r && address.cid == 2);
+	r = pl_address_parse("vsock:local:any", &address);
+	assert(!r && address.cid == 1 && address.vsock_port == UINT32_MAX);
+	r = pl_address_parse("vsock:any:4294967294", &address);
+	assert(!r && address.cid == UINT32_MAX && address.vsock_port == 4294967294);
+	r = pl_address_parse("vsock:/run/vm.vsock_7000", &address);
+	assert(!r && address.kind == PL_ADDRESS_VSOCK_UNIX && !strcmp(address.path, "/run/vm.vsock_7000"));
+	r = pl_address_parse("ivshmem:;tcp://10.0.2.2:7000", &address);
+	assert(!r && address.in_region && !address.region[0] && !address.region_bytes);
+	assert(address.kind == PL_ADDRESS_TCP && !strcmp(address.host, "10.0.2.2"));
+	r = pl_address_parse("ivshmem:/dev/shm/vm0,size=512M;vsock:any:7000", &address);
+	assert(!r && !strcmp(address.region, "/dev/shm/vm0") && address.region_bytes == 512u << 20);
+	assert(address.kind == PL_ADDRESS_VSOCK);
+	r = pl_address_parse("hook:delay_us=1;ivshmem:/dev/shm/vm0;unix:/s", &address);
+	assert(!r && address.hooked && address.in_region && address.kind == PL_ADDRESS_UNIX);
+}
+
+static void test_who_is_known_by_uid(void)
+{
+	assert(pl_link_address_is_local("unix:/s;tcp://") && pl_link_address_is_local("ivshmem:/f;unix:/s"));
+	assert(!pl_link_address_is_local("ivshmem:/f;tcp://h:1") && !pl_link_address_is_local("vsock:/s"));
+	assert(!pl_link_address_is_local("ivshmem:unix:/s") && !pl_link_address_is_local(""));
+	assert(!strcmp(pl_link_address_socket("unix:/a;b"), "/a;b"));
+	assert(!strcmp(pl_link_address_socket("vsock:/a"), "/a"));
+	assert(!strcmp(pl_link_address_socket("ivshmem:/f;unix:/a"), "/a") && !pl_link_address_socket("tcp://h:1"));
+}
+
 static void test_bad_addresses_are_refused(void)
 {
 	static const char *const bad[] = {
@@ -72,6 +106,29 @@ static void test_bad_addresses_are_refused(void)
 		"hook:bandwidth=99999999999999999999;tcp://h:1",
 		"hook:bandwidth=99999999999G;tcp://h:1",
 		"hook:;hook:;tcp://h:1",
+		"vsock:",
+		"vsock:2",
+		"vsock:2:",
+		"vsock::7000",
+		"vsock:x:7000",
+		"vsock:-1:7000",
+		"vsock:2:4294967296",
+		"vsock:4294967295:1",
+		"vsock:2:7000x",
+		"vsock:relative",
+		"ivshmem:",
+		"ivshmem:/f",
+		"ivshmem:;",
+		"ivshmem:f;tcp://h:1",
+		"ivshmem:/f;ivshmem:/f;tcp://h:1",
+		"ivshmem:/f;hook:;tcp://h:1",
+		"ivshmem:/f,;tcp://h:1",
+		"ivshmem:/f,size=;tcp://h:1",
+		"ivshmem:/f,size=0;tcp://h:1",
+		"ivshmem:/f,size=1X;tcp://h:1",
+		"ivshmem:/f,size=-1;tcp://h:1",
+		"ivshmem:/f,size=99999999999999999999G;tcp://h:1",
+		"ivshmem:/f,name=x;tcp://h:1",
 	};
 	struct pl_address address, before;
 	char text[PL_LINK_ADDRESS_MAX + 1];
@@ -110,6 +167,8 @@ static void test_bad_addresses_are_refused(void)
 int main(void)
 {
 	test_good_addresses_are_read();
+	test_guests_addresses_are_read();
+	test_who_is_known_by_uid();
 	test_bad_addresses_are_refused();
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * What daemon and worker say to each other: fixed messages over a SEQPACKET socket pair, with at most one file
- * descriptor.  The worker trusts the daemon; the daemon checks what a worker says, since a driver in it may have been
- * turned against us by a client.
+ * What daemon and worker say to each other: fixed messages over a SEQPACKET socket pair, with at most two
+ * file descriptors.  The worker trusts the daemon; the daemon checks what a worker says, since a driver in it may have
+ * been turned against us by a client.
  */
 #ifndef PL_SERVER_HAND_H
 #define PL_SERVER_HAND_H
@@ -13,6 +13,8 @@
 
 #define PL_HAND_TEXT_MAX 160 /* limit: bytes of a worker's reason, its NUL included */
 
+#define PL_HAND_FDS      2
+
 enum pl_hand_kind {
 	PL_HAND_READY = 1, /* worker: the driver is loaded */
 	PL_HAND_FAILED,    /* worker: it is not, `text` says why; the worker ends */
@@ -23,22 +25,24 @@ enum pl_hand_kind {
 };
 
 struct pl_hand {
-	uint32_t kind;           /* enum pl_hand_kind */
-	bool local;              /* SESSION: unix socket, memory can be shared */
-	uint64_t session;        /* SESSION */
-	uint8_t secret[16];      /* SESSION */
-	struct pl_hello hello;   /* SESSION, LANE; without the token */
-	char text[PL_HAND_TEXT_MAX]; /* FAILED */
+	uint32_t kind;                        /* enum pl_hand_kind */
+	bool local;                           /* SESSION: unix socket, memory can be shared */
+	uint64_t region_offset, region_bytes; /* SESSION: its part of a region of ivshmem; 0 bytes = none */
+	uint64_t session;                     /* SESSION */
+	uint8_t secret[16];                   /* SESSION */
+	struct pl_hello hello;                /* SESSION, LANE; without the token */
+	char text[PL_HAND_TEXT_MAX];          /* FAILED */
 };
 
 /** pl_hand_send() - never blocks
- * @fd: goes along (stays open here); -1 = none
+ * @fd, @region_fd: go along (stay open here); -1 = none, and no region without a connection
  * Return: 0; fatal -EAGAIN: the other side does not read; -EPIPE: it is gone; -errno. */
-int pl_hand_send(int socket, const struct pl_hand *hand, int fd);
+int pl_hand_send(int socket, const struct pl_hand *hand, int fd, int region_fd);
 
 /** pl_hand_recv() - never blocks
- * @fd_out: close-on-exec, -1 = none came; owned by the caller.  NULL: the kernel drops whatever was sent along
+ * @fds_out: connection and region, close-on-exec, -1 = did not come; owned by the caller.  NULL: the kernel drops
+ * whatever was sent along
  * Return: 0; -EAGAIN: nothing there (not logged); fatal -EPIPE: the other side is gone; -EPROTO: not a message. */
-int pl_hand_recv(int socket, struct pl_hand *hand_out, int *fd_out);
+int pl_hand_recv(int socket, struct pl_hand *hand_out, int fds_out[PL_HAND_FDS]);
 
 #endif

@@ -68,8 +68,8 @@ struct pl_hello {
 	uint32_t api;          /* enum pl_api */
 	uint32_t pid;          /* of the client, as it sees itself; for people */
 	uint64_t session;      /* PL_HELLO_LANE: whose */
-	uint8_t secret[16];    /* PL_HELLO_LANE: proves it */
-	uint64_t reserved;     /* 0 */
+	uint8_t secret[16];    /* PL_HELLO_LANE: proves it; PL_HELLO_SESSION, ivshmem: the region's key, else 0 */
+	uint64_t place;        /* ivshmem, else 0.  SESSION: of the guest's boot; LANE: 1 + its memory's in the region */
 	char token[PL_TOKEN_MAX]; /* tcp */
 	char program[64];      /* for people */
 };
@@ -100,7 +100,10 @@ struct pl_hello_reply {
 	uint32_t lane_bytes;   /* shm: bytes of each direction's ring */
 	uint32_t worker_pid;
 	uint64_t memory_bytes; /* device memory that the session may hold: what surely fits need not be asked */
-	char text[48];         /* for people: why it was refused */
+	union {
+		char text[48];         /* for people: why it was refused */
+		uint64_t arena_offset; /* PL_HELLO_OK, ivshmem: where the arena lies in the region; else 0 */
+	};
 };
 static_assert(sizeof(struct pl_hello_reply) == 128, "wire layout");
 

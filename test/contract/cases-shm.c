@@ -23,14 +23,21 @@ struct victim {
 	uint8_t *ring;				 /* to the server */
 };
 
-static void victim_create(struct victim *victim)
+static void victim_create(struct victim *victim, const struct pl_test_link *link)
 {
 	uint8_t *memory;
 	int fds[2], r;
 
 	r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
 	assert(!r);
-	r = pl_shm_lane_serve(fds[0], &victim->lane, &victim->memory_fd);
+	if (link->region) {
+		victim->memory_fd = memfd_create("region", MFD_CLOEXEC);
+		r = ftruncate(victim->memory_fd, PL_SHM_LANE_BYTES);
+		assert(!r);
+		r = pl_shm_lane_place(fds[0], victim->memory_fd, 0, true, &victim->lane);
+	} else {
+		r = pl_shm_lane_serve(fds[0], &victim->lane, &victim->memory_fd);
+	}
 	assert(!r);
 	victim->fd = fds[1];
 	memory = mmap(NULL, INDEX_PAGE + 2 * PL_SHM_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, victim->memory_fd,
@@ -63,8 +70,7 @@ static void the_layout_is_as_described(const struct pl_test_link *link)
 	struct victim victim;
 	int r;
 
-	(void)link;
-	victim_create(&victim);
+	victim_create(&victim, link);
 	memcpy(victim.ring, &true_head, sizeof(true_head));
 	memcpy(victim.ring + sizeof(true_head), "argument", 8);
 	atomic_store(&victim.to_server[WRITTEN], 32);
@@ -83,12 +89,11 @@ static void indices_that_lie_are_refused(const struct pl_test_link *link)
 					1u << 31};
 	struct victim victim;
 
-	(void)link;
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		void *room;
 		int r;
 
-		victim_create(&victim);
+		victim_create(&victim, link);
 		atomic_store(&victim.to_server[WRITTEN], lies[i]);
 		r = receive(victim.lane);
 		assert(r == -EPROTO);
@@ -96,7 +101,7 @@ static void indices_that_lie_are_refused(const struct pl_test_link *link)
 		assert(r < 0);
 		victim_destroy(&victim);
 
-		victim_create(&victim); /* as if more had been taken than was sent */
+		victim_create(&victim, link); /* as if more had been taken than was sent */
 		atomic_store(&victim.to_client[TAKEN], 0 - lies[i]);
 		r = pl_test_record_send(victim.lane, 1, PL_WIRE_RECORD_MAX, 0, PL_LANE_NOW);
 		assert(r == -EPROTO);
@@ -122,12 +127,11 @@ static void records_that_lie_are_refused(const struct pl_test_link *link)
 		{{.len_bytes = 24, .bulk_bytes = UINT64_MAX}, 24},
 	};
 
-	(void)link;
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		struct victim victim;
 		int r;
 
-		victim_create(&victim);
+		victim_create(&victim, link);
 		memcpy(victim.ring, &lies[i].head, sizeof(lies[i].head));
 		atomic_store(&victim.to_server[WRITTEN], lies[i].written);
 		r = receive(victim.lane);
@@ -174,14 +178,13 @@ static void memory_that_changes_under_the_reader_does_no_harm(const struct pl_te
 {
 	static uint8_t sink[4096];
 
-	(void)link;
 	for (uint64_t round = 0; round < 60; round++) {
 		const struct pl_wire_head *head;
 		struct victim victim;
 		struct liar liar = {.victim = &victim, .random = round};
 		int r = 0;
 
-		victim_create(&victim);
+		victim_create(&victim, link);
 		r = pthread_create(&liar.thread, NULL, liar_run, &liar);
 		assert(!r);
 		for (uint64_t i = 0; i < 2000 && r >= 0; i++) {

@@ -12,6 +12,7 @@ struct pl_test_case {
 
 extern const struct pl_test_case pl_test_cases_order[]; /* what a lane does between peers that keep the rules */
 extern const struct pl_test_case pl_test_cases_end[];   /* how a lane ends: shutdown, death, lies */
-extern const struct pl_test_case pl_test_cases_shm[];   /* lies in shared memory; run on shm only */
+extern const struct pl_test_case pl_test_cases_shm[];   /* lies in shared memory; run on shm and ivshmem only */
+extern const struct pl_test_case pl_test_cases_bell[];  /* sleeping and waking through the socket; ivshmem only */
 
 #endif

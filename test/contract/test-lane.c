@@ -18,7 +18,8 @@
 
 #define CASE_SECONDS_MAX 240 /* a hang, on any machine */
 
-static const struct pl_test_case *const cases[] = {pl_test_cases_order, pl_test_cases_end, pl_test_cases_shm};
+static const struct pl_test_case *const cases[] = {pl_test_cases_order, pl_test_cases_end, pl_test_cases_shm,
+						    pl_test_cases_bell};
 
 static void run(const struct pl_test_link *link, const struct pl_test_case *which)
 {
@@ -75,13 +76,26 @@ static void suite_notices(const char *what, const struct pl_hook_options *fault)
 	assert(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
 }
 
+static bool belongs(const struct pl_test_case *which, const struct pl_test_link *link)
+{
+	if (which == pl_test_cases_shm)
+		return !strcmp(link->name, "shm") || !strcmp(link->name, "ivshmem");
+	if (which == pl_test_cases_bell)
+		return link->region && !link->hooked;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	for (unsigned i = 0; i < pl_test_links_count; i++) {
 		if (argc > 1 && strcmp(argv[1], pl_test_links[i].name) != 0)
 			continue;
+		if (pl_test_link_missing(&pl_test_links[i])) {
+			printf("SKIP: %s: %s\n", pl_test_links[i].name, pl_test_link_missing(&pl_test_links[i]));
+			continue;
+		}
 		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
-			if (cases[k] == pl_test_cases_shm && strcmp(pl_test_links[i].name, "shm") != 0)
+			if (!belongs(cases[k], &pl_test_links[i]))
 				continue;
 			for (const struct pl_test_case *which = cases[k]; which->name; which++)
 				if ((argc < 3 || strstr(which->name, argv[2])) &&

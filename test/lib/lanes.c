@@ -1,6 +1,7 @@
 #include "lib/lanes.h"
 
 #include <assert.h>
+#include <linux/vm_sockets.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +12,24 @@
 #include "lib/process.h"
 #include "link/greet.h"
 #include "link/hook/hook.h"
+#include "link/ivshmem/region.h"
 #include "link/shm/shm.h"
 
 const struct pl_test_link pl_test_links[] = {
 	{.name = "shm", .shm = true},	       {.name = "unix"},
 	{.name = "tcp", .tcp = true},	       {.name = "hook-shm", .shm = true, .hooked = true},
 	{.name = "hook-unix", .hooked = true}, {.name = "hook-tcp", .tcp = true, .hooked = true},
+	{.name = "ivshmem", .tcp = true, .shm = true, .region = true},
+	{.name = "ivshmem-unix", .shm = true, .region = true},
+	{.name = "hook-ivshmem", .tcp = true, .shm = true, .region = true, .hooked = true},
+	{.name = "vsock", .vsock = true},
+	{.name = "ivshmem-vsock", .vsock = true, .shm = true, .region = true},
 };
 const unsigned pl_test_links_count = sizeof(pl_test_links) / sizeof(pl_test_links[0]);
 
 struct dial {
 	char address[PL_LINK_ADDRESS_MAX];
+	uint64_t place;
 	struct pl_link_opened opened;
 	int result;
 };
@@ -29,25 +37,75 @@ struct dial {
 static void *dial_run(void *arg)
 {
 	struct dial *dial = arg;
-	struct pl_hello hello = {.kind = PL_HELLO_LANE};
+	struct pl_hello hello = {.kind = PL_HELLO_LANE, .place = dial->place};
 
 	dial->result = pl_link_dial(dial->address, &hello, 10000000000u, &dial->opened);
 	return NULL;
 }
 
+const char *pl_test_link_missing(const struct pl_test_link *link)
+{
+	struct sockaddr_vm at = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = VMADDR_PORT_ANY};
+	const char *why = NULL;
+	int fd;
+
+	if (!link->vsock)
+		return NULL;
+	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return "no vsock sockets in this kernel";
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		why = "no vsock within this machine (module vsock_loopback)";
+	close(fd);
+	return why;
+}
+
+/* Where the pair's server listens; with a region, its file lies in the folder. */
+static void address_make(const struct pl_test_link *link, const char *folder, char address[PL_LINK_ADDRESS_MAX])
+{
+	char plain[PL_LINK_ADDRESS_MAX / 2];
+
+	if (link->vsock)
+		snprintf(plain, sizeof(plain), "vsock:local:any");
+	else if (link->tcp)
+		snprintf(plain, sizeof(plain), "tcp://127.0.0.1:0");
+	else
+		snprintf(plain, sizeof(plain), "unix:%s/s", folder);
+	if (link->region)
+		snprintf(address, PL_LINK_ADDRESS_MAX, "ivshmem:%s/region,size=16M;%s", folder, plain);
+	else
+		snprintf(address, PL_LINK_ADDRESS_MAX, "%s", plain);
+}
+
+/* Return: the lane's place. */
+static uint64_t region_make(struct pl_test_pair *pair, const char *address)
+{
+	uint64_t offset, bytes;
+	int r = pl_link_region_create(address, &pair->region);
+
+	assert(!r && pair->region);
+	r = pl_region_grant(pair->region, &offset, &bytes);
+	assert(!r && bytes >= PL_SHM_LANE_BYTES);
+	return offset;
+}
+
 void pl_test_pair_create(struct pl_test_pair *pair, const struct pl_test_link *link)
 {
-	char folder[PL_TEST_PATH_MAX], address[PL_LINK_ADDRESS_MAX] = "tcp://127.0.0.1:0";
+	char folder[PL_TEST_PATH_MAX], address[PL_LINK_ADDRESS_MAX];
 	struct pl_hello_reply reply = {.lane_bytes = link->shm ? PL_SHM_RING_BYTES : 0};
 	struct pl_hello hello;
 	struct dial dial = {0};
+	uint64_t place = 0;
 	pthread_t thread;
 	int listener, fd, r;
 
 	*pair = (struct pl_test_pair){.link = link};
 	pl_test_folder_create(folder);
-	if (!link->tcp)
-		snprintf(address, sizeof(address), "unix:%s/s", folder);
+	address_make(link, folder, address);
+	if (link->region) {
+		place = region_make(pair, address);
+		dial.place = place + 1;
+	}
 	r = pl_link_listen(address, &listener, dial.address);
 	assert(!r);
 	r = pthread_create(&thread, NULL, dial_run, &dial);
@@ -55,8 +113,11 @@ void pl_test_pair_create(struct pl_test_pair *pair, const struct pl_test_link *l
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	assert(fd >= 0);
 	r = pl_greet_hello_recv(fd, &hello, pl_now_ns() + 10000000000u);
-	assert(!r && hello.kind == PL_HELLO_LANE);
-	r = pl_link_accept_lane(fd, &reply, -1, &pair->server);
+	assert(!r && hello.kind == PL_HELLO_LANE && hello.place == dial.place);
+	if (link->region)
+		r = pl_link_accept_region_lane(fd, &reply, pl_region_fd(pair->region), place, &pair->server);
+	else
+		r = pl_link_accept_lane(fd, &reply, -1, &pair->server);
 	assert(!r);
 	pthread_join(thread, NULL);
 	assert(!dial.result && dial.opened.arena_fd == -1);
@@ -81,6 +142,7 @@ void pl_test_pair_destroy(struct pl_test_pair *pair)
 {
 	pl_lane_destroy(pair->client);
 	pl_lane_destroy(pair->server);
+	pl_region_destroy(pair->region);
 	*pair = (struct pl_test_pair){0};
 }
 

@@ -12,15 +12,21 @@ struct pl_test_link {
 	bool tcp;    /* else a unix socket in a temporary folder */
 	bool shm;    /* the lane lies in shared memory */
 	bool hooked; /* the client's end is wrapped (delay only) */
+	bool region; /* that shared memory is a part of a region of ivshmem */
+	bool vsock;  /* else by vsock, within this machine */
 };
 
 extern const struct pl_test_link pl_test_links[];
 extern const unsigned pl_test_links_count;
 
+/* Why this machine can not carry the link, or NULL. */
+const char *pl_test_link_missing(const struct pl_test_link *link);
+
 struct pl_test_pair {
 	const struct pl_test_link *link;
 	struct pl_lane *client, *server;
 	struct pl_lane *under;  /* of a hooked client: what the hook wraps */
+	struct pl_region *region;
 };
 
 /* Plain at first; pl_test_pair_ready() does the rest, after a fork() for example. */

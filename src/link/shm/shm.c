@@ -1,6 +1,8 @@
 #include "link/shm/shm.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,11 +12,13 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "link/shm/bell.h"
 #include "wire/codec.h"
 
 #define RING          PL_SHM_RING_BYTES
 #define HEAD_PAGE     4096u
-#define MEMORY_BYTES  (HEAD_PAGE + 2u * RING)
+#define MEMORY_BYTES  PL_SHM_LANE_BYTES
+#define BELL_SPIN_NS  200000u    /* docs/adr/0013: waking the other end through its socket takes longer than a futex */
 #define PUBLISH_BYTES (RING / 8) /* the reader tells how far it is at the latest after so many bytes */
 
 static_assert((RING & (RING - 1)) == 0 && RING >= 2 * PL_WIRE_RECORD_MAX, "ring size");
@@ -44,6 +48,8 @@ struct shm_lane {
 	_Atomic bool broken;
 	void *memory; /* the page of indices */
 	struct ring out, in;
+	bool has_bell;
+	struct pl_bell bell;
 	uint64_t out_bulk_left, in_bulk_left; /* payload of the last record that was not sent, taken */
 	uint32_t out_pad, in_pad;             /* after that payload, so that the next record is aligned */
 	uint8_t *record;                      /* the record at hand, private */
@@ -65,6 +71,12 @@ static bool is_broken(struct shm_lane *lane)
 	return atomic_load_explicit(&lane->broken, memory_order_relaxed);
 }
 
+/* Nothing more will come: it broke, or (seen by who slept) the socket ended. */
+static bool is_over(struct shm_lane *lane)
+{
+	return is_broken(lane) || atomic_load_explicit(&lane->bell.over, memory_order_relaxed);
+}
+
 static int break_lane(struct shm_lane *lane, int code)
 {
 	lane->base.ops->shutdown(&lane->base);
@@ -79,10 +91,31 @@ static void count_waits(struct shm_lane *lane, struct ring *ring, uint64_t spins
 		pl_count(&lane->base.stats.sleeps, 1);
 }
 
-static void count_wake(struct shm_lane *lane, bool woke)
+/* The other end, where it sleeps for this word. */
+static void wake_peer(struct shm_lane *lane, _Atomic uint32_t *sleeper)
 {
-	if (woke)
-		pl_count(&lane->base.stats.wakes, 1);
+	if (!pl_wake_wanted(sleeper))
+		return;
+	if (lane->has_bell) {
+		pl_wake_note(sleeper);
+		pl_bell_ring(&lane->bell);
+	} else {
+		pl_wake(sleeper);
+	}
+	pl_count(&lane->base.stats.wakes, 1);
+}
+
+/* Return: ready; false: the time is over. */
+static bool wait_for(struct shm_lane *lane, struct ring *ring, _Atomic uint32_t *sleeper, pl_wait_ready_fn ready,
+		     void *arg, uint64_t timeout_ns)
+{
+	uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
+	bool done = pl_wait_until(&ring->wait, sleeper, ready, arg, timeout_ns);
+
+	count_waits(lane, ring, spins, sleeps);
+	if (atomic_load_explicit(&lane->bell.over, memory_order_relaxed))
+		pl_lane_shutdown(&lane->base);
+	return done;
 }
 
 /* ---- sending ---- */
@@ -99,7 +132,7 @@ static bool room_ready(void *arg)
 {
 	struct ring_wait *wait = arg;
 
-	return ring_room(wait->ring) >= wait->need_bytes || is_broken(wait->lane);
+	return ring_room(wait->ring) >= wait->need_bytes || is_over(wait->lane);
 }
 
 /* Waits until at least need_bytes are free; once it has to sleep it does so until half of the ring is free, so that a
@@ -111,10 +144,8 @@ static int wait_room(struct shm_lane *lane, uint32_t need_bytes)
 
 	if (room < need_bytes) {
 		struct ring_wait arg = { lane, ring, need_bytes > RING / 2 ? need_bytes : RING / 2 };
-		uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
 
-		pl_wait_until(&ring->wait, &ring->shared->room_sleeper, room_ready, &arg, UINT64_MAX);
-		count_waits(lane, ring, spins, sleeps);
+		wait_for(lane, ring, &ring->shared->room_sleeper, room_ready, &arg, UINT64_MAX);
 		room = ring_room(ring);
 	}
 	if (is_broken(lane))
@@ -129,7 +160,7 @@ static void publish_written(struct shm_lane *lane)
 	struct ring_shared *shared = lane->out.shared;
 
 	atomic_store_explicit(&shared->written, lane->out.mine, memory_order_release);
-	count_wake(lane, pl_wake_if(&shared->data_sleeper));
+	wake_peer(lane, &shared->data_sleeper);
 }
 
 static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_out)
@@ -218,7 +249,7 @@ static bool data_ready(void *arg)
 {
 	struct ring_wait *wait = arg;
 
-	return ring_data(wait->ring) >= wait->need_bytes || is_broken(wait->lane);
+	return ring_data(wait->ring) >= wait->need_bytes || is_over(wait->lane);
 }
 
 static void publish_taken(struct shm_lane *lane)
@@ -229,7 +260,7 @@ static void publish_taken(struct shm_lane *lane)
 		return;
 	ring->published = ring->mine;
 	atomic_store_explicit(&ring->shared->taken, ring->mine, memory_order_release);
-	count_wake(lane, pl_wake_if(&ring->shared->room_sleeper));
+	wake_peer(lane, &ring->shared->room_sleeper);
 }
 
 static int wait_data(struct shm_lane *lane, uint32_t need_bytes, uint64_t timeout_ns, uint32_t *there_out)
@@ -239,14 +270,11 @@ static int wait_data(struct shm_lane *lane, uint32_t need_bytes, uint64_t timeou
 
 	if (there < need_bytes) {
 		struct ring_wait arg = { lane, ring, need_bytes };
-		uint64_t spins = ring->wait.spins, sleeps = ring->wait.sleeps;
 		bool ready;
 
 		publish_taken(lane);
 		atomic_store_explicit(&ring->shared->core, pl_wait_core(), memory_order_relaxed);
-		ready = timeout_ns &&
-			pl_wait_until(&ring->wait, &ring->shared->data_sleeper, data_ready, &arg, timeout_ns);
-		count_waits(lane, ring, spins, sleeps);
+		ready = timeout_ns && wait_for(lane, ring, &ring->shared->data_sleeper, data_ready, &arg, timeout_ns);
 		if (!ready && !is_broken(lane))
 			return PL_LANE_E_TIMEOUT;
 		there = ring_data(ring);
@@ -331,6 +359,10 @@ static void lane_shutdown(struct pl_lane *base)
 	if (atomic_exchange(&lane->broken, true))
 		return;
 	shutdown(base->fd, SHUT_RDWR);
+	if (lane->has_bell) {
+		pl_bell_wake_here(&lane->bell);
+		return;
+	}
 	for (int i = 0; i < 2; i++) {
 		struct ring_shared *shared = i ? lane->in.shared : lane->out.shared;
 		pl_wake(&shared->room_sleeper);
@@ -366,19 +398,38 @@ static const struct pl_lane_ops shm_ops = {
 };
 
 /* The ring at `offset`, twice in a row.  NULL on failure, errno set. */
-static uint8_t *map_twice(int memory_fd, uint32_t offset)
+static uint8_t *map_twice(int memory_fd, uint64_t offset)
 {
 	uint8_t *at = mmap(NULL, 2u * RING, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		return NULL;
 	for (uint32_t i = 0; i < 2; i++)
-		if (mmap(at + i * RING, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd, offset) ==
-		    MAP_FAILED) {
+		if (mmap(at + i * RING, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd,
+			 (off_t)offset) == MAP_FAILED) {
 			munmap(at, 2u * RING);
 			return NULL;
 		}
 	return at;
+}
+
+/* Both ends run on the same cores: what each says of itself counts for the other. */
+static void neighbours(struct shm_lane *lane)
+{
+	lane->in.wait.core = &lane->out.shared->core;
+	lane->in.wait.slow = &lane->in.shared->slow;
+	lane->base.slow = &lane->out.shared->slow;
+}
+
+static void bell_hang(struct shm_lane *lane)
+{
+	int one = 1;
+
+	lane->has_bell = true;
+	pl_bell_init(&lane->bell, lane->base.fd);
+	lane->in.wait.sleep = lane->out.wait.sleep = &lane->bell.sleep;
+	lane->in.wait.spin_ns_max = lane->out.wait.spin_ns_max = BELL_SPIN_NS;
+	setsockopt(lane->base.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails where it is no TCP */
 }
 
 static void lane_destroyp(struct shm_lane **lane)
@@ -388,7 +439,7 @@ static void lane_destroyp(struct shm_lane **lane)
 }
 
 /* Takes over fd. */
-static int lane_create(int fd, int memory_fd, bool server, struct pl_lane **lane_out)
+static int lane_create(int fd, int memory_fd, uint64_t offset, bool server, bool bell, struct pl_lane **lane_out)
 {
 	pl_cleanup(lane_destroyp) struct shm_lane *lane = calloc(1, sizeof(*lane));
 	struct ring *to_server, *to_client;
@@ -403,7 +454,7 @@ static int lane_create(int fd, int memory_fd, bool server, struct pl_lane **lane
 	lane->record = malloc(PL_WIRE_RECORD_MAX);
 	if (!lane->record)
 		return pl_err(-ENOMEM);
-	shared = mmap(NULL, HEAD_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+	shared = mmap(NULL, HEAD_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, (off_t)offset);
 	if (shared == MAP_FAILED)
 		return pl_err(-errno);
 	lane->memory = shared;
@@ -411,11 +462,12 @@ static int lane_create(int fd, int memory_fd, bool server, struct pl_lane **lane
 	to_client = server ? &lane->out : &lane->in;
 	to_server->shared = &shared[0];
 	to_client->shared = &shared[1];
-	lane->in.wait.core = &lane->out.shared->core;
-	lane->in.wait.slow = &lane->in.shared->slow;
-	lane->base.slow = &lane->out.shared->slow;
-	to_server->bytes = map_twice(memory_fd, HEAD_PAGE);
-	to_client->bytes = to_server->bytes ? map_twice(memory_fd, HEAD_PAGE + RING) : NULL;
+	if (bell)
+		bell_hang(lane);
+	else
+		neighbours(lane);
+	to_server->bytes = map_twice(memory_fd, offset + HEAD_PAGE);
+	to_client->bytes = to_server->bytes ? map_twice(memory_fd, offset + HEAD_PAGE + RING) : NULL;
 	if (!to_client->bytes)
 		return pl_err(-errno);
 	*lane_out = &pl_steal(lane)->base;
@@ -433,7 +485,7 @@ int pl_shm_lane_serve(int fd, struct pl_lane **lane_out, int *memory_fd_out)
 		close(fd);
 		return r;
 	}
-	r = lane_create(fd, memory_fd, true, lane_out);
+	r = lane_create(fd, memory_fd, 0, true, false, lane_out);
 	if (r)
 		return pl_trace(r);
 	*memory_fd_out = pl_steal_fd(&memory_fd);
@@ -452,5 +504,18 @@ int pl_shm_lane_open(int fd, int memory_fd, uint32_t ring_bytes, struct pl_lane 
 		close(fd);
 		return pl_err(-EPROTO);
 	}
-	return pl_trace(lane_create(fd, memory, false, lane_out));
+	return pl_trace(lane_create(fd, memory, 0, false, false, lane_out));
+}
+
+int pl_shm_lane_place(int fd, int memory_fd, uint64_t offset, bool server, struct pl_lane **lane_out)
+{
+	struct pl_lane *lane;
+	int r = lane_create(fd, memory_fd, offset, server, true, &lane);
+
+	if (r)
+		return pl_trace(r);
+	if (server) /* an earlier lane may have lain there */
+		memset(((struct shm_lane *)lane)->memory, 0, HEAD_PAGE);
+	*lane_out = lane;
+	return 0;
 }

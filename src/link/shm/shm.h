@@ -12,6 +12,8 @@
 #include "link/link.h"
 
 #define PL_SHM_RING_BYTES (256u << 10) /* of one direction; power of two, at least twice the largest record */
+#define PL_SHM_LANE_BYTES                                                                                              \
+	(4096u + 2u * PL_SHM_RING_BYTES) /* of a lane's memory: indices, to the server, to the client */
 
 /** pl_shm_lane_serve() - server's end: makes the memory
  * @fd: the connected unix socket, taken over in any case
@@ -24,5 +26,12 @@ int pl_shm_lane_serve(int fd, struct pl_lane **lane_out, int *memory_fd_out);
  * @ring_bytes: as the greeting said; checked
  * Return: 0, or fatal -EPROTO (memory of the wrong size or not sealed), -errno of mmap(). */
 int pl_shm_lane_open(int fd, int memory_fd, uint32_t ring_bytes, struct pl_lane **lane_out);
+
+/** pl_shm_lane_place() - an end of a lane whose memory both have already, where futexes do not reach from one to the
+ * other: who sleeps is woken through the socket (link/shm/bell.h)
+ * @fd: the connected socket, taken over in any case
+ * @memory_fd, @offset: where PL_SHM_LANE_BYTES of it lie, from a page on; borrowed.  The server clears the indices
+ * Return: 0, or fatal -errno of mmap(). */
+int pl_shm_lane_place(int fd, int memory_fd, uint64_t offset, bool server, struct pl_lane **lane_out);
 
 #endif
