@@ -20,21 +20,32 @@ struct pl_extent {
 
 int pl_arena_init(struct pl_arena *arena, int fd, uint64_t bytes, uint64_t base_wanted)
 {
-	pl_cleanup(pl_closep) int owned = fd;
-	void *base;
-	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
 
 	*arena = (struct pl_arena){ .fd = -1 };
 	if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != bytes || seals < 0 ||
-	    !(seals & F_SEAL_SHRINK))
+	    !(seals & F_SEAL_SHRINK)) {
+		close(fd);
 		return pl_err(-EPROTO);
+	}
+	return pl_trace(pl_arena_init_part(arena, fd, 0, bytes, base_wanted));
+}
+
+int pl_arena_init_part(struct pl_arena *arena, int fd, uint64_t start, uint64_t bytes, uint64_t base_wanted)
+{
+	pl_cleanup(pl_closep) int owned = fd;
+	void *base;
+
+	*arena = (struct pl_arena){ .fd = -1 };
 	/* A hint only: where the place is taken, the kernel chooses another. */
-	base = mmap((void *)(uintptr_t)base_wanted, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	base = mmap((void *)(uintptr_t)base_wanted, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+		    (off_t)start);
 	if (base == MAP_FAILED)
 		return pl_err(-errno);
 	arena->base = base;
 	arena->bytes = bytes;
+	arena->start = start;
 	arena->same_address = (uintptr_t)base == base_wanted;
 	arena->fd = pl_steal_fd(&owned);
 	pthread_mutex_init(&arena->lock, NULL);
@@ -112,7 +123,7 @@ static void insert_free(struct pl_arena *arena, struct pl_extent *extent)
 	struct pl_extent **link = &arena->free_by_offset, *before = NULL;
 
 	if (arena->top_bytes - arena->used_bytes > KEEP_BYTES)
-		fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)extent->offset,
+		fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(arena->start + extent->offset),
 			  (off_t)extent->bytes);
 	while (*link && (*link)->offset < extent->offset) {
 		before = *link;

@@ -16,20 +16,24 @@
 struct pl_extent;
 
 struct pl_arena {
-	uint8_t *base;          /* NULL = none */
+	uint8_t *base; /* NULL = none */
 	uint64_t bytes;
 	int fd;
-	bool same_address;      /* the worker has it at the same address: shared virtual memory is possible */
-	pthread_mutex_t lock;   /* all below */
+	uint64_t start;                   /* where it lies in fd's file: not 0 where that is a region of ivshmem */
+	bool same_address;                /* the worker has it at the same address: shared virtual memory is possible */
+	pthread_mutex_t lock;             /* all below */
 	struct pl_extent *free_by_offset; /* sorted, coalesced */
 	struct pl_extent *held;           /* freed, but commands may still use them; oldest first */
 	struct pl_extent *held_last;
 	uint64_t used_bytes, held_bytes; /* used: held ones not counted */
-	uint64_t top_bytes;               /* nothing above was ever used */
+	uint64_t top_bytes;              /* nothing above was ever used */
 };
 
-/* Takes over fd.  base_wanted: the worker's address, tried first.  Return: 0 or fatal -errno. */
+/* Takes over fd, a sealed file of `bytes`.  base_wanted: the worker's address, tried first.  Return: 0 or fatal -errno.
+ */
 int pl_arena_init(struct pl_arena *arena, int fd, uint64_t bytes, uint64_t base_wanted);
+/* As well, of a region that can not be sealed and has other things in front and behind: the caller has checked that. */
+int pl_arena_init_part(struct pl_arena *arena, int fd, uint64_t start, uint64_t bytes, uint64_t base_wanted);
 void pl_arena_fini(struct pl_arena *arena);
 
 /* Return: offset of `bytes` (rounded up to the grain), or PL_ARENA_NONE when there is no room. */

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "client/agree.h"
+#include "link/shm/shm.h"
 
 #define DIAL_NS_MAX   (30ull * 1000000000u) /* a server that does not answer a greeting for so long is not there */
 #define PUMP_SLICE_NS (100u * 1000000u) /* how often a wait for the reverse lane looks whether the session is dead */
@@ -86,14 +87,22 @@ static int session_dies(struct pl_session *session, int r)
 /* Called with session->lock held. */
 static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_out)
 {
-	struct pl_hello hello = { .kind = PL_HELLO_LANE, .api = session->api, .api_hash = session->functions->hash,
-				  .session = session->id, .pid = (uint32_t)getpid() };
+	struct pl_hello hello = { .kind = PL_HELLO_LANE,
+				  .api = session->api,
+				  .api_hash = session->functions->hash,
+				  .session = session->id,
+				  .pid = (uint32_t)getpid() };
+	uint64_t memory = PL_ARENA_NONE;
 	struct pl_link_opened opened;
 	struct pl_client_lane *lane;
 	int r;
 
 	if (session->lanes_count >= PL_SESSION_LANES_MAX)
 		return pl_err(-EMFILE);
+	if (session->in_region) {
+		memory = pl_arena_alloc(&session->arena, PL_SHM_LANE_BYTES);
+		hello.place = memory == PL_ARENA_NONE ? 0 : session->arena.start + memory + 1;
+	}
 	memcpy(hello.secret, session->secret, sizeof(hello.secret));
 	lane = calloc(1, sizeof(*lane));
 	if (!lane)
@@ -103,10 +112,13 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 		if (r > 0)
 			pl_log_warn("%s refused a lane: %s", session->address, opened.reply.text);
 		free(lane);
+		if (memory != PL_ARENA_NONE)
+			pl_arena_free(&session->arena, memory, PL_SHM_LANE_BYTES, 0);
 		return r < 0 ? pl_trace(r) : pl_err(-EMFILE);
 	}
-	*lane = (struct pl_client_lane){ .lane = opened.lane, .session = session, .epoch = session->epoch,
-					 .next_all = session->lanes_all };
+	*lane = (struct pl_client_lane){
+		.lane = opened.lane, .session = session, .epoch = session->epoch, .next_all = session->lanes_all
+	};
 	session->lanes_all = lane;
 	session->lanes_count++;
 	*lane_out = lane;
@@ -269,8 +281,10 @@ static int functions_compare(struct pl_session *session, const struct pl_hello_r
 /* Called with session->lock held. */
 static int session_dial(struct pl_session *session)
 {
-	struct pl_hello hello = { .kind = PL_HELLO_SESSION, .api = session->api,
-				  .api_hash = session->functions->hash, .pid = (uint32_t)getpid() };
+	struct pl_hello hello = { .kind = PL_HELLO_SESSION,
+				  .api = session->api,
+				  .api_hash = session->functions->hash,
+				  .pid = (uint32_t)getpid() };
 	const char *token = getenv("PLENUM_TOKEN");
 	struct pl_link_opened opened;
 	pthread_attr_t attr;
@@ -290,7 +304,7 @@ static int session_dial(struct pl_session *session)
 	memcpy(session->secret, opened.reply.secret, sizeof(session->secret));
 	session->memory_bytes = opened.reply.memory_bytes;
 	session->reverse = opened.lane;
-	session->shares_memory = false;
+	session->shares_memory = session->in_region = false;
 	r = functions_compare(session, &opened.reply);
 	if (r) {
 		pl_lane_destroy(pl_steal(session->reverse));
@@ -299,10 +313,17 @@ static int session_dial(struct pl_session *session)
 		return pl_trace(r);
 	}
 	if (opened.arena_fd >= 0) {
-		r = pl_arena_init(&session->arena, opened.arena_fd, opened.reply.arena_bytes, opened.reply.arena_base);
+		session->in_region = opened.in_region;
+		if (opened.in_region)
+			r = pl_arena_init_part(&session->arena, opened.arena_fd, opened.reply.arena_offset,
+					       opened.reply.arena_bytes, opened.reply.arena_base);
+		else
+			r = pl_arena_init(&session->arena, opened.arena_fd, opened.reply.arena_bytes,
+					  opened.reply.arena_base);
 		if (r)
 			pl_log_warn("shared memory of %s can not be used: %s", session->address, strerrordesc_np(-r));
 		session->shares_memory = !r;
+		session->in_region &= !r;
 	}
 	atomic_store(&session->ticket, 0);
 	atomic_store(&session->asks, 0);
@@ -396,7 +417,7 @@ static void fork_child(void)
 		session->lanes_all = NULL;
 		session->lanes_free = NULL;
 		session->lanes_count = 0;
-		session->shares_memory = false;
+		session->shares_memory = session->in_region = false;
 		session->closed = true;
 		session->dead = true;
 		session->epoch++;

@@ -27,7 +27,7 @@ struct pl_session;
  * session is lost, nothing will come any more (once, on the receiver's thread). */
 typedef void (*pl_reverse_fn)(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec);
 
-struct pl_session_totals {          /* of all sessions and lanes of this process */
+struct pl_session_totals { /* of all sessions and lanes of this process */
 	uint64_t asks, posts, bytes_out, bytes_in, wakes, spins, sleeps;
 };
 
@@ -39,26 +39,27 @@ struct pl_session {
 	_Atomic uint8_t refusals_said[PL_FUNCTION_OP_MAX / 8 + 1]; /* a bit for each function that was refused */
 	pl_reverse_fn reverse_fn;
 
-	_Atomic bool dead;          /* the link broke or the worker died; calls fail at once */
-	_Atomic uint32_t epoch;     /* changes when the session is made anew (fork) */
-	_Atomic uint64_t ticket;    /* last one given */
+	_Atomic bool dead;       /* the link broke or the worker died; calls fail at once */
+	_Atomic uint32_t epoch;  /* changes when the session is made anew (fork) */
+	_Atomic uint64_t ticket; /* last one given */
 	uint64_t id;
 	uint8_t secret[16];
-	uint64_t memory_bytes;      /* device memory that the server lets this session hold */
-	bool shares_memory;         /* link and arena: PL_BULK_ARENA may be used */
+	uint64_t memory_bytes; /* device memory that the server lets this session hold */
+	bool shares_memory;    /* link and arena: PL_BULK_ARENA may be used */
+	bool in_region;        /* of ivshmem: the memory of lanes is taken from the arena */
 	struct pl_arena arena;
 
-	pthread_mutex_t lock;       /* set-up and the lane lists below */
+	pthread_mutex_t lock; /* set-up and the lane lists below */
 	struct pl_client_lane *lanes_free, *lanes_all;
 	uint32_t lanes_count;
 
-	struct pl_lane *reverse;    /* under pump_lock */
+	struct pl_lane *reverse; /* under pump_lock */
 	pthread_mutex_t pump_lock;
 	_Atomic uint64_t reverse_seen; /* records of the reverse lane handled so far */
 	pthread_t receiver;
-	_Atomic uint64_t ids_last;  /* object ids given out so far */
-	bool closed;                /* under lock: fork() left this session to the parent; open it anew */
-	_Atomic uint64_t asks;      /* of all tickets; the others were posts */
+	_Atomic uint64_t ids_last; /* object ids given out so far */
+	bool closed;               /* under lock: fork() left this session to the parent; open it anew */
+	_Atomic uint64_t asks;     /* of all tickets; the others were posts */
 	struct pl_session *next;
 };
 
@@ -75,17 +76,17 @@ void pl_session_totals_get(struct pl_session_totals *totals_out);
 struct pl_call {
 	struct pl_session *session;
 	struct pl_client_lane *lane;
-	struct pl_enc enc;          /* write the arguments here */
+	struct pl_enc enc; /* write the arguments here */
 	uint8_t *room;
 	uint32_t len_bytes;
-	uint64_t ticket;            /* once it is sent */
+	uint64_t ticket; /* once it is sent */
 };
 
 struct pl_reply {
-	int32_t status;             /* the API's result */
-	uint32_t flags;             /* enum pl_wire_reply_flag */
-	struct pl_dec dec;          /* the reply's own fields; borrowed until this thread's next call */
-	uint64_t bulk_bytes;        /* payload that still waits on the lane: pl_call_bulk() */
+	int32_t status;      /* the API's result */
+	uint32_t flags;      /* enum pl_wire_reply_flag */
+	struct pl_dec dec;   /* the reply's own fields; borrowed until this thread's next call */
+	uint64_t bulk_bytes; /* payload that still waits on the lane: pl_call_bulk() */
 	struct pl_client_lane *lane;
 };
 
@@ -129,6 +130,6 @@ int pl_session_reverse_bulk(struct pl_session *session, void *data, uint64_t byt
 uint64_t pl_session_id_mint(struct pl_session *session);
 /* Runs fn(arg) on the callback thread, in the order of the calls; never on the caller's thread. */
 bool pl_callback_run(void (*fn)(void *arg), void *arg); /* false = no memory: it is lost */
-bool pl_callback_here(void); /* this is the thread that runs them */
+bool pl_callback_here(void);                            /* this is the thread that runs them */
 
 #endif

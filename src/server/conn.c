@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/wait.h"
+#include "link/ivshmem/region.h"
 #include "server/daemon-internal.h"
 #include "server/token.h"
 
@@ -158,9 +159,26 @@ static bool peer_checked(struct pl_conn *conn)
 	good = daemon->secrets->token[0] && pl_secret_same(conn->hello.token, daemon->secrets->token, PL_TOKEN_MAX);
 	if (!good)
 		pl_conn_refuse(conn, PL_HELLO_E_TOKEN,
-			       conn->hello.token[0] ? "wrong token: check PLENUM_TOKEN" :
-						      "this server wants a token: set PLENUM_TOKEN");
+			       conn->hello.token[0] ? "wrong token: check PLENUM_TOKEN"
+						    : "this server wants a token: set PLENUM_TOKEN");
 	return good;
+}
+
+/* The key of the region is proof that this is its guest.  False: refused. */
+static bool region_checked(struct pl_conn *conn)
+{
+	static const uint8_t none[PL_REGION_KEY_BYTES];
+
+	if (!memcmp(conn->hello.secret, none, sizeof(none)))
+		return true;
+	if (!conn->region || !pl_region_key_is(conn->region, conn->hello.secret)) {
+		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "its ivshmem device is not this server's");
+		return false;
+	}
+	explicit_bzero(conn->hello.secret, sizeof(conn->hello.secret));
+	conn->in_region = true;
+	pl_pool_guest_booted(conn->daemon, conn->region, conn->hello.place);
+	return true;
 }
 
 static void session_greeted(struct pl_conn *conn)
@@ -169,6 +187,8 @@ static void session_greeted(struct pl_conn *conn)
 	const struct pl_daemon_options *options = daemon->options;
 	struct pl_pool *pool = &daemon->pool;
 
+	if (!region_checked(conn))
+		return;
 	if (conn->hello.api != options->backend->api) {
 		pl_conn_refuse(conn, PL_HELLO_E_API, "this server carries %s only", options->backend->name);
 		return;
@@ -192,13 +212,13 @@ static void lane_greeted(struct pl_conn *conn)
 	int fd, r;
 
 	if (!worker || !pl_secret_same(conn->hello.secret, pl_pool_secret(worker), sizeof(conn->hello.secret)) ||
-	    worker->local != conn->local) {
+	    worker->local != conn->local || (worker->region && worker->region != conn->region)) {
 		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "no such session: it has ended, or was not yours");
 		return;
 	}
 	memset(hand.hello.secret, 0, sizeof(hand.hello.secret));
 	fcntl(conn->source.fd, F_SETFL, fcntl(conn->source.fd, F_GETFL) & ~O_NONBLOCK);
-	r = pl_hand_send(worker->source.fd, &hand, conn->source.fd);
+	r = pl_hand_send(worker->source.fd, &hand, conn->source.fd, -1);
 	if (r < 0) {
 		pl_conn_refuse(conn, r == -EAGAIN ? PL_HELLO_E_BUSY : PL_HELLO_E_SESSION, "the session's worker %s",
 			       r == -EAGAIN ? "is too busy; try again" : "is gone");
@@ -320,6 +340,7 @@ static int conn_add(struct pl_daemon *daemon, struct pl_listener *listener, int 
 		.state = PL_CONN_GREETING,
 		.deadline_ns = pl_now_ns() + PL_DAEMON_GREETING_MS_MAX * 1000000ull,
 		.local = listener->local,
+		.region = listener->region,
 		.uid = uid,
 		.pid = pid,
 	};

@@ -37,6 +37,8 @@ struct pl_conn {
 	bool local;
 	uid_t uid;                         /* local: the peer's */
 	pid_t pid;
+	struct pl_region *region;          /* its listener's */
+	bool in_region;                    /* it has shown that it sees that */
 	struct pl_hello hello;
 	uint32_t hello_bytes;              /* so far */
 	char *text;                        /* control: request, then answer; owned */
@@ -87,6 +89,9 @@ struct pl_pool_worker {
 	uint64_t session;
 	bool local;
 	uid_t uid;                         /* of the client, local only */
+	struct pl_region *region;          /* a part of it is the session's; NULL = none */
+	uint64_t region_offset, region_bytes;
+	uint64_t boot;                     /* of the guest, as its client says; with a region only */
 	char reason[PL_HAND_TEXT_MAX];     /* why it did not start */
 };
 
@@ -113,6 +118,8 @@ void pl_pool_stop(struct pl_daemon *daemon, int sig);
 void pl_pool_count(struct pl_daemon *daemon);     /* asks all for their counters; pl_control_counted() follows */
 struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session);
 void pl_pool_kill(struct pl_pool_worker *worker);
+/* The guest has started anew: what an earlier boot of it left behind ends. */
+void pl_pool_guest_booted(struct pl_daemon *daemon, const struct pl_region *region, uint64_t boot);
 const uint8_t *pl_pool_secret(const struct pl_pool_worker *worker); /* 16 bytes */
 
 /* ---- the daemon ---- */

@@ -253,6 +253,8 @@ static void daemon_fini(struct pl_daemon *daemon)
 	if (daemon->spare_fd >= 0)
 		close(daemon->spare_fd);
 	pl_pool_fini(daemon);
+	for (uint32_t i = 0; i < daemon->listeners_count; i++)
+		pl_listener_fini(&daemon->listeners[i]);
 	pl_folder_fini(&daemon->folder);
 	pl_confine_fini(&daemon->confine);
 	free(daemon);

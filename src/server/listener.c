@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "link/ivshmem/region.h"
 #include "server/daemon.h"
 
 #define FOLDER_LOCK_TRIES 20 /* times 50 ms: another daemon is starting; then go on without the lock */
@@ -33,7 +34,7 @@ void pl_daemon_default_address(char address_out[PL_LINK_ADDRESS_MAX])
 
 bool pl_listener_needs_token(const char *address)
 {
-	return strncmp(address, "unix:", 5) != 0;
+	return !pl_link_address_is_local(address);
 }
 
 /* Keeps two daemons that start at one time from removing each other's socket file; -1 = could not. */
@@ -104,7 +105,7 @@ static void kind_note(struct pl_listener *listener)
 
 	if (getsockname(listener->source.fd, (struct sockaddr *)&at, &len) < 0 || at.sun_family != AF_UNIX)
 		return;
-	listener->local = true;
+	listener->local = pl_link_address_is_local(listener->address); /* else a guest behind a vsock device */
 	if (len > offsetof(struct sockaddr_un, sun_path) && at.sun_path[0])
 		snprintf(listener->path, sizeof(listener->path), "%.*s", (int)sizeof(at.sun_path), at.sun_path);
 	if (listener->path[0] && !lstat(listener->path, &st)) {
@@ -116,20 +117,28 @@ static void kind_note(struct pl_listener *listener)
 int pl_listener_open(struct pl_listener *listener, const char *address, bool others)
 {
 	pl_cleanup(pl_closep) int lock_fd = -1;
+	const char *path = pl_link_address_socket(address);
 	int r;
 
 	listener->source.fd = -1;
 	listener->path[0] = '\0';
-	if (!strncmp(address, "unix:", 5)) {
-		lock_fd = folder_lock(address + 5);
-		r = stale_remove(address + 5);
+	listener->region = NULL;
+	if (path) {
+		lock_fd = folder_lock(path);
+		r = stale_remove(path);
 		if (r < 0)
 			return pl_trace(r);
 	}
-	r = pl_link_listen(address, &listener->source.fd, listener->address);
+	r = pl_link_region_create(address, &listener->region);
+	if (r && r != -EINVAL)
+		return pl_trace(r);
+	if (!r)
+		r = pl_link_listen(address, &listener->source.fd, listener->address);
 	if (r) {
 		pl_log_error("can not listen on %s: %s", address,
-			     r == -EINVAL ? "not an address (unix:/PATH or tcp://HOST:PORT)" : strerror(-r));
+			     r == -EINVAL ? "not an address (unix:/PATH, tcp://HOST:PORT, vsock:CID:PORT, "
+					    "vsock:/PATH or ivshmem:FILE;ADDRESS)"
+					  : strerror(-r));
 		return pl_fold(r);
 	}
 	kind_note(listener);
@@ -152,6 +161,13 @@ void pl_listener_close(struct pl_listener *listener)
 	if (listener->path[0] && !lstat(listener->path, &st) && st.st_dev == listener->path_device &&
 	    st.st_ino == listener->path_inode)
 		unlink(listener->path);
+}
+
+void pl_listener_fini(struct pl_listener *listener)
+{
+	pl_listener_close(listener);
+	pl_region_destroy(listener->region);
+	listener->region = NULL;
 }
 
 static void keepalive_set(int fd)

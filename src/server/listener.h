@@ -14,9 +14,10 @@ struct pl_listener {
 	struct pl_source source;
 	struct pl_daemon *daemon;
 	bool local;                        /* unix socket: peers are known by uid, memory can be shared */
+	struct pl_region *region;          /* of ivshmem: those who can read its key get a part of it; NULL = none */
 	char address[PL_LINK_ADDRESS_MAX]; /* as bound */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1]; /* of our socket file; "" = none */
-	dev_t path_device;                 /* which file it was: another daemon's is not removed */
+	dev_t path_device; /* which file it was: another daemon's is not removed */
 	ino_t path_inode;
 };
 
@@ -27,6 +28,8 @@ struct pl_listener {
 int pl_listener_open(struct pl_listener *listener, const char *address, bool others);
 /* Closes and removes our socket file.  Half-built is fine. */
 void pl_listener_close(struct pl_listener *listener);
+/* Also drops its region: no worker that has a part of it may be left. */
+void pl_listener_fini(struct pl_listener *listener);
 
 /* True for addresses whose peers are not known by uid. */
 bool pl_listener_needs_token(const char *address);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/wait.h"
+#include "link/ivshmem/region.h"
 #include "server/daemon-internal.h"
 
 #define LIVED_WELL_NS 10000000000ull /* a spare that dies later than this was not a failed start */
@@ -158,8 +159,8 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 
 static struct pl_worker_shared *shared_make(void)
 {
-	struct pl_worker_shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-					       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct pl_worker_shared *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return shared == MAP_FAILED ? NULL : shared;
 }
@@ -281,6 +282,39 @@ static struct pl_pool_worker *worker_find(struct pl_daemon *daemon, enum pl_pool
 	return worker;
 }
 
+void pl_pool_guest_booted(struct pl_daemon *daemon, const struct pl_region *region, uint64_t boot)
+{
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
+		if (worker->region == region && worker->boot != boot) {
+			pl_log_info("session %llu: its guest has started anew", (unsigned long long)worker->session);
+			pl_pool_kill(worker);
+		}
+}
+
+/* A part of the guest's region for this session, where it asks for one. */
+static void region_take(struct pl_pool_worker *worker, const struct pl_conn *conn, struct pl_hand *hand)
+{
+	if (!conn->in_region)
+		return;
+	if (pl_region_grant(conn->region, &hand->region_offset, &hand->region_bytes)) {
+		pl_log_warn("no room is left in the memory of a guest: data of %s goes through its socket",
+			    conn->hello.program);
+		return;
+	}
+	worker->region = conn->region;
+	worker->region_offset = hand->region_offset;
+	worker->region_bytes = hand->region_bytes;
+	worker->boot = conn->hello.place;
+}
+
+/* After its end, or where it never began. */
+static void region_give(struct pl_pool_worker *worker)
+{
+	if (worker->region)
+		pl_region_release(worker->region, worker->region_offset, worker->region_bytes);
+	worker->region = NULL;
+}
+
 static void session_note(struct pl_pool_worker *worker, const struct pl_conn *conn, const struct pl_hand *hand)
 {
 	struct pl_worker_shared *shared = worker->shared;
@@ -306,7 +340,9 @@ static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct 
 	hand.session = ++daemon->pool.sessions_made;
 	memcpy(hand.secret, secret, sizeof(hand.secret));
 	fcntl(conn->source.fd, F_SETFL, fcntl(conn->source.fd, F_GETFL) & ~O_NONBLOCK);
-	if (pl_hand_send(worker->source.fd, &hand, conn->source.fd) < 0) {
+	region_take(worker, conn, &hand);
+	if (pl_hand_send(worker->source.fd, &hand, conn->source.fd,
+			 worker->region ? pl_region_fd(worker->region) : -1) < 0) {
 		pl_pool_kill(worker); /* the connection waits for another one */
 		return;
 	}
@@ -366,7 +402,7 @@ void pl_pool_count(struct pl_daemon *daemon)
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
 		if (worker->phase != PL_POOL_SERVING || worker->counting || worker->deaf)
 			continue;
-		if (pl_hand_send(worker->source.fd, &hand, -1) < 0)
+		if (pl_hand_send(worker->source.fd, &hand, -1, -1) < 0)
 			continue;
 		worker->counting = true;
 		daemon->pool.counting++;
@@ -426,6 +462,7 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 	enum pl_pool_phase phase;
 
 	worker->reaped = true;
+	region_give(worker);
 	pl_folder_remove(&daemon->folder, worker->pid);
 	if (!worker->deaf)
 		worker_ready(&worker->source, EPOLLIN); /* its last words */

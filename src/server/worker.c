@@ -30,6 +30,7 @@ struct lane_thread {
 	struct pl_lane *lane;             /* under worker->lock; NULL until its greeting is answered */
 	int fd;
 	struct pl_hello_reply reply;
+	uint64_t place; /* of the lane's memory in the session's region, where it has one */
 };
 
 struct totals {
@@ -42,10 +43,11 @@ struct worker {
 	struct pl_worker_shared *shared;
 	struct pl_session_worker session;
 	uint8_t secret[16];
-	bool local;                       /* unix socket: lanes are shared memory */
+	bool local;     /* unix socket: lanes are shared memory */
+	bool in_region; /* ivshmem: the arena and the memory of lanes lie in the guest's region */
 	pthread_mutex_t lock;
-	struct lane_thread *lanes;        /* under lock */
-	struct totals ended;              /* under lock: of lanes that are gone */
+	struct lane_thread *lanes; /* under lock */
+	struct totals ended;       /* under lock: of lanes that are gone */
 };
 
 /* ---- becoming a worker ---- */
@@ -153,12 +155,43 @@ static int process_become(const struct pl_worker_config *config, int control)
 
 /* ---- the session ---- */
 
+static void *arena_map(uint64_t bytes, int fd, uint64_t start)
+{
+	uint32_t random = 0;
+	uintptr_t base;
+	void *at;
+
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = (uint32_t)getpid();
+	base = ARENA_BASE_FIRST + random % ARENA_BASE_STEPS * ARENA_BASE_STEP;
+	at = mmap((void *)base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)start);
+	if (at == MAP_FAILED) {
+		pl_log_warn("shared memory of %llu bytes can not be mapped: %s", (unsigned long long)bytes,
+			    strerror(errno));
+		return NULL;
+	}
+	madvise(at, bytes, MADV_DONTDUMP);
+	return at;
+}
+
+/* The session's part of its guest's region.  Takes over fd.  Return: 0 or fatal. */
+static int arena_in_region(struct pl_session_worker *session, const struct pl_hand *hand, int fd)
+{
+	session->arena = arena_map(hand->region_bytes, fd, hand->region_offset);
+	if (!session->arena) {
+		close(fd);
+		return pl_err(-ENOMEM);
+	}
+	session->arena_bytes = hand->region_bytes;
+	session->arena_start = hand->region_offset;
+	session->arena_fd = fd;
+	return 0;
+}
+
 /* Return: 0 (also without an arena, where the system gives none: data then travels in the lanes). */
 static void arena_make(struct pl_session_worker *session, uint64_t bytes)
 {
 	pl_cleanup(pl_closep) int fd = memfd_create("plenum-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	uint32_t random = 0;
-	uintptr_t base;
 	void *at;
 
 	bytes &= ~4095ull;
@@ -170,16 +203,9 @@ static void arena_make(struct pl_session_worker *session, uint64_t bytes)
 			    (unsigned long long)bytes, strerror(errno));
 		return;
 	}
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		random = (uint32_t)getpid();
-	base = ARENA_BASE_FIRST + random % ARENA_BASE_STEPS * ARENA_BASE_STEP;
-	at = mmap((void *)base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (at == MAP_FAILED) {
-		pl_log_warn("shared memory of %llu bytes can not be mapped: %s", (unsigned long long)bytes,
-			    strerror(errno));
+	at = arena_map(bytes, fd, 0);
+	if (!at)
 		return;
-	}
-	madvise(at, bytes, MADV_DONTDUMP);
 	session->arena = at;
 	session->arena_bytes = bytes;
 	session->arena_fd = pl_steal_fd(&fd);
@@ -198,6 +224,7 @@ static struct pl_hello_reply reply_make(const struct worker *worker)
 		.arena_base = (uintptr_t)worker->session.arena,
 		.worker_pid = (uint32_t)getpid(),
 		.memory_bytes = worker->session.quota.limit[PL_QUOTA_MEMORY],
+		.arena_offset = worker->session.arena_start,
 	};
 
 	memcpy(reply.secret, worker->secret, sizeof(reply.secret));
@@ -229,7 +256,7 @@ static int functions_send(struct worker *worker, const struct pl_hello *hello)
 }
 
 /* Answers the client.  Return: 0, or fatal: the worker ends. */
-static int session_start(struct worker *worker, const struct pl_hand *hand, int fd)
+static int session_start(struct worker *worker, const struct pl_hand *hand, int fd, int region_fd)
 {
 	const struct pl_worker_config *config = worker->config;
 	struct pl_session_worker *session = &worker->session;
@@ -247,10 +274,20 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 		pl_link_refuse(fd, PL_HELLO_E_INTERNAL, "the worker has no memory for its tables");
 		return pl_fold(r);
 	}
-	if (hand->local)
+	worker->in_region = region_fd >= 0;
+	if (worker->in_region)
+		r = arena_in_region(session, hand, region_fd);
+	else if (hand->local)
 		arena_make(session, config->arena_bytes);
+	if (r) {
+		pl_link_refuse(fd, PL_HELLO_E_INTERNAL, "the worker can not map the guest's memory");
+		return pl_trace(r);
+	}
 	reply = reply_make(worker);
-	r = pl_link_accept_lane(fd, &reply, session->arena_fd, &session->reverse);
+	if (worker->in_region)
+		r = pl_link_accept_region_lane(fd, &reply, -1, 0, &session->reverse);
+	else
+		r = pl_link_accept_lane(fd, &reply, session->arena_fd, &session->reverse);
 	if (!r)
 		r = functions_send(worker, &hand->hello);
 	if (r)
@@ -299,6 +336,15 @@ static void lane_delist(struct lane_thread *thread)
 	pthread_mutex_unlock(&worker->lock);
 }
 
+/* Takes over thread->fd. */
+static int lane_accept(struct lane_thread *thread, struct pl_lane **lane_out)
+{
+	if (!thread->worker->in_region)
+		return pl_trace(pl_link_accept_lane(thread->fd, &thread->reply, -1, lane_out));
+	return pl_trace(pl_link_accept_region_lane(thread->fd, &thread->reply, thread->worker->session.arena_fd,
+						   thread->place, lane_out));
+}
+
 static void *lane_run(void *arg)
 {
 	struct lane_thread *thread = arg;
@@ -306,7 +352,7 @@ static void *lane_run(void *arg)
 	struct pl_lane *lane;
 
 	prctl(PR_SET_NAME, "plenum-lane");
-	if (!pl_link_accept_lane(thread->fd, &thread->reply, -1, &lane)) {
+	if (!lane_accept(thread, &lane)) {
 		int r;
 
 		lane_enlist(thread, lane);
@@ -324,8 +370,19 @@ static void *lane_run(void *arg)
 	return NULL;
 }
 
-static void lane_start(struct worker *worker, int fd)
+/* Does the lane's memory lie in the session's part of the region?  The client cuts that alone: what it lays over each
+ * other is its own harm. */
+static bool place_fits(const struct worker *worker, uint64_t place)
 {
+	const struct pl_session_worker *session = &worker->session;
+
+	return place >= session->arena_start && !(place % 4096u) && session->arena_bytes >= PL_SHM_LANE_BYTES &&
+	       place - session->arena_start <= session->arena_bytes - PL_SHM_LANE_BYTES;
+}
+
+static void lane_start(struct worker *worker, int fd, const struct pl_hello *hello)
+{
+	bool placed = worker->in_region && hello->place;
 	struct lane_thread *thread = NULL;
 	pthread_attr_t attr;
 	pthread_t id;
@@ -335,14 +392,19 @@ static void lane_start(struct worker *worker, int fd)
 		pl_link_refuse(fd, PL_HELLO_E_BUSY, "too many threads: plenum serve --lanes-limit");
 		return;
 	}
+	if (placed && !place_fits(worker, hello->place - 1)) {
+		pl_link_refuse(fd, PL_HELLO_E_SESSION, "a lane's memory outside of the session's");
+		return;
+	}
 	thread = calloc(1, sizeof(*thread));
 	if (!thread) {
 		pl_link_refuse(fd, PL_HELLO_E_INTERNAL, "the worker is out of memory");
 		return;
 	}
 	*thread = (struct lane_thread){ .worker = worker, .fd = fd, .reply = reply_make(worker) };
-	thread->reply.arena_bytes = thread->reply.arena_base = 0;
-	thread->reply.lane_bytes = worker->local ? PL_SHM_RING_BYTES : 0;
+	thread->reply.arena_bytes = thread->reply.arena_base = thread->reply.arena_offset = 0;
+	thread->reply.lane_bytes = (worker->in_region ? placed : worker->local) ? PL_SHM_RING_BYTES : 0;
+	thread->place = placed ? hello->place - 1 : 0;
 	atomic_fetch_add(&worker->session.lanes_count, 1);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -383,8 +445,8 @@ static void counters_write(struct worker *worker)
 	atomic_store(&shared->objects, atomic_load(&session->quota.used[PL_QUOTA_OBJECTS]));
 }
 
-/* Takes over fd.  Return: 0, or the worker ends. */
-static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd)
+/* Takes over both fds.  Return: 0, or the worker ends. */
+static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd, int region_fd)
 {
 	int r;
 
@@ -392,19 +454,21 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 	case PL_HAND_SESSION:
 		if (fd < 0 || worker->session.reverse)
 			break;
-		return pl_trace(session_start(worker, hand, fd));
+		return pl_trace(session_start(worker, hand, fd, region_fd));
 	case PL_HAND_LANE:
 		if (fd < 0 || !worker->session.reverse)
 			break;
-		lane_start(worker, fd);
+		lane_start(worker, fd, &hand->hello);
 		return 0;
 	case PL_HAND_COUNT:
 		counters_write(worker);
-		r = pl_hand_send(worker->control, &(struct pl_hand){ .kind = PL_HAND_COUNTED }, -1);
+		r = pl_hand_send(worker->control, &(struct pl_hand){ .kind = PL_HAND_COUNTED }, -1, -1);
 		return r == -EAGAIN ? 0 : pl_trace(r);
 	}
 	if (fd >= 0)
 		close(fd);
+	if (region_fd >= 0)
+		close(region_fd);
 	return pl_err(-EPROTO);
 }
 
@@ -412,12 +476,12 @@ static int control_ready(struct worker *worker)
 {
 	for (;;) {
 		struct pl_hand hand;
-		int fd, r = pl_hand_recv(worker->control, &hand, &fd);
+		int fds[PL_HAND_FDS], r = pl_hand_recv(worker->control, &hand, fds);
 
 		if (r == -EAGAIN)
 			return 0;
 		if (r >= 0)
-			r = hand_handle(worker, &hand, fd);
+			r = hand_handle(worker, &hand, fds[0], fds[1]);
 		if (r < 0)
 			return pl_trace(r);
 	}
@@ -454,7 +518,7 @@ static int driver_load(struct worker *worker)
 		hand.kind = PL_HAND_FAILED;
 		snprintf(hand.text, sizeof(hand.text), "a worker can not be confined: %s (plenum serve --confine=off)",
 			 strerror(-r));
-		pl_hand_send(worker->control, &hand, -1);
+		pl_hand_send(worker->control, &hand, -1, -1);
 		return pl_fold(r);
 	}
 	r = config->backend->open(&worker->session.state, config->library);
@@ -466,7 +530,7 @@ static int driver_load(struct worker *worker)
 			 strerror(r < 0 ? -r : EPROTO), config->library ? ": " : "",
 			 config->library ? config->library : "");
 	}
-	pl_hand_send(worker->control, &hand, -1);
+	pl_hand_send(worker->control, &hand, -1, -1);
 	return pl_fold(r);
 }
 

@@ -68,8 +68,8 @@ struct pl_hello {
 	uint32_t api;          /* enum pl_api */
 	uint32_t pid;          /* of the client, as it sees itself; for people */
 	uint64_t session;      /* PL_HELLO_LANE: whose */
-	uint8_t secret[16];    /* PL_HELLO_LANE: proves it; PL_HELLO_SESSION, ivshmem: the region's key, else 0 */
-	uint64_t place;        /* ivshmem, else 0.  SESSION: of the guest's boot; LANE: 1 + its memory's in the region */
+	uint8_t secret[16];    /* LANE: proves it; SESSION, ivshmem: the region's key, else 0 */
+	uint64_t place;        /* ivshmem, else 0.  SESSION: the guest's boot; LANE: 1 + where it lies */
 	char token[PL_TOKEN_MAX]; /* tcp */
 	char program[64];      /* for people */
 };

@@ -81,13 +81,14 @@ static void session_renew(int local)
 static void worker_drain(void)
 {
 	struct pl_hand hand;
-	int fd;
+	int fds[PL_HAND_FDS];
 
-	while (!pl_hand_recv(worker_end, &hand, &fd)) {
+	while (!pl_hand_recv(worker_end, &hand, fds)) {
 		pl_fuzz_check(hand.kind == PL_HAND_LANE || hand.kind == PL_HAND_COUNT);
 		pl_fuzz_check(!memcmp(hand.hello.secret, (uint8_t[16]){ 0 }, 16) && !hand.hello.token[0]);
-		if (fd >= 0)
-			close(fd);
+		for (int i = 0; i < PL_HAND_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
 	}
 }
 

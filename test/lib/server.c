@@ -25,12 +25,14 @@
 static void daemon_child(const struct pl_test_server *server, const struct pl_daemon_options *given, bool tcp,
 			 int ready_fd)
 {
-	const char *listen[] = { server->unix_address, "tcp://127.0.0.1:0" };
+	char region[PL_LINK_ADDRESS_MAX];
+	const char *listen[] = { server->unix_address, "tcp://127.0.0.1:0", region };
 	struct pl_daemon_options options = *given;
 	char token_file[96];
 	FILE *file;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(region, sizeof(region), "ivshmem:%s/region,size=16M;tcp://127.0.0.1:0", server->folder);
 	snprintf(token_file, sizeof(token_file), "%s/token", server->folder);
 	file = fopen(token_file, "we");
 	assert(file && fchmod(fileno(file), 0600) == 0);
@@ -39,7 +41,7 @@ static void daemon_child(const struct pl_test_server *server, const struct pl_da
 	setenv("PLENUM_LOG_FILE", server->log, 1);
 	setenv("PLENUM_LOG", "info", 1);
 	options.listen = listen;
-	options.listen_count = tcp ? 2 : 1;
+	options.listen_count = tcp ? 3 : 1;
 	options.token_file = tcp ? token_file : NULL;
 	options.ready_fd = ready_fd;
 	options.version = "test";
@@ -49,7 +51,7 @@ static void daemon_child(const struct pl_test_server *server, const struct pl_da
 
 void pl_test_server_start(struct pl_test_server *server, const struct pl_daemon_options *options, bool tcp)
 {
-	char text[2 * PL_LINK_ADDRESS_MAX] = "";
+	char text[3 * PL_LINK_ADDRESS_MAX] = "";
 	size_t len = 0;
 	ssize_t n;
 	int ready[2];
@@ -74,6 +76,9 @@ void pl_test_server_start(struct pl_test_server *server, const struct pl_daemon_
 	at = strstr(text, "tcp://");
 	if (at)
 		snprintf(server->tcp_address, sizeof(server->tcp_address), "%.*s", (int)strcspn(at, "\n"), at);
+	at = strstr(text, "ivshmem:");
+	if (at)
+		snprintf(server->region_address, sizeof(server->region_address), "%.*s", (int)strcspn(at, "\n"), at);
 }
 
 static void folder_remove(const char *folder)

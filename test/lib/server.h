@@ -14,12 +14,13 @@ struct pl_test_server {
 	char folder[64];                     /* removed by pl_test_server_stop() */
 	char unix_address[PL_LINK_ADDRESS_MAX]; /* "unix:FOLDER/s.sock" */
 	char tcp_address[PL_LINK_ADDRESS_MAX];  /* "" = not asked for */
+	char region_address[PL_LINK_ADDRESS_MAX]; /* of a guest's region of 16 MiB in the folder; "" as well */
 	char log[96];                        /* what the daemon logged: a file, level info */
 };
 
 /** pl_test_server_start() - returns when a worker is ready, or none could be started
  * @options: backend, limits, library; addresses, token file and ready_fd are the server's own
- * @tcp:     also listen on a free loopback port, with PL_TEST_TOKEN */
+ * @tcp:     also listen on a free loopback port, with PL_TEST_TOKEN, and on another one for a guest */
 void pl_test_server_start(struct pl_test_server *server, const struct pl_daemon_options *options, bool tcp);
 /* SIGTERM; asserts a clean end.  Return: nothing; the folder is gone. */
 void pl_test_server_stop(struct pl_test_server *server);

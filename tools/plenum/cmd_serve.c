@@ -42,7 +42,8 @@ struct arguments {
 static const struct argp_option options[] = {
 	{NULL, 0, NULL, 0, "Who may connect:", 1},
 	{"listen", 'l', "ADDRESS", 0,
-	 "unix:/PATH or tcp://HOST:PORT; may be repeated (default: "
+	 "unix:/PATH, tcp://HOST:PORT, vsock:CID:PORT, or for one guest vsock:/PATH or ivshmem:FILE;ADDRESS; may be "
+	 "repeated (default: "
 	 "unix:$XDG_RUNTIME_DIR/plenum.sock, /run/plenum.sock for root)",
 	 1},
 	{"token-file", KEY_TOKEN_FILE, "FILE", 0,
@@ -174,6 +175,17 @@ static error_t confine_parse(int key, char *text, struct argp_state *state)
 	return limit_parse(key, text, state);
 }
 
+/* The rest is said by who opens it. */
+static bool listen_known(const char *address)
+{
+	static const char *const schemes[] = { "unix:/", "tcp://", "vsock:", "ivshmem:/" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (!strncmp(address, schemes[i], strlen(schemes[i])))
+			return true;
+	return false;
+}
+
 static error_t option_parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
@@ -183,8 +195,11 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 	case 'l':
 		if (daemon->listen_count == PL_DAEMON_LISTENERS_MAX)
 			argp_error(state, "--listen: at most %d", PL_DAEMON_LISTENERS_MAX);
-		if (strncmp(text, "unix:/", 6) && strncmp(text, "tcp://", 6))
-			argp_error(state, "--listen: unix:/PATH or tcp://HOST:PORT, not `%s'", text);
+		if (!listen_known(text))
+			argp_error(state,
+				   "--listen: unix:/PATH, tcp://HOST:PORT, vsock:CID:PORT, vsock:/PATH or "
+				   "ivshmem:FILE;ADDRESS, not `%s'",
+				   text);
 		arguments->listen[daemon->listen_count++] = text;
 		return 0;
 	case KEY_TOKEN_FILE:

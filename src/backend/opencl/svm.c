@@ -97,7 +97,7 @@ static bool block_share(struct pl_cl_session *session, struct pl_cl_svm_block *b
 	if (!pl_cl_stage(session, store, block->bytes) || store % PAGE_BYTES || worker->arena_fd < 0)
 		return false;
 	if (mmap((void *)(uintptr_t)block->address, block->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		 worker->arena_fd, (off_t)store) == MAP_FAILED)
+		 worker->arena_fd, (off_t)(worker->arena_start + store)) == MAP_FAILED)
 		return false;
 	block->shared = true;
 	return true;

@@ -358,6 +358,8 @@ bool pl_cl_adopt(struct pl_cl_mem *mem)
 	struct pl_cl_adopted *adopted;
 	bool good;
 
+	if (mem->object.session->arena.start) /* a device's pages: system calls refuse some of what other pages do */
+		return false;
 	if (mem->size < PL_CL_ADOPT_BYTES_MIN || at + mem->size < at || (at - mem->store) % PAGE_BYTES)
 		return false;
 	adopted = adopted_new(mem);

@@ -246,7 +246,7 @@ static bool area_map(struct area *area, const struct pl_session *session)
 	bool shared = area->store != PL_ARENA_NONE;
 	int flags = (shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS) | MAP_FIXED_NOREPLACE | MAP_NORESERVE;
 	void *at = mmap((void *)area->address, area->bytes, PROT_READ | PROT_WRITE, flags,
-			shared ? session->arena.fd : -1, shared ? (off_t)area->store : 0);
+			shared ? session->arena.fd : -1, shared ? (off_t)(session->arena.start + area->store) : 0);
 
 	if (at == MAP_FAILED)
 		return false;
