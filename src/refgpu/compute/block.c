@@ -6,6 +6,7 @@
 
 #include "refgpu/compute/block.h"
 #include "refgpu/compute/check.h"
+#include "refgpu/compute/prologue.h"
 
 #define ARENA_BYTES_MAX    (256ull << 20) /* of an SM, for what is not cooperative */
 #define RESIDENT_MAX       16u            /* blocks of an SM; a cooperative launch may have more */
@@ -130,6 +131,8 @@ int pl_sm_prepare(struct pl_sm *sm)
 		sm->block_room = grid->resident_max;
 	}
 	sm->blocks_placed = 0;
+	if (grid->prologue)
+		pl_sm_prologue_enter(sm);
 	return 0;
 }
 
@@ -180,7 +183,7 @@ static void warp_begin(struct pl_sm_grid *grid, struct pl_sm_warp *w)
 	w->frame = w->bottom;
 	w->active = w->live = w->lanes;
 	w->ops = grid->code->ops;
-	w->pc = w->mark = w->ops + grid->desc.entry;
+	w->pc = w->mark = grid->prologue ? w->sm->line->ops : w->ops + grid->desc.entry;
 	w->budget = PL_SM_BUDGET;
 	w->stop = PL_SM_RUN;
 	w->current = 0;
@@ -218,7 +221,7 @@ static bool block_begin(struct pl_sm *sm, uint32_t slot)
 	block->warps_left = block->warps;
 	block->live_threads = grid->threads;
 	block->slices = 0;
-	block->resident = true;
+	block->resident = block->fresh = true;
 	for (unsigned id = 0; id < block->bar_count; id++)
 		block->bars[id] = (struct pl_sm_bar){ .all = 1 };
 	for (uint32_t k = 0; k < block->warps; k++)
@@ -284,6 +287,9 @@ static void block_deadlock(struct pl_sm_block *block)
 /* One turn of each warp that is ready.  Return: the block has ended. */
 static bool block_turn(struct pl_sm *sm, struct pl_sm_block *block)
 {
+	if (block->fresh && sm->grid->prologue)
+		pl_sm_prologue_block(sm, block);
+	block->fresh = false;
 	for (uint32_t left = block->ready; left; left &= left - 1) {
 		struct pl_sm_warp *w = &block->warp[__builtin_ctz(left)];
 

@@ -95,26 +95,38 @@ static void bind(const struct pl_sm_build *build, const struct pl_isa_fields *f,
 		pl_sm_op_set_bad(op);
 }
 
+static void decode_operands(const struct pl_isa_fields *f, struct pl_sm_op *op)
+{
+	const struct pl_isa_op_info *info = &pl_isa_ops[f->op];
+
+	*op = (struct pl_sm_op){ .type = f->type, .sub = f->sub };
+	op->d = operand_of(info->d, f->d);
+	op->a = operand_of(info->a, f->a);
+	op->c = operand_of(info->c, f->c);
+	decode_b(f, info->b, op);
+	if (info->format == PL_ISA_FMT_MEM)
+		decode_memory(f, op);
+}
+
+void pl_sm_op_decode(const struct pl_sm_build *build, const struct pl_isa_fields *fields, struct pl_sm_op *op)
+{
+	decode_operands(fields, op);
+	bind(build, fields, op);
+}
+
 void pl_sm_code_decode(const struct pl_sm_build *build, const struct pl_isa_insn *insn, uint32_t number,
 		       struct pl_sm_code *code, bool check)
 {
 	struct pl_sm_op *op = &code->ops[number];
-	const struct pl_isa_op_info *info;
 	struct pl_isa_fields f;
 
 	pl_isa_unpack(insn, &f);
-	*op = (struct pl_sm_op){ .type = f.type, .sub = f.sub };
 	if (f.op == PL_ISA_OP_COUNT) {
+		*op = (struct pl_sm_op){ .type = f.type, .sub = f.sub };
 		pl_sm_op_set_bad(op);
 		return;
 	}
-	info = &pl_isa_ops[f.op];
-	op->d = operand_of(info->d, f.d);
-	op->a = operand_of(info->a, f.a);
-	op->c = operand_of(info->c, f.c);
-	decode_b(&f, info->b, op);
-	if (info->format == PL_ISA_FMT_MEM)
-		decode_memory(&f, op);
+	decode_operands(&f, op);
 	switch (f.op) {
 	case PL_ISA_BRA:
 	case PL_ISA_BRX:
@@ -250,6 +262,7 @@ const struct pl_sm_code *pl_sm_code_get(struct pl_sm_code_cache *cache, struct p
 		cache->entries[slot].raw = raw;
 		cache->entries[slot].check = check;
 	}
+	cache->entries[slot].code->raw = cache->entries[slot].raw;
 	cache->entries[slot].generation = generation;
 	cache->entries[slot].used = ++cache->clock;
 	return cache->entries[slot].code;

@@ -32,5 +32,7 @@ void pl_sm_code_cache_fini(struct pl_sm_code_cache *cache);
 /* One instruction alone; `number`: where it stands.  For tests too. */
 void pl_sm_code_decode(const struct pl_sm_build *build, const struct pl_isa_insn *insn, uint32_t number,
 		       struct pl_sm_code *code, bool check);
+/* An arithmetic instruction without a guard that stands in no image. */
+void pl_sm_op_decode(const struct pl_sm_build *build, const struct pl_isa_fields *fields, struct pl_sm_op *op);
 
 #endif

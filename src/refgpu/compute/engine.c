@@ -11,11 +11,13 @@
 #include "refgpu/compute/block.h"
 #include "refgpu/compute/code.h"
 #include "refgpu/compute/engine.h"
+#include "refgpu/compute/prologue.h"
 
 #define THREADS_MAX 256u
 
 struct worker {
 	struct pl_sm sm;
+	struct pl_sm_line line;
 	struct pl_rg_compute *engine;
 	pthread_t thread;
 	bool started;
@@ -30,6 +32,7 @@ struct pl_rg_compute {
 	uint32_t threads;
 	struct pl_sm_code_cache codes;
 	struct pl_sm_grid grid;
+	struct pl_sm_prologue prologue;
 	_Alignas(64) uint8_t param[PL_ISA_PARAM_BYTES_MAX + 64];
 	struct pl_mmu_space *space;
 	struct pl_wait wait;
@@ -199,6 +202,7 @@ static int compute_create(struct pl_rg_compute **compute_out, const struct pl_rg
 		worker->engine = engine;
 		worker->sm.engine = engine;
 		worker->sm.index = i;
+		worker->sm.line = &worker->line;
 		pl_mmu_tlb_init(&worker->sm.tlb, config->mmu, false);
 		if (i)
 			r = pthread_create(&worker->thread, NULL, worker_main, worker);
@@ -298,6 +302,7 @@ static bool grid_begin(struct pl_rg_compute *engine, const struct pl_rg_launch *
 			return false;
 		grid->resident_max = (uint32_t)each;
 	}
+	grid->prologue = pl_sm_prologue_make(&engine->prologue, grid, engine->codes.build) ? &engine->prologue : NULL;
 	atomic_store(&grid->next_block, 0);
 	atomic_store(&grid->insns, 0);
 	atomic_store(&grid->failed, 0);

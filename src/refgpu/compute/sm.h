@@ -23,6 +23,8 @@
 
 struct pl_sm_warp;
 struct pl_sm_op;
+struct pl_sm_prologue;
+struct pl_sm_line;
 typedef void (*pl_sm_fn)(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t mask);
 
 enum {
@@ -60,6 +62,7 @@ union pl_sm_mem {
 
 struct pl_sm_code {            /* a decoded image */
 	uint64_t va, space_id; /* what it was decoded from */
+	const struct pl_isa_insn *raw;
 	uint32_t insns;
 	pl_sm_fn (*inner)[2];  /* check mode: what stands behind the checks; NULL else */
 	struct pl_sm_op ops[]; /* insns and one that faults */
@@ -123,8 +126,8 @@ struct pl_sm_block {
 	uint32_t ready; /* warps that can run */
 	uint32_t warps, live_threads, warps_left;
 	uint32_t bar_count;
-	uint32_t slices; /* ended in a row without an end of the block: somebody may spin */
-	bool resident;
+	uint32_t slices;      /* ended in a row without an end of the block: somebody may spin */
+	bool resident, fresh; /* no warp has run yet */
 	uint8_t *shared;
 	struct pl_sm_bar bars[PL_ISA_BARRIERS_MAX];
 	struct pl_sm_warp *warp;   /* [warps] */
@@ -139,7 +142,8 @@ struct pl_sm_grid { /* a launch, shared by all SMs */
 	uint32_t threads, warps, warp_lanes_last;
 	uint32_t shared_bytes, resident_max, sm_count;
 	uint64_t blocks;
-	size_t warp_bytes, local_bytes; /* of one warp */
+	size_t warp_bytes, local_bytes;  /* of one warp */
+	struct pl_sm_prologue *prologue; /* NULL: there is none */
 	_Alignas(64) _Atomic uint64_t next_block;
 	_Atomic uint64_t insns;
 	_Atomic uint32_t heap_lock;
@@ -164,7 +168,8 @@ struct pl_sm {
 	uint32_t block_room;
 	uint8_t *arena;
 	size_t arena_bytes;
-	uint64_t arena_space; /* whose grids have used it */
+	uint64_t arena_space;    /* whose grids have used it */
+	struct pl_sm_line *line; /* prologue.h */
 };
 
 static inline uint64_t pl_sm_insns_now(const struct pl_sm_warp *w, const struct pl_sm_op *op)
@@ -188,6 +193,9 @@ void pl_sm_fault(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t code,
 		 uint32_t lane);
 /* The fault that the TLB reports. */
 void pl_sm_fault_mmu(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lane);
+
+/* uniform.c: what UMOV, UADD.. USHR give; of 32-bit types extended. */
+uint64_t pl_sm_uniform_eval(unsigned op, unsigned type, uint64_t a, uint64_t b, uint64_t c);
 
 /* split.c: the running split is the one at w->current; its pc, mask and frame lie in the warp while it runs. */
 void pl_sm_split_save(struct pl_sm_warp *w, const struct pl_sm_op *pc);

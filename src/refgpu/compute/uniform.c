@@ -14,33 +14,56 @@ static inline uint64_t b_of(const struct pl_sm_warp *w, const struct pl_sm_op *o
 	return extend(*(const uint64_t *)pl_sm_scalar(w, op), op->type);
 }
 
-/* x, y, z: operands cut to the type and extended; is_signed */
-#define UOP(name, e)                                                                                                   \
-	static void name(PL_SM_ARGS)                                                                                   \
+/* What each gives.  x, y: operands cut to the type and extended, z as it is; is_signed, width: of the type. */
+#define SIGNED(e, u) (is_signed ? (uint64_t)(e) : (u))
+#define UOPS(X)                                                                                                        \
+	X(UMOV, umov_h, y)                                                                                             \
+	X(UADD, uadd_h, x + y)                                                                                         \
+	X(USUB, usub_h, x - y)                                                                                         \
+	X(UMUL, umul_h, x *y)                                                                                          \
+	X(UMAD, umad_h, x *y + z)                                                                                      \
+	X(UDIV, udiv_h, y == 0 ? ~0ull : SIGNED(y == ~0ull ? 0 - x : (uint64_t)((int64_t)x / (int64_t)y), x / y))      \
+	X(UREM, urem_h, y == 0 ? x : SIGNED(y == ~0ull ? 0 : (int64_t)x % (int64_t)y, x % y))                          \
+	X(UMIN, umin_h, SIGNED((int64_t)x < (int64_t)y ? x : y, x < y ? x : y))                                        \
+	X(UMAX, umax_h, SIGNED((int64_t)x > (int64_t)y ? x : y, x > y ? x : y))                                        \
+	X(UAND, uand_h, x &y)                                                                                          \
+	X(UOR, uor_h, x | y)                                                                                           \
+	X(UXOR, uxor_h, x ^ y)                                                                                         \
+	X(USHL, ushl_h, (uint32_t)y >= width ? 0 : x << (y & 63))                                                      \
+	X(USHR, ushr_h,                                                                                                \
+	  SIGNED((int64_t)x >> ((uint32_t)y >= width ? width - 1 : (uint32_t)y),                                       \
+		 (uint32_t)y >= width ? 0 : x >> (y & 63)))
+
+#define UOP(name, handler, e)                                                                                          \
+	static inline uint64_t handler##_of(uint64_t x, uint64_t y, uint64_t z, unsigned type)                         \
 	{                                                                                                              \
-		unsigned type = op->type, width = type >= PL_ISA_U64 ? 64 : 32;                                        \
+		unsigned width = type >= PL_ISA_U64 ? 64 : 32;                                                         \
 		bool is_signed = type == PL_ISA_S32 || type == PL_ISA_S64;                                             \
-		uint64_t x = extend(w->frame.U[op->a], type), y = b_of(w, op);                                         \
-		(void)R, (void)mask, (void)width, (void)is_signed, (void)x;                                            \
-		w->frame.U[op->d] = extend(e, type);                                                                   \
+		(void)width, (void)is_signed, (void)x, (void)z;                                                        \
+		return extend(e, type);                                                                                \
+	}                                                                                                              \
+	static void handler(PL_SM_ARGS)                                                                                \
+	{                                                                                                              \
+		uint64_t x = extend(w->frame.U[op->a], op->type), y = b_of(w, op);                                     \
+		(void)R, (void)mask;                                                                                   \
+		w->frame.U[op->d] = handler##_of(x, y, w->frame.U[op->c], op->type);                                   \
 		PL_SM_NEXT;                                                                                            \
 	}
-#define SIGNED(e, u) (is_signed ? (uint64_t)(e) : (u))
-UOP(umov_h, y)
-UOP(uadd_h, x + y)
-UOP(usub_h, x - y)
-UOP(umul_h, x *y)
-UOP(umad_h, x *y + w->frame.U[op->c])
-UOP(udiv_h, y == 0 ? ~0ull : SIGNED(y == ~0ull ? 0 - x : (uint64_t)((int64_t)x / (int64_t)y), x / y))
-UOP(urem_h, y == 0 ? x : SIGNED(y == ~0ull ? 0 : (int64_t)x % (int64_t)y, x % y))
-UOP(umin_h, SIGNED((int64_t)x < (int64_t)y ? x : y, x < y ? x : y))
-UOP(umax_h, SIGNED((int64_t)x > (int64_t)y ? x : y, x > y ? x : y))
-UOP(uand_h, x &y)
-UOP(uor_h, x | y)
-UOP(uxor_h, x ^ y)
-UOP(ushl_h, (uint32_t)y >= width ? 0 : x << (y & 63))
-UOP(ushr_h,
-    SIGNED((int64_t)x >> ((uint32_t)y >= width ? width - 1 : (uint32_t)y), (uint32_t)y >= width ? 0 : x >> (y & 63)))
+UOPS(UOP)
+
+uint64_t pl_sm_uniform_eval(unsigned op, unsigned type, uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t x = extend(a, type), y = extend(b, type);
+
+	switch (op) {
+#define UEVAL(name, handler, e)                                                                                        \
+	case PL_ISA_##name:                                                                                            \
+		return handler##_of(x, y, c, type);
+		UOPS(UEVAL)
+	default:
+		return 0;
+	}
+}
 
 static void umov64_h(PL_SM_ARGS)
 {

@@ -256,6 +256,17 @@ static inline void global_count(struct pl_sm_warp *w, uint32_t bytes, bool store
 		w->sm->bytes_read += bytes;
 }
 
+/* The next block mostly wants what follows; rows of a 32 x n block are too short for the host to see that by itself. */
+static inline void row_ahead(const char *next, unsigned bytes, bool store)
+{
+	for (unsigned at = 0; at < bytes; at += 64) {
+		if (store)
+			__builtin_prefetch(next + at, 1);
+		else
+			__builtin_prefetch(next + at, 0);
+	}
+}
+
 /* Consecutive lanes: all of them from va, or those of mask, the first of which has va. */
 #define GLOBAL_ROW_f(va, size, copy_lanes, store, slow)                                                                \
 	do {                                                                                                           \
@@ -265,6 +276,7 @@ static inline void global_count(struct pl_sm_warp *w, uint32_t bytes, bool store
 			return;                                                                                        \
 		}                                                                                                      \
 		copy_all(store ? host_ : d_, store ? d_ : host_, size);                                                \
+		row_ahead(host_ + 32 * size, 32 * size, store);                                                        \
 		global_count(w, 32 * size, store);                                                                     \
 		PL_SM_NEXT_FULL;                                                                                       \
 	} while (0)
