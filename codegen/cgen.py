@@ -1,5 +1,7 @@
 """Small helpers for text of C: what all emitters share."""
 
+import re
+
 NOTE = "/* Made by codegen/plgen.py from {spec}; do not edit. */\n"
 CL_HEAD = """#define CL_TARGET_OPENCL_VERSION 300
 #define CL_USE_DEPRECATED_OPENCL_1_0_APIS
@@ -45,6 +47,14 @@ def prototype(head, function, name):
     result = function.result
     space = "" if result.endswith("*") else " "
     return wrap(f"{head}{result}{space}{name}", params, "")
+
+
+def without_unused(text, names):
+    """Without those static helpers, and what is said above them, that nobody calls; callers first."""
+    for name in names:
+        if len(re.findall(rf"\b{name}\b", text)) == 1:
+            text = re.sub(rf"(/\* [^\n]* \*/\n)?static [^;{{}}]*\b{name}\([^{{}}]*\)\n{{\n.*?\n}}\n\n?", "", text, count=1, flags=re.S)
+    return text
 
 
 def args_struct(spec, function):

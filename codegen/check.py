@@ -256,7 +256,8 @@ class Checker:
                                           f"{name}: give it another name")
 
     def faults(self):
-        missing = [name for name in FAULTS if name not in self.spec.faults]
+        wanted = [*FAULTS, *(["version"] if any(r.version for r in self.spec.records.values()) else [])]
+        missing = [name for name in wanted if name not in self.spec.faults]
         if self.spec.api != ICD and missing:
             self.fail(self.spec.line, f"fault {missing[0]} is missing: declare it with: fault {missing[0]} CODE;")
 
@@ -270,6 +271,8 @@ class Checker:
                                                "hand")
                 if member.type == "raw" and not 1 <= member.bytes <= 4096:
                     self.fail(member.line, f"member {member.path} has {member.bytes} bytes: 1 to 4096")
+            if record.version and not any(m.path == "version" for m in record.members):
+                self.fail(record.line, f"record {record.name} has a version and no member of that name: add u32 version")
             if not record.members:
                 self.fail(record.line, f"record {record.name} has no members: add them, or remove it")
 

@@ -1,6 +1,6 @@
 """<api>-serve.h and .c for an API whose replies are derived: decoding, the driver's call, and the reply."""
 
-from cgen import note, wrap
+from cgen import note, without_unused, wrap
 from emit_wire import record_name
 
 QUOTAS = {"memory": "PL_QUOTA_MEMORY", "host": "PL_QUOTA_HOST", "inflight": "PL_QUOTA_INFLIGHT"}
@@ -204,6 +204,9 @@ class Call:
 
     def record_in(self, param, field):
         name = record_name(self.spec, field.kind)
+        if self.spec.records[field.kind].version and param.is_pointer:
+            there = f"{self.given(param)} && " if self.given(param) else ""
+            self.tests.append(f"({there}a.{param.name}.version != {self.spec.records[field.kind].version})")
         self.locals.append(f"{self.spec.records[field.kind].c_type} {param.name};")
         if self.spec.records[field.kind].by_hand:
             self.prepare.append(f"{name}_open(serve, &{param.name}, &a.{param.name}, &status)")
@@ -254,6 +257,10 @@ class Call:
     def one_out(self, param, back):
         element = param.element
         zero = "{ 0 }" if back.type == "record" else f"a.{param.name}" if param.role == "inout" else "0"
+        if param.role == "inout" and back.type == "record":
+            self.record_in(param, back)
+            self.record_out(param, back, f"&r.{param.name}", f"&{param.name}")
+            return
         self.locals.append(f"{element} {param.name} = {zero};" if param.role == "out" else f"{element} {param.name};")
         if param.role == "inout":
             self.prepare.append(f"({param.name} = a.{param.name}, true)")
@@ -330,7 +337,8 @@ def body(spec, function):
     out += call.after + give_back(function)
     if not function.reply:
         return out + [f"\t{lower}_result(serve, status, {call.stream()});"]
-    out += ["\tif (status != OK) {", f"\t\t{lower}_result(serve, status, {call.stream()});", "\t\treturn;", "\t}"]
+    counts = spec.partial and any(p.role == "inout" and p.one and call.reply[p.name].is_word for p in function.params)
+    out += [f"\tif (status != OK{f' && status != {spec.partial}' if counts else ''}) {{", f"\t\t{lower}_result(serve, status, {call.stream()});", "\t\treturn;", "\t}"]
     out += call.fill
     if any("scratch" in line for line in call.fill):
         out += ["\tif (scratch.failed) {", f"\t\t{lower}_result(serve, MEMORY, {call.stream()});", "\t\treturn;", "\t}"]
@@ -505,7 +513,7 @@ static const struct {{
 	size_t offset;
 }} functions[] = {{"""]
     out += [f"\tFUNCTION({symbol})," for f in functions(spec) for symbol, *_ in f.symbols]
-    return "\n".join(out + ["};", f"""
+    text = "\n".join(out + ["};", f"""
 void {lower}_driver_load(struct {lower}_driver *driver, void *(*find)(void *arg, const char *symbol), void *arg)
 {{
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {{
@@ -514,3 +522,4 @@ void {lower}_driver_load(struct {lower}_driver *driver, void *(*find)(void *arg,
 		memcpy((char *)driver + functions[i].offset, &at, sizeof(at));
 	}}
 }}"""]) + "\n"
+    return without_unused(text, ("take_list", "ids_give", "room_for", "scratch_fini"))

@@ -1,6 +1,6 @@
 """opencl-functions.md: every function and message in tables for people."""
 
-NAMES = {"opencl": "OpenCL", "cuda": "CUDA driver"}
+NAMES = {"opencl": "OpenCL", "cuda": "CUDA driver", "nvml": "NVML"}
 HEAD = """# {api} functions and messages
 
 Made by `codegen/plgen.py` from `{name}`; do not edit. `docs/spec.md` explains the words.
@@ -13,7 +13,9 @@ asking. A post or mint that is not plainly valid is asked, so that the driver's 
         "cuda": """**kept**: the answer for
 the same arguments stays as it is, so it is asked once. **refused** functions are exported and return what stands there.
 A post or mint that is not plainly valid is asked, so that the driver's own error code comes back.
-`_ptds` and `_ptsz` are twins whose default stream is the calling thread's own, with the version that brought them."""}
+`_ptds` and `_ptsz` are twins whose default stream is the calling thread's own, with the version that brought them.""",
+        "nvml": """**refused** functions are
+exported and return what stands there, once the library is initialised. A function without a device asks the first server."""}
 
 
 def field_text(field):

@@ -33,13 +33,7 @@ static void touch(const void *at, uint64_t bytes)
 	sink = sum;
 }
 
-static void touch_bulk(const struct pl_bulk *bulk)
-{
-	if (bulk->kind != PL_BULK_AFTER)
-		touch(bulk->data, bulk->bytes);
-}
-
-/* The room for an encoded record; the caller frees. */
+@BULK@/* The room for an encoded record; the caller frees. */
 static uint8_t *room_for(uint64_t bytes, const struct pl_dec *dec, const uint8_t *body)
 {
 	uint8_t *room = malloc(bytes ? bytes : 1);
@@ -48,6 +42,14 @@ static uint8_t *room_for(uint64_t bytes, const struct pl_dec *dec, const uint8_t
 	assert(room);
 	return room;
 }
+"""
+
+BULK = """static void touch_bulk(const struct pl_bulk *bulk)
+{
+	if (bulk->kind != PL_BULK_AFTER)
+		touch(bulk->data, bulk->bytes);
+}
+
 """
 
 TAIL = """
@@ -92,7 +94,8 @@ def decoder(name, prefix, fields):
 
 
 def harness(spec):
-    out = [note(spec).rstrip(), HEAD.replace("{api}", spec.api)]
+    bulk = BULK if any(f.type == "bulk" for _, _, fields in records(spec) for f in fields) else ""
+    out = [note(spec).rstrip(), HEAD.replace("{api}", spec.api).replace("@BULK@", bulk)]
     names = []
     for name, prefix, fields in records(spec):
         out += decoder(name, prefix, fields)

@@ -16,9 +16,10 @@ def number(since):
 
 def header(spec):
     upper = spec.api.upper()
+    twins = """  A twin _ptds or _ptsz has the signature of the function
+ * before it; its default stream is the calling thread's own.""" if any(f.flavour for f in spec.functions) else ""
     out = [note(spec).rstrip(), f"""/*
- * Every symbol that the library exports, with its signature.  A twin _ptds or _ptsz has the signature of the function
- * before it; its default stream is the calling thread's own.
+ * Every symbol that the library exports, with its signature.{twins}
  */
 #ifndef PL_{upper}_PROTOTYPES_H
 #define PL_{upper}_PROTOTYPES_H
@@ -29,7 +30,8 @@ def header(spec):
 """]
     for function in functions(spec):
         for symbol, _, since in function.symbols:
-            out.append(f"/* since {since} */" if symbol == function.name else f"/* since {since}, its twin */")
+            if since:
+                out.append(f"/* since {since} */" if symbol == function.name else f"/* since {since}, its twin */")
             out.append(prototype(f"PL_{spec.prefix.upper()}_EXPORT ", function, symbol) + ";")
     return "\n".join(out + ["", "#endif"]) + "\n"
 
@@ -53,6 +55,33 @@ def proc_source(spec):
         out.append(f"\tROW(\"{name}\", {'true' if per_thread else 'false'}, {version}, {symbol}),")
     return "\n".join(out + ["};", f"const size_t pl_{spec.api}_procs_count = {len(rows)};",
                             "#undef ROW"]) + "\n"
+
+
+def absent_source(spec):
+    """For a library whose device lacks much: weak definitions of what it may leave out, that look at the arguments as
+    all others do."""
+    lower, upper = f"pl_{spec.prefix}", f"PL_{spec.prefix.upper()}"
+    out = [note(spec).rstrip(), f'#include "{spec.api}-api.h"', f'#include "{spec.api}/absent.h"\n', "#include <stddef.h>\n",
+           f"#define OK {spec.ok}", f"#define NO_PLACE {spec.faults['too_large']} /* NULL where an answer must go */",
+           f"#define VERSION {spec.faults['version']} /* of a structure */\n"]
+    for function in functions(spec):
+        if not function.is_called:
+            continue
+        needed = [p.name for p in function.params if p.role in ("in", "out", "inout", "mint") and not p.optional]
+        versions = [f"{p.name}->version != {record.version}" for p in function.params if p.role in ("in", "inout")
+                    for record in [spec.record_of(p.element)] if record and record.version]
+        handles = [p for p in function.params if p.role in ("handle", "release")]
+        out += ["__attribute__((weak))", prototype("", function, function.name), "{"]
+        out += [f"\t(void){p.name};" for p in function.params if p.name not in needed and p not in handles]
+        code = "OK"
+        if versions:
+            code = f"{' || '.join(versions)} ? VERSION : OK"
+        if needed:
+            code = f"{' || '.join('!' + name for name in needed)} ? NO_PLACE : {code}"
+        first, second = ([p.name for p in handles] + ["NULL", "NULL"])[:2]
+        out += [wrap(f"\treturn {lower}_absent", [f'"{function.name}"', f"(int)({code})", str(len(handles)), first, second],
+                     ";"), "}", ""]
+    return "\n".join(out).rstrip() + "\n"
 
 
 def refused_source(spec):

@@ -1,13 +1,14 @@
 """<api>-client.h and .c for an API whose replies are derived: the exported functions that nobody writes by hand."""
 
-from cgen import note, prototype, wrap
+from cgen import note, prototype, without_unused, wrap
 from emit_backend import functions
 from emit_client import joined_terms
 from emit_wire import record_name
 
 
 def stubs(spec):
-    return [f for f in functions(spec) if f.is_called and f.is_auto_client]
+    """Where a process has many sessions, what is written by hand chooses one, and the rest is generated all the same."""
+    return [f for f in functions(spec) if f.is_called and (f.is_auto_client or spec.many_sessions and not f.explicit_wire)]
 
 
 def uses(spec, record):
@@ -30,9 +31,7 @@ def header(spec):
 #include "{spec.api}-wire.h"
 #include "client/session.h"
 
-/* Before every call that travels: the calling thread's session, its current context known there.
- * Return: success; or what the program gets (not initialised, no server). */
-{spec.result} {lower}_enter(enum {lower}_op op, struct pl_session **session_out);
+{enter(spec)}
 /* What the program gets where a call could not travel (r < 0, from client/session.h). */
 {spec.result} {lower}_fault(int r);
 
@@ -49,6 +48,8 @@ void *{lower}_object_of(struct pl_session *session, enum {lower}_object_kind kin
 
 /* ---- plainly valid?  Where one says no, the call is asked, and the driver says what is wrong. ---- */
 """]
+    if spec.many_sessions:
+        out += [on(spec, function) + ";" for function in stubs(spec)]
     seen = {}
     for function in stubs(spec):
         types = {p.name: p.c_type for p in function.params}
@@ -70,6 +71,17 @@ void *{lower}_object_of(struct pl_session *session, enum {lower}_object_kind kin
     return "\n".join(out + ["", "#endif"]) + "\n"
 
 
+def enter(spec):
+    lower = f"pl_{spec.prefix}"
+    if spec.many_sessions:
+        return f"""/* Before every call that travels: the session of its first handle, kind 0 = it has none.
+ * Return: success; or what the program gets (not initialised, no such handle, no server). */
+{spec.result} {lower}_enter(enum {lower}_op op, unsigned kind, const void *object, struct pl_session **session_out);"""
+    return f"""/* Before every call that travels: the calling thread's session, its current context known there.
+ * Return: success; or what the program gets (not initialised, no server). */
+{spec.result} {lower}_enter(enum {lower}_op op, struct pl_session **session_out);"""
+
+
 class Stub:
     def __init__(self, spec, function):
         self.spec, self.function = spec, function
@@ -78,7 +90,7 @@ class Stub:
         self.names = {p.name: p for p in function.params}
         self.wire = {f.name: f for f in function.wire}
         self.reply = {f.name: f for f in function.reply or []}
-        self.refuse, self.take, self.give, self.plain = [], [], [], []
+        self.refuse, self.take, self.give, self.plain, self.versions, self.counts = [], [], [], [], [], []
         self.minted = self.ended = None
         for param in function.params:
             self.param(param)
@@ -115,7 +127,9 @@ class Stub:
         elif param.role in ("out", "inout"):
             if not param.optional:
                 self.refuse.append(name)
-            if param.role == "inout":
+            if param.role == "inout" and field.type == "record":
+                self.record(param, field, name, "\t")
+            elif param.role == "inout":
                 self.take.append(f"\ta.{name} = *{name};")
             self.given(param, self.reply[name])
         elif field.type == "record":
@@ -125,6 +139,9 @@ class Stub:
 
     def record(self, param, field, source, indent):
         name = record_name(self.spec, field.kind)
+        version = self.spec.records[field.kind].version
+        if version:
+            self.versions.append(f"{param.name} && {param.name}->version != {version}")
         if self.spec.records[field.kind].by_hand:
             self.take.append(f"{indent}whole &= {name}_pack(session, &a.{param.name}, {source});")
         else:
@@ -181,6 +198,8 @@ class Stub:
                 lines = [f"ids_back(session, {self.kind(back.kind)}, (void **){name}, {said}, r.{name});"]
             else:
                 lines = [f"records_back_{back.kind}({name}, {said}, r.{name});"]
+        if param.role == "inout" and param.one and back.is_word:
+            self.counts += lines
         test = [f"\tif ({name})"] if param.optional else []
         self.give += test + ["\t" * (2 if test else 1) + line for line in lines]
 
@@ -208,7 +227,8 @@ def body(spec, function):
         out.append("\tpl_cleanup(scratch_fini) struct scratch scratch = { .count = 0 };")
     if stub.minted:
         out.append("\tvoid *made;")
-    out.append("\tstruct pl_session *session;")
+    if not spec.many_sessions:
+        out.append("\tstruct pl_session *session;")
     if terms != []:
         out.append("\tstruct pl_reply reply;")
     out.append("\tstruct pl_call call;")
@@ -216,10 +236,14 @@ def body(spec, function):
         out.append("\tbool whole = true;")
     if terms:
         out.append("\tbool plain;")
-    out += [f"\t{spec.result} status = {lower}_enter({op}, &session);", "\tint fault;", "", "\tif (status != OK)",
-            "\t\treturn status;"]
+    if spec.many_sessions:
+        out += [f"\t{spec.result} status;", "\tint fault;", ""]
+    else:
+        out += [f"\t{spec.result} status = {lower}_enter({op}, &session);", "\tint fault;", "", "\tif (status != OK)",
+                "\t\treturn status;"]
     if stub.refuse:
         out += ["\tif (" + " || ".join(f"!{name_}" for name_ in stub.refuse) + ")", "\t\treturn NO_PLACE;"]
+    out += [line for test in stub.versions for line in (f"\tif ({test})", "\t\treturn VERSION;")]
     out += stub.take
     if function.flavour:
         out.append("\ta.per_thread = per_thread;")
@@ -251,8 +275,12 @@ def travel(spec, stub, terms, op, name):
     failed = ["\tif (status != OK) {", f"\t\t{lower}_undo(session, {stub.kind(stub.minted.kind)}, made);",
               "\t\treturn status;", "\t}"] if stub.minted else []
     if function.reply:
-        out += failed or ["\tif (status != OK)", "\t\treturn status;"]
-        out += [f"\t{name}_reply_get(&reply.dec, &r);", "\tif (!pl_dec_whole(&reply.dec))", "\t\treturn PEER;"] + stub.give
+        get = [f"\t{name}_reply_get(&reply.dec, &r);", "\tif (!pl_dec_whole(&reply.dec))", "\t\treturn PEER;"]
+        if spec.partial and stub.counts:
+            out += ["\tif (status != OK && status != PARTIAL)", "\t\treturn status;", *get, "\tif (status == PARTIAL) {",
+                    *["\t\t" + line for line in stub.counts], "\t\treturn status;", "\t}"] + stub.give
+        else:
+            out += (failed or ["\tif (status != OK)", "\t\treturn status;"]) + get + stub.give
     else:
         out += failed
     if stub.minted:
@@ -353,6 +381,33 @@ static void ids_back(struct pl_session *session, enum {lower}_object_kind kind, 
     return out
 
 
+def more_codes(spec):
+    text = f"\n#define VERSION {spec.faults['version']} /* of a structure */" if "version" in spec.faults else ""
+    return text + (f"\n#define PARTIAL {spec.partial} /* counts come back with it */" if spec.partial else "")
+
+
+def on(spec, function):
+    """The call on a session, which by-hand code chooses for some functions."""
+    text = prototype("", function, f"pl_{spec.prefix}_on_{function.name}")
+    return text.replace("(void)", "(struct pl_session *session)", 1) if not function.params else \
+        text.replace("(", "(struct pl_session *session, ", 1)
+
+
+def in_two(spec, function):
+    lower, upper = f"pl_{spec.prefix}", f"PL_{spec.prefix.upper()}"
+    out = [on(spec, function), "{"] + body(spec, function) + ["}", ""]
+    if function.manual_client:
+        return out
+    first = function.first_handle()
+    kind = f"{upper}_KIND_{first.kind}" if first else "0"
+    names = [p.name for p in function.params]
+    return out + [prototype("", function, function.name), "{", "\tstruct pl_session *session;",
+                  wrap(f"\t{spec.result} status = {lower}_enter", [f"{upper}_OP_{function.name}", kind,
+                                                                  first.name if first else "NULL", "&session"], ";"), "",
+                  "\tif (status != OK)", "\t\treturn status;",
+                  wrap(f"\treturn {lower}_on_{function.name}", ["session", *names], ";"), "}", ""]
+
+
 def source(spec):
     faults = spec.faults
     out = [note(spec).rstrip(), f"""#include "{spec.api}-client.h"
@@ -367,8 +422,11 @@ def source(spec):
 #define MEMORY {faults["memory"]}
 #define TOO_LARGE {faults["too_large"]}
 #define NO_PLACE {faults["too_large"]} /* NULL where an answer must go */
-#define PEER {faults["peer"]}""", HELPERS] + lists(spec)
+#define PEER {faults["peer"]}""" + more_codes(spec), HELPERS] + lists(spec)
     for function in stubs(spec):
+        if spec.many_sessions:
+            out += in_two(spec, function)
+            continue
         if not function.flavour:
             out += [prototype("", function, function.name), "{"] + body(spec, function) + ["}", ""]
             continue
@@ -378,4 +436,4 @@ def source(spec):
         for symbol, flavour, _ in function.symbols:
             out += [prototype("", function, symbol), "{",
                     wrap(f"\treturn both_{function.name}", ["true" if flavour else "false", *names], ";"), "}", ""]
-    return "\n".join(out).rstrip() + "\n"
+    return without_unused("\n".join(out), ("ids_take", "ids_back", "room_for", "scratch_fini")).rstrip() + "\n"

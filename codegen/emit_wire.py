@@ -3,7 +3,7 @@
 from cgen import note, wrap
 from model import api_hash, fnv64, layout_text
 
-NAMES = {"opencl": "OpenCL", "cuda": "CUDA"}
+NAMES = {"opencl": "OpenCL", "cuda": "CUDA", "nvml": "NVML"}
 C_TYPES = {"u64": "uint64_t", "u32": "uint32_t", "i32": "int32_t", "f32": "float", "handle": "uint64_t",
            "mint": "uint64_t", "records": "struct pl_u64s",
            "ids": "struct pl_u64s", "u64s": "struct pl_u64s", "u32s": "struct pl_u32s", "bytes": "struct pl_bytes",

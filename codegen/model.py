@@ -29,7 +29,7 @@ OTHER_TYPES = ("void", "char", "unsigned", "cl_context_properties", "cl_queue_pr
 
 # the same for every API whose spec says `result`, that is, for all but OpenCL
 C_SCALARS = {"int": "i32", "unsigned int": "u32", "unsigned char": "u32", "unsigned short": "u32", "float": "f32",
-             "size_t": "u64", "unsigned long long": "u64"}
+             "size_t": "u64", "unsigned long": "u64", "unsigned long long": "u64"}
 C_TYPES = ("void", "char", "unsigned", "int", "short", "long", "float", "size_t")
 
 C_WORDS = frozenset("""auto break case char const continue default do double else enum extern float for goto if inline
@@ -70,6 +70,7 @@ class Record:
     line: int
     members: list
     by_hand: bool = False  # from and to the C structure: a union, or pointers
+    version: str = ""  # what its member `version` says; other values are another structure
 
     @property
     def words(self):
@@ -250,6 +251,8 @@ class Spec:
     prefix: str = "cl"  # pl_<prefix>_... in C
     result: str = "cl_int"  # what functions return
     ok: str = "CL_SUCCESS"
+    many_sessions: bool = False  # objects of several servers in one process: a call goes where its first handle is
+    partial: str = ""  # with this code too, what is inout and one word comes back
     scalars: dict = field(default_factory=lambda: dict(SCALAR_OF))
     types: set = field(default_factory=lambda: set(OTHER_TYPES))
     records: dict = field(default_factory=dict)

@@ -11,7 +11,8 @@ MEMBER_TYPES = ("u64", "u32", "i32", "f32", "handle", "raw")
 WORD_TYPES = ("u64", "u32", "i32", "f32")
 ROLES = ("handle", "in", "out", "inout", "mint", "retain", "release")
 BARE_ROLES = ("out", "inout", "callback", "user", "host")
-DECLARATIONS = ("object", "limit", "info", "since", "result", "prefix", "fault", "scalar", "type", "record")
+DECLARATIONS = ("object", "limit", "info", "since", "result", "prefix", "fault", "scalar", "type", "record", "sessions",
+                "partial")
 CLAUSES = ("wire", "reply", "sends", "checks", "charges", "replays", "manual", "turn", "extension")
 
 
@@ -126,6 +127,18 @@ class Parser:
         self.spec.prefix = self.name("the prefix of the C names").text
         self.sign(";", "the prefix is: prefix NAME;")
 
+    def sessions(self):
+        self.take()
+        if self.name("'many'").text != "many":
+            self.fail("the words are: sessions many;", self.tokens[self.at - 1].line)
+        self.spec.many_sessions = True
+        self.sign(";", "it ends here: sessions many;")
+
+    def partial(self):
+        self.take()
+        self.spec.partial = self.name("the code with which counts come back").text
+        self.sign(";", "it is: partial CODE;")
+
     def fault(self):
         line = self.take().line
         what = self.name("what went wrong").text
@@ -156,6 +169,8 @@ class Parser:
         if by_hand and self.name("'hand'").text != "hand":
             self.fail("the words are: by hand")
         record = Record(name, c_type, line, [], by_hand)
+        if self.skip("version"):
+            record.version = self.name("what its member version says").text
         self.sign("{", "record NAME TYPE { MEMBERS }")
         while not self.skip("}"):
             self.members(record)

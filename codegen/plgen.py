@@ -52,6 +52,20 @@ OUTPUTS = {
         "cuda-functions.md": emit_docs.table,
         "fuzz-cuda-decode.c": emit_fuzz.harness,
     },
+    "nvml": {
+        "nvml-api.h": emit_proto.header,
+        "nvml-refused.c": emit_proto.refused_source,
+        "nvml-absent.c": emit_proto.absent_source,
+        "nvml-wire.h": emit_wire.header,
+        "nvml-wire.c": emit_wire.source,
+        "nvml-records.h": emit_records.header,
+        "nvml-client.h": emit_stubs.header,
+        "nvml-client.c": emit_stubs.source,
+        "nvml-serve.h": emit_backend.header,
+        "nvml-serve.c": emit_backend.source,
+        "nvml-functions.md": emit_docs.table,
+        "fuzz-nvml-decode.c": emit_fuzz.harness,
+    },
 }
 
 

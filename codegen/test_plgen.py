@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the generator.
 
-golden/small.api and small-cuda.api have one of each shape; their outputs are kept beside them.  After a change that is meant:
+golden/small.api, small-cuda.api and small-nvml.api have one of each shape; their outputs are kept beside them.  After a change that is meant:
 PLGEN_BLESS=1 python3 codegen/test_plgen.py Golden, and read what git says.
 bad/*.api: each has one fault and says in its first line where it must be found and what must be said.
 """
@@ -25,7 +25,8 @@ BAD = os.path.join(HERE, "bad")
 SPEC = os.path.join(HERE, "..", "spec", "opencl.api")
 LOCK = os.path.join(HERE, "..", "spec", "opencl.lock")
 SMALL = os.path.join(GOLDEN, "small.api")
-SMALLS = {"opencl": SMALL, "cuda": os.path.join(GOLDEN, "small-cuda.api")}
+SMALLS = {"opencl": SMALL, "cuda": os.path.join(GOLDEN, "small-cuda.api"),
+          "nvml": os.path.join(GOLDEN, "small-nvml.api")}
 
 
 def read(path):
@@ -59,7 +60,8 @@ class Golden(unittest.TestCase):
 
     def test_nothing_but_the_outputs_is_kept(self):
         self.assertEqual(sorted(os.listdir(GOLDEN)),
-                         sorted([*plgen.OUTPUTS["opencl"], *plgen.OUTPUTS["cuda"], "small-cuda.api", "small.api"]))
+                         sorted([*(name for api in SMALLS for name in plgen.OUTPUTS[api]), "small-cuda.api",
+                                 "small-nvml.api", "small.api"]))
 
 
 class Bad(unittest.TestCase):

@@ -46,18 +46,6 @@ static void copy_back(void *to, uint64_t room, const void *from, uint64_t bytes)
 		memcpy(to, from, bytes < room ? bytes : room);
 }
 
-static struct pl_u64s ids_take(const struct pl_session *session, struct scratch *scratch,
-			       enum pl_cuda_object_kind kind, void *const *objects, uint64_t count, bool *whole)
-{
-	uint64_t *ids = room_for(scratch, count, sizeof(*ids));
-
-	for (uint64_t i = 0; ids && i < count; i++) {
-		ids[i] = pl_cuda_id(session, kind, objects[i]);
-		*whole &= ids[i] != 0;
-	}
-	return (struct pl_u64s){ ids, ids ? count : 0 };
-}
-
 static void ids_back(struct pl_session *session, enum pl_cuda_object_kind kind, void **objects, uint64_t room,
 		     struct pl_u64s ids)
 {

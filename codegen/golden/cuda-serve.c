@@ -61,20 +61,6 @@ void pl_cuda_charge_keep(void)
 	charge_kept = true;
 }
 
-/* The driver's handles of a list of ids. */
-static bool take_list(struct pl_serve *serve, struct scratch *scratch, struct pl_u64s ids, enum pl_cuda_object_kind kind,
-		      void ***objects_out, int32_t *status_out)
-{
-	void **objects = room_for(scratch, ids.count, sizeof(*objects));
-
-	*status_out = MEMORY;
-	for (uint64_t i = 0; objects && i < ids.count; i++)
-		if (!pl_cuda_take(serve, ids.at[i], kind, &objects[i], status_out))
-			return false;
-	*objects_out = objects;
-	return objects != NULL;
-}
-
 /* And back. */
 static struct pl_u64s ids_give(struct pl_serve *serve, struct scratch *scratch, enum pl_cuda_object_kind kind,
 			       void *const *objects, uint64_t count)

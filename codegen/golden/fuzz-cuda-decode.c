@@ -29,12 +29,6 @@ static void touch(const void *at, uint64_t bytes)
 	sink = sum;
 }
 
-static void touch_bulk(const struct pl_bulk *bulk)
-{
-	if (bulk->kind != PL_BULK_AFTER)
-		touch(bulk->data, bulk->bytes);
-}
-
 /* The room for an encoded record; the caller frees. */
 static uint8_t *room_for(uint64_t bytes, const struct pl_dec *dec, const uint8_t *body)
 {

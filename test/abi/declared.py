@@ -12,11 +12,11 @@ def preprocess(source, includes, *more):
     return subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
 
 
-def macros(source, includes, *more):
+def macros(source, includes, *more, prefix="CU"):
     """Names of the constants that a source defines: name -> text."""
     command = ["cc", "-E", "-dM", "-x", "c", *[f"-I{path}" for path in includes], *more, "-"]
     text = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
-    return dict(re.findall(r"^#define (CU\w+) (.+)$", text, re.MULTILINE))
+    return dict(re.findall(rf"^#define ({prefix}\w+) (.+)$", text, re.MULTILINE))
 
 
 class Reader:
@@ -63,6 +63,9 @@ class Reader:
                 self.types[name] = []
             else:
                 self.types[name] = members(inside)
+            while self.tokens[self.at + 1] == ",":
+                self.at += 2
+                self.types[self.tokens[self.at]] = self.types[name]
         elif self.tokens[end] == ";":
             if end - self.at == 3:
                 self.aliases[self.tokens[end - 1]] = word
@@ -99,7 +102,8 @@ def members(tokens, prefix=""):
             if name == ";":
                 paths += members(inner, prefix)
             else:
-                paths += [prefix + name] + members(inner, f"{prefix}{name}.")
+                first = "[0]" if tokens[at + 1] == "[" else ""
+                paths += [prefix + name] + members(inner, f"{prefix}{name}{first}.")
             while tokens[at] != ";":
                 at += 1
             declaration = []

@@ -8,19 +8,20 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 COLUMNS_MAX = 120
 HEADER_LINES_MAX = 250
 # Names that a vendor's ABI gives: its types are typedefs, and one list may be long.
-ABI = "src/cuda/"
+ABI = ("src/cuda/", "src/nvml/")
 ABI_HEADER_LINES_MAX = 600
 
 # A folder of src/ may include these besides itself (and its own subfolders), the left of docs/architecture.md to the right.
 MAY_INCLUDE = {
     "base": set(),
     "cuda": set(),
+    "nvml": set(),
     "wire": {"base"},
     "link": {"base", "wire"},
-    "client": {"base", "cuda", "wire", "link"},
+    "client": {"base", "cuda", "nvml", "wire", "link"},
     "server": {"base", "wire", "link"},
-    "backend": {"base", "cuda", "wire", "server", "link"},
-    "refgpu": {"base", "cuda"},
+    "backend": {"base", "cuda", "nvml", "wire", "server", "link"},
+    "refgpu": {"base", "cuda", "nvml"},
 }
 faults = []
 

@@ -50,6 +50,7 @@ struct pl_rg_config {
 	const struct pl_rg_compute_ops *compute; /* NULL: a device that refuses launches */
 	const struct pl_rg_host_ops *host;
 	void *host_arg;
+	_Atomic uint64_t *busy_ns; /* the engines' time in submissions is added here too; NULL: it is not */
 };
 
 /** pl_rg_create() - make a device, in its reset state

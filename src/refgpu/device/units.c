@@ -129,6 +129,8 @@ static uint64_t channel_work(struct pl_rg_unit *unit, struct pl_rg_channel *chan
 	end = pl_rg_now(unit->rg);
 	if (outcome == PL_RG_DONE || outcome == PL_RG_FAULTED) { /* kernels and copies write semaphores too */
 		pl_rg_count(unit->rg, counters[unit->index], end - begin);
+		if (unit->rg->config.busy_ns)
+			atomic_fetch_add_explicit(unit->rg->config.busy_ns, end - begin, memory_order_relaxed);
 		pl_rg_released(unit->rg);
 	}
 	channel_release(unit, channel, outcome, &fault);

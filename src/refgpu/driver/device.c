@@ -6,8 +6,8 @@
 #include "cuda-api.h"
 #include "driver.h"
 
-#define PCI_DOMAIN  0
-#define PCI_BUS     1
+#define PCI_DOMAIN  PL_CU_PCI_DOMAIN
+#define PCI_BUS     PL_CU_PCI_BUS
 #define PCI_ID_CHAR 13 /* "0000:01:00.0" and its end */
 
 CUresult cuDeviceGetCount(int *count)

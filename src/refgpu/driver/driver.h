@@ -13,11 +13,9 @@
 #include "cuda/api.h"
 #include "refgpu/driver/handle.h"
 #include "refgpu/driver/hw.h"
+#include "refgpu/driver/identity.h"
 #include "refgpu/isa/launch.h"
 
-#define PL_CU_DEVICE_NAME     "Plenum reference GPU"
-#define PL_CU_COMPUTE_MAJOR   9
-#define PL_CU_COMPUTE_MINOR   0
 #define PL_CU_SM              (10 * PL_CU_COMPUTE_MAJOR + PL_CU_COMPUTE_MINOR)
 #define PL_CU_SHARED_DEFAULT  (48u << 10)
 #define PL_CU_SHARED_OPTIN    (227u << 10)

@@ -7,6 +7,7 @@
 #include "chan.h"
 #include "hw.h"
 #include "refgpu/driver/engine.h"
+#include "usage.h"
 
 #define RESERVED_BYTES    (1u << 20) /* address 0 is none, and the runlists */
 #define CONFIG_COMMAND    0x04u
@@ -113,6 +114,12 @@ static int memory_setup(struct pl_cu_hw *hw)
 	return pl_cu_vm_map_vram(hw, 1ull << 40, RESERVED_BYTES, 0, true);
 }
 
+/* Called with hw->lock held, or before anybody else has hw. */
+static void usage_tell(struct pl_cu_hw *hw)
+{
+	atomic_store_explicit(&hw->usage->used_bytes, hw->vram_bytes - hw->vram_space.free_bytes, memory_order_relaxed);
+}
+
 int pl_cu_hw_create(struct pl_cu_hw **hw_out, const struct pl_cu_hw_config *config)
 {
 	struct pl_cu_hw *hw = calloc(1, sizeof(*hw));
@@ -129,6 +136,8 @@ int pl_cu_hw_create(struct pl_cu_hw **hw_out, const struct pl_cu_hw_config *conf
 	int r;
 	if (!hw)
 		return pl_err(-ENOMEM);
+	hw->usage = pl_cu_usage_create(config->vram_bytes);
+	rg.busy_ns = &hw->usage->busy_ns;
 	pthread_mutex_init(&hw->lock, NULL);
 	pthread_mutex_init(&hw->reg_lock, NULL);
 	hw->vram_bytes = config->vram_bytes;
@@ -142,6 +151,7 @@ int pl_cu_hw_create(struct pl_cu_hw **hw_out, const struct pl_cu_hw_config *conf
 		return pl_trace(r);
 	}
 	interrupts_enable(hw);
+	usage_tell(hw);
 	*hw_out = hw;
 	return 0;
 }
@@ -187,6 +197,7 @@ int pl_cu_vram_take(struct pl_cu_hw *hw, uint64_t bytes, struct pl_cu_extents *e
 		if (!r)
 			bytes -= more[extents.n++].bytes;
 	}
+	usage_tell(hw);
 	pthread_mutex_unlock(&hw->lock);
 	if (r)
 		pl_cu_vram_give(hw, &extents);
@@ -202,6 +213,7 @@ void pl_cu_vram_give(struct pl_cu_hw *hw, struct pl_cu_extents *extents)
 	pthread_mutex_lock(&hw->lock);
 	for (uint32_t i = 0; i < extents->n; i++)
 		(void)pl_cu_space_give(&hw->vram_space, extents->extent[i].address, extents->extent[i].bytes);
+	usage_tell(hw);
 	pthread_mutex_unlock(&hw->lock);
 	free(extents->extent);
 	*extents = (struct pl_cu_extents){ 0 };

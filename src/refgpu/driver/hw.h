@@ -36,6 +36,7 @@ struct pl_cu_fault_record {
 };
 
 struct pl_cu_chan;
+struct pl_cu_usage;
 
 struct pl_cu_hw {
 	struct pl_rg *rg;
@@ -48,6 +49,7 @@ struct pl_cu_hw {
 	struct pl_cu_chan *channels[PL_RG_CHANNELS]; /* under lock */
 	uint64_t runlists;                           /* VRAM address; one page per engine */
 	pthread_mutex_t reg_lock;                    /* registers that go in pairs: fault queue, TLB */
+	struct pl_cu_usage *usage;                   /* what others may know */
 	_Atomic uint32_t sleeper;                    /* who waits for any progress of the device */
 	/* Called from an engine's thread when a channel has died, no lock held. */
 	void (*on_fault)(void *arg, const struct pl_cu_fault_record *record, struct pl_cu_chan *chan);

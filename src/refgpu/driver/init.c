@@ -40,8 +40,7 @@ static void forked(void)
 
 static void uuid_make(CUuuid *uuid)
 {
-	static const char text[16] = "Plenum refgpu 00";
-	memcpy(uuid->bytes, text, sizeof(text));
+	memcpy(uuid->bytes, PL_CU_UUID, sizeof(uuid->bytes));
 	uuid->bytes[15] = (char)('0' + driver.dev.ordinal);
 }
 
