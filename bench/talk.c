@@ -77,6 +77,17 @@ static enum pl_bench_talk_kind info_parse(const char *rest, struct pl_bench_talk
 	return PL_BENCH_TALK_INFO;
 }
 
+static enum pl_bench_talk_kind part_parse(const char *rest, struct pl_bench_talk_line *line)
+{
+	size_t n = strcspn(rest, " \r\n");
+	char *end;
+
+	if (!n || n >= sizeof(line->key) || seconds_parse(rest + n, &end, &line->seconds) || !at_line_end(end))
+		return PL_BENCH_TALK_LIE;
+	memcpy(line->key, rest, n);
+	return PL_BENCH_TALK_PART;
+}
+
 static enum pl_bench_talk_kind kind_of(const char *text, struct pl_bench_talk_line *line)
 {
 	const char *rest;
@@ -91,6 +102,9 @@ static enum pl_bench_talk_kind kind_of(const char *text, struct pl_bench_talk_li
 	rest = rest_after(text, "@exec");
 	if (rest)
 		return exec_parse(rest, line);
+	rest = rest_after(text, "@part");
+	if (rest)
+		return part_parse(rest, line);
 	rest = rest_after(text, "@info");
 	if (rest)
 		return info_parse(rest, line);

@@ -8,6 +8,7 @@
  *   @hello NAME VERSION     once, when the worker can take commands
  *   @info KEY TEXT          platform, device, driver, version
  *   @sample SECONDS         seconds per operation, one line per sample
+ *   @part NAME VALUE        what a program said of itself: seconds or a count
  *   @exec RC SECONDS FAILS  one program run: exit status, wall time, lines that say "fail"
  *   @end                    the command is done
  *   @error TEXT             the command is over and failed
@@ -28,6 +29,7 @@ enum pl_bench_talk_kind {
 	PL_BENCH_TALK_HELLO,
 	PL_BENCH_TALK_INFO,
 	PL_BENCH_TALK_SAMPLE,
+	PL_BENCH_TALK_PART,
 	PL_BENCH_TALK_EXEC,
 	PL_BENCH_TALK_END,
 	PL_BENCH_TALK_ERROR,
@@ -36,10 +38,10 @@ enum pl_bench_talk_kind {
 
 struct pl_bench_talk_line {
 	enum pl_bench_talk_kind kind;
-	double seconds; /* SAMPLE, EXEC */
+	double seconds; /* SAMPLE, EXEC; PART: its value */
 	int rc;		/* EXEC */
 	unsigned fails; /* EXEC */
-	char key[16];	/* INFO */
+	char key[16];	/* INFO, PART */
 	char text[256]; /* INFO, ERROR, HELLO: printable, cut to fit */
 };
 

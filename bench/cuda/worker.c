@@ -1,78 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plenum-bench-cuda: command line and command loop. */
+/* plenum-bench-cuda: command line, and what the command loop calls. */
 #include "worker.h"
 
-#include "../talk.h"
+#include "../loop.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-	"usage: plenum-bench-cuda\n"
-	"Measures CUDA on whatever libcuda.so.1 the environment selects.  It takes commands on stdin: info,\n"
-	"run NAME COUNT, quit.  'plenum bench' drives it.\n";
+static const char usage[] = "usage: plenum-bench-cuda [--count LOOP N | --first]\n"
+			    "Measures CUDA on whatever libcuda.so.1 the environment selects.  Without an option it "
+			    "takes commands on stdin:\n"
+			    "info, run NAME COUNT, exec LIMIT_S PROGRAM ARG..., quit.  'plenum bench' drives it; LOOP "
+			    "is step, launch, alloc\n"
+			    "or post.\n";
 
-static void command_info(struct pl_worker *w)
+static int info(void *worker)
 {
 	char device[200] = "";
 	int version = 0;
 
-	if (pl_worker_info(w, device, sizeof(device), &version)) {
-		pl_bench_talk_error(stdout, w->error);
-		return;
-	}
-	printf("@info platform CUDA\n@info device %s\n@info driver %d.%d\n@end\n", device, version / 1000,
+	if (pl_worker_info(worker, device, sizeof(device), &version))
+		return -1;
+	printf("@info platform CUDA\n@info device %s\n@info driver %d.%d\n", device, version / 1000,
 	       version % 1000 / 10);
-	fflush(stdout);
+	return 0;
 }
 
-static void command_run(struct pl_worker *w, char *rest)
+static int measure(void *worker, const char *name, unsigned n, double *seconds_out)
 {
-	char *save, *name = strtok_r(rest, " ", &save), *count = strtok_r(NULL, " ", &save);
-	unsigned long n = count ? strtoul(count, NULL, 10) : 0;
-	double *seconds;
+	return pl_worker_measure(worker, name, n, seconds_out);
+}
 
-	if (!name || !n || n > PL_WORKER_SAMPLES_MAX) {
-		pl_bench_talk_error(stdout, "run wants a name and a count of 1 to 100000");
-		return;
+static void close_all(void *worker)
+{
+	pl_worker_close(worker);
+}
+
+/* In a fresh process: how long until a context stands? */
+static int first(struct pl_worker *w, double start)
+{
+	double seconds;
+
+	if (pl_worker_open(w)) {
+		fprintf(stderr, "plenum-bench-cuda: %s\n", w->error);
+		return 1;
 	}
-	seconds = calloc(n, sizeof(*seconds));
-	if (!seconds)
-		pl_bench_talk_error(stdout, "no memory for the samples");
-	else if (pl_worker_measure(w, name, (unsigned)n, seconds))
-		pl_bench_talk_error(stdout, w->error);
-	else
-		pl_bench_talk_samples(stdout, seconds, n);
-	free(seconds);
+	seconds = pl_worker_now() - start;
+	pl_worker_close(w);
+	printf("\n@first %.9g\n", seconds);
+	return 0;
+}
+
+static int count(struct pl_worker *w, const char *loop, const char *times)
+{
+	unsigned n = pl_bench_count_turns("plenum-bench-cuda", times);
+
+	if (!n)
+		return 2;
+	if (pl_worker_count(w, loop, n)) {
+		fprintf(stderr, "plenum-bench-cuda: %s\n", w->error);
+		return 1;
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
+	double start = pl_worker_now();
 	struct pl_worker w = { 0 };
-	char *line = NULL, *rest;
-	size_t cap = 0;
+	const struct pl_bench_loop_ops ops = { "plenum-bench-cuda", w.error, info, measure, close_all };
 
+	if (argc == 4 && !strcmp(argv[1], "--count"))
+		return count(&w, argv[2], argv[3]);
+	if (argc == 2 && !strcmp(argv[1], "--first"))
+		return first(&w, start);
 	if (argc > 1) {
 		fputs(usage, !strcmp(argv[1], "--help") ? stdout : stderr);
 		return strcmp(argv[1], "--help") ? 2 : 0;
 	}
-	printf("@hello plenum-bench-cuda %d\n", PL_BENCH_TALK_VERSION);
-	fflush(stdout);
-	while (getline(&line, &cap, stdin) > 0) {
-		line[strcspn(line, "\r\n")] = '\0';
-		rest = line + strcspn(line, " ");
-		if (*rest)
-			*rest++ = '\0';
-		if (!strcmp(line, "quit"))
-			break;
-		if (!strcmp(line, "info"))
-			command_info(&w);
-		else if (!strcmp(line, "run"))
-			command_run(&w, rest);
-		else if (*line)
-			pl_bench_talk_error(stdout, "unknown command");
-	}
-	free(line);
-	return 0;
+	return pl_bench_loop(&ops, &w);
 }

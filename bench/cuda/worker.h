@@ -7,9 +7,7 @@
 #ifndef PL_BENCH_CUDA_WORKER_H
 #define PL_BENCH_CUDA_WORKER_H
 
-#include "driver.h"
-
-#define PL_WORKER_SAMPLES_MAX 100000u /* limit: samples of one command */
+#include "driver.h" /* all below return 0, or -1 with w->error set, if nothing else is said */
 
 /** pl_worker_measure() - run one named measurement @n times
  * @seconds_out: room for @n values, each seconds per operation
@@ -35,8 +33,9 @@ struct pl_worker_objects {
 int pl_worker_objects_init(struct pl_worker_objects *objects, struct pl_worker *w);
 void pl_worker_objects_fini(struct pl_worker_objects *objects); /* half-built is fine */
 
-/** pl_worker_step() - one eager training step: alloc, copies, 200 launches over 3 streams, events, frees, one read
- * The answer read at its end is checked. */
-int pl_worker_step(struct pl_worker_objects *objects);
+/** pl_worker_step() - an eager training step: alloc, copies, 200 launches over 3 streams, events, frees, one read
+ * The answer that is read at its end is checked.
+ * Return: 0 with @n times, or -1 with the error set. */
+int pl_worker_step(struct pl_worker_objects *objects, unsigned n, double *seconds_out);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "worker.h"
 
+#include "../exec.h"
 #include "../kernels/kernels.h"
 
 #include <stdio.h>
@@ -304,16 +305,30 @@ static int build(struct pl_worker *w, size_t bytes, unsigned n, double *out)
 	return 0;
 }
 
+/* In a fresh process. */
+static int first(struct pl_worker *w, const char *until, unsigned n, double *out)
+{
+	char option[] = "--first", word[16], want[] = "--platform";
+	char *argv[6] = { NULL, option, word };
+
+	snprintf(word, sizeof(word), "%s", until);
+	if (w->platform_want) {
+		argv[3] = want;
+		argv[4] = (char *)(uintptr_t)w->platform_want;
+	}
+	return pl_bench_exec_self(argv, n, out, w->error, sizeof(w->error));
+}
+
 static int first_call(struct pl_worker *w, size_t bytes, unsigned n, double *out)
 {
 	(void)bytes;
-	return pl_worker_first(w, false, n, out);
+	return first(w, "call", n, out);
 }
 
 static int first_queue(struct pl_worker *w, size_t bytes, unsigned n, double *out)
 {
 	(void)bytes;
-	return pl_worker_first(w, true, n, out);
+	return first(w, "queue", n, out);
 }
 
 static const struct {

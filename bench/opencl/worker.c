@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plenum-bench-opencl: command line and command loop. */
+/* plenum-bench-opencl: command line, and what the command loop calls. */
 #include "worker.h"
-#include "../talk.h"
+
+#include "../loop.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define EXEC_ARGS_MAX 32
 
 static const char usage[] =
 	"usage: plenum-bench-opencl [--platform TEXT] [--count LOOP N | --first call|queue]\n"
@@ -23,93 +21,29 @@ static void info_one(struct pl_worker *w, const char *key, cl_device_info what)
 	printf("@info %s %s\n", key, text);
 }
 
-static void command_info(struct pl_worker *w)
+static int info(void *worker)
 {
+	struct pl_worker *w = worker;
 	char text[200] = "";
 
-	if (!w->device && pl_worker_find(w)) {
-		pl_bench_talk_error(stdout, w->error);
-		return;
-	}
+	if (!w->device && pl_worker_find(w))
+		return -1;
 	clGetPlatformInfo(w->platform, CL_PLATFORM_NAME, sizeof(text), text, NULL);
 	printf("@info platform %s\n", text);
 	info_one(w, "device", CL_DEVICE_NAME);
 	info_one(w, "driver", CL_DRIVER_VERSION);
 	info_one(w, "version", CL_DEVICE_VERSION);
-	printf("@end\n");
-	fflush(stdout);
-}
-
-static void command_run(struct pl_worker *w, char *rest)
-{
-	char *save, *name = strtok_r(rest, " ", &save), *count = strtok_r(NULL, " ", &save);
-	unsigned long n = count ? strtoul(count, NULL, 10) : 0;
-	double *seconds;
-
-	if (!name || !n || n > PL_WORKER_SAMPLES_MAX) {
-		pl_bench_talk_error(stdout, "run wants a name and a count of 1 to 100000");
-		return;
-	}
-	seconds = calloc(n, sizeof(*seconds));
-	if (!seconds)
-		pl_bench_talk_error(stdout, "no memory for the samples");
-	else if (pl_worker_measure(w, name, (unsigned)n, seconds))
-		pl_bench_talk_error(stdout, w->error);
-	else
-		pl_bench_talk_samples(stdout, seconds, n);
-	free(seconds);
-}
-
-static void command_exec(struct pl_worker *w, char *rest)
-{
-	char *argv[EXEC_ARGS_MAX + 1] = { NULL }, *save, *word;
-	unsigned n = 0, fails;
-	unsigned long limit_s;
-	double seconds;
-	int rc;
-
-	word = strtok_r(rest, " ", &save);
-	limit_s = word ? strtoul(word, NULL, 10) : 0;
-	while (n < EXEC_ARGS_MAX && (word = strtok_r(NULL, " ", &save)))
-		argv[n++] = word;
-	if (!limit_s || limit_s > 86400 || !n) {
-		pl_bench_talk_error(stdout, "exec wants a limit in seconds and a program");
-		return;
-	}
-	if (pl_worker_exec(w, argv, (unsigned)limit_s, &rc, &seconds, &fails)) {
-		pl_bench_talk_error(stdout, w->error);
-		return;
-	}
-	printf("@exec %d %.6f %u\n@end\n", rc, seconds, fails);
-	fflush(stdout);
-}
-
-static int command_loop(struct pl_worker *w)
-{
-	char *line = NULL, *rest;
-	size_t cap = 0;
-
-	printf("@hello plenum-bench-opencl %d\n", PL_BENCH_TALK_VERSION);
-	fflush(stdout);
-	while (getline(&line, &cap, stdin) > 0) {
-		line[strcspn(line, "\r\n")] = '\0';
-		rest = line + strcspn(line, " ");
-		if (*rest)
-			*rest++ = '\0';
-		if (!strcmp(line, "quit"))
-			break;
-		if (!strcmp(line, "info"))
-			command_info(w);
-		else if (!strcmp(line, "run"))
-			command_run(w, rest);
-		else if (!strcmp(line, "exec"))
-			command_exec(w, rest);
-		else if (*line)
-			pl_bench_talk_error(stdout, "unknown command");
-	}
-	free(line);
-	pl_worker_close(w);
 	return 0;
+}
+
+static int measure(void *worker, const char *name, unsigned n, double *seconds_out)
+{
+	return pl_worker_measure(worker, name, n, seconds_out);
+}
+
+static void close_all(void *worker)
+{
+	pl_worker_close(worker);
 }
 
 /* In a fresh process: how long until the device, or a queue on it, is there? */
@@ -139,13 +73,11 @@ static int first(struct pl_worker *w, bool queue, double start)
 
 static int count(struct pl_worker *w, const char *loop, const char *times)
 {
-	unsigned long n = strtoul(times, NULL, 10);
+	unsigned n = pl_bench_count_turns("plenum-bench-opencl", times);
 
-	if (!n || n > 10000000) {
-		fprintf(stderr, "plenum-bench-opencl: --count wants 1 to 10000000 turns\n");
+	if (!n)
 		return 2;
-	}
-	if (pl_worker_count(w, loop, (unsigned)n)) {
+	if (pl_worker_count(w, loop, n)) {
 		fprintf(stderr, "plenum-bench-opencl: %s\n", w->error);
 		return 1;
 	}
@@ -157,6 +89,7 @@ int main(int argc, char **argv)
 	const char *loop = NULL, *times = NULL, *until = NULL;
 	double start = pl_worker_now();
 	struct pl_worker w = { 0 };
+	const struct pl_bench_loop_ops ops = { "plenum-bench-opencl", w.error, info, measure, close_all };
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--platform") && i + 1 < argc) {
@@ -175,5 +108,5 @@ int main(int argc, char **argv)
 		return count(&w, loop, times);
 	if (until)
 		return first(&w, !strcmp(until, "queue"), start);
-	return command_loop(&w);
+	return pl_bench_loop(&ops, &w);
 }

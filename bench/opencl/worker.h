@@ -14,8 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PL_WORKER_SAMPLES_MAX 100000u /* limit: samples of one command */
-
 /* Everything between the platform and the objects the measurements share. */
 struct pl_worker {
 	const char *platform_want; /* part of a platform's name, or NULL for the first */
@@ -57,15 +55,5 @@ int pl_worker_kernel(struct pl_worker *w, const char *name, unsigned n, double *
 
 /** pl_worker_count() - run a named steady loop @n times and close; for counters, not for time */
 int pl_worker_count(struct pl_worker *w, const char *name, unsigned n);
-
-/** pl_worker_first() - in a fresh process: measure its first calls
- * @queue: until a queue stands, not only until the device is known */
-int pl_worker_first(struct pl_worker *w, bool queue, unsigned n, double *seconds_out);
-
-/** pl_worker_exec() - run a program with bounded time and report it
- * @rc_out: its exit status, 128 + signal, or 124 when its time was up
- * @fails_out: lines of its output that say that something failed */
-int pl_worker_exec(struct pl_worker *w, char *const argv[], unsigned limit_s, int *rc_out,
-	double *seconds_out, unsigned *fails_out);
 
 #endif

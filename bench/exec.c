@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs started by the worker: itself, freshly, and whole applications. */
-#include "worker.h"
+#include "exec.h"
+
+#include "talk.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_LIMIT_S 60u
-#define LINE_KEEP 512u /* bytes of a line that are looked at */
+#define LINE_KEEP     512u /* bytes of a line that are looked at */
 
 extern char **environ;
 
@@ -23,9 +26,17 @@ extern char **environ;
 struct output {
 	char line[LINE_KEEP];
 	size_t n;
-	unsigned fails;
-	double first; /* last "@first SECONDS", or -1 */
+	struct pl_bench_exec *exec;
+	FILE *parts_to;
 };
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 static int word_in(const char *line, const char *word)
 {
@@ -39,19 +50,24 @@ static int word_in(const char *line, const char *word)
 
 static void line_done(struct output *o)
 {
+	struct pl_bench_talk_line said;
 	char *end;
 	double v;
 
 	o->line[o->n] = '\0';
 	o->n = 0;
-	if (word_in(o->line, "fail") || word_in(o->line, "mismatch") ||
-		word_in(o->line, "incorrect"))
-		o->fails++;
+	if (word_in(o->line, "fail") || word_in(o->line, "mismatch") || word_in(o->line, "incorrect"))
+		o->exec->fails++;
 	if (!strncmp(o->line, "@first ", 7)) {
 		v = strtod(o->line + 7, &end);
 		if (end != o->line + 7)
-			o->first = v;
+			o->exec->first = v;
 	}
+	pl_bench_talk_parse(o->line, &said);
+	if (said.kind == PL_BENCH_TALK_PART && o->parts_to)
+		fprintf(o->parts_to, "@part %s %.9g\n", said.key, said.seconds);
+	if (o->line[strspn(o->line, " \t\r")])
+		snprintf(o->exec->last, sizeof(o->exec->last), "%.159s", o->line);
 }
 
 static void output_take(struct output *o, const char *bytes, size_t n)
@@ -71,7 +87,7 @@ static bool output_drain(int fd, struct output *o, double deadline)
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		double left = deadline - pl_worker_now();
+		double left = deadline - now();
 		ssize_t n;
 
 		if (left <= 0)
@@ -90,13 +106,13 @@ static bool output_drain(int fd, struct output *o, double deadline)
 	return false;
 }
 
-static int child_start(struct pl_worker *w, char *const argv[], pid_t *pid_out, int *fd_out)
+static int child_start(char *const argv[], pid_t *pid_out, int *fd_out, char *error_out, size_t error_bytes)
 {
 	posix_spawn_file_actions_t actions;
 	int fd[2], e;
 
 	if (pipe2(fd, O_CLOEXEC)) {
-		snprintf(w->error, sizeof(w->error), "pipe: %s", strerror(errno));
+		snprintf(error_out, error_bytes, "pipe: %s", strerror(errno));
 		return -1;
 	}
 	posix_spawn_file_actions_init(&actions);
@@ -108,7 +124,7 @@ static int child_start(struct pl_worker *w, char *const argv[], pid_t *pid_out, 
 	close(fd[1]);
 	if (e) {
 		close(fd[0]);
-		snprintf(w->error, sizeof(w->error), "cannot run %.150s: %s", argv[0], strerror(e));
+		snprintf(error_out, error_bytes, "cannot run %.150s: %s", argv[0], strerror(e));
 		return -1;
 	}
 	*fd_out = fd[0];
@@ -121,7 +137,7 @@ static int child_end(pid_t pid, double deadline, bool *late)
 	int status = 0;
 
 	while (!*late && !waitpid(pid, &status, WNOHANG)) {
-		if (pl_worker_now() > deadline)
+		if (now() > deadline)
 			*late = true;
 		else
 			poll(NULL, 0, 1);
@@ -134,68 +150,51 @@ static int child_end(pid_t pid, double deadline, bool *late)
 	return status;
 }
 
-static int child_run(struct pl_worker *w, char *const argv[], unsigned limit_s, int *rc_out,
-	double *seconds_out, struct output *o)
+int pl_bench_exec(char *const argv[], unsigned limit_s, FILE *parts_to, struct pl_bench_exec *exec_out, char *error_out,
+		  size_t error_bytes)
 {
-	double start = pl_worker_now(), deadline = start + limit_s;
+	struct output o = { .exec = exec_out, .parts_to = parts_to };
+	double start = now(), deadline = start + limit_s;
 	int fd, status;
 	pid_t pid;
 	bool late;
 
-	*o = (struct output){ .first = -1 };
-	if (child_start(w, argv, &pid, &fd))
+	*exec_out = (struct pl_bench_exec){ .first = -1 };
+	if (child_start(argv, &pid, &fd, error_out, error_bytes))
 		return -1;
-	late = output_drain(fd, o, deadline);
+	late = output_drain(fd, &o, deadline);
 	close(fd);
 	status = child_end(pid, deadline, &late);
-	*seconds_out = pl_worker_now() - start;
+	exec_out->seconds = now() - start;
 	if (late)
-		*rc_out = 124;
+		exec_out->rc = 124;
 	else if (WIFSIGNALED(status))
-		*rc_out = 128 + WTERMSIG(status);
+		exec_out->rc = 128 + WTERMSIG(status);
 	else
-		*rc_out = WEXITSTATUS(status);
+		exec_out->rc = WEXITSTATUS(status);
 	return 0;
 }
 
-int pl_worker_exec(struct pl_worker *w, char *const argv[], unsigned limit_s, int *rc_out,
-	double *seconds_out, unsigned *fails_out)
+int pl_bench_exec_self(char *argv[], unsigned n, double *seconds_out, char *error_out, size_t error_bytes)
 {
-	struct output o;
-
-	if (child_run(w, argv, limit_s, rc_out, seconds_out, &o))
-		return -1;
-	*fails_out = o.fails;
-	return 0;
-}
-
-int pl_worker_first(struct pl_worker *w, bool queue, unsigned n, double *seconds_out)
-{
-	char self[4096];
+	struct pl_bench_exec exec;
+	static char self[4096]; /* outlives us in the caller's argv */
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char option[] = "--first", call[] = "call", until_queue[] = "queue", want[] = "--platform";
-	char *argv[6] = { self, option, queue ? until_queue : call };
-	struct output o;
-	double whole;
-	int rc;
 
 	if (len < 0) {
-		snprintf(w->error, sizeof(w->error), "/proc/self/exe: %s", strerror(errno));
+		snprintf(error_out, error_bytes, "/proc/self/exe: %s", strerror(errno));
 		return -1;
 	}
 	self[len] = '\0';
-	if (w->platform_want) {
-		argv[3] = want;
-		argv[4] = (char *)(uintptr_t)w->platform_want;
-	}
+	argv[0] = self;
 	for (unsigned i = 0; i < n; i++) {
-		if (child_run(w, argv, FIRST_LIMIT_S, &rc, &whole, &o))
+		if (pl_bench_exec(argv, FIRST_LIMIT_S, NULL, &exec, error_out, error_bytes))
 			return -1;
-		if (rc || o.first < 0) {
-			snprintf(w->error, sizeof(w->error), "a fresh process ended with %d", rc);
+		if (exec.rc || exec.first < 0) {
+			snprintf(error_out, error_bytes, "a fresh process ended with %d: %.150s", exec.rc, exec.last);
 			return -1;
 		}
-		seconds_out[i] = o.first;
+		seconds_out[i] = exec.first;
 	}
 	return 0;
 }
