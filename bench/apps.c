@@ -47,6 +47,15 @@ static int app_command(const struct pl_bench_config *config, const struct pl_ben
 		return command_make(command, command_bytes, config->clpeak_path,
 			config->quick ? " --kernel-latency --transfer-bandwidth" : "", why_out);
 	}
+	if (figure->suite == PL_BENCH_VMCUDA) {
+		*why_out = "the public samples are run where --samples DIR names their folder";
+		if (!config->samples)
+			return -ENOENT;
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", config->samples, figure->arg) >= sizeof(path))
+			return -ENAMETOOLONG;
+		*why_out = "no such program in the folder named with --samples";
+		return access(path, X_OK) ? -errno : command_make(command, command_bytes, path, "", why_out);
+	}
 	*why_out = "SHOC was not found: name the folder of its OpenCL programs with --shoc DIR";
 	if (!config->shoc)
 		return -ENOENT;
@@ -79,11 +88,12 @@ static int app_run(struct pl_bench_run *run, size_t f, unsigned m, const char *c
 {
 	struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
 	struct pl_bench_samples sample = { 0 };
-	struct pl_bench_talk_line said = { 0 };
-	char why[128];
+	struct pl_bench_answer answer = { 0 };
+	const struct pl_bench_talk_line *said = &answer.exec;
+	char why[320];
 	int r;
 
-	r = pl_bench_command(run, &run->modes[m], APP_LIMIT_S + APP_SLACK_S, NULL, &said,
+	r = pl_bench_command(run, &run->modes[m], APP_LIMIT_S + APP_SLACK_S, NULL, &answer,
 		"exec %u %s", APP_LIMIT_S, command);
 	if (r < 0 || (warm && r == 0))
 		return r;
@@ -91,17 +101,18 @@ static int app_run(struct pl_bench_run *run, size_t f, unsigned m, const char *c
 		pl_bench_cell_fail(cell, run->modes[m].why);
 		return 0;
 	}
-	cell->rc = said.rc;
-	cell->fails = said.fails;
-	if (said.rc) {
-		if (said.rc == 124)
+	cell->rc = said->rc;
+	cell->fails = said->fails;
+	if (said->rc) {
+		if (said->rc == 124)
 			snprintf(why, sizeof(why), "not done within %u s", APP_LIMIT_S);
 		else
-			snprintf(why, sizeof(why), "ended with %d", said.rc);
+			snprintf(why, sizeof(why), "ended with %d%s%s", said->rc, answer.last[0] ? ": " : "",
+				answer.last);
 		pl_bench_cell_fail(cell, why);
 		return 0;
 	}
-	if (!pl_bench_samples_add(&sample, said.seconds))
+	if (!pl_bench_samples_add(&sample, said->seconds))
 		pl_bench_cell_round(cell, &sample);
 	pl_bench_samples_fini(&sample);
 	return 0;
@@ -142,6 +153,7 @@ static int app_figure(struct pl_bench_run *run, size_t f, const char *command)
 			struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
 
 			if (!run->modes[m].active || run->modes[m].kind == PL_BENCH_RAW_MODE ||
+				run->modes[m].kind == PL_BENCH_MTU ||
 				cell->state == PL_BENCH_FAILED)
 				continue;
 			if (pl_bench_late(run)) {
@@ -174,6 +186,11 @@ int pl_bench_apps(struct pl_bench_run *run)
 			continue;
 		if (!app_command(run->config, &run->figures[f], command, sizeof(command), &why)) {
 			r = app_figure(run, f, command);
+			continue;
+		}
+		if (run->figures[f].suite == PL_BENCH_VMCUDA) {
+			if (run->config->samples)
+				pl_bench_note(run, "%s: skipped: %s", run->figures[f].name, why);
 			continue;
 		}
 		if (!shoc_told || is_clpeak(&run->figures[f]) || run->config->shoc)

@@ -18,10 +18,16 @@
 #include <stdio.h>
 
 #define PL_BENCH_MODES_MAX 8 /* without the raw column */
-#define PL_BENCH_FIGURES_MAX 80
+#define PL_BENCH_FIGURES_MAX 256
 #define PL_BENCH_ROUNDS_MAX 64 /* over all passes */
 
-enum pl_bench_suite { PL_BENCH_MICRO = 1, PL_BENCH_APPS = 2, PL_BENCH_KERNELS = 4 };
+enum pl_bench_suite {
+	PL_BENCH_MICRO = 1,
+	PL_BENCH_APPS = 2,
+	PL_BENCH_KERNELS = 4,
+	PL_BENCH_CUDA = 8, /* micro, on CUDA */
+	PL_BENCH_VMCUDA = 16,
+};
 
 enum pl_bench_kind {
 	PL_BENCH_RUN,	    /* a worker's `run` */
@@ -29,6 +35,7 @@ enum pl_bench_kind {
 	PL_BENCH_COUNT,	    /* difference of the client's counters */
 	PL_BENCH_CALLGRIND, /* difference of instruction counts */
 	PL_BENCH_EXEC,	    /* a whole program's wall time */
+	PL_BENCH_PART,	    /* what a program of plenum-bench-vmcuda says of itself */
 	PL_BENCH_GEOMEAN,   /* derived from the figures whose name starts with `arg` */
 };
 
@@ -41,18 +48,23 @@ enum pl_bench_unit {
 	PL_BENCH_PER_S,
 	PL_BENCH_EACH,	/* a count per iteration */
 	PL_BENCH_TIMES, /* a ratio of speeds */
+	PL_BENCH_MB,	/* 1e6 bytes */
+	PL_BENCH_PERCENT,
 };
 
 struct pl_bench_figure {
 	const char *name;
-	enum pl_bench_suite suite;
+	unsigned suite; /* of enum pl_bench_suite */
 	enum pl_bench_kind kind;
 	enum pl_bench_unit unit;
 	unsigned samples; /* per round */
 	size_t bytes;	  /* per operation, for GBS and the size sweep */
-	const char *arg;  /* COUNT, CALLGRIND: loop; EXEC: program; GEOMEAN: prefix */
-	const char *key;  /* COUNT: counter in the client's statistics */
+	const char *arg;  /* COUNT, CALLGRIND: loop; EXEC: program; PART: its arguments; GEOMEAN: prefix */
+	const char *key;  /* COUNT: counter in the client's statistics; PART: see parts.c */
 	const char *meaning;
+	const char *quick; /* PART: more arguments with --quick */
+	unsigned turns;	   /* COUNT: of the shorter run; 0: the usual number */
+	unsigned clients;  /* PART: programs at once; 0: one, in every mode */
 };
 
 const struct pl_bench_figure *pl_bench_figures(size_t *n_out);
@@ -66,10 +78,11 @@ enum pl_bench_mode_kind {
 	PL_BENCH_NATIVE,
 	PL_BENCH_SHM,
 	PL_BENCH_TCP,
-	PL_BENCH_VM,
+	PL_BENCH_VM,	 /* vm, vm-LINK */
+	PL_BENCH_MTU,	 /* mtuBYTES: tcp through a network of its own */
 	PL_BENCH_PEER,
 	PL_BENCH_REFGPU,   /* CUDA on the reference GPU */
-	PL_BENCH_CUDA,	   /* CUDA on the system's driver */
+	PL_BENCH_CUDA_MODE, /* CUDA on the system's driver */
 	PL_BENCH_ICD,	   /* NAME=PATH: any other driver */
 	PL_BENCH_RAW_MODE, /* the machine itself */
 };
@@ -78,15 +91,16 @@ enum pl_bench_mode_kind {
 struct pl_bench_config {
 	unsigned suites;
 	const char *modes, *only, *json, *plots, *platform;
-	const char *plenum, *worker, *icd, *shoc, *clpeak, *peer_pocld, *peer_icd;
-	bool quick, busy, quiet;
+	const char *plenum, *worker, *icd, *shoc, *clpeak, *peer_pocld, *peer_icd, *samples, *driver;
+	bool quick, busy, quiet, cuda;
 	unsigned rounds;   /* 0: the figure's own */
 	unsigned limit_s;  /* whole run */
 	unsigned figure_s; /* time one mode may spend on one figure */
 	char exe_dir[PATH_MAX];
 	char run_dir[80]; /* private, removed at the end; short, for a unix socket's path */
 	char plenum_path[PATH_MAX], worker_path[PATH_MAX], clpeak_path[PATH_MAX];
-	char cuda_worker_path[PATH_MAX], refgpu_dir[PATH_MAX]; /* "" = not found */
+	char cuda_worker_path[PATH_MAX], vmcuda_path[PATH_MAX], refgpu_dir[PATH_MAX]; /* "" = not found */
+	char cuda_client_dir[PATH_MAX];						      /* of Plenum's libcuda.so.1 */
 	uint64_t deadline_ns; /* of the whole run */
 };
 
@@ -96,6 +110,9 @@ struct pl_bench_mode {
 	bool active;
 	char why[320];		 /* why it is not active, or what went wrong last */
 	char icd[PATH_MAX];	 /* ICD mode: the driver */
+	char link[16];		 /* VM: how the guest reaches the server; "": as `plenum vm` does */
+	unsigned mtu;		 /* MTU */
+	unsigned net;		 /* MTU: 10.199.NET.0/24 */
 	struct pl_bench_env env; /* of the worker */
 	struct pl_bench_proc server, worker;
 	unsigned deaths; /* workers lost; a mode with too many is given up */
@@ -151,6 +168,10 @@ double pl_bench_load(void);
 int pl_bench_micro(struct pl_bench_run *run);
 int pl_bench_counts(struct pl_bench_run *run);
 int pl_bench_apps(struct pl_bench_run *run);
+int pl_bench_parts(struct pl_bench_run *run);
+
+/** pl_bench_is_cuda() - does this run measure CUDA? */
+bool pl_bench_is_cuda(const struct pl_bench_run *run);
 
 /** pl_bench_busy_start() - one spinner of idle priority per core, until ended */
 int pl_bench_busy_start(struct pl_bench_proc *proc);

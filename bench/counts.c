@@ -79,13 +79,24 @@ static int loop_run(struct pl_bench_run *run, struct pl_bench_mode *mode, const 
 	unsigned turns, struct json_object **counters_out, char *why)
 {
 	char path[PATH_MAX], count[16];
-	const char *argv[] = { run->config->worker_path, "--count", loop, count, NULL };
+	const char *argv[] = { pl_bench_is_cuda(run) ? run->config->cuda_worker_path : run->config->worker_path,
+		"--count", loop, count, NULL };
 	int r;
 
 	snprintf(count, sizeof(count), "%u", turns);
 	snprintf(path, sizeof(path), "%s/stats.json", run->config->run_dir);
 	r = program_run(run, mode, argv, path, why);
 	return r ? r : counters_read(path, counters_out, why);
+}
+
+/* How often the shorter run turns: what one turn costs decides. */
+static unsigned loop_turns(const struct pl_bench_run *run, const char *loop)
+{
+	for (size_t f = 0; f < run->n_figures; f++)
+		if (run->figures[f].kind == PL_BENCH_COUNT && run->wanted[f] &&
+			!strcmp(run->figures[f].arg, loop) && run->figures[f].turns)
+			return run->figures[f].turns;
+	return COUNT_TURNS;
 }
 
 /* Book one pair's difference into every wanted figure of this loop. */
@@ -109,7 +120,7 @@ static void pair_book(struct pl_bench_run *run, unsigned m, const char *loop,
 		difference = json_object_get_double(b) - json_object_get_double(a);
 		if (difference < 0)
 			difference = 0; /* sleeps and wake-ups vary from run to run */
-		if (!pl_bench_samples_add(&sample, difference / COUNT_TURNS))
+		if (!pl_bench_samples_add(&sample, difference / loop_turns(run, loop)))
 			pl_bench_cell_round(cell, &sample);
 		pl_bench_samples_fini(&sample);
 	}
@@ -134,9 +145,9 @@ static int loop_pairs(struct pl_bench_run *run, unsigned m, const char *loop)
 
 		pl_bench_progress(run, "counters of '%s'  pair %u of %u  %s", loop, i + 1, pairs,
 			run->modes[m].name);
-		r = loop_run(run, &run->modes[m], loop, COUNT_TURNS, &once, why);
+		r = loop_run(run, &run->modes[m], loop, loop_turns(run, loop), &once, why);
 		if (!r)
-			r = loop_run(run, &run->modes[m], loop, 2 * COUNT_TURNS, &twice, why);
+			r = loop_run(run, &run->modes[m], loop, 2 * loop_turns(run, loop), &twice, why);
 		if (!r)
 			pair_book(run, m, loop, once, twice);
 		json_object_put(once);
@@ -168,7 +179,8 @@ static int callgrind_run(struct pl_bench_run *run, struct pl_bench_mode *mode, c
 {
 	char out[PATH_MAX], option[PATH_MAX + 32], count[16];
 	const char *argv[] = { valgrind, "-q", "--tool=callgrind", "--separate-threads=yes", option,
-		run->config->worker_path, "--count", "post", count, NULL };
+		pl_bench_is_cuda(run) ? run->config->cuda_worker_path : run->config->worker_path, "--count",
+		"post", count, NULL };
 	int r;
 
 	snprintf(count, sizeof(count), "%u", turns);
@@ -223,7 +235,7 @@ static bool loop_wanted(const struct pl_bench_run *run, const char *loop)
 
 int pl_bench_counts(struct pl_bench_run *run)
 {
-	static const char *const loops[] = { "loop", "read" };
+	static const char *const loops[] = { "loop", "read", "step", "launch", "alloc" };
 	char valgrind[PATH_MAX] = "";
 	int r = 0;
 

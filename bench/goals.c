@@ -13,13 +13,14 @@ enum goal_kind {
 	ADDED_TURNS, /* (value - native) / raw round trip <= bound */
 	RAW_MIN,     /* value / raw stream >= bound */
 	PEER_MIN,    /* times better than the peer */
+	OTHER_MIN,   /* times better than the mode `raw` */
 };
 
 struct goal {
 	const char *mode, *figure;
 	enum goal_kind kind;
 	double bound;
-	const char *raw; /* ADDED_TURNS, RAW_MIN */
+	const char *raw; /* ADDED_TURNS, RAW_MIN: a raw figure; OTHER_MIN: a mode */
 };
 
 static const struct goal goals[] = {
@@ -78,6 +79,41 @@ static const struct goal goals[] = {
 	{ "tcp", "read_67108864", PEER_MIN, 2, NULL },
 	{ "tcp", "write_nb_8x16777216", PEER_MIN, 2, NULL },
 	{ "tcp", "map_unmap_16777216", PEER_MIN, 2, NULL },
+	{ "shm", "app_binomial", RATIO_MAX, 1.01, NULL },
+	{ "shm", "app_blackscholes", RATIO_MAX, 1.01, NULL },
+	{ "shm", "app_matmul", RATIO_MAX, 1.01, NULL },
+	{ "shm", "app_stereo", RATIO_MAX, 1.02, NULL },
+	{ "shm", "app_radixsort", RATIO_MAX, 1.01, NULL },
+	{ "tcp", "app_binomial", RATIO_MAX, 1.05, NULL },
+	{ "tcp", "app_blackscholes", RATIO_MAX, 1.05, NULL },
+	{ "tcp", "app_matmul", RATIO_MAX, 1.05, NULL },
+	{ "tcp", "app_stereo", RATIO_MAX, 1.15, NULL },
+	{ "tcp", "app_radixsort", RATIO_MAX, 1.05, NULL },
+	{ "vm-ivshmem", "launch_sync", OTHER_MIN, 10, "vm-tcp" },
+	{ "shm", "h2d_pinned_1048576", RATIO_MIN, 0.97, NULL },
+	{ "shm", "h2d_pinned_16777216", RATIO_MIN, 0.97, NULL },
+	{ "shm", "h2d_pinned_67108864", RATIO_MIN, 0.97, NULL },
+	{ "shm", "d2h_pinned_1048576", RATIO_MIN, 0.97, NULL },
+	{ "shm", "d2h_pinned_16777216", RATIO_MIN, 0.97, NULL },
+	{ "shm", "d2h_pinned_67108864", RATIO_MIN, 0.97, NULL },
+	{ "shm", "h2d_pageable_1048576", RATIO_MIN, 0.95, NULL },
+	{ "shm", "h2d_pageable_16777216", RATIO_MIN, 0.95, NULL },
+	{ "shm", "h2d_pageable_67108864", RATIO_MIN, 0.95, NULL },
+	{ "shm", "d2h_pageable_1048576", RATIO_MIN, 0.95, NULL },
+	{ "shm", "d2h_pageable_16777216", RATIO_MIN, 0.95, NULL },
+	{ "shm", "d2h_pageable_67108864", RATIO_MIN, 0.95, NULL },
+	{ "tcp", "h2d_pinned_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "h2d_pinned_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "d2h_pinned_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "d2h_pinned_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "h2d_pageable_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "h2d_pageable_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "d2h_pageable_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "d2h_pageable_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "shm", "asks_per_step", VALUE_MAX, 1, NULL },
+	{ "tcp", "asks_per_step", VALUE_MAX, 1, NULL },
+	{ "shm", "instructions_per_launch", VALUE_MAX, 700, NULL },
+	{ "tcp", "instructions_per_launch", VALUE_MAX, 700, NULL },
 };
 
 static const struct pl_bench_figure *figure_find(const struct pl_bench_run *run, const char *name)
@@ -96,6 +132,8 @@ static const struct pl_bench_cell *other_find(
 		return pl_bench_find(run, goal->raw, "raw");
 	if (goal->kind == PEER_MIN)
 		return pl_bench_find(run, goal->figure, "peer");
+	if (goal->kind == OTHER_MIN)
+		return pl_bench_find(run, goal->figure, goal->raw);
 	return pl_bench_find(run, goal->figure, "native");
 }
 
@@ -123,6 +161,7 @@ static bool goal_value(const struct pl_bench_run *run, const struct goal *goal,
 		*value_out = (a - b) / raw->stats.median;
 		return true;
 	case PEER_MIN:
+	case OTHER_MIN:
 		*value_out = pl_bench_unit_more_is_better(figure->unit) ? a / b : b / a;
 		return true;
 	}
@@ -141,11 +180,12 @@ static void goal_describe(const struct goal *goal, const struct pl_bench_figure 
 		[ADDED_TURNS] = "added to native, in",
 		[RAW_MIN] = "of",
 		[PEER_MIN] = "times better than the peer",
+		[OTHER_MIN] = "times better than",
 	};
 	bool plain = goal->kind == VALUE_MAX || goal->kind == VALUE_MIN || goal->kind == ADDED_TURNS;
 	const char *unit = goal->kind == ADDED_MAX ? pl_bench_unit_name(figure->unit) : plain ? "" : "x";
 	bool least = goal->kind == VALUE_MIN || goal->kind == RATIO_MIN || goal->kind == RAW_MIN ||
-		     goal->kind == PEER_MIN;
+		     goal->kind == PEER_MIN || goal->kind == OTHER_MIN;
 
 	snprintf(result_out->text, sizeof(result_out->text), "%s %s, %s%s%s", goal->mode,
 		goal->figure, what[goal->kind], goal->raw ? " " : "", goal->raw ? goal->raw : "");

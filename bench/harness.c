@@ -80,8 +80,20 @@ static void worker_lost(struct pl_bench_run *run, struct pl_bench_mode *mode, in
 	}
 }
 
+static void answer_take(const struct pl_bench_talk_line *said, struct pl_bench_answer *answer)
+{
+	if (said->kind == PL_BENCH_TALK_EXEC) {
+		answer->exec = *said;
+	} else if (said->kind == PL_BENCH_TALK_INFO && !strcmp(said->key, "last")) {
+		snprintf(answer->last, sizeof(answer->last), "%.159s", said->text);
+	} else if (said->kind == PL_BENCH_TALK_PART && answer->n_parts < PL_BENCH_PARTS_MAX) {
+		strcpy(answer->parts[answer->n_parts].name, said->key);
+		answer->parts[answer->n_parts++].value = said->seconds;
+	}
+}
+
 static int answer_collect(struct pl_bench_mode *mode, uint64_t deadline,
-	struct pl_bench_samples *samples_out, struct pl_bench_talk_line *exec_out)
+	struct pl_bench_samples *samples_out, struct pl_bench_answer *answer_out)
 {
 	char line[PL_BENCH_TALK_LINE_MAX];
 	struct pl_bench_talk_line said;
@@ -100,8 +112,8 @@ static int answer_collect(struct pl_bench_mode *mode, uint64_t deadline,
 			snprintf(mode->why, sizeof(mode->why), "%s", said.text);
 			return 1;
 		}
-		if (said.kind == PL_BENCH_TALK_EXEC && exec_out)
-			*exec_out = said;
+		if (answer_out)
+			answer_take(&said, answer_out);
 		if (said.kind == PL_BENCH_TALK_SAMPLE && samples_out) {
 			r = pl_bench_samples_add(samples_out, said.seconds);
 			if (r)
@@ -111,7 +123,7 @@ static int answer_collect(struct pl_bench_mode *mode, uint64_t deadline,
 }
 
 int pl_bench_command(struct pl_bench_run *run, struct pl_bench_mode *mode, unsigned limit_s,
-	struct pl_bench_samples *samples_out, struct pl_bench_talk_line *exec_out,
+	struct pl_bench_samples *samples_out, struct pl_bench_answer *answer_out,
 	const char *format, ...)
 {
 	char command[PL_BENCH_TALK_LINE_MAX];
@@ -133,7 +145,7 @@ int pl_bench_command(struct pl_bench_run *run, struct pl_bench_mode *mode, unsig
 	}
 	r = pl_bench_proc_say(&mode->worker, "%s\n", command);
 	if (!r)
-		r = answer_collect(mode, deadline, samples_out, exec_out);
+		r = answer_collect(mode, deadline, samples_out, answer_out);
 	if (r < 0 && r != -EINTR) {
 		worker_lost(run, mode, r);
 		return 1;
@@ -306,7 +318,7 @@ void pl_bench_finish(struct pl_bench_run *run)
 			if (kind == PL_BENCH_GEOMEAN && run->wanted[f])
 				geomean_make(run, f, m);
 			else if (cell->state == PL_BENCH_DONE &&
-				 (kind == PL_BENCH_RUN || kind == PL_BENCH_EXEC))
+				 (kind == PL_BENCH_RUN || kind == PL_BENCH_EXEC || kind == PL_BENCH_PART))
 				ratio_make(cell, native_cell(run, f));
 		}
 }

@@ -15,12 +15,25 @@ void pl_bench_note(const struct pl_bench_run *run, const char *format, ...)
 /** pl_bench_figure_note() - a figure is done: one line when stderr is no terminal */
 void pl_bench_figure_note(struct pl_bench_run *run, size_t figure);
 
+#define PL_BENCH_PARTS_MAX 24 /* parts of one program; more are dropped */
+
+/* What a worker said besides samples. */
+struct pl_bench_answer {
+	struct pl_bench_talk_line exec; /* the last @exec */
+	struct {
+		char name[16];
+		double value;
+	} parts[PL_BENCH_PARTS_MAX];
+	unsigned n_parts;
+	char last[160]; /* a failed program's last words */
+};
+
 /** pl_bench_command() - send a command to a mode's worker and collect its answer
  * @samples_out: @sample values in seconds, appended; may be NULL
- * @exec_out:    the @exec line; may be NULL
+ * @answer_out:  what else it said; may be NULL
  * Return: 0; -EINTR; 1 when the worker refused or was lost (mode->why says it). */
 int pl_bench_command(struct pl_bench_run *run, struct pl_bench_mode *mode, unsigned limit_s,
-	struct pl_bench_samples *samples_out, struct pl_bench_talk_line *exec_out,
+	struct pl_bench_samples *samples_out, struct pl_bench_answer *answer_out,
 	const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 void pl_bench_cell_fail(struct pl_bench_cell *cell, const char *why);

@@ -72,7 +72,7 @@ static int head_write(const struct pl_bench_run *run, FILE *to)
 	json_object_object_add(line, "machine", machine_json(&run->machine));
 	add_text(line, "when", run->machine.when);
 	add_text(line, "plenum", PL_VERSION);
-	add_text(line, "api", "opencl");
+	add_text(line, "api", pl_bench_is_cuda(run) ? "cuda" : "opencl");
 	add_text(line, "state", run->config->busy ? "busy" : "idle");
 	json_object_object_add(line, "quick", json_object_new_boolean(run->config->quick));
 	for (unsigned m = 0; m + 1 < run->n_modes; m++)
@@ -92,7 +92,7 @@ static int cell_write(const struct pl_bench_run *run, size_t f, unsigned m, FILE
 		return 0;
 	line = json_object_new_object();
 	add_text(line, "name", figure->name);
-	add_text(line, "api", "opencl");
+	add_text(line, "api", pl_bench_is_cuda(run) ? "cuda" : "opencl");
 	add_text(line, "mode", run->modes[m].name);
 	if (done)
 		add_number(line, "value", cell->stats.median);

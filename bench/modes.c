@@ -12,6 +12,8 @@
 #define HELLO_VM_LIMIT_S 300u /* an emulated guest boots slowly */
 #define INFO_LIMIT_S 60u
 #define END_GRACE_MS 3000u
+#define MTU_MIN 576u
+#define MTU_MAX 65000u
 
 static const struct {
 	const char *name;
@@ -21,9 +23,12 @@ static const struct {
 	{ "shm", PL_BENCH_SHM },
 	{ "tcp", PL_BENCH_TCP },
 	{ "vm", PL_BENCH_VM },
+	{ "vm-tcp", PL_BENCH_VM },
+	{ "vm-ivshmem", PL_BENCH_VM },
+	{ "vm-vsock", PL_BENCH_VM },
 	{ "peer", PL_BENCH_PEER },
 	{ "refgpu", PL_BENCH_REFGPU },
-	{ "cuda", PL_BENCH_CUDA },
+	{ "cuda", PL_BENCH_CUDA_MODE },
 };
 
 static bool name_fits(const char *name)
@@ -32,6 +37,18 @@ static bool name_fits(const char *name)
 
 	return n && !name[n] && n < sizeof(((struct pl_bench_mode *)0)->name) &&
 	       strcmp(name, "raw");
+}
+
+static bool mtu_parse(const char *text, struct pl_bench_mode *mode)
+{
+	char *end;
+	unsigned long mtu = strtoul(text, &end, 10);
+
+	if (end == text || *end || mtu < MTU_MIN || mtu > MTU_MAX)
+		return false;
+	mode->kind = PL_BENCH_MTU;
+	mode->mtu = (unsigned)mtu;
+	return true;
 }
 
 static int mode_parse(char *word, struct pl_bench_mode *mode, char *why, size_t why_bytes)
@@ -58,11 +75,15 @@ static int mode_parse(char *word, struct pl_bench_mode *mode, char *why, size_t 
 		if (strcmp(kinds[i].name, word))
 			continue;
 		mode->kind = kinds[i].kind;
+		if (mode->kind == PL_BENCH_VM && word[2])
+			snprintf(mode->link, sizeof(mode->link), "%.15s", word + 3);
 		return 0;
 	}
+	if (!strncmp(word, "mtu", 3) && mtu_parse(word + 3, mode))
+		return 0;
 	snprintf(why, why_bytes,
-		"unknown mode '%s': use native, shm, tcp, vm, peer, refgpu, cuda, or NAME=PATH for another "
-		"driver",
+		"unknown mode '%s': use native, shm, tcp, vm, vm-tcp, vm-ivshmem, vm-vsock, mtuBYTES, peer, "
+		"refgpu, cuda, or NAME=PATH for another driver",
 		word);
 	return -EINVAL;
 }
@@ -171,24 +192,38 @@ void pl_bench_mode_why(
 	}
 }
 
+static const char *worker_of(const struct pl_bench_run *run, const struct pl_bench_mode *mode)
+{
+	bool cuda = pl_bench_is_cuda(run) || mode->kind == PL_BENCH_REFGPU || mode->kind == PL_BENCH_CUDA_MODE;
+
+	return cuda ? run->config->cuda_worker_path : run->config->worker_path;
+}
+
 /* The command line of this mode's worker; pointers stay valid with run and config. */
 static void worker_argv(struct pl_bench_run *run, struct pl_bench_mode *mode, const char **argv)
 {
+	static char client[PATH_MAX + 32];
 	unsigned n = 0;
 
-	if (mode->kind == PL_BENCH_REFGPU || mode->kind == PL_BENCH_CUDA) {
-		argv[0] = run->config->cuda_worker_path;
-		argv[1] = NULL;
-		return;
-	}
 	if (mode->kind == PL_BENCH_VM) {
 		argv[n++] = run->config->plenum_path;
 		argv[n++] = "vm";
+		if (mode->link[0]) {
+			argv[n++] = "--link";
+			argv[n++] = mode->link;
+		}
+		if (pl_bench_is_cuda(run)) {
+			snprintf(client, sizeof(client), "LD_LIBRARY_PATH=%s", run->config->cuda_client_dir);
+			argv[n++] = "--env";
+			argv[n++] = client;
+		}
 		argv[n++] = "run";
 		argv[n++] = "--";
 	}
-	argv[n++] = run->config->worker_path;
-	if (run->config->platform && mode->kind != PL_BENCH_PEER && mode->kind != PL_BENCH_ICD) {
+	if (mode->kind == PL_BENCH_MTU)
+		n = pl_bench_net_argv(run, mode, argv);
+	argv[n++] = worker_of(run, mode);
+	if (run->config->platform && !pl_bench_is_cuda(run) && mode->kind < PL_BENCH_PEER) {
 		argv[n++] = "--platform";
 		argv[n++] = run->config->platform;
 	}
@@ -197,7 +232,7 @@ static void worker_argv(struct pl_bench_run *run, struct pl_bench_mode *mode, co
 
 int pl_bench_mode_worker(struct pl_bench_run *run, struct pl_bench_mode *mode)
 {
-	const char *argv[8];
+	const char *argv[PL_BENCH_NET_ARGS + 12];
 	char log[PATH_MAX], line[PL_BENCH_TALK_LINE_MAX];
 	struct pl_bench_spawn spawn = {
 		.argv = (char *const *)argv, .envp = mode->env.v, .log = log, .ready_fd = -1
@@ -287,38 +322,24 @@ int pl_bench_env_base(const struct pl_bench_run *run, struct pl_bench_env *env)
 	return r;
 }
 
-static int cuda_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
-{
-	const struct pl_bench_config *config = run->config;
-
-	if (!config->cuda_worker_path[0]) {
-		pl_bench_mode_why(run, mode, "plenum-bench-cuda was not found beside this program or in $PATH");
-		return -ENOENT;
-	}
-	if (mode->kind == PL_BENCH_CUDA)
-		return 0;
-	if (!config->refgpu_dir[0]) {
-		pl_bench_mode_why(run, mode, "the reference GPU's libcuda.so.1 was not found: build it");
-		return -ENOENT;
-	}
-	return pl_bench_env_set(&mode->env, "LD_LIBRARY_PATH", config->refgpu_dir);
-}
-
 static int mode_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
 {
+	if (pl_bench_is_cuda(run) || mode->kind == PL_BENCH_REFGPU || mode->kind == PL_BENCH_CUDA_MODE)
+		return pl_bench_cuda_reach(run, mode);
 	switch (mode->kind) {
 	case PL_BENCH_SHM:
-	case PL_BENCH_TCP: return pl_bench_server_start(run, mode);
+	case PL_BENCH_TCP:
+	case PL_BENCH_MTU: return pl_bench_server_start(run, mode);
 	case PL_BENCH_PEER: return pl_bench_peer_start(run, mode);
 	case PL_BENCH_ICD: return pl_bench_icd_use(mode, mode->icd);
-	case PL_BENCH_REFGPU:
-	case PL_BENCH_CUDA: return cuda_reach(run, mode);
 	case PL_BENCH_VM:
 		if (run->config->plenum_path[0])
 			return 0;
 		pl_bench_mode_why(run, mode,
 			"no 'plenum' beside this program or in $PATH: name it with --plenum PATH");
 		return -ENOENT;
+	case PL_BENCH_REFGPU:
+	case PL_BENCH_CUDA_MODE:
 	case PL_BENCH_NATIVE:
 	case PL_BENCH_RAW_MODE: break;
 	}

@@ -39,6 +39,15 @@ int pl_bench_env_base(const struct pl_bench_run *run, struct pl_bench_env *env);
 /* servers.c; all return 0, -EINTR or -errno with mode->why set. */
 int pl_bench_server_start(struct pl_bench_run *run, struct pl_bench_mode *mode);
 int pl_bench_peer_start(struct pl_bench_run *run, struct pl_bench_mode *mode);
+/* cuda.c; which libcuda.so.1 a mode's programs find, and its server if it has one. */
+int pl_bench_cuda_reach(struct pl_bench_run *run, struct pl_bench_mode *mode);
+int pl_bench_cuda_native(const struct pl_bench_run *run, struct pl_bench_env *env);
+int pl_bench_cuda_client(struct pl_bench_run *run, struct pl_bench_mode *mode);
+/* net.c; the words before the program's own that give it a network with this mode's MTU. Return: how many. */
+#define PL_BENCH_NET_ARGS 10
+unsigned pl_bench_net_argv(const struct pl_bench_run *run, const struct pl_bench_mode *mode, const char **argv_out);
+/** pl_bench_net_address() - the server's address as that program must give it */
+int pl_bench_net_address(struct pl_bench_mode *mode, const char *listening, char *address_out, size_t bytes);
 /* icd.c; make folders of driver lists in the run folder */
 int pl_bench_icd_native(const struct pl_bench_run *run, struct pl_bench_env *env);
 int pl_bench_icd_plenum(const struct pl_bench_run *run, struct pl_bench_mode *mode);

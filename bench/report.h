@@ -28,7 +28,30 @@ struct pl_bench_goal_result {
 bool pl_bench_goal_next(
 	const struct pl_bench_run *run, size_t *at, struct pl_bench_goal_result *result_out);
 
-/** pl_bench_mode_shown() - does this column hold anything? */
+/** pl_bench_mode_shown(), pl_bench_figure_shown() - does this column or row hold anything? */
 bool pl_bench_mode_shown(const struct pl_bench_run *run, unsigned mode);
+bool pl_bench_figure_shown(const struct pl_bench_run *run, size_t figure);
+
+/* Parts of a page. */
+struct pl_plot_series;
+void pl_bench_md_machine(const struct pl_bench_run *run, FILE *to);
+void pl_bench_md_figures(const struct pl_bench_run *run, FILE *to);
+void pl_bench_md_goals(const struct pl_bench_run *run, FILE *to);
+size_t pl_bench_series(const struct pl_bench_run *run, struct pl_plot_series *series_out);
+void pl_bench_subtitle(const struct pl_bench_run *run, const char *what, char *text_out, size_t bytes);
+
+/** pl_bench_vmcuda_page() - the paper's tables and figures, each with what it reproduces
+ * @drawn: which of pl_bench_vmcuda_plots were written */
+void pl_bench_vmcuda_page(const struct pl_bench_run *run, const bool *drawn, FILE *to);
+
+/* A plot of a suite. */
+struct pl_bench_plot {
+	const char *name, *alt;
+	unsigned suites;
+	int (*draw)(const struct pl_bench_run *run, FILE *to); /* Return: PL_PLOT_* */
+};
+
+#define PL_BENCH_VMCUDA_PLOTS 7
+extern const struct pl_bench_plot pl_bench_vmcuda_plots[PL_BENCH_VMCUDA_PLOTS];
 
 #endif

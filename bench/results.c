@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define SWEEPS_MAX 4
+
 /* Colours that stay apart for colour-blind readers (Okabe and Ito). */
 static const char *const colors[] = {
 	[PL_BENCH_NATIVE] = "#4d4d4d",
@@ -16,7 +18,8 @@ static const char *const colors[] = {
 	[PL_BENCH_VM] = "#009e73",
 	[PL_BENCH_PEER] = "#cc79a7",
 	[PL_BENCH_REFGPU] = "#0072b2",
-	[PL_BENCH_CUDA] = "#76b900",
+	[PL_BENCH_CUDA_MODE] = "#76b900",
+	[PL_BENCH_MTU] = "#d55e00",
 	[PL_BENCH_ICD] = "#56b4e9",
 	[PL_BENCH_RAW_MODE] = "#9aa5b1",
 };
@@ -24,14 +27,15 @@ static const char *const colors[] = {
 static const char *const more_colors[] = { "#56b4e9", "#d55e00", "#8b6fb3", "#b59b00" };
 
 /* One series per mode, in the order of the modes; the raw column is the last. */
-static size_t series_make(const struct pl_bench_run *run, struct pl_plot_series *series)
+size_t pl_bench_series(const struct pl_bench_run *run, struct pl_plot_series *series)
 {
 	unsigned others = 0;
 
 	for (unsigned m = 0; m < run->n_modes; m++) {
 		series[m] = (struct pl_plot_series){ .name = run->modes[m].name,
 			.color = colors[run->modes[m].kind] };
-		if (run->modes[m].kind == PL_BENCH_ICD)
+		if (run->modes[m].kind == PL_BENCH_ICD || run->modes[m].link[0] ||
+			(run->modes[m].kind == PL_BENCH_MTU && run->modes[m].mtu > 1500))
 			series[m].color = more_colors[others++ % 4];
 	}
 	return run->n_modes;
@@ -42,13 +46,23 @@ static const char *suite_name(const struct pl_bench_run *run)
 	return pl_bench_suite_name(run->config->suites);
 }
 
-/* The kernels compare APIs; all else is OpenCL's. */
+/* The kernels compare APIs. */
 static const char *page_prefix(const struct pl_bench_run *run)
 {
-	return run->config->suites == PL_BENCH_KERNELS ? "refgpu" : "opencl";
+	switch (run->config->suites) {
+	case PL_BENCH_KERNELS: return "refgpu-";
+	case PL_BENCH_CUDA: return "cuda-";
+	case PL_BENCH_VMCUDA: return "";
+	default: return "opencl-";
+	}
 }
 
-static void subtitle_make(
+static const char *page_subject(const struct pl_bench_run *run)
+{
+	return run->config->suites == PL_BENCH_KERNELS ? "Reference GPU" : pl_bench_is_cuda(run) ? "CUDA" : "OpenCL";
+}
+
+void pl_bench_subtitle(
 	const struct pl_bench_run *run, const char *what, char *text, size_t bytes)
 {
 	snprintf(text, bytes, "%s. %.60s, %u cores, %s machine, %.10s", what, run->machine.cpu,
@@ -69,13 +83,16 @@ static int plot_ratios(const struct pl_bench_run *run, FILE *to)
 		.series = series,
 		.groups = groups };
 
-	bars.n_series = series_make(run, series);
-	subtitle_make(run, "1x is native, longer to the right is faster; whiskers: p10 to p90",
+	bars.n_series = pl_bench_series(run, series);
+	pl_bench_subtitle(run, "1x is native, longer to the right is faster; whiskers: p10 to p90",
 		subtitle, sizeof(subtitle));
-	for (size_t f = 0; f < run->n_figures; f++) {
-		struct pl_plot_group *group = &groups[bars.n_groups++];
+	for (size_t f = 0; f < run->n_figures && bars.n_groups < PL_PLOT_GROUPS_MAX; f++) {
+		struct pl_plot_group *group = &groups[bars.n_groups];
 		bool more = pl_bench_unit_more_is_better(run->figures[f].unit);
 
+		if (!pl_bench_figure_shown(run, f))
+			continue;
+		bars.n_groups++;
 		group->label = run->figures[f].name;
 		for (unsigned m = 0; m < run->n_modes; m++) {
 			const struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
@@ -103,13 +120,13 @@ static int plot_latency(const struct pl_bench_run *run, FILE *to)
 		.series = series,
 		.groups = groups };
 
-	bars.n_series = series_make(run, series);
-	subtitle_make(
+	bars.n_series = pl_bench_series(run, series);
+	pl_bench_subtitle(
 		run, "Median, shorter is better; whiskers: p10 to p90", subtitle, sizeof(subtitle));
 	for (size_t f = 0; f < run->n_figures; f++) {
 		struct pl_plot_group *group = &groups[bars.n_groups];
 
-		if (run->figures[f].unit != PL_BENCH_US)
+		if (run->figures[f].unit != PL_BENCH_US || !pl_bench_figure_shown(run, f))
 			continue;
 		bars.n_groups++;
 		group->label = run->figures[f].name;
@@ -170,27 +187,31 @@ static void stream_curve(const struct pl_bench_run *run, const struct pl_plot_se
 	panel->n_curves++;
 }
 
-static int plot_transfer(const struct pl_bench_run *run, FILE *to)
+/* The panels of a sweep: what a panel shows, and how its figures' names begin. */
+struct sweep {
+	const char *title, *prefix;
+};
+
+static int plot_sweeps(const struct pl_bench_run *run, const struct sweep *sweeps, unsigned n, FILE *to)
 {
 	static const struct pl_plot_series copy = { "raw memcpy", "#9aa5b1", "2 4" };
 	static const struct pl_plot_series stream = { "raw TCP stream", "#b8860b", "7 4" };
-	static const char *const prefixes[] = { "write_", "read_" };
 	struct pl_plot_series series[PL_PLOT_SERIES_MAX];
-	struct pl_plot_panel panels[2] = { { .title = "blocking write" },
-		{ .title = "blocking read" } };
+	struct pl_plot_panel panels[SWEEPS_MAX] = { 0 };
 	char subtitle[256];
 	struct pl_plot_lines lines = { .title = "Transfer bandwidth by size",
 		.subtitle = subtitle,
 		.x_axis = "bytes per transfer",
 		.y_axis = "GB/s",
 		.panels = panels,
-		.n_panels = 2 };
+		.n_panels = n };
 
-	series_make(run, series);
-	subtitle_make(run, "Median, higher is better", subtitle, sizeof(subtitle));
-	for (unsigned p = 0; p < 2; p++) {
+	pl_bench_series(run, series);
+	pl_bench_subtitle(run, "Median, higher is better", subtitle, sizeof(subtitle));
+	for (unsigned p = 0; p < n; p++) {
+		panels[p].title = sweeps[p].title;
 		for (unsigned m = 0; m + 1 < run->n_modes; m++)
-			sweep_curve(run, prefixes[p], m, &series[m], &panels[p]);
+			sweep_curve(run, sweeps[p].prefix, m, &series[m], &panels[p]);
 		if (!panels[p].n_curves)
 			continue;
 		stream_curve(run, &stream, &panels[p]);
@@ -199,23 +220,38 @@ static int plot_transfer(const struct pl_bench_run *run, FILE *to)
 	return pl_plot_lines(to, &lines);
 }
 
-static const struct {
-	const char *name, *alt;
-	unsigned suites;
-	int (*draw)(const struct pl_bench_run *run, FILE *to);
-} plots[] = {
-	{ "ratio", "speed relative to native", PL_BENCH_MICRO | PL_BENCH_APPS | PL_BENCH_KERNELS, plot_ratios },
-	{ "latency", "latency", PL_BENCH_MICRO, plot_latency },
-	{ "transfer", "transfer bandwidth by size", PL_BENCH_MICRO, plot_transfer },
+static int plot_transfer(const struct pl_bench_run *run, FILE *to)
+{
+	static const struct sweep opencl[] = { { "blocking write", "write_" }, { "blocking read", "read_" } };
+	static const struct sweep pinned[] = { { "pinned memory to device", "h2d_pinned_" },
+		{ "device to pinned memory", "d2h_pinned_" } };
+
+	return plot_sweeps(run, pl_bench_is_cuda(run) ? pinned : opencl, 2, to);
+}
+
+static int plot_pageable(const struct pl_bench_run *run, FILE *to)
+{
+	static const struct sweep pageable[] = { { "pageable memory to device", "h2d_pageable_" },
+		{ "device to pageable memory", "d2h_pageable_" } };
+
+	return plot_sweeps(run, pageable, 2, to);
+}
+
+static const struct pl_bench_plot plots[] = {
+	{ "ratio", "speed relative to native", PL_BENCH_MICRO | PL_BENCH_APPS | PL_BENCH_KERNELS | PL_BENCH_CUDA,
+		plot_ratios },
+	{ "latency", "latency", PL_BENCH_MICRO | PL_BENCH_CUDA, plot_latency },
+	{ "transfer", "transfer bandwidth by size", PL_BENCH_MICRO | PL_BENCH_CUDA, plot_transfer },
+	{ "pageable", "transfer bandwidth of pageable memory", PL_BENCH_CUDA, plot_pageable },
 };
 
-static void md_machine(const struct pl_bench_run *run, FILE *to)
+void pl_bench_md_machine(const struct pl_bench_run *run, FILE *to)
 {
 	const struct pl_bench_machine *m = &run->machine;
 
-	fprintf(to, "# %s, %s\n\n", run->config->suites == PL_BENCH_KERNELS ? "Reference GPU" : "OpenCL",
-		suite_name(run));
-	fprintf(to, "Written by `plenum bench %s --modes ", suite_name(run));
+	fprintf(to, "# %s, %s\n\n", page_subject(run), suite_name(run));
+	fprintf(to, "Written by `plenum bench %s%s --modes ", suite_name(run),
+		run->config->suites == PL_BENCH_CUDA ? " --api cuda" : "");
 	for (unsigned i = 0; i + 1 < run->n_modes; i++) /* a path says nothing elsewhere */
 		fprintf(to, "%s%s%s", i ? "," : "", run->modes[i].name,
 			run->modes[i].kind == PL_BENCH_ICD ? "=PATH" : "");
@@ -266,7 +302,7 @@ static void md_cell(const struct pl_bench_run *run, size_t f, unsigned m, FILE *
 	fputs(") |", to);
 }
 
-static void md_figures(const struct pl_bench_run *run, FILE *to)
+void pl_bench_md_figures(const struct pl_bench_run *run, FILE *to)
 {
 	bool shown[PL_BENCH_MODES_MAX + 1];
 
@@ -299,7 +335,7 @@ static void md_figures(const struct pl_bench_run *run, FILE *to)
 	fputc('\n', to);
 }
 
-static void md_goals(const struct pl_bench_run *run, FILE *to)
+void pl_bench_md_goals(const struct pl_bench_run *run, FILE *to)
 {
 	struct pl_bench_goal_result goal;
 	bool first = true;
@@ -324,7 +360,7 @@ static void md_goals(const struct pl_bench_run *run, FILE *to)
 static FILE *page_open(const struct pl_bench_run *run, const char *dir, const char *name,
 	const char *ext, char *path_out, size_t path_bytes)
 {
-	snprintf(path_out, path_bytes, "%s/%s-%s%s%s.%s", dir, page_prefix(run), suite_name(run), name ? "-" : "",
+	snprintf(path_out, path_bytes, "%s/%s%s%s%s.%s", dir, page_prefix(run), suite_name(run), name ? "-" : "",
 		name ? name : "", ext);
 	return fopen(path_out, "we");
 }
@@ -339,41 +375,63 @@ static int page_close(FILE *f, const char *path, char *why_out, size_t why_bytes
 	return -EIO;
 }
 
+/* Draw what belongs to this suite. Return: 0 or -EIO with why. */
+static int plots_write(const struct pl_bench_run *run, const char *dir, const struct pl_bench_plot *list, size_t n,
+	bool *drawn_out, char *why_out, size_t why_bytes)
+{
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r; i++) {
+		FILE *f = list[i].suites & run->config->suites
+				  ? page_open(run, dir, list[i].name, "svg", path, sizeof(path))
+				  : NULL;
+
+		drawn_out[i] = f && list[i].draw(run, f) == PL_PLOT_OK;
+		if (!f)
+			continue;
+		r = page_close(f, path, why_out, why_bytes);
+		if (!drawn_out[i])
+			remove(path);
+	}
+	return r;
+}
+
+static void page_write(const struct pl_bench_run *run, const bool *drawn, const bool *vmcuda_drawn, FILE *f)
+{
+	pl_bench_md_machine(run, f);
+	for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]); i++)
+		if (drawn[i])
+			fprintf(f, "![%s](%s%s-%s.svg)\n\n", plots[i].alt, page_prefix(run), suite_name(run),
+				plots[i].name);
+	if (run->config->suites == PL_BENCH_VMCUDA)
+		pl_bench_vmcuda_page(run, vmcuda_drawn, f);
+	pl_bench_md_figures(run, f);
+	pl_bench_md_goals(run, f);
+}
+
 int pl_bench_results_write(
 	const struct pl_bench_run *run, const char *dir, char *why_out, size_t why_bytes)
 {
-	bool drawn[sizeof(plots) / sizeof(plots[0])] = { false };
+	bool drawn[sizeof(plots) / sizeof(plots[0])], vmcuda_drawn[PL_BENCH_VMCUDA_PLOTS];
 	char path[PATH_MAX];
-	int r = 0;
+	int r;
 	FILE *f;
 
 	if (mkdir(dir, 0777) && errno != EEXIST) {
 		snprintf(why_out, why_bytes, "%s: %s", dir, strerror(errno));
 		return -EIO;
 	}
-	for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]) && !r; i++) {
-		if (!(plots[i].suites & run->config->suites))
-			continue;
-		f = page_open(run, dir, plots[i].name, "svg", path, sizeof(path));
-		if (!f)
-			break;
-		drawn[i] = plots[i].draw(run, f) == PL_PLOT_OK;
-		r = page_close(f, path, why_out, why_bytes);
-		if (!drawn[i])
-			remove(path);
-	}
+	r = plots_write(run, dir, plots, sizeof(plots) / sizeof(plots[0]), drawn, why_out, why_bytes);
+	if (!r)
+		r = plots_write(run, dir, pl_bench_vmcuda_plots, PL_BENCH_VMCUDA_PLOTS, vmcuda_drawn, why_out,
+			why_bytes);
 	f = r ? NULL : page_open(run, dir, NULL, "md", path, sizeof(path));
 	if (!f) {
 		if (!r)
 			snprintf(why_out, why_bytes, "%s: %s", path, strerror(errno));
 		return -EIO;
 	}
-	md_machine(run, f);
-	for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]); i++)
-		if (drawn[i])
-			fprintf(f, "![%s](%s-%s-%s.svg)\n\n", plots[i].alt, page_prefix(run), suite_name(run),
-				plots[i].name);
-	md_figures(run, f);
-	md_goals(run, f);
+	page_write(run, drawn, vmcuda_drawn, f);
 	return page_close(f, path, why_out, why_bytes);
 }

@@ -78,7 +78,7 @@ static int ready_read(int fd, const char *scheme, char *address_out, size_t addr
 static int serve(struct pl_bench_run *run, struct pl_bench_mode *mode, const char *listen,
 	const char *token_path, char *address_out, size_t address_bytes)
 {
-	bool tcp = mode->kind == PL_BENCH_TCP;
+	bool tcp = mode->kind != PL_BENCH_SHM;
 	char ready[16], log[PATH_MAX], path[PATH_MAX];
 	const char *argv[] = { path, "serve", "--listen", listen, "--ready-fd", ready,
 		tcp ? "--token-file" : NULL, token_path, NULL };
@@ -93,6 +93,8 @@ static int serve(struct pl_bench_run *run, struct pl_bench_mode *mode, const cha
 	snprintf(ready, sizeof(ready), "%d", fd[1]);
 	spawn.ready_fd = fd[1];
 	r = pl_bench_env_base(run, &env);
+	if (!r && pl_bench_is_cuda(run))
+		r = pl_bench_cuda_native(run, &env);
 	if (!r) {
 		spawn.envp = env.v;
 		r = pl_bench_proc_start(&mode->server, &spawn);
@@ -120,10 +122,10 @@ int pl_bench_server_start(struct pl_bench_run *run, struct pl_bench_mode *mode)
 			"no 'plenum' beside this program or in $PATH: name it with --plenum PATH");
 		return -ENOENT;
 	}
-	r = pl_bench_icd_plenum(run, mode);
+	r = pl_bench_is_cuda(run) ? pl_bench_cuda_client(run, mode) : pl_bench_icd_plenum(run, mode);
 	if (r)
 		return r;
-	if (mode->kind == PL_BENCH_TCP) {
+	if (mode->kind != PL_BENCH_SHM) {
 		r = token_make(run, token, path, sizeof(path));
 		if (!r)
 			r = pl_bench_env_set(&mode->env, "PLENUM_TOKEN", token);
@@ -131,11 +133,13 @@ int pl_bench_server_start(struct pl_bench_run *run, struct pl_bench_mode *mode)
 			pl_bench_mode_why(run, mode, "cannot make a token: %s", strerror(-r));
 			return r;
 		}
-		snprintf(listen, sizeof(listen), "tcp://127.0.0.1:0");
+		snprintf(listen, sizeof(listen), mode->kind == PL_BENCH_MTU ? "tcp://0.0.0.0:0" : "tcp://127.0.0.1:0");
 	} else {
 		snprintf(listen, sizeof(listen), "unix:%s/s.sock", run->config->run_dir);
 	}
 	r = serve(run, mode, listen, path, address, sizeof(address));
+	if (!r && mode->kind == PL_BENCH_MTU)
+		r = pl_bench_net_address(mode, address, address, sizeof(address));
 	if (r)
 		return r;
 	return pl_bench_env_set(&mode->env, "PLENUM", address);

@@ -12,7 +12,7 @@ bool pl_bench_mode_shown(const struct pl_bench_run *run, unsigned mode)
 	return false;
 }
 
-static bool figure_shown(const struct pl_bench_run *run, size_t f)
+bool pl_bench_figure_shown(const struct pl_bench_run *run, size_t f)
 {
 	for (unsigned m = 0; m < run->n_modes; m++)
 		if (pl_bench_cell(run, f, m)->state != PL_BENCH_NONE)
@@ -81,7 +81,7 @@ void pl_bench_table_print(const struct pl_bench_run *run, FILE *to)
 			fprintf(to, " %18s", run->modes[m].name);
 	fputc('\n', to);
 	for (size_t f = 0; f < run->n_figures; f++) {
-		if (!figure_shown(run, f))
+		if (!pl_bench_figure_shown(run, f))
 			continue;
 		fprintf(to, "%-24s %-5s", run->figures[f].name,
 			pl_bench_unit_name(run->figures[f].unit));

@@ -22,6 +22,8 @@ static void test_every_kind_is_understood(void)
 	assert(l.kind == PL_BENCH_TALK_SAMPLE && l.seconds == 1.5e-05);
 	l = parse("@exec 1 2.5 3\n");
 	assert(l.kind == PL_BENCH_TALK_EXEC && l.rc == 1 && l.seconds == 2.5 && l.fails == 3);
+	l = parse("@part kernel 0.25\n");
+	assert(l.kind == PL_BENCH_TALK_PART && !strcmp(l.key, "kernel") && l.seconds == 0.25);
 	l = parse("@info device some device (x)\r\n");
 	assert(l.kind == PL_BENCH_TALK_INFO && !strcmp(l.key, "device"));
 	assert(!strcmp(l.text, "some device (x)"));
@@ -54,6 +56,11 @@ static void test_worker_that_lies_is_reported(void)
 		"@exec 0 1 -1",
 		"@exec 0 nan 1",
 		"@info",
+		"@part",
+		"@part kernel",
+		"@part kernel x",
+		"@part kernel 1 2",
+		"@part averyveryverylongkey 1",
 		"@info averyveryverylongkey x",
 	};
 

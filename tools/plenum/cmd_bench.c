@@ -17,6 +17,7 @@
 
 #define MODES_DEFAULT "native,shm,tcp"
 #define MODES_KERNELS "native,refgpu"
+#define MODES_VMCUDA "native,shm,tcp,mtu1500,mtu9000"
 #define PLOTS_DEFAULT "docs/results"
 #define MICRO_LIMIT_S 2400u
 #define APPS_LIMIT_S 7200u
@@ -29,7 +30,7 @@ enum { EXIT_SOME_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
 /* clang-format off */
 static const char usage[] =
-	"usage: plenum bench micro|apps|kernels [--api opencl] [--modes LIST] [--json FILE]\n"
+	"usage: plenum bench micro|apps|kernels|vmcuda [--api opencl|cuda] [--modes LIST] [--json FILE]\n"
 	"                    [--plots DIR] [--quick] [--only NAME,...] [--busy|--idle]\n"
 	"                    [OPTION...]\n"
 	"       plenum bench --list\n"
@@ -37,11 +38,17 @@ static const char usage[] =
 	"Measures the ways to reach a device side by side in one run: for each figure mode\n"
 	"A, B, C, then B, C, A and so on, so that drift of the machine hits all equally.\n"
 	"\n"
-	"  --modes LIST     of native, shm, tcp, vm, peer, and NAME=PATH for any other driver\n"
-	"                   (a folder of .icd files, or one); default " MODES_DEFAULT ".\n"
+	"  --modes LIST     of native, shm, tcp, vm, vm-tcp, vm-ivshmem, vm-vsock, peer, and\n"
+	"                   NAME=PATH for any other driver (a folder of .icd files, or one);\n"
+	"                   default " MODES_DEFAULT ".\n"
 	"                   kernels compares OpenCL (native) with CUDA: refgpu is the reference\n"
 	"                   GPU, cuda the system's driver; default " MODES_KERNELS "\n"
+	"                   vmcuda knows mtuBYTES too, tcp through a network with that MTU (root);\n"
+	"                   default " MODES_VMCUDA "\n"
 	"                   A mode that cannot run is skipped and says why\n"
+	"  --api cuda       micro on CUDA.  vmcuda is CUDA: the vmCUDA paper's tables and figures\n"
+	"  --driver DIR     native's libcuda.so.1; default NVIDIA's, else the reference GPU's\n"
+	"  --samples DIR    vmcuda: programs of the public CUDA samples, run besides\n"
 	"  --json FILE      a JSON line for the machine, one per figure and mode; - is stdout\n"
 	"  --plots DIR      Markdown and SVG plots; in a source tree " PLOTS_DEFAULT "\n"
 	"  --list           every figure: name, unit, meaning\n"
@@ -52,7 +59,8 @@ static const char usage[] =
 	"  --busy           keep every core awake with a spinner of idle priority, so that no\n"
 	"                   wake-up is paid for; only figures of the same state compare\n"
 	"  --rounds N       rounds per pass (micro, 1-30) or per application\n"
-	"  --limit SECONDS  whole run; default 2400 (micro), 7200 (apps), 600 with --quick\n"
+	"  --limit SECONDS  whole run; default 2400 (micro), 7200 (apps, vmcuda),\n"
+	"                   600 with --quick\n"
 	"  --platform TEXT  use the OpenCL platform whose name holds TEXT; default the first\n"
 	"  --clpeak PATH, --shoc DIR                  the applications\n"
 	"  --plenum PATH, --worker PATH, --icd PATH   our own parts, where they are not found\n"
@@ -78,6 +86,8 @@ enum option_id {
 	OPT_PLATFORM,
 	OPT_CLPEAK,
 	OPT_SHOC,
+	OPT_SAMPLES,
+	OPT_DRIVER,
 	OPT_PLENUM,
 	OPT_WORKER,
 	OPT_ICD,
@@ -102,6 +112,8 @@ static const struct option options[] = {
 	{ "platform", required_argument, NULL, OPT_PLATFORM },
 	{ "clpeak", required_argument, NULL, OPT_CLPEAK },
 	{ "shoc", required_argument, NULL, OPT_SHOC },
+	{ "samples", required_argument, NULL, OPT_SAMPLES },
+	{ "driver", required_argument, NULL, OPT_DRIVER },
 	{ "plenum", required_argument, NULL, OPT_PLENUM },
 	{ "worker", required_argument, NULL, OPT_WORKER },
 	{ "icd", required_argument, NULL, OPT_ICD },
@@ -130,9 +142,10 @@ static int option_take(struct pl_bench_config *config, int id, const char *value
 {
 	switch (id) {
 	case OPT_API:
-		if (!strcmp(value, "opencl"))
+		config->cuda = !strcmp(value, "cuda");
+		if (config->cuda || !strcmp(value, "opencl"))
 			return 0;
-		fprintf(stderr, "plenum bench: api '%s' is not supported: use opencl\n", value);
+		fprintf(stderr, "plenum bench: api '%s' is not supported: use opencl or cuda\n", value);
 		return -EINVAL;
 	case OPT_MODES: config->modes = value; return 0;
 	case OPT_JSON: config->json = value; return 0;
@@ -146,6 +159,8 @@ static int option_take(struct pl_bench_config *config, int id, const char *value
 	case OPT_PLATFORM: config->platform = value; return 0;
 	case OPT_CLPEAK: config->clpeak = value; return 0;
 	case OPT_SHOC: config->shoc = value; return 0;
+	case OPT_SAMPLES: config->samples = value; return 0;
+	case OPT_DRIVER: config->driver = value; return 0;
 	case OPT_PLENUM: config->plenum = value; return 0;
 	case OPT_WORKER: config->worker = value; return 0;
 	case OPT_ICD: config->icd = value; return 0;
@@ -154,6 +169,27 @@ static int option_take(struct pl_bench_config *config, int id, const char *value
 	case OPT_QUIET: config->quiet = true; return 0;
 	default: fputs("plenum bench: see 'plenum bench --help'\n", stderr); return -EINVAL;
 	}
+}
+
+static bool suite_parse(struct pl_bench_config *config, const char *word)
+{
+	static const struct {
+		const char *name, *modes;
+		unsigned suite;
+	} suites[] = { { "micro", MODES_DEFAULT, PL_BENCH_MICRO },
+		{ "apps", MODES_DEFAULT, PL_BENCH_APPS },
+		{ "kernels", MODES_KERNELS, PL_BENCH_KERNELS },
+		{ "vmcuda", MODES_VMCUDA, PL_BENCH_VMCUDA } };
+
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+		if (strcmp(suites[i].name, word))
+			continue;
+		config->suites = suites[i].suite;
+		if (!config->modes)
+			config->modes = suites[i].modes;
+		return true;
+	}
+	return false;
 }
 
 /* Return: 0 to go on, or the exit status + 1. */
@@ -174,20 +210,18 @@ static int command_line(struct pl_bench_config *config, int argc, char **argv)
 			return EXIT_USAGE + 1;
 	}
 	for (; optind < argc; optind++) {
-		if (!strcmp(argv[optind], "micro") && !config->suites) {
-			config->suites = PL_BENCH_MICRO;
-		} else if (!strcmp(argv[optind], "apps") && !config->suites) {
-			config->suites = PL_BENCH_APPS;
-		} else if (!strcmp(argv[optind], "kernels") && !config->suites) {
-			config->suites = PL_BENCH_KERNELS;
-			if (!strcmp(config->modes, MODES_DEFAULT))
-				config->modes = MODES_KERNELS;
-		} else {
+		if (config->suites || !suite_parse(config, argv[optind])) {
 			fprintf(stderr,
-				"plenum bench: '%s' is not expected: give one of micro, apps, kernels\n",
+				"plenum bench: '%s' is not expected: give one of micro, apps, kernels, vmcuda\n",
 				argv[optind]);
 			return EXIT_USAGE + 1;
 		}
+	}
+	if (config->cuda && config->suites == PL_BENCH_MICRO)
+		config->suites = PL_BENCH_CUDA;
+	if (config->cuda && (config->suites & (PL_BENCH_APPS | PL_BENCH_KERNELS))) {
+		fputs("plenum bench: --api cuda belongs to micro; CUDA programs are measured by vmcuda\n", stderr);
+		return EXIT_USAGE + 1;
 	}
 	if (list) {
 		pl_bench_list(stdout, config->suites ? config->suites : ~0u);
@@ -237,23 +271,38 @@ static int figures_choose(struct pl_bench_run *run)
 	return 0;
 }
 
+/* The first of these folders, relative to ours, with a libcuda.so.1; "" when there is none. */
+static void libcuda_find(const struct pl_bench_config *config, const char *const *near, char *dir_out, size_t bytes)
+{
+	char path[PATH_MAX], file[PATH_MAX + 16];
+
+	dir_out[0] = '\0';
+	for (; *near && !dir_out[0]; near++) {
+		snprintf(path, sizeof(path), "%.2000s/%s", config->exe_dir, *near);
+		snprintf(file, sizeof(file), "%s/libcuda.so.1", path);
+		if (!access(file, R_OK) && bytes >= PATH_MAX && !realpath(path, dir_out))
+			dir_out[0] = '\0';
+	}
+}
+
 /* What only the CUDA modes need; they say so when it is missing. */
 static void cuda_find(struct pl_bench_config *config)
 {
 	static const char *const worker_near[] = { "../../bench/cuda/plenum-bench-cuda",
 		"../libexec/plenum/plenum-bench-cuda", NULL };
+	static const char *const vmcuda_near[] = { "../../bench/vmcuda/plenum-bench-vmcuda",
+		"../libexec/plenum/plenum-bench-vmcuda", NULL };
+	static const char *const client_near[] = { "../../src/client/cuda", "../lib/plenum/cuda",
+		"../lib/x86_64-linux-gnu/plenum/cuda", NULL };
 	static const char *const refgpu_near[] = { "../../src/refgpu/driver", "../lib/plenum/refgpu",
 		"../lib/x86_64-linux-gnu/plenum/refgpu", NULL };
-	char path[PATH_MAX];
 
 	pl_bench_exe_find(config, "plenum-bench-cuda", worker_near, config->cuda_worker_path,
 		sizeof(config->cuda_worker_path));
-	for (size_t i = 0; refgpu_near[i] && !config->refgpu_dir[0]; i++)
-		if (snprintf(path, sizeof(path), "%s/%s/libcuda.so.1", config->exe_dir, refgpu_near[i]) <
-				(int)sizeof(path) &&
-			!access(path, R_OK))
-			snprintf(config->refgpu_dir, sizeof(config->refgpu_dir), "%.*s",
-				(int)(strlen(path) - strlen("/libcuda.so.1")), path);
+	pl_bench_exe_find(config, "plenum-bench-vmcuda", vmcuda_near, config->vmcuda_path,
+		sizeof(config->vmcuda_path));
+	libcuda_find(config, refgpu_near, config->refgpu_dir, sizeof(config->refgpu_dir));
+	libcuda_find(config, client_near, config->cuda_client_dir, sizeof(config->cuda_client_dir));
 }
 
 /* Find our own parts. Return: 0 or -ENOENT after telling what is missing. */
@@ -282,6 +331,11 @@ static int parts_find(struct pl_bench_config *config)
 		pl_bench_exe_find(
 			config, "clpeak", NULL, config->clpeak_path, sizeof(config->clpeak_path));
 	cuda_find(config);
+	if (config->suites & (PL_BENCH_CUDA | PL_BENCH_VMCUDA)) {
+		if (config->worker)
+			snprintf(config->cuda_worker_path, sizeof(config->cuda_worker_path), "%s", config->worker);
+		return 0; /* what is missing is each mode's to say */
+	}
 	if (config->worker) {
 		if (realpath(config->worker, config->worker_path))
 			return 0;
@@ -351,8 +405,8 @@ static void limits_set(struct pl_bench_config *config)
 {
 	if (!config->limit_s)
 		config->limit_s = config->quick			    ? QUICK_LIMIT_S
-				  : config->suites == PL_BENCH_APPS ? APPS_LIMIT_S
-								    : MICRO_LIMIT_S;
+				  : config->suites & (PL_BENCH_APPS | PL_BENCH_VMCUDA) ? APPS_LIMIT_S
+										       : MICRO_LIMIT_S;
 	config->figure_s = config->quick ? QUICK_FIGURE_S : FIGURE_S;
 	config->deadline_ns = pl_bench_now_ns() + config->limit_s * 1000000000ull;
 	if (!config->plots && !access(PLOTS_DEFAULT, W_OK) && !access("meson.build", R_OK))
@@ -411,10 +465,12 @@ static void devices_compare(const struct pl_bench_run *run)
 
 static int figures_run(struct pl_bench_run *run)
 {
-	int r;
+	int r = 0;
 
-	if (run->config->suites == PL_BENCH_APPS)
-		return pl_bench_apps(run);
+	if (run->config->suites == PL_BENCH_VMCUDA)
+		r = pl_bench_parts(run);
+	if (run->config->suites & (PL_BENCH_APPS | PL_BENCH_VMCUDA))
+		return r ? r : pl_bench_apps(run);
 	r = pl_bench_micro(run);
 	return r ? r : pl_bench_counts(run);
 }
@@ -510,7 +566,7 @@ static int run_all(struct pl_bench_run *run, struct helpers *helpers)
 
 int pl_cmd_bench(int argc, char **argv)
 {
-	struct pl_bench_config config = { .modes = MODES_DEFAULT };
+	struct pl_bench_config config = { 0 };
 	struct helpers helpers = { 0 };
 	struct pl_bench_run *run;
 	char why[PATH_MAX + 64];

@@ -15,7 +15,7 @@ _plenum_options() {
 	vm) echo "--accel --cpus --env --icd --keep --kernel --memory --no-stdin --server --timeout --token-file --tty --verbose
 		--help run shell" ;;
 	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
-		--plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels" ;;
+		--samples --driver --plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels vmcuda" ;;
 	refgpu) echo "--json --help run info stats" ;;
 	version) echo "--json --help" ;;
 	help) echo "$_plenum_commands" ;;
@@ -43,12 +43,16 @@ _plenum() {
 		fi
 	done
 	case $prev in
-	--token-file | --driver | --json | --output | --from | --kernel | --icd | --plots | --clpeak | --shoc | --plenum | \
+	--token-file | --driver | --json | --output | --from | --kernel | --icd | --plots | --clpeak | --shoc | --samples | --plenum | \
 		--worker | --peer-pocld | --peer-icd | -o)
 		[[ $prev == --json && $verb != trace && $verb != bench ]] || {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
 		}
+		;;
+	--api)
+		[[ $verb == bench ]] && mapfile -t COMPREPLY < <(compgen -W "opencl cuda" -- "$cur")
+		return
 		;;
 	--allow-uid)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
@@ -59,7 +63,7 @@ _plenum() {
 		return
 		;;
 	--modes)
-		mapfile -t COMPREPLY < <(compgen -W "native shm tcp vm peer" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "native shm tcp vm vm-tcp vm-ivshmem vm-vsock mtu1500 mtu9000 peer refgpu cuda" -- "$cur")
 		return
 		;;
 	--server | --listen | -s | -l)

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Programs that say how long their parts took (plenum-bench-vmcuda), run by each mode's worker.  Figures with the same
+ * arguments share one run.  Besides the parts' own names these keys are known:
+ *   wall    from the program's start to its end        copy    h2d + d2h
+ *   rest    wall - copy - kernel                       start   init + module
+ *   use     100 * cpu / wall                           server  100 * processor time of the mode's server / wall
+ */
+#include "harness.h"
+#include "modes.h"
+#include "parts.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROUNDS       5u
+#define QUICK_ROUNDS 2u
+#define LIMIT_S      300u
+#define SLACK_S      20u /* how much later than its worker we lose patience */
+
+/* Figures of one run share all of this. */
+static bool same_run(const struct pl_bench_figure *a, const struct pl_bench_figure *b)
+{
+	return a->clients == b->clients && a->bytes == b->bytes && !strcmp(a->arg, b->arg);
+}
+
+/* Networks and guests are for what the programs themselves show; the rest is about the server. */
+static bool mode_takes(const struct pl_bench_mode *mode, const struct pl_bench_figure *figure)
+{
+	bool plain = !figure->clients && !figure->bytes && !strchr(figure->arg, ' ');
+
+	if (!mode->active || mode->kind == PL_BENCH_RAW_MODE)
+		return false;
+	return plain || (mode->kind != PL_BENCH_MTU && mode->kind != PL_BENCH_VM);
+}
+
+enum { H2D, D2H, KERNEL, CPU, INIT, MODULE, PARTS };
+
+/* Return: does the program say this key itself? */
+static bool part_find(const struct pl_bench_answer *answer, const char *key, double *value_out)
+{
+	for (unsigned i = 0; i < answer->n_parts; i++)
+		if (!strcmp(answer->parts[i].name, key)) {
+			*value_out = answer->parts[i].value;
+			return true;
+		}
+	return false;
+}
+
+bool pl_bench_part_value(const struct pl_bench_answer *answer, double server_s, const char *key, double *value_out)
+{
+	static const char *const names[PARTS] = { "h2d", "d2h", "kernel", "cpu", "init", "module" };
+	double wall = answer->exec.seconds, part[PARTS] = { 0 };
+
+	if (wall <= 0)
+		return false;
+	if (!strcmp(key, "wall")) {
+		*value_out = wall;
+		return true;
+	}
+	if (!strcmp(key, "server")) {
+		*value_out = 100 * server_s / wall;
+		return server_s >= 0;
+	}
+	if (part_find(answer, key, value_out))
+		return true;
+	for (size_t i = 0; i < PARTS; i++)
+		if (!part_find(answer, names[i], &part[i]))
+			return false;
+	if (!strcmp(key, "copy"))
+		*value_out = part[H2D] + part[D2H];
+	else if (!strcmp(key, "rest"))
+		*value_out = fmax(wall - part[H2D] - part[D2H] - part[KERNEL], 0);
+	else if (!strcmp(key, "start"))
+		*value_out = part[INIT] + part[MODULE];
+	else if (!strcmp(key, "use"))
+		*value_out = 100 * part[CPU] / wall;
+	else
+		return false;
+	return true;
+}
+
+static void run_fail(struct pl_bench_run *run, size_t first, unsigned m, const char *why)
+{
+	for (size_t f = first; f < run->n_figures; f++)
+		if (run->figures[f].kind == PL_BENCH_PART && run->wanted[f] &&
+		    same_run(&run->figures[first], &run->figures[f]))
+			pl_bench_cell_fail(pl_bench_cell(run, f, m), why);
+}
+
+static void run_book(struct pl_bench_run *run, size_t first, unsigned m, const struct pl_bench_answer *answer,
+		     double server_s)
+{
+	for (size_t f = first; f < run->n_figures; f++) {
+		const struct pl_bench_figure *figure = &run->figures[f];
+		struct pl_bench_samples sample = { 0 };
+		double value;
+
+		if (figure->kind != PL_BENCH_PART || !run->wanted[f] || !same_run(&run->figures[first], figure))
+			continue;
+		if (pl_bench_part_value(answer, server_s, figure->key, &value) && !pl_bench_samples_add(&sample, value))
+			pl_bench_cell_round(pl_bench_cell(run, f, m), &sample);
+		pl_bench_samples_fini(&sample);
+	}
+}
+
+/* The command line of a figure's program. Return: 0 or -ENAMETOOLONG. */
+static int command_make(const struct pl_bench_config *config, const struct pl_bench_figure *figure, char *to,
+			size_t bytes)
+{
+	char block[64] = "", crowd[PATH_MAX + 32] = "";
+	bool quick = config->quick && figure->quick;
+	int n;
+
+	if (figure->bytes)
+		snprintf(block, sizeof(block), "/usr/bin/env " PL_BENCH_BLOCK_VARIABLE "=%zu ", figure->bytes);
+	if (figure->clients)
+		snprintf(crowd, sizeof(crowd), "%s crowd %u ", config->vmcuda_path, figure->clients);
+	n = snprintf(to, bytes, "%s%s%s %s%s%s", block, crowd, config->vmcuda_path, figure->arg, quick ? " " : "",
+		     quick ? figure->quick : "");
+	return n < 0 || (size_t)n >= bytes ? -ENAMETOOLONG : 0;
+}
+
+/* One run of one mode. Return: 0 or -EINTR; trouble stays in the cells. */
+static int program_run(struct pl_bench_run *run, size_t first, unsigned m, const char *command, bool warm)
+{
+	struct pl_bench_mode *mode = &run->modes[m];
+	struct pl_bench_answer answer = { 0 };
+	double before = pl_bench_tree_seconds(mode->server.pid), after;
+	char why[320];
+	int r = pl_bench_command(run, mode, LIMIT_S + SLACK_S, NULL, &answer, "exec %u %s", LIMIT_S, command);
+
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		run_fail(run, first, m, mode->why);
+		return 0;
+	}
+	if (answer.exec.rc) {
+		snprintf(why, sizeof(why), "ended with %d%s%s", answer.exec.rc, answer.last[0] ? ": " : "",
+			 answer.last);
+		run_fail(run, first, m, why);
+		return 0;
+	}
+	after = pl_bench_tree_seconds(mode->server.pid);
+	if (!warm)
+		run_book(run, first, m, &answer, before < 0 || after < before ? -1 : after - before);
+	return 0;
+}
+
+static int program_rounds(struct pl_bench_run *run, size_t first, const char *command)
+{
+	unsigned rounds = run->config->rounds ? run->config->rounds : run->config->quick ? QUICK_ROUNDS : ROUNDS;
+	int r = 0;
+
+	for (unsigned round = 0; round < rounds && !r; round++) {
+		for (unsigned i = 0; i < run->n_modes && !r; i++) {
+			/* who starts changes by turns: the neighbour before may matter */
+			unsigned m = (i + round) % run->n_modes;
+			struct pl_bench_cell *cell = pl_bench_cell(run, first, m);
+
+			if (!mode_takes(&run->modes[m], &run->figures[first]) || cell->state == PL_BENCH_FAILED)
+				continue;
+			if (pl_bench_late(run)) {
+				if (!cell->samples.n)
+					run_fail(run, first, m, "the run's time was up");
+				continue;
+			}
+			pl_bench_progress(run, "%-24s round %u of %u  %s", run->figures[first].name, round + 1, rounds,
+					  run->modes[m].name);
+			if (!round && !run->figures[first].clients && !run->figures[first].bytes)
+				r = program_run(run, first, m, command, true);
+			if (!r && cell->state != PL_BENCH_FAILED)
+				r = program_run(run, first, m, command, false);
+		}
+	}
+	return r;
+}
+
+static bool seen_before(const struct pl_bench_run *run, size_t f)
+{
+	for (size_t i = 0; i < f; i++)
+		if (run->figures[i].kind == PL_BENCH_PART && run->wanted[i] &&
+		    same_run(&run->figures[i], &run->figures[f]))
+			return true;
+	return false;
+}
+
+int pl_bench_parts(struct pl_bench_run *run)
+{
+	char command[PL_BENCH_TALK_LINE_MAX / 2];
+	int r = 0;
+
+	for (size_t f = 0; f < run->n_figures && !r; f++) {
+		if (run->figures[f].kind != PL_BENCH_PART || !run->wanted[f] || seen_before(run, f))
+			continue;
+		if (!run->config->vmcuda_path[0] || strpbrk(run->config->vmcuda_path, " \t\n") ||
+		    command_make(run->config, &run->figures[f], command, sizeof(command))) {
+			pl_bench_note(run,
+				      "%s: plenum-bench-vmcuda was not found beside this program or in $PATH, or "
+				      "its path is too long or holds a blank",
+				      run->figures[f].name);
+			return 0;
+		}
+		r = program_rounds(run, f, command);
+		pl_bench_figure_note(run, f);
+	}
+	return r;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#undef NDEBUG
+#include "parts.h"
+
+#include <assert.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void part(struct pl_bench_answer *answer, const char *name, double value)
+{
+	strcpy(answer->parts[answer->n_parts].name, name);
+	answer->parts[answer->n_parts++].value = value;
+}
+
+static struct pl_bench_answer whole(void)
+{
+	struct pl_bench_answer answer = { .exec = { .kind = PL_BENCH_TALK_EXEC, .seconds = 4 } };
+
+	part(&answer, "init", 0.25);
+	part(&answer, "module", 0.5);
+	part(&answer, "h2d", 0.75);
+	part(&answer, "kernel", 1);
+	part(&answer, "d2h", 0.25);
+	part(&answer, "cpu", 2);
+	return answer;
+}
+
+static double value(const struct pl_bench_answer *answer, const char *key)
+{
+	double v = NAN;
+
+	assert(pl_bench_part_value(answer, 3, key, &v));
+	return v;
+}
+
+static void test_parts_make_the_papers_split(void)
+{
+	struct pl_bench_answer answer = whole();
+
+	assert(value(&answer, "wall") == 4 && value(&answer, "kernel") == 1);
+	assert(value(&answer, "copy") == 1 && value(&answer, "rest") == 2);
+	assert(value(&answer, "start") == 0.75 && value(&answer, "use") == 50);
+	assert(value(&answer, "server") == 75);
+}
+
+static void test_a_program_that_leaves_parts_out_has_no_value(void)
+{
+	struct pl_bench_answer answer = { .exec.seconds = 4 };
+	double v = 7;
+
+	part(&answer, "h2d", 1);
+	assert(!pl_bench_part_value(&answer, 1, "copy", &v));
+	assert(!pl_bench_part_value(&answer, 1, "unheard", &v));
+	assert(!pl_bench_part_value(&(struct pl_bench_answer){ 0 }, 1, "wall", &v));
+	answer = whole();
+	assert(!pl_bench_part_value(&answer, -1, "no such part", &v) && v == 7);
+}
+
+static void test_a_tree_holds_what_its_members_waited_for(void)
+{
+	pid_t pid = fork();
+	double before, after;
+
+	if (!pid) { /* the grandchild spins for at least 30 ms of processor time, and is waited for */
+		if (!fork()) {
+			struct timespec t;
+
+			do
+				clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+			while (!t.tv_sec && t.tv_nsec < 30000000);
+			_exit(0);
+		}
+		wait(NULL);
+		pause();
+	}
+	before = pl_bench_tree_seconds(pid);
+	do
+		after = pl_bench_tree_seconds(pid);
+	while (after < 0.02);
+	assert(before >= 0 && after >= before);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert(pl_bench_tree_seconds(pid) == -1);
+	assert(pl_bench_tree_seconds(0) == -1);
+}
+
+int main(void)
+{
+	test_parts_make_the_papers_split();
+	test_a_program_that_leaves_parts_out_has_no_value();
+	test_a_tree_holds_what_its_members_waited_for();
+	return 0;
+}
