@@ -16,7 +16,7 @@ const struct pl_vmcuda_app pl_vmcuda_apps[PL_VMCUDA_APPS] = {
 };
 
 const struct pl_vmcuda_large pl_vmcuda_large[PL_VMCUDA_LARGE] = {
-	{ "12.5", 12.5 }, { "48.7", 48.7 }, { "97.4", 97.4 }, { "170.5", 170.5 }, { "237.5", 237.5 }
+	{ "12.5", 12.5 }, { "50", 50 }, { "100", 100 }, { "175", 175 }, { "237.5", 237.5 }
 };
 
 double pl_vmcuda_value(const struct pl_bench_run *run, unsigned mode, const char *prefix, const char *name)
