@@ -163,7 +163,7 @@ static int app_figure(struct pl_bench_run *run, size_t f, const char *command)
 			}
 			pl_bench_progress(run, "%-24s round %u of %u  %s", run->figures[f].name,
 				round + 1, rounds, run->modes[m].name);
-			if (!round && !m) /* fills the driver's kernel cache, which all share */
+			if (!round) /* fills the driver's cache of kernels: each mode has options of its own */
 				r = app_run(run, f, m, command, true);
 			if (!r && cell->state != PL_BENCH_FAILED)
 				r = app_run(run, f, m, command, false);

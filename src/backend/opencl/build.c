@@ -102,7 +102,7 @@ static int32_t work_files(struct pl_serve *serve, struct work *work, const struc
 	return CL_SUCCESS;
 }
 
-/* Adds PL_CL_PARAMS_OPTION where the driver wants it and the program did not ask for it itself. */
+/* Adds PL_CL_PARAMS_OPTION where the driver takes it and the program did not ask for it itself. */
 static int32_t work_params(struct work *work, struct pl_cl_program_note *note)
 {
 	const char *options = work_options(work);
@@ -111,7 +111,7 @@ static int32_t work_params(struct work *work, struct pl_cl_program_note *note)
 
 	if (!note || !note->from_source || (options && strstr(options, PL_CL_PARAMS_OPTION)) ||
 	    pl_cl.clGetProgramInfo(work->program, CL_PROGRAM_CONTEXT, sizeof(context), &context, NULL) ||
-	    !pl_cl_params_want_option(context))
+	    !pl_cl_params_take_option(context))
 		return CL_SUCCESS;
 	/* In front: what the program gave may end in the middle of an option. */
 	if (asprintf(&longer, "%s%s%s", PL_CL_PARAMS_OPTION, options && *options ? " " : "", options ? options : "") <

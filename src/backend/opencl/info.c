@@ -354,7 +354,7 @@ static void other_info(struct pl_serve *serve, const struct pl_cl_plInfo_args *a
 	if (!status && handle_of(query->info, query->param))
 		handles_translate(serve, handle_of(query->info, query->param), &answer);
 	if (!status && query->info == PL_CL_INFO_kernel_arg && note &&
-	    ((const struct pl_cl_kernel_note *)note)->hides_params)
+	    ((const struct pl_cl_kernel_note *)note)->hides_params && !pl_cl_params_described(query->object))
 		status = CL_KERNEL_ARG_INFO_NOT_AVAILABLE;
 	answer_send(serve, status, &answer);
 }

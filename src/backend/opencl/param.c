@@ -7,6 +7,7 @@
 
 #define TYPE_NAME_MAX 256u
 #define TRIED_MAX     64u
+#define VERSION_MAX   128u
 
 /* Built-in scalar types.  size_t and its like are left out: their size is the device's. */
 static const struct {
@@ -96,17 +97,42 @@ bool pl_cl_param_get(cl_kernel kernel, cl_uint index, struct pl_cl_param *param_
 	return true;
 }
 
-/* ---- does the driver want an option for that? ---- */
+/* ---- the option for that ---- */
+
+/* Only from 1.2 on is the option one: its version is a digit, a point and a digit behind the name. */
+static bool device_knows_option(cl_device_id device)
+{
+	char version[VERSION_MAX] = "";
+
+	if (pl_cl.clGetDeviceInfo(device, CL_DEVICE_VERSION, sizeof(version) - 1, version, NULL))
+		return false;
+	return strncmp(version, "OpenCL 1.0", 10) && strncmp(version, "OpenCL 1.1", 10);
+}
+
+bool pl_cl_params_take_option(cl_context context)
+{
+	cl_device_id devices[PL_CL_LIMIT_DEVICES_MAX];
+	size_t bytes = 0;
+	bool take;
+
+	if (!pl_cl.clGetKernelArgInfo ||
+	    pl_cl.clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof(devices), devices, &bytes))
+		return false;
+	take = bytes > 0;
+	for (uint32_t i = 0; i < bytes / sizeof(devices[0]) && take; i++)
+		take = device_knows_option(devices[i]);
+	return take;
+}
 
 static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	cl_device_id device;
-	bool wants;
+	bool describes;
 } tried[TRIED_MAX];
 static uint32_t tried_count;
 
-/* Return: the parameter of a kernel that was built so is described. */
-static bool described(cl_context context, cl_device_id device, const char *options)
+/* Return: the parameter of a kernel that was built without the option is described. */
+static bool describes(cl_context context, cl_device_id device)
 {
 	static const char *source = "__kernel void plenum(int a) {}\n";
 	cl_program program = pl_cl.clCreateProgramWithSource(context, 1, &source, NULL, NULL);
@@ -114,7 +140,7 @@ static bool described(cl_context context, cl_device_id device, const char *optio
 	cl_kernel kernel = NULL;
 	bool good;
 
-	if (program && !pl_cl.clBuildProgram(program, 1, &device, options, NULL, NULL))
+	if (program && !pl_cl.clBuildProgram(program, 1, &device, "", NULL, NULL))
 		kernel = pl_cl.clCreateKernel(program, "plenum", NULL);
 	good = kernel && pl_cl_param_get(kernel, 0, &param);
 	if (kernel)
@@ -125,37 +151,38 @@ static bool described(cl_context context, cl_device_id device, const char *optio
 }
 
 /* Called with tried_lock held. */
-static bool device_wants(cl_context context, cl_device_id device)
+static bool device_describes(cl_context context, cl_device_id device)
 {
 	cl_device_id root = device, parent = NULL;
-	bool wants;
+	bool good;
 
 	while (!pl_cl.clGetDeviceInfo(root, CL_DEVICE_PARENT_DEVICE, sizeof(parent), &parent, NULL) && parent)
 		root = parent;
 	for (uint32_t i = 0; i < tried_count; i++)
 		if (tried[i].device == root)
-			return tried[i].wants;
-	wants = !described(context, device, "") && described(context, device, PL_CL_PARAMS_OPTION);
+			return tried[i].describes;
+	good = describes(context, device);
 	if (tried_count < TRIED_MAX) {
 		tried[tried_count].device = root;
-		tried[tried_count++].wants = wants;
+		tried[tried_count++].describes = good;
 	}
-	return wants;
+	return good;
 }
 
-bool pl_cl_params_want_option(cl_context context)
+bool pl_cl_params_described(cl_kernel kernel)
 {
 	cl_device_id devices[PL_CL_LIMIT_DEVICES_MAX];
+	cl_context context = NULL;
 	size_t bytes = 0;
-	bool wants;
+	bool good;
 
-	if (!pl_cl.clGetKernelArgInfo ||
+	if (pl_cl.clGetKernelInfo(kernel, CL_KERNEL_CONTEXT, sizeof(context), &context, NULL) ||
 	    pl_cl.clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof(devices), devices, &bytes))
 		return false;
-	wants = bytes > 0;
+	good = bytes > 0;
 	pthread_mutex_lock(&tried_lock);
-	for (uint32_t i = 0; i < bytes / sizeof(devices[0]) && wants; i++)
-		wants = device_wants(context, devices[i]);
+	for (uint32_t i = 0; i < bytes / sizeof(devices[0]) && good; i++)
+		good = device_describes(context, devices[i]);
 	pthread_mutex_unlock(&tried_lock);
-	return wants;
+	return good;
 }

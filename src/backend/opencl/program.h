@@ -10,14 +10,15 @@ int32_t pl_cl_program_enter(struct pl_serve *serve, uint64_t id, cl_program prog
 			    bool hides_params);
 
 /*
- * What a kernel's parameters are some drivers say only of programs built with this option.  Where a driver is like that
- * sources are built with it, so that a value is never taken for a handle; the program is told nothing of it.
+ * What a kernel's parameters are some drivers say only of programs built with this option.  Sources are built with it
+ * where the driver takes it, so that a value is never taken for a handle; the program is told nothing of it.
  */
 #define PL_CL_PARAMS_OPTION "-cl-kernel-arg-info"
 
-/* Whether the driver wants PL_CL_PARAMS_OPTION for the devices of the context.  Tries it once a device: compiles.  Any
- * time. */
-bool pl_cl_params_want_option(cl_context context);
+/* Whether all devices of the context know PL_CL_PARAMS_OPTION.  Any time. */
+bool pl_cl_params_take_option(cl_context context);
+/* Whether the driver describes parameters without it, too.  The first time for a device it compiles.  Any time. */
+bool pl_cl_params_described(cl_kernel kernel);
 
 /* pl_cl_program_note.hides_params of a program; false for an id that is none.  Under the turn. */
 bool pl_cl_program_hides(struct pl_cl_session *session, uint64_t id);
