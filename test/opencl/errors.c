@@ -10,26 +10,29 @@ static void say(const char *what)
 	fflush(stdout); /* a call that crashes is named */
 }
 
-#define SAY(call)                                                                                  \
-	do {                                                                                       \
-		say(#call);                                                                        \
-		printf("%d\n", (call));                                                            \
+#define SAY(call)                                                                                                      \
+	do {                                                                                                           \
+		say(#call);                                                                                            \
+		printf("%d\n", (call));                                                                                \
 	} while (0)
-#define SAY_MAKE(call)                                                                             \
-	do {                                                                                       \
-		cl_int e = 4242;                                                                   \
-		say(#call);                                                                        \
-		void *made_ = (void *)(call);                                                      \
-		printf("%d, %s\n", e, made_ ? "object" : "NULL");                                  \
+#define SAY_MAKE(call)                                                                                                 \
+	do {                                                                                                           \
+		cl_int e = 4242;                                                                                       \
+		say(#call);                                                                                            \
+		void *made_ = (void *)(call);                                                                          \
+		printf("%d, %s\n", e, made_ ? "object" : "NULL");                                                      \
 	} while (0)
 
 static void contexts_and_queues(struct ocl *o)
 {
-	cl_context_properties bad[] = { CL_CONTEXT_PLATFORM, 0, 0 }, unknown[] = { 0x7777, 1, 0 };
+	cl_context_properties good[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)o->platform, 0 },
+			      bad[] = { CL_CONTEXT_PLATFORM, 0, 0 }, unknown[] = { 0x7777, 1, 0 };
 	cl_queue_properties bad_queue[] = { CL_QUEUE_PROPERTIES, 0xff00, 0 }, odd_queue[] = { 0x7777, 1, 0 };
 
 	SAY_MAKE(clCreateContext(NULL, 0, &o->device, NULL, NULL, &e));
 	SAY_MAKE(clCreateContext(NULL, 1, NULL, NULL, NULL, &e));
+	SAY_MAKE(clCreateContext(good, 0, &o->device, NULL, NULL, &e));
+	SAY_MAKE(clCreateContext(good, 1, NULL, NULL, NULL, &e));
 	SAY_MAKE(clCreateContext(bad, 1, &o->device, NULL, NULL, &e));
 	SAY_MAKE(clCreateContext(unknown, 1, &o->device, NULL, NULL, &e));
 	SAY_MAKE(clCreateCommandQueueWithProperties(o->context, o->device, bad_queue, &e));

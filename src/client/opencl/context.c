@@ -102,18 +102,22 @@ cl_context pl_cl_stub_clCreateContext(const cl_context_properties *properties, c
 	uint64_t words[PL_CL_LIMIT_PROPERTIES_MAX];
 	struct pl_cl_platform *platform = NULL;
 	struct pl_cl_context *context;
-	struct pl_cl_clCreateContext_args args = {.notify = notify_bits(pfn_notify, user_data)};
+	struct pl_cl_clCreateContext_args args = { .notify = notify_bits(pfn_notify, user_data) };
 	struct pl_session *session;
 	struct pl_cl_ids ids;
 	struct pl_reply reply;
 	bool plain = properties_translate(properties, count, words, &platform);
 	int r;
 
-	for (cl_uint i = 0; devices && i < num_devices && !first; i++)
+	if (!num_devices || !devices) {
+		pl_cl_code_set(errcode_ret, CL_INVALID_VALUE);
+		return NULL;
+	}
+	for (cl_uint i = 0; i < num_devices && !first; i++)
 		first = pl_cl_get(devices[i], PL_CL_KIND_device);
 	session = pl_cl_session(first ? (void *)first : (void *)platform);
 	if (!session) {
-		pl_cl_code_set(errcode_ret, !num_devices || !devices ? CL_INVALID_VALUE : CL_INVALID_DEVICE);
+		pl_cl_code_set(errcode_ret, CL_INVALID_DEVICE);
 		return NULL;
 	}
 	context = context_new(first ? first->object.server : platform->object.server,
@@ -124,12 +128,12 @@ cl_context pl_cl_stub_clCreateContext(const cl_context_properties *properties, c
 		pl_cl_code_set(errcode_ret, CL_OUT_OF_HOST_MEMORY);
 		return NULL;
 	}
-	context->devices = devices && num_devices ? pl_cl_devices_hold(devices, num_devices) : NULL;
+	context->devices = pl_cl_devices_hold(devices, num_devices);
 	context->devices_count = context->devices ? num_devices : 0;
 	for (uint32_t i = 0; i < context->devices_count; i++)
 		plain &= context->devices[i]->platform == context->platform;
 	plain &= context->devices_count && (!platform || platform == context->platform) && (pfn_notify || !user_data);
-	args.properties = (struct pl_u64s){words, count};
+	args.properties = (struct pl_u64s){ words, count };
 	args.devices = ids.list;
 	args.context = context->object.id;
 	if (plain && !session->dead) {
@@ -179,8 +183,8 @@ cl_context pl_cl_stub_clCreateContextFromType(const cl_context_properties *prope
 	uint32_t count = properties_count(properties);
 	uint64_t words[PL_CL_LIMIT_PROPERTIES_MAX], ids_kept[PL_CL_LIMIT_DEVICES_MAX];
 	struct pl_cl_platform *platform = NULL;
-	struct pl_cl_clCreateContextFromType_args args = {.device_type = device_type,
-							  .notify = notify_bits(pfn_notify, user_data)};
+	struct pl_cl_clCreateContextFromType_args args = { .device_type = device_type,
+							   .notify = notify_bits(pfn_notify, user_data) };
 	struct pl_cl_clCreateContextFromType_reply got;
 	struct pl_cl_context *context;
 	struct pl_session *session;
@@ -202,7 +206,7 @@ cl_context pl_cl_stub_clCreateContextFromType(const cl_context_properties *prope
 		pl_cl_code_set(errcode_ret, CL_OUT_OF_HOST_MEMORY);
 		return NULL;
 	}
-	args.properties = (struct pl_u64s){words, count};
+	args.properties = (struct pl_u64s){ words, count };
 	args.context = context->object.id;
 	r = PL_CL_ASK(session, clCreateContextFromType, &args, &reply);
 	code = r ? context_fault(r) : reply.status;
@@ -282,8 +286,8 @@ bool pl_cl_context_direct(struct pl_cl_context *context)
 {
 	int direct = atomic_load_explicit(&context->direct, memory_order_relaxed);
 	struct pl_session *session = context->object.session;
-	struct pl_cl_plContextStore_args args = {.context = context->object.id};
-	struct pl_cl_plContextStore_reply got = {0};
+	struct pl_cl_plContextStore_args args = { .context = context->object.id };
+	struct pl_cl_plContextStore_reply got = { 0 };
 	struct pl_reply reply;
 
 	if (direct != PL_CL_DIRECT_UNKNOWN)
@@ -335,8 +339,9 @@ static struct pl_cl_formats *formats_find(struct pl_cl_context *context, cl_mem_
 static cl_int formats_ask(struct pl_cl_context *context, cl_mem_flags flags, cl_mem_object_type type,
 			  struct pl_cl_formats **formats_out)
 {
-	struct pl_cl_clGetSupportedImageFormats_args args = {
-		.context = context->object.id, .flags = flags, .image_type = type};
+	struct pl_cl_clGetSupportedImageFormats_args args = { .context = context->object.id,
+							      .flags = flags,
+							      .image_type = type };
 	struct pl_cl_clGetSupportedImageFormats_reply got;
 	struct pl_cl_formats *formats;
 	struct pl_reply reply;
@@ -357,7 +362,7 @@ static cl_int formats_ask(struct pl_cl_context *context, cl_mem_flags flags, cl_
 		return pl_cl_fault(r);
 	formats = malloc(sizeof(*formats) + bytes);
 	if (formats) {
-		*formats = (struct pl_cl_formats){.flags = flags, .type = type, .bytes = bytes};
+		*formats = (struct pl_cl_formats){ .flags = flags, .type = type, .bytes = bytes };
 		if (bytes)
 			memcpy(formats->list, at, bytes);
 		pl_cl_lock(&context->object.lock);
