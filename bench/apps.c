@@ -153,7 +153,7 @@ static int app_figure(struct pl_bench_run *run, size_t f, const char *command)
 			struct pl_bench_cell *cell = pl_bench_cell(run, f, m);
 
 			if (!run->modes[m].active || run->modes[m].kind == PL_BENCH_RAW_MODE ||
-				run->modes[m].kind == PL_BENCH_MTU ||
+				run->modes[m].kind == PL_BENCH_MTU || run->modes[m].kind == PL_BENCH_VMS ||
 				cell->state == PL_BENCH_FAILED)
 				continue;
 			if (pl_bench_late(run)) {

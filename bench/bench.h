@@ -79,6 +79,7 @@ enum pl_bench_mode_kind {
 	PL_BENCH_SHM,
 	PL_BENCH_TCP,
 	PL_BENCH_VM,	 /* vm, vm-LINK */
+	PL_BENCH_VMS,	 /* as many guests as there are clients, one server */
 	PL_BENCH_MTU,	 /* mtuBYTES: tcp through a network of its own */
 	PL_BENCH_PEER,
 	PL_BENCH_REFGPU,   /* CUDA on the reference GPU */

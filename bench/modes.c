@@ -26,6 +26,7 @@ static const struct {
 	{ "vm-tcp", PL_BENCH_VM },
 	{ "vm-ivshmem", PL_BENCH_VM },
 	{ "vm-vsock", PL_BENCH_VM },
+	{ "vms", PL_BENCH_VMS },
 	{ "peer", PL_BENCH_PEER },
 	{ "refgpu", PL_BENCH_REFGPU },
 	{ "cuda", PL_BENCH_CUDA_MODE },
@@ -82,7 +83,7 @@ static int mode_parse(char *word, struct pl_bench_mode *mode, char *why, size_t 
 	if (!strncmp(word, "mtu", 3) && mtu_parse(word + 3, mode))
 		return 0;
 	snprintf(why, why_bytes,
-		"unknown mode '%s': use native, shm, tcp, vm, vm-tcp, vm-ivshmem, vm-vsock, mtuBYTES, peer, "
+		"unknown mode '%s': use native, shm, tcp, vm, vm-tcp, vm-ivshmem, vm-vsock, vms, mtuBYTES, peer, "
 		"refgpu, cuda, or NAME=PATH for another driver",
 		word);
 	return -EINVAL;
@@ -332,6 +333,7 @@ static int mode_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
 	case PL_BENCH_MTU: return pl_bench_server_start(run, mode);
 	case PL_BENCH_PEER: return pl_bench_peer_start(run, mode);
 	case PL_BENCH_ICD: return pl_bench_icd_use(mode, mode->icd);
+	case PL_BENCH_VMS: pl_bench_mode_why(run, mode, "it belongs to vmcuda"); return -ENOTSUP;
 	case PL_BENCH_VM:
 		if (run->config->plenum_path[0])
 			return 0;

@@ -17,6 +17,7 @@
 
 #define ROUNDS       5u
 #define QUICK_ROUNDS 2u
+#define VMS_ROUNDS   1u /* guests take long to start */
 #define LIMIT_S      300u
 #define SLACK_S      20u /* how much later than its worker we lose patience */
 
@@ -26,13 +27,17 @@ static bool same_run(const struct pl_bench_figure *a, const struct pl_bench_figu
 	return a->clients == b->clients && a->bytes == b->bytes && !strcmp(a->arg, b->arg);
 }
 
-/* Networks and guests are for what the programs themselves show; the rest is about the server. */
+/* Networks and guests are for what the programs themselves show, several guests for two of the programs; the rest is
+ * about the server.
+ */
 static bool mode_takes(const struct pl_bench_mode *mode, const struct pl_bench_figure *figure)
 {
 	bool plain = !figure->clients && !figure->bytes && !strchr(figure->arg, ' ');
 
 	if (!mode->active || mode->kind == PL_BENCH_RAW_MODE)
 		return false;
+	if (mode->kind == PL_BENCH_VMS)
+		return figure->clients && (!strncmp(figure->arg, "binomial", 8) || !strncmp(figure->arg, "stereo", 6));
 	return plain || (mode->kind != PL_BENCH_MTU && mode->kind != PL_BENCH_VM);
 }
 
@@ -106,11 +111,18 @@ static void run_book(struct pl_bench_run *run, size_t first, unsigned m, const s
 	}
 }
 
-/* The command line of a figure's program. Return: 0 or -ENAMETOOLONG. */
-static int command_make(const struct pl_bench_config *config, const struct pl_bench_figure *figure, char *to,
-			size_t bytes)
+/* The words before a program that runs in a guest; PLENUM_TOKEN and PLENUM are the worker's. */
+static void guest_words(const struct pl_bench_config *config, const struct pl_bench_mode *mode, char *to, size_t bytes)
 {
-	char block[64] = "", crowd[PATH_MAX + 32] = "";
+	snprintf(to, bytes, "%s vm --memory=512M --cpus=1 --no-stdin --server=%s --env=LD_LIBRARY_PATH=%s run -- ",
+		 config->plenum_path, pl_bench_env_get(&mode->env, "PLENUM"), config->cuda_client_dir);
+}
+
+/* The command line of a figure's program. Return: 0 or -ENAMETOOLONG. */
+static int command_make(const struct pl_bench_config *config, const struct pl_bench_mode *mode,
+			const struct pl_bench_figure *figure, char *to, size_t bytes)
+{
+	char block[64] = "", crowd[PATH_MAX + 32] = "", guest[3 * PATH_MAX] = "";
 	bool quick = config->quick && figure->quick;
 	int n;
 
@@ -118,20 +130,27 @@ static int command_make(const struct pl_bench_config *config, const struct pl_be
 		snprintf(block, sizeof(block), "/usr/bin/env " PL_BENCH_BLOCK_VARIABLE "=%zu ", figure->bytes);
 	if (figure->clients)
 		snprintf(crowd, sizeof(crowd), "%s crowd %u ", config->vmcuda_path, figure->clients);
-	n = snprintf(to, bytes, "%s%s%s %s%s%s", block, crowd, config->vmcuda_path, figure->arg, quick ? " " : "",
-		     quick ? figure->quick : "");
+	if (mode->kind == PL_BENCH_VMS)
+		guest_words(config, mode, guest, sizeof(guest));
+	n = snprintf(to, bytes, "%s%s%s%s %s%s%s", block, crowd, guest, config->vmcuda_path, figure->arg,
+		     quick ? " " : "", quick ? figure->quick : "");
 	return n < 0 || (size_t)n >= bytes ? -ENAMETOOLONG : 0;
 }
 
 /* One run of one mode. Return: 0 or -EINTR; trouble stays in the cells. */
-static int program_run(struct pl_bench_run *run, size_t first, unsigned m, const char *command, bool warm)
+static int program_run(struct pl_bench_run *run, size_t first, unsigned m, bool warm)
 {
 	struct pl_bench_mode *mode = &run->modes[m];
 	struct pl_bench_answer answer = { 0 };
 	double before = pl_bench_tree_seconds(mode->server.pid), after;
-	char why[320];
-	int r = pl_bench_command(run, mode, LIMIT_S + SLACK_S, NULL, &answer, "exec %u %s", LIMIT_S, command);
+	char why[320], command[PL_BENCH_TALK_LINE_MAX - 32];
+	int r;
 
+	if (command_make(run->config, mode, &run->figures[first], command, sizeof(command))) {
+		run_fail(run, first, m, "its command is too long");
+		return 0;
+	}
+	r = pl_bench_command(run, mode, LIMIT_S + SLACK_S, NULL, &answer, "exec %u %s", LIMIT_S, command);
 	if (r < 0)
 		return r;
 	if (r > 0) {
@@ -150,7 +169,7 @@ static int program_run(struct pl_bench_run *run, size_t first, unsigned m, const
 	return 0;
 }
 
-static int program_rounds(struct pl_bench_run *run, size_t first, const char *command)
+static int program_rounds(struct pl_bench_run *run, size_t first)
 {
 	unsigned rounds = run->config->rounds ? run->config->rounds : run->config->quick ? QUICK_ROUNDS : ROUNDS;
 	int r = 0;
@@ -161,7 +180,8 @@ static int program_rounds(struct pl_bench_run *run, size_t first, const char *co
 			unsigned m = (i + round) % run->n_modes;
 			struct pl_bench_cell *cell = pl_bench_cell(run, first, m);
 
-			if (!mode_takes(&run->modes[m], &run->figures[first]) || cell->state == PL_BENCH_FAILED)
+			if (!mode_takes(&run->modes[m], &run->figures[first]) || cell->state == PL_BENCH_FAILED ||
+			    (run->modes[m].kind == PL_BENCH_VMS && round >= VMS_ROUNDS))
 				continue;
 			if (pl_bench_late(run)) {
 				if (!cell->samples.n)
@@ -171,9 +191,9 @@ static int program_rounds(struct pl_bench_run *run, size_t first, const char *co
 			pl_bench_progress(run, "%-24s round %u of %u  %s", run->figures[first].name, round + 1, rounds,
 					  run->modes[m].name);
 			if (!round && !run->figures[first].clients && !run->figures[first].bytes)
-				r = program_run(run, first, m, command, true);
+				r = program_run(run, first, m, true);
 			if (!r && cell->state != PL_BENCH_FAILED)
-				r = program_run(run, first, m, command, false);
+				r = program_run(run, first, m, false);
 		}
 	}
 	return r;
@@ -190,21 +210,18 @@ static bool seen_before(const struct pl_bench_run *run, size_t f)
 
 int pl_bench_parts(struct pl_bench_run *run)
 {
-	char command[PL_BENCH_TALK_LINE_MAX / 2];
 	int r = 0;
 
+	if (!run->config->vmcuda_path[0] || strpbrk(run->config->vmcuda_path, " \t\n")) {
+		pl_bench_note(run,
+			      "plenum-bench-vmcuda was not found beside this program or in $PATH, or its path holds a "
+			      "blank");
+		return 0;
+	}
 	for (size_t f = 0; f < run->n_figures && !r; f++) {
 		if (run->figures[f].kind != PL_BENCH_PART || !run->wanted[f] || seen_before(run, f))
 			continue;
-		if (!run->config->vmcuda_path[0] || strpbrk(run->config->vmcuda_path, " \t\n") ||
-		    command_make(run->config, &run->figures[f], command, sizeof(command))) {
-			pl_bench_note(run,
-				      "%s: plenum-bench-vmcuda was not found beside this program or in $PATH, or "
-				      "its path is too long or holds a blank",
-				      run->figures[f].name);
-			return 0;
-		}
-		r = program_rounds(run, f, command);
+		r = program_rounds(run, f);
 		pl_bench_figure_note(run, f);
 	}
 	return r;

@@ -19,6 +19,7 @@ static const char *const colors[] = {
 	[PL_BENCH_PEER] = "#cc79a7",
 	[PL_BENCH_REFGPU] = "#0072b2",
 	[PL_BENCH_CUDA_MODE] = "#76b900",
+	[PL_BENCH_VMS] = "#8b6fb3",
 	[PL_BENCH_MTU] = "#d55e00",
 	[PL_BENCH_ICD] = "#56b4e9",
 	[PL_BENCH_RAW_MODE] = "#9aa5b1",

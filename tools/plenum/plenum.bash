@@ -63,7 +63,7 @@ _plenum() {
 		return
 		;;
 	--modes)
-		mapfile -t COMPREPLY < <(compgen -W "native shm tcp vm vm-tcp vm-ivshmem vm-vsock mtu1500 mtu9000 peer refgpu cuda" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "native shm tcp vm vm-tcp vm-ivshmem vm-vsock vms mtu1500 mtu9000 peer refgpu cuda" -- "$cur")
 		return
 		;;
 	--server | --listen | -s | -l)
