@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "refgpu/compute/check.h"
 #include "refgpu/compute/mem.h"
 #include "refgpu/compute/next.h"
 
@@ -33,9 +34,9 @@ static void mbar_settle(struct mbar *m)
 	m->pending = m->count;
 }
 
-static uint64_t *mbar_at(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t addr, uint32_t lane)
+static uint64_t *mbar_at(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t addr, bool begins, uint32_t lane)
 {
-	return pl_sm_mem_at(w, op, PL_ISA_SHARED, addr, 8, PL_RG_ATOMIC, lane);
+	return pl_sm_mem_at(w, op, PL_ISA_SHARED, addr, 8, begins ? PL_RG_WRITE : PL_RG_ATOMIC, lane);
 }
 
 /* More arrivals than are awaited are the program's fault, and a fault. */
@@ -82,7 +83,7 @@ static uint32_t mbar_lanes(PL_SM_ARGS)
 
 	for (uint32_t left = mask; left; left &= left - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(left),
-			 b = op->flags & PL_SM_OP_COUNTED ? PL_SM_REG(const uint32_t, b)[i] : 0;
+			 b = op->flags & PL_SM_OP_COUNTED ? PL_SM_REG(const uint32_t, b)[i] : 0, addr;
 		uint64_t *at, state = 0;
 		struct mbar m;
 
@@ -92,9 +93,11 @@ static uint32_t mbar_lanes(PL_SM_ARGS)
 			PL_SM_REG(uint32_t, d)[i] = mbar_unpack(state).pending;
 			continue;
 		}
-		at = mbar_at(w, op, PL_SM_REG(const uint32_t, a)[i] + op->x, i);
+		addr = PL_SM_REG(const uint32_t, a)[i] + op->x;
+		at = mbar_at(w, op, addr, op->sub == PL_ISA_MBAR_INIT, i);
 		if (!at)
 			return 0;
+		pl_sm_check_mbar(w, addr, op->sub < PL_ISA_MBAR_TEST);
 		m = mbar_unpack(*at);
 		if (op->sub >= PL_ISA_MBAR_TEST) {
 			bool parity = op->sub == PL_ISA_MBAR_TEST_PARITY || op->sub == PL_ISA_MBAR_TRY_PARITY;
@@ -180,7 +183,7 @@ static void cpasync_h(PL_SM_ARGS)
 static void cpbulk_h(PL_SM_ARGS)
 {
 	for (uint32_t left = mask; left; left &= left - 1) {
-		uint32_t i = (uint32_t)__builtin_ctz(left), bytes = PL_SM_REG(const uint32_t, c)[i];
+		uint32_t i = (uint32_t)__builtin_ctz(left), bytes = PL_SM_REG(const uint32_t, c)[i], addr;
 		struct mbar m;
 		uint64_t *at;
 
@@ -189,9 +192,11 @@ static void cpbulk_h(PL_SM_ARGS)
 			return;
 		if (op->x == PL_ISA_NONE)
 			continue;
-		at = mbar_at(w, op, ((const uint32_t *)(const void *)(R + op->x * PL_SM_SLOT_BYTES))[i], i);
+		addr = ((const uint32_t *)(const void *)(R + op->x * PL_SM_SLOT_BYTES))[i];
+		at = mbar_at(w, op, addr, false, i);
 		if (!at)
 			return;
+		pl_sm_check_mbar(w, addr, true);
 		m = mbar_unpack(*at);
 		m.tx -= (int32_t)bytes;
 		mbar_settle(&m);

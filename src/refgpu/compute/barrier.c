@@ -25,8 +25,7 @@ static void release(struct pl_sm_block *block, unsigned id)
 	struct pl_sm_bar done = *bar;
 
 	*bar = (struct pl_sm_bar){ .all = 1 };
-	if (!done.expected)
-		pl_sm_check_barrier(block);
+	pl_sm_check_release(block, id, done.waiting);
 	for (uint32_t left = done.waiting; left; left &= left - 1) {
 		struct pl_sm_warp *w = &block->warp[__builtin_ctz(left)];
 
@@ -58,7 +57,8 @@ void pl_sm_barrier(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t mas
 {
 	unsigned kind = op->sub & 7, first = (unsigned)__builtin_ctz(mask);
 	uint32_t id = op->sub & 8 ? ((const uint32_t *)(const void *)(w->frame.R + op->a))[first] : op->x & 15;
-	uint32_t count = op->sub & 16 ? ((const uint32_t *)(const void *)(w->frame.R + op->b))[first] : op->x >> 4;
+	uint32_t count = op->sub & 16 ? ((const uint32_t *)(const void *)(w->frame.R + op->b))[first]
+				      : (op->x & ~PL_ISA_BAR_APART) >> 4;
 	uint32_t pred = op->c == PL_ISA_PT ? PL_SM_ALL : w->frame.P[op->c];
 	struct pl_sm_block *block = w->block;
 	struct pl_sm_bar *bar;
@@ -68,6 +68,7 @@ void pl_sm_barrier(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t mas
 		return;
 	}
 	bar = &block->bars[id];
+	pl_sm_check_arrive(w, id);
 	pred = (op->flags & PL_SM_OP_C_NOT ? ~pred : pred) & mask;
 	bar->popc += (uint32_t)__builtin_popcount(pred);
 	bar->all &= pred == mask;

@@ -141,6 +141,7 @@ void pl_sm_fini(struct pl_sm *sm)
 	if (sm->arena)
 		munmap(sm->arena, sm->arena_bytes);
 	free(sm->blocks);
+	pl_sm_check_fini(sm);
 }
 
 /* Some blocks in a row, so that SMs do not meet at the counter for each: an eighth of this SM's part of what is left.

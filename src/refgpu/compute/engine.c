@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/wait.h"
 #include "refgpu/compute/block.h"
+#include "refgpu/compute/check.h"
 #include "refgpu/compute/code.h"
 #include "refgpu/compute/engine.h"
 #include "refgpu/compute/prologue.h"
@@ -341,8 +342,13 @@ static void compute_launch(struct pl_rg_compute *engine, const struct pl_rg_laun
 	struct pl_sm_grid *grid = &engine->grid;
 	bool good;
 
+	engine->workers[0].sm.grid = grid;
 	pl_mmu_tlb_enter(&engine->workers[0].sm.tlb, launch->space);
 	good = launch_read(engine, launch, &result_out->fault);
+	if (good && !pl_sm_check_prepare(&engine->workers[0].sm)) {
+		result_out->fault = engine->workers[0].sm.tlb.fault;
+		good = false;
+	}
 	pl_mmu_tlb_leave(&engine->workers[0].sm.tlb);
 	if (!good)
 		return;

@@ -1,6 +1,7 @@
 /* Addresses and spans of memory accesses; see mem.h. */
 #include <string.h>
 
+#include "refgpu/compute/check.h"
 #include "refgpu/compute/mem.h"
 
 void pl_sm_mem_addresses(const struct pl_sm_warp *w, const struct pl_sm_op *op, const char *R, uint64_t addr[32])
@@ -88,6 +89,8 @@ void *pl_sm_mem_at(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned spa
 {
 	struct pl_sm_span span;
 
+	if (w->block->check && !pl_sm_check_access(w, op, space, addr, bytes, access, lane))
+		return NULL;
 	if (!pl_sm_mem_span(w, op, space, addr, bytes, access, lane, &span))
 		return NULL;
 	if (span.local)
@@ -98,6 +101,8 @@ void *pl_sm_mem_at(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned spa
 static bool copy_lane(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned space, uint64_t addr, uint8_t *data,
 		      size_t bytes, enum pl_rg_access access, uint32_t lane)
 {
+	if (w->block->check && !pl_sm_check_access(w, op, space, addr, bytes, access, lane))
+		return false;
 	while (bytes) {
 		struct pl_sm_span span;
 		uint64_t room;

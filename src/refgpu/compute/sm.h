@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "refgpu/compute/check-state.h"
 #include "refgpu/device/compute.h"
 #include "refgpu/isa/isa.h"
 #include "refgpu/isa/launch.h"
@@ -150,6 +151,7 @@ struct pl_sm_grid { /* a launch, shared by all SMs */
 	_Alignas(64) _Atomic uint32_t failed; /* somebody holds or set `fault` */
 	struct pl_rg_fault fault;
 	_Atomic uint64_t bytes_read, bytes_written, warps_run, blocks_run;
+	struct pl_sm_check_found check;
 };
 
 struct pl_sm {
@@ -170,6 +172,8 @@ struct pl_sm {
 	size_t arena_bytes;
 	uint64_t arena_space;    /* whose grids have used it */
 	struct pl_sm_line *line; /* prologue.h */
+	struct pl_sm_check *check_spare;
+	struct pl_sm_check_known check_known;
 };
 
 static inline uint64_t pl_sm_insns_now(const struct pl_sm_warp *w, const struct pl_sm_op *op)

@@ -31,6 +31,7 @@ static const char *const names[PL_RG_FAULT_CODES] = {
 	[PL_RG_FAULT_SHARED_UNINIT] = "shared memory read before it was written",
 	[PL_RG_FAULT_SHARED_RACE] = "race in shared memory",
 	[PL_RG_FAULT_DIVERGENT_BARRIER] = "barrier that a part of a warp has not come to",
+	[PL_RG_FAULT_OUT_OF_BOUNDS] = "outside of an allocation",
 };
 
 const char *pl_rg_fault_name(uint32_t code)

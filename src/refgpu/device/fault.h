@@ -36,12 +36,13 @@ enum pl_rg_fault_code {
 	PL_RG_FAULT_ASSERT = 0x27,       /* a failed assertion of the kernel */
 	PL_RG_FAULT_DEADLOCK = 0x28,     /* no warp of a block can go on */
 	PL_RG_FAULT_BAD_TEXTURE = 0x29,
-	PL_RG_FAULT_WATCHDOG = 0x2a, /* ran longer than the watchdog register allows */
-	PL_RG_FAULT_KILLED = 0x2b,   /* its channel was killed, or the device goes away: recorded nowhere */
+	PL_RG_FAULT_WATCHDOG = 0x2a,          /* ran longer than the watchdog register allows */
+	PL_RG_FAULT_KILLED = 0x2b,            /* its channel was killed, or the device goes away: recorded nowhere */
 	PL_RG_FAULT_SHARED_UNINIT = 0x2c,     /* check mode: shared memory read before it was written */
 	PL_RG_FAULT_SHARED_RACE = 0x2d,       /* check mode: no barrier between accesses of two warps */
 	PL_RG_FAULT_DIVERGENT_BARRIER = 0x2e, /* check mode: a part of a warp at a barrier of the whole block */
-	PL_RG_FAULT_CODES = 0x2f,
+	PL_RG_FAULT_OUT_OF_BOUNDS = 0x2f,     /* check mode: behind an allocation's end, in its last page */
+	PL_RG_FAULT_CODES = 0x30,
 	PL_RG_FAULT_NONE = 0xffffffffu,
 };
 

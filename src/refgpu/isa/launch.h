@@ -23,7 +23,7 @@
 
 enum {                                     /* flags */
        PL_ISA_LAUNCH_COOPERATIVE = 1 << 0, /* all blocks are resident at once, or the launch is a fault */
-       PL_ISA_LAUNCH_CHECK = 1 << 1,       /* races, uninitialised shared memory, divergent barriers are reported */
+       PL_ISA_LAUNCH_CHECK = 1 << 1, /* as check_va says; without that what is found in shared memory is a fault */
 };
 
 struct pl_isa_launch {
@@ -49,8 +49,9 @@ struct pl_isa_launch {
 	uint64_t heap_bytes;
 	uint64_t assert_va; /* struct pl_isa_assert; 0: none */
 	uint64_t grid_id;
-	uint32_t env[4]; /* %envreg0..3; a cooperative launch's grid workspace */
-	uint32_t reserved[4];
+	uint32_t env[4];   /* %envreg0..3; a cooperative launch's grid workspace */
+	uint64_t check_va; /* struct pl_isa_check; 0: none */
+	uint32_t reserved[2];
 };
 _Static_assert(sizeof(struct pl_isa_launch) == 192, "the layout is a contract");
 

@@ -422,7 +422,7 @@ static int check_barrier(struct state *s)
 
 	if (kind > PL_ISA_BAR_RED_OR)
 		return refuse(s, "barrier operation %u does not exist", kind);
-	if (!(f->sub & 16) && (f->imm >> 4) % PL_ISA_LANES)
+	if (!(f->sub & 16) && ((f->imm & ~PL_ISA_BAR_APART) >> 4) % PL_ISA_LANES)
 		return refuse(s, "a barrier counts whole warps");
 	if (kind == PL_ISA_BAR_RED_POPC)
 		return check_slots(s, "d", f->d, 1);

@@ -47,6 +47,7 @@ enum pl_isa_sr { /* S2R, S2U; *64: also as U64 */
 
 /* BAR, SUB & 7 */
 enum pl_isa_bar { PL_ISA_BAR_SYNC, PL_ISA_BAR_ARRIVE, PL_ISA_BAR_RED_POPC, PL_ISA_BAR_RED_AND, PL_ISA_BAR_RED_OR };
+#define PL_ISA_BAR_APART (1u << 31) /* immediate: lanes of a warp may come one after the other; for check mode */
 
 /* MBAR: the barrier is 64 bits: phase, pending and expected arrivals, pending transaction bytes */
 enum pl_isa_mbar {

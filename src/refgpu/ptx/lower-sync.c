@@ -177,7 +177,8 @@ static void note_barrier(struct pl_ptx_build *b, uint32_t n)
 		b->named_barriers = n;
 }
 
-static void barrier(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigned how, uint32_t first, uint32_t last)
+static void barrier(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigned how, bool aligned, uint32_t first,
+		    uint32_t last)
 {
 	uint64_t number = 0, threads = 0;
 	uint32_t a = 0, bb = 0;
@@ -201,7 +202,7 @@ static void barrier(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigne
 	}
 	ins = pl_ptx_op(b, PL_ISA_BAR, 0, 0, a, bb, 0);
 	ins->f.sub = (uint8_t)sub;
-	ins->f.imm = (uint32_t)(number | threads << 4);
+	ins->f.imm = (uint32_t)(number | threads << 4) | (st->op == W_barrier && !aligned ? PL_ISA_BAR_APART : 0);
 	ins->effect = true;
 }
 
@@ -210,9 +211,9 @@ static void barrier_red(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	uint32_t word = TAKE_OF(st, W_popc, W_and, W_or), d, c;
 	struct pl_ptx_type type = pl_ptx_take_type(b, st);
 	struct pl_ptx_ins *ins;
-	bool nc;
+	bool nc, aligned;
 
-	(void)pl_ptx_take(st, W_aligned);
+	aligned = pl_ptx_take(st, W_aligned);
 	pl_ptx_want(b, st, 3, 4);
 	if (word == W_NONE || (word == W_popc) != (type.word == W_u32))
 		pl_ptx_bad(b, st, "it takes .popc.u32, .and.pred or .or.pred: write one of them");
@@ -225,7 +226,7 @@ static void barrier_red(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		word == W_popc  ? PL_ISA_BAR_RED_POPC
 		: word == W_and ? PL_ISA_BAR_RED_AND
 				: PL_ISA_BAR_RED_OR,
-		1, st->operands_n - 2);
+		aligned, 1, st->operands_n - 2);
 	ins = b->at->last;
 	pl_ptx_def(b, ins, A_D, d ? d : pl_ptx_pred_temp(b));
 	ins->v[A_C] = c;
@@ -250,7 +251,7 @@ static void cluster_barrier(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		return;
 	}
 	ins = pl_ptx_op(b, PL_ISA_BAR, 0, 0, 0, 0, 0);
-	ins->f.imm = 0;
+	ins->f.imm = PL_ISA_BAR_APART;
 	ins->effect = true;
 	note_barrier(b, 1);
 }
@@ -258,6 +259,7 @@ static void cluster_barrier(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 static void lower_bar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	uint32_t word;
+	bool aligned;
 
 	if (pl_ptx_take(st, W_cluster)) {
 		cluster_barrier(b, st);
@@ -272,15 +274,15 @@ static void lower_bar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	}
 	(void)pl_ptx_take(st, W_cta);
 	word = TAKE_OF(st, W_sync, W_arrive, W_red);
-	(void)pl_ptx_take(st, W_aligned);
+	aligned = pl_ptx_take(st, W_aligned);
 	switch (word) {
 	case W_sync:
 		pl_ptx_want(b, st, 1, 2);
-		barrier(b, st, PL_ISA_BAR_SYNC, 0, st->operands_n - 1);
+		barrier(b, st, PL_ISA_BAR_SYNC, aligned, 0, st->operands_n - 1);
 		break;
 	case W_arrive:
 		pl_ptx_want(b, st, 2, 2);
-		barrier(b, st, PL_ISA_BAR_ARRIVE, 0, 1);
+		barrier(b, st, PL_ISA_BAR_ARRIVE, aligned, 0, 1);
 		break;
 	case W_red:
 		barrier_red(b, st);
