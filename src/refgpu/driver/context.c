@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cuda-api.h"
+#include "check.h"
 #include "context.h"
 #include "driver.h"
 #include "hostfn.h"
@@ -139,6 +140,7 @@ void pl_cu_ctx_destroy(struct pl_cu_ctx *ctx)
 {
 	pl_cu_ctx_wait(ctx);
 	pl_cu_hostfn_drain(ctx);
+	pl_cu_check_leaks(ctx);
 	storage_free(ctx);
 	pl_cu_handle_destroy((uint64_t)(uintptr_t)ctx->handle);
 	while (ctx->modules)
@@ -193,6 +195,7 @@ void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
 {
 	CUstream *handles;
 	size_t n = 0;
+	pl_cu_check_drain();
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_stream *stream = ctx->streams; stream; stream = stream->next)
 		n++;

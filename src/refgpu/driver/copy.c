@@ -1,8 +1,10 @@
 #include <string.h>
 
 #include "capture.h"
+#include "check.h"
 #include "copy.h"
 #include "mem.h"
+#include "refgpu/isa/check.h"
 
 #define COPY_WORDS      32u
 #define PIECE_BYTES_MAX (1ull << 30) /* of one method */
@@ -49,6 +51,7 @@ static CUresult line_copy(const struct pl_cu_copy *copy, uint64_t dst, uint64_t 
 		if (!to || !from)
 			return CUDA_ERROR_INVALID_VALUE;
 		part = to_room < from_room ? to_room : from_room;
+		pl_cu_check_written(dst, part);
 		memmove(to, from, part);
 		dst += part;
 		src += part;
@@ -84,6 +87,8 @@ static CUresult emit(struct pl_cu_work *work, uint64_t dst, uint64_t dst_pitch, 
 	CUresult r = pl_cu_work_room(work, COPY_WORDS);
 	if (r)
 		return r;
+	for (uint64_t y = 0; pl_cu_check_wants(PL_ISA_CHECK_GLOBAL_INIT) && y < lines; y++)
+		pl_cu_check_written(dst + y * dst_pitch, columns);
 	pl_cu_work_method(work, PL_RG_M_SRC_HIGH, (uint32_t)(src >> 32));
 	pl_cu_work_method(work, PL_RG_M_SRC_LOW, (uint32_t)src);
 	pl_cu_work_method(work, PL_RG_M_DST_HIGH, (uint32_t)(dst >> 32));
@@ -211,6 +216,8 @@ static CUresult emit_fill(struct pl_cu_work *work, const struct pl_cu_fill *fill
 	CUresult r = pl_cu_work_room(work, COPY_WORDS);
 	if (r)
 		return r;
+	for (uint64_t y = 0; pl_cu_check_wants(PL_ISA_CHECK_GLOBAL_INIT) && y < lines; y++)
+		pl_cu_check_written(address + y * fill->pitch, columns);
 	pl_cu_work_method(work, PL_RG_M_DST_HIGH, (uint32_t)(address >> 32));
 	pl_cu_work_method(work, PL_RG_M_DST_LOW, (uint32_t)address);
 	pl_cu_work_method(work, PL_RG_M_DST_PITCH, lines > 1 ? (uint32_t)fill->pitch : (uint32_t)columns);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chan.h"
+#include "check.h"
 #include "driver.h"
 #include "mem.h"
 #include "module.h"
@@ -41,7 +42,7 @@ static CUresult result_of(uint32_t code)
 static bool has_address(uint32_t code)
 {
 	return code <= PL_RG_FAULT_BUS_REFUSED || code == PL_RG_FAULT_MISALIGNED || code == PL_RG_FAULT_SHARED_RANGE ||
-	       code == PL_RG_FAULT_LOCAL_RANGE;
+	       code == PL_RG_FAULT_LOCAL_RANGE || code == PL_RG_FAULT_OUT_OF_BOUNDS;
 }
 
 struct report {
@@ -80,23 +81,6 @@ static void add_place(struct report *report, const struct pl_rg_fault *fault)
 		    line->ptx_line);
 }
 
-static const char *kind_name(const struct pl_cu_mem *mem)
-{
-	static const char *const names[] = {
-		[PL_CU_MEM_DEVICE] = "device memory",
-		[PL_CU_MEM_POOL] = "device memory of a pool",
-		[PL_CU_MEM_HOST] = "host memory",
-		[PL_CU_MEM_REGISTERED] = "registered host memory",
-		[PL_CU_MEM_MANAGED] = "managed memory",
-		[PL_CU_MEM_MAPPED] = "mapped memory",
-		[PL_CU_MEM_IPC] = "another process' memory",
-		[PL_CU_MEM_MODULE] = "module's",
-		[PL_CU_MEM_GRAPH] = "memory of a graph",
-		[PL_CU_MEM_DRIVER] = "driver's",
-	};
-	return names[mem->kind];
-}
-
 static void add_near(struct report *report, uint64_t address)
 {
 	const struct pl_cu_mem *mem = pl_cu_mem_near(address);
@@ -110,7 +94,7 @@ static void add_near(struct report *report, uint64_t address)
 		add(report, "\n  %llu bytes before", (unsigned long long)(mem->va - address));
 	else
 		add(report, "\n  in");
-	add(report, " %llu bytes of %s%s%s at 0x%llx", (unsigned long long)mem->bytes, kind_name(mem),
+	add(report, " %llu bytes of %s%s%s at 0x%llx", (unsigned long long)mem->bytes, pl_cu_mem_kind_name(mem),
 	    mem->what ? " " : "", mem->what ? mem->what : "", (unsigned long long)mem->va);
 }
 
@@ -145,6 +129,7 @@ void pl_cu_fault_report(void *unused, const struct pl_cu_fault_record *record, s
 		    fault->code != PL_RG_FAULT_LOCAL_RANGE)
 			add_near(&report, fault->address);
 		fprintf(stderr, "%s\n", report.text);
+		pl_cu_check_fault(report.text);
 	}
 	pl_cu_ctx_fail(ctx, result_of(fault->code));
 }

@@ -5,6 +5,7 @@
 
 #include "cuda-api.h"
 #include "base/err.h"
+#include "check.h"
 #include "config.h"
 #include "driver.h"
 #include "hostfn.h"
@@ -55,7 +56,7 @@ static CUresult device_open(void)
 	if (r)
 		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_OPERATING_SYSTEM;
 	driver.dev.hw->on_fault = pl_cu_fault_report;
-	if (pl_cu_mem_init(driver.dev.hw) || pl_cu_texture_init(&driver.dev))
+	if (pl_cu_mem_init(driver.dev.hw) || pl_cu_check_init(driver.dev.hw) || pl_cu_texture_init(&driver.dev))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	return CUDA_SUCCESS;
 }

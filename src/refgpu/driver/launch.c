@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "check.h"
 #include "cuda-api.h"
 #include "event.h"
 #include "launch.h"
@@ -97,6 +98,9 @@ static void tables_fill(struct pl_isa_launch *d, struct pl_cu_ctx *ctx)
 	d->sampler_count = PL_CU_SAMPLERS;
 	d->heap_va = pl_cu_ctx_heap(ctx, &d->heap_bytes);
 	d->assert_va = (uint64_t)(uintptr_t)ctx->assert_record;
+	d->check_va = pl_cu_check_va();
+	if (d->check_va)
+		d->flags |= PL_ISA_LAUNCH_CHECK;
 }
 
 static void descriptor_fill(struct pl_isa_launch *d, const struct pl_cu_launch *launch, uint64_t param_va)
@@ -264,6 +268,10 @@ static CUresult launch(struct pl_cu_launch *what, CUfunction handle, CUstream st
 		what->params = packed;
 		r = pl_cu_launch_run(stream, what);
 	}
+	if (r && what->func)
+		pl_cu_check_call(r, "launch of %s, grid (%u,%u,%u), block (%u,%u,%u), %u bytes of shared memory",
+				 what->func->info->name, what->grid[0], what->grid[1], what->grid[2], what->block[0],
+				 what->block[1], what->block[2], what->shared_bytes);
 	for (int i = 0; attributes && i < 2 && !r; i++)
 		if (attributes->events[i])
 			r = pl_cu_event_record(attributes->events[i], stream, 0);
@@ -286,7 +294,7 @@ CUresult cuLaunchKernel(CUfunction func, unsigned int grid_x, unsigned int grid_
 CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction func, void **params, void **extra)
 {
 	struct attributes attributes = { 0 };
-	struct pl_cu_launch what;
+	struct pl_cu_launch what = { 0 };
 	CUresult r = CUDA_SUCCESS;
 	if (!config || config->numAttrs > ATTRIBUTES_MAX || (config->numAttrs && !config->attrs))
 		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_INVALID_VALUE;

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "check.h"
 #include "mem.h"
 
 #define ARENA_BYTES_MAX    (1ull << 40)
@@ -21,6 +22,23 @@ static struct {
 	uint64_t arena_va, arena_bytes;
 	_Atomic uint64_t ids;
 } table = { .lock = PTHREAD_RWLOCK_INITIALIZER, .va_lock = PTHREAD_MUTEX_INITIALIZER };
+
+const char *pl_cu_mem_kind_name(const struct pl_cu_mem *mem)
+{
+	static const char *const names[] = {
+		[PL_CU_MEM_DEVICE] = "device memory",
+		[PL_CU_MEM_POOL] = "device memory of a pool",
+		[PL_CU_MEM_HOST] = "host memory",
+		[PL_CU_MEM_REGISTERED] = "registered host memory",
+		[PL_CU_MEM_MANAGED] = "managed memory",
+		[PL_CU_MEM_MAPPED] = "mapped memory",
+		[PL_CU_MEM_IPC] = "another process' memory",
+		[PL_CU_MEM_MODULE] = "module's",
+		[PL_CU_MEM_GRAPH] = "memory of a graph",
+		[PL_CU_MEM_DRIVER] = "driver's",
+	};
+	return names[mem->kind];
+}
 
 uint64_t pl_cu_mem_next_id(void)
 {
@@ -80,6 +98,8 @@ int pl_cu_mem_insert(struct pl_cu_mem *mem)
 	pthread_rwlock_wrlock(&table.lock);
 	r = pl_cu_ranges_insert(&table.all, mem->va, mem->bytes, mem);
 	pthread_rwlock_unlock(&table.lock);
+	if (!r)
+		pl_cu_check_mem_made(mem);
 	return r;
 }
 
@@ -319,6 +339,7 @@ void pl_cu_mem_destroy(struct pl_cu_mem *mem)
 	if (!mem)
 		return;
 	pl_cu_mem_remove(mem);
+	pl_cu_check_mem_gone(mem);
 	if (mem->mapped_bytes && mem->va)
 		unmap_shared(mem);
 	pl_cu_vram_give(table.hw, &mem->extents);

@@ -47,10 +47,13 @@ struct pl_cu_mem {
 	/* advice on managed memory; it changes nothing but what is answered */
 	bool read_mostly;
 	CUmemLocation preferred, prefetched;
-	uint64_t accessed_by; /* bit 0: host, bit 1: device */
-	const char *what;     /* for reports */
-	uint32_t pins;        /* registered twice by the driver itself */
+	uint64_t accessed_by;          /* bit 0: host, bit 1: device */
+	const char *what;              /* for reports */
+	uint32_t pins;                 /* registered twice by the driver itself */
+	struct pl_cu_check_mem *check; /* NULL outside of check mode */
 };
+
+const char *pl_cu_mem_kind_name(const struct pl_cu_mem *mem); /* for reports */
 
 int pl_cu_mem_init(struct pl_cu_hw *hw); /* 0 or -ENOMEM */
 

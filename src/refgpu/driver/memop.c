@@ -2,6 +2,7 @@
 #include "capture.h"
 #include "cuda-api.h"
 #include "mem.h"
+#include "check.h"
 #include "memop.h"
 #include "stream.h"
 
@@ -70,9 +71,11 @@ static void memop_emit(struct pl_cu_work *work, const CUstreamBatchMemOpParams *
 		pl_cu_work_acquire(work, op->waitValue.address, op->waitValue.value64, operation | PL_RG_SEM_64);
 		break;
 	case CU_STREAM_MEM_OP_WRITE_VALUE_32:
+		pl_cu_check_written(op->writeValue.address, 4);
 		pl_cu_work_release(work, op->writeValue.address, op->writeValue.value, 0);
 		break;
 	case CU_STREAM_MEM_OP_WRITE_VALUE_64:
+		pl_cu_check_written(op->writeValue.address, 8);
 		pl_cu_work_release(work, op->writeValue.address, op->writeValue.value64, PL_RG_SEM_64);
 		break;
 	default:

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "capture.h"
+#include "check.h"
 #include "cuda-api.h"
 #include "mem.h"
 #include "pool.h"
@@ -77,6 +78,8 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 		pl_cu_mem_destroy(mem);
 		return r;
 	}
+	pl_cu_check_call(CUDA_ERROR_INVALID_VALUE, "cuMemFree(0x%llx): no allocation begins there",
+			 (unsigned long long)address);
 	return CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -159,8 +162,10 @@ CUresult cuMemFreeHost(void *host)
 		return r;
 	r = pl_cu_ctx_wait(ctx);
 	mem = pl_cu_mem_claim((uint64_t)(uintptr_t)host, PL_CU_MEM_HOST);
-	if (!mem)
+	if (!mem) {
+		pl_cu_check_call(CUDA_ERROR_INVALID_VALUE, "cuMemFreeHost(%p): no allocation begins there", host);
 		return CUDA_ERROR_INVALID_VALUE;
+	}
 	pl_cu_mem_destroy(mem);
 	return r;
 }

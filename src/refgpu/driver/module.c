@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/wait.h"
+#include "check.h"
 #include "module.h"
 
 #define FILE_BYTES_MAX (4ull << 30)
@@ -195,6 +196,7 @@ CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *
 void pl_cu_module_destroy(struct pl_cu_module *module)
 {
 	struct pl_cu_ctx *ctx = module->ctx;
+	pl_cu_check_drain();
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_module **at = &ctx->modules; *at; at = &(*at)->next) {
 		if (*at != module)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "capture.h"
+#include "check.h"
 #include "cuda-api.h"
 #include "pool.h"
 
@@ -137,7 +138,7 @@ static struct pl_cu_mem *block_take(struct pl_cu_pool *pool, struct pl_cu_stream
 	for (struct block **at = &pool->free; *at; at = &(*at)->next) {
 		if ((*at)->room_bytes < bytes || (*at)->room_bytes / FIT_TIMES > bytes)
 			continue;
-		if ((*at)->line != stream->line && !pl_cu_line_done((*at)->line, (*at)->value))
+		if (((*at)->line != stream->line || pl_cu_check_va()) && !pl_cu_line_done((*at)->line, (*at)->value))
 			continue;
 		if (!best || (*at)->room_bytes < (*best)->room_bytes)
 			best = at;
@@ -231,6 +232,8 @@ CUresult pl_cu_pool_free(struct pl_cu_stream *stream, uint64_t address)
 	bool last;
 	if (!mem) {
 		free(block);
+		pl_cu_check_call(CUDA_ERROR_INVALID_VALUE, "cuMemFreeAsync(0x%llx): no allocation begins there",
+				 (unsigned long long)address);
 		return block ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	pool = mem->pool;

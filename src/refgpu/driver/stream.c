@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "capture.h"
+#include "check.h"
 #include "mem.h"
 #include "print.h"
 #include "stream.h"
@@ -243,6 +244,7 @@ CUresult pl_cu_stream_settle(struct pl_cu_stream *stream)
 	free(lines);
 	pl_cu_stream_reap(stream);
 	pl_cu_stream_print(stream);
+	pl_cu_check_drain();
 	return r;
 }
 
@@ -254,6 +256,7 @@ CUresult pl_cu_stream_wait(struct pl_cu_stream *stream)
 	r = pl_cu_line_wait(stream->ctx, stream->line, atomic_load(&stream->line->last));
 	pl_cu_stream_reap(stream);
 	pl_cu_stream_print(stream);
+	pl_cu_check_drain();
 	return r;
 }
 
