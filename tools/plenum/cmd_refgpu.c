@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cuda/api.h"
+#include "plenum/refgpu.h"
 #include "plenum/tool.h"
 
 #ifndef PL_REFGPU_DIR /* where the installation puts libcuda.so.1 */
@@ -15,37 +16,58 @@
 #endif
 #define LIBRARY "libcuda.so.1"
 
-struct arguments {
-	const char *verb;
-	bool json;
-	char **program;
-};
+enum { OPTION_ERROR_STATUS = 256 };
 
 static const struct argp_option options[] = {
-	{ "json", 'j', NULL, 0, "info: for scripts", 0 },
+	{ "json", 'j', NULL, 0, "info, check: for scripts", 0 },
+	{ "tool", 't', "LIST", 0,
+	  "check: memcheck, racecheck, synccheck, initcheck, globalinit, leakcheck; default: all but globalinit", 0 },
+	{ "error-exitcode", OPTION_ERROR_STATUS, "N", 0, "check: the exit status where something is found", 0 },
+	{ "output", 'o', "FILE", 0, "check: where the report goes", 0 },
+	{ "kernel", 'k', "NAME", 0, "disasm: this function alone", 0 },
 	{ 0 },
 };
 
 static error_t option_parse(int key, char *text, struct argp_state *state)
 {
-	struct arguments *arguments = state->input;
+	struct refgpu_arguments *arguments = state->input;
+	static char *file[2];
 
 	switch (key) {
 	case 'j':
 		arguments->json = true;
 		return 0;
+	case 't':
+		arguments->tools = text;
+		return 0;
+	case 'o':
+		arguments->output = text;
+		return 0;
+	case 'k':
+		arguments->kernel = text;
+		return 0;
+	case OPTION_ERROR_STATUS:
+		arguments->error_status = (int)pl_tool_number(state, "error-exitcode", text, 0, 255);
+		return 0;
 	case ARGP_KEY_ARG:
+		if (arguments->verb && !strcmp(arguments->verb, "disasm") && !arguments->program) {
+			file[0] = text;
+			arguments->program = file;
+			return 0;
+		}
 		if (arguments->verb)
 			return ARGP_ERR_UNKNOWN;
 		arguments->verb = text;
 		return 0;
 	case ARGP_KEY_ARGS:
+		if (!strcmp(arguments->verb, "disasm"))
+			argp_error(state, "disasm takes one file");
 		arguments->program = &state->argv[state->next];
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_END:
 		if (!arguments->verb)
-			argp_error(state, "run, info or stats: say which");
+			argp_error(state, "run, check, disasm, info or stats: say which");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -91,26 +113,32 @@ static bool folder_find(char *folder_out)
 	return folder_try(PL_REFGPU_DIR, "", folder_out);
 }
 
-/* LD_LIBRARY_PATH, and nothing else. */
-static int run(const struct arguments *arguments, const char *folder)
+bool refgpu_path_set(const char *folder)
 {
 	const char *old = getenv("LD_LIBRARY_PATH");
 	char path[PATH_MAX + 8192];
 
+	snprintf(path, sizeof(path), "%s%s%s", folder, old && *old ? ":" : "", old && *old ? old : "");
+	if (!setenv("LD_LIBRARY_PATH", path, 1))
+		return true;
+	fprintf(stderr, "plenum refgpu: LD_LIBRARY_PATH: %s\n", strerror(errno));
+	return false;
+}
+
+/* LD_LIBRARY_PATH, and nothing else. */
+static int run(const struct refgpu_arguments *arguments, const char *folder)
+{
 	if (!arguments->program || !*arguments->program) {
 		fprintf(stderr, "plenum refgpu %s: no program; try `plenum refgpu %s -- PROGRAM'\n", arguments->verb,
 			arguments->verb);
 		return 2;
 	}
-	snprintf(path, sizeof(path), "%s%s%s", folder, old && *old ? ":" : "", old && *old ? old : "");
-	if (setenv("LD_LIBRARY_PATH", path, 1) < 0) {
-		fprintf(stderr, "plenum refgpu: LD_LIBRARY_PATH: %s\n", strerror(errno));
+	if (!refgpu_path_set(folder))
 		return 1;
-	}
 	return pl_tool_exec(arguments->program);
 }
 
-static int stats(const struct arguments *arguments, const char *folder)
+static int stats(const struct refgpu_arguments *arguments, const char *folder)
 {
 	setenv("PLENUM_REFGPU_STATS", "-", 1);
 	return run(arguments, folder);
@@ -165,7 +193,7 @@ static const struct {
 	{ "watchdog", CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT },
 };
 
-static int info(const struct arguments *arguments, const char *folder)
+static int info(const struct refgpu_arguments *arguments, const char *folder)
 {
 	struct json_object *answer = json_object_new_object();
 	struct driver driver;
@@ -209,19 +237,24 @@ int pl_cmd_refgpu(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = option_parse,
-		.args_doc = "run -- PROGRAM [ARGUMENT...]\ninfo\nstats -- PROGRAM [ARGUMENT...]",
+		.args_doc = "run -- PROGRAM [ARGUMENT...]\ncheck -- PROGRAM [ARGUMENT...]\ndisasm FILE\ninfo\n"
+			    "stats -- PROGRAM [ARGUMENT...]",
 		.doc = "Run CUDA programs on the reference GPU, which needs no hardware.\v"
-		       "run sets LD_LIBRARY_PATH and starts the program; info says what the device is; stats also "
-		       "prints its counters when the program ends.",
+		       "run sets LD_LIBRARY_PATH and starts the program; check also watches what its kernels do; "
+		       "disasm "
+		       "shows what the kernels of a program, a fatbin or a PTX text are compiled to; info says what "
+		       "the device is; stats also prints its counters when the program ends.",
 	};
 	static const struct {
 		const char *name;
-		int (*run)(const struct arguments *arguments, const char *folder);
-	} verbs[] = { { "run", run }, { "info", info }, { "stats", stats } };
-	struct arguments arguments = { 0 };
+		int (*run)(const struct refgpu_arguments *arguments, const char *folder);
+	} verbs[] = { { "run", run }, { "check", refgpu_check }, { "info", info }, { "stats", stats } };
+	struct refgpu_arguments arguments = { .error_status = -1 };
 	char folder[PATH_MAX];
 
 	pl_tool_parse(&argp, argc, argv, ARGP_IN_ORDER, &arguments);
+	if (!strcmp(arguments.verb, "disasm"))
+		return refgpu_disasm(&arguments);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(verbs[i].name, arguments.verb))
 			continue;
@@ -232,6 +265,6 @@ int pl_cmd_refgpu(int argc, char **argv)
 		}
 		return verbs[i].run(&arguments, folder);
 	}
-	fprintf(stderr, "plenum refgpu: no verb `%s'; there are run, info and stats\n", arguments.verb);
+	fprintf(stderr, "plenum refgpu: no verb `%s'; there are run, check, disasm, info and stats\n", arguments.verb);
 	return 2;
 }

@@ -16,7 +16,7 @@ _plenum_options() {
 		--help run shell" ;;
 	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
 		--samples --driver --plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels vmcuda" ;;
-	refgpu) echo "--json --help run info stats" ;;
+	refgpu) echo "--json --tool --error-exitcode --output --kernel --help run check disasm info stats" ;;
 	version) echo "--json --help" ;;
 	help) echo "$_plenum_commands" ;;
 	esac
@@ -64,6 +64,14 @@ _plenum() {
 		;;
 	--modes)
 		mapfile -t COMPREPLY < <(compgen -W "native shm tcp vm vm-tcp vm-ivshmem vm-vsock vms mtu1500 mtu9000 peer refgpu cuda" -- "$cur")
+		return
+		;;
+	--tool | -t)
+		mapfile -t COMPREPLY < <(compgen -W "all memcheck racecheck synccheck initcheck globalinit leakcheck" -- "$cur")
+		return
+		;;
+	disasm | --kernel | -k)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
 	--server | --listen | -s | -l)
