@@ -17,6 +17,7 @@ struct segment {
 struct range {
 	struct segment *at;
 	uint32_t n, room;
+	bool own; /* no other range lies in the same memory: it may grow in place */
 };
 
 /*
@@ -89,6 +90,7 @@ static void range_add(struct allocator *s, uint32_t value, uint32_t from, uint32
 {
 	struct range *range = s->webs[value].lanes;
 
+	pl_ptx_work(s->b, 8);
 	*pl_ptx_push(s->b->pool, range->at, range->n, range->room) = (struct segment){ from, to };
 }
 
@@ -259,11 +261,34 @@ static uint32_t root_of(struct allocator *s, uint32_t value, uint32_t *offset)
 	return at;
 }
 
-static bool meets(const struct range *x, const struct range *y)
+/* The first segment that ends behind `position`. */
+static uint32_t range_find(const struct range *x, uint32_t position)
 {
-	uint32_t i = 0, k = 0;
+	uint32_t low = 0, high = x->n;
 
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (x->at[mid].to <= position)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool meets(struct pl_ptx_build *b, const struct range *x, const struct range *y)
+{
+	uint32_t i, k = 0;
+
+	if (!x->n || !y->n)
+		return false;
+	i = range_find(x, y->at[0].from);
+	if (i < x->n)
+		k = range_find(y, x->at[i].from);
+	pl_ptx_work(b, 4);
 	while (i < x->n && k < y->n) {
+		b->work++;
 		if (x->at[i].to <= y->at[k].from)
 			i++;
 		else if (y->at[k].to <= x->at[i].from)
@@ -274,15 +299,47 @@ static bool meets(const struct range *x, const struct range *y)
 	return false;
 }
 
-static struct range merged(struct pl_ptx_pool *pool, const struct range *x, const struct range *y)
+static void insert(struct pl_ptx_build *b, struct range *x, struct segment new)
 {
-	struct range range = { 0 };
+	uint32_t at = range_find(x, new.from);
+
+	if (at && x->at[at - 1].to == new.from) {
+		x->at[at - 1].to = new.to;
+		return;
+	}
+	pl_ptx_work(b, 4 + (x->n - at) / 16);
+	(void)pl_ptx_push(b->pool, x->at, x->n, x->room);
+	memmove(x->at + at + 1, x->at + at, (x->n - 1 - at) * sizeof(*x->at));
+	x->at[at] = new;
+}
+
+/* A few segments more, where the range may grow in place. */
+static bool inserted(struct pl_ptx_build *b, struct range *x, const struct range *y)
+{
+	if (!x->own || y->n > 8 || y->n > x->n)
+		return false;
+	for (uint32_t k = 0; k < y->n; k++)
+		insert(b, x, y->at[k]);
+	return true;
+}
+
+/* Both, which do not meet and are not used again. */
+static struct range merged(struct pl_ptx_build *b, const struct range *x, const struct range *y)
+{
+	struct range range = { .own = true };
 	uint32_t i = 0, k = 0;
 
 	if (!x->n || !y->n)
 		return x->n ? *x : *y;
-	range.room = x->n + y->n;
-	range.at = pl_ptx_alloc_n(pool, range.room, sizeof(*range.at));
+	range = *x;
+	if (inserted(b, &range, y))
+		return range;
+	range = *y;
+	if (inserted(b, &range, x))
+		return range;
+	pl_ptx_work(b, x->n + y->n);
+	range = (struct range){ .room = (x->n + y->n) * 3 / 2, .own = true };
+	range.at = pl_ptx_alloc_n(b->pool, range.room, sizeof(*range.at));
 	while (i < x->n || k < y->n) {
 		struct segment next;
 
@@ -334,7 +391,7 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 			continue;
 		if (wx->kinds[i] && wy->kinds[at] && wx->kinds[i] != wy->kinds[at])
 			return false;
-		if (wx->lanes[i].n + wy->lanes[at].n > WEB_SEGMENTS_MAX || meets(&wx->lanes[i], &wy->lanes[at]))
+		if (wx->lanes[i].n + wy->lanes[at].n > WEB_SEGMENTS_MAX || meets(s->b, &wx->lanes[i], &wy->lanes[at]))
 			return false;
 	}
 	lanes = pl_ptx_alloc_n(s->b->pool, (uint64_t)(high - low), sizeof(*lanes));
@@ -344,7 +401,7 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 		const struct range *lx = at - shift >= 0 && at - shift < wx->size ? &wx->lanes[at - shift] : &none;
 		const struct range *ly = at >= 0 && at < wy->size ? &wy->lanes[at] : &none;
 
-		lanes[at - low] = merged(s->b->pool, lx, ly);
+		lanes[at - low] = merged(s->b, lx, ly);
 		if (at >= 0 && at < wy->size)
 			kinds[at - low] = wy->kinds[at];
 		if (at - shift >= 0 && at - shift < wx->size && wx->kinds[at - shift])
@@ -399,14 +456,14 @@ static void claim_at_end(struct allocator *s, uint32_t value, const struct pl_pt
 {
 	uint32_t offset, root = root_of(s, value, &offset);
 	struct segment at = { pred->position_end + 1, pred->position_end + 2 };
-	struct range extra = { &at, 1, 1 };
+	struct range extra = { &at, 1, 1, false };
 	uint32_t slots = s->b->values[value].class == V_R ? s->b->values[value].slots : 1;
 
 	for (uint32_t i = 0; i < slots; i++) {
 		struct range *lane = &s->webs[root].lanes[offset + i];
 
-		if (!meets(lane, &extra))
-			*lane = merged(s->b->pool, lane, &extra);
+		if (!meets(s->b, lane, &extra))
+			*lane = merged(s->b, lane, &extra);
 	}
 }
 
@@ -471,7 +528,7 @@ static int by_start(const void *x, const void *y)
 	return a < b ? -1 : a > b;
 }
 
-static bool slot_free(struct slot *slot, const struct range *range, uint32_t now)
+static bool slot_free(struct pl_ptx_build *b, struct slot *slot, const struct range *range, uint32_t now)
 {
 	for (uint32_t i = 0; i < slot->n;) {
 		struct range *old = &slot->ranges[i];
@@ -484,21 +541,21 @@ static bool slot_free(struct slot *slot, const struct range *range, uint32_t now
 			*old = slot->ranges[--slot->n];
 			continue;
 		}
-		if (meets(old, range))
+		if (meets(b, old, range))
 			return false;
 		i++;
 	}
 	return true;
 }
 
-static bool web_fits(struct slot *slots, uint32_t room, const struct web *web, uint32_t reg)
+static bool web_fits(struct pl_ptx_build *b, struct slot *slots, uint32_t room, const struct web *web, uint32_t reg)
 {
 	if (reg + web->size > room || (web->parity && ((reg + web->parity - 1u) & 1)))
 		return false;
 	for (uint32_t i = 0; i < web->size; i++)
 		if (web->kinds[i] && slots[reg + i].kind && slots[reg + i].kind != web->kinds[i])
 			return false;
-		else if (web->lanes[i].n && !slot_free(&slots[reg + i], &web->lanes[i], web->from))
+		else if (web->lanes[i].n && !slot_free(b, &slots[reg + i], &web->lanes[i], web->from))
 			return false;
 	return true;
 }
@@ -529,10 +586,10 @@ static uint32_t allocate_class(struct allocator *s, unsigned class, uint32_t fir
 		struct web *web = list[i];
 		uint32_t reg = first;
 
-		if (web->hinted && web_fits(slots, room, web, web->hint))
+		if (web->hinted && web_fits(b, slots, room, web, web->hint))
 			reg = web->hint;
 		else
-			while (reg + web->size <= room && !web_fits(slots, room, web, reg))
+			while (reg + web->size <= room && !web_fits(b, slots, room, web, reg))
 				reg++;
 		if (reg + web->size > room)
 			pl_ptx_fail(b->ctx, PL_PTX_E_LIMIT, b->line, 1,

@@ -66,8 +66,9 @@ static uint32_t pred_index(const struct pl_ptx_block *block, const struct pl_ptx
 	return p;
 }
 
-static void pred_remove(struct pl_ptx_block *block, uint32_t p)
+static void pred_remove(struct pl_ptx_build *b, struct pl_ptx_block *block, uint32_t p)
 {
+	pl_ptx_work(b, block->pred_n / 4);
 	for (struct pl_ptx_ins *phi = block->first; phi && phi->op == I_PHI; phi = phi->next) {
 		memmove(phi->many + p, phi->many + p + 1, (phi->many_n - p - 1) * sizeof(*phi->many));
 		phi->many_n--;
@@ -195,7 +196,7 @@ static bool convert(struct pl_ptx_build *b, struct pl_ptx_block *block)
 		for (struct pl_ptx_ins *phi = join->first; phi && phi->op == I_PHI; phi = phi->next)
 			phi->many[py] = choose(b, block, phi->many[pn], phi->many[py], cond, !block->cond_not);
 		join->pred[py] = block;
-		pred_remove(join, pn);
+		pred_remove(b, join, pn);
 		finish(b, block, join);
 		return true;
 	}
@@ -219,7 +220,7 @@ static bool convert(struct pl_ptx_build *b, struct pl_ptx_block *block)
 
 		for (struct pl_ptx_ins *phi = join->first; phi && phi->op == I_PHI; phi = phi->next)
 			phi->many[pb] = choose(b, block, phi->many[pa], phi->many[pb], cond, not );
-		pred_remove(join, pa);
+		pred_remove(b, join, pa);
 	}
 	finish(b, block, join);
 	return true;

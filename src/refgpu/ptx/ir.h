@@ -96,8 +96,12 @@ struct pl_ptx_build {
 	uint32_t stack;            /* where this function's local memory begins; 0 = at 0 */
 	uint32_t stack_top;        /* alloca: a register with several definitions; 0 = none */
 	uint32_t local_bytes, named_barriers;
+	struct pl_ptx_block **between; /* made by pl_ptx_reconverge(), not in the order of code yet */
+	uint32_t between_n, between_room;
 	struct pl_ptx_region *region;
-	uint64_t region_work;
+	/* of one pass of pl_ptx_uniform() or pl_ptx_reconverge(); of all */
+	uint64_t region_work, region_work_max, region_work_all;
+	uint64_t work, work_max;  /* see pl_ptx_work() */
 	struct pl_ptx_ins **tops; /* constants that become local_bytes, and the calls that use them */
 	struct pl_ptx_ins **call_list;
 	uint32_t tops_n, tops_room, call_list_n, call_list_room;
@@ -168,6 +172,15 @@ uint32_t pl_ptx_const(struct pl_ptx_build *b, uint64_t value, unsigned slots);
 static inline bool pl_ptx_is_def(const struct pl_ptx_ins *ins, unsigned operand)
 {
 	return ins->defs >> operand & 1;
+}
+
+/* Steps of analyses that may cost more than the function is long. */
+_Noreturn void pl_ptx_too_much(struct pl_ptx_build *b);
+static inline void pl_ptx_work(struct pl_ptx_build *b, uint64_t steps)
+{
+	b->work += steps;
+	if (b->work > b->work_max)
+		pl_ptx_too_much(b);
 }
 
 /* ---- lowering (lower*.c) ---- */

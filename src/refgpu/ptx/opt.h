@@ -37,6 +37,8 @@ struct pl_ptx_region {
 	uint32_t blocks_n, room;
 };
 
+/* At the begin of a pass that asks for regions. */
+void pl_ptx_region_begin(struct pl_ptx_build *b);
 /* Borrowed: holds until the next call. */
 struct pl_ptx_region *pl_ptx_region_of(struct pl_ptx_build *b, struct pl_ptx_block *branch);
 

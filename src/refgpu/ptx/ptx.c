@@ -72,6 +72,8 @@ int pl_ptx_compile(struct pl_ptx_image **image_out, const struct pl_ptx_source *
 			pl_ptx_complain(ctx, PL_PTX_E_LIMIT, ctx->token.line, ctx->token.column,
 					"the text is too large to compile: split it");
 	}
+	if (log)
+		log->work = ctx->work;
 	pl_ptx_pool_fini(&ctx->scratch);
 	pl_ptx_pool_fini(&ctx->pool);
 	free(ctx);

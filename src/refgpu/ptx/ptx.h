@@ -21,8 +21,11 @@
 #define PL_PTX_VAR_BYTES_MAX     (64ull << 30) /* one variable; only what has initial data takes host memory */
 #define PL_PTX_ERRORS_MAX        20u           /* in one log; then the compiler gives up */
 #define PL_PTX_CALL_DEPTH        4096u         /* of functions that are `recursive` */
-#define PL_PTX_VERSION_MAX       90u           /* .version major * 10 + minor */
-#define PL_PTX_TARGET_MAX        121u          /* .target sm_NN */
+/* Steps of what costs more than a function is long, for a function of n instructions: MIN + n * EACH. */
+#define PL_PTX_WORK_MIN          20000000ull
+#define PL_PTX_WORK_EACH         100u
+#define PL_PTX_VERSION_MAX       90u  /* .version major * 10 + minor */
+#define PL_PTX_TARGET_MAX        121u /* .target sm_NN */
 
 enum { /* positive results of pl_ptx_compile(): the log says where and why */
        PL_PTX_OK,
@@ -52,6 +55,7 @@ struct pl_ptx_log { /* both buffers optional; always ended by 0, cut at a line w
 	size_t info_bytes, error_bytes; /* room */
 	size_t info_used, error_used;   /* set: without the 0 */
 	uint32_t line, column;          /* set: of the first error, 1-based; 0 = none */
+	uint64_t work;                  /* set: steps of the analyses that PL_PTX_WORK_MIN bounds */
 };
 
 enum pl_ptx_section { PL_PTX_CODE, PL_PTX_GLOBAL, PL_PTX_CONST, PL_PTX_SECTIONS };

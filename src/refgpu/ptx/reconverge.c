@@ -6,6 +6,7 @@
 
 struct noted {
 	struct pl_ptx_block *before, *meet;
+	uint32_t older; /* + 1: one of the same meet */
 };
 
 static struct pl_ptx_ins *sync_ins(struct pl_ptx_build *b, unsigned op, uint32_t value, uint32_t line)
@@ -31,14 +32,14 @@ static bool loop_holds(struct pl_ptx_block *header, struct pl_ptx_block *block)
 }
 
 /* The lanes at `branch` are noted already and meet at the same place. */
-static bool covered(const struct noted *noted, uint32_t n, struct pl_ptx_block *branch, struct pl_ptx_block *meet)
+static bool covered(struct pl_ptx_build *b, const struct noted *noted, uint32_t newest, struct pl_ptx_block *branch,
+		    struct pl_ptx_block *meet)
 {
-	for (uint32_t i = n; i-- > 0;) {
-		struct pl_ptx_block *loop = pl_ptx_loop_of(meet);
+	struct pl_ptx_block *loop = pl_ptx_loop_of(meet);
 
-		if (noted[i].meet != meet || !pl_ptx_dominates(noted[i].before, branch))
-			continue;
-		if (!loop || loop_holds(loop, noted[i].before))
+	for (uint32_t i = newest; i; i = noted[i - 1].older) {
+		pl_ptx_work(b, 2);
+		if (pl_ptx_dominates(noted[i - 1].before, branch) && (!loop || loop_holds(loop, noted[i - 1].before)))
 			return true;
 	}
 	return false;
@@ -75,6 +76,7 @@ static struct pl_ptx_block *gather(struct pl_ptx_build *b, struct pl_ptx_block *
 	struct pl_ptx_block *between;
 
 	(void)pl_ptx_reach(b, before, meet, b->region);
+	pl_ptx_work(b, b->region->blocks_n + meet->pred_n);
 	for (uint32_t p = 0; p < meet->pred_n; p++)
 		if (meet->pred[p] == before || meet->pred[p]->stamp == b->mark)
 			moved[n++] = p;
@@ -107,14 +109,33 @@ static struct pl_ptx_block *gather(struct pl_ptx_build *b, struct pl_ptx_block *
 	}
 	meet->pred_n = kept;
 	pl_ptx_pred_add(b, meet, between);
-	/* stands in front of `meet` in the order of code */
-	(void)pl_ptx_push(b->pool, b->blocks, b->blocks_n, b->blocks_room);
-	memmove(b->blocks + meet->index + 1, b->blocks + meet->index,
-		(b->blocks_n - 1 - meet->index) * sizeof(*b->blocks));
-	b->blocks[meet->index] = between;
+	/* stands in front of `meet` in the order of code, behind those that stand there already */
+	between->index = meet->index;
+	*pl_ptx_push(b->pool, b->between, b->between_n, b->between_room) = between;
+	return between;
+}
+
+/* What gather() made takes its place in the order of code. */
+static void order_between(struct pl_ptx_build *b)
+{
+	uint32_t n = b->blocks_n, *count = pl_ptx_alloc_n(b->pool, n + 1u, sizeof(*count));
+	struct pl_ptx_block **all = pl_ptx_alloc_n(b->pool, (uint64_t)n + b->between_n, sizeof(*all));
+
+	if (!b->between_n)
+		return;
+	for (uint32_t i = 0; i < b->between_n; i++)
+		count[b->between[i]->index + 1]++;
+	for (uint32_t i = 0; i < n; i++) { /* where the first in front of block i stands */
+		count[i + 1] += count[i] + 1;
+		all[count[i + 1] - 1] = b->blocks[i];
+	}
+	for (uint32_t i = 0; i < b->between_n; i++)
+		all[count[b->between[i]->index]++] = b->between[i];
+	b->blocks = all;
+	b->blocks_room = b->blocks_n = n + b->between_n;
+	b->between_n = 0;
 	for (uint32_t i = 0; i < b->blocks_n; i++)
 		b->blocks[i]->index = i;
-	return between;
 }
 
 static void note_pair(struct pl_ptx_build *b, struct pl_ptx_block *before, struct pl_ptx_block *meet)
@@ -166,9 +187,10 @@ static void together(struct pl_ptx_block *block)
 void pl_ptx_reconverge(struct pl_ptx_build *b)
 {
 	struct noted *noted = NULL;
-	uint32_t n = 0, room = 0;
+	uint32_t n = 0, room = 0, *newest = pl_ptx_alloc_n(b->pool, b->blocks_n + 1u, sizeof(*newest));
 	bool never = false;
 
+	pl_ptx_region_begin(b);
 	for (uint32_t i = 0; i < b->rpo_n; i++) {
 		struct pl_ptx_block *block = b->rpo[i];
 		struct pl_ptx_region *region;
@@ -182,8 +204,11 @@ void pl_ptx_reconverge(struct pl_ptx_build *b)
 			never = true;
 			continue;
 		}
-		if (!covered(noted, n, block, region->meet))
-			*pl_ptx_push(b->pool, noted, n, room) = (struct noted){ region->before, region->meet };
+		if (covered(b, noted, newest[region->meet->index], block, region->meet))
+			continue;
+		*pl_ptx_push(b->pool, noted, n, room) =
+			(struct noted){ region->before, region->meet, newest[region->meet->index] };
+		newest[region->meet->index] = n;
 	}
 	/* Who calls a function counts on all lanes to come back together. */
 	if (never && b->exit && b->exit->reached && b->exit != b->blocks[0])
@@ -191,4 +216,6 @@ void pl_ptx_reconverge(struct pl_ptx_build *b)
 	around_calls(b);
 	for (uint32_t i = n; i-- > 0;)
 		note_pair(b, noted[i].before, gather(b, noted[i].before, noted[i].meet));
+	order_between(b);
+	pl_ptx_region_begin(b);
 }

@@ -21,7 +21,7 @@ struct renaming {
 		uint32_t var, old;
 	} * undo;
 	uint32_t undo_n, undo_room;
-	uint32_t *phi_vars; /* by phi's d before renaming: the variable */
+	uint32_t *first, *entry; /* of a block's successors: which of its predecessors it is, from `first` on */
 };
 
 static bool counts(const struct renaming *r, uint32_t value)
@@ -134,6 +134,7 @@ static void live_blocks(struct renaming *r, const struct var *var, uint32_t live
 	while (n) {
 		struct pl_ptx_block *block = work[--n];
 
+		pl_ptx_work(r->b, block->pred_n + 1u);
 		for (uint32_t p = 0; p < block->pred_n; p++) {
 			struct pl_ptx_block *pred = block->pred[p];
 
@@ -143,13 +144,13 @@ static void live_blocks(struct renaming *r, const struct var *var, uint32_t live
 			work[n++] = pred;
 		}
 	}
-	(void)r;
 }
 
 static void place_phi(struct renaming *r, uint32_t value, struct pl_ptx_block *block)
 {
 	struct pl_ptx_ins *phi = pl_ptx_ins_new(r->b, I_PHI);
 
+	pl_ptx_work(r->b, 64 + block->pred_n);
 	phi->many = pl_ptx_alloc_n(r->b->pool, block->pred_n, sizeof(*phi->many));
 	phi->many_n = block->pred_n;
 	phi->imm = value;
@@ -180,6 +181,7 @@ static void place_phis(struct renaming *r)
 		while (n) {
 			struct pl_ptx_block *block = list[--n];
 
+			pl_ptx_work(r->b, block->frontier_n);
 			for (uint32_t k = 0; k < block->frontier_n; k++) {
 				struct pl_ptx_block *at = block->frontier[k];
 
@@ -255,12 +257,37 @@ static void rename_block(struct renaming *r, struct pl_ptx_block *block)
 		block->cond = name_of(r, block->cond, block, NULL);
 	for (uint32_t s = 0; s < block->succ_n; s++) {
 		struct pl_ptx_block *succ = block->succ[s];
-		uint32_t p = 0;
+		uint32_t p = r->entry[r->first[block->index] + s];
 
-		while (succ->pred[p] != block)
-			p++;
 		for (struct pl_ptx_ins *phi = succ->first; phi && phi->op == I_PHI; phi = phi->next)
 			phi->many[p] = r->now[phi->imm];
+	}
+}
+
+/* Which predecessor a block is of each of its successors; they are all different. */
+static void number_entries(struct renaming *r)
+{
+	struct pl_ptx_build *b = r->b;
+	uint32_t edges = 0;
+
+	r->first = pl_ptx_alloc_n(b->pool, b->blocks_n + 1u, sizeof(*r->first));
+	for (uint32_t i = 0; i < b->blocks_n; i++) {
+		r->first[i] = edges;
+		edges += b->blocks[i]->succ_n;
+	}
+	r->entry = pl_ptx_alloc_n(b->pool, edges + 1ull, sizeof(*r->entry));
+	for (uint32_t i = 0; i < b->blocks_n; i++) {
+		struct pl_ptx_block *block = b->blocks[i];
+
+		for (uint32_t p = 0; p < block->pred_n; p++) {
+			struct pl_ptx_block *pred = block->pred[p];
+			uint32_t k = 0;
+
+			while (pred->succ[k] != block)
+				k++;
+			pl_ptx_work(b, k / 4);
+			r->entry[r->first[pred->index] + k] = p;
+		}
 	}
 }
 
@@ -306,5 +333,6 @@ void pl_ptx_ssa_make(struct pl_ptx_build *b)
 	find_renamed(&r);
 	collect(&r);
 	place_phis(&r);
+	number_entries(&r);
 	rename_all(&r);
 }

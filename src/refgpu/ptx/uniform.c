@@ -7,12 +7,21 @@
  */
 #include "opt.h"
 
-/* Steps of the analysis of one function; beyond, all of it varies and lanes that part do not meet: right, but slow. */
-#define REGION_WORK_MAX 100000000ull
+/*
+ * Steps of the analysis of one function: beyond, all of it varies and lanes that part do not meet, which is right, but
+ * slow.  It is reached by functions of thousands of branches to one place.
+ */
+#define REGION_WORK_MIN  4000000ull
+#define REGION_WORK_EACH 100u /* for each block, besides */
+#define REGION_MEETS_MAX 8    /* blocks behind a branch that are tried */
+#define REGION_NOTES_MAX 32   /* blocks in front of it */
 
 struct spread {
 	struct pl_ptx_build *b;
-	uint32_t *work, n; /* values that were found to vary */
+	uint32_t *work, n;           /* values that were found to vary */
+	struct pl_ptx_block **apart; /* reached from branches whose lanes never meet; by index: followed */
+	bool *followed;
+	bool lost; /* the analysis became too long: everything varies */
 	struct use {
 		struct pl_ptx_ins *ins;
 		struct pl_ptx_block *block; /* its condition */
@@ -122,6 +131,10 @@ bool pl_ptx_reach(struct pl_ptx_build *b, struct pl_ptx_block *branch, struct pl
 	uint32_t stamp = ++b->mark, done = 0;
 
 	region->blocks_n = 0;
+	if (region->room < b->blocks_n + b->between_n) {
+		region->room = b->blocks_n + b->between_n + 64;
+		region->blocks = pl_ptx_alloc_n(b->pool, region->room, sizeof(*region->blocks));
+	}
 	for (uint32_t i = 0; i < branch->succ_n; i++) {
 		if (branch->succ[i] != meet && branch->succ[i]->stamp != stamp) {
 			branch->succ[i]->stamp = stamp;
@@ -131,8 +144,7 @@ bool pl_ptx_reach(struct pl_ptx_build *b, struct pl_ptx_block *branch, struct pl
 	while (done < region->blocks_n) {
 		struct pl_ptx_block *block = region->blocks[done++];
 
-		b->region_work++;
-
+		b->region_work += 4;
 		for (uint32_t i = 0; i < block->succ_n; i++) {
 			if (block->succ[i] != meet && block->succ[i]->stamp != stamp) {
 				block->succ[i]->stamp = stamp;
@@ -196,10 +208,10 @@ static struct pl_ptx_block *note_at(struct pl_ptx_build *b, struct pl_ptx_block 
 {
 	struct pl_ptx_block *before = branch;
 
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < REGION_NOTES_MAX; i++) {
 		struct pl_ptx_block *above = before;
 
-		if (b->region_work > REGION_WORK_MAX)
+		if (b->region_work > b->region_work_max)
 			return NULL;
 		if (pl_ptx_reach(b, before, meet, region)) {
 			above = loop_entry(before, meet, &b->region_work);
@@ -225,16 +237,13 @@ struct pl_ptx_region *pl_ptx_region_of(struct pl_ptx_build *b, struct pl_ptx_blo
 	struct pl_ptx_region *region = b->region;
 	struct pl_ptx_block *meet = b->irreducible ? NULL : branch->ipdom;
 
-	if (!region || region->room < b->blocks_n) {
+	if (!region)
 		region = b->region = pl_ptx_alloc(b->pool, sizeof(*region));
-		region->room = b->blocks_n + 64;
-		region->blocks = pl_ptx_alloc_n(b->pool, region->room, sizeof(*region->blocks));
-	}
 	region->meet = region->before = NULL;
 	region->blocks_n = 0;
-	if (b->region_work > REGION_WORK_MAX)
+	if (b->region_work > b->region_work_max)
 		return region;
-	for (; meet; meet = meet->ipdom) {
+	for (int i = 0; meet && i < REGION_MEETS_MAX; meet = meet->ipdom, i++) {
 		struct pl_ptx_block *before = note_at(b, branch, meet, region);
 
 		if (before) {
@@ -245,24 +254,51 @@ struct pl_ptx_region *pl_ptx_region_of(struct pl_ptx_build *b, struct pl_ptx_blo
 		}
 	}
 	region->meet = region->before = NULL;
-	(void)pl_ptx_reach(b, branch, NULL, region);
+	region->blocks_n = 0;
 	return region;
+}
+
+/* Lanes that part at `branch` never meet: whatever is reached from there varies, and has been followed once for all. */
+static void part_for_good(struct spread *s, struct pl_ptx_block *branch)
+{
+	uint32_t n = 0, done = 0;
+
+	for (struct pl_ptx_block *block = branch;; block = s->apart[done++]) {
+		for (uint32_t i = 0; i < block->succ_n; i++) {
+			struct pl_ptx_block *succ = block->succ[i];
+
+			if (s->followed[succ->index])
+				continue;
+			s->followed[succ->index] = true;
+			vary_block(s, succ);
+			s->apart[n++] = succ;
+		}
+		if (done == n)
+			return;
+	}
 }
 
 static void part(struct spread *s, struct pl_ptx_block *branch)
 {
-	struct pl_ptx_region *region = pl_ptx_region_of(s->b, branch);
+	struct pl_ptx_region *region;
 
-	if (s->b->region_work > REGION_WORK_MAX) {
+	if (s->lost)
+		return;
+	region = pl_ptx_region_of(s->b, branch);
+	if (s->b->region_work > s->b->region_work_max) {
+		s->lost = true;
 		for (uint32_t i = 0; i < s->b->blocks_n; i++)
 			vary_block(s, s->b->blocks[i]);
 		return;
 	}
+	if (!region->meet) {
+		part_for_good(s, branch);
+		return;
+	}
 	for (uint32_t i = 0; i < region->blocks_n; i++)
 		vary_block(s, region->blocks[i]);
-	if (region->meet)
-		for (struct pl_ptx_ins *ins = region->meet->first; ins && ins->op == I_PHI; ins = ins->next)
-			vary_ins(s, ins);
+	for (struct pl_ptx_ins *ins = region->meet->first; ins && ins->op == I_PHI; ins = ins->next)
+		vary_ins(s, ins);
 }
 
 static void visit_uses(struct spread *s, uint32_t value)
@@ -277,12 +313,21 @@ static void visit_uses(struct spread *s, uint32_t value)
 	}
 }
 
+void pl_ptx_region_begin(struct pl_ptx_build *b)
+{
+	b->region_work_all += b->region_work;
+	b->region_work = 0;
+	b->region_work_max = REGION_WORK_MIN + (uint64_t)b->blocks_n * REGION_WORK_EACH;
+}
+
 void pl_ptx_uniform(struct pl_ptx_build *b)
 {
 	struct spread s = { .b = b };
 
 	s.work = pl_ptx_alloc_n(b->pool, b->values_n + 1u, sizeof(*s.work));
 	s.uses = pl_ptx_alloc_n(b->pool, b->values_n + 1u, sizeof(*s.uses));
+	s.apart = pl_ptx_alloc_n(b->pool, b->blocks_n + 1u, sizeof(*s.apart));
+	s.followed = pl_ptx_alloc_n(b->pool, b->blocks_n + 1u, sizeof(*s.followed));
 	for (uint32_t i = 0; i < b->values_n; i++)
 		b->values[i].varying = false;
 	for (uint32_t i = 0; i < b->blocks_n; i++) {
@@ -303,6 +348,7 @@ void pl_ptx_uniform(struct pl_ptx_build *b)
 		use_add(&s, block->cond, NULL, block);
 	}
 	b->mark = 0;
+	pl_ptx_region_begin(b);
 	if (!b->func->entry) /* who calls it is not known: not the whole warp */
 		for (uint32_t i = 0; i < b->blocks_n; i++)
 			vary_block(&s, b->blocks[i]);

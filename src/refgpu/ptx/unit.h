@@ -151,6 +151,7 @@ struct pl_ptx_ctx {
 	struct pl_ptx_code **codes;
 	uint32_t codes_n, codes_room;
 	struct pl_ptx_image *image; /* from the linker on */
+	uint64_t work;              /* of all functions */
 };
 
 /* ---- errors (log.c) ---- */
