@@ -14,4 +14,7 @@
  * Return: @code, or what is said of every function first (the driver is not initialised). */
 CUresult pl_cuda_refuse(const char *function, CUresult code, const char *why);
 
+/* A program looked for a function that there is not, with cuGetProcAddress(); for the log. */
+void pl_cuda_lacks(const char *function, int version);
+
 #endif

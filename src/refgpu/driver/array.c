@@ -114,7 +114,7 @@ CUresult pl_cu_array_create(struct pl_cu_array **array_out, struct pl_cu_ctx *ct
 		r = pl_cu_result_of(pl_cu_mem_create(&array->mem, PL_CU_MEM_DRIVER, ctx, array->slice * array->depth));
 	if (!r) {
 		array->mem->what = "array";
-		array->handle = (CUarray)(uintptr_t)pl_cu_handle_create(PL_CU_ARRAY, array);
+		array->handle = (CUarray)(uintptr_t)pl_cuda_handle_create(PL_CU_ARRAY, array);
 		r = array->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r)
@@ -128,7 +128,7 @@ void pl_cu_array_destroy(struct pl_cu_array *array)
 {
 	if (!array)
 		return;
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)array->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)array->handle);
 	pl_cu_mem_destroy(array->mem);
 	free(array);
 }
@@ -174,7 +174,7 @@ static CUresult array_get(CUarray handle, struct pl_cu_array **array_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*array_out = pl_cu_handle_of(handle, PL_CU_ARRAY);
+	*array_out = pl_cuda_handle_of(handle, PL_CU_ARRAY);
 	return *array_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -240,7 +240,7 @@ CUresult cuMipmappedArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *prope
 	(void)properties_out;
 	if (r)
 		return r;
-	return pl_cu_handle_of(handle, PL_CU_MIPMAP) ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
+	return pl_cuda_handle_of(handle, PL_CU_MIPMAP) ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *requirements_out, CUarray handle, CUdevice device)
@@ -259,7 +259,7 @@ CUresult cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *r
 	(void)device;
 	if (r)
 		return r;
-	if (!pl_cu_handle_of(handle, PL_CU_MIPMAP))
+	if (!pl_cuda_handle_of(handle, PL_CU_MIPMAP))
 		return CUDA_ERROR_INVALID_HANDLE;
 	return requirements_out ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
 }
@@ -276,7 +276,7 @@ CUresult cuMemMapArrayAsync(CUarrayMapInfo *maps, unsigned int n, CUstream handl
 
 static void mipmap_destroy(struct pl_cu_mipmap *mipmap)
 {
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)mipmap->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)mipmap->handle);
 	for (uint32_t i = 0; i < PL_ISA_IMAGE_LEVELS_MAX; i++)
 		pl_cu_array_destroy(mipmap->levels[i]);
 	free(mipmap);
@@ -328,7 +328,7 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray *mipmap_out, const CUDA_ARRAY3D
 			mipmap->levels[i]->mipmap = mipmap;
 	}
 	if (!r) {
-		mipmap->handle = (CUmipmappedArray)(uintptr_t)pl_cu_handle_create(PL_CU_MIPMAP, mipmap);
+		mipmap->handle = (CUmipmappedArray)(uintptr_t)pl_cuda_handle_create(PL_CU_MIPMAP, mipmap);
 		r = mipmap->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r)
@@ -344,7 +344,7 @@ static CUresult mipmap_get(CUmipmappedArray handle, struct pl_cu_mipmap **mipmap
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*mipmap_out = pl_cu_handle_of(handle, PL_CU_MIPMAP);
+	*mipmap_out = pl_cuda_handle_of(handle, PL_CU_MIPMAP);
 	return *mipmap_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 

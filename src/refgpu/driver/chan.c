@@ -92,7 +92,7 @@ int pl_cu_chan_create(struct pl_cu_chan **chan_out, struct pl_cu_hw *hw, enum pl
 	chan->owner = owner;
 	pthread_mutex_init(&chan->lock, NULL);
 	pthread_mutex_lock(&hw->lock);
-	r = pl_cu_space_take(&hw->vram_space, INSTANCE_BYTES, PL_CU_PAGE, &chan->instance);
+	r = pl_cuda_space_take(&hw->vram_space, INSTANCE_BYTES, PL_CU_PAGE, &chan->instance);
 	pthread_mutex_unlock(&hw->lock);
 	if (r) {
 		chan->instance = 0;
@@ -141,7 +141,7 @@ void pl_cu_chan_destroy(struct pl_cu_chan *chan)
 	pl_cu_sys_free(hw, chan->ring, RING_BYTES + PUSH_BYTES);
 	if (chan->instance) {
 		pthread_mutex_lock(&hw->lock);
-		(void)pl_cu_space_give(&hw->vram_space, chan->instance, INSTANCE_BYTES);
+		(void)pl_cuda_space_give(&hw->vram_space, chan->instance, INSTANCE_BYTES);
 		pthread_mutex_unlock(&hw->lock);
 	}
 	pthread_mutex_destroy(&chan->lock);

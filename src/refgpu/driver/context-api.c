@@ -416,7 +416,7 @@ CUresult cuCtxRecordEvent(CUcontext handle, CUevent event_handle)
 	CUresult r = ctx_get(handle, &ctx);
 	if (r)
 		return r;
-	event = pl_cu_handle_of(event_handle, PL_CU_EVENT);
+	event = pl_cuda_handle_of(event_handle, PL_CU_EVENT);
 	return event ? pl_cu_event_record(event, ctx->null_stream, 0) : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -427,6 +427,6 @@ CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle)
 	CUresult r = ctx_get(handle, &ctx);
 	if (r)
 		return r;
-	event = pl_cu_handle_of(event_handle, PL_CU_EVENT);
+	event = pl_cuda_handle_of(event_handle, PL_CU_EVENT);
 	return event ? pl_cu_event_wait(event, ctx->null_stream, 0) : CUDA_ERROR_INVALID_HANDLE;
 }

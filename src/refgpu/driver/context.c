@@ -26,7 +26,7 @@ static _Atomic uint64_t ctx_ids = 1;
 
 struct pl_cu_ctx *pl_cu_ctx_of(CUcontext handle)
 {
-	return pl_cu_handle_of(handle, PL_CU_CTX);
+	return pl_cuda_handle_of(handle, PL_CU_CTX);
 }
 
 CUcontext pl_cu_ctx_top(void)
@@ -96,18 +96,19 @@ CUresult pl_cu_ctx_create(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev, uns
 	ctx->primary = primary;
 	ctx->id = atomic_fetch_add(&ctx_ids, 1);
 	pthread_mutex_init(&ctx->lock, NULL);
+	pl_cuda_storages_init(&ctx->storages);
 	ctx->limit[CU_LIMIT_STACK_SIZE] = STACK_DEFAULT;
 	ctx->limit[CU_LIMIT_PRINTF_FIFO_SIZE] = PRINTF_DEFAULT;
 	ctx->limit[CU_LIMIT_MALLOC_HEAP_SIZE] = HEAP_DEFAULT;
 	ctx->limit[CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH] = 2;
 	ctx->limit[CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT] = PENDING_DEFAULT;
 	ctx->limit[CU_LIMIT_MAX_L2_FETCH_GRANULARITY] = L2_FETCH_DEFAULT;
-	ctx->handle = (CUcontext)(uintptr_t)pl_cu_handle_create(PL_CU_CTX, ctx);
+	ctx->handle = (CUcontext)(uintptr_t)pl_cuda_handle_create(PL_CU_CTX, ctx);
 	ctx->assert_record = pl_cu_sys_alloc(dev->hw, PL_CU_PAGE);
 	if (ctx->handle && ctx->assert_record)
 		r = pl_cu_stream_create(&ctx->null_stream, ctx, CU_STREAM_DEFAULT, 0);
 	if (r) {
-		pl_cu_handle_destroy((uint64_t)(uintptr_t)ctx->handle);
+		pl_cuda_handle_destroy((uint64_t)(uintptr_t)ctx->handle);
 		pl_cu_sys_free(dev->hw, ctx->assert_record, PL_CU_PAGE);
 		free(ctx);
 		return r;
@@ -115,19 +116,6 @@ CUresult pl_cu_ctx_create(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev, uns
 	ctx->null_stream->legacy = true;
 	*ctx_out = ctx;
 	return CUDA_SUCCESS;
-}
-
-static void storage_free(struct pl_cu_ctx *ctx)
-{
-	struct pl_cu_storage *storage = ctx->storage;
-	ctx->storage = NULL;
-	while (storage) {
-		struct pl_cu_storage *next = storage->next;
-		if (storage->destroy)
-			storage->destroy(ctx->handle, storage->key, storage->value);
-		free(storage);
-		storage = next;
-	}
 }
 
 static void heap_free(struct pl_cu_ctx *ctx)
@@ -141,8 +129,8 @@ void pl_cu_ctx_destroy(struct pl_cu_ctx *ctx)
 	pl_cu_ctx_wait(ctx);
 	pl_cu_hostfn_drain(ctx);
 	pl_cu_check_leaks(ctx);
-	storage_free(ctx);
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)ctx->handle);
+	pl_cuda_storages_fini(&ctx->storages, ctx->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)ctx->handle);
 	while (ctx->modules)
 		pl_cu_module_destroy(ctx->modules);
 	while (ctx->streams)
@@ -206,7 +194,7 @@ void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
 			handles[n++] = stream->handle;
 	pthread_mutex_unlock(&ctx->lock);
 	for (size_t i = 0; i < n; i++) {
-		struct pl_cu_stream *stream = pl_cu_handle_of(handles[i], PL_CU_STREAM);
+		struct pl_cu_stream *stream = pl_cuda_handle_of(handles[i], PL_CU_STREAM);
 		if (!stream)
 			continue;
 		pl_cu_stream_reap(stream);

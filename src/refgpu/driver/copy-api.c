@@ -15,7 +15,7 @@ struct end { /* one side of a copy, as all the API's structures say it */
 
 static CUresult array_side(struct pl_cu_side *side, const struct end *end, const struct pl_cu_copy *copy)
 {
-	struct pl_cu_array *array = pl_cu_handle_of(end->array, PL_CU_ARRAY);
+	struct pl_cu_array *array = pl_cuda_handle_of(end->array, PL_CU_ARRAY);
 	uint64_t line;
 	if (!array)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -288,7 +288,7 @@ static CUresult operand_end(struct end *end, const CUmemcpy3DOperand *operand)
 		end->height = operand->op.ptr.layerHeight;
 		return CUDA_SUCCESS;
 	case CU_MEMCPY_OPERAND_TYPE_ARRAY:
-		array = pl_cu_handle_of(operand->op.array.array, PL_CU_ARRAY);
+		array = pl_cuda_handle_of(operand->op.array.array, PL_CU_ARRAY);
 		if (array)
 			element = array->element_bytes;
 		end->type = CU_MEMORYTYPE_ARRAY;
@@ -309,7 +309,7 @@ static uint32_t batch_element(const CUDA_MEMCPY3D_BATCH_OP *op)
 	for (int i = 0; i < 2; i++) {
 		struct pl_cu_array *array = NULL;
 		if (sides[i]->type == CU_MEMCPY_OPERAND_TYPE_ARRAY)
-			array = pl_cu_handle_of(sides[i]->op.array.array, PL_CU_ARRAY);
+			array = pl_cuda_handle_of(sides[i]->op.array.array, PL_CU_ARRAY);
 		if (array)
 			return array->element_bytes;
 	}

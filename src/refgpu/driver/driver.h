@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cuda/api.h"
+#include "cuda/storage.h"
 #include "refgpu/driver/handle.h"
 #include "refgpu/driver/hw.h"
 #include "refgpu/driver/identity.h"
@@ -49,12 +50,6 @@ struct pl_cu_dev {
 	struct pl_cu_slots images, samplers;
 };
 
-struct pl_cu_storage { /* what a runtime keeps by context */
-	void *key, *value;
-	void (*destroy)(CUcontext ctx, void *key, void *value);
-	struct pl_cu_storage *next;
-};
-
 struct pl_cu_ctx {
 	CUcontext handle;
 	struct pl_cu_dev *dev;
@@ -64,11 +59,11 @@ struct pl_cu_ctx {
 	_Atomic int error; /* sticky: a kernel of this context has failed */
 	CUfunc_cache cache;
 	CUsharedconfig shared_config;
+	struct pl_cuda_storages storages;
 	pthread_mutex_t lock;
 	/* under lock */
 	struct pl_cu_stream *streams; /* all of them, with the two kinds of default ones */
 	struct pl_cu_module *modules;
-	struct pl_cu_storage *storage;
 	uint64_t limit[CU_LIMIT_MAX];
 	uint64_t heap_va, heap_bytes;
 	struct pl_cu_extents heap_vram;

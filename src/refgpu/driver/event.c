@@ -20,7 +20,7 @@ CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ct
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	*event = (struct pl_cu_event){ .ctx = ctx, .flags = flags, .fd = -1 };
 	pthread_mutex_init(&event->lock, NULL);
-	event->handle = (CUevent)(uintptr_t)pl_cu_handle_create(PL_CU_EVENT, event);
+	event->handle = (CUevent)(uintptr_t)pl_cuda_handle_create(PL_CU_EVENT, event);
 	if (!event->handle) {
 		free(event);
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -31,7 +31,7 @@ CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ct
 
 void pl_cu_event_destroy(struct pl_cu_event *event)
 {
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)event->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)event->handle);
 	pl_cu_capture_forget(event);
 	pl_cu_line_unref(event->line);
 	pl_cu_ipc_event_close(event);
@@ -152,7 +152,7 @@ static CUresult event_get(CUevent handle, struct pl_cu_event **event_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*event_out = pl_cu_handle_of(handle, PL_CU_EVENT);
+	*event_out = pl_cuda_handle_of(handle, PL_CU_EVENT);
 	return *event_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -183,7 +183,7 @@ CUresult cuEventDestroy_v2(CUevent handle)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	event = pl_cu_handle_of(handle, PL_CU_EVENT);
+	event = pl_cuda_handle_of(handle, PL_CU_EVENT);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
 	pl_cu_event_destroy(event);

@@ -1,39 +1,18 @@
 #include <stdbool.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include <lz4.h>
 #include <zstd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "cuda/image.h"
 #include "fatbin.h"
 
-#define WRAPPER_MAGIC   0x466243b1u
-#define CONTAINER_MAGIC 0xba55ed50u
-#define ELF_MAGIC       0x464c457fu
-#define KIND_PTX        1
-#define PACK_MAGIC      0x31504c50u /* our own: several texts, each behind its length */
-#define FLAG_LZ4        0x2000u
-#define FLAG_ZSTD       0x8000u
-#define READ_BYTES_MAX  (64u << 20) /* of one process_vm_readv() */
-#define PAGE_BYTES      4096u
-
-struct wrapper {
-	uint32_t magic, version;
-	uint64_t data, parts; /* version 2: parts = containers to link, the last is NULL */
-};
-
-struct container {
-	uint32_t magic;
-	uint16_t version, header_bytes;
-	uint64_t size_bytes;
-};
-
-struct pack {
-	uint32_t magic, texts;
-	uint64_t size_bytes;
-};
+#define KIND_PTX   1
+#define FLAG_LZ4   0x2000u
+#define FLAG_ZSTD  0x8000u
+#define PAGE_BYTES 4096u
 
 struct entry {
 	uint16_t kind, version;
@@ -50,25 +29,6 @@ struct choice {
 	const uint8_t *payload;
 	bool found, seen_ptx, seen_entry;
 };
-
-/* Reads where perhaps nothing is mapped. */
-static bool peek(void *to, const void *from, size_t size_bytes)
-{
-	for (size_t done = 0; done < size_bytes;) {
-		size_t part = size_bytes - done < READ_BYTES_MAX ? size_bytes - done : READ_BYTES_MAX;
-		struct iovec local = { (char *)to + done, part };
-		struct iovec remote = { (char *)(uintptr_t)from + done, part };
-		ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-		if (got < 0 && (errno == EPERM || errno == ENOSYS)) { /* a sandbox forbids it */
-			memcpy((char *)to + done, (const char *)from + done, part);
-			got = (ssize_t)part;
-		}
-		if (got <= 0)
-			return false;
-		done += (size_t)got;
-	}
-	return true;
-}
 
 static int refuse(const char **why_out, int result, const char *why)
 {
@@ -93,12 +53,12 @@ static void choice_offer(struct choice *choice, const struct entry *entry, const
 static int container_walk(struct choice *choice, const uint8_t *image, size_t size_bytes, unsigned int sm,
 			  const char **why_out)
 {
-	struct container head;
+	struct pl_cuda_container head;
 	uint64_t at, end;
 
-	if (size_bytes < sizeof(head) || !peek(&head, image, sizeof(head)))
+	if (size_bytes < sizeof(head) || !pl_cuda_peek(&head, image, sizeof(head)))
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image ends in its header");
-	if (head.magic != CONTAINER_MAGIC || head.version != 1 || head.header_bytes < sizeof(head))
+	if (head.magic != PL_CUDA_IMAGE_CONTAINER || head.version != 1 || head.header_bytes < sizeof(head))
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image has no header that this driver knows");
 	if (head.size_bytes > PL_CU_FATBIN_BYTES_MAX ||
 	    (size_bytes != PL_CU_FATBIN_UNKNOWN && head.size_bytes + head.header_bytes > size_bytes))
@@ -109,7 +69,7 @@ static int container_walk(struct choice *choice, const uint8_t *image, size_t si
 		struct entry entry;
 		if (n == PL_CU_FATBIN_ENTRIES_MAX)
 			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image has too many entries");
-		if (end - at < sizeof(entry) || !peek(&entry, image + at, sizeof(entry)))
+		if (end - at < sizeof(entry) || !pl_cuda_peek(&entry, image + at, sizeof(entry)))
 			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image ends in an entry's header");
 		if (entry.header_bytes < sizeof(entry) || entry.header_bytes > end - at ||
 		    entry.payload_bytes > end - at - entry.header_bytes)
@@ -147,7 +107,7 @@ static int entry_unpack(struct pl_cu_text *text, const struct entry *entry, cons
 	from = packed ? malloc(from_bytes) : NULL;
 	if (!to || (packed && !from))
 		return pl_err(-ENOMEM);
-	if (!peek(packed ? from : to, payload, from_bytes))
+	if (!pl_cuda_peek(packed ? from : to, payload, from_bytes))
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image ends in an entry");
 	good = !packed                    ? true
 	       : entry->flags & FLAG_ZSTD ? unpack_zstd(to, to_bytes, from, from_bytes)
@@ -199,7 +159,7 @@ static int parts_read(struct pl_cu_texts *texts, uint64_t parts, unsigned int sm
 	for (uint32_t n = 0; n < PL_CU_FATBIN_TEXTS_MAX; n++) {
 		const void *part;
 		int r;
-		if (!peek(&part, (const char *)(uintptr_t)parts + n * sizeof(part), sizeof(part)))
+		if (!pl_cuda_peek(&part, (const char *)(uintptr_t)parts + n * sizeof(part), sizeof(part)))
 			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the list of parts ends nowhere");
 		if (!part)
 			return PL_CU_FATBIN_OK;
@@ -212,9 +172,9 @@ static int parts_read(struct pl_cu_texts *texts, uint64_t parts, unsigned int sm
 
 static int wrapper_read(struct pl_cu_texts *texts, const void *image, unsigned int sm, const char **why_out)
 {
-	struct wrapper wrapper;
+	struct pl_cuda_wrapper wrapper;
 	int r;
-	if (!peek(&wrapper, image, sizeof(wrapper)))
+	if (!pl_cuda_peek(&wrapper, image, sizeof(wrapper)))
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the wrapper is cut");
 	if (wrapper.version != 1 && wrapper.version != 2)
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a wrapper of a version that this driver does not know");
@@ -234,7 +194,7 @@ static bool text_len(const char *text, size_t size_bytes, size_t *len_out)
 		const char *end;
 		if (part > size_bytes - at)
 			part = size_bytes - at;
-		if (!peek(page, text + at, part))
+		if (!pl_cuda_peek(page, text + at, part))
 			return false;
 		end = memchr(page, 0, part);
 		if (end) {
@@ -270,7 +230,7 @@ static int text_read(struct pl_cu_texts *texts, const void *image, size_t size_b
 	if (!text->data)
 		return pl_err(-ENOMEM);
 	texts->n++;
-	if (!peek(text->data, image, len))
+	if (!pl_cuda_peek(text->data, image, len))
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the text has no end");
 	text->data[len] = 0;
 	text->len_bytes = strlen(text->data);
@@ -281,7 +241,7 @@ static int text_read(struct pl_cu_texts *texts, const void *image, size_t size_b
 
 void *pl_cu_texts_pack(const struct pl_cu_texts *texts, size_t *bytes_out)
 {
-	struct pack head = { .magic = PACK_MAGIC, .texts = texts->n, .size_bytes = sizeof(head) };
+	struct pl_cuda_linked head = { .magic = PL_CUDA_IMAGE_LINKED, .texts = texts->n, .size_bytes = sizeof(head) };
 	uint8_t *packed, *at;
 	for (uint32_t i = 0; i < texts->n; i++)
 		head.size_bytes += sizeof(uint64_t) + texts->text[i].len_bytes;
@@ -302,9 +262,9 @@ void *pl_cu_texts_pack(const struct pl_cu_texts *texts, size_t *bytes_out)
 
 static int pack_read(struct pl_cu_texts *texts, const uint8_t *image, size_t size_bytes, const char **why_out)
 {
-	struct pack head;
+	struct pl_cuda_linked head;
 	uint64_t at = sizeof(head);
-	if (size_bytes < sizeof(head) || !peek(&head, image, sizeof(head)) ||
+	if (size_bytes < sizeof(head) || !pl_cuda_peek(&head, image, sizeof(head)) ||
 	    head.size_bytes > PL_CU_FATBIN_BYTES_MAX || head.texts > PL_CU_FATBIN_TEXTS_MAX || !head.texts ||
 	    (size_bytes != PL_CU_FATBIN_UNKNOWN && head.size_bytes > size_bytes))
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a linked image with a header that cannot be");
@@ -312,7 +272,7 @@ static int pack_read(struct pl_cu_texts *texts, const uint8_t *image, size_t siz
 		struct pl_cu_text *text;
 		uint64_t len;
 		if (at > head.size_bytes || head.size_bytes - at < sizeof(len) ||
-		    !peek(&len, image + at, sizeof(len)) || len > PL_CU_FATBIN_TEXT_MAX ||
+		    !pl_cuda_peek(&len, image + at, sizeof(len)) || len > PL_CU_FATBIN_TEXT_MAX ||
 		    len > head.size_bytes - at - sizeof(len))
 			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a linked image that ends too early");
 		if (texts_grow(texts))
@@ -322,7 +282,7 @@ static int pack_read(struct pl_cu_texts *texts, const uint8_t *image, size_t siz
 		if (!text->data)
 			return pl_err(-ENOMEM);
 		texts->n++;
-		if (!peek(text->data, image + at + sizeof(len), len))
+		if (!pl_cuda_peek(text->data, image + at + sizeof(len), len))
 			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a linked image that ends too early");
 		text->data[len] = 0;
 		text->len_bytes = strlen(text->data);
@@ -335,15 +295,16 @@ static int image_read(struct pl_cu_texts *texts, const void *image, size_t size_
 		      const char **why_out)
 {
 	uint32_t magic = 0;
-	if (size_bytes >= sizeof(magic) && !peek(&magic, image, sizeof(magic)) && size_bytes != PL_CU_FATBIN_UNKNOWN)
+	if (size_bytes >= sizeof(magic) && !pl_cuda_peek(&magic, image, sizeof(magic)) &&
+	    size_bytes != PL_CU_FATBIN_UNKNOWN)
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image is not readable");
-	if (magic == WRAPPER_MAGIC && size_bytes >= sizeof(struct wrapper))
+	if (magic == PL_CUDA_IMAGE_WRAPPER && size_bytes >= sizeof(struct pl_cuda_wrapper))
 		return wrapper_read(texts, image, sm, why_out);
-	if (magic == CONTAINER_MAGIC)
+	if (magic == PL_CUDA_IMAGE_CONTAINER)
 		return container_read(texts, image, size_bytes, sm, why_out);
-	if (magic == PACK_MAGIC)
+	if (magic == PL_CUDA_IMAGE_LINKED)
 		return pack_read(texts, image, size_bytes, why_out);
-	if (magic == ELF_MAGIC)
+	if (magic == PL_CUDA_IMAGE_ELF)
 		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, "code for one generation of devices, without PTX");
 	return text_read(texts, image, size_bytes, why_out);
 }

@@ -11,10 +11,10 @@
 CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)
 {
 	struct pl_cu_kernel *kernel;
-	*func_out = pl_cu_handle_of(handle, PL_CU_FUNC);
+	*func_out = pl_cuda_handle_of(handle, PL_CU_FUNC);
 	if (*func_out)
 		return CUDA_SUCCESS;
-	kernel = pl_cu_handle_of(handle, PL_CU_KERNEL);
+	kernel = pl_cuda_handle_of(handle, PL_CU_KERNEL);
 	if (!kernel)
 		return CUDA_ERROR_INVALID_HANDLE;
 	return pl_cu_kernel_func(kernel, pl_cu_ctx_current(), func_out);
@@ -144,7 +144,7 @@ static CUresult kernel_get(CUkernel handle, CUdevice device, struct pl_cu_kernel
 	CUresult r = pl_cu_enter_device(device, &dev);
 	if (r)
 		return r;
-	*kernel_out = pl_cu_handle_of(handle, PL_CU_KERNEL);
+	*kernel_out = pl_cuda_handle_of(handle, PL_CU_KERNEL);
 	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 

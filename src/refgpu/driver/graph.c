@@ -52,7 +52,7 @@ CUresult pl_cu_graph_create(struct pl_cu_graph **graph_out, bool handle)
 {
 	struct pl_cu_graph *graph = calloc(1, sizeof(*graph));
 	if (graph && handle) {
-		graph->handle = (CUgraph)(uintptr_t)pl_cu_handle_create(PL_CU_GRAPH, graph);
+		graph->handle = (CUgraph)(uintptr_t)pl_cuda_handle_create(PL_CU_GRAPH, graph);
 		if (!graph->handle) {
 			free(graph);
 			graph = NULL;
@@ -66,7 +66,7 @@ CUresult pl_cu_graph_create(struct pl_cu_graph **graph_out, bool handle)
 
 static void node_free(struct pl_cu_node *node)
 {
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)node->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)node->handle);
 	pl_cu_op_clear(&node->op);
 	free(node->before.at);
 	free(node->after.at);
@@ -78,7 +78,7 @@ void pl_cu_graph_destroy(struct pl_cu_graph *graph)
 	struct pl_cu_node *next;
 	if (!graph)
 		return;
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)graph->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)graph->handle);
 	for (struct pl_cu_node *node = graph->first; node; node = next) {
 		next = node->next;
 		node_free(node);
@@ -133,7 +133,7 @@ CUresult pl_cu_graph_get(CUgraph handle, struct pl_cu_graph **graph_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*graph_out = pl_cu_handle_of(handle, PL_CU_GRAPH);
+	*graph_out = pl_cuda_handle_of(handle, PL_CU_GRAPH);
 	return *graph_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -142,7 +142,7 @@ CUresult pl_cu_node_get(CUgraphNode handle, struct pl_cu_node **node_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*node_out = pl_cu_handle_of(handle, PL_CU_GRAPH_NODE);
+	*node_out = pl_cuda_handle_of(handle, PL_CU_GRAPH_NODE);
 	return *node_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -188,7 +188,7 @@ CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph,
 	struct pl_cu_op owned = *op;
 	CUresult r = CUDA_SUCCESS;
 	if (node && handle)
-		node->handle = (CUgraphNode)(uintptr_t)pl_cu_handle_create(PL_CU_GRAPH_NODE, node);
+		node->handle = (CUgraphNode)(uintptr_t)pl_cuda_handle_create(PL_CU_GRAPH_NODE, node);
 	if (!node || (handle && !node->handle)) {
 		pl_cu_op_clear(&owned);
 		free(node);
@@ -242,7 +242,7 @@ CUresult pl_cu_nodes_get(struct pl_cu_graph *graph, const CUgraphNode *handles, 
 	if (!nodes)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	for (size_t i = 0; i < n; i++) {
-		nodes[i] = pl_cu_handle_of(handles[i], PL_CU_GRAPH_NODE);
+		nodes[i] = pl_cuda_handle_of(handles[i], PL_CU_GRAPH_NODE);
 		if (!nodes[i] || nodes[i]->graph != graph || nodes[i]->mark == mark) {
 			free(nodes);
 			return CUDA_ERROR_INVALID_VALUE;
@@ -355,8 +355,8 @@ static CUresult edges_change(CUgraph handle, const CUgraphNode *from, const CUgr
 	if (!r)
 		r = pl_cu_edges_check(edges, n);
 	for (size_t i = 0; i < n && !r; i++) {
-		struct pl_cu_node *a = pl_cu_handle_of(from[i], PL_CU_GRAPH_NODE);
-		struct pl_cu_node *b = pl_cu_handle_of(to[i], PL_CU_GRAPH_NODE);
+		struct pl_cu_node *a = pl_cuda_handle_of(from[i], PL_CU_GRAPH_NODE);
+		struct pl_cu_node *b = pl_cuda_handle_of(to[i], PL_CU_GRAPH_NODE);
 		if (!a || !b || a->graph != graph || b->graph != graph)
 			r = CUDA_ERROR_INVALID_VALUE;
 		else if (add)

@@ -107,7 +107,7 @@ static int memory_setup(struct pl_cu_hw *hw)
 		return pl_err(-EIO);
 	hw->vram = vram;
 	hw->runlists = PL_CU_PAGE;
-	r = pl_cu_space_give(&hw->vram_space, RESERVED_BYTES, hw->user_area - RESERVED_BYTES);
+	r = pl_cuda_space_give(&hw->vram_space, RESERVED_BYTES, hw->user_area - RESERVED_BYTES);
 	if (r)
 		return pl_trace(r);
 	/* The first table makes the root, which channels need. */
@@ -163,7 +163,7 @@ void pl_cu_hw_destroy(struct pl_cu_hw *hw)
 	pl_rg_destroy(hw->rg);
 	for (size_t i = 0; i < sizeof(hw->vm.tables) / sizeof(hw->vm.tables[0]); i++)
 		free(hw->vm.tables[i]);
-	pl_cu_space_fini(&hw->vram_space);
+	pl_cuda_space_fini(&hw->vram_space);
 	pthread_mutex_destroy(&hw->lock);
 	pthread_mutex_destroy(&hw->reg_lock);
 	free(hw);
@@ -174,9 +174,9 @@ static int extent_take(struct pl_cu_hw *hw, uint64_t bytes, struct pl_cu_extent 
 {
 	uint64_t align = bytes >= PL_CU_LARGE_PAGE ? PL_CU_LARGE_PAGE : PL_CU_PAGE;
 	extent->bytes = bytes;
-	if (!pl_cu_space_take(&hw->vram_space, bytes, align, &extent->address))
+	if (!pl_cuda_space_take(&hw->vram_space, bytes, align, &extent->address))
 		return 0;
-	return pl_cu_space_take_some(&hw->vram_space, bytes, PL_CU_PAGE, &extent->address, &extent->bytes);
+	return pl_cuda_space_take_some(&hw->vram_space, bytes, PL_CU_PAGE, &extent->address, &extent->bytes);
 }
 
 int pl_cu_vram_take(struct pl_cu_hw *hw, uint64_t bytes, struct pl_cu_extents *extents_out)
@@ -212,7 +212,7 @@ void pl_cu_vram_give(struct pl_cu_hw *hw, struct pl_cu_extents *extents)
 		madvise(hw->vram + extents->extent[i].address, extents->extent[i].bytes, MADV_DONTNEED);
 	pthread_mutex_lock(&hw->lock);
 	for (uint32_t i = 0; i < extents->n; i++)
-		(void)pl_cu_space_give(&hw->vram_space, extents->extent[i].address, extents->extent[i].bytes);
+		(void)pl_cuda_space_give(&hw->vram_space, extents->extent[i].address, extents->extent[i].bytes);
 	usage_tell(hw);
 	pthread_mutex_unlock(&hw->lock);
 	free(extents->extent);

@@ -15,7 +15,7 @@
 #include "base/wait.h"
 #include "refgpu/device/device.h"
 #include "refgpu/device/regs.h"
-#include "refgpu/driver/ranges.h"
+#include "cuda/ranges.h"
 
 #define PL_CU_PAGE            4096u
 #define PL_CU_LARGE_PAGE      (128u << 10)
@@ -44,7 +44,7 @@ struct pl_cu_hw {
 	uint64_t vram_bytes, user_area, watchdog_ns;
 	uint32_t sm_count;
 	pthread_mutex_t lock;
-	struct pl_cu_space vram_space; /* under lock */
+	struct pl_cuda_space vram_space; /* under lock */
 	struct pl_cu_vm vm;
 	struct pl_cu_chan *channels[PL_RG_CHANNELS]; /* under lock */
 	uint64_t runlists;                           /* VRAM address; one page per engine */

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "check.h"
 #include "config.h"
+#include "cuda/refuse.h"
 #include "driver.h"
 #include "hostfn.h"
 #include "mem.h"
@@ -119,18 +120,25 @@ CUresult cuDriverGetVersion(int *version)
 	return CUDA_SUCCESS;
 }
 
-CUresult cuGetErrorName(CUresult error, const char **text)
+/* -- what cuda/find.c, cuda/export.c and cuda-refused.c ask of the library ------------------------------------------
+ */
+
+CUresult pl_cuda_refuse(const char *function, CUresult code, const char *why)
 {
-	if (!text)
-		return CUDA_ERROR_INVALID_VALUE;
-	*text = pl_cuda_result_name(error);
-	return *text ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	pl_log_info("refgpu: %s is refused: %s", function, why);
+	return code;
 }
 
-CUresult cuGetErrorString(CUresult error, const char **text)
+void pl_cuda_lacks(const char *function, int version)
 {
-	if (!text)
-		return CUDA_ERROR_INVALID_VALUE;
-	*text = pl_cuda_result_text(error);
-	return *text ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	pl_log_debug("refgpu: no function %s for CUDA %d", function, version);
+}
+
+struct pl_cuda_storages *pl_cuda_storages_of(CUcontext context)
+{
+	struct pl_cu_ctx *ctx = context ? pl_cu_ctx_of(context) : pl_cu_ctx_current();
+	return ctx ? &ctx->storages : NULL;
 }

@@ -20,7 +20,7 @@ static CUresult kernels_create(struct pl_cu_library *library)
 		kernel->carveout = CU_SHAREDMEM_CARVEOUT_DEFAULT;
 		if (!kernel->info->entry)
 			continue;
-		kernel->handle = (CUkernel)(uintptr_t)pl_cu_handle_create(PL_CU_KERNEL, kernel);
+		kernel->handle = (CUkernel)(uintptr_t)pl_cuda_handle_create(PL_CU_KERNEL, kernel);
 		if (!kernel->handle)
 			return CUDA_ERROR_OUT_OF_MEMORY;
 	}
@@ -101,7 +101,7 @@ static CUresult library_create(CUlibrary *library_out, const void *image, size_t
 		library->jit.log.error = library->jit.own_error;
 	r = pl_cu_fatbin_result(pl_cu_fatbin_read(&library->texts, image, size_bytes, PL_CU_SM, &why));
 	if (!r) {
-		library->handle = (CUlibrary)(uintptr_t)pl_cu_handle_create(PL_CU_LIBRARY, library);
+		library->handle = (CUlibrary)(uintptr_t)pl_cuda_handle_create(PL_CU_LIBRARY, library);
 		r = library->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r) {
@@ -126,7 +126,7 @@ static CUresult library_load(CUlibrary *library_out, const void *image, size_t s
 	r = library_create(library_out, image, size_bytes, &jit);
 	/* Who gave a log wants to read it now. */
 	if (!r && jit_n)
-		r = pl_cu_library_ready(pl_cu_handle_of(*library_out, PL_CU_LIBRARY));
+		r = pl_cu_library_ready(pl_cuda_handle_of(*library_out, PL_CU_LIBRARY));
 	return r;
 }
 
@@ -165,7 +165,7 @@ static CUresult library_get(CUlibrary handle, struct pl_cu_library **library_out
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*library_out = pl_cu_handle_of(handle, PL_CU_LIBRARY);
+	*library_out = pl_cuda_handle_of(handle, PL_CU_LIBRARY);
 	return *library_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -208,7 +208,7 @@ CUresult cuLibraryUnload(CUlibrary handle)
 	CUresult r = library_get(handle, &library);
 	if (r)
 		return r;
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)handle);
 	search.library = library;
 	for (;;) {
 		struct pl_cu_module *module;
@@ -225,7 +225,7 @@ CUresult cuLibraryUnload(CUlibrary handle)
 			pl_cu_module_destroy(module);
 	}
 	for (uint32_t i = 0; library->kernels && i < library->image->ptx->funcs_n; i++)
-		pl_cu_handle_destroy((uint64_t)(uintptr_t)library->kernels[i].handle);
+		pl_cuda_handle_destroy((uint64_t)(uintptr_t)library->kernels[i].handle);
 	free(library->kernels);
 	pl_cu_texts_fini(&library->texts);
 	pl_cu_image_unref(library->image);
@@ -327,7 +327,7 @@ static CUresult kernel_get(CUkernel handle, struct pl_cu_kernel **kernel_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*kernel_out = pl_cu_handle_of(handle, PL_CU_KERNEL);
+	*kernel_out = pl_cuda_handle_of(handle, PL_CU_KERNEL);
 	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 

@@ -19,7 +19,7 @@ static CUresult link_get(CUlinkState handle, struct link **link_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*link_out = pl_cu_handle_of(handle, PL_CU_LINK);
+	*link_out = pl_cuda_handle_of(handle, PL_CU_LINK);
 	return *link_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -37,7 +37,7 @@ CUresult cuLinkCreate_v2(unsigned int n, CUjit_option *options, void **values, C
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = pl_cu_jit_read(&link->jit, n, options, values);
 	if (!r) {
-		link->handle = (CUlinkState)(uintptr_t)pl_cu_handle_create(PL_CU_LINK, link);
+		link->handle = (CUlinkState)(uintptr_t)pl_cuda_handle_create(PL_CU_LINK, link);
 		r = link->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r) {
@@ -136,7 +136,7 @@ CUresult cuLinkDestroy(CUlinkState state)
 	CUresult r = link_get(state, &link);
 	if (r)
 		return r;
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)state);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)state);
 	pl_cu_texts_fini(&link->texts);
 	free(link->result);
 	free(link);

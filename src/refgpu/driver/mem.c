@@ -16,9 +16,9 @@
 static struct {
 	pthread_rwlock_t lock;
 	struct pl_cu_hw *hw;
-	struct pl_cu_ranges all; /* under lock */
+	struct pl_cuda_ranges all; /* under lock */
 	pthread_mutex_t va_lock;
-	struct pl_cu_space arena; /* under va_lock */
+	struct pl_cuda_space arena; /* under va_lock */
 	uint64_t arena_va, arena_bytes;
 	_Atomic uint64_t ids;
 } table = { .lock = PTHREAD_RWLOCK_INITIALIZER, .va_lock = PTHREAD_MUTEX_INITIALIZER };
@@ -57,7 +57,7 @@ int pl_cu_mem_init(struct pl_cu_hw *hw)
 		table.arena_va = (uint64_t)(uintptr_t)arena;
 		table.arena_bytes = bytes;
 		skip = -table.arena_va & (PL_CU_LARGE_PAGE - 1);
-		return pl_cu_space_give(&table.arena, table.arena_va + skip, bytes - skip);
+		return pl_cuda_space_give(&table.arena, table.arena_va + skip, bytes - skip);
 	}
 	return pl_err(-ENOMEM);
 }
@@ -66,7 +66,7 @@ int pl_cu_va_take(uint64_t bytes, uint64_t align, uint64_t *va_out)
 {
 	int r;
 	pthread_mutex_lock(&table.va_lock);
-	r = pl_cu_space_take(&table.arena, bytes, align, va_out);
+	r = pl_cuda_space_take(&table.arena, bytes, align, va_out);
 	pthread_mutex_unlock(&table.va_lock);
 	return r;
 }
@@ -75,7 +75,7 @@ int pl_cu_va_take_at(uint64_t va, uint64_t bytes)
 {
 	int r;
 	pthread_mutex_lock(&table.va_lock);
-	r = pl_cu_space_take_at(&table.arena, va, bytes);
+	r = pl_cuda_space_take_at(&table.arena, va, bytes);
 	pthread_mutex_unlock(&table.va_lock);
 	return r;
 }
@@ -83,7 +83,7 @@ int pl_cu_va_take_at(uint64_t va, uint64_t bytes)
 void pl_cu_va_give(uint64_t va, uint64_t bytes)
 {
 	pthread_mutex_lock(&table.va_lock);
-	(void)pl_cu_space_give(&table.arena, va, bytes);
+	(void)pl_cuda_space_give(&table.arena, va, bytes);
 	pthread_mutex_unlock(&table.va_lock);
 }
 
@@ -96,7 +96,7 @@ int pl_cu_mem_insert(struct pl_cu_mem *mem)
 {
 	int r;
 	pthread_rwlock_wrlock(&table.lock);
-	r = pl_cu_ranges_insert(&table.all, mem->va, mem->bytes, mem);
+	r = pl_cuda_ranges_insert(&table.all, mem->va, mem->bytes, mem);
 	pthread_rwlock_unlock(&table.lock);
 	if (!r)
 		pl_cu_check_mem_made(mem);
@@ -105,20 +105,20 @@ int pl_cu_mem_insert(struct pl_cu_mem *mem)
 
 void pl_cu_mem_remove(struct pl_cu_mem *mem)
 {
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	pthread_rwlock_wrlock(&table.lock);
-	range = pl_cu_ranges_find(&table.all, mem->va);
+	range = pl_cuda_ranges_find(&table.all, mem->va);
 	if (range && range->value == mem)
-		pl_cu_ranges_remove(&table.all, range);
+		pl_cuda_ranges_remove(&table.all, range);
 	pthread_rwlock_unlock(&table.lock);
 }
 
 struct pl_cu_mem *pl_cu_mem_find(uint64_t va)
 {
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	struct pl_cu_mem *mem;
 	pthread_rwlock_rdlock(&table.lock);
-	range = pl_cu_ranges_find(&table.all, va);
+	range = pl_cuda_ranges_find(&table.all, va);
 	mem = range ? range->value : NULL;
 	pthread_rwlock_unlock(&table.lock);
 	return mem;
@@ -126,14 +126,14 @@ struct pl_cu_mem *pl_cu_mem_find(uint64_t va)
 
 struct pl_cu_mem *pl_cu_mem_near(uint64_t va)
 {
-	struct pl_cu_range *after;
+	struct pl_cuda_range *after;
 	struct pl_cu_mem *mem = NULL;
 	pthread_rwlock_rdlock(&table.lock);
-	after = pl_cu_ranges_next(&table.all, va);
+	after = pl_cuda_ranges_next(&table.all, va);
 	if (after && (after->start <= va || after == table.all.range))
 		mem = after->value;
 	else if (table.all.n) {
-		struct pl_cu_range *before = after ? after - 1 : &table.all.range[table.all.n - 1];
+		struct pl_cuda_range *before = after ? after - 1 : &table.all.range[table.all.n - 1];
 		bool closer = after && after->start - va < va - (before->start + before->size);
 		mem = closer ? after->value : before->value;
 	}
@@ -143,13 +143,13 @@ struct pl_cu_mem *pl_cu_mem_near(uint64_t va)
 
 struct pl_cu_mem *pl_cu_mem_claim(uint64_t va, enum pl_cu_mem_kind kind)
 {
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	struct pl_cu_mem *mem = NULL;
 	pthread_rwlock_wrlock(&table.lock);
-	range = pl_cu_ranges_find(&table.all, va);
+	range = pl_cuda_ranges_find(&table.all, va);
 	if (range && range->start == va && ((struct pl_cu_mem *)range->value)->kind == kind) {
 		mem = range->value;
-		pl_cu_ranges_remove(&table.all, range);
+		pl_cuda_ranges_remove(&table.all, range);
 	}
 	pthread_rwlock_unlock(&table.lock);
 	return mem;
@@ -176,7 +176,7 @@ bool pl_cu_mem_reaches(uint64_t va, uint64_t bytes)
 		return false;
 	pthread_rwlock_rdlock(&table.lock);
 	while (va < end) {
-		struct pl_cu_range *range = pl_cu_ranges_find(&table.all, va);
+		struct pl_cuda_range *range = pl_cuda_ranges_find(&table.all, va);
 		if (!range || !mem_reached(range->value))
 			break;
 		va = range->start + range->size;
@@ -200,10 +200,10 @@ static void *extents_host(const struct pl_cu_extents *extents, uint64_t offset, 
 
 void *pl_cu_mem_host(uint64_t va, uint64_t *room_out)
 {
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	void *host = NULL;
 	pthread_rwlock_rdlock(&table.lock);
-	range = pl_cu_ranges_find(&table.all, va);
+	range = pl_cuda_ranges_find(&table.all, va);
 	if (range) {
 		const struct pl_cu_mem *mem = range->value;
 		uint64_t offset = va - mem->va, left = mem->bytes - offset;

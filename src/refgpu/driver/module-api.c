@@ -65,7 +65,7 @@ static CUresult module_get(CUmodule handle, struct pl_cu_module **module_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*module_out = pl_cu_handle_of(handle, PL_CU_MODULE);
+	*module_out = pl_cuda_handle_of(handle, PL_CU_MODULE);
 	return *module_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -76,7 +76,7 @@ CUresult cuModuleUnload(CUmodule handle)
 	CUresult r = pl_cu_enter_ctx_any(&ctx);
 	if (r)
 		return r;
-	module = pl_cu_handle_of(handle, PL_CU_MODULE);
+	module = pl_cuda_handle_of(handle, PL_CU_MODULE);
 	if (!module || module->library)
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = pl_cu_ctx_wait(module->ctx);

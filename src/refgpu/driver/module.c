@@ -157,7 +157,7 @@ static CUresult funcs_create(struct pl_cu_module *module)
 		func->dynamic_shared_max = used < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - used) : 0;
 		if (!func->info->entry)
 			continue;
-		func->handle = (CUfunction)(uintptr_t)pl_cu_handle_create(PL_CU_FUNC, func);
+		func->handle = (CUfunction)(uintptr_t)pl_cuda_handle_create(PL_CU_FUNC, func);
 		if (!func->handle)
 			return CUDA_ERROR_OUT_OF_MEMORY;
 	}
@@ -178,7 +178,7 @@ CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *
 	if (!r)
 		r = funcs_create(module);
 	if (!r) {
-		module->handle = (CUmodule)(uintptr_t)pl_cu_handle_create(PL_CU_MODULE, module);
+		module->handle = (CUmodule)(uintptr_t)pl_cuda_handle_create(PL_CU_MODULE, module);
 		r = module->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r) {
@@ -205,10 +205,10 @@ void pl_cu_module_destroy(struct pl_cu_module *module)
 		break;
 	}
 	pthread_mutex_unlock(&ctx->lock);
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)module->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)module->handle);
 	pl_cu_refs_destroy(module);
 	for (uint32_t i = 0; module->funcs && i < module->image->ptx->funcs_n; i++) {
-		pl_cu_handle_destroy((uint64_t)(uintptr_t)module->funcs[i].handle);
+		pl_cuda_handle_destroy((uint64_t)(uintptr_t)module->funcs[i].handle);
 		free(module->funcs[i].params);
 	}
 	free(module->funcs);

@@ -53,7 +53,7 @@ static CUresult pool_create(struct pl_cu_pool **pool_out, struct pl_cu_dev *dev,
 		.dev = dev, .props = *props, .access = CU_MEM_ACCESS_FLAGS_PROT_READWRITE, .reuse = { 0, 1, 1, 1 }
 	};
 	pthread_mutex_init(&pool->lock, NULL);
-	pool->handle = (CUmemoryPool)(uintptr_t)pl_cu_handle_create(PL_CU_POOL, pool);
+	pool->handle = (CUmemoryPool)(uintptr_t)pl_cuda_handle_create(PL_CU_POOL, pool);
 	if (!pool->handle) {
 		free(pool);
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -268,7 +268,7 @@ static CUresult pool_get(CUmemoryPool handle, struct pl_cu_pool **pool_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*pool_out = pl_cu_handle_of(handle, PL_CU_POOL);
+	*pool_out = pl_cuda_handle_of(handle, PL_CU_POOL);
 	return *pool_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -361,7 +361,7 @@ CUresult cuMemPoolDestroy(CUmemoryPool handle)
 		return r;
 	if (pool == pool->dev->pool_default)
 		return CUDA_ERROR_INVALID_VALUE;
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)handle);
 	pthread_mutex_lock(&pool->dev->lock);
 	if (pool->dev->pool == pool)
 		pool->dev->pool = pool->dev->pool_default;

@@ -90,7 +90,7 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
 	stream->retired_end = &stream->retired;
 	pthread_mutex_init(&stream->lock, NULL);
 	stream->line = pl_cu_line_create(ctx->dev->hw);
-	stream->handle = stream->line ? (CUstream)(uintptr_t)pl_cu_handle_create(PL_CU_STREAM, stream) : NULL;
+	stream->handle = stream->line ? (CUstream)(uintptr_t)pl_cuda_handle_create(PL_CU_STREAM, stream) : NULL;
 	if (!stream->handle) {
 		pl_cu_line_unref(stream->line);
 		free(stream);
@@ -128,7 +128,7 @@ void pl_cu_stream_destroy(struct pl_cu_stream *stream)
 {
 	struct pl_cu_ctx *ctx = stream->ctx;
 	struct pl_cu_hw *hw = ctx->dev->hw;
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)stream->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)stream->handle);
 	pl_cu_capture_leave(stream);
 	pl_cu_stream_wait(stream);
 	pthread_mutex_lock(&ctx->lock);
@@ -183,7 +183,7 @@ CUresult pl_cu_stream_get(CUstream handle, struct pl_cu_stream **stream_out)
 	struct pl_cu_ctx *ctx = pl_cu_ctx_current();
 	struct pl_cu_stream *stream;
 	if ((uintptr_t)handle > (uintptr_t)CU_STREAM_PER_THREAD) {
-		stream = pl_cu_handle_of(handle, PL_CU_STREAM);
+		stream = pl_cuda_handle_of(handle, PL_CU_STREAM);
 		if (!stream)
 			return CUDA_ERROR_INVALID_HANDLE;
 		*stream_out = stream;

@@ -26,7 +26,7 @@ struct pl_cu_ref {
 
 static void ref_free(struct pl_cu_ref *ref)
 {
-	pl_cu_handle_destroy(ref->handle);
+	pl_cuda_handle_destroy(ref->handle);
 	pl_cu_texture_destroy(ref->texture);
 	free(ref);
 }
@@ -49,7 +49,7 @@ static CUresult ref_create(struct pl_cu_ref **ref_out, struct pl_cu_ctx *ctx, en
 	ref->ctx = ctx;
 	ref->format = CU_AD_FORMAT_FLOAT;
 	ref->channels = 1;
-	ref->handle = pl_cu_handle_create(type, ref);
+	ref->handle = pl_cuda_handle_create(type, ref);
 	if (!ref->handle) {
 		free(ref);
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -68,7 +68,7 @@ static CUresult ref_of_module(uint64_t *handle_out, CUmodule handle, const char 
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	module = pl_cu_handle_of(handle, PL_CU_MODULE);
+	module = pl_cuda_handle_of(handle, PL_CU_MODULE);
 	if (!module)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!handle_out || !name)
@@ -109,7 +109,7 @@ static CUresult ref_get(const void *handle, enum pl_cu_type type, struct pl_cu_r
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*ref_out = pl_cu_handle_of(handle, type);
+	*ref_out = pl_cuda_handle_of(handle, type);
 	return *ref_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -184,7 +184,7 @@ CUresult cuTexRefSetArray(CUtexref handle, CUarray array_handle, unsigned int fl
 	CUresult r = ref_get(handle, PL_CU_TEXREF, &ref);
 	if (r)
 		return r;
-	array = pl_cu_handle_of(array_handle, PL_CU_ARRAY);
+	array = pl_cuda_handle_of(array_handle, PL_CU_ARRAY);
 	if (!array)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (flags != CU_TRSA_OVERRIDE_FORMAT)
@@ -496,7 +496,7 @@ CUresult cuSurfRefSetArray(CUsurfref handle, CUarray array_handle, unsigned int 
 	CUresult r = ref_get(handle, PL_CU_SURFREF, &ref);
 	if (r)
 		return r;
-	array = pl_cu_handle_of(array_handle, PL_CU_ARRAY);
+	array = pl_cuda_handle_of(array_handle, PL_CU_ARRAY);
 	if (!array)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (flags || !(array->desc.Flags & CUDA_ARRAY3D_SURFACE_LDST))

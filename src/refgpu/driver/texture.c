@@ -11,7 +11,7 @@
 #define PITCH_ALIGN    32u
 #define ANISOTROPY_MAX 16u
 
-static struct pl_cu_ranges objects; /* by handle; under objects_lock */
+static struct pl_cuda_ranges objects; /* by handle; under objects_lock */
 static pthread_mutex_t objects_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* -- the tables ------------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ static CUresult view_apply(struct pl_isa_image *image, const CUDA_RESOURCE_VIEW_
 static CUresult mipmap_image(struct pl_cu_texture *texture, struct pl_cu_ctx *ctx, struct pl_isa_image *image,
 			     const CUDA_RESOURCE_VIEW_DESC *view, bool *normalized_out)
 {
-	struct pl_cu_mipmap *mipmap = pl_cu_handle_of(texture->resource.res.mipmap.hMipmappedArray, PL_CU_MIPMAP);
+	struct pl_cu_mipmap *mipmap = pl_cuda_handle_of(texture->resource.res.mipmap.hMipmappedArray, PL_CU_MIPMAP);
 	uint32_t first = 0, last;
 	if (!mipmap)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -265,7 +265,7 @@ static CUresult image_fill(struct pl_cu_texture *texture, struct pl_cu_ctx *ctx,
 		return CUDA_ERROR_INVALID_VALUE;
 	switch (resource->resType) {
 	case CU_RESOURCE_TYPE_ARRAY:
-		array = pl_cu_handle_of(resource->res.array.hArray, PL_CU_ARRAY);
+		array = pl_cuda_handle_of(resource->res.array.hArray, PL_CU_ARRAY);
 		if (!array)
 			return CUDA_ERROR_INVALID_HANDLE;
 		image_of_array(image, array);
@@ -345,7 +345,7 @@ static CUresult texture_enter(struct pl_cu_texture *texture)
 	int r;
 	texture->handle = texture->image | (uint64_t)texture->sampler << SAMPLER_SHIFT;
 	pthread_mutex_lock(&objects_lock);
-	r = pl_cu_ranges_insert(&objects, texture->handle, 1, texture);
+	r = pl_cuda_ranges_insert(&objects, texture->handle, 1, texture);
 	pthread_mutex_unlock(&objects_lock);
 	return pl_cu_result_of(r);
 }
@@ -397,15 +397,15 @@ CUresult pl_cu_texture_create(struct pl_cu_texture **texture_out, struct pl_cu_c
 void pl_cu_texture_destroy(struct pl_cu_texture *texture)
 {
 	static const struct pl_isa_image none;
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	struct pl_cu_dev *dev;
 	if (!texture)
 		return;
 	dev = texture->dev;
 	pthread_mutex_lock(&objects_lock);
-	range = pl_cu_ranges_find(&objects, texture->handle);
+	range = pl_cuda_ranges_find(&objects, texture->handle);
 	if (range && range->value == texture)
-		pl_cu_ranges_remove(&objects, range);
+		pl_cuda_ranges_remove(&objects, range);
 	pthread_mutex_unlock(&objects_lock);
 	row_write(dev, &dev->images_vram, texture->image * sizeof(none), &none, sizeof(none));
 	pthread_mutex_lock(&dev->lock);
@@ -419,13 +419,13 @@ void pl_cu_texture_destroy(struct pl_cu_texture *texture)
 
 static CUresult object_get(uint64_t handle, bool surface, struct pl_cu_texture **texture_out)
 {
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
 	pthread_mutex_lock(&objects_lock);
-	range = pl_cu_ranges_find(&objects, handle);
+	range = pl_cuda_ranges_find(&objects, handle);
 	*texture_out = range ? range->value : NULL;
 	pthread_mutex_unlock(&objects_lock);
 	return *texture_out && (*texture_out)->surface == surface ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
@@ -499,7 +499,7 @@ CUresult cuSurfObjectCreate(CUsurfObject *object_out, const CUDA_RESOURCE_DESC *
 		return r;
 	if (!object_out || !resource || resource->resType != CU_RESOURCE_TYPE_ARRAY)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!pl_cu_handle_of(resource->res.array.hArray, PL_CU_ARRAY))
+	if (!pl_cuda_handle_of(resource->res.array.hArray, PL_CU_ARRAY))
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = pl_cu_texture_create(&texture, ctx, resource, NULL, NULL);
 	if (!r)

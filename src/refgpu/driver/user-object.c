@@ -22,7 +22,7 @@ static void object_put(struct pl_cu_user_object *object, uint64_t n)
 	pthread_mutex_unlock(&objects_lock);
 	if (!last)
 		return;
-	pl_cu_handle_destroy((uint64_t)(uintptr_t)object->handle);
+	pl_cuda_handle_destroy((uint64_t)(uintptr_t)object->handle);
 	object->destroy(object->data);
 	free(object);
 }
@@ -32,7 +32,7 @@ static CUresult object_get(CUuserObject handle, struct pl_cu_user_object **objec
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*object_out = pl_cu_handle_of(handle, PL_CU_USER_OBJECT);
+	*object_out = pl_cuda_handle_of(handle, PL_CU_USER_OBJECT);
 	return *object_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -48,7 +48,7 @@ CUresult cuUserObjectCreate(CUuserObject *object_out, void *data, CUhostFn destr
 	if (!object)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	*object = (struct pl_cu_user_object){ .destroy = destroy, .data = data, .refs = n, .user_refs = n };
-	object->handle = (CUuserObject)(uintptr_t)pl_cu_handle_create(PL_CU_USER_OBJECT, object);
+	object->handle = (CUuserObject)(uintptr_t)pl_cuda_handle_create(PL_CU_USER_OBJECT, object);
 	if (!object->handle) {
 		free(object);
 		return CUDA_ERROR_OUT_OF_MEMORY;

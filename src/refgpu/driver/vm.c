@@ -21,7 +21,7 @@ static void put64(struct pl_cu_hw *hw, uint64_t address, uint64_t value)
 /* Called with hw->lock held, here and below.  Return: 0, or -ENOSPC. */
 static int table_create(struct pl_cu_hw *hw, uint64_t bytes, uint64_t *address_out)
 {
-	int r = pl_cu_space_take(&hw->vram_space, bytes, PL_CU_PAGE, address_out);
+	int r = pl_cuda_space_take(&hw->vram_space, bytes, PL_CU_PAGE, address_out);
 	if (!r)
 		memset(pl_cu_vram_at(hw, *address_out), 0, bytes);
 	return r;

@@ -22,7 +22,7 @@ struct pl_cu_physical {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct pl_cu_ranges reserved; /* under lock: what cuMemAddressReserve() gave */
+static struct pl_cuda_ranges reserved; /* under lock: what cuMemAddressReserve() gave */
 
 CUmemAllocationHandleType pl_cu_physical_handle_types(const struct pl_cu_physical *physical)
 {
@@ -31,7 +31,7 @@ CUmemAllocationHandleType pl_cu_physical_handle_types(const struct pl_cu_physica
 
 static void physical_free(struct pl_cu_physical *physical)
 {
-	pl_cu_handle_destroy(physical->handle);
+	pl_cuda_handle_destroy(physical->handle);
 	pl_cu_vram_give(physical->dev->hw, &physical->extents);
 	if (physical->host)
 		munmap(physical->host, physical->bytes);
@@ -71,7 +71,7 @@ CUresult cuMemAddressReserve(CUdeviceptr *address_out, size_t bytes, size_t alig
 	if (r)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_lock(&lock);
-	r = pl_cu_ranges_insert(&reserved, va, bytes, NULL);
+	r = pl_cuda_ranges_insert(&reserved, va, bytes, NULL);
 	pthread_mutex_unlock(&lock);
 	if (r) {
 		pl_cu_va_give(va, bytes);
@@ -92,16 +92,16 @@ static bool anything_mapped(uint64_t va, uint64_t bytes)
 
 CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
 {
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
 	if (!bytes || anything_mapped(address, bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&lock);
-	range = pl_cu_ranges_find(&reserved, address);
+	range = pl_cuda_ranges_find(&reserved, address);
 	if (range && range->start == address && range->size == bytes)
-		pl_cu_ranges_remove(&reserved, range);
+		pl_cuda_ranges_remove(&reserved, range);
 	else
 		r = CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_unlock(&lock);
@@ -157,7 +157,7 @@ static CUresult physical_create(CUmemGenericAllocationHandle *handle_out, struct
 		(struct pl_cu_physical){ .dev = dev, .prop = *prop, .bytes = bytes, .fd = fd, .refs = 1, .users = 1 };
 	r = pl_cu_result_of(backing_create(physical));
 	if (!r) {
-		physical->handle = pl_cu_handle_create(PL_CU_PHYSICAL, physical);
+		physical->handle = pl_cuda_handle_create(PL_CU_PHYSICAL, physical);
 		r = physical->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r)
@@ -185,7 +185,7 @@ static CUresult physical_get(CUmemGenericAllocationHandle handle, struct pl_cu_p
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*physical_out = pl_cu_handle_find(handle, PL_CU_PHYSICAL);
+	*physical_out = pl_cuda_handle_find(handle, PL_CU_PHYSICAL);
 	return *physical_out && (*physical_out)->users ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -294,10 +294,10 @@ CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle_out
 
 static bool is_reserved(uint64_t va, uint64_t bytes)
 {
-	struct pl_cu_range *range;
+	struct pl_cuda_range *range;
 	bool is;
 	pthread_mutex_lock(&lock);
-	range = pl_cu_ranges_find(&reserved, va);
+	range = pl_cuda_ranges_find(&reserved, va);
 	is = range && bytes <= range->size - (va - range->start);
 	pthread_mutex_unlock(&lock);
 	return is;

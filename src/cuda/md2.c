@@ -1,7 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "md2.h"
+#include "cuda/md2.h"
 
 #define BLOCK_BYTES 16
 #define ROUNDS      18
@@ -22,19 +22,19 @@ static const uint8_t pi[256] = {
 	80,  180, 143, 237, 31,  26,  219, 153, 141, 51,  159, 17,  131, 20,
 };
 
-void pl_cu_md2_init(struct pl_cu_md2 *md2)
+void pl_cuda_md2_init(struct pl_cuda_md2 *md2)
 {
 	memset(md2, 0, sizeof(*md2));
 }
 
-static void checksum_add(struct pl_cu_md2 *md2, const uint8_t *block)
+static void checksum_add(struct pl_cuda_md2 *md2, const uint8_t *block)
 {
 	uint8_t last = md2->checksum[BLOCK_BYTES - 1];
 	for (int i = 0; i < BLOCK_BYTES; i++)
 		last = md2->checksum[i] ^= pi[block[i] ^ last];
 }
 
-static void block_add(struct pl_cu_md2 *md2, const uint8_t *block)
+static void block_add(struct pl_cuda_md2 *md2, const uint8_t *block)
 {
 	uint8_t t = 0;
 	for (int i = 0; i < BLOCK_BYTES; i++) {
@@ -48,7 +48,7 @@ static void block_add(struct pl_cu_md2 *md2, const uint8_t *block)
 	}
 }
 
-void pl_cu_md2_add(struct pl_cu_md2 *md2, const void *data, size_t size_bytes)
+void pl_cuda_md2_add(struct pl_cuda_md2 *md2, const void *data, size_t size_bytes)
 {
 	const uint8_t *bytes = data;
 	for (size_t i = 0; i < size_bytes; i++) {
@@ -61,21 +61,21 @@ void pl_cu_md2_add(struct pl_cu_md2 *md2, const void *data, size_t size_bytes)
 	}
 }
 
-void pl_cu_md2_fini(struct pl_cu_md2 *md2, uint8_t digest_out[PL_CU_MD2_BYTES])
+void pl_cuda_md2_fini(struct pl_cuda_md2 *md2, uint8_t digest_out[PL_CUDA_MD2_BYTES])
 {
 	uint8_t pad[BLOCK_BYTES];
 	unsigned int pad_bytes = BLOCK_BYTES - md2->fill_bytes;
 	memset(pad, (int)pad_bytes, sizeof(pad));
-	pl_cu_md2_add(md2, pad, pad_bytes);
+	pl_cuda_md2_add(md2, pad, pad_bytes);
 	block_add(md2, md2->checksum);
-	memcpy(digest_out, md2->state, PL_CU_MD2_BYTES);
+	memcpy(digest_out, md2->state, PL_CUDA_MD2_BYTES);
 }
 
-void pl_cu_hmac_md2(const void *key, size_t key_bytes, const void *data, size_t size_bytes,
-		    uint8_t digest_out[PL_CU_MD2_BYTES])
+void pl_cuda_hmac_md2(const void *key, size_t key_bytes, const void *data, size_t size_bytes,
+		    uint8_t digest_out[PL_CUDA_MD2_BYTES])
 {
 	uint8_t inner[BLOCK_BYTES] = { 0 }, outer[BLOCK_BYTES];
-	struct pl_cu_md2 md2;
+	struct pl_cuda_md2 md2;
 
 	assert(key_bytes <= BLOCK_BYTES);
 	memcpy(inner, key, key_bytes);
@@ -83,12 +83,12 @@ void pl_cu_hmac_md2(const void *key, size_t key_bytes, const void *data, size_t 
 		outer[i] = inner[i] ^ 0x5c;
 		inner[i] ^= 0x36;
 	}
-	pl_cu_md2_init(&md2);
-	pl_cu_md2_add(&md2, inner, sizeof(inner));
-	pl_cu_md2_add(&md2, data, size_bytes);
-	pl_cu_md2_fini(&md2, digest_out);
-	pl_cu_md2_init(&md2);
-	pl_cu_md2_add(&md2, outer, sizeof(outer));
-	pl_cu_md2_add(&md2, digest_out, PL_CU_MD2_BYTES);
-	pl_cu_md2_fini(&md2, digest_out);
+	pl_cuda_md2_init(&md2);
+	pl_cuda_md2_add(&md2, inner, sizeof(inner));
+	pl_cuda_md2_add(&md2, data, size_bytes);
+	pl_cuda_md2_fini(&md2, digest_out);
+	pl_cuda_md2_init(&md2);
+	pl_cuda_md2_add(&md2, outer, sizeof(outer));
+	pl_cuda_md2_add(&md2, digest_out, PL_CUDA_MD2_BYTES);
+	pl_cuda_md2_fini(&md2, digest_out);
 }

@@ -2,17 +2,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "refgpu/driver/md2.h"
+#include "cuda/md2.h"
 
 static void digest_is(const char *text, const char *hex)
 {
-	uint8_t digest[PL_CU_MD2_BYTES];
+	uint8_t digest[PL_CUDA_MD2_BYTES];
 	char got[33];
-	struct pl_cu_md2 md2;
-	pl_cu_md2_init(&md2);
-	pl_cu_md2_add(&md2, text, strlen(text));
-	pl_cu_md2_fini(&md2, digest);
-	for (int i = 0; i < PL_CU_MD2_BYTES; i++)
+	struct pl_cuda_md2 md2;
+	pl_cuda_md2_init(&md2);
+	pl_cuda_md2_add(&md2, text, strlen(text));
+	pl_cuda_md2_fini(&md2, digest);
+	for (int i = 0; i < PL_CUDA_MD2_BYTES; i++)
 		snprintf(got + 2 * i, 3, "%02x", digest[i]);
 	assert(!strcmp(got, hex));
 }
@@ -32,22 +32,22 @@ static void test_the_digests_of_the_rfc(void)
 /* RFC 2104, written out. */
 static void test_a_keyed_digest_is_two_plain_ones(void)
 {
-	uint8_t inner[16 + 4], outer[16 + PL_CU_MD2_BYTES], digest[PL_CU_MD2_BYTES], want[PL_CU_MD2_BYTES];
-	struct pl_cu_md2 md2;
+	uint8_t inner[16 + 4], outer[16 + PL_CUDA_MD2_BYTES], digest[PL_CUDA_MD2_BYTES], want[PL_CUDA_MD2_BYTES];
+	struct pl_cuda_md2 md2;
 	memset(inner, 'k' ^ 0x36, 3);
 	memset(inner + 3, 0x36, 13);
 	memcpy(inner + 16, "data", 4);
-	pl_cu_md2_init(&md2);
-	pl_cu_md2_add(&md2, inner, sizeof(inner));
-	pl_cu_md2_fini(&md2, outer + 16);
+	pl_cuda_md2_init(&md2);
+	pl_cuda_md2_add(&md2, inner, sizeof(inner));
+	pl_cuda_md2_fini(&md2, outer + 16);
 	memset(outer, 'k' ^ 0x5c, 3);
 	memset(outer + 3, 0x5c, 13);
-	pl_cu_md2_init(&md2);
-	pl_cu_md2_add(&md2, outer, sizeof(outer));
-	pl_cu_md2_fini(&md2, want);
-	pl_cu_hmac_md2("kkk", 3, "data", 4, digest);
+	pl_cuda_md2_init(&md2);
+	pl_cuda_md2_add(&md2, outer, sizeof(outer));
+	pl_cuda_md2_fini(&md2, want);
+	pl_cuda_hmac_md2("kkk", 3, "data", 4, digest);
 	assert(!memcmp(digest, want, sizeof(want)));
-	pl_cu_hmac_md2("kkl", 3, "data", 4, digest);
+	pl_cuda_hmac_md2("kkl", 3, "data", 4, digest);
 	assert(memcmp(digest, want, sizeof(want)));
 }
 

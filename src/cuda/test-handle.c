@@ -2,36 +2,38 @@
 #include <pthread.h>
 #include <stddef.h>
 
-#include "refgpu/driver/handle.h"
+#include "cuda/handle.h"
+
+enum { EVENT = 9, STREAM };
 
 static void test_a_handle_finds_its_object_by_type(void)
 {
 	int object;
-	uint64_t handle = pl_cu_handle_create(PL_CU_EVENT, &object);
-	assert(handle && pl_cu_handle_find(handle, PL_CU_EVENT) == &object);
-	assert(!pl_cu_handle_find(handle, PL_CU_STREAM));
-	assert(pl_cu_handle_type(handle) == PL_CU_EVENT);
-	pl_cu_handle_destroy(handle);
+	uint64_t handle = pl_cuda_handle_create(EVENT, &object);
+	assert(handle && pl_cuda_handle_find(handle, EVENT) == &object);
+	assert(!pl_cuda_handle_find(handle, STREAM));
+	assert(pl_cuda_handle_type(handle) == EVENT);
+	pl_cuda_handle_destroy(handle);
 }
 
 static void test_a_freed_handle_stays_unknown_when_its_slot_is_used_again(void)
 {
 	int object;
-	uint64_t first = pl_cu_handle_create(PL_CU_EVENT, &object);
-	pl_cu_handle_destroy(first);
+	uint64_t first = pl_cuda_handle_create(EVENT, &object);
+	pl_cuda_handle_destroy(first);
 	for (int i = 0; i < 20000; i++) {
-		uint64_t handle = pl_cu_handle_create(PL_CU_EVENT, &object);
+		uint64_t handle = pl_cuda_handle_create(EVENT, &object);
 		assert(handle && handle != first);
-		assert(!pl_cu_handle_find(first, PL_CU_EVENT) && pl_cu_handle_type(first) == PL_CU_FREE);
-		pl_cu_handle_destroy(handle);
-		pl_cu_handle_destroy(handle);
+		assert(!pl_cuda_handle_find(first, EVENT) && pl_cuda_handle_type(first) == PL_CUDA_HANDLE_FREE);
+		pl_cuda_handle_destroy(handle);
+		pl_cuda_handle_destroy(handle);
 	}
 }
 
 static void test_numbers_that_are_no_handles_are_refused(void)
 {
 	int object;
-	uint64_t handle = pl_cu_handle_create(PL_CU_EVENT, &object);
+	uint64_t handle = pl_cuda_handle_create(EVENT, &object);
 	const uint64_t lies[] = { 0,
 				  1,
 				  2,
@@ -40,13 +42,13 @@ static void test_numbers_that_are_no_handles_are_refused(void)
 				  handle + 1,
 				  handle + (1ull << 28),
 				  handle ^ 1ull << 63,
-				  handle + (PL_CU_HANDLES_MAX / 2 * 16ull) };
+				  handle + (PL_CUDA_HANDLES_MAX / 2 * 16ull) };
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-		assert(!pl_cu_handle_find(lies[i], PL_CU_EVENT));
-		pl_cu_handle_destroy(lies[i]);
+		assert(!pl_cuda_handle_find(lies[i], EVENT));
+		pl_cuda_handle_destroy(lies[i]);
 	}
-	assert(pl_cu_handle_find(handle, PL_CU_EVENT) == &object);
-	pl_cu_handle_destroy(handle);
+	assert(pl_cuda_handle_find(handle, EVENT) == &object);
+	pl_cuda_handle_destroy(handle);
 }
 
 static void *churn(void *unused)
@@ -54,10 +56,10 @@ static void *churn(void *unused)
 	int object;
 	(void)unused;
 	for (int i = 0; i < 20000; i++) {
-		uint64_t handle = pl_cu_handle_create(PL_CU_STREAM, &object);
-		assert(pl_cu_handle_find(handle, PL_CU_STREAM) == &object);
-		pl_cu_handle_destroy(handle);
-		assert(!pl_cu_handle_find(handle, PL_CU_STREAM));
+		uint64_t handle = pl_cuda_handle_create(STREAM, &object);
+		assert(pl_cuda_handle_find(handle, STREAM) == &object);
+		pl_cuda_handle_destroy(handle);
+		assert(!pl_cuda_handle_find(handle, STREAM));
 	}
 	return NULL;
 }

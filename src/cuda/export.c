@@ -1,15 +1,15 @@
 /*
  * cuGetExportTable(): tables of functions that the CUDA runtime takes from its driver when it starts, by UUID.  They
- * are not documented; which slots the runtime uses, and how, was found by looking at what it calls.
+ * are not documented; which slots the runtime uses, and how, was found by looking at what it calls.  All that they do
+ * is done by exported functions of the library that links this.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cuda-api.h"
-#include "driver.h"
-#include "md2.h"
-#include "module.h"
+#include "cuda/md2.h"
+#include "cuda/storage.h"
 
 #define HOOK_BYTES_A 8192 /* flags, one or more bytes a function of the runtime: the newest have numbers above 400 */
 #define HOOK_BYTES_B 14
@@ -80,57 +80,88 @@ static const void *tools_hooks_table[7] = { [0] = SIZE(7), [2] = SLOT(hook_a), [
 
 /* -- what a runtime keeps by context ------------------------------------------------------------------------------- */
 
-static CUresult storage_put(CUcontext handle, void *key, void *value,
+struct pl_cuda_storage {
+	void *key, *value;
+	void (*destroy)(CUcontext ctx, void *key, void *value);
+	struct pl_cuda_storage *next;
+};
+
+void pl_cuda_storages_init(struct pl_cuda_storages *storages)
+{
+	pthread_mutex_init(&storages->lock, NULL);
+	storages->first = NULL;
+}
+
+void pl_cuda_storages_fini(struct pl_cuda_storages *storages, CUcontext context)
+{
+	struct pl_cuda_storage *storage = storages->first;
+
+	storages->first = NULL;
+	while (storage) {
+		struct pl_cuda_storage *next = storage->next;
+
+		if (storage->destroy)
+			storage->destroy(context, storage->key, storage->value);
+		free(storage);
+		storage = next;
+	}
+	pthread_mutex_destroy(&storages->lock);
+}
+
+static CUresult storage_put(CUcontext ctx, void *key, void *value,
 			    void (*destroy)(CUcontext ctx, void *key, void *value))
 {
-	struct pl_cu_ctx *ctx = handle ? pl_cu_ctx_of(handle) : pl_cu_ctx_current();
-	struct pl_cu_storage *storage;
-	if (!ctx)
+	struct pl_cuda_storages *storages = pl_cuda_storages_of(ctx);
+	struct pl_cuda_storage *storage;
+
+	if (!storages)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	storage = malloc(sizeof(*storage));
 	if (!storage)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*storage = (struct pl_cu_storage){ .key = key, .value = value, .destroy = destroy };
-	pthread_mutex_lock(&ctx->lock);
-	storage->next = ctx->storage;
-	ctx->storage = storage;
-	pthread_mutex_unlock(&ctx->lock);
+	*storage = (struct pl_cuda_storage){ .key = key, .value = value, .destroy = destroy };
+	pthread_mutex_lock(&storages->lock);
+	storage->next = storages->first;
+	storages->first = storage;
+	pthread_mutex_unlock(&storages->lock);
 	return CUDA_SUCCESS;
 }
 
-static CUresult storage_delete(CUcontext handle, void *key)
+static CUresult storage_delete(CUcontext ctx, void *key)
 {
-	struct pl_cu_ctx *ctx = handle ? pl_cu_ctx_of(handle) : pl_cu_ctx_current();
-	struct pl_cu_storage *gone = NULL;
-	if (!ctx)
+	struct pl_cuda_storages *storages = pl_cuda_storages_of(ctx);
+	struct pl_cuda_storage *gone = NULL;
+
+	if (!storages)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	pthread_mutex_lock(&ctx->lock);
-	for (struct pl_cu_storage **at = &ctx->storage; *at && !gone; at = &(*at)->next) {
+	pthread_mutex_lock(&storages->lock);
+	for (struct pl_cuda_storage **at = &storages->first; *at && !gone; at = &(*at)->next) {
 		if ((*at)->key != key)
 			continue;
 		gone = *at;
 		*at = gone->next;
 		break;
 	}
-	pthread_mutex_unlock(&ctx->lock);
+	pthread_mutex_unlock(&storages->lock);
 	free(gone);
 	return gone ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
-static CUresult storage_get(void **value_out, CUcontext handle, void *key)
+static CUresult storage_get(void **value_out, CUcontext ctx, void *key)
 {
-	struct pl_cu_ctx *ctx = handle ? pl_cu_ctx_of(handle) : pl_cu_ctx_current();
+	struct pl_cuda_storages *storages = pl_cuda_storages_of(ctx);
 	CUresult r = CUDA_ERROR_INVALID_HANDLE;
-	if (!ctx)
+
+	if (!storages)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	pthread_mutex_lock(&ctx->lock);
-	for (struct pl_cu_storage *storage = ctx->storage; storage && r; storage = storage->next) {
+	pthread_mutex_lock(&storages->lock);
+	for (struct pl_cuda_storage *storage = storages->first; storage && r; storage = storage->next) {
 		if (storage->key != key)
 			continue;
 		*value_out = storage->value;
 		r = CUDA_SUCCESS;
 	}
-	pthread_mutex_unlock(&ctx->lock);
+	pthread_mutex_unlock(&storages->lock);
 	return r;
 }
 
@@ -211,21 +242,21 @@ static CUresult integrity_check(unsigned int version, uint64_t unix_seconds, uin
 		.seconds = unix_seconds,
 	};
 	size_t bytes = offsetof(__typeof__(message), device);
-	uint8_t digest[PL_CU_MD2_BYTES];
-	struct pl_cu_dev *dev = pl_cu_device(0);
+	uint8_t digest[PL_CUDA_MD2_BYTES];
+	CUuuid uuid;
 	if (version % 10 < 2) {
 		result[0] = version % 10 ? 0x1841181c03cb675cull : 0x3341181c03cb675cull;
 		result[1] = 0x8ed383aa1f4cd1e8ull;
 		return CUDA_SUCCESS;
 	}
-	if (dev) {
-		message.device.uuid = dev->uuid;
+	if (!cuDeviceGetUuid_v2(&uuid, 0)) {
+		message.device.uuid = uuid;
 		cuDeviceGetAttribute(&message.device.domain, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, 0);
 		cuDeviceGetAttribute(&message.device.bus, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, 0);
 		cuDeviceGetAttribute(&message.device.device, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, 0);
 		bytes += sizeof(message.device.uuid) + 3 * sizeof(int32_t);
 	}
-	pl_cu_hmac_md2(key, sizeof(key), &message, bytes, digest);
+	pl_cuda_hmac_md2(key, sizeof(key), &message, bytes, digest);
 	memcpy(result, digest, sizeof(digest));
 	return CUDA_SUCCESS;
 }

@@ -1,11 +1,7 @@
-/* How programs find functions, and what is said when one is refused. */
-#include <string.h>
-
-#include "base/log.h"
+/* How programs find functions and the names of results; for any library that exports the API. */
 #include "cuda-api.h"
 #include "cuda/proc.h"
 #include "cuda/refuse.h"
-#include "driver.h"
 
 #define VERSION_MIN 2000
 
@@ -26,7 +22,7 @@ CUresult cuGetProcAddress_v2(const char *name, void **function_out, int version,
 			      : newer ? CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT
 				      : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
 	if (!proc)
-		pl_log_debug("refgpu: no function %s for CUDA %d", name, version);
+		pl_cuda_lacks(name, version);
 	return proc || status_out ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
 
@@ -35,11 +31,18 @@ CUresult cuGetProcAddress(const char *name, void **function_out, int version, cu
 	return cuGetProcAddress_v2(name, function_out, version, flags, NULL);
 }
 
-CUresult pl_cuda_refuse(const char *function, CUresult code, const char *why)
+CUresult cuGetErrorName(CUresult error, const char **text)
 {
-	CUresult r = pl_cu_enter();
-	if (r)
-		return r;
-	pl_log_info("refgpu: %s is refused: %s", function, why);
-	return code;
+	if (!text)
+		return CUDA_ERROR_INVALID_VALUE;
+	*text = pl_cuda_result_name(error);
+	return *text ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult cuGetErrorString(CUresult error, const char **text)
+{
+	if (!text)
+		return CUDA_ERROR_INVALID_VALUE;
+	*text = pl_cuda_result_text(error);
+	return *text ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }

@@ -2,7 +2,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "handle.h"
+#include "cuda/handle.h"
 
 /* A handle: 0101 | generation (16 bits) | slot (24 bits) | 0000, so that it looks like an address and no address of a
  * program looks like it. */
@@ -13,7 +13,7 @@
 #define SLOT_SHIFT     4
 #define SLOT_MASK      0xffffffull
 #define CHUNK_SLOTS    4096u
-#define CHUNKS         (PL_CU_HANDLES_MAX / CHUNK_SLOTS)
+#define CHUNKS         (PL_CUDA_HANDLES_MAX / CHUNK_SLOTS)
 #define SLOTS_KEPT_MIN 1024u /* freed slots that rest before the first is used again */
 
 struct slot {
@@ -38,14 +38,14 @@ static struct slot *slot_at(uint32_t index)
 static struct slot *slot_take(uint32_t *index_out)
 {
 	struct slot *slot;
-	if (table.free_n > SLOTS_KEPT_MIN || (table.free_n && table.used == PL_CU_HANDLES_MAX)) {
+	if (table.free_n > SLOTS_KEPT_MIN || (table.free_n && table.used == PL_CUDA_HANDLES_MAX)) {
 		*index_out = table.free_first;
 		slot = slot_at(table.free_first);
 		table.free_first = slot->next;
 		table.free_n--;
 		return slot;
 	}
-	if (table.used == PL_CU_HANDLES_MAX)
+	if (table.used == PL_CUDA_HANDLES_MAX)
 		return NULL;
 	if (!slot_at(table.used)) {
 		struct slot *chunk = calloc(CHUNK_SLOTS, sizeof(*chunk));
@@ -57,7 +57,7 @@ static struct slot *slot_take(uint32_t *index_out)
 	return slot_at(*index_out);
 }
 
-uint64_t pl_cu_handle_create(enum pl_cu_type type, void *object)
+uint64_t pl_cuda_handle_create(unsigned int type, void *object)
 {
 	uint64_t handle = 0;
 	struct slot *slot;
@@ -83,7 +83,7 @@ static struct slot *slot_of(uint64_t handle)
 	return slot_at((uint32_t)(handle >> SLOT_SHIFT & SLOT_MASK));
 }
 
-void pl_cu_handle_destroy(uint64_t handle)
+void pl_cuda_handle_destroy(uint64_t handle)
 {
 	struct slot *slot = slot_of(handle);
 	unsigned int key;
@@ -91,7 +91,7 @@ void pl_cu_handle_destroy(uint64_t handle)
 		return;
 	pthread_mutex_lock(&table.lock);
 	key = atomic_load(&slot->key);
-	if (key >> 16 == (handle >> GEN_SHIFT & GEN_MASK) && (key & 0xffff) != PL_CU_FREE) {
+	if (key >> 16 == (handle >> GEN_SHIFT & GEN_MASK) && (key & 0xffff) != PL_CUDA_HANDLE_FREE) {
 		uint32_t index = (uint32_t)(handle >> SLOT_SHIFT & SLOT_MASK);
 		atomic_store(&slot->key, key & ~0xffffu);
 		atomic_store(&slot->object, NULL);
@@ -105,7 +105,7 @@ void pl_cu_handle_destroy(uint64_t handle)
 	pthread_mutex_unlock(&table.lock);
 }
 
-void *pl_cu_handle_find(uint64_t handle, enum pl_cu_type type)
+void *pl_cuda_handle_find(uint64_t handle, unsigned int type)
 {
 	struct slot *slot = slot_of(handle);
 	unsigned int want = (unsigned int)((handle >> GEN_SHIFT & GEN_MASK) << 16 | type);
@@ -116,9 +116,9 @@ void *pl_cu_handle_find(uint64_t handle, enum pl_cu_type type)
 	return atomic_load_explicit(&slot->key, memory_order_acquire) == want ? object : NULL;
 }
 
-enum pl_cu_type pl_cu_handle_type(uint64_t handle)
+unsigned int pl_cuda_handle_type(uint64_t handle)
 {
 	struct slot *slot = slot_of(handle);
 	unsigned int key = slot ? atomic_load(&slot->key) : 0;
-	return key >> 16 == (handle >> GEN_SHIFT & GEN_MASK) ? (enum pl_cu_type)(key & 0xffff) : PL_CU_FREE;
+	return key >> 16 == (handle >> GEN_SHIFT & GEN_MASK) ? (key & 0xffff) : PL_CUDA_HANDLE_FREE;
 }
