@@ -318,8 +318,8 @@ static void test_calls_by_hand_are_charged_and_handed_over(void)
 	assert(seen.handled == PL_CUDA_OP_cuMemAlloc_v2 && quota->used[PL_QUOTA_MEMORY] == 4096);
 	CALL(cuMemAlloc_v2, false, 0x2000, 4096);
 	assert(!seen.handled && seen.status == CUDA_ERROR_OUT_OF_MEMORY && quota->used[PL_QUOTA_MEMORY] == 4096);
-	CALL(cuMemAllocPitch_v2, false, 0x2000, 100);
-	assert(seen.handled == PL_CUDA_OP_cuMemAlloc_v2 && quota->used[PL_QUOTA_MEMORY] == 4196);
+	CALL(cuMemAllocFromPoolAsync, false, 0x2000, 100, 0, 0, 0);
+	assert(seen.handled == PL_CUDA_OP_cuMemAllocAsync && quota->used[PL_QUOTA_MEMORY] == 4196);
 }
 
 static void test_lies_do_not_reach_the_driver(void)

@@ -506,6 +506,18 @@ int pl_call_post(struct pl_call *call)
 	return __builtin_expect(r, 0) ? session_dies(call->session, r) : 0;
 }
 
+int pl_call_post_free(struct pl_call *call)
+{
+	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
+	int r;
+
+	head->flags = PL_WIRE_FREE;
+	head->ticket = 0;
+	head->bulk_bytes = 0;
+	r = pl_lane_commit(call->lane->lane, call->len_bytes, PL_LANE_NOW);
+	return r ? session_dies(call->session, r) : 0;
+}
+
 int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes)
 {
 	int r = call_send(call, 0, bytes);

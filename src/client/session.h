@@ -98,6 +98,8 @@ struct pl_reply {
 int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op, uint64_t body_bytes);
 /* Sends; nothing comes back.  Return: 0 or fatal. */
 int pl_call_post(struct pl_call *call);
+/* As pl_call_post(), outside the session's order: it waits for nothing that was sent before. */
+int pl_call_post_free(struct pl_call *call);
 /* Sends and waits.  When it returns 0 everything that the server pushed before the reply has been taken. */
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
 /* As pl_call_post(), with payload that follows the call (PL_BULK_AFTER).  After return it may be changed. */

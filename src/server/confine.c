@@ -284,7 +284,8 @@ static int users_check(struct pl_confine *confine, const struct pl_confine_optio
 	return 0;
 }
 
-int pl_confine_prepare(struct pl_confine *confine, const struct pl_confine_options *options, const char *library)
+int pl_confine_prepare(struct pl_confine *confine, const struct pl_confine_options *options, const char *library,
+		       const char *more)
 {
 	int abi, r;
 
@@ -301,6 +302,8 @@ int pl_confine_prepare(struct pl_confine *confine, const struct pl_confine_optio
 	}
 	confine->landlock_abi = abi;
 	r = rules_make(confine, options, library);
+	if (!r)
+		r = library_add(confine, more);
 	if (r)
 		pl_confine_fini(confine);
 	return pl_trace(r);

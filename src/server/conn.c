@@ -22,10 +22,12 @@ static bool counts_as_half_open(const struct pl_conn *conn)
 
 static void conn_count(struct pl_conn *conn, int by)
 {
-	if (counts_as_half_open(conn))
+	if (counts_as_half_open(conn)) {
 		conn->daemon->conns.half_open += (uint32_t)by;
-	else
+	} else {
 		conn->daemon->conns.waiting += (uint32_t)by;
+		conn->daemon->pool.apis[conn->api].waiting += (uint32_t)by;
+	}
 }
 
 void pl_conn_state_set(struct pl_conn *conn, enum pl_conn_state state, uint64_t ms_max, uint32_t events)
@@ -83,11 +85,11 @@ void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const cha
 	pl_link_refuse(conn_detach(conn), status, text);
 }
 
-struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon)
+struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon, uint32_t api)
 {
-	struct pl_conn *conn = daemon->conns.waiting ? daemon->conns.first : NULL;
+	struct pl_conn *conn = daemon->pool.apis[api].waiting ? daemon->conns.first : NULL;
 
-	while (conn && conn->state != PL_CONN_WAITING)
+	while (conn && (conn->state != PL_CONN_WAITING || conn->api != api))
 		conn = conn->next;
 	return conn;
 }
@@ -101,8 +103,10 @@ uint64_t pl_conns_expire(struct pl_daemon *daemon, uint64_t now_ns)
 		uint64_t deadline_ns = conn->deadline_ns;
 
 		next = conn->next;
-		if (conn->state == PL_CONN_WAITING && daemon->pool.progress_ns > deadline_ns - START_NS)
-			deadline_ns = daemon->pool.progress_ns + START_NS; /* the queue moves: stay in it */
+		uint64_t progress_ns = daemon->pool.apis[conn->api].progress_ns;
+
+		if (conn->state == PL_CONN_WAITING && progress_ns > deadline_ns - START_NS)
+			deadline_ns = progress_ns + START_NS; /* the queue moves: stay in it */
 		if (deadline_ns > now_ns) {
 			if (deadline_ns < next_ns)
 				next_ns = deadline_ns;
@@ -181,25 +185,38 @@ static bool region_checked(struct pl_conn *conn)
 	return true;
 }
 
+/* Return: one of ours carries it. */
+static bool api_find(const struct pl_daemon *daemon, uint32_t api, uint32_t *place_out)
+{
+	for (uint32_t i = 0; i < pl_daemon_apis(daemon); i++)
+		if (daemon->options->apis[i].backend->api == api) {
+			*place_out = i;
+			return true;
+		}
+	return false;
+}
+
 static void session_greeted(struct pl_conn *conn)
 {
 	struct pl_daemon *daemon = conn->daemon;
 	const struct pl_daemon_options *options = daemon->options;
 	struct pl_pool *pool = &daemon->pool;
+	struct pl_pool_api *api;
 
 	if (!region_checked(conn))
 		return;
-	if (conn->hello.api != options->backend->api) {
-		pl_conn_refuse(conn, PL_HELLO_E_API, "this server carries %s only", options->backend->name);
+	if (!api_find(daemon, conn->hello.api, &conn->api)) {
+		pl_conn_refuse(conn, PL_HELLO_E_API, "this server carries %s only", options->apis[0].backend->name);
 		return;
 	}
+	api = &pool->apis[conn->api];
 	if (pool->serving + daemon->conns.waiting >= options->sessions_max) {
 		pl_conn_refuse(conn, PL_HELLO_E_BUSY, "full (%u): plenum serve --sessions-limit",
 			       options->sessions_max);
 		return;
 	}
-	if (!pool->ready && !pool->starting && pl_now_ns() < pool->retry_ns) {
-		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "%s", pool->reason);
+	if (!api->ready && !api->starting && pl_now_ns() < api->retry_ns) {
+		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "%s", api->reason);
 		return;
 	}
 	pl_conn_state_set(conn, PL_CONN_WAITING, PL_DAEMON_START_MS_MAX, EPOLLRDHUP);

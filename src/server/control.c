@@ -171,34 +171,61 @@ static struct json_object *limits_describe(const struct pl_daemon_options *optio
 	return limits;
 }
 
+static struct json_object *apis_describe(const struct pl_daemon *daemon)
+{
+	struct json_object *apis = json_object_new_array();
+
+	for (uint32_t i = 0; i < pl_daemon_apis(daemon); i++) {
+		const struct pl_daemon_api *of = &daemon->options->apis[i];
+		struct json_object *api = json_object_new_object();
+
+		put_text(api, "api", of->backend->name);
+		put_text(api, "library", of->library);
+		put_u64(api, "workers_ready", daemon->pool.apis[i].ready);
+		put_u64(api, "workers_starting", daemon->pool.apis[i].starting);
+		put_text(api, "start_failure", daemon->pool.apis[i].failures ? daemon->pool.apis[i].reason : NULL);
+		json_object_array_add(apis, api);
+	}
+	return apis;
+}
+
 static void info_answer(struct pl_conn *conn)
 {
 	struct json_object *answer = answer_new(true), *listeners = json_object_new_array();
 	const struct pl_daemon *daemon = conn->daemon;
 	const struct pl_daemon_options *options = daemon->options;
 	const struct pl_pool *pool = &daemon->pool;
+	uint32_t ready = 0, starting = 0;
+	const char *failure = NULL;
 	char hash[32];
 
+	for (uint32_t i = 0; i < pl_daemon_apis(daemon); i++) {
+		ready += pool->apis[i].ready;
+		starting += pool->apis[i].starting;
+		if (!failure && pool->apis[i].failures)
+			failure = pool->apis[i].reason;
+	}
 	for (uint32_t i = 0; i < daemon->listeners_count; i++)
 		json_object_array_add(listeners, json_object_new_string(daemon->listeners[i].address));
-	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)options->backend->functions->hash);
+	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)options->apis[0].backend->functions->hash);
 	put_text(answer, "version", options->version);
 	put_u64(answer, "pid", (uint64_t)getpid());
 	put_u64(answer, "uid", geteuid());
 	put_u64(answer, "uptime_ms", (pl_now_ns() - daemon->started_ns) / 1000000u);
-	put_text(answer, "api", options->backend->name);
+	put_text(answer, "api", options->apis[0].backend->name);
 	put_text(answer, "api_hash", hash);
-	put_text(answer, "library", options->library);
+	put_text(answer, "library", options->apis[0].library);
+	json_object_object_add(answer, "apis", apis_describe(daemon));
 	json_object_object_add(answer, "listeners", listeners);
 	put_u64(answer, "spares", options->spares);
-	put_u64(answer, "workers_ready", pool->ready);
-	put_u64(answer, "workers_starting", pool->starting);
+	put_u64(answer, "workers_ready", ready);
+	put_u64(answer, "workers_starting", starting);
 	put_u64(answer, "sessions", pool->serving);
 	put_u64(answer, "sessions_waiting", daemon->conns.waiting);
 	put_u64(answer, "sessions_total", pool->sessions_made);
 	put_u64(answer, "refused_total", daemon->refused);
 	put_u64(answer, "crashes_total", pool->crashes);
-	put_text(answer, "start_failure", pool->failures ? pool->reason : NULL);
+	put_text(answer, "start_failure", failure);
 	json_object_object_add(answer, "limits", limits_describe(options));
 	answer_give(conn, answer);
 }
@@ -309,7 +336,7 @@ void pl_control_start(struct pl_conn *conn)
 		.major = PL_HELLO_MAJOR,
 		.minor = PL_HELLO_MINOR,
 		.status = PL_HELLO_OK,
-		.api_hash = conn->daemon->options->backend->functions->hash,
+		.api_hash = conn->daemon->options->apis[0].backend->functions->hash,
 	};
 
 	conn->text = malloc(PL_CONTROL_REQUEST_MAX);

@@ -39,6 +39,7 @@ struct pl_conn {
 	pid_t pid;
 	struct pl_region *region;          /* its listener's */
 	bool in_region;                    /* it has shown that it sees that */
+	uint32_t api;                      /* WAITING: place in options->apis */
 	struct pl_hello hello;
 	uint32_t hello_bytes;              /* so far */
 	char *text;                        /* control: request, then answer; owned */
@@ -53,7 +54,7 @@ struct pl_conns {
 void pl_conns_accept(struct pl_daemon *daemon, struct pl_listener *listener);
 /* Ends those whose time is over.  Return: when the next one's is; UINT64_MAX = never. */
 uint64_t pl_conns_expire(struct pl_daemon *daemon, uint64_t now_ns);
-struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon); /* the oldest, or NULL */
+struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon, uint32_t api); /* the oldest, or NULL */
 void pl_conn_state_set(struct pl_conn *conn, enum pl_conn_state state, uint64_t ms_max, uint32_t events);
 void pl_conn_close(struct pl_conn *conn);
 void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const char *format, ...)
@@ -80,6 +81,7 @@ struct pl_pool_worker {
 	struct pl_pool_worker *next, *prev;
 	pid_t pid;
 	enum pl_pool_phase phase;
+	uint32_t api;                      /* place in options->apis: what its driver is */
 	uint64_t since_ns;                 /* of this phase */
 	uint32_t slot;                     /* of its secret */
 	struct pl_worker_shared *shared;
@@ -95,13 +97,19 @@ struct pl_pool_worker {
 	char reason[PL_HAND_TEXT_MAX];     /* why it did not start */
 };
 
-struct pl_pool {
-	struct pl_pool_worker *first, *last;
-	uint32_t starting, ready, serving, broken;
+struct pl_pool_api {
+	uint32_t starting, ready;
+	uint32_t waiting;                  /* connections that wait for a worker */
 	uint32_t failures;                 /* starts that failed one after the other */
 	uint64_t retry_ns;                 /* no start before that */
 	uint64_t progress_ns;              /* when a worker became ready last */
 	char reason[PL_HAND_TEXT_MAX];     /* of the last failure */
+};
+
+struct pl_pool {
+	struct pl_pool_worker *first, *last;
+	struct pl_pool_api apis[PL_DAEMON_APIS_MAX];
+	uint32_t serving, broken;
 	bool *slots;                       /* in use */
 	uint32_t slots_count;
 	uint32_t counting;                 /* workers that owe an answer to PL_HAND_COUNT */
@@ -149,7 +157,16 @@ struct pl_daemon {
 	uint64_t refused;                  /* greetings */
 };
 
-/* At the first sign of a usable worker, or that there is none: */
-void pl_daemon_ready(struct pl_daemon *daemon, bool usable);
+/* Tells who waits for it once each API has a usable worker, or turned out to have none. */
+void pl_daemon_ready(struct pl_daemon *daemon);
+/* How many APIs there are. */
+static inline uint32_t pl_daemon_apis(const struct pl_daemon *daemon)
+{
+	uint32_t count = 0;
+
+	while (count < PL_DAEMON_APIS_MAX && daemon->options->apis[count].backend)
+		count++;
+	return count;
+}
 
 #endif

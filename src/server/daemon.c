@@ -167,7 +167,7 @@ static int listeners_open(struct pl_daemon *daemon)
 	return pl_trace(r);
 }
 
-void pl_daemon_ready(struct pl_daemon *daemon, bool usable)
+static void ready_tell(struct pl_daemon *daemon, bool usable)
 {
 	if (daemon->ready_fd < 0)
 		return;
@@ -176,6 +176,20 @@ void pl_daemon_ready(struct pl_daemon *daemon, bool usable)
 	if (daemon->ready_fd > STDERR_FILENO)
 		close(daemon->ready_fd);
 	daemon->ready_fd = -1;
+}
+
+void pl_daemon_ready(struct pl_daemon *daemon)
+{
+	bool usable = false;
+
+	for (uint32_t i = 0; i < pl_daemon_apis(daemon); i++) {
+		const struct pl_pool_api *api = &daemon->pool.apis[i];
+
+		if (!api->progress_ns && !api->failures)
+			return;
+		usable |= api->progress_ns != 0;
+	}
+	ready_tell(daemon, usable);
 }
 
 /* ---- running ---- */
@@ -192,7 +206,7 @@ static int timeout_ms(uint64_t next_ns, uint64_t now_ns)
 static int daemon_serve(struct pl_daemon *daemon)
 {
 	if (!daemon->options->spares)
-		pl_daemon_ready(daemon, true);
+		ready_tell(daemon, true);
 	while (!daemon->stopping) {
 		uint64_t now_ns = pl_now_ns();
 		uint64_t conns_ns = pl_conns_expire(daemon, now_ns);
@@ -210,7 +224,11 @@ static uint32_t workers_alive(const struct pl_daemon *daemon)
 {
 	const struct pl_pool *pool = &daemon->pool;
 
-	return pool->starting + pool->ready + pool->serving + pool->broken;
+	uint32_t alive = pool->serving + pool->broken;
+
+	for (uint32_t i = 0; i < PL_DAEMON_APIS_MAX; i++)
+		alive += pool->apis[i].starting + pool->apis[i].ready;
+	return alive;
 }
 
 /* Everybody is told, nobody is waited for longer than PL_DAEMON_STOP_MS. */
@@ -246,7 +264,7 @@ static void daemon_stop(struct pl_daemon *daemon)
 
 static void daemon_fini(struct pl_daemon *daemon)
 {
-	pl_daemon_ready(daemon, false);
+	ready_tell(daemon, false);
 	pl_loop_fini(&daemon->loop);
 	if (daemon->signals.fd >= 0)
 		close(daemon->signals.fd);
@@ -280,7 +298,8 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 	pl_folder_init(&daemon->folder, options->confine.uids_count);
 	r = pl_loop_init(&daemon->loop);
 	if (!r)
-		r = pl_confine_prepare(&daemon->confine, &options->confine, options->library);
+		r = pl_confine_prepare(&daemon->confine, &options->confine, options->apis[0].library,
+				       options->apis[1].library);
 	if (!r)
 		r = pl_pool_init(daemon);
 	if (!r)

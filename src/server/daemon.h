@@ -15,6 +15,7 @@
 #include "server/serve.h"
 
 #define PL_DAEMON_LISTENERS_MAX   16          /* limit: addresses of one daemon */
+#define PL_DAEMON_APIS_MAX        2           /* limit: APIs of one daemon; each worker has one of them */
 #define PL_DAEMON_UIDS_MAX        64          /* limit: --allow-uid */
 #define PL_DAEMON_HALF_OPEN_MAX   256         /* limit: connections that have not greeted yet; the oldest goes first */
 #define PL_DAEMON_GREETING_MS_MAX 5000        /* limit: from connect to the end of the greeting */
@@ -26,9 +27,13 @@
 #define PL_DAEMON_BACKOFF_MS_MAX  10000
 #define PL_DAEMON_STOP_MS         2000        /* workers get this long to end before they are killed */
 
-struct pl_daemon_options {          /* strings are borrowed for the time of the call */
-	const struct pl_backend_ops *backend;
+struct pl_daemon_api {
+	const struct pl_backend_ops *backend; /* NULL = none */
 	const char *library;        /* the driver's; NULL = the backend's default */
+};
+
+struct pl_daemon_options {          /* strings are borrowed for the time of the call */
+	struct pl_daemon_api apis[PL_DAEMON_APIS_MAX]; /* the first has to be there */
 	const char *version;        /* for people */
 	const char *const *listen;  /* addresses; none = pl_daemon_default_address() */
 	uint32_t listen_count;
@@ -45,7 +50,7 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	struct pl_confine_options confine;
 };
 
-/* Defaults that fit this machine.  backend and version stay NULL. */
+/* Defaults that fit this machine.  apis and version stay NULL. */
 void pl_daemon_options_init(struct pl_daemon_options *options);
 
 /** pl_daemon_run() - serves until SIGTERM or SIGINT

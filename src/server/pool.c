@@ -27,9 +27,9 @@ static uint32_t *phase_count(struct pl_pool_worker *worker)
 
 	switch (worker->phase) {
 	case PL_POOL_STARTING:
-		return &pool->starting;
+		return &pool->apis[worker->api].starting;
 	case PL_POOL_READY:
-		return &pool->ready;
+		return &pool->apis[worker->api].ready;
 	case PL_POOL_SERVING:
 		return &pool->serving;
 	default:
@@ -71,7 +71,8 @@ int pl_pool_init(struct pl_daemon *daemon)
 {
 	struct pl_pool *pool = &daemon->pool;
 
-	pool->slots_count = daemon->options->sessions_max + daemon->options->spares + PL_DAEMON_STARTING_MAX;
+	pool->slots_count = daemon->options->sessions_max +
+			    pl_daemon_apis(daemon) * (daemon->options->spares + PL_DAEMON_STARTING_MAX);
 	pool->slots = calloc(pool->slots_count, sizeof(*pool->slots));
 	daemon->secrets_bytes = sizeof(*daemon->secrets) + pool->slots_count * sizeof(daemon->secrets->sessions[0]);
 	daemon->secrets = mmap(NULL, daemon->secrets_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -96,28 +97,28 @@ void pl_pool_fini(struct pl_daemon *daemon)
 
 /* ---- starting ---- */
 
-static void start_failed(struct pl_daemon *daemon, const char *reason)
+static void start_failed(struct pl_daemon *daemon, uint32_t at, const char *reason)
 {
-	struct pl_pool *pool = &daemon->pool;
+	struct pl_pool_api *api = &daemon->pool.apis[at];
 	uint64_t wait_ms = PL_DAEMON_BACKOFF_MS_MIN;
 	struct pl_conn *conn;
-	bool news = strcmp(pool->reason, reason) != 0 || !pool->failures;
+	bool news = strcmp(api->reason, reason) != 0 || !api->failures;
 
-	for (uint32_t i = 0; i < pool->failures && wait_ms < PL_DAEMON_BACKOFF_MS_MAX; i++)
+	for (uint32_t i = 0; i < api->failures && wait_ms < PL_DAEMON_BACKOFF_MS_MAX; i++)
 		wait_ms *= 2;
 	if (wait_ms > PL_DAEMON_BACKOFF_MS_MAX)
 		wait_ms = PL_DAEMON_BACKOFF_MS_MAX;
-	pool->failures++;
-	pool->retry_ns = pl_now_ns() + wait_ms * 1000000u;
-	if (reason != pool->reason)
-		snprintf(pool->reason, sizeof(pool->reason), "%s", reason);
-	pl_log(news ? PL_LOG_ERROR : PL_LOG_INFO, "a worker did not start: %s; next try in %llu ms", pool->reason,
+	api->failures++;
+	api->retry_ns = pl_now_ns() + wait_ms * 1000000u;
+	if (reason != api->reason)
+		snprintf(api->reason, sizeof(api->reason), "%s", reason);
+	pl_log(news ? PL_LOG_ERROR : PL_LOG_INFO, "a worker did not start: %s; next try in %llu ms", api->reason,
 	       (unsigned long long)wait_ms);
-	pl_daemon_ready(daemon, false);
-	conn = pl_conns_waiting(daemon); /* one failure, one refusal; all, when nobody is left to wait for */
+	pl_daemon_ready(daemon);
+	conn = pl_conns_waiting(daemon, at); /* one failure, one refusal; all, when nobody is left to wait for */
 	while (conn) {
-		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "%s", pool->reason);
-		conn = pool->starting || pool->ready ? NULL : pl_conns_waiting(daemon);
+		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "%s", api->reason);
+		conn = api->starting || api->ready ? NULL : pl_conns_waiting(daemon, at);
 	}
 }
 
@@ -145,8 +146,8 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 			pl_log_debug("worker %d is ready after %llu ms", (int)worker->pid,
 				     (unsigned long long)((pl_now_ns() - worker->since_ns) / 1000000u));
 			phase_set(worker, PL_POOL_READY);
-			daemon->pool.progress_ns = worker->since_ns;
-			pl_daemon_ready(daemon, true);
+			daemon->pool.apis[worker->api].progress_ns = worker->since_ns;
+			pl_daemon_ready(daemon);
 		} else if (hand.kind == PL_HAND_FAILED && worker->phase == PL_POOL_STARTING) {
 			snprintf(worker->reason, sizeof(worker->reason), "%s", hand.text);
 		} else if (hand.kind == PL_HAND_COUNTED && worker->counting) {
@@ -171,8 +172,8 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 {
 	const struct pl_daemon_options *options = daemon->options;
 	struct pl_worker_config config = {
-		.backend = options->backend,
-		.library = options->library,
+		.backend = options->apis[worker->api].backend,
+		.library = options->apis[worker->api].library,
 		.arena_bytes = options->arena_bytes,
 		.lanes_max = options->lanes_max,
 		.log_level = options->log_level,
@@ -239,7 +240,7 @@ static int worker_fork(struct pl_daemon *daemon, struct pl_pool_worker *worker, 
 	return pl_trace(pl_loop_add(&daemon->loop, &worker->source, EPOLLIN));
 }
 
-static int worker_start(struct pl_daemon *daemon)
+static int worker_start(struct pl_daemon *daemon, uint32_t api)
 {
 	struct pl_pool_worker *worker = calloc(1, sizeof(*worker));
 	const char *why = "no memory for another worker";
@@ -250,6 +251,7 @@ static int worker_start(struct pl_daemon *daemon)
 			.source = { .fd = -1, .ready = worker_ready, .release = worker_free },
 			.daemon = daemon,
 			.phase = PL_POOL_STARTING,
+			.api = api,
 			.since_ns = pl_now_ns(),
 			.shared = shared_make(),
 			.slot = slot_take(&daemon->pool),
@@ -267,17 +269,17 @@ static int worker_start(struct pl_daemon *daemon)
 		daemon->pool.slots[worker->slot] = false;
 	if (worker)
 		worker_free(&worker->source);
-	start_failed(daemon, why);
+	start_failed(daemon, api, why);
 	return pl_trace(r);
 }
 
 /* ---- giving sessions ---- */
 
-static struct pl_pool_worker *worker_find(struct pl_daemon *daemon, enum pl_pool_phase phase)
+static struct pl_pool_worker *worker_ready_find(struct pl_daemon *daemon, uint32_t api)
 {
 	struct pl_pool_worker *worker = daemon->pool.first;
 
-	while (worker && worker->phase != phase)
+	while (worker && (worker->phase != PL_POOL_READY || worker->api != api))
 		worker = worker->next;
 	return worker;
 }
@@ -347,7 +349,7 @@ static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct 
 		return;
 	}
 	session_note(worker, conn, &hand);
-	daemon->pool.failures = 0;
+	daemon->pool.apis[worker->api].failures = 0;
 	pl_log_info("session %llu: %s (pid %u), worker %d", (unsigned long long)hand.session, hand.hello.program,
 		    worker->shared->client_pid, (int)worker->pid);
 	pl_conn_close(conn);
@@ -357,8 +359,6 @@ static uint64_t starting_expire(struct pl_daemon *daemon, uint64_t now_ns)
 {
 	uint64_t next_ns = UINT64_MAX;
 
-	if (!daemon->pool.starting)
-		return next_ns;
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
 		uint64_t end_ns = worker->since_ns + PL_DAEMON_START_MS_MAX * 1000000ull;
 
@@ -375,22 +375,32 @@ static uint64_t starting_expire(struct pl_daemon *daemon, uint64_t now_ns)
 	return next_ns;
 }
 
+static uint64_t api_settle(struct pl_daemon *daemon, uint32_t at, uint64_t now_ns)
+{
+	struct pl_pool_api *api = &daemon->pool.apis[at];
+
+	while (api->ready && api->waiting)
+		session_give(daemon, pl_conns_waiting(daemon, at), worker_ready_find(daemon, at));
+	while (api->ready + api->starting < daemon->options->spares + api->waiting) {
+		if (api->starting >= PL_DAEMON_STARTING_MAX)
+			break;
+		if (now_ns < api->retry_ns || worker_start(daemon, at) < 0)
+			return api->retry_ns;
+	}
+	return UINT64_MAX;
+}
+
 uint64_t pl_pool_settle(struct pl_daemon *daemon, uint64_t now_ns)
 {
-	struct pl_pool *pool = &daemon->pool;
 	uint64_t next_ns = starting_expire(daemon, now_ns);
 
 	if (daemon->stopping)
 		return next_ns;
-	while (pool->ready && daemon->conns.waiting)
-		session_give(daemon, pl_conns_waiting(daemon), worker_find(daemon, PL_POOL_READY));
-	while (pool->ready + pool->starting < daemon->options->spares + daemon->conns.waiting) {
-		if (pool->starting >= PL_DAEMON_STARTING_MAX)
-			break;
-		if (now_ns < pool->retry_ns)
-			return pool->retry_ns < next_ns ? pool->retry_ns : next_ns;
-		if (worker_start(daemon) < 0)
-			return pool->retry_ns;
+	for (uint32_t i = 0; i < pl_daemon_apis(daemon); i++) {
+		uint64_t api_ns = api_settle(daemon, i, now_ns);
+
+		if (api_ns < next_ns)
+			next_ns = api_ns;
 	}
 	return next_ns;
 }
@@ -444,7 +454,7 @@ static void spare_ended(struct pl_pool_worker *worker, enum pl_pool_phase phase,
 	if (daemon->stopping)
 		return;
 	if (phase == PL_POOL_READY && pl_now_ns() - worker->since_ns > LIVED_WELL_NS)
-		daemon->pool.failures = 0;
+		daemon->pool.apis[worker->api].failures = 0;
 	if (worker->reason[0])
 		snprintf(reason, sizeof(reason), "%s", worker->reason);
 	else if (WIFSIGNALED(status))
@@ -452,7 +462,7 @@ static void spare_ended(struct pl_pool_worker *worker, enum pl_pool_phase phase,
 			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(reason, sizeof(reason), "the driver ended its worker: exit status %d", WEXITSTATUS(status));
-	start_failed(daemon, reason);
+	start_failed(daemon, worker->api, reason);
 }
 
 static void worker_ended(struct pl_pool_worker *worker, int status)

@@ -226,11 +226,16 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 {
 	struct pl_session_worker *session = serve->session;
 	const struct pl_wire_head *head = serve->head;
-	int r = pl_turn_take(&session->turn, wait, head->ticket);
+	bool ordered = !(head->flags & PL_WIRE_FREE);
+	int r = 0;
 
+	if (ordered)
+		r = pl_turn_take(&session->turn, wait, head->ticket);
+	else if (head->flags & PL_WIRE_ASK || !session->backend->runs_free || !session->backend->runs_free(head->op))
+		r = pl_err(-EPROTO);
 	if (r)
 		return pl_trace(r);
-	serve->turn_held = true;
+	serve->turn_held = ordered;
 	serve->replied = false;
 	serve->asked = head->flags & PL_WIRE_ASK;
 	serve->after_left_bytes = head->bulk_bytes;

@@ -37,6 +37,8 @@ struct pl_backend_ops {
 	int (*session)(void *state, struct pl_session_worker *session);
 	/* Runs one call.  The decoder stands at the first argument.  Must reply to asks with pl_serve_reply*(). */
 	void (*call)(struct pl_serve *serve);
+	/* May this op come outside the session's order?  Its handler then runs without the turn.  NULL: none may. */
+	bool (*runs_free)(uint16_t op);
 	/* For messages: name of an op, or NULL. */
 	const char *(*op_name)(uint16_t op);
 };

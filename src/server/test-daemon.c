@@ -27,7 +27,7 @@ static struct pl_daemon_options null_options(void)
 	struct pl_daemon_options options;
 
 	pl_daemon_options_init(&options);
-	options.backend = &pl_backend_null;
+	options.apis[0].backend = &pl_backend_null;
 	options.arena_bytes = 16u << 20;
 	return options;
 }
@@ -420,7 +420,7 @@ static void test_worker_that_does_not_start_is_reported_and_not_forked_for_ever(
 		struct pl_daemon_options options = null_options();
 		struct pl_test_server server;
 
-		options.library = libraries[i];
+		options.apis[0].library = libraries[i];
 		pl_test_server_start(&server, &options, false);
 		assert(!server.tcp_address[0]);
 		assert_refused(server.unix_address, &hello, PL_HELLO_E_INTERNAL);
@@ -439,7 +439,7 @@ static void test_connection_waits_for_a_worker_that_is_starting(void)
 	struct pl_hello_reply reply;
 	int fds[4];
 
-	options.library = "slow";
+	options.apis[0].library = "slow";
 	options.spares = 0;
 	pl_test_server_start(&server, &options, false);
 	for (int i = 0; i < 4; i++)

@@ -250,7 +250,7 @@ int main(void)
 	struct pl_daemon_options options;
 
 	pl_daemon_options_init(&options);
-	options.backend = &pl_backend_null;
+	options.apis[0].backend = &pl_backend_null;
 	pl_test_server_start(&server, &options, true);
 	test_data_and_lanes_lie_in_the_region();
 	test_who_does_not_see_the_region_is_refused();

@@ -28,7 +28,7 @@ static struct pl_daemon_options null_options(void)
 	struct pl_daemon_options options;
 
 	pl_daemon_options_init(&options);
-	options.backend = &pl_backend_null;
+	options.apis[0].backend = &pl_backend_null;
 	options.arena_bytes = 64u << 20;
 	return options;
 }

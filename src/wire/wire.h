@@ -18,6 +18,7 @@ enum pl_wire_flag {
 	PL_WIRE_ASK = 1,   /* call: the caller waits for the reply with this ticket */
 	PL_WIRE_REPLY = 2, /* reply to the call with this ticket */
 	PL_WIRE_BULK = 4,  /* no call: bulk_bytes of payload that the next record on this lane uses */
+	PL_WIRE_FREE = 8,  /* call without a ticket, outside the session's order: runs when it comes */
 };
 
 /* In front of each record.  `op` is the function's number in the server's release; a client of another release
@@ -75,7 +76,7 @@ struct pl_hello {
 };
 static_assert(sizeof(struct pl_hello) == 256, "wire layout");
 
-enum pl_api { PL_API_OPENCL = 1 };
+enum pl_api { PL_API_OPENCL = 1, PL_API_CUDA = 2 };
 
 enum pl_hello_status {
 	PL_HELLO_OK,

@@ -41,7 +41,7 @@ static void daemon_make(void)
 	int pair[2];
 
 	pl_daemon_options_init(&options);
-	options.backend = &backend;
+	options.apis[0].backend = &backend;
 	options.version = "fuzz";
 	options.sessions_max = 2;
 	options.spares = 0;
@@ -72,8 +72,8 @@ static void session_renew(int local)
 	worker.local = local;
 	worker.counting = false;
 	pool->first = pool->last = &worker;
-	pool->serving = pool->ready = 1;
-	pool->starting = pool->broken = pool->counting = 0;
+	pool->serving = pool->apis[0].ready = 1;
+	pool->apis[0].starting = pool->broken = pool->counting = 0;
 	memset(&shared, 'x', sizeof(shared)); /* a worker may write anything there */
 	the_daemon.listeners[0].local = local;
 }

@@ -11,9 +11,6 @@
 #include "plenum/refgpu.h"
 #include "plenum/tool.h"
 
-#ifndef PL_REFGPU_DIR /* where the installation puts libcuda.so.1 */
-#define PL_REFGPU_DIR "/usr/local/lib/plenum/refgpu"
-#endif
 #define LIBRARY "libcuda.so.1"
 
 enum { OPTION_ERROR_STATUS = 256 };
@@ -71,46 +68,6 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
-}
-
-static bool folder_try(const char *base, const char *below, char *folder_out)
-{
-	char path[2 * PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s%s/" LIBRARY, base, below);
-	if (access(path, R_OK) < 0)
-		return false;
-	snprintf(path, sizeof(path), "%s%s", base, below);
-	return realpath(path, folder_out) != NULL;
-}
-
-static bool exe_folder(char *folder_out)
-{
-	ssize_t n = readlink("/proc/self/exe", folder_out, PATH_MAX - 1);
-	char *slash;
-
-	if (n <= 0)
-		return false;
-	folder_out[n] = '\0';
-	slash = strrchr(folder_out, '/');
-	if (slash)
-		*slash = '\0';
-	return slash;
-}
-
-/* The folder of the driver: $PLENUM_REFGPU_DIR, beside this program (build tree, installation), compiled in. */
-static bool folder_find(char *folder_out)
-{
-	static const char *const places[] = { "/../../src/refgpu/driver", "/../lib/plenum/refgpu" };
-	const char *told = getenv("PLENUM_REFGPU_DIR");
-	char folder[PATH_MAX];
-
-	if (told && *told)
-		return folder_try(told, "", folder_out);
-	for (size_t i = 0; exe_folder(folder) && i < sizeof(places) / sizeof(places[0]); i++)
-		if (folder_try(folder, places[i], folder_out))
-			return true;
-	return folder_try(PL_REFGPU_DIR, "", folder_out);
 }
 
 bool refgpu_path_set(const char *folder)
@@ -258,7 +215,7 @@ int pl_cmd_refgpu(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(verbs[i].name, arguments.verb))
 			continue;
-		if (!folder_find(folder)) {
+		if (!pl_tool_refgpu_find(folder)) {
 			fprintf(stderr, "plenum refgpu: %s is not found; set PLENUM_REFGPU_DIR to its folder\n",
 				LIBRARY);
 			return 1;

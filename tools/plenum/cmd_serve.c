@@ -17,6 +17,7 @@ enum {
 	KEY_ALLOW_ALL,
 	KEY_SPARE,
 	KEY_DRIVER,
+	KEY_CUDA,
 	KEY_MEMORY,
 	KEY_HOST,
 	KEY_OBJECTS,
@@ -37,6 +38,7 @@ struct arguments {
 	struct pl_daemon_options daemon;
 	const char *listen[PL_DAEMON_LISTENERS_MAX];
 	bool generate_token;
+	const char *cuda;
 };
 
 static const struct argp_option options[] = {
@@ -78,6 +80,8 @@ static const struct argp_option options[] = {
 	{"sessions-limit", KEY_SESSIONS, "N", 0, "sessions at one time (default: 1024)", 4},
 	{"spare", KEY_SPARE, "N", 0, "workers kept ready for new sessions (default: 1)", 4},
 	{"driver", KEY_DRIVER, "LIBRARY", 0, "OpenCL library (default: libOpenCL.so.1)", 4},
+	{"cuda", KEY_CUDA, "LIBRARY|refgpu|off", 0,
+	 "CUDA driver (default: libcuda.so.1 where there is such hardware, else the reference GPU's)", 4},
 	{"ready-fd", KEY_READY_FD, "FD", 0,
 	 "write each bound address as a line to FD when sessions are served without "
 	 "delay, then close it",
@@ -222,7 +226,10 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 		daemon->allow_all_users = true;
 		return 0;
 	case KEY_DRIVER:
-		daemon->library = text;
+		daemon->apis[0].library = text;
+		return 0;
+	case KEY_CUDA:
+		arguments->cuda = text;
 		return 0;
 	case KEY_READY_FD:
 		daemon->ready_fd = (int)pl_tool_number(state, "ready-fd", text, 0, INT32_MAX);
@@ -265,6 +272,16 @@ static int token_file_make(const char *path)
 	return 0;
 }
 
+static void cuda_choose(struct pl_daemon_options *daemon, const char *told)
+{
+	const char *driver = told && !strcmp(told, "off") ? NULL : pl_tool_cuda_driver(told);
+
+	if (!driver)
+		return;
+	daemon->apis[1].backend = pl_tool_backend_cuda();
+	daemon->apis[1].library = driver;
+}
+
 int pl_cmd_serve(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -291,7 +308,8 @@ int pl_cmd_serve(int argc, char **argv)
 	if (daemon->quota[PL_QUOTA_MEMORY] < UINT64_MAX - ARENA_STAGING_BYTES &&
 	    daemon->quota[PL_QUOTA_MEMORY] + ARENA_STAGING_BYTES < daemon->arena_bytes)
 		daemon->arena_bytes = daemon->quota[PL_QUOTA_MEMORY] + ARENA_STAGING_BYTES;
-	daemon->backend = pl_tool_backend();
+	daemon->apis[0].backend = pl_tool_backend();
+	cuda_choose(daemon, arguments.cuda);
 	daemon->version = PL_VERSION;
 	daemon->listen = arguments.listen;
 	pl_log_init("plenumd", daemon->log_level);

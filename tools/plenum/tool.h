@@ -91,9 +91,18 @@ struct json_object;
  * Return: 0 and an answer that says "ok"; -errno. */
 int pl_tool_ask(const char *address, const char *request, struct json_object **answer_out, char *why_out);
 
+/* ---- cuda.c: drivers of CUDA.  folder_out: PATH_MAX bytes.  Return: found. ---- */
+
+bool pl_tool_refgpu_find(char *folder_out);      /* the folder of the reference GPU's driver */
+bool pl_tool_cuda_client_find(char *folder_out); /* of the library that programs get */
+/* What a server loads: what was told ("refgpu" names the reference GPU's), else hardware's, else the reference GPU's.
+ * NULL: there is none. */
+const char *pl_tool_cuda_driver(const char *told);
+
 /* ---- what the server serves ---- */
 
 struct pl_backend_ops;
-const struct pl_backend_ops *pl_tool_backend(void);
+const struct pl_backend_ops *pl_tool_backend(void);      /* OpenCL */
+const struct pl_backend_ops *pl_tool_backend_cuda(void);
 
 #endif

@@ -1,17 +1,16 @@
 /* Servers of $PLENUM and their platforms: one platform of ours for each platform of each server. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/err.h"
+#include "client/opencl/adopt.h"
 #include "client/opencl/call.h"
 #include "client/opencl/trace.h"
 #include "client/opencl/types.h"
+#include "client/servers.h"
+#include "client/stats.h"
 
-#define SERVERS_MAX 64 /* limit: addresses in $PLENUM */
-
-static struct pl_cl_server *servers[SERVERS_MAX];
+static struct pl_cl_server *servers[PL_CLIENT_SERVERS_MAX];
 static _Atomic uint32_t servers_count;
 static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER; /* set-up, and opening sessions anew */
 static pthread_once_t servers_once = PTHREAD_ONCE_INIT;
@@ -31,65 +30,14 @@ struct pl_cl_server *pl_cl_server_of(const struct pl_session *session)
 
 /* ---- which servers ---- */
 
-static void server_add(const char *address, size_t length)
+static void server_add(const char *address)
 {
-	struct pl_cl_server *server;
+	struct pl_cl_server *server = calloc(1, sizeof(*server));
 
-	if (!length)
-		return;
-	if (servers_count == SERVERS_MAX || length >= sizeof(server->address)) {
-		pl_log_error("PLENUM: %.*s is left out: %s", (int)length, address,
-			     length < sizeof(server->address) ? "too many servers" : "too long");
-		return;
-	}
-	for (uint32_t i = 0; i < servers_count; i++)
-		if (strlen(servers[i]->address) == length && !memcmp(servers[i]->address, address, length))
-			return;
-	server = calloc(1, sizeof(*server));
 	if (!server)
 		return;
-	memcpy(server->address, address, length);
+	strcpy(server->address, address);
 	servers[servers_count++] = server;
-}
-
-/* A comma ends an address only where another one begins behind it: "hook:delay_us=5,seed=1;unix:/x" is one. */
-static bool address_starts(const char *text)
-{
-	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
-	return length && text[length] == ':';
-}
-
-static void servers_parse(const char *list)
-{
-	const char *start = list;
-
-	for (const char *at = list;; at++) {
-		if (*at && !(*at == ',' && (!at[1] || at[1] == ',' || address_starts(at + 1))))
-			continue;
-		server_add(start, (size_t)(at - start));
-		if (!*at)
-			return;
-		start = at + 1;
-	}
-}
-
-/* Where a server listens by default; only if there is something. */
-static void servers_default(void)
-{
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char paths[3][PL_LINK_ADDRESS_MAX];
-	uint32_t count = 0;
-
-	if (runtime && *runtime)
-		snprintf(paths[count++], sizeof(paths[0]), "unix:%.400s/plenum.sock", runtime);
-	snprintf(paths[count++], sizeof(paths[0]), "unix:/run/plenum.sock");
-	snprintf(paths[count++], sizeof(paths[0]), "unix:/tmp/plenum-%u.sock", (unsigned)geteuid());
-	for (uint32_t i = 0; i < count; i++) {
-		if (access(paths[i] + strlen("unix:"), R_OK | W_OK))
-			continue;
-		server_add(paths[i], strlen(paths[i]));
-		return;
-	}
 }
 
 /* The child starts with nothing of its parent's sessions; its servers are opened again when they are used. */
@@ -115,14 +63,12 @@ static void fork_child(void)
 
 static void servers_init(void)
 {
-	const char *list = getenv("PLENUM");
+	const char *address;
 
-	if (list)
-		servers_parse(list);
-	else
-		servers_default();
+	for (uint32_t i = 0; (address = pl_client_server(i)); i++)
+		server_add(address);
 	pthread_atfork(NULL, NULL, fork_child);
-	pl_cl_stats_start();
+	pl_client_stats_start(pl_cl_host_copied);
 }
 
 /* ---- sessions ---- */

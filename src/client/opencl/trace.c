@@ -10,7 +10,6 @@
 
 #include "base/err.h"
 #include "base/wait.h"
-#include "client/opencl/adopt.h"
 #include "client/session.h"
 #include "opencl-wire.h"
 
@@ -21,7 +20,6 @@ static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
 static int trace_fd = -1;
 static char buffer[BUFFER_BYTES]; /* under trace_lock */
 static size_t buffer_used;	  /* under trace_lock */
-static char stats_path[4096];
 
 static __thread struct {
 	uint64_t bytes_out, bytes_in;
@@ -118,37 +116,4 @@ void pl_cl_trace_end(uint16_t op, uint64_t begin, int64_t result)
 	memcpy(buffer + buffer_used, line, (size_t)length);
 	buffer_used += (size_t)length;
 	pthread_mutex_unlock(&trace_lock);
-}
-
-/* ---- PLENUM_STATS ---- */
-
-static void stats_write(void)
-{
-	struct pl_session_totals totals;
-	char text[512];
-	int length, fd;
-
-	pl_session_totals_get(&totals);
-	length = snprintf(text, sizeof(text),
-			  "{\"asks\": %llu, \"posts\": %llu, \"bytes_out\": %llu, \"bytes_in\": %llu, "
-			  "\"wakeups\": %llu, \"spins\": %llu, \"sleeps\": %llu, \"host_copied\": %llu}\n",
-			  (unsigned long long)totals.asks, (unsigned long long)totals.posts,
-			  (unsigned long long)totals.bytes_out, (unsigned long long)totals.bytes_in,
-			  (unsigned long long)totals.wakes, (unsigned long long)totals.spins,
-			  (unsigned long long)totals.sleeps, (unsigned long long)pl_cl_host_copied());
-	fd = open(stats_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || write(fd, text, (size_t)length) != length)
-		pl_log_error("PLENUM_STATS: %s: %s", stats_path, strerrordesc_np(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
-void pl_cl_stats_start(void)
-{
-	const char *path = getenv("PLENUM_STATS");
-
-	if (!path || !*path || strlen(path) >= sizeof(stats_path))
-		return;
-	strcpy(stats_path, path);
-	atexit(stats_write);
 }

@@ -15,6 +15,5 @@ bool pl_cl_tracing(void);
 uint64_t pl_cl_trace_begin(void);
 void pl_cl_trace_end(uint16_t op, uint64_t begin, int64_t result);
 /* Looks at PLENUM_STATS, once. */
-void pl_cl_stats_start(void);
 
 #endif

@@ -1,0 +1,218 @@
+/*
+ * Copies between the client's memory and the device's.  Data that comes with a call lies in memory of ours, which is
+ * pageable: the driver has taken it when its call returns, also of copies that go on in a stream.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cuda/session.h"
+#include "base/err.h"
+
+#define INLINE_BYTES 4096u
+#define BLOCK_BYTES  (4u << 20) /* what is on the way to the client while the device makes the next */
+
+/* The bytes of a bulk field, at `data`; `own` is to be freed.  Return: false: no memory, or the lane broke. */
+static bool bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out)
+{
+	*data_out = bulk->data;
+	*own_out = NULL;
+	if (bulk->data || !bulk->bytes)
+		return true;
+	*own_out = malloc(bulk->bytes);
+	*data_out = *own_out;
+	return *own_out && !pl_serve_take_bulk(serve, *own_out, bulk->bytes);
+}
+
+static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const void *data, CUstream stream,
+			  uint16_t op)
+{
+	bool waits = op == PL_CUDA_OP_cuMemcpyHtoD_v2;
+	__typeof__(&cuMemcpyHtoD_v2) now = args->per_thread ? pl_cuda.cuMemcpyHtoD_v2_ptds : pl_cuda.cuMemcpyHtoD_v2;
+	__typeof__(&cuMemcpyHtoDAsync_v2) later =
+		args->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
+
+	if (waits)
+		return now ? now(args->to, data, args->size) : CUDA_ERROR_NOT_SUPPORTED;
+	return later ? later(args->to, data, args->size, stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
+{
+	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+	void *own = NULL, *stream = NULL;
+	const void *data;
+
+	if (args->size != args->data.bytes) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (bulk_open(serve, &args->data, &data, &own) &&
+	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
+		status = (int32_t)to_device(args, data, stream, serve->head->op);
+	free(own);
+	pl_cuda_result(serve, status, args->stream);
+}
+
+/* ---- to the client ---- */
+
+struct fetch {
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args;
+	CUstream stream;
+	bool waits;
+};
+
+/* Waits in any case: the bytes have to be there. */
+static CUresult fetch_part(const struct fetch *fetch, void *to, uint64_t offset, uint64_t bytes)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
+	__typeof__(&cuMemcpyDtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyDtoH_v2_ptds : pl_cuda.cuMemcpyDtoH_v2;
+	__typeof__(&cuMemcpyDtoHAsync_v2) later =
+		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
+	__typeof__(&cuStreamSynchronize) wait =
+		args->per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
+	CUresult r;
+
+	if (fetch->waits)
+		return now ? now(to, args->from + offset, bytes) : CUDA_ERROR_NOT_SUPPORTED;
+	if (!later || !wait)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	r = later(to, args->from + offset, bytes, fetch->stream);
+	return r ? r : wait(fetch->stream);
+}
+
+static int reply_begin(struct pl_serve *serve, uint32_t kind, uint64_t bytes, uint64_t offset)
+{
+	struct pl_cuda_cuMemcpyDtoHAsync_v2_reply reply = { .data = {
+								    .kind = kind, .bytes = bytes, .offset = offset } };
+
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemcpyDtoHAsync_v2_reply_bytes(&reply),
+				 kind == PL_BULK_AFTER ? bytes : 0))
+		return -EPIPE;
+	pl_cuda_cuMemcpyDtoHAsync_v2_reply_put(&serve->reply_enc, &reply);
+	return pl_serve_reply_end(serve);
+}
+
+/* Few bytes travel in the reply itself. */
+static void fetch_inline(struct pl_serve *serve, const struct fetch *fetch)
+{
+	uint64_t size = fetch->args->size;
+	struct pl_cuda_cuMemcpyDtoHAsync_v2_reply reply = { 0 };
+	uint8_t bytes[INLINE_BYTES];
+	int32_t status = (int32_t)fetch_part(fetch, bytes, 0, size);
+
+	status = pl_cuda_waited(pl_cuda_session_of(serve), status, fetch->args->stream);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.data = (struct pl_bulk){ .kind = PL_BULK_INLINE, .data = bytes, .bytes = size };
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemcpyDtoHAsync_v2_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemcpyDtoHAsync_v2_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* Into the memory that both sides have. */
+static void fetch_shared(struct pl_serve *serve, const struct fetch *fetch)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
+	struct pl_session_worker *worker = serve->session;
+	int32_t status;
+
+	if (!worker->arena || args->store > worker->arena_bytes || args->size > worker->arena_bytes - args->store) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	status = (int32_t)fetch_part(fetch, worker->arena + args->store, 0, args->size);
+	status = pl_cuda_waited(pl_cuda_session_of(serve), status, args->stream);
+	if (status)
+		pl_cuda_result(serve, status, 0);
+	else
+		(void)reply_begin(serve, PL_BULK_ARENA, args->size, args->store);
+}
+
+/* In blocks behind the reply: the status is that of the first; if another fails the lane breaks. */
+static void fetch_streamed(struct pl_serve *serve, const struct fetch *fetch)
+{
+	uint64_t size = fetch->args->size, first = size < BLOCK_BYTES ? size : BLOCK_BYTES;
+	void *block = malloc(first ? first : 1);
+	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+
+	if (block)
+		status = (int32_t)fetch_part(fetch, block, 0, first);
+	status = pl_cuda_waited(pl_cuda_session_of(serve), status, fetch->args->stream);
+	if (status) {
+		free(block);
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	if (!reply_begin(serve, PL_BULK_AFTER, size, 0) && !pl_serve_reply_bulk(serve, block, first)) {
+		for (uint64_t at = first; at < size;) {
+			uint64_t part = size - at < BLOCK_BYTES ? size - at : BLOCK_BYTES;
+
+			if (fetch_part(fetch, block, at, part)) {
+				pl_lane_shutdown(serve->lane);
+				break;
+			}
+			if (pl_serve_reply_bulk(serve, block, part))
+				break;
+			at += part;
+		}
+	}
+	free(block);
+}
+
+void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
+{
+	struct fetch fetch = { .args = args, .waits = serve->head->op == PL_CUDA_OP_cuMemcpyDtoH_v2 };
+	int32_t status;
+	void *stream;
+
+	if (!args->wait || !serve->asked) {
+		pl_serve_refuse(serve, CUDA_ERROR_NOT_SUPPORTED);
+		return;
+	}
+	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		pl_cuda_result(serve, status, args->stream);
+		return;
+	}
+	fetch.stream = stream;
+	pl_serve_give_turn(serve);
+	if (args->size <= INLINE_BYTES)
+		fetch_inline(serve, &fetch);
+	else if (args->store != UINT64_MAX)
+		fetch_shared(serve, &fetch);
+	else
+		fetch_streamed(serve, &fetch);
+}
+
+/* ---- between addresses of the device; the client knows which are its own ---- */
+
+void pl_cuda_serve_cuMemcpyAsync(struct pl_serve *serve, const struct pl_cuda_cuMemcpyAsync_args *args)
+{
+	bool waits = serve->head->op == PL_CUDA_OP_cuMemcpy;
+	__typeof__(&cuMemcpy) now = args->per_thread ? pl_cuda.cuMemcpy_ptds : pl_cuda.cuMemcpy;
+	__typeof__(&cuMemcpyAsync) later = args->per_thread ? pl_cuda.cuMemcpyAsync_ptsz : pl_cuda.cuMemcpyAsync;
+	struct pl_cuda_cuMemcpyAsync_reply reply = { 0 };
+	int32_t status;
+	void *stream;
+
+	if (args->data.bytes) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		status = CUDA_ERROR_NOT_SUPPORTED;
+		if (waits ? now != NULL : later != NULL)
+			status = (int32_t)(waits ? now(args->to, args->from, args->size)
+						 : later(args->to, args->from, args->size, stream));
+	}
+	if (status || !serve->asked) {
+		pl_cuda_result(serve, status, args->stream);
+		return;
+	}
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemcpyAsync_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemcpyAsync_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}

@@ -1,0 +1,85 @@
+/* Devices and contexts. */
+#include "backend/cuda/session.h"
+
+void pl_cuda_serve_plDevices(struct pl_serve *serve, const struct pl_cuda_plDevices_args *args)
+{
+	const struct pl_cuda_host *host = pl_cuda_session_of(serve)->host;
+	struct pl_cuda_plDevices_reply reply = {
+		.version = (uint32_t)host->version,
+		.devices = { host->devices, host->devices_count * sizeof(host->devices[0]) },
+	};
+
+	(void)args;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plDevices_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_plDevices_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+void pl_cuda_serve_plCurrent(struct pl_serve *serve, const struct pl_cuda_plCurrent_args *args)
+{
+	void *context = NULL;
+	int32_t status = CUDA_SUCCESS;
+
+	if (pl_cuda_take(serve, args->context, PL_CUDA_KIND_context, &context, &status))
+		status = pl_cuda.cuCtxSetCurrent(context);
+	else
+		pl_cuda.cuCtxSetCurrent(NULL);
+	pl_cuda_current = status ? 0 : args->context;
+	pl_serve_reply(serve, status); /* a context that is gone: each call that needs it says so */
+}
+
+void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
+					    const struct pl_cuda_cuDevicePrimaryCtxRetain_args *args)
+{
+	struct pl_cuda_cuDevicePrimaryCtxRetain_reply reply = { 0 };
+	CUcontext context = NULL;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	void *device = NULL;
+	int active = 0;
+
+	if (pl_cuda.cuDevicePrimaryCtxRetain &&
+	    pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status))
+		status = pl_cuda.cuDevicePrimaryCtxRetain(&context, (CUdevice)(uintptr_t)device);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0);
+	reply.context = args->context;
+	if (pl_cuda.cuDevicePrimaryCtxGetState)
+		pl_cuda.cuDevicePrimaryCtxGetState((CUdevice)(uintptr_t)device, &reply.flags, &active);
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuDevicePrimaryCtxRetain_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuDevicePrimaryCtxRetain_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* Contexts with a share of a device's multiprocessors; without one it is the plain call. */
+void pl_cuda_serve_cuCtxCreate_v3(struct pl_serve *serve, const struct pl_cuda_cuCtxCreate_v3_args *args)
+{
+	CUexecAffinityParam params[8];
+	uint64_t count = args->affinity.count / 2;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUcontext context = NULL;
+	void *device = NULL;
+
+	if (args->affinity.count % 2 || count > sizeof(params) / sizeof(params[0])) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	for (uint64_t i = 0; i < count; i++)
+		params[i] = (CUexecAffinityParam){ .type = (CUexecAffinityType)args->affinity.at[2 * i],
+						   .param.smCount.val = args->affinity.at[2 * i + 1] };
+	if (pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status)) {
+		status = CUDA_ERROR_NOT_SUPPORTED;
+		if (!count && pl_cuda.cuCtxCreate_v2)
+			status = pl_cuda.cuCtxCreate_v2(&context, args->flags, (CUdevice)(uintptr_t)device);
+		else if (pl_cuda.cuCtxCreate_v3)
+			status = pl_cuda.cuCtxCreate_v3(&context, params, (int)count, args->flags,
+							(CUdevice)(uintptr_t)device);
+	}
+	if (!status)
+		pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0);
+	pl_cuda_result(serve, status, 0);
+}

@@ -1,0 +1,151 @@
+/* Device memory: who has how much of it. */
+#include <string.h>
+
+#include "backend/cuda/session.h"
+#include "base/err.h"
+
+#define KIND_MEMORY 1u /* the only kind in session->memory */
+
+bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes)
+{
+	return !pl_handles_put(&session->memory, address, KIND_MEMORY, (void *)(uintptr_t)bytes, 0, NULL);
+}
+
+bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)
+{
+	struct pl_handle handle;
+
+	if (!pl_handles_take(&session->memory, address, KIND_MEMORY, &handle))
+		return false;
+	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, (uintptr_t)handle.object);
+	return true;
+}
+
+/* After an allocation that `bytes` were charged for.  Return: the status to answer with. */
+static int32_t allocated(struct pl_serve *serve, int32_t status, uint64_t address, uint64_t bytes)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+
+	if (!status && !pl_cuda_memory_note(session, address, bytes)) {
+		pl_cuda.cuMemFree_v2(address);
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (status)
+		pl_quota_return(&serve->session->quota, PL_QUOTA_MEMORY, bytes);
+	return status;
+}
+
+/* The address is the driver's: the client leaves it to us. */
+void pl_cuda_serve_cuMemAlloc_v2(struct pl_serve *serve, const struct pl_cuda_cuMemAlloc_v2_args *args)
+{
+	struct pl_cuda_cuMemAlloc_v2_reply reply = { 0 };
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUdeviceptr address = 0;
+
+	if (pl_cuda.cuMemAlloc_v2 && !args->address)
+		status = (int32_t)pl_cuda.cuMemAlloc_v2(&address, args->bytes);
+	status = allocated(serve, status, address, args->bytes);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.address = address;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemAlloc_v2_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemAlloc_v2_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* How much that is, only the driver knows: what is certain is charged first, the rest before the client has it. */
+void pl_cuda_serve_cuMemAllocPitch_v2(struct pl_serve *serve, const struct pl_cuda_cuMemAllocPitch_v2_args *args)
+{
+	struct pl_cuda_cuMemAllocPitch_v2_reply reply = { 0 };
+	struct pl_quota *quota = &serve->session->quota;
+	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+	uint64_t bytes, whole;
+	CUdeviceptr address = 0;
+	size_t pitch = 0;
+
+	if (__builtin_mul_overflow(args->width, args->height, &bytes) || !pl_cuda.cuMemAllocPitch_v2 ||
+	    !pl_quota_charge(quota, PL_QUOTA_MEMORY, bytes)) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	status = (int32_t)pl_cuda.cuMemAllocPitch_v2(&address, &pitch, args->width, args->height, args->element_bytes);
+	whole = pitch * args->height;
+	if (!status && whole > bytes) {
+		if (pl_quota_charge(quota, PL_QUOTA_MEMORY, whole - bytes)) {
+			bytes = whole;
+		} else {
+			pl_cuda.cuMemFree_v2(address);
+			status = CUDA_ERROR_OUT_OF_MEMORY;
+		}
+	}
+	status = allocated(serve, status, address, bytes);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.address = address;
+	reply.pitch = pitch;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemAllocPitch_v2_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemAllocPitch_v2_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* Keeps the turn: an allocation that comes behind it finds the memory free. */
+void pl_cuda_serve_cuMemFree_v2(struct pl_serve *serve, const struct pl_cuda_cuMemFree_v2_args *args)
+{
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (pl_cuda.cuMemFree_v2)
+		status = (int32_t)pl_cuda.cuMemFree_v2(args->address);
+	if (!status)
+		pl_cuda_memory_forget(pl_cuda_session_of(serve), args->address);
+	pl_cuda_result(serve, status, 0);
+}
+
+/* Stream-ordered allocation; the memory is charged until the free is issued. */
+void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_cuMemAllocAsync_args *args)
+{
+	struct pl_cuda_cuMemAllocAsync_reply reply = { 0 };
+	__typeof__(&cuMemAllocAsync) call = args->per_thread ? pl_cuda.cuMemAllocAsync_ptsz : pl_cuda.cuMemAllocAsync;
+	__typeof__(&cuMemAllocFromPoolAsync) from =
+		args->per_thread ? pl_cuda.cuMemAllocFromPoolAsync_ptsz : pl_cuda.cuMemAllocFromPoolAsync;
+	void *stream = NULL, *pool = NULL;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUdeviceptr address = 0;
+
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
+	    pl_cuda_take(serve, args->pool, PL_CUDA_KIND_pool, &pool, &status) && !args->address) {
+		status = CUDA_ERROR_NOT_SUPPORTED;
+		if (args->pool && from)
+			status = (int32_t)from(&address, args->bytes, pool, stream);
+		else if (!args->pool && call)
+			status = (int32_t)call(&address, args->bytes, stream);
+	}
+	status = allocated(serve, status, address, args->bytes);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.address = address;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemAllocAsync_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemAllocAsync_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_cuMemFreeAsync_args *args)
+{
+	__typeof__(&cuMemFreeAsync) call = args->per_thread ? pl_cuda.cuMemFreeAsync_ptsz : pl_cuda.cuMemFreeAsync;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	void *stream;
+
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
+		status = call ? (int32_t)call(args->address, stream) : CUDA_ERROR_NOT_SUPPORTED;
+	if (!status)
+		pl_cuda_memory_forget(pl_cuda_session_of(serve), args->address);
+	pl_cuda_result(serve, status, args->stream);
+}

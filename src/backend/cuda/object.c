@@ -1,0 +1,228 @@
+/* Ids and the driver's objects: what generated code asks for. */
+#include <stdlib.h>
+
+#include "backend/cuda/session.h"
+#include "base/err.h"
+
+static const int32_t invalid[] = {
+	[PL_CUDA_KIND_device] = CUDA_ERROR_INVALID_DEVICE,     [PL_CUDA_KIND_context] = CUDA_ERROR_INVALID_CONTEXT,
+	[PL_CUDA_KIND_green] = CUDA_ERROR_INVALID_CONTEXT,     [PL_CUDA_KIND_pool] = CUDA_ERROR_INVALID_VALUE,
+	[PL_CUDA_KIND_allocation] = CUDA_ERROR_INVALID_VALUE,  [PL_CUDA_KIND_graph] = CUDA_ERROR_INVALID_VALUE,
+	[PL_CUDA_KIND_node] = CUDA_ERROR_INVALID_VALUE,        [PL_CUDA_KIND_exec] = CUDA_ERROR_INVALID_VALUE,
+	[PL_CUDA_KIND_user_object] = CUDA_ERROR_INVALID_VALUE, [PL_CUDA_KIND_resource] = CUDA_ERROR_INVALID_VALUE,
+};
+
+static int32_t invalid_code(enum pl_cuda_object_kind kind)
+{
+	int32_t code = (unsigned)kind < sizeof(invalid) / sizeof(invalid[0]) ? invalid[kind] : 0;
+
+	return code ? code : CUDA_ERROR_INVALID_HANDLE;
+}
+
+static bool device_take(struct pl_serve *serve, uint64_t id, void **object_out, int32_t *status_out)
+{
+	*status_out = CUDA_ERROR_INVALID_DEVICE;
+	if (!id || id > pl_cuda_session_of(serve)->host->devices_count)
+		return false;
+	*object_out = (void *)(uintptr_t)(id - 1);
+	return true;
+}
+
+bool pl_cuda_take(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void **object_out,
+		  int32_t *status_out)
+{
+	struct pl_handle handle;
+
+	if (kind == PL_CUDA_KIND_device)
+		return device_take(serve, id, object_out, status_out);
+	if (!id || (kind == PL_CUDA_KIND_stream && id <= (uintptr_t)CU_STREAM_PER_THREAD)) {
+		*object_out = (void *)(uintptr_t)id;
+		return true;
+	}
+	/* The API takes a kernel wherever it takes a function. */
+	if (!pl_handles_get(&serve->session->handles, id, kind, &handle) &&
+	    !(kind == PL_CUDA_KIND_function &&
+	      pl_handles_get(&serve->session->handles, id, PL_CUDA_KIND_kernel, &handle))) {
+		*status_out = invalid_code(kind);
+		return false;
+	}
+	*object_out = handle.object;
+	if (handle.failed)
+		*status_out = handle.failed;
+	return !handle.failed;
+}
+
+void pl_cuda_object_end(enum pl_cuda_object_kind kind, void *object)
+{
+	if (!object)
+		return;
+	switch (kind) {
+	case PL_CUDA_KIND_context:
+		pl_cuda.cuCtxDestroy_v2(object);
+		break;
+	case PL_CUDA_KIND_module:
+		pl_cuda.cuModuleUnload(object);
+		break;
+	case PL_CUDA_KIND_library:
+		pl_cuda.cuLibraryUnload(object);
+		break;
+	case PL_CUDA_KIND_stream:
+		pl_cuda.cuStreamDestroy_v2(object);
+		break;
+	case PL_CUDA_KIND_event:
+		pl_cuda.cuEventDestroy_v2(object);
+		break;
+	case PL_CUDA_KIND_array:
+		pl_cuda.cuArrayDestroy(object);
+		break;
+	case PL_CUDA_KIND_mipmap:
+		pl_cuda.cuMipmappedArrayDestroy(object);
+		break;
+	case PL_CUDA_KIND_graph:
+		pl_cuda.cuGraphDestroy(object);
+		break;
+	case PL_CUDA_KIND_exec:
+		pl_cuda.cuGraphExecDestroy(object);
+		break;
+	case PL_CUDA_KIND_pool:
+		pl_cuda.cuMemPoolDestroy(object);
+		break;
+	case PL_CUDA_KIND_allocation:
+		pl_cuda.cuMemRelease((CUmemGenericAllocationHandle)(uintptr_t)object);
+		break;
+	case PL_CUDA_KIND_link:
+		pl_cuda.cuLinkDestroy(object);
+		break;
+	default: /* goes with what it belongs to */
+		break;
+	}
+}
+
+/* Who makes a context gets it as the current one; here plCurrent says which is. */
+static void created_pop(uint16_t op)
+{
+	CUcontext context;
+
+	switch (op) {
+	case PL_CUDA_OP_cuCtxCreate:
+	case PL_CUDA_OP_cuCtxCreate_v2:
+	case PL_CUDA_OP_cuCtxCreate_v3:
+	case PL_CUDA_OP_cuCtxCreate_v4:
+		pl_cuda.cuCtxPopCurrent_v2(&context);
+		break;
+	default:
+		break;
+	}
+}
+
+void pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status)
+{
+	struct pl_session_worker *worker = serve->session;
+
+	if (kind == PL_CUDA_KIND_context && !status)
+		created_pop(serve->head->op);
+	if (!status && !pl_quota_charge(&worker->quota, PL_QUOTA_OBJECTS, 1)) {
+		pl_log_warn("session %llu: more objects than it may have", (unsigned long long)worker->id);
+		pl_cuda_object_end(kind, object);
+		object = NULL;
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (!pl_handles_put(&worker->handles, id, kind, status ? NULL : object, status,
+			    (void *)(uintptr_t)(kind == PL_CUDA_KIND_context ? 0 : pl_cuda_current)))
+		return;
+	if (!status) {
+		pl_quota_return(&worker->quota, PL_QUOTA_OBJECTS, 1);
+		pl_cuda_object_end(kind, object);
+	}
+}
+
+/* What the driver destroys with a context. */
+static bool goes_with_context(uint32_t kind)
+{
+	switch (kind) {
+	case PL_CUDA_KIND_module:
+	case PL_CUDA_KIND_function:
+	case PL_CUDA_KIND_stream:
+	case PL_CUDA_KIND_event:
+	case PL_CUDA_KIND_array:
+	case PL_CUDA_KIND_mipmap:
+	case PL_CUDA_KIND_texref:
+	case PL_CUDA_KIND_surfref:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct left {
+	uint64_t context;
+	uint64_t *ids;
+	uint32_t *kinds;
+	size_t count, room;
+};
+
+static void left_find(struct pl_handle *handle, void *arg)
+{
+	struct left *left = arg;
+
+	if ((uintptr_t)handle->extra != left->context || !goes_with_context(handle->kind) || left->count == left->room)
+		return;
+	left->ids[left->count] = handle->id;
+	left->kinds[left->count++] = handle->kind;
+}
+
+/* Ids of its objects find nothing any more. */
+static void context_left(struct pl_serve *serve, uint64_t context)
+{
+	struct pl_handles *handles = &serve->session->handles;
+	struct left left = { .context = context, .room = handles->count };
+	struct pl_handle handle;
+
+	left.ids = calloc(left.room + 1, sizeof(*left.ids));
+	left.kinds = calloc(left.room + 1, sizeof(*left.kinds));
+	if (left.ids && left.kinds)
+		pl_handles_each(handles, left_find, &left);
+	for (size_t i = 0; i < left.count; i++)
+		if (pl_handles_take(handles, left.ids[i], left.kinds[i], &handle) && !handle.failed)
+			pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	free(left.ids);
+	free(left.kinds);
+	pl_cuda_late_forget(pl_cuda_session_of(serve));
+}
+
+void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind)
+{
+	struct pl_handle handle;
+
+	if (!pl_handles_take(&serve->session->handles, id, kind, &handle))
+		return;
+	if (!handle.failed)
+		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	if (kind == PL_CUDA_KIND_module)
+		pl_cuda_members_drop(serve, id, PL_CUDA_KIND_function);
+	if (kind == PL_CUDA_KIND_library)
+		pl_cuda_members_drop(serve, id, PL_CUDA_KIND_kernel);
+	if (kind == PL_CUDA_KIND_context)
+		context_left(serve, id);
+}
+
+uint64_t pl_cuda_id_of(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	uint64_t id;
+
+	if (kind == PL_CUDA_KIND_device)
+		return (uintptr_t)object + 1;
+	if (!object || (kind == PL_CUDA_KIND_stream && (uintptr_t)object <= (uintptr_t)CU_STREAM_PER_THREAD))
+		return (uintptr_t)object;
+	id = pl_handles_find(&serve->session->handles, kind, object);
+	if (id)
+		return id;
+	id = PL_CUDA_ID_SERVER | (atomic_fetch_add(&session->ids_made, 1) + 1);
+	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_OBJECTS, 1))
+		return 0;
+	if (!pl_handles_put(&serve->session->handles, id, kind, object, 0, NULL))
+		return id;
+	pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	return 0;
+}

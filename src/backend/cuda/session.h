@@ -1,0 +1,111 @@
+/*
+ * What the CUDA backend knows: the driver (one a process, made by open()), and the session's own state.  A session's
+ * threads are its lanes' and the driver's own; what is "under the turn" belongs to the call that holds it.
+ */
+#ifndef PL_BACKEND_CUDA_SESSION_H
+#define PL_BACKEND_CUDA_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cuda-serve.h"
+#include "wire/cuda.h"
+
+#define PL_CUDA_LIBRARY  "libcuda.so.1"
+#define PL_CUDA_LATE_MAX 64u /* limit: errors of posts that are kept until somebody waits */
+
+/* Made by open(), never changed afterwards. */
+struct pl_cuda_host {
+	void *dl;
+	int version;
+	uint32_t devices_count;
+	struct pl_cuda_device_facts *devices;
+};
+
+struct pl_cuda_late { /* an error of a posted call that nobody has heard of */
+	int32_t status;
+	uint64_t stream; /* id; 0 = of none */
+};
+
+struct pl_cuda_print {
+	pthread_mutex_t lock; /* emptying the pipe */
+	int fd;               /* its reading end; -1 = not started */
+};
+
+struct pl_cuda_session {
+	struct pl_session_worker *worker;
+	const struct pl_cuda_host *host;
+	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged; its own lock */
+	_Atomic uint64_t ids_made; /* server's own ids */
+
+	pthread_mutex_t late_lock;
+	struct pl_cuda_late late[PL_CUDA_LATE_MAX]; /* under late_lock, oldest first */
+	uint32_t late_count;
+
+	pthread_mutex_t hosts_lock;
+	struct pl_cuda_hostfn *hosts; /* under hosts_lock: those that wait for their client */
+
+	pthread_mutex_t images_lock;
+	struct pl_cuda_image *images; /* under images_lock; they live as long as the session */
+
+	struct pl_cuda_print print;
+};
+
+static inline struct pl_cuda_session *pl_cuda_session_of(const struct pl_serve *serve)
+{
+	return serve->session->api;
+}
+
+/* The context that this lane's client thread has as its current one (plCurrent). */
+extern _Thread_local uint64_t pl_cuda_current;
+
+/* ---- result.c: how calls end ---- */
+
+/* An error after which a context is of no use. */
+bool pl_cuda_is_sticky(int32_t status);
+/* Tells the client, once, that its current context has failed. */
+void pl_cuda_context_failed(struct pl_cuda_session *session, int32_t status);
+void pl_cuda_late_keep(struct pl_cuda_session *session, int32_t status, uint64_t stream);
+/* The oldest error that whoever waits for this stream has to hear (0: for everything).  Return: 0 = none. */
+int32_t pl_cuda_late_take(struct pl_cuda_session *session, uint64_t stream);
+void pl_cuda_late_forget(struct pl_cuda_session *session);
+/* Before the answer of a call that waited: what kernels printed, and late errors.  Return: the status to answer with.
+ */
+int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t stream);
+
+/* ---- memory.c ---- */
+
+/* Notes an allocation whose bytes are charged.  Return: noted. */
+bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes);
+/* Forgets it and gives back what it was charged.  Return: it was ours. */
+bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address);
+
+/* ---- print.c ---- */
+
+/* Standard output becomes a pipe whose content goes to the client.  Return: 0 or fatal -errno. */
+int pl_cuda_print_start(struct pl_cuda_session *session);
+void pl_cuda_print_flush(struct pl_cuda_session *session);
+
+/* ---- object.c ---- */
+
+/* Releases a driver's object that no id stands for. */
+void pl_cuda_object_end(enum pl_cuda_object_kind kind, void *object);
+
+/* ---- function.c: tables of functions and their facts ---- */
+
+struct pl_cuda_table {
+	uint64_t *words;
+	uint64_t count, room;
+	bool failed; /* out of memory, or too large */
+};
+
+/* Enters the functions of a module, or the kernels of a library, under ids behind its own, and writes the table. */
+void pl_cuda_table_of_module(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUmodule module);
+void pl_cuda_table_of_library(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUlibrary library);
+void pl_cuda_table_fini(struct pl_cuda_table *table);
+/* Takes those ids away. */
+void pl_cuda_members_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind);
+
+#endif

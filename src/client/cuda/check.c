@@ -1,0 +1,156 @@
+/* Is a call plainly valid?  Where one of these says no, the call is asked, and the driver says what is wrong. */
+#include "client/cuda/memory.h"
+
+bool pl_cuda_check_address(CUdeviceptr address, size_t bytes)
+{
+	return pl_cuda_memory_is_device(address, bytes);
+}
+
+static bool elements(CUdeviceptr address, size_t count, size_t each)
+{
+	uint64_t bytes;
+
+	return !(address % each) && !__builtin_mul_overflow(count, each, &bytes) &&
+	       pl_cuda_memory_is_device(address, bytes);
+}
+
+bool pl_cuda_check_address16(CUdeviceptr address, size_t count)
+{
+	return elements(address, count, 2);
+}
+
+bool pl_cuda_check_address32(CUdeviceptr address, size_t count)
+{
+	return elements(address, count, 4);
+}
+
+static bool rows(CUdeviceptr address, size_t pitch, size_t width, size_t height, size_t each)
+{
+	uint64_t columns, whole;
+
+	return width && height && !(address % each) && !(pitch % each) &&
+	       !__builtin_mul_overflow(width, each, &columns) && pitch >= columns &&
+	       !__builtin_mul_overflow(height - 1, pitch, &whole) && !__builtin_add_overflow(whole, columns, &whole) &&
+	       pl_cuda_memory_is_device(address, whole);
+}
+
+bool pl_cuda_check_rows8(CUdeviceptr dst, size_t dst_pitch, size_t width, size_t height)
+{
+	return rows(dst, dst_pitch, width, height, 1);
+}
+
+bool pl_cuda_check_rows16(CUdeviceptr dst, size_t dst_pitch, size_t width, size_t height)
+{
+	return rows(dst, dst_pitch, width, height, 2);
+}
+
+bool pl_cuda_check_rows32(CUdeviceptr dst, size_t dst_pitch, size_t width, size_t height)
+{
+	return rows(dst, dst_pitch, width, height, 4);
+}
+
+bool pl_cuda_check_copy_devices(CUdeviceptr dst, CUdeviceptr src, size_t bytes)
+{
+	return pl_cuda_memory_is_device(dst, bytes) && pl_cuda_memory_is_device(src, bytes);
+}
+
+bool pl_cuda_check_word32(CUdeviceptr address)
+{
+	return elements(address, 1, 4);
+}
+
+bool pl_cuda_check_word64(CUdeviceptr address)
+{
+	return elements(address, 1, 8);
+}
+
+/* What an array holds is not known here: its copies are asked. */
+bool pl_cuda_check_copy_array(CUarray dst, size_t dst_offset, size_t bytes)
+{
+	(void)dst, (void)dst_offset, (void)bytes;
+	return false;
+}
+
+bool pl_cuda_check_level(CUmipmappedArray mipmap, unsigned int level)
+{
+	(void)mipmap, (void)level;
+	return false;
+}
+
+bool pl_cuda_check_imported(CUdeviceptr address)
+{
+	(void)address;
+	return false;
+}
+
+bool pl_cuda_check_texture_object(CUtexObject texture)
+{
+	(void)texture;
+	return false;
+}
+
+bool pl_cuda_check_surface_object(CUsurfObject surface)
+{
+	(void)surface;
+	return false;
+}
+
+bool pl_cuda_check_cache_config(CUfunc_cache config)
+{
+	return (unsigned int)config <= CU_FUNC_CACHE_PREFER_EQUAL;
+}
+
+bool pl_cuda_check_shared_config(CUsharedconfig config)
+{
+	return (unsigned int)config <= CU_SHARED_MEM_CONFIG_EIGHT_BYTE_BANK_SIZE;
+}
+
+bool pl_cuda_check_stream_flags(unsigned int flags)
+{
+	return !(flags & ~(unsigned int)CU_STREAM_NON_BLOCKING);
+}
+
+bool pl_cuda_check_event_flags(unsigned int flags)
+{
+	return !(flags & ~(unsigned int)(CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING));
+}
+
+bool pl_cuda_check_wait_flags(unsigned int flags)
+{
+	return flags == CU_EVENT_WAIT_DEFAULT;
+}
+
+bool pl_cuda_check_record_flags(unsigned int flags)
+{
+	return flags == CU_EVENT_RECORD_DEFAULT;
+}
+
+bool pl_cuda_check_positive(unsigned int count)
+{
+	return count && count <= INT32_MAX;
+}
+
+bool pl_cuda_check_zero(unsigned int flags)
+{
+	return !flags;
+}
+
+/* An event and the stream that it is recorded in are of one context. */
+bool pl_cuda_check_event_for(CUevent event, CUstream stream)
+{
+	const struct pl_cuda_object *of_event = pl_cuda_get(PL_CUDA_KIND_event, event), *of_stream;
+
+	if (!of_event)
+		return false;
+	if ((uintptr_t)stream <= (uintptr_t)CU_STREAM_PER_THREAD)
+		return of_event->context == pl_cuda_thread.top;
+	of_stream = pl_cuda_get(PL_CUDA_KIND_stream, stream);
+	return of_stream && of_stream->context == of_event->context;
+}
+
+bool pl_cuda_check_event_of(CUevent event, CUcontext context)
+{
+	const struct pl_cuda_object *of_event = pl_cuda_get(PL_CUDA_KIND_event, event);
+
+	return of_event && of_event->context && of_event->context->object.handle == context;
+}

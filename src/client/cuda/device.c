@@ -1,0 +1,219 @@
+/* Devices: what they are came with the session. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/cuda/state.h"
+
+static CUresult device_get(CUdevice device, const struct pl_cuda_device_facts **facts_out)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	*facts_out = pl_cuda_device(device);
+	return *facts_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+}
+
+static bool attribute_has(const struct pl_cuda_device_facts *facts, unsigned int attribute)
+{
+	return attribute && attribute < PL_CUDA_ATTRIBUTES_MAX && facts->has[attribute / 8] & 1u << attribute % 8;
+}
+
+int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute)
+{
+	const struct pl_cuda_device_facts *facts = pl_cuda_device(device);
+
+	return facts && attribute_has(facts, attribute) ? facts->attribute[attribute] : 0;
+}
+
+CUresult cuDeviceGet(CUdevice *device, int ordinal)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!device)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!pl_cuda_device(ordinal))
+		return CUDA_ERROR_INVALID_DEVICE;
+	*device = ordinal;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetCount(int *count)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!count)
+		return CUDA_ERROR_INVALID_VALUE;
+	*count = pl_cuda_device_count();
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetName(char *name, int len, CUdevice device)
+{
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!name || len <= 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	snprintf(name, (size_t)len, "%s", facts->name);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice device)
+{
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!uuid)
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(uuid->bytes, facts->uuid, sizeof(uuid->bytes));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice device)
+{
+	return cuDeviceGetUuid_v2(uuid, device);
+}
+
+CUresult cuDeviceGetLuid(char *luid, unsigned int *node_mask, CUdevice device)
+{
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!luid || !node_mask)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!facts->has_luid)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	memcpy(luid, facts->luid, sizeof(facts->luid));
+	*node_mask = facts->luid_mask;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
+{
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	*bytes = facts->total_bytes;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceTotalMem(unsigned int *bytes, CUdevice device)
+{
+	size_t all;
+	CUresult result = bytes ? cuDeviceTotalMem_v2(&all, device) : CUDA_ERROR_INVALID_VALUE;
+
+	if (!result)
+		*bytes = all > UINT32_MAX ? UINT32_MAX : (unsigned int)all;
+	return result;
+}
+
+CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device)
+{
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!value || !attribute_has(facts, attribute))
+		return CUDA_ERROR_INVALID_VALUE;
+	*value = pl_cuda_device_attribute(device, attribute);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetProperties(CUdevprop *properties, CUdevice device)
+{
+#define OF(name) pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_##name)
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!properties)
+		return CUDA_ERROR_INVALID_VALUE;
+	*properties = (CUdevprop){
+		.maxThreadsPerBlock = OF(MAX_THREADS_PER_BLOCK),
+		.maxThreadsDim = { OF(MAX_BLOCK_DIM_X), OF(MAX_BLOCK_DIM_Y), OF(MAX_BLOCK_DIM_Z) },
+		.maxGridSize = { OF(MAX_GRID_DIM_X), OF(MAX_GRID_DIM_Y), OF(MAX_GRID_DIM_Z) },
+		.sharedMemPerBlock = OF(MAX_SHARED_MEMORY_PER_BLOCK),
+		.totalConstantMemory = OF(TOTAL_CONSTANT_MEMORY),
+		.SIMDWidth = OF(WARP_SIZE),
+		.memPitch = OF(MAX_PITCH),
+		.regsPerBlock = OF(MAX_REGISTERS_PER_BLOCK),
+		.clockRate = OF(CLOCK_RATE),
+		.textureAlign = OF(TEXTURE_ALIGNMENT),
+	};
+	return CUDA_SUCCESS;
+#undef OF
+}
+
+CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice device)
+{
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!major || !minor)
+		return CUDA_ERROR_INVALID_VALUE;
+	*major = pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+	*minor = pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetPCIBusId(char *bus_id, int len, CUdevice device)
+{
+	const struct pl_cuda_device_facts *facts;
+	CUresult result = device_get(device, &facts);
+
+	if (result)
+		return result;
+	if (!bus_id || len <= (int)strlen(facts->pci))
+		return CUDA_ERROR_INVALID_VALUE;
+	strcpy(bus_id, facts->pci);
+	return CUDA_SUCCESS;
+}
+
+/* "domain:bus:device.function", or without function, or without domain. */
+static bool pci_read(const char *text, unsigned int parts[4])
+{
+	char rest;
+
+	parts[0] = parts[3] = 0;
+	if (sscanf(text, "%x:%x:%x.%x%c", &parts[0], &parts[1], &parts[2], &parts[3], &rest) == 4 ||
+	    sscanf(text, "%x:%x:%x%c", &parts[0], &parts[1], &parts[2], &rest) == 3)
+		return true;
+	parts[0] = 0;
+	return sscanf(text, "%x:%x.%x%c", &parts[1], &parts[2], &parts[3], &rest) == 3;
+}
+
+CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *bus_id)
+{
+	unsigned int wanted[4], has[4];
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!device || !bus_id || !pci_read(bus_id, wanted))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (CUdevice i = 0; i < pl_cuda_device_count(); i++)
+		if (pci_read(pl_cuda_device(i)->pci, has) && !memcmp(wanted, has, sizeof(has))) {
+			*device = i;
+			return CUDA_SUCCESS;
+		}
+	return CUDA_ERROR_INVALID_DEVICE;
+}

@@ -1,0 +1,285 @@
+/* Functions: what is known of each, and what programs ask about them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cuda/launch.h"
+#include "client/cuda/module.h"
+
+void pl_cuda_function_fini(struct pl_cuda_function *function)
+{
+	while (function->made) {
+		struct pl_cuda_function *made = function->made;
+
+		function->made = made->next;
+		pl_cuda_forget(&made->object);
+	}
+	free(atomic_load(&function->facts));
+	pl_cuda_launch_state_free(function->legacy);
+}
+
+struct pl_cuda_function *pl_cuda_function_of(const void *handle)
+{
+	struct pl_cuda_function *function = pl_cuda_get(PL_CUDA_KIND_function, handle);
+
+	return function ? function : pl_cuda_get(PL_CUDA_KIND_kernel, handle);
+}
+
+/* ---- facts ---- */
+
+static void layout_measure(struct pl_cuda_facts *facts)
+{
+	uint64_t end = 0, sum = 0;
+
+	for (uint32_t i = 0; i < facts->params; i++) {
+		uint64_t over = (uint64_t)facts->param[i].offset + facts->param[i].bytes;
+
+		sum += facts->param[i].bytes;
+		if (over > end)
+			end = over;
+	}
+	facts->args_bytes = end > PL_CUDA_LIMIT_ARGS_MAX ? UINT32_MAX : (uint32_t)end;
+	facts->has_gaps = sum != end;
+}
+
+struct pl_cuda_facts *pl_cuda_facts_make(const void *data, uint64_t bytes)
+{
+	struct pl_cuda_function_facts head;
+	struct pl_cuda_facts *facts;
+
+	if (bytes < sizeof(head))
+		return NULL;
+	memcpy(&head, data, sizeof(head));
+	if (head.params > PL_CUDA_PARAMS_MAX || bytes != sizeof(head) + head.params * sizeof(facts->param[0]))
+		return NULL;
+	facts = malloc(sizeof(*facts) + head.params * sizeof(facts->param[0]));
+	if (!facts)
+		return NULL;
+	*facts = (struct pl_cuda_facts){ .params = head.params, .knows_params = head.knows_params, .has = head.has };
+	memcpy(facts->attribute, head.attribute, sizeof(facts->attribute));
+	memcpy(facts->param, (const uint8_t *)data + sizeof(head), head.params * sizeof(facts->param[0]));
+	layout_measure(facts);
+	return facts;
+}
+
+static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_facts **facts_out)
+{
+	struct pl_cuda_plFunctionFacts_args args = { .device = 1 };
+	struct pl_cuda_plFunctionFacts_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_plFunctionFacts, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (function->object.kind == PL_CUDA_KIND_kernel)
+		args.kernel = function->object.id;
+	else
+		args.function = function->object.id;
+	if (pl_cuda_thread.top)
+		args.device = (uint64_t)pl_cuda_thread.top->device + 1;
+	r = PL_CUDA_ASK(session, plFunctionFacts, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_plFunctionFacts_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*facts_out = pl_cuda_facts_make(got.facts.at, got.facts.bytes);
+	return *facts_out ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
+CUresult pl_cuda_facts_get(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
+{
+	struct pl_cuda_facts *facts = atomic_load_explicit(&function->facts, memory_order_acquire), *none = NULL;
+	CUresult result;
+
+	if (!facts) {
+		result = facts_ask(function, &facts);
+		if (result)
+			return result;
+		if (!atomic_compare_exchange_strong(&function->facts, &none, facts)) {
+			free(facts); /* another thread was first */
+			facts = none;
+		}
+	}
+	*facts_out = facts;
+	return CUDA_SUCCESS;
+}
+
+/* ---- what programs ask ---- */
+
+static CUresult function_get(CUfunction handle, struct pl_cuda_function **function_out)
+{
+	CUresult result;
+
+	*function_out = NULL;
+	if (!pl_cuda_current(&result))
+		return result;
+	*function_out = pl_cuda_function_of(handle);
+	return *function_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+static CUresult attribute_of(struct pl_cuda_function *function, CUfunction_attribute attribute, int *value)
+{
+	const struct pl_cuda_facts *facts;
+	CUresult result;
+
+	if (!value || (unsigned int)attribute >= PL_CUDA_FUNCTION_ATTRIBUTES)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = pl_cuda_facts_get(function, &facts);
+	if (result)
+		return result;
+	if (!(facts->has >> attribute & 1))
+		return CUDA_ERROR_INVALID_VALUE;
+	*value = facts->attribute[attribute];
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle)
+{
+	struct pl_cuda_function *function;
+	CUresult result = function_get(handle, &function);
+
+	return result ? result : attribute_of(function, attribute, value);
+}
+
+static CUresult kernel_get(CUkernel handle, CUdevice device, struct pl_cuda_function **kernel_out)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!pl_cuda_device(device))
+		return CUDA_ERROR_INVALID_DEVICE;
+	*kernel_out = pl_cuda_get(PL_CUDA_KIND_kernel, handle);
+	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkernel handle, CUdevice device)
+{
+	struct pl_cuda_function *kernel;
+	CUresult result = kernel_get(handle, device, &kernel);
+
+	return result ? result : attribute_of(kernel, attribute, value);
+}
+
+/* What is set changes what is known.  The values are checked by the driver: setting one is rare. */
+static void attribute_note(struct pl_cuda_function *function, CUfunction_attribute attribute, int value)
+{
+	struct pl_cuda_facts *facts = atomic_load(&function->facts);
+
+	if (facts && (unsigned int)attribute < PL_CUDA_FUNCTION_ATTRIBUTES)
+		facts->attribute[attribute] = value;
+}
+
+CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value)
+{
+	struct pl_cuda_cuFuncSetAttribute_args args = { .attribute = attribute, .value = value };
+	struct pl_cuda_function *function;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuFuncSetAttribute, &session);
+	int r;
+
+	if (result)
+		return result;
+	function = pl_cuda_function_of(handle);
+	if (!function)
+		return CUDA_ERROR_INVALID_HANDLE;
+	args.function = function->object.id;
+	r = PL_CUDA_ASK(session, cuFuncSetAttribute, &args, &reply);
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (!result)
+		attribute_note(function, attribute, value);
+	return result;
+}
+
+CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel handle, CUdevice device)
+{
+	struct pl_cuda_cuKernelSetAttribute_args args = { .attribute = attribute, .value = value };
+	struct pl_cuda_function *kernel;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuKernelSetAttribute, &session);
+	int r;
+
+	if (!result)
+		result = kernel_get(handle, device, &kernel);
+	if (result)
+		return result;
+	args.kernel = kernel->object.id;
+	args.device = (uint64_t)device + 1;
+	r = PL_CUDA_ASK(session, cuKernelSetAttribute, &args, &reply);
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (result)
+		return result;
+	attribute_note(kernel, attribute, value);
+	for (struct pl_cuda_function *made = kernel->made; made; made = made->next)
+		free(atomic_exchange(&made->facts, NULL)); /* asked for again */
+	return CUDA_SUCCESS;
+}
+
+static CUresult param_info(struct pl_cuda_function *function, size_t index, size_t *offset, size_t *bytes)
+{
+	const struct pl_cuda_facts *facts;
+	CUresult result;
+
+	if (!offset)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = pl_cuda_facts_get(function, &facts);
+	if (result)
+		return result;
+	if (index >= facts->params)
+		return CUDA_ERROR_INVALID_VALUE;
+	*offset = facts->param[index].offset;
+	if (bytes)
+		*bytes = facts->param[index].bytes;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncGetParamInfo(CUfunction handle, size_t param_index, size_t *param_offset, size_t *param_size)
+{
+	struct pl_cuda_function *function;
+	CUresult result = function_get(handle, &function);
+
+	return result ? result : param_info(function, param_index, param_offset, param_size);
+}
+
+CUresult cuKernelGetParamInfo(CUkernel handle, size_t param_index, size_t *param_offset, size_t *param_size)
+{
+	struct pl_cuda_function *kernel;
+	CUresult result = kernel_get(handle, 0, &kernel);
+
+	return result ? result : param_info(kernel, param_index, param_offset, param_size);
+}
+
+CUresult cuFuncGetName(const char **name, CUfunction handle)
+{
+	struct pl_cuda_function *function;
+	CUresult result = function_get(handle, &function);
+
+	if (result)
+		return result;
+	if (!name)
+		return CUDA_ERROR_INVALID_VALUE;
+	*name = function->name;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuFuncGetModule(CUmodule *module, CUfunction handle)
+{
+	struct pl_cuda_function *function;
+	CUresult result = function_get(handle, &function);
+
+	if (result)
+		return result;
+	if (!module)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (function->owner && function->owner->kind == PL_CUDA_KIND_module) {
+		*module = function->owner->handle;
+		return CUDA_SUCCESS;
+	}
+	if (function->kernel)
+		function = function->kernel;
+	return cuLibraryGetModule(module, function->owner->handle);
+}

@@ -1,0 +1,135 @@
+/* The program's functions in a stream's order: the server tells by a token when one is due. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "client/cuda/state.h"
+
+struct hostfn {
+	uint64_t token;
+	CUhostFn function;
+	CUstreamCallback callback; /* one of both */
+	CUstream stream;
+	void *user;
+};
+
+struct due {
+	struct hostfn *hostfn;
+	int32_t status;
+	bool again;
+};
+
+static void done_tell(uint64_t token)
+{
+	struct pl_cuda_plHostDone_args args = { .token = token };
+	struct pl_session *session = pl_cuda_session();
+	struct pl_call call;
+
+	if (pl_call_begin(&call, session, PL_CUDA_OP_plHostDone, pl_cuda_plHostDone_bytes(&args)))
+		return; /* the session is lost, and with it who waits */
+	pl_cuda_plHostDone_put(&call.enc, &args);
+	(void)pl_call_post_free(&call);
+}
+
+/* On the callback thread. */
+static void due_run(void *arg)
+{
+	struct due *due = arg;
+	struct hostfn *hostfn = due->hostfn;
+	uint64_t token = hostfn->token;
+
+	if (hostfn->callback)
+		hostfn->callback(hostfn->stream, (CUresult)due->status, hostfn->user);
+	else
+		hostfn->function(hostfn->user);
+	if (!due->again) {
+		pl_cuda_handle_destroy(token);
+		free(hostfn);
+	}
+	free(due);
+	done_tell(token);
+}
+
+void pl_cuda_hostfn_reached(uint64_t token, int32_t status, bool again)
+{
+	struct hostfn *hostfn = pl_cuda_handle_find(token, PL_CUDA_KIND_hostfn);
+	struct due *due = hostfn ? malloc(sizeof(*due)) : NULL;
+
+	if (!due) {
+		pl_log_error("a host function is lost: %s", hostfn ? "no memory" : "unknown token");
+		return;
+	}
+	*due = (struct due){ hostfn, status, again };
+	if (!pl_callback_run(due_run, due))
+		free(due);
+}
+
+static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *hostfn)
+{
+	struct pl_cuda_cuLaunchHostFunc_args args = { .per_thread = per_thread };
+	struct pl_session *session;
+	struct pl_call call;
+	CUresult result = pl_cuda_enter(op, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, hostfn->stream);
+	if (hostfn->stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	args.token = hostfn->token = pl_cuda_handle_create(PL_CUDA_KIND_hostfn, hostfn);
+	if (!args.token)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLaunchHostFunc_bytes(&args));
+	if (!r) {
+		pl_cuda_cuLaunchHostFunc_put(&call.enc, &args);
+		r = pl_call_post(&call);
+	}
+	if (r)
+		pl_cuda_handle_destroy(args.token);
+	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
+}
+
+static CUresult hostfn_add(enum pl_cuda_op op, bool per_thread, const struct hostfn *what)
+{
+	struct hostfn *hostfn;
+	CUresult result;
+
+	if (!what->function && !what->callback)
+		return pl_cuda_ready() ? pl_cuda_ready() : CUDA_ERROR_INVALID_VALUE;
+	hostfn = malloc(sizeof(*hostfn));
+	if (!hostfn)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*hostfn = *what;
+	result = hostfn_send(op, per_thread, hostfn);
+	if (result)
+		free(hostfn);
+	return result;
+}
+
+CUresult cuLaunchHostFunc(CUstream stream, CUhostFn callback, void *user)
+{
+	return hostfn_add(PL_CUDA_OP_cuLaunchHostFunc, false,
+			  &(struct hostfn){ .function = callback, .stream = stream, .user = user });
+}
+
+CUresult cuLaunchHostFunc_ptsz(CUstream stream, CUhostFn callback, void *user)
+{
+	return hostfn_add(PL_CUDA_OP_cuLaunchHostFunc, true,
+			  &(struct hostfn){ .function = callback, .stream = stream, .user = user });
+}
+
+CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback callback, void *user, unsigned int flags)
+{
+	if (flags)
+		return pl_cuda_ready() ? pl_cuda_ready() : CUDA_ERROR_INVALID_VALUE;
+	return hostfn_add(PL_CUDA_OP_cuStreamAddCallback, false,
+			  &(struct hostfn){ .callback = callback, .stream = stream, .user = user });
+}
+
+CUresult cuStreamAddCallback_ptsz(CUstream stream, CUstreamCallback callback, void *user, unsigned int flags)
+{
+	if (flags)
+		return pl_cuda_ready() ? pl_cuda_ready() : CUDA_ERROR_INVALID_VALUE;
+	return hostfn_add(PL_CUDA_OP_cuStreamAddCallback, true,
+			  &(struct hostfn){ .callback = callback, .stream = stream, .user = user });
+}

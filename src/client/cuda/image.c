@@ -1,0 +1,129 @@
+#include "client/cuda/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cuda/image.h"
+
+struct sent {
+	struct sent *next;
+	uint64_t hash, bytes;
+};
+
+static pthread_mutex_t sent_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sent *sent; /* under sent_lock: images that the server keeps */
+
+static bool is_sent(uint64_t hash, uint64_t bytes)
+{
+	struct sent *at;
+
+	pthread_mutex_lock(&sent_lock);
+	for (at = sent; at && (at->hash != hash || at->bytes != bytes); at = at->next)
+		;
+	pthread_mutex_unlock(&sent_lock);
+	return at != NULL;
+}
+
+void pl_cuda_sending_done(struct pl_cuda_sending *sending)
+{
+	struct sent *entry = sending->sent ? NULL : malloc(sizeof(*entry));
+
+	if (!entry)
+		return;
+	pthread_mutex_lock(&sent_lock);
+	*entry = (struct sent){ sent, sending->hash, sending->bytes };
+	sent = entry;
+	pthread_mutex_unlock(&sent_lock);
+}
+
+static int file_pack(const char *path, struct pl_cuda_sending *sending)
+{
+	pl_cleanup(pl_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *data;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -ENOENT;
+	if (!S_ISREG(st.st_mode) || !st.st_size)
+		return -EINVAL;
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return -EIO;
+	r = pl_cuda_image_pack_bytes(data, (size_t)st.st_size, &sending->packed, &sending->bytes);
+	munmap(data, (size_t)st.st_size);
+	return r;
+}
+
+CUresult pl_cuda_sending_open(struct pl_cuda_sending *sending, const void *image, const char *path)
+{
+	int r;
+
+	*sending = (struct pl_cuda_sending){ 0 };
+	r = path ? file_pack(path, sending) : pl_cuda_image_pack(image, &sending->packed, &sending->bytes);
+	switch (r) {
+	case 0:
+		break;
+	case -ENOENT:
+		return CUDA_ERROR_FILE_NOT_FOUND;
+	case -ENOMEM:
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	default:
+		return CUDA_ERROR_INVALID_IMAGE;
+	}
+	sending->hash = pl_cuda_image_hash(sending->packed, sending->bytes);
+	sending->sent = is_sent(sending->hash, sending->bytes);
+	return CUDA_SUCCESS;
+}
+
+void pl_cuda_sending_fini(struct pl_cuda_sending *sending)
+{
+	free(sending->packed);
+	sending->packed = NULL;
+}
+
+static uint64_t size_option(const struct pl_cuda_jit_options *options, CUjit_option which)
+{
+	for (unsigned int i = 0; i < options->count; i++)
+		if (options->option[i] == which)
+			return (uint32_t)(uintptr_t)options->value[i];
+	return 0;
+}
+
+static void log_back(char *to, uint64_t room, struct pl_bytes log)
+{
+	uint64_t bytes = log.bytes < room ? log.bytes : room - 1;
+
+	if (!to || !room)
+		return;
+	if (bytes)
+		memcpy(to, log.at, bytes);
+	to[bytes] = '\0';
+}
+
+void pl_cuda_jit_back(const struct pl_cuda_jit_options *options, struct pl_u64s values, struct pl_bytes info,
+		      struct pl_bytes error)
+{
+	uint64_t info_room = size_option(options, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES);
+	uint64_t error_room = size_option(options, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+
+	for (unsigned int i = 0; i < options->count && i < values.count; i++) {
+		switch (options->option[i]) {
+		case CU_JIT_INFO_LOG_BUFFER:
+			log_back(options->value[i], info_room, info);
+			break;
+		case CU_JIT_ERROR_LOG_BUFFER:
+			log_back(options->value[i], error_room, error);
+			break;
+		default:
+			options->value[i] = (void *)(uintptr_t)values.at[i];
+			break;
+		}
+	}
+}

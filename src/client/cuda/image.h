@@ -1,0 +1,30 @@
+/* Sending images: each goes to the server once, whatever it is loaded as. */
+#ifndef PL_CLIENT_CUDA_IMAGE_H
+#define PL_CLIENT_CUDA_IMAGE_H
+
+#include "client/cuda/state.h"
+
+struct pl_cuda_sending {
+	void *packed; /* owned */
+	size_t bytes;
+	uint64_t hash;
+	bool sent; /* the server has it, as far as we know */
+};
+
+/* One of them is NULL.  Return: success, or what the API says of something that is no image. */
+CUresult pl_cuda_sending_open(struct pl_cuda_sending *sending, const void *image, const char *path);
+void pl_cuda_sending_fini(struct pl_cuda_sending *sending);
+void pl_cuda_sending_done(struct pl_cuda_sending *sending); /* the server has it now */
+
+/* Options of the JIT compiler. */
+struct pl_cuda_jit_options {
+	CUjit_option *option;
+	void **value;
+	unsigned int count;
+};
+
+/* Writes back what the server's compiler said. */
+void pl_cuda_jit_back(const struct pl_cuda_jit_options *options, struct pl_u64s values, struct pl_bytes info,
+		      struct pl_bytes error);
+
+#endif

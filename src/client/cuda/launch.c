@@ -1,0 +1,328 @@
+/*
+ * Launches.  A launch that the driver would take for certain is posted: its shape was taken before, or nothing about
+ * it can be wrong (ADR 0013).  The others are asked, and the driver's own code comes back.
+ */
+#include "client/cuda/launch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define ARGS_FEW   4096u /* bytes of arguments that are packed on the stack */
+#define EXTRA_MAX  16u
+#define ATTRIBUTES PL_CUDA_LAUNCH_ATTRIBUTES_MAX
+
+/* ---- arguments ---- */
+
+static CUresult extra_read(void **extra, const void **buffer_out, size_t *bytes_out)
+{
+	*buffer_out = NULL;
+	*bytes_out = 0;
+	for (unsigned int i = 0; i < EXTRA_MAX; i += 2) {
+		if (extra[i] == CU_LAUNCH_PARAM_END)
+			return *buffer_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+		if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER)
+			*buffer_out = extra[i + 1];
+		else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE && extra[i + 1])
+			*bytes_out = *(size_t *)extra[i + 1];
+		else
+			return CUDA_ERROR_INVALID_VALUE;
+	}
+	return CUDA_ERROR_INVALID_VALUE;
+}
+
+static CUresult extra_pack(const struct pl_cuda_facts *facts, void **extra, uint8_t *room, uint64_t *bytes_out)
+{
+	const void *buffer;
+	size_t bytes;
+	CUresult result = extra_read(extra, &buffer, &bytes);
+
+	if (result)
+		return result;
+	if (bytes > facts->args_bytes)
+		bytes = facts->args_bytes;
+	memcpy(room, buffer, bytes);
+	memset(room + bytes, 0, facts->args_bytes - bytes);
+	*bytes_out = facts->args_bytes;
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cuda_args_pack(const struct pl_cuda_facts *facts, void **params, void **extra, uint8_t *room,
+			   uint64_t *bytes_out)
+{
+	*bytes_out = 0;
+	if (params && extra)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (extra)
+		return extra_pack(facts, extra, room, bytes_out);
+	if (!facts->params)
+		return CUDA_SUCCESS;
+	if (!params)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (facts->has_gaps)
+		memset(room, 0, facts->args_bytes);
+	for (uint32_t i = 0; i < facts->params; i++) {
+		const struct pl_cuda_param_facts *param = &facts->param[i];
+
+		if (__builtin_expect(!params[i], 0))
+			return CUDA_ERROR_INVALID_VALUE;
+		if (param->bytes == 8)
+			memcpy(room + param->offset, params[i], 8);
+		else if (param->bytes == 4)
+			memcpy(room + param->offset, params[i], 4);
+		else
+			memcpy(room + param->offset, params[i], param->bytes);
+	}
+	*bytes_out = facts->args_bytes;
+	return CUDA_SUCCESS;
+}
+
+/* ---- is it plain? ---- */
+
+static bool shape_known(struct pl_cuda_function *function, const struct pl_cuda_shape *shape)
+{
+	for (uint32_t i = 0; i < PL_CUDA_SHAPES; i++) {
+		const struct pl_cuda_shape *known = &function->shape[i];
+
+		if (known->block[0] && known->block[0] == shape->block[0] && known->block[1] == shape->block[1] &&
+		    known->block[2] == shape->block[2] && known->shared_bytes == shape->shared_bytes &&
+		    known->cooperative == shape->cooperative)
+			return true;
+	}
+	return false;
+}
+
+static void shape_note(struct pl_cuda_function *function, const struct pl_cuda_shape *shape)
+{
+	function->shape[function->shapes_next++ % PL_CUDA_SHAPES] = *shape;
+}
+
+static bool grid_plain(const struct pl_cuda_cuLaunchKernel_args *args, CUdevice device)
+{
+	return args->grid_x && args->grid_y && args->grid_z &&
+	       args->grid_x <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X) &&
+	       args->grid_y <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y) &&
+	       args->grid_z <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z);
+}
+
+/* A function that is of another context than the stream's is the driver's to refuse. */
+static bool context_plain(const struct pl_cuda_function *function)
+{
+	return !function->object.context || function->object.context == pl_cuda_thread.top;
+}
+
+/* ---- sending ---- */
+
+static CUresult send(enum pl_cuda_op op, struct pl_session *session, const struct pl_cuda_cuLaunchKernel_args *args,
+		     bool plain)
+{
+	struct pl_reply reply;
+	struct pl_call call;
+	int r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLaunchKernel_bytes(args));
+
+	if (!r) {
+		pl_cuda_cuLaunchKernel_put(&call.enc, args);
+		r = plain ? pl_call_post(&call) : pl_call_ask(&call, &reply);
+	}
+	if (r)
+		return pl_cuda_fault(r);
+	return plain ? CUDA_SUCCESS : (CUresult)reply.status;
+}
+
+static CUresult launch(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_cuLaunchKernel_args *args,
+		       CUfunction handle, void **params, void **extra, uint32_t cooperative)
+{
+	struct pl_cuda_function *function = pl_cuda_function_of(handle);
+	struct pl_cuda_shape shape = { { args->block_x, args->block_y, args->block_z },
+				       args->shared_bytes,
+				       cooperative };
+	pl_cleanup(pl_freep) uint8_t *many = NULL;
+	const struct pl_cuda_facts *facts;
+	uint8_t few[ARGS_FEW], *room = few;
+	CUresult result;
+	bool plain;
+
+	if (!function)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = pl_cuda_facts_get(function, &facts);
+	if (result)
+		return result;
+	if (!facts->knows_params)
+		return CUDA_ERROR_NOT_SUPPORTED; /* a driver of before CUDA 12.4 does not tell of them */
+	if (facts->args_bytes > sizeof(few)) {
+		if (facts->args_bytes == UINT32_MAX)
+			return CUDA_ERROR_INVALID_VALUE;
+		room = many = malloc(facts->args_bytes);
+		if (!room)
+			return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	result = pl_cuda_args_pack(facts, params, extra, room, &args->args.bytes);
+	if (result)
+		return result;
+	args->args.at = room;
+	args->function = function->object.id;
+	plain = shape_known(function, &shape) && grid_plain(args, pl_cuda_thread.top->device) &&
+		context_plain(function);
+	result = send(op, session, args, plain);
+	if (!plain && !result)
+		shape_note(function, &shape);
+	return result;
+}
+
+static CUresult launch_kernel(bool per_thread, CUfunction function, unsigned int grid_x, unsigned int grid_y,
+			      unsigned int grid_z, unsigned int block_x, unsigned int block_y, unsigned int block_z,
+			      unsigned int shared_bytes, CUstream stream, void **kernel_params, void **extra)
+{
+	struct pl_cuda_cuLaunchKernel_args args;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuLaunchKernel, &session);
+
+	if (__builtin_expect(result, 0))
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	args.grid_x = grid_x;
+	args.grid_y = grid_y;
+	args.grid_z = grid_z;
+	args.block_x = block_x;
+	args.block_y = block_y;
+	args.block_z = block_z;
+	args.shared_bytes = shared_bytes;
+	args.per_thread = per_thread;
+	args.attributes = (struct pl_bytes){ NULL, 0 };
+	return launch(PL_CUDA_OP_cuLaunchKernel, session, &args, function, kernel_params, extra, 0);
+}
+
+CUresult cuLaunchKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+			unsigned int block_x, unsigned int block_y, unsigned int block_z, unsigned int shared_bytes,
+			CUstream stream, void **kernel_params, void **extra)
+{
+	return launch_kernel(false, function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream,
+			     kernel_params, extra);
+}
+
+CUresult cuLaunchKernel_ptsz(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+			     unsigned int block_x, unsigned int block_y, unsigned int block_z,
+			     unsigned int shared_bytes, CUstream stream, void **kernel_params, void **extra)
+{
+	return launch_kernel(true, function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream,
+			     kernel_params, extra);
+}
+
+/* ---- with attributes ---- */
+
+/* Events in values travel as ids.  Return: false = no live event. */
+static bool attribute_pack(struct pl_session *session, struct pl_cuda_launch_attribute *to,
+			   const CUlaunchAttribute *from)
+{
+	uint64_t id;
+
+	memset(to, 0, sizeof(*to));
+	to->id = from->id;
+	memcpy(to->value, &from->value, sizeof(to->value));
+	if (from->id != CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT &&
+	    from->id != CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT)
+		return true;
+	id = pl_cuda_id(session, PL_CUDA_KIND_event, from->value.launchCompletionEvent.event);
+	memcpy(to->value, &id, sizeof(id));
+	return id;
+}
+
+/* The shape of a launch with attributes is more than its numbers: those are asked about, but for the plain ones. */
+static uint32_t attributes_key(const CUlaunchConfig *config)
+{
+	uint32_t key = 1;
+
+	for (unsigned int i = 0; i < config->numAttrs; i++)
+		key = key * 31 + config->attrs[i].id + (uint32_t)config->attrs[i].value.clusterDim.x * 7;
+	return key * 131 + config->gridDimX * config->gridDimY * config->gridDimZ;
+}
+
+static CUresult launch_ex(bool per_thread, const CUlaunchConfig *config, CUfunction function, void **kernel_params,
+			  void **extra)
+{
+	struct pl_cuda_launch_attribute attributes[ATTRIBUTES];
+	struct pl_cuda_cuLaunchKernel_args args;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuLaunchKernelEx, &session);
+
+	if (result)
+		return result;
+	if (!config || config->numAttrs > ATTRIBUTES || (config->numAttrs && !config->attrs))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (unsigned int i = 0; i < config->numAttrs; i++)
+		if (!attribute_pack(session, &attributes[i], &config->attrs[i]))
+			return CUDA_ERROR_INVALID_HANDLE;
+	args = (struct pl_cuda_cuLaunchKernel_args){
+		.grid_x = config->gridDimX,
+		.grid_y = config->gridDimY,
+		.grid_z = config->gridDimZ,
+		.block_x = config->blockDimX,
+		.block_y = config->blockDimY,
+		.block_z = config->blockDimZ,
+		.shared_bytes = config->sharedMemBytes,
+		.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, config->hStream),
+		.per_thread = per_thread,
+		.attributes = { attributes, config->numAttrs * sizeof(attributes[0]) },
+	};
+	if (config->hStream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	return launch(PL_CUDA_OP_cuLaunchKernelEx, session, &args, function, kernel_params, extra,
+		      config->numAttrs ? attributes_key(config) : 0);
+}
+
+CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **kernel_params, void **extra)
+{
+	return launch_ex(false, config, function, kernel_params, extra);
+}
+
+CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction function, void **kernel_params, void **extra)
+{
+	return launch_ex(true, config, function, kernel_params, extra);
+}
+
+static CUresult launch_cooperative(bool per_thread, CUfunction function, unsigned int grid_x, unsigned int grid_y,
+				   unsigned int grid_z, unsigned int block_x, unsigned int block_y,
+				   unsigned int block_z, unsigned int shared_bytes, CUstream stream,
+				   void **kernel_params)
+{
+	struct pl_cuda_cuLaunchKernel_args args = {
+		.grid_x = grid_x,
+		.grid_y = grid_y,
+		.grid_z = grid_z,
+		.block_x = block_x,
+		.block_y = block_y,
+		.block_z = block_z,
+		.shared_bytes = shared_bytes,
+		.per_thread = per_thread,
+	};
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuLaunchCooperativeKernel, &session);
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	return launch(PL_CUDA_OP_cuLaunchCooperativeKernel, session, &args, function, kernel_params, NULL,
+		      grid_x * grid_y * grid_z);
+}
+
+CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+				   unsigned int block_x, unsigned int block_y, unsigned int block_z,
+				   unsigned int shared_bytes, CUstream stream, void **kernel_params)
+{
+	return launch_cooperative(false, function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes,
+				  stream, kernel_params);
+}
+
+CUresult cuLaunchCooperativeKernel_ptsz(CUfunction function, unsigned int grid_x, unsigned int grid_y,
+					unsigned int grid_z, unsigned int block_x, unsigned int block_y,
+					unsigned int block_z, unsigned int shared_bytes, CUstream stream,
+					void **kernel_params)
+{
+	return launch_cooperative(true, function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes,
+				  stream, kernel_params);
+}

@@ -1,0 +1,294 @@
+/* Libraries: looked into when a kernel is first asked for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cuda/image.h"
+#include "client/cuda/module.h"
+
+struct library_options {
+	CUlibraryOption *option;
+	void **value;
+	unsigned int count;
+};
+
+void pl_cuda_library_fini(struct pl_cuda_library *library)
+{
+	pl_cuda_members_fini(&library->members);
+	pthread_mutex_destroy(&library->lock);
+}
+
+static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, const struct pl_cuda_library *library,
+			 const struct pl_cuda_sending *sending, const struct pl_cuda_jit_options *jit,
+			 const struct library_options *options, bool with_image, bool *wanted_out)
+{
+	struct pl_cuda_cuLibraryLoadData_args args = { .image_hash = sending->hash,
+						       .image_bytes = sending->bytes,
+						       .library = library->object.id };
+	struct pl_cuda_cuLibraryLoadData_reply got;
+	struct pl_reply reply;
+	struct pl_call call;
+	int r;
+
+	args.options = (struct pl_u32s){ (const uint32_t *)jit->option, jit->count };
+	args.values = (struct pl_u64s){ (const uint64_t *)jit->value, jit->count };
+	args.library_options = (struct pl_u32s){ (const uint32_t *)options->option, options->count };
+	args.library_values = (struct pl_u64s){ (const uint64_t *)options->value, options->count };
+	args.image = (struct pl_bulk){ .kind = PL_BULK_AFTER, .bytes = with_image ? sending->bytes : 0 };
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLibraryLoadData_bytes(&args));
+	if (!r) {
+		pl_cuda_cuLibraryLoadData_put(&call.enc, &args);
+		r = pl_call_ask_after(&call, sending->packed, args.image.bytes, &reply);
+	}
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuLibraryLoadData_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*wanted_out = got.image_wanted;
+	pl_cuda_jit_back(jit, got.values, got.info_log, got.error_log);
+	return (CUresult)got.result;
+}
+
+static CUresult load(enum pl_cuda_op op, CUlibrary *handle, const void *image, const char *path,
+		     const struct pl_cuda_jit_options *jit, const struct library_options *options)
+{
+	struct pl_cuda_sending sending = { 0 };
+	struct pl_cuda_library *library;
+	struct pl_session *session;
+	bool wanted = false;
+	CUresult result = pl_cuda_enter(op, &session);
+
+	if (result)
+		return result;
+	if (!handle || (!image && !path) || (jit->count && (!jit->option || !jit->value)) ||
+	    (options->count && (!options->option || !options->value)))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (unsigned int i = 0; i < options->count; i++)
+		if ((unsigned int)options->option[i] >= CU_LIBRARY_NUM_OPTIONS)
+			return CUDA_ERROR_INVALID_VALUE;
+	result = pl_cuda_sending_open(&sending, image, path);
+	if (result)
+		return result;
+	library = pl_cuda_object_create(PL_CUDA_KIND_library, 0, NULL);
+	if (!library) {
+		pl_cuda_sending_fini(&sending);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	pthread_mutex_init(&library->lock, NULL);
+	result = load_ask(session, op, library, &sending, jit, options, !sending.sent, &wanted);
+	if (!result && wanted)
+		result = load_ask(session, op, library, &sending, jit, options, true, &wanted);
+	if (!result)
+		pl_cuda_sending_done(&sending);
+	pl_cuda_sending_fini(&sending);
+	if (result)
+		pl_cuda_forget(&library->object);
+	else
+		*handle = library->object.handle;
+	return result;
+}
+
+CUresult cuLibraryLoadData(CUlibrary *library, const void *image, CUjit_option *jit_options, void **jit_option_values,
+			   unsigned int jit_options_count, CUlibraryOption *library_options,
+			   void **library_option_values, unsigned int library_options_count)
+{
+	const struct pl_cuda_jit_options jit = { jit_options, jit_option_values, jit_options_count };
+	const struct library_options options = { library_options, library_option_values, library_options_count };
+
+	return load(PL_CUDA_OP_cuLibraryLoadData, library, image, NULL, &jit, &options);
+}
+
+CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *path, CUjit_option *jit_options,
+			       void **jit_option_values, unsigned int jit_options_count,
+			       CUlibraryOption *library_options, void **library_option_values,
+			       unsigned int library_options_count)
+{
+	const struct pl_cuda_jit_options jit = { jit_options, jit_option_values, jit_options_count };
+	const struct library_options options = { library_options, library_option_values, library_options_count };
+
+	return load(PL_CUDA_OP_cuLibraryLoadFromFile, library, NULL, path, &jit, &options);
+}
+
+/* ---- kernels ---- */
+
+/* Called with the library's lock held. */
+static CUresult kernels_ask(struct pl_session *session, struct pl_cuda_library *library)
+{
+	struct pl_cuda_plLibraryKernels_args args = { .library = library->object.id };
+	struct pl_cuda_plLibraryKernels_reply got;
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, plLibraryKernels, &args, &reply);
+
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_plLibraryKernels_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	return pl_cuda_members_take(&library->members, &reply, got.kernels.bytes);
+}
+
+/* With its kernels. */
+static CUresult library_get(CUlibrary handle, struct pl_cuda_library **library_out)
+{
+	struct pl_cuda_library *library;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_plLibraryKernels, &session);
+
+	if (result)
+		return result;
+	library = pl_cuda_get(PL_CUDA_KIND_library, handle);
+	if (!library)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pthread_mutex_lock(&library->lock);
+	if (!library->asked) {
+		library->asked = true;
+		library->result = kernels_ask(session, library);
+	}
+	result = library->result;
+	pthread_mutex_unlock(&library->lock);
+	*library_out = library;
+	return result;
+}
+
+static CUresult kernel_at(struct pl_cuda_library *library, uint32_t at, CUkernel *handle)
+{
+	struct pl_cuda_function *kernel;
+
+	pthread_mutex_lock(&library->lock);
+	kernel = pl_cuda_members_get(&library->members, &library->object, at, PL_CUDA_KIND_kernel, NULL);
+	pthread_mutex_unlock(&library->lock);
+	if (!kernel)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*handle = kernel->object.handle;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetKernel(CUkernel *kernel, CUlibrary handle, const char *name)
+{
+	struct pl_cuda_library *library;
+	CUresult result = library_get(handle, &library);
+	uint32_t at;
+
+	if (result)
+		return result;
+	if (!kernel || !name)
+		return CUDA_ERROR_INVALID_VALUE;
+	at = pl_cuda_members_find(&library->members, name);
+	return at == UINT32_MAX ? CUDA_ERROR_NOT_FOUND : kernel_at(library, at, kernel);
+}
+
+CUresult cuLibraryGetKernelCount(unsigned int *count, CUlibrary handle)
+{
+	struct pl_cuda_library *library;
+	CUresult result = library_get(handle, &library);
+
+	if (result)
+		return result;
+	if (!count)
+		return CUDA_ERROR_INVALID_VALUE;
+	*count = library->members.count;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int kernels_count, CUlibrary handle)
+{
+	struct pl_cuda_library *library;
+	CUresult result = library_get(handle, &library);
+
+	if (result)
+		return result;
+	if (!kernels || !kernels_count)
+		return CUDA_ERROR_INVALID_VALUE;
+	for (uint32_t i = 0; !result && i < kernels_count && i < library->members.count; i++)
+		result = kernel_at(library, i, &kernels[i]);
+	return result;
+}
+
+static CUresult kernel_get(CUkernel handle, struct pl_cuda_function **kernel_out)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	*kernel_out = pl_cuda_get(PL_CUDA_KIND_kernel, handle);
+	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult cuKernelGetLibrary(CUlibrary *library, CUkernel handle)
+{
+	struct pl_cuda_function *kernel;
+	CUresult result = kernel_get(handle, &kernel);
+
+	if (result)
+		return result;
+	if (!library)
+		return CUDA_ERROR_INVALID_VALUE;
+	*library = kernel->owner->handle;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuKernelGetName(const char **name, CUkernel handle)
+{
+	struct pl_cuda_function *kernel;
+	CUresult result;
+
+	if (!name)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = kernel_get(handle, &kernel);
+	if (!result)
+		*name = kernel->name;
+	return result;
+}
+
+/* Called with the library's lock held: the function of a kernel in a context. */
+static CUresult function_make(struct pl_session *session, struct pl_cuda_function *kernel,
+			      struct pl_cuda_context *context, struct pl_cuda_function **function_out)
+{
+	struct pl_cuda_cuKernelGetFunction_args args = { .kernel = kernel->object.id };
+	struct pl_cuda_function *function = pl_cuda_object_create(PL_CUDA_KIND_function, 0, NULL);
+	struct pl_reply reply;
+	CUresult result;
+	int r;
+
+	if (!function)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	args.function = function->object.id;
+	r = PL_CUDA_ASK(session, cuKernelGetFunction, &args, &reply);
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (result) {
+		pl_cuda_forget(&function->object);
+		return result;
+	}
+	function->object.context = context;
+	function->kernel = kernel;
+	function->name = kernel->name;
+	function->next = kernel->made;
+	kernel->made = function;
+	*function_out = function;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuKernelGetFunction(CUfunction *function, CUkernel handle)
+{
+	struct pl_cuda_function *kernel, *found = NULL;
+	struct pl_cuda_library *library;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuKernelGetFunction, &session);
+
+	if (!result)
+		result = kernel_get(handle, &kernel);
+	if (result)
+		return result;
+	if (!function)
+		return CUDA_ERROR_INVALID_VALUE;
+	library = (struct pl_cuda_library *)kernel->owner;
+	pthread_mutex_lock(&library->lock);
+	for (found = kernel->made; found && found->object.context != pl_cuda_thread.top; found = found->next)
+		;
+	if (!found)
+		result = function_make(session, kernel, pl_cuda_thread.top, &found);
+	pthread_mutex_unlock(&library->lock);
+	if (!result)
+		*function = found->object.handle;
+	return result;
+}

@@ -1,0 +1,82 @@
+/*
+ * Modules, libraries, and their functions, as the client knows them.  A table of functions comes with a module, and
+ * with a library when it is first looked into; what launching one takes (its facts) comes along, or when it is first
+ * needed.
+ */
+#ifndef PL_CLIENT_CUDA_MODULE_H
+#define PL_CLIENT_CUDA_MODULE_H
+
+#include "client/cuda/state.h"
+
+#define PL_CUDA_SHAPES 8u /* launches of a function that the driver has taken, remembered */
+
+struct pl_cuda_shape {
+	uint32_t block[3], shared_bytes;
+	uint32_t cooperative; /* grid size, where it matters; 0 = not cooperative */
+};
+
+struct pl_cuda_facts {
+	uint32_t params, args_bytes; /* the packed arguments */
+	bool knows_params, has_gaps; /* gaps: bytes that belong to no parameter */
+	uint32_t has;
+	int32_t attribute[PL_CUDA_FUNCTION_ATTRIBUTES];
+	struct pl_cuda_param_facts param[];
+};
+
+struct pl_cuda_function { /* also a kernel of a library */
+	struct pl_cuda_object object;
+	struct pl_cuda_object *owner;          /* its module or library; NULL for one that cuKernelGetFunction() gave */
+	struct pl_cuda_function *kernel;       /* for such a one */
+	const char *name;                      /* its owner's */
+	_Atomic(struct pl_cuda_facts *) facts; /* NULL: not known yet */
+	struct pl_cuda_shape shape[PL_CUDA_SHAPES]; /* racing writers may lose one, which costs a question */
+	uint32_t shapes_next;
+	struct pl_cuda_function *made, *next; /* of a kernel: its functions, one a context; under owner's lock */
+	struct pl_cuda_launch_state *legacy;  /* cuFuncSetBlockShape() and the like */
+};
+
+struct pl_cuda_members { /* functions of a module, kernels of a library */
+	uint64_t *words; /* the table as it came; names point into it */
+	uint32_t count;
+	struct pl_cuda_function **function; /* in the driver's order; made when they are asked for */
+	const char **name;
+	const uint64_t **facts; /* in the table: a length in front; NULL: none */
+	uint32_t *sorted;       /* by name */
+};
+
+struct pl_cuda_module {
+	struct pl_cuda_object object;
+	pthread_mutex_t lock;
+	struct pl_cuda_members members; /* under lock: function[] */
+};
+
+struct pl_cuda_library {
+	struct pl_cuda_object object;
+	pthread_mutex_t lock;
+	bool asked;
+	CUresult result; /* of asking; under lock */
+	struct pl_cuda_members members;
+};
+
+void pl_cuda_module_fini(struct pl_cuda_module *module);
+void pl_cuda_library_fini(struct pl_cuda_library *library);
+void pl_cuda_function_fini(struct pl_cuda_function *function);
+
+/* Takes the table off a reply: `bytes` of bulk.  Return: success, or CUDA_ERROR_UNKNOWN for what is none. */
+CUresult pl_cuda_members_take(struct pl_cuda_members *members, struct pl_reply *reply, uint64_t bytes);
+void pl_cuda_members_fini(struct pl_cuda_members *members);
+/* The place of a name; UINT32_MAX = none. */
+uint32_t pl_cuda_members_find(const struct pl_cuda_members *members, const char *name);
+/* The function at a place, made where it is new; NULL: no memory.  Called with the owner's lock held. */
+struct pl_cuda_function *pl_cuda_members_get(struct pl_cuda_members *members, struct pl_cuda_object *owner, uint32_t at,
+					     enum pl_cuda_object_kind kind, struct pl_cuda_context *context);
+
+/* From a server's bytes.  NULL: no memory, or they are none. */
+struct pl_cuda_facts *pl_cuda_facts_make(const void *data, uint64_t bytes);
+
+/* A CUfunction, or a CUkernel in its place; NULL: neither. */
+struct pl_cuda_function *pl_cuda_function_of(const void *handle);
+/* Its facts, asked for where they are not known.  Borrowed for as long as it lives. */
+CUresult pl_cuda_facts_get(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out);
+
+#endif

@@ -1,0 +1,254 @@
+/* Objects and their handles: what generated code asks for. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "client/cuda/module.h"
+#include "client/cuda/state.h"
+
+static struct {
+	pthread_mutex_t lock;
+	struct from_server { /* ids that the server gave, open addressing */
+		uint64_t id;
+		struct pl_cuda_object *object;
+	} * slots;
+	size_t room, count;
+} objects = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static size_t bytes_of(enum pl_cuda_object_kind kind)
+{
+	switch (kind) {
+	case PL_CUDA_KIND_context:
+		return sizeof(struct pl_cuda_context);
+	case PL_CUDA_KIND_module:
+		return sizeof(struct pl_cuda_module);
+	case PL_CUDA_KIND_library:
+		return sizeof(struct pl_cuda_library);
+	case PL_CUDA_KIND_function:
+	case PL_CUDA_KIND_kernel:
+		return sizeof(struct pl_cuda_function);
+	default:
+		return sizeof(struct pl_cuda_object);
+	}
+}
+
+/* ---- lists by context; called with the lock held ---- */
+
+static void context_link(struct pl_cuda_object *object, struct pl_cuda_context *context)
+{
+	object->context = context;
+	if (!context)
+		return;
+	object->next = context->objects;
+	object->link = &context->objects;
+	if (object->next)
+		object->next->link = &object->next;
+	context->objects = object;
+}
+
+static void context_unlink(struct pl_cuda_object *object)
+{
+	if (!object->link)
+		return;
+	*object->link = object->next;
+	if (object->next)
+		object->next->link = object->link;
+	object->link = NULL;
+}
+
+/* ---- the server's ids; called with the lock held ---- */
+
+static struct from_server *slot_of(uint64_t id)
+{
+	size_t at = (id * 0x9e3779b97f4a7c15u) >> 20 & (objects.room - 1);
+
+	while (objects.slots[at].id && objects.slots[at].id != id)
+		at = (at + 1) & (objects.room - 1);
+	return &objects.slots[at];
+}
+
+static bool slots_grow(void)
+{
+	struct from_server *old = objects.slots;
+	size_t old_room = objects.room;
+
+	if (objects.count * 2 < objects.room)
+		return true;
+	objects.room = objects.room ? objects.room * 2 : 256;
+	objects.slots = calloc(objects.room, sizeof(*objects.slots));
+	if (!objects.slots) {
+		objects.slots = old;
+		objects.room = old_room;
+		return false;
+	}
+	objects.count = 0;
+	for (size_t i = 0; i < old_room; i++)
+		if (old[i].object) { /* those that have ended are left out */
+			*slot_of(old[i].id) = old[i];
+			objects.count++;
+		}
+	free(old);
+	return true;
+}
+
+static void server_id_enter(uint64_t id, struct pl_cuda_object *object)
+{
+	struct from_server *slot;
+
+	if (!slots_grow())
+		return;
+	slot = slot_of(id);
+	objects.count += !slot->id;
+	*slot = (struct from_server){ id, object };
+}
+
+static struct pl_cuda_object *server_id_find(uint64_t id)
+{
+	return objects.room ? slot_of(id)->object : NULL;
+}
+
+/* ---- making and ending ---- */
+
+void *pl_cuda_object_create(enum pl_cuda_object_kind kind, uint64_t id, struct pl_cuda_context *context)
+{
+	struct pl_cuda_object *object = calloc(1, bytes_of(kind));
+
+	if (!object)
+		return NULL;
+	object->kind = kind;
+	object->handle = (void *)(uintptr_t)pl_cuda_handle_create(kind, object);
+	if (!object->handle) {
+		free(object);
+		return NULL;
+	}
+	object->id = id ? id : (uintptr_t)object->handle;
+	pthread_mutex_lock(&objects.lock);
+	context_link(object, context);
+	if (id & PL_CUDA_ID_SERVER)
+		server_id_enter(id, object);
+	pthread_mutex_unlock(&objects.lock);
+	return object;
+}
+
+void *pl_cuda_new(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t *id_out)
+{
+	struct pl_cuda_object *object = pl_cuda_object_create(kind, 0, pl_cuda_thread.top);
+
+	(void)session;
+	if (!object)
+		return NULL;
+	*id_out = object->id;
+	return object->handle;
+}
+
+/* What belongs to the object alone. */
+static void object_fini(struct pl_cuda_object *object)
+{
+	switch (object->kind) {
+	case PL_CUDA_KIND_module:
+		pl_cuda_module_fini((struct pl_cuda_module *)object);
+		break;
+	case PL_CUDA_KIND_library:
+		pl_cuda_library_fini((struct pl_cuda_library *)object);
+		break;
+	case PL_CUDA_KIND_function:
+	case PL_CUDA_KIND_kernel:
+		pl_cuda_function_fini((struct pl_cuda_function *)object);
+		break;
+	default:
+		break;
+	}
+}
+
+void pl_cuda_forget(struct pl_cuda_object *object)
+{
+	pl_cuda_handle_destroy((uintptr_t)object->handle);
+	pthread_mutex_lock(&objects.lock);
+	context_unlink(object);
+	if (object->id & PL_CUDA_ID_SERVER && objects.room && slot_of(object->id)->object == object)
+		slot_of(object->id)->object = NULL;
+	pthread_mutex_unlock(&objects.lock);
+	object_fini(object);
+	if (object->kind != PL_CUDA_KIND_context)
+		free(object);
+}
+
+void pl_cuda_context_empty(struct pl_cuda_context *context)
+{
+	for (;;) {
+		struct pl_cuda_object *object;
+
+		pthread_mutex_lock(&objects.lock);
+		object = context->objects;
+		pthread_mutex_unlock(&objects.lock);
+		if (!object)
+			return;
+		pl_cuda_forget(object);
+	}
+}
+
+void pl_cuda_undo(struct pl_session *session, enum pl_cuda_object_kind kind, void *handle)
+{
+	struct pl_cuda_object *object = pl_cuda_handle_of(handle, kind);
+
+	(void)session;
+	if (object)
+		pl_cuda_forget(object);
+}
+
+static struct pl_cuda_object *of_id(enum pl_cuda_object_kind kind, uint64_t id)
+{
+	struct pl_cuda_object *object;
+
+	if (!(id & PL_CUDA_ID_SERVER))
+		return pl_cuda_handle_find(id, kind);
+	pthread_mutex_lock(&objects.lock);
+	object = server_id_find(id);
+	pthread_mutex_unlock(&objects.lock);
+	return object && object->kind == kind ? object : NULL;
+}
+
+void pl_cuda_end(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id)
+{
+	struct pl_cuda_object *object = of_id(kind, id);
+
+	(void)session;
+	if (object)
+		pl_cuda_forget(object);
+}
+
+void *pl_cuda_object_of(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id)
+{
+	struct pl_cuda_object *object;
+
+	(void)session;
+	if (!id || (kind == PL_CUDA_KIND_stream && id <= (uintptr_t)CU_STREAM_PER_THREAD))
+		return (void *)(uintptr_t)id;
+	if (kind == PL_CUDA_KIND_device)
+		return (void *)(uintptr_t)(id - 1);
+	object = of_id(kind, id);
+	if (!object && id & PL_CUDA_ID_SERVER)
+		object = pl_cuda_object_create(kind, id, pl_cuda_thread.top);
+	return object ? object->handle : NULL;
+}
+
+/* ---- looking up ---- */
+
+void *pl_cuda_get(enum pl_cuda_object_kind kind, const void *handle)
+{
+	return pl_cuda_handle_of(handle, kind);
+}
+
+uint64_t pl_cuda_id(const struct pl_session *session, enum pl_cuda_object_kind kind, const void *handle)
+{
+	const struct pl_cuda_object *object;
+
+	(void)session;
+	if (kind == PL_CUDA_KIND_device)
+		return pl_cuda_device((CUdevice)(uintptr_t)handle) ? (uintptr_t)handle + 1 : 0;
+	if (kind == PL_CUDA_KIND_stream && (uintptr_t)handle <= (uintptr_t)CU_STREAM_PER_THREAD)
+		return (uintptr_t)handle;
+	object = pl_cuda_handle_of(handle, kind);
+	if (!object && kind == PL_CUDA_KIND_function) /* the API takes a kernel wherever it takes a function */
+		object = pl_cuda_handle_of(handle, PL_CUDA_KIND_kernel);
+	return object ? object->id : 0;
+}

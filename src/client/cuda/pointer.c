@@ -1,0 +1,146 @@
+/* What an address can be asked. */
+#include <string.h>
+
+#include "client/cuda/memory.h"
+
+#define ATTRIBUTES_MAX 256u
+
+static bool is_host(const struct pl_cuda_memory *memory)
+{
+	return memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED;
+}
+
+CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdeviceptr address)
+{
+	struct pl_cuda_memory memory;
+	CUresult result;
+
+	if (!pl_cuda_current(&result))
+		return result;
+	if (!base && !bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!pl_cuda_memory_find(address, &memory))
+		return CUDA_ERROR_NOT_FOUND;
+	if (base)
+		*base = memory.address;
+	if (bytes)
+		*bytes = memory.bytes;
+	return CUDA_SUCCESS;
+}
+
+static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_cuda_memory *memory, uint64_t address)
+{
+	switch (attribute) {
+	case CU_POINTER_ATTRIBUTE_CONTEXT:
+		*(CUcontext *)value = memory->kind == PL_CUDA_MEMORY_POOL ? NULL : memory->context->object.handle;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+		*(CUmemorytype *)value = is_host(memory) ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+		*(CUdeviceptr *)value = address;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+		if (!is_host(memory))
+			return CUDA_ERROR_INVALID_VALUE;
+		*(void **)value = (void *)(uintptr_t)address;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_BUFFER_ID:
+	case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID:
+		*(unsigned long long *)value = memory->id;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+		*(int *)value = memory->context->device;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+	case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:
+		*(CUdeviceptr *)value = memory->address;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+	case CU_POINTER_ATTRIBUTE_MAPPING_SIZE:
+		*(size_t *)value = memory->bytes;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+		*(unsigned int *)value = memory->kind == PL_CUDA_MEMORY_DEVICE;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_MAPPED:
+		*(unsigned int *)value = 1;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
+		*(unsigned int *)value = 0;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
+		*(unsigned long long *)value = CU_MEM_HANDLE_TYPE_NONE;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+		*(unsigned long long *)value = CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
+		*(CUmemoryPool *)value = NULL;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_P2P_TOKENS:
+		return CUDA_ERROR_NOT_SUPPORTED;
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+}
+
+static size_t value_bytes(CUpointer_attribute attribute)
+{
+	switch (attribute) {
+	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+	case CU_POINTER_ATTRIBUTE_MAPPED:
+	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
+		return sizeof(unsigned int);
+	default:
+		return sizeof(unsigned long long);
+	}
+}
+
+CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr address)
+{
+	struct pl_cuda_memory memory;
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!data || !pl_cuda_memory_find(address, &memory))
+		return CUDA_ERROR_INVALID_VALUE;
+	return get(data, attribute, &memory, address);
+}
+
+/* Of an address that is none of the driver's, every value is 0 and that is no error; the device is -2 then. */
+CUresult cuPointerGetAttributes(unsigned int attributes_count, CUpointer_attribute *attributes, void **data,
+				CUdeviceptr address)
+{
+	struct pl_cuda_memory memory;
+	CUresult result = pl_cuda_ready();
+	bool found;
+
+	if (result)
+		return result;
+	if (!attributes_count || attributes_count > ATTRIBUTES_MAX || !attributes || !data)
+		return CUDA_ERROR_INVALID_VALUE;
+	found = pl_cuda_memory_find(address, &memory);
+	for (unsigned int i = 0; i < attributes_count; i++) {
+		if (!data[i] || attributes[i] < CU_POINTER_ATTRIBUTE_CONTEXT ||
+		    attributes[i] > CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE)
+			return CUDA_ERROR_INVALID_VALUE;
+		memset(data[i], 0, value_bytes(attributes[i]));
+		if (found)
+			(void)get(data[i], attributes[i], &memory, address);
+		else if (attributes[i] == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL)
+			*(int *)data[i] = CU_DEVICE_INVALID;
+		else if (attributes[i] == CU_POINTER_ATTRIBUTE_HOST_POINTER)
+			*(uint64_t *)data[i] = address;
+	}
+	return CUDA_SUCCESS;
+}

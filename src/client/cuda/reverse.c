@@ -1,0 +1,65 @@
+/* What the server says of its own accord.  Runs on whichever thread pumps: nothing here calls the server or blocks. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "client/cuda/state.h"
+
+/* What kernels print appears on the program's standard output; its own buffered output is not ours to flush. */
+static void print_out(struct pl_bytes text)
+{
+	const char *at = text.at;
+	uint64_t left = text.bytes;
+
+	while (left) {
+		ssize_t n = write(STDOUT_FILENO, at, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		at += n;
+		left -= (uint64_t)n;
+	}
+}
+
+static void context_failed(const struct pl_cuda_plContextFailed_args *args)
+{
+	struct pl_cuda_context *context = pl_cuda_handle_find(args->context, PL_CUDA_KIND_context);
+
+	if (context && args->status)
+		pl_cuda_context_fail(context, args->status);
+}
+
+#define TAKE(name, fn)                                                                                                 \
+	case PL_CUDA_OP_##name: {                                                                                      \
+		struct pl_cuda_##name##_args args;                                                                     \
+		pl_cuda_##name##_get(dec, &args);                                                                      \
+		if (pl_dec_whole(dec)) {                                                                               \
+			fn;                                                                                            \
+			return;                                                                                        \
+		}                                                                                                      \
+		break;                                                                                                 \
+	}
+
+void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec)
+{
+	if (!head)
+		return; /* the session is lost: every call says so */
+	switch (head->op) {
+		TAKE(plHostFunc, pl_cuda_hostfn_reached(args.token, args.status, args.again))
+		TAKE(plPrint, print_out(args.text))
+		TAKE(plContextFailed, context_failed(&args))
+	default:
+		break;
+	}
+	pl_log_debug("a record of the reverse lane is not understood: op %u, %u bytes", head->op, head->len_bytes);
+	for (uint64_t left = head->bulk_bytes; left;) {
+		char scrap[4096];
+		uint64_t part = left < sizeof(scrap) ? left : sizeof(scrap);
+
+		if (pl_session_reverse_bulk(session, scrap, part))
+			return;
+		left -= part;
+	}
+}

@@ -1,0 +1,110 @@
+/*
+ * The client's side of CUDA's driver API: what it knows of the process, its threads, and its objects.
+ *
+ * A handle that the application holds is a number (cuda/handle.h) that finds a struct pl_cuda_object; the same number
+ * is its id on the wire.  Objects that the server made have an id of the server's, and functions of modules one behind
+ * their module's (wire/cuda.h).  Contexts are never freed, so that a thread may look at its current one without a lock.
+ */
+#ifndef PL_CLIENT_CUDA_STATE_H
+#define PL_CLIENT_CUDA_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cuda-client.h"
+#include "cuda/handle.h"
+#include "cuda/storage.h"
+#include "wire/cuda.h"
+
+#define PL_CUDA_KIND_hostfn 64 /* a type of handles besides those of the API: hostfn.c */
+
+struct pl_cuda_context;
+
+struct pl_cuda_object {
+	uint64_t id;
+	void *handle;
+	enum pl_cuda_object_kind kind;
+	struct pl_cuda_context *context;     /* that was current when it was made; NULL = none */
+	struct pl_cuda_object *next, **link; /* of the same context, under objects lock */
+};
+
+struct pl_cuda_context {
+	struct pl_cuda_object object;
+	CUdevice device;
+	unsigned int flags;
+	bool primary;
+	_Atomic int error; /* a sticky error, or CUDA_ERROR_CONTEXT_IS_DESTROYED */
+	struct pl_cuda_storages storages;
+	struct pl_cuda_object *objects; /* under objects lock */
+};
+
+/* One thread's.  Few bytes, so that a library that is loaded late finds room for them. */
+struct pl_cuda_thread {
+	struct pl_cuda_context *top; /* the current context; NULL = none */
+	uint64_t told;               /* the id that this thread's lane was told; PL_CUDA_TOLD_NOT */
+	struct pl_cuda_stack *stack; /* below the top; owned */
+};
+#define PL_CUDA_TOLD_NOT UINT64_MAX /* a lane may come from another thread: it is told first */
+extern __thread struct pl_cuda_thread pl_cuda_thread __attribute__((tls_model("initial-exec")));
+
+/* ---- process.c ---- */
+
+/* Initialised, and in this process.  Return: success or CUDA_ERROR_NOT_INITIALIZED. */
+CUresult pl_cuda_ready(void);
+struct pl_session *pl_cuda_session(void); /* after pl_cuda_ready() */
+int pl_cuda_device_count(void);
+const struct pl_cuda_device_facts *pl_cuda_device(CUdevice device); /* NULL = no such device */
+/* An attribute as the server gave it; 0 where the device does not know it. */
+int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute);
+
+/* ---- object.c ---- */
+
+/* The object of a handle; NULL = no live one of this kind. */
+void *pl_cuda_get(enum pl_cuda_object_kind kind, const void *handle);
+/* Takes the handle away and frees the object; not for contexts. */
+void pl_cuda_forget(struct pl_cuda_object *object);
+/* An object with an id of the caller's. */
+void *pl_cuda_object_create(enum pl_cuda_object_kind kind, uint64_t id, struct pl_cuda_context *context);
+/* Ends all that was made in it. */
+void pl_cuda_context_empty(struct pl_cuda_context *context);
+
+/* ---- context.c ---- */
+
+/* The thread's current context; NULL with *status_out set where there is none, or one that is of no use. */
+struct pl_cuda_context *pl_cuda_current(CUresult *status_out);
+void pl_cuda_context_fail(struct pl_cuda_context *context, int error); /* the first one stays */
+
+/* ---- reverse.c ---- */
+
+void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec);
+void pl_cuda_hostfn_reached(uint64_t token, int32_t status, bool again); /* hostfn.c */
+
+/* ---- calls by hand ---- */
+
+/* PL_CUDA_ASK(session, name, &args, &reply): the call, waited for.  Value: 0 or fatal, as pl_call_ask(). */
+#define PL_CUDA_ASK(session, name, args, reply)                                                                        \
+	({                                                                                                             \
+		struct pl_call call_;                                                                                  \
+		int r_ = pl_call_begin(&call_, (session), PL_CUDA_OP_##name, pl_cuda_##name##_bytes(args));            \
+		if (!r_) {                                                                                             \
+			pl_cuda_##name##_put(&call_.enc, (args));                                                      \
+			r_ = pl_call_ask(&call_, (reply));                                                             \
+		}                                                                                                      \
+		r_;                                                                                                    \
+	})
+
+/* PL_CUDA_POST(session, name, &args): the call, posted.  Value: the API's code. */
+#define PL_CUDA_POST(session, name, args)                                                                              \
+	({                                                                                                             \
+		struct pl_call call_;                                                                                  \
+		int r_ = pl_call_begin(&call_, (session), PL_CUDA_OP_##name, pl_cuda_##name##_bytes(args));            \
+		if (!r_) {                                                                                             \
+			pl_cuda_##name##_put(&call_.enc, (args));                                                      \
+			r_ = pl_call_post(&call_);                                                                     \
+		}                                                                                                      \
+		r_ ? pl_cuda_fault(r_) : CUDA_SUCCESS;                                                                 \
+	})
+
+#endif

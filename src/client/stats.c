@@ -1,0 +1,46 @@
+#include "client/stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "client/session.h"
+
+static char stats_path[4096];
+static uint64_t (*copied)(void);
+
+static void stats_write(void)
+{
+	struct pl_session_totals totals;
+	char text[512];
+	int length, fd;
+
+	pl_session_totals_get(&totals);
+	length = snprintf(text, sizeof(text),
+			  "{\"asks\": %llu, \"posts\": %llu, \"bytes_out\": %llu, \"bytes_in\": %llu, "
+			  "\"wakeups\": %llu, \"spins\": %llu, \"sleeps\": %llu, \"host_copied\": %llu}\n",
+			  (unsigned long long)totals.asks, (unsigned long long)totals.posts,
+			  (unsigned long long)totals.bytes_out, (unsigned long long)totals.bytes_in,
+			  (unsigned long long)totals.wakes, (unsigned long long)totals.spins,
+			  (unsigned long long)totals.sleeps, (unsigned long long)(copied ? copied() : 0));
+	fd = open(stats_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0 || write(fd, text, (size_t)length) != length)
+		pl_log_error("PLENUM_STATS: %s: %s", stats_path, strerrordesc_np(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+void pl_client_stats_start(uint64_t (*host_copied)(void))
+{
+	const char *path = getenv("PLENUM_STATS");
+
+	if (!path || !*path || strlen(path) >= sizeof(stats_path))
+		return;
+	copied = host_copied;
+	strcpy(stats_path, path);
+	atexit(stats_write);
+}

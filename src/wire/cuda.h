@@ -1,0 +1,58 @@
+/*
+ * What CUDA's messages carry as bytes: facts of devices and of functions, tables of functions.  Fixed layouts of our
+ * own.
+ */
+#ifndef PL_WIRE_CUDA_H
+#define PL_WIRE_CUDA_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PL_CUDA_DEVICES_MAX           64u /* limit: devices of one session */
+#define PL_CUDA_ATTRIBUTES_MAX        256u
+#define PL_CUDA_FUNCTION_ATTRIBUTES   16u
+#define PL_CUDA_FUNCTIONS_MAX         32766u       /* limit: functions of one module, by the room in an id */
+#define PL_CUDA_PARAMS_MAX            4096u        /* limit: parameters of one function */
+#define PL_CUDA_MEMBER_SHIFT          48u          /* ids: of the n-th function of a module, its id + (n + 1 << this) */
+#define PL_CUDA_ID_SERVER             (1ull << 63) /* ids that the server gave have this bit */
+#define PL_CUDA_LAUNCH_ATTRIBUTES_MAX 64u
+
+/* plDevices: one for each device. */
+struct pl_cuda_device_facts {
+	uint64_t total_bytes;
+	char name[256];
+	uint8_t uuid[16], luid[8];
+	uint32_t luid_mask, has_luid;
+	char pci[32];
+	uint8_t has[PL_CUDA_ATTRIBUTES_MAX / 8]; /* a bit for each attribute that the driver answers */
+	int32_t attribute[PL_CUDA_ATTRIBUTES_MAX];
+};
+static_assert(sizeof(struct pl_cuda_device_facts) == 1384, "wire layout");
+
+/* plFunctionFacts: this, then `params` of the next. */
+struct pl_cuda_function_facts {
+	int32_t attribute[PL_CUDA_FUNCTION_ATTRIBUTES]; /* by CUfunction_attribute */
+	uint32_t has;                                   /* a bit for each of them */
+	uint32_t params;
+	uint32_t knows_params, reserved; /* 0: the driver does not tell of them */
+};
+static_assert(sizeof(struct pl_cuda_function_facts) == 80, "wire layout");
+
+struct pl_cuda_param_facts {
+	uint32_t offset, bytes;
+};
+
+/*
+ * A table of functions, of a module or a library: 64-bit words.  The number of functions; for each: the length of its
+ * name with NUL, the name, padded to 8; the length of its facts (0: ask for them), the facts, padded to 8.
+ */
+
+/* Attributes of a launch: the length of the list / this.  An event in the value is its id. */
+struct pl_cuda_launch_attribute {
+	uint32_t id, reserved;
+	uint8_t value[64];
+};
+static_assert(sizeof(struct pl_cuda_launch_attribute) == 72, "wire layout");
+
+#endif

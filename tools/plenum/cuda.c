@@ -1,0 +1,89 @@
+/* Where CUDA's drivers are: the reference GPU's, hardware's, and the library that programs get in its place. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plenum/tool.h"
+
+#ifndef PL_REFGPU_DIR /* where the installation puts the reference GPU's libcuda.so.1 */
+#define PL_REFGPU_DIR "/usr/local/lib/plenum/refgpu"
+#endif
+#ifndef PL_CUDA_DIR /* and the client's */
+#define PL_CUDA_DIR "/usr/local/lib/plenum/cuda"
+#endif
+#define LIBRARY "libcuda.so.1"
+
+static bool folder_try(const char *base, const char *below, char *folder_out)
+{
+	char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s/" LIBRARY, base, below);
+	if (access(path, R_OK) < 0)
+		return false;
+	snprintf(path, sizeof(path), "%s%s", base, below);
+	return realpath(path, folder_out) != NULL;
+}
+
+static bool exe_folder(char *folder_out)
+{
+	ssize_t n = readlink("/proc/self/exe", folder_out, PATH_MAX - 1);
+	char *slash;
+
+	if (n <= 0)
+		return false;
+	folder_out[n] = '\0';
+	slash = strrchr(folder_out, '/');
+	if (slash)
+		*slash = '\0';
+	return slash;
+}
+
+/* $variable, beside this program (build tree, installation), compiled in. */
+static bool folder_find(const char *variable, const char *const places[2], const char *installed, char *folder_out)
+{
+	const char *told = getenv(variable);
+	char folder[PATH_MAX];
+
+	if (told && *told)
+		return folder_try(told, "", folder_out);
+	for (size_t i = 0; i < 2 && exe_folder(folder); i++)
+		if (folder_try(folder, places[i], folder_out))
+			return true;
+	return folder_try(installed, "", folder_out);
+}
+
+bool pl_tool_refgpu_find(char *folder_out)
+{
+	static const char *const places[2] = { "/../../src/refgpu/driver", "/../lib/plenum/refgpu" };
+
+	return folder_find("PLENUM_REFGPU_DIR", places, PL_REFGPU_DIR, folder_out);
+}
+
+bool pl_tool_cuda_client_find(char *folder_out)
+{
+	static const char *const places[2] = { "/../../src/client/cuda", "/../lib/plenum/cuda" };
+
+	return folder_find("PLENUM_CUDA_DIR", places, PL_CUDA_DIR, folder_out);
+}
+
+/* Device files of hardware that NVIDIA's driver serves: Linux, and Linux in Windows. */
+static bool hardware(void)
+{
+	return !access("/dev/nvidiactl", F_OK) || !access("/dev/dxg", F_OK);
+}
+
+const char *pl_tool_cuda_driver(const char *told)
+{
+	static char path[PATH_MAX + sizeof(LIBRARY) + 1];
+	char folder[PATH_MAX];
+
+	if (told && strcmp(told, "refgpu"))
+		return told;
+	if (!told && hardware())
+		return LIBRARY;
+	if (!pl_tool_refgpu_find(folder))
+		return NULL;
+	snprintf(path, sizeof(path), "%s/" LIBRARY, folder);
+	return path;
+}
