@@ -17,11 +17,15 @@
 #define CALLGRIND_TURNS 2000u
 #define PAIRS 3u
 #define RUN_LIMIT_S 120u
+#define LOG_BYTES_MAX (1u << 20)
 #define WHY_BYTES 320u
 
-static bool mode_counts(const struct pl_bench_mode *mode)
+/* In a guest OpenCL's loops only. */
+static bool mode_counts(const struct pl_bench_run *run, const struct pl_bench_mode *mode)
 {
-	return mode->active && (mode->kind == PL_BENCH_SHM || mode->kind == PL_BENCH_TCP);
+	bool guest = mode->kind == PL_BENCH_VM && !pl_bench_is_cuda(run);
+
+	return mode->active && (guest || mode->kind == PL_BENCH_SHM || mode->kind == PL_BENCH_TCP);
 }
 
 /* Run a program in a mode's environment to its end. Return: 0, -EINTR, or 1 with why. */
@@ -75,6 +79,44 @@ static int counters_read(const char *path, struct json_object **counters_out, ch
 	return 0;
 }
 
+/* What a guest writes to files stays there: its counters come among its messages. */
+static struct json_object *counters_find(const char *log)
+{
+	char *text = calloc(1, LOG_BYTES_MAX + 1), *at = NULL;
+	struct json_object *counters;
+	FILE *f = text ? fopen(log, "re") : NULL;
+
+	if (f) {
+		(void)!fread(text, 1, LOG_BYTES_MAX, f);
+		fclose(f);
+		at = strstr(text, "{\"asks\"");
+	}
+	counters = at ? json_tokener_parse(at) : NULL;
+	free(text);
+	return counters;
+}
+
+static int guest_loop_run(struct pl_bench_run *run, struct pl_bench_mode *mode, const char *loop,
+	const char *count, struct json_object **counters_out, char *why)
+{
+	const char *argv[] = { run->config->plenum_path, "vm", "--link",
+		mode->link[0] ? mode->link : "tcp", "run", "-n",
+		"--", run->config->worker_path, "--count", loop, count, NULL };
+	char log[PATH_MAX];
+	int r;
+
+	snprintf(log, sizeof(log), "%s/%s-worker.log", run->config->run_dir, mode->name);
+	unlink(log);
+	r = program_run(run, mode, argv, "/dev/stderr", why);
+	if (r)
+		return r;
+	*counters_out = counters_find(log);
+	if (*counters_out)
+		return 0;
+	snprintf(why, WHY_BYTES, "the guest's client wrote no counters");
+	return 1;
+}
+
 static int loop_run(struct pl_bench_run *run, struct pl_bench_mode *mode, const char *loop,
 	unsigned turns, struct json_object **counters_out, char *why)
 {
@@ -84,6 +126,8 @@ static int loop_run(struct pl_bench_run *run, struct pl_bench_mode *mode, const 
 	int r;
 
 	snprintf(count, sizeof(count), "%u", turns);
+	if (mode->kind == PL_BENCH_VM)
+		return guest_loop_run(run, mode, loop, count, counters_out, why);
 	snprintf(path, sizeof(path), "%s/stats.json", run->config->run_dir);
 	r = program_run(run, mode, argv, path, why);
 	return r ? r : counters_read(path, counters_out, why);
@@ -241,7 +285,7 @@ int pl_bench_counts(struct pl_bench_run *run)
 
 	for (size_t i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
 		for (unsigned m = 0; m < run->n_modes && !r && loop_wanted(run, loops[i]); m++)
-			if (mode_counts(&run->modes[m]) && !pl_bench_late(run))
+			if (mode_counts(run, &run->modes[m]) && !pl_bench_late(run))
 				r = loop_pairs(run, m, loops[i]);
 	for (size_t f = 0; f < run->n_figures && !r; f++) {
 		enum pl_bench_kind kind = run->figures[f].kind;
@@ -258,7 +302,8 @@ int pl_bench_counts(struct pl_bench_run *run)
 			continue;
 		}
 		for (unsigned m = 0; m < run->n_modes && !r && kind == PL_BENCH_CALLGRIND; m++)
-			if (mode_counts(&run->modes[m]) && !pl_bench_late(run))
+			if (mode_counts(run, &run->modes[m]) && run->modes[m].kind != PL_BENCH_VM &&
+				!pl_bench_late(run))
 				r = callgrind_figure(run, f, m, valgrind);
 		pl_bench_figure_note(run, f);
 	}

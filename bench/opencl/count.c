@@ -45,6 +45,13 @@ static cl_int turn_post(struct pl_worker *w, cl_int i)
 	return clEnqueueNDRangeKernel(w->queue, w->kernel_null, 1, NULL, &one, &one, 0, NULL, NULL);
 }
 
+static cl_int turn_launch(struct pl_worker *w, cl_int i)
+{
+	cl_int e = turn_post(w, i);
+
+	return e ? e : clFinish(w->queue);
+}
+
 int pl_worker_count(struct pl_worker *w, const char *name, unsigned n)
 {
 	cl_int (*turn)(struct pl_worker * w, cl_int i) = NULL;
@@ -56,6 +63,8 @@ int pl_worker_count(struct pl_worker *w, const char *name, unsigned n)
 		turn = turn_read;
 	else if (!strcmp(name, "post"))
 		turn = turn_post;
+	else if (!strcmp(name, "launch"))
+		turn = turn_launch;
 	if (!turn) {
 		snprintf(w->error, sizeof(w->error), "unknown loop: %.100s", name);
 		return -1;

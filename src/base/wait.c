@@ -10,7 +10,9 @@
 #define POLLS_PER_YIELD 16 /* looks at the word between two offers of the core to others */
 /* A wait that ended asleep, but within this time, was mostly wake-ups: spinning would have saved some of them. */
 #define NEARLY_NS       100000u
-#define NEARLY_SPINS    4u /* where a spin may take longer: so many of its limits */
+/* Where a spin may take longer: so many of its limits, and the least budget's part of that. */
+#define NEARLY_SPINS    5u
+#define LEAST_SPINS     4u
 
 uint32_t pl_wait_core(void)
 {
@@ -80,7 +82,7 @@ static void budget_grow(struct pl_wait *wait)
 
 static void budget_shrink(struct pl_wait *wait)
 {
-	uint32_t least = spin_ns_max(wait) / (PL_SPIN_NS_MAX / PL_SPIN_NS_MIN);
+	uint32_t least = wait->spin_ns_max ? wait->spin_ns_max / LEAST_SPINS : PL_SPIN_NS_MIN;
 
 	wait->spin_ns = wait->spin_ns / 2 > least ? wait->spin_ns / 2 : least;
 }

@@ -29,6 +29,9 @@ int main(int argc, char **argv)
 			CK(clReleaseEvent(event));
 		} else if (!strcmp(what, "post")) {
 			CK(clEnqueueNDRangeKernel(o.queue, kernel, 1, NULL, &global, NULL, 0, NULL, NULL));
+		} else if (!strcmp(what, "sync")) {
+			CK(clEnqueueNDRangeKernel(o.queue, kernel, 1, NULL, &global, NULL, 0, NULL, NULL));
+			CK(clFinish(o.queue));
 		} else if (!strcmp(what, "read")) { /* a kernel, then a blocking read */
 			CK(clEnqueueNDRangeKernel(o.queue, kernel, 1, NULL, &global, NULL, 0, NULL, NULL));
 			CK(clEnqueueReadBuffer(o.queue, mem, CL_TRUE, 0, 4, &got, 0, NULL, NULL));

@@ -10,6 +10,7 @@ trap 'exit 1' INT TERM
 export TMPDIR="$work/tmp"
 mkdir "$TMPDIR"
 failed=0
+limit_s=900     # of one guest, against hangs only: a guest is emulated, and others may use the machine
 log=$work/log
 
 for need in qemu-system-x86_64 busybox; do
@@ -19,7 +20,7 @@ ls /boot/vmlinuz-* >/dev/null 2>&1 || { echo "SKIP: virtual machine: no kernel i
 
 # vm ARGS...: one bounded run without a server
 vm() {
-	timeout 180 "$plenum" vm --server none "$@"
+	timeout $limit_s "$plenum" vm --server none "$@"
 }
 
 children() {    # PID
@@ -110,18 +111,81 @@ x" "$(cat "$work/out")" && expect file host "$(cat "$work/file")" || return 1
 }
 
 # An OpenCL program in a guest has the host's device and gives the same answers; without Plenum it has none.
-test_opencl_is_as_natively() {
+opencl_as_natively() {  # LINK
 	program=${PLENUM_TEST_PROGRAMS:-build/test/opencl}/transfers
 	[ -x "$program" ] && "$program" >"$work/native" 2>&1 ||
 		{ echo "SKIP: virtual machine: no OpenCL device or program to compare with"; return 0; }
-	timeout 180 "$plenum" vm run -n -- "$program" >"$work/out" 2>"$work/err"
-	expect status 0 $? && cmp "$work/native" "$work/out" || return 1
-	vm run -n -- "$program" >"$work/out" 2>"$work/err"
+	timeout $limit_s "$plenum" vm --link "$1" run -n -- "$program" >"$work/out" 2>"$work/err"
+	expect status 0 $? && cmp "$work/native" "$work/out"
+}
+
+test_opencl_is_as_natively() {
+	opencl_as_natively tcp || return 1
+	vm run -n -- "${PLENUM_TEST_PROGRAMS:-build/test/opencl}/transfers" >"$work/out" 2>"$work/err"
 	expect "status without a server" 1 "$(($? != 0))"
 }
 
+test_opencl_over_ivshmem_is_as_natively() {
+	opencl_as_natively ivshmem
+}
+
+test_opencl_over_vsock_is_as_natively() {
+	"$plenum" doctor 2>/dev/null | grep -q '^OK *vsock' || {
+		timeout $limit_s "$plenum" vm --link vsock run -n -- true 2>"$work/err"
+		expect status 125 $? && grep -q 'no vsock for the guest' "$work/err" || return 1
+		echo "SKIP: no vsock to guests here; the refusal was checked"
+		return 0
+	}
+	opencl_as_natively vsock
+}
+
+# Counted by QEMU: what left the guest in twice as many launches, beyond what woke somebody, and its clock's.
+test_ivshmem_traps_are_wakeups_only() {
+	program=${PLENUM_TEST_PROGRAMS:-build/test/opencl}/steady
+	[ -x "$program" ] && "$program" sync 1 >/dev/null 2>&1 || { echo "SKIP: no OpenCL device or program"; return 0; }
+	for turns in 1000 3000; do
+		PLENUM_STATS=/dev/stderr timeout $limit_s "$plenum" vm --link ivshmem --traps "$work/traps" run -n -- \
+			"$program" sync $turns >"$work/out" 2>"$work/err" || return 1
+		wakeups=$(sed -n 's/.*"wakeups": \([0-9]*\).*/\1/p' "$work/err")
+		asks=$(sed -n 's/.*"asks": \([0-9]*\).*/\1/p' "$work/err")
+		device=$(grep -c "name 'ivshmem" "$work/traps")
+		echo "$turns launches: $asks round trips, $wakeups wake-ups, $(grep -c virtio_queue_notify "$work/traps") \
+kicks, $device accesses to the ivshmem device"
+		kicks_before=${kicks:-0} wakeups_before=${total:-0} asks_before=${all_asks:-0} device_before=${devices:-0}
+		kicks=$(grep -c virtio_queue_notify "$work/traps") total=$wakeups all_asks=$asks devices=$device
+	done
+	expect "round trips of 2000 launches" 2000 $((all_asks - asks_before)) &&
+		expect "more accesses to the device" 0 $((devices - device_before)) || return 1
+	# a byte each way takes a kick, its answer's acknowledgement another; the rest of the machine makes some hundreds
+	[ $((kicks - kicks_before)) -le $((4 * (total - wakeups_before > 0 ? total - wakeups_before : 0) + 1000)) ] ||
+		{ echo "2000 launches: $((kicks - kicks_before)) kicks, $((total - wakeups_before)) wake-ups"; return 1; }
+}
+
+# Lanes between two processes of a guest, over the vsock of its own kernel.
+test_lanes_over_vsock_in_a_guest() {
+	suite=$(dirname "$0")/../../build/test/contract/contract-lane
+	suite=${PLENUM_TEST_CONTRACT:-$suite}
+	[ -x "$suite" ] && [ "$(id -u)" = 0 ] || { echo "SKIP: no suite, or not root in the guest"; return 0; }
+	vm run -n -- sh -c 'modprobe vsock_loopback || exit 77; "$1" vsock && "$1" ivshmem-vsock' sh "$suite" \
+		>"$work/out" 2>"$work/err"
+	r=$?
+	[ $r != 77 ] || { echo "SKIP: the guest's kernel has no vsock_loopback"; return 0; }
+	expect status 0 $r && grep -q '^ivshmem-vsock: memory is used again' "$work/out"
+}
+
+test_links_that_do_not_fit_are_named() {
+	vm --link serial run true 2>"$work/err"
+	expect status 2 $? && grep -q -- --link "$work/err" || return 1
+	vm --region 100M run true 2>"$work/err"
+	expect status 2 $? && grep -q -- --region "$work/err" || return 1
+	timeout $limit_s "$plenum" vm --link vsock --server tcp://127.0.0.1:1 run true 2>"$work/err"
+	expect status 125 $? && grep -q "server's address" "$work/err" || return 1
+	timeout $limit_s "$plenum" vm --server 'ivshmem:/nonexistent;tcp://127.0.0.1:1' run true 2>"$work/err"
+	expect status 125 $? && grep -q 'the server makes it' "$work/err"
+}
+
 test_private_server_is_named() {
-	timeout 180 "$plenum" vm run -n -- sh -c 'echo "$PLENUM"; cat "$OCL_ICD_VENDORS"/*.icd; echo ${#PLENUM_TOKEN}' \
+	timeout $limit_s "$plenum" vm run -n -- sh -c 'echo "$PLENUM"; cat "$OCL_ICD_VENDORS"/*.icd; echo ${#PLENUM_TOKEN}' \
 		>"$work/out" 2>"$work/err"
 	expect status 0 $? && grep -q '^tcp://10.0.2.2:[0-9]*$' "$work/out" && grep -q 'plenum-opencl' "$work/out" &&
 		expect "length of the token" 32 "$(tail -n 1 "$work/out")"
@@ -258,13 +322,14 @@ test_wrong_usage_is_named() {
 
 test_terminal() {
 	command -v script >/dev/null || { echo "SKIP: no script(1)"; return 0; }
-	script -qec "timeout 180 $plenum vm --server none run -t -- sh -c 'tty; stty size; exit 3'" \
+	script -qec "timeout $limit_s $plenum vm --server none run -t -- sh -c 'tty; stty size; exit 3'" \
 		"$work/typescript" </dev/null >"$work/out" 2>&1
 	expect status 3 $? && grep -q /dev/pts/ "$work/out"
 }
 
 essential="streams_and_status binary_output_is_exact binary_input_is_exact arguments_and_environment_are_exact
-	missing_program_is_127 host_files_are_seen_and_not_written opencl_is_as_natively termination_leaves_nothing
+	missing_program_is_127 host_files_are_seen_and_not_written opencl_is_as_natively opencl_over_ivshmem_is_as_natively
+	opencl_over_vsock_is_as_natively ivshmem_traps_are_wakeups_only links_that_do_not_fit_are_named termination_leaves_nothing
 	missing_packages_are_named wrong_usage_is_named"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || [ "${PLENUM_VM_ALL:-0}" = 1 ] || set -- $essential

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "plenum/check.h"
+#include "vm-link.h"
 
 #define VENDORS          "/etc/OpenCL/vendors"
 #define FILES_ENOUGH 1024u /* descriptors: a program with some hundred threads, or a server with as many sessions */
@@ -187,6 +188,19 @@ static void guest_check(struct pl_checks *checks)
 			     "the guest's files are not in %s: `plenum vm' needs them", folder);
 }
 
+/* What may carry a guest's calls.  tcp and ivshmem need nothing but QEMU. */
+static void guest_links_check(struct pl_checks *checks)
+{
+	const char *how;
+
+	if (pl_vm_vsock_usable(&how))
+		pl_check_say(checks, PL_CHECK_OK, "vsock", NULL, "vsock to guests by %s", how);
+	else
+		pl_check_say(checks, PL_CHECK_WARN, "vsock",
+			     "modprobe vhost_vsock, or use `plenum vm --link=ivshmem', which is faster",
+			     "no vsock to guests: %s", how);
+}
+
 static void vm_check(struct pl_checks *checks)
 {
 	pl_cleanup(pl_closep) int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -204,6 +218,7 @@ static void vm_check(struct pl_checks *checks)
 		pl_check_say(checks, PL_CHECK_WARN, "qemu", "apt install qemu-system-x86",
 			     "no QEMU: `plenum vm' needs it");
 	guest_check(checks);
+	guest_links_check(checks);
 }
 
 void pl_checks_host(struct pl_checks *checks)

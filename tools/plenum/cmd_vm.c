@@ -25,16 +25,21 @@ enum {
 	OPTION_ICD,
 	OPTION_KEEP,
 	OPTION_KERNEL,
+	OPTION_LINK,
 	OPTION_MEMORY,
+	OPTION_REGION,
 	OPTION_SERVER,
 	OPTION_TIMEOUT,
 	OPTION_TOKEN_FILE,
+	OPTION_TRAPS,
 	OPTION_VERBOSE,
 	OPTION_GUEST_AGENT,
 };
 
 struct command {
 	struct pl_vm_options vm;
+	enum pl_vm_link_kind link;
+	uint32_t region_mib;
 	const char *server;     /* NULL: a private one; "none": none */
 	const char *token_file;
 	const char **set_env;   /* --env, in order */
@@ -57,11 +62,16 @@ static const char usage_text[] =
 	"      --icd=LIBRARY          OpenCL ICD for the guest\n"
 	"      --keep                 leave the temporary files\n"
 	"      --kernel=FILE          bzImage or vmlinux (default: newest in /boot)\n"
+	"      --link=tcp|ivshmem|vsock\n"
+	"                             what carries the calls to the server (default: tcp)\n"
 	"      --memory=SIZE          in MiB, or with K, M or G (default: 1024M)\n"
 	"  -n, --no-stdin             the program reads /dev/null\n"
-	"      --server=ADDRESS       tcp://HOST:PORT, or none (default: a private server)\n"
+	"      --region=SIZE          memory shared by --link=ivshmem (default: 256M)\n"
+	"      --server=ADDRESS       tcp://HOST:PORT, vsock:any:PORT or ivshmem:FILE;ADDRESS, or\n"
+	"                             none (default: a private server)\n"
 	"      --timeout=SECONDS      give up after this time; exit status 124\n"
 	"      --token-file=FILE      for --server (default: $PLENUM_TOKEN)\n"
+	"      --traps=FILE           QEMU writes each access to a device that left the guest\n"
 	"  -t, --tty                  a terminal for the program\n"
 	"      --verbose              show the guest's console\n"
 	"  -h, --help                 this text\n";
@@ -89,7 +99,8 @@ static bool parse_number(const char *option, const char *text, uint32_t min, uin
 	return true;
 }
 
-static bool parse_memory(const char *text, uint32_t *mib_out)
+/* With the unit K, M (also where none is said) or G.  Return: 0: no size. */
+static uint64_t size_mib(const char *text)
 {
 	unsigned long long value;
 	char *end;
@@ -104,6 +115,43 @@ static bool parse_memory(const char *text, uint32_t *mib_out)
 		value *= 1024;
 	else if (*end && !((*end == 'M' || *end == 'm') && end[1] == '\0'))
 		value = 0;
+	return value;
+}
+
+static bool parse_region(const char *text, uint32_t *mib_out)
+{
+	uint64_t value = size_mib(text);
+
+	if (value < PL_VM_REGION_MIB_MIN || value > PL_VM_REGION_MIB_MAX || (value & (value - 1))) {
+		pl_vm_say("--region takes 16M, 32M and so on up to 64G, not \"%s\"", text);
+		return false;
+	}
+	*mib_out = (uint32_t)value;
+	return true;
+}
+
+static bool parse_link(const char *text, enum pl_vm_link_kind *kind_out)
+{
+	static const char *const names[] = {
+		[PL_VM_LINK_TCP] = "tcp",
+		[PL_VM_LINK_IVSHMEM] = "ivshmem",
+		[PL_VM_LINK_VSOCK] = "vsock",
+	};
+
+	for (size_t i = PL_VM_LINK_TCP; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*kind_out = (enum pl_vm_link_kind)i;
+			return true;
+		}
+	}
+	pl_vm_say("--link takes tcp, ivshmem or vsock, not \"%s\"", text);
+	return false;
+}
+
+static bool parse_memory(const char *text, uint32_t *mib_out)
+{
+	uint64_t value = size_mib(text);
+
 	if (value < PL_VM_MEMORY_MIB_MIN || value > PL_VM_MEMORY_MIB_MAX) {
 		pl_vm_say("--memory takes %uM or more, not \"%s\"", PL_VM_MEMORY_MIB_MIN, text);
 		return false;
@@ -166,6 +214,13 @@ static bool parse_option(struct command *command, int option, const char *value)
 	case OPTION_KERNEL:
 		vm->kernel_path = value;
 		return true;
+	case OPTION_TRAPS:
+		vm->traps_path = value;
+		return true;
+	case OPTION_LINK:
+		return parse_link(value, &command->link);
+	case OPTION_REGION:
+		return parse_region(value, &command->region_mib);
 	case OPTION_MEMORY:
 		return parse_memory(value, &vm->memory_mib);
 	case 'n':
@@ -208,11 +263,14 @@ static bool parse_options(struct command *command, int argc, char **argv)
 		{ "icd", required_argument, NULL, OPTION_ICD },
 		{ "keep", no_argument, NULL, OPTION_KEEP },
 		{ "kernel", required_argument, NULL, OPTION_KERNEL },
+		{ "link", required_argument, NULL, OPTION_LINK },
 		{ "memory", required_argument, NULL, OPTION_MEMORY },
 		{ "no-stdin", no_argument, NULL, 'n' },
+		{ "region", required_argument, NULL, OPTION_REGION },
 		{ "server", required_argument, NULL, OPTION_SERVER },
 		{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 		{ "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
+		{ "traps", required_argument, NULL, OPTION_TRAPS },
 		{ "tty", no_argument, NULL, 't' },
 		{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 		{ NULL, 0, NULL, 0 },
@@ -338,21 +396,28 @@ static int run_with_server(struct command *command, int *status_out)
 {
 	struct pl_vm_options *vm = &command->vm;
 	struct pl_vm_server server = { .pid = 0 };
+	struct pl_vm_link link = { .region_fd = -1 };
 	pl_cleanup(pl_freep) char *token = NULL;
 	int r = 0;
 
 	if (!command->server) {
-		r = pl_vm_server_init(&server, vm->work_dir, vm->verbose);
-		vm->server_address = server.address;
+		r = pl_vm_link_init(&link, command->link, command->region_mib, vm->work_dir);
+		if (r == 0)
+			r = pl_vm_server_init(&server, &link, vm->work_dir, vm->verbose);
+		if (r == 0)
+			r = pl_vm_link_guest(&link, command->link, server.address);
 		vm->token = server.token;
 	} else if (strcmp(command->server, "none") != 0) {
 		r = read_token(command->token_file, &token);
-		vm->server_address = command->server;
+		if (r == 0)
+			r = pl_vm_link_guest(&link, command->link, command->server);
 		vm->token = token;
 	}
+	vm->link = &link;
 	if (r == 0)
 		r = pl_vm_run(vm, status_out);
 	pl_vm_server_fini(&server);
+	pl_vm_link_fini(&link);
 	return r;
 }
 
@@ -413,7 +478,7 @@ static void open_missing_streams(void)
 
 int pl_cmd_vm(int argc, char **argv)
 {
-	struct command command = { .server = NULL };
+	struct command command = { .region_mib = PL_VM_REGION_MIB };
 	sigset_t signals, old_mask;
 	int status = STATUS_USAGE;
 

@@ -12,7 +12,7 @@ _plenum_options() {
 	stats) echo "--server --watch --json --help" ;;
 	trace) echo "--text --json --output --from --server --keep-local --help" ;;
 	doctor) echo "--server --json --help" ;;
-	vm) echo "--accel --cpus --env --icd --keep --kernel --memory --no-stdin --server --timeout --token-file --tty --verbose
+	vm) echo "--accel --cpus --env --icd --keep --kernel --link --memory --no-stdin --region --server --timeout --token-file --traps --tty --verbose
 		--help run shell" ;;
 	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
 		--samples --driver --plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels vmcuda" ;;
@@ -56,6 +56,10 @@ _plenum() {
 		;;
 	--allow-uid)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+		return
+		;;
+	--link)
+		mapfile -t COMPREPLY < <(compgen -W "tcp ivshmem vsock" -- "$cur")
 		return
 		;;
 	--accel)

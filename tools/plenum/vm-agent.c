@@ -219,6 +219,42 @@ static void vendors_write(const char *icd_library)
 	close(fd);
 }
 
+static void file_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		dprintf(STDERR_FILENO, "plenum guest: %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The memory that the guest shares with its host is root's: the program's user gets it. */
+static void ivshmem_allow(const struct pl_vm_job *job)
+{
+	static const char folder[] = "/sys/bus/pci/devices";
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		pl_cleanup(pl_freep) char *id_path = NULL, *enable = NULL, *memory = NULL, *text = NULL;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		id_path = pl_vm_format("%s/%s/modalias", folder, entry->d_name);
+		enable = pl_vm_format("%s/%s/enable", folder, entry->d_name);
+		memory = pl_vm_format("%s/%s/resource2", folder, entry->d_name);
+		if (!id_path || !enable || !memory || pl_vm_read_file(id_path, 4096, &text, NULL) < 0 ||
+		    strncmp(text, "pci:v00001AF4d00001110", 22) != 0)
+			continue;
+		file_write(enable, "1");
+		if (chown(memory, job->uid, job->gid) < 0)
+			dprintf(STDERR_FILENO, "plenum guest: %s: %s\n", memory, strerror(errno));
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void window_set(int fd, uint32_t rows, uint32_t columns)
 {
 	struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
@@ -495,6 +531,8 @@ int pl_vm_agent_main(void)
 	ports_open(&agent);
 	job_receive(&agent);
 	vendors_write(agent.job.icd_library);
+	if (agent.job.head.flags & PL_VM_JOB_IVSHMEM)
+		ivshmem_allow(&agent.job.head);
 	ctl_write(&agent, PL_VM_MSG_READY, 0, 0);
 	program_start(&agent);
 	run(&agent);

@@ -25,13 +25,15 @@ struct archive {
 static const struct {
 	const char *name;
 	bool optional;          /* the guest manages without */
+	bool vsock;             /* wanted where the guest has such a device only */
 } wanted[] = {
-	{ "virtio_pci", false },
-	{ "virtio_console", false },
-	{ "9pnet_virtio", false },
-	{ "9p", false },
-	{ "overlay", true },
-	{ "virtio_net", false },
+	{ "virtio_pci", false, false },
+	{ "virtio_console", false, false },
+	{ "9pnet_virtio", false, false },
+	{ "9p", false, false },
+	{ "overlay", true, false },
+	{ "virtio_net", false, false },
+	{ "vmw_vsock_virtio_transport", false, true },
 };
 
 static void module_list_fini(struct module_list *list)
@@ -115,7 +117,7 @@ static int module_resolve(struct module_list *list, const char *text, const char
 	return 0;
 }
 
-static int module_list_init(struct module_list *list, const char *folder)
+static int module_list_init(struct module_list *list, const char *folder, bool vsock)
 {
 	pl_cleanup(pl_freep) char *dep_path = pl_vm_format("%s/modules.dep", folder);
 	pl_cleanup(pl_freep) char *builtin_path = pl_vm_format("%s/modules.builtin", folder);
@@ -134,6 +136,8 @@ static int module_list_init(struct module_list *list, const char *folder)
 		return PL_VM_E_SETUP;
 	}
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		if (wanted[i].vsock && !vsock)
+			continue;
 		r = module_resolve(list, dep, wanted[i].name, true);
 		if (r == 0)
 			r = module_resolve(list, builtin, wanted[i].name, false);
@@ -264,7 +268,7 @@ static int archive_fill(struct archive *archive, const struct module_list *list,
 }
 
 int pl_vm_initramfs_write(const char *path, const struct pl_vm_kernel *kernel, const char *init,
-			  const char *agent_path)
+			  const char *agent_path, bool vsock)
 {
 	pl_cleanup(pl_freep) char *folder = pl_vm_format("/lib/modules/%s", kernel->release);
 	struct module_list list;
@@ -273,7 +277,7 @@ int pl_vm_initramfs_write(const char *path, const struct pl_vm_kernel *kernel, c
 
 	if (!folder)
 		return -ENOMEM;
-	r = module_list_init(&list, folder);
+	r = module_list_init(&list, folder, vsock);
 	if (r)
 		return r;
 	archive = (struct archive){ .file = fopen(path, "wxe") };

@@ -57,9 +57,10 @@ void pl_vm_kernel_fini(struct pl_vm_kernel *kernel);
 
 /** pl_vm_initramfs_write() - busybox, modules and @init as a newc archive at @path
  * @agent_path: this executable, as the guest shall start it
+ * @vsock: the guest has such a device
  * Not compressed: unpacking under TCG takes longer than loading. */
 int pl_vm_initramfs_write(const char *path, const struct pl_vm_kernel *kernel, const char *init,
-			  const char *agent_path);
+			  const char *agent_path, bool vsock);
 
 /* vm-qemu.c */
 
@@ -76,6 +77,8 @@ struct pl_vm_machine {          /* what to boot */
 	const char *initramfs_path;
 	uint32_t memory_mib;
 	uint32_t cpus;
+	const struct pl_vm_link *link; /* NULL: none */
+	const char *traps_path;
 	bool kvm;
 	bool verbose;
 	bool probe;             /* only console; the guest powers off at once */
@@ -116,7 +119,7 @@ struct pl_vm_server {           /* a private `plenum serve` */
 	char *token;
 };
 
-int pl_vm_server_init(struct pl_vm_server *server, const char *work_dir, bool verbose);
+int pl_vm_server_init(struct pl_vm_server *server, const struct pl_vm_link *link, const char *work_dir, bool verbose);
 void pl_vm_server_fini(struct pl_vm_server *server);
 
 /* vm-agent.c */

@@ -26,6 +26,7 @@
 enum {                          /* pl_vm_job.flags */
 	PL_VM_JOB_TTY = 1u << 0,
 	PL_VM_JOB_NO_STDIN = 1u << 1,
+	PL_VM_JOB_IVSHMEM = 1u << 2, /* the program's user may use the devices */
 };
 
 /* Host to guest, once.  Then len_bytes follow: group_count uint32_t, and the

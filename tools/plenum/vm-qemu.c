@@ -9,7 +9,7 @@
 #include "vm-proto.h"
 
 #define QEMU_PROGRAM "qemu-system-x86_64"
-#define ARGS_MAX     80
+#define ARGS_MAX     96
 
 /* A quiet kernel line: what Debian's kernel would probe for in vain or measure slowly. */
 #define KERNEL_LINE \
@@ -57,6 +57,28 @@ static void command_pair(struct command *command, const char *option, char *valu
 	command_take(command, value);
 }
 
+/* Memory of the guest's own that a device in another process works on. */
+static bool memory_is_shared(const struct pl_vm_machine *machine)
+{
+	return machine->link && machine->link->device_socket;
+}
+
+static void command_link(struct command *command, const struct pl_vm_link *link)
+{
+	if (link->region_path) {
+		command_pair(command, "-object",
+			     pl_vm_format("memory-backend-file,id=region,mem-path=%s,size=%llu,share=on",
+					  link->region_path, (unsigned long long)link->region_bytes));
+		command_pair(command, "-device", strdup("ivshmem-plain,memdev=region"));
+	}
+	if (link->cid && link->device_socket) {
+		command_pair(command, "-chardev", pl_vm_format("socket,id=vsock,path=%s", link->device_socket));
+		command_pair(command, "-device", strdup("vhost-user-vsock-pci,chardev=vsock"));
+	} else if (link->cid) {
+		command_pair(command, "-device", pl_vm_format("vhost-vsock-pci,guest-cid=%u", link->cid));
+	}
+}
+
 static void command_build(struct command *command, const struct pl_vm_machine *machine,
 			  const char *program, int console_fd, const int *port_fds)
 {
@@ -69,7 +91,11 @@ static void command_build(struct command *command, const struct pl_vm_machine *m
 	/* QEMU reads files for a guest that runs anything: it needs no new programs or rights. */
 	command_pair(command, "-sandbox", strdup("on,obsolete=deny,elevateprivileges=deny,"
 						 "spawn=deny"));
-	command_pair(command, "-machine", strdup("pc,usb=off,vmport=off,hpet=off"));
+	command_pair(command, "-machine", pl_vm_format("pc,usb=off,vmport=off,hpet=off%s",
+						       memory_is_shared(machine) ? ",memory-backend=ram" : ""));
+	if (memory_is_shared(machine))
+		command_pair(command, "-object", pl_vm_format("memory-backend-memfd,id=ram,size=%uM,share=on",
+							      machine->memory_mib));
 	command_pair(command, "-accel", strdup(machine->kvm ? "kvm" : "tcg,thread=multi"));
 	command_pair(command, "-cpu", strdup(machine->kvm ? "host" : "max"));
 	command_pair(command, "-m", pl_vm_format("%uM", machine->memory_mib));
@@ -85,6 +111,13 @@ static void command_build(struct command *command, const struct pl_vm_machine *m
 	command_pair(command, "-fsdev", strdup("local,id=host,path=/,security_model=none,"
 					       "readonly=on,multidevs=remap"));
 	command_pair(command, "-device", strdup("virtio-9p-pci,fsdev=host,mount_tag=host"));
+	if (machine->link)
+		command_link(command, machine->link);
+	if (machine->traps_path) {
+		command_pair(command, "-trace", strdup("enable=memory_region_ops_*"));
+		command_pair(command, "-trace", strdup("enable=virtio_queue_notify")); /* by ioeventfd too */
+		command_pair(command, "-D", strdup(machine->traps_path));
+	}
 	command_pair(command, "-netdev", strdup("user,id=net"));
 	command_pair(command, "-device", strdup("virtio-net-pci,netdev=net,romfile="));
 	command_pair(command, "-device", pl_vm_format("virtio-serial-pci,max_ports=%d",
@@ -98,12 +131,14 @@ static void command_build(struct command *command, const struct pl_vm_machine *m
 }
 
 /* In the child: the descriptors QEMU shall have lose close-on-exec. */
-static void exec_qemu(const struct command *command, pid_t parent, int console_fd,
+static void exec_qemu(const struct command *command, const struct pl_vm_link *link, pid_t parent, int console_fd,
 		      const int *port_fds, int ports)
 {
 	if (pl_vm_child_begin(parent, -1, console_fd, console_fd) < 0)
 		_exit(127);
 	(void)fcntl(console_fd, F_SETFD, 0);
+	if (link && link->region_fd >= 0)
+		(void)fcntl(link->region_fd, F_SETFD, 0);
 	for (int i = 0; i < ports; i++)
 		(void)fcntl(port_fds[i], F_SETFD, 0);
 	execv(command->args[0], command->args);
@@ -158,7 +193,7 @@ int pl_vm_qemu_init(struct pl_vm_qemu *qemu, const struct pl_vm_machine *machine
 	if (r == 0) {
 		qemu->pid = fork();
 		if (qemu->pid == 0)
-			exec_qemu(&command, parent, console_fd, port_fds, ports);
+			exec_qemu(&command, machine->probe ? NULL : machine->link, parent, console_fd, port_fds, ports);
 		r = qemu->pid < 0 ? -errno : 0;
 	}
 	command_fini(&command);

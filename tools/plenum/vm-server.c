@@ -12,7 +12,7 @@
 #include "vm-internal.h"
 
 #define READY_MS_MAX      15000 /* limit: a driver's initialisation takes seconds */
-#define ADDRESS_BYTES_MAX 256   /* limit: tcp://127.0.0.1:65535 and a newline fit well */
+#define ADDRESS_BYTES_MAX 256   /* limit: an address of ours and a newline fit well */
 #define SLICE_MS          100   /* how late a signal is noticed */
 #define STOP_MS_MAX       2000
 #define LOG_BYTES_MAX     65536
@@ -46,14 +46,16 @@ static int token_write(const char *path, const char *token)
 }
 
 /* In the child: does not return. */
-static void exec_serve(pid_t parent, const char *token_path, const char *ready, int ready_fd,
-		       int log_fd)
+static void exec_serve(pid_t parent, const struct pl_vm_link *link, const char *token_path, const char *ready,
+		       int ready_fd, int log_fd)
 {
 	if (pl_vm_child_begin(parent, -1, log_fd, log_fd) < 0)
 		_exit(127);
 	(void)fcntl(ready_fd, F_SETFD, 0);
-	execl("/proc/self/exe", "plenum", "serve", "--listen", "tcp://127.0.0.1:0", "--token-file",
-	      token_path, "--ready-fd", ready, (char *)NULL);
+	if (link->region_fd >= 0)
+		(void)fcntl(link->region_fd, F_SETFD, 0);
+	execl("/proc/self/exe", "plenum", "serve", "--listen", link->listen, "--token-file", token_path,
+	      "--ready-fd", ready, (char *)NULL);
 	_exit(127);
 }
 
@@ -122,7 +124,7 @@ void pl_vm_server_fini(struct pl_vm_server *server)
 	*server = (struct pl_vm_server){ .pid = 0 };
 }
 
-int pl_vm_server_init(struct pl_vm_server *server, const char *work_dir, bool verbose)
+int pl_vm_server_init(struct pl_vm_server *server, const struct pl_vm_link *link, const char *work_dir, bool verbose)
 {
 	pl_cleanup(pl_freep) char *token_path = pl_vm_format("%s/token", work_dir);
 	pl_cleanup(pl_freep) char *log_path = pl_vm_format("%s/server.log", work_dir);
@@ -152,7 +154,7 @@ int pl_vm_server_init(struct pl_vm_server *server, const char *work_dir, bool ve
 	}
 	server->pid = fork();
 	if (server->pid == 0)
-		exec_serve(parent, token_path, ready, child_fd, log_fd);
+		exec_serve(parent, link, token_path, ready, child_fd, log_fd);
 	if (server->pid < 0) {
 		r = -errno;
 		goto fail;

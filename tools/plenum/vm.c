@@ -12,7 +12,6 @@
 #include "vm-internal.h"
 #include "vm-proto.h"
 
-#define GUEST_HOST   "10.0.2.2" /* the host's loopback as QEMU's user network shows it */
 #define ENV_VENDORS  "/run/plenum/vendors"
 
 void pl_vm_options_init(struct pl_vm_options *options)
@@ -25,28 +24,6 @@ void pl_vm_options_init(struct pl_vm_options *options)
 		.memory_mib = 1024,
 		.cpus = cpus > 1 ? 2 : 1,
 	};
-}
-
-/* tcp://127.0.0.1:5000 becomes tcp://10.0.2.2:5000; other hosts keep their names. */
-static int guest_address(const char *address, char **address_out)
-{
-	static const char *const loopbacks[] = { "127.", "localhost:", "[::1]:", "0.0.0.0:",
-						 "[::]:" };
-	const char *host, *colon;
-
-	if (strncmp(address, "tcp://", 6) != 0 || !(colon = strrchr(address + 6, ':'))) {
-		pl_vm_say("a guest reaches a server by tcp://HOST:PORT, not by %s", address);
-		return PL_VM_E_SETUP;
-	}
-	host = address + 6;
-	*address_out = NULL;
-	for (size_t i = 0; i < sizeof(loopbacks) / sizeof(loopbacks[0]); i++) {
-		if (strncmp(host, loopbacks[i], strlen(loopbacks[i])) == 0)
-			*address_out = pl_vm_format("tcp://" GUEST_HOST "%s", colon);
-	}
-	if (!*address_out)
-		*address_out = strdup(address);
-	return *address_out ? 0 : -ENOMEM;
 }
 
 static void put(FILE *file, const void *data, size_t len_bytes)
@@ -134,7 +111,8 @@ static int job_init(struct pl_vm_job_data *data, const struct pl_vm_options *opt
 		.magic = PL_VM_JOB_MAGIC, .version = PL_VM_JOB_VERSION,
 		.uid = getuid(), .gid = getgid(),
 		.flags = (options->tty ? PL_VM_JOB_TTY : 0) |
-			 (options->no_stdin ? PL_VM_JOB_NO_STDIN : 0),
+			 (options->no_stdin ? PL_VM_JOB_NO_STDIN : 0) |
+			 (options->link && options->link->region_path ? PL_VM_JOB_IVSHMEM : 0),
 	};
 	pl_cleanup(pl_freep) char *folder = getcwd(NULL, 0);
 	struct winsize size;
@@ -214,7 +192,7 @@ static int run_machine(const struct pl_vm_options *options, const struct pl_vm_k
 	struct pl_vm_machine machine = {
 		.kernel = kernel, .initramfs_path = initramfs_path,
 		.memory_mib = options->memory_mib, .cpus = options->cpus,
-		.verbose = options->verbose,
+		.link = options->link, .traps_path = options->traps_path, .verbose = options->verbose,
 	};
 	struct pl_vm_qemu qemu;
 	int r;
@@ -223,7 +201,8 @@ static int run_machine(const struct pl_vm_options *options, const struct pl_vm_k
 		return -ENOMEM;
 	r = agent_path(&agent);
 	if (r == 0)
-		r = pl_vm_initramfs_write(initramfs_path, kernel, init_path, agent);
+		r = pl_vm_initramfs_write(initramfs_path, kernel, init_path, agent,
+					  options->link && options->link->cid);
 	if (r == 0)
 		r = choose_accel(options, kernel, initramfs_path, &machine.kvm);
 	if (r == 0)
@@ -239,17 +218,13 @@ int pl_vm_run(const struct pl_vm_options *options, int *status_out)
 {
 	uint64_t deadline_ms = options->timeout_s ?
 			pl_vm_now_ms() + (uint64_t)options->timeout_s * 1000 : 0;
-	pl_cleanup(pl_freep) char *address = NULL;
+	const char *address = options->link ? options->link->guest_address : NULL;
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_action;
 	struct pl_vm_job_data job;
 	struct pl_vm_kernel kernel;
 	sigset_t signals, old_mask;
-	int r = 0;
+	int r = job_init(&job, options, address);
 
-	if (options->server_address)
-		r = guest_address(options->server_address, &address);
-	if (r == 0)
-		r = job_init(&job, options, address);
 	if (r)
 		return r;
 	pl_vm_signals(&signals);

@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vm-link.h"
+
 #define PL_VM_MEMORY_MIB_MIN 256u       /* limit: the kernel and its root need about 150 */
 #define PL_VM_MEMORY_MIB_MAX (1u << 20) /* limit: a typing error, not a machine */
 #define PL_VM_CPUS_MAX       64u        /* limit: virtual CPUs beyond this do not help TCG */
@@ -39,8 +41,7 @@ enum pl_vm_accel {
 
 /* Strings are borrowed for the time of the call. */
 struct pl_vm_options {
-	const char *server_address;     /* tcp://HOST:PORT as the host says it; NULL: no server.
-					 * A loopback HOST becomes the guest's name for it */
+	const struct pl_vm_link *link;  /* the way to the server, if there is one; owned by the caller */
 	const char *token;              /* for that server; NULL: none */
 	const char *icd_library;        /* OpenCL ICD as the guest's loader shall name it */
 	const char *kernel_path;        /* NULL: the newest /boot/vmlinuz-* with modules */
@@ -53,6 +54,7 @@ struct pl_vm_options {
 	uint32_t memory_mib;
 	uint32_t cpus;
 	uint32_t timeout_s;             /* from the call to the exit status; 0: none */
+	const char *traps_path;         /* where QEMU writes each access to a device that left the guest; NULL: none */
 	bool verbose;                   /* show the guest's console on stderr */
 	bool tty;                       /* a terminal in the guest, ours in raw mode */
 	bool no_stdin;                  /* the program reads /dev/null */
