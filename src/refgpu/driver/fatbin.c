@@ -305,7 +305,10 @@ static int image_read(struct pl_cu_texts *texts, const void *image, size_t size_
 	if (magic == PL_CUDA_IMAGE_LINKED)
 		return pack_read(texts, image, size_bytes, why_out);
 	if (magic == PL_CUDA_IMAGE_ELF)
-		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, "code for one generation of devices, without PTX");
+		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE,
+			      "machine code of one generation of devices, without PTX: build with code=compute_90, "
+			      "or ask NVRTC for compute_90 instead of sm_90 (plenum refgpu run does so for "
+			      "libnvrtc.so)");
 	return text_read(texts, image, size_bytes, why_out);
 }
 
