@@ -317,6 +317,8 @@ int pl_bench_env_base(const struct pl_bench_run *run, struct pl_bench_env *env)
 	if (!r)
 		r = pl_bench_icd_native(run, env);
 	snprintf(path, sizeof(path), "%s/cache", run->config->run_dir);
+	if (mkdir(path, 0700) && errno != EEXIST) /* a server's confined workers can not make it */
+		return -errno;
 	for (size_t i = 0; i < 2 && !r; i++)
 		if (!pl_bench_env_get(env, caches[i]))
 			r = pl_bench_env_set(env, caches[i], path);
