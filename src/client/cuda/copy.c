@@ -3,7 +3,28 @@
 
 #include "client/cuda/memory.h"
 
-#define INLINE_BYTES 4096u /* what comes in a reply itself */
+#define INLINE_BYTES     4096u /* what comes in a reply itself */
+#define PASS_EVERY_BYTES (4u << 20)
+
+/*
+ * Whoever posts much and asks little waits now and then, so that the same few extents are used again while they are
+ * warm: a new page costs more than a wait.
+ */
+static _Atomic uint64_t posted_bytes; /* since the last call that was waited for */
+
+static bool must_wait(const struct pl_session *session, uint64_t bytes)
+{
+	return session->shares_memory && atomic_fetch_add(&posted_bytes, bytes) + bytes >= PASS_EVERY_BYTES;
+}
+
+/* Every call up to this one has taken what was sent with it. */
+static void passed(struct pl_session *session, uint64_t ticket)
+{
+	if (!session->shares_memory)
+		return;
+	atomic_store(&posted_bytes, 0);
+	pl_arena_passed(&session->arena, ticket);
+}
 
 /* ---- to the device: the data is the call's, so the program may go on ---- */
 
@@ -20,24 +41,26 @@ static CUresult to_send(struct pl_session *session, enum pl_cuda_op op, struct p
 	if (!r) {
 		pl_cuda_cuMemcpyHtoDAsync_v2_put(&call.enc, args);
 		r = plain ? pl_call_post(&call) : pl_call_ask(&call, &reply);
-		if (!r && !plain)
-			pl_arena_passed(&session->arena, call.ticket);
 	}
 	pl_bulk_done(session, &args->data);
+	if (!r && !plain)
+		passed(session, call.ticket);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
 
-/* Whoever posts much and asks little lets the server catch up now and then: extents come back then. */
-#define PASS_EVERY_BYTES (64u << 20)
-
-static bool must_pass(struct pl_session *session, uint64_t bytes)
+static CUresult to_blocks(struct pl_session *session, enum pl_cuda_op op,
+			  struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const uint8_t *src)
 {
-	static _Atomic uint64_t since;
+	uint64_t dst = args->to, bytes = args->size, block = pl_cuda_block_bytes(session);
+	bool plain = pl_cuda_memory_is_device(dst, bytes);
+	CUresult result = CUDA_SUCCESS;
 
-	if (!session->shares_memory || atomic_fetch_add(&since, bytes) + bytes < PASS_EVERY_BYTES)
-		return false;
-	atomic_store(&since, 0);
-	return true;
+	for (uint64_t at = 0; at < bytes && !result; at += args->size) {
+		args->to = dst + at;
+		args->size = bytes - at < block ? bytes - at : block;
+		result = to_send(session, op, args, src + at, plain && !must_wait(session, args->size));
+	}
+	return result;
 }
 
 static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
@@ -46,7 +69,6 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	struct pl_cuda_cuMemcpyHtoDAsync_v2_args args = { .to = dst, .size = bytes, .per_thread = per_thread };
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter(op, &session);
-	bool plain;
 
 	if (result)
 		return result;
@@ -57,8 +79,7 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 		return CUDA_SUCCESS;
 	if (!src)
 		return CUDA_ERROR_INVALID_VALUE;
-	plain = pl_cuda_memory_is_device(dst, bytes) && !must_pass(session, bytes);
-	return to_send(session, op, &args, src, plain);
+	return to_blocks(session, op, &args, src);
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr dst, const void *src, size_t bytes)
@@ -100,17 +121,39 @@ static CUresult from_take(struct pl_session *session, struct pl_reply *reply, vo
 	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
 }
 
+static CUresult from_fetch(struct pl_session *session, enum pl_cuda_op op,
+			   struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, void *dst)
+{
+	struct pl_reply reply;
+	struct pl_call call;
+	CUresult result;
+	int r;
+
+	args->store = PL_ARENA_NONE;
+	if (session->shares_memory && args->size > INLINE_BYTES)
+		args->store = pl_arena_alloc(&session->arena, args->size);
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyDtoHAsync_v2_bytes(args));
+	if (!r) {
+		pl_cuda_cuMemcpyDtoHAsync_v2_put(&call.enc, args);
+		r = pl_call_ask(&call, &reply);
+	}
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (!result)
+		result = from_take(session, &reply, dst, args->size);
+	if (args->store != PL_ARENA_NONE)
+		pl_arena_free(&session->arena, args->store, args->size, 0);
+	if (!r)
+		passed(session, call.ticket);
+	return result;
+}
+
 static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 			    CUstream stream)
 {
-	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = {
-		.from = src, .size = bytes, .per_thread = per_thread, .wait = 1, .store = PL_ARENA_NONE
-	};
+	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = { .per_thread = per_thread, .wait = 1 };
 	struct pl_session *session;
-	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter(op, &session);
-	int r;
+	uint64_t block;
 
 	if (result)
 		return result;
@@ -121,20 +164,12 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		return CUDA_SUCCESS;
 	if (!dst)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (session->shares_memory && bytes > INLINE_BYTES)
-		args.store = pl_arena_alloc(&session->arena, bytes);
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyDtoHAsync_v2_bytes(&args));
-	if (!r) {
-		pl_cuda_cuMemcpyDtoHAsync_v2_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
+	block = pl_cuda_block_bytes(session);
+	for (uint64_t at = 0; at < bytes && !result; at += args.size) {
+		args.from = src + at;
+		args.size = bytes - at < block ? bytes - at : block;
+		result = from_fetch(session, op, &args, (uint8_t *)dst + at);
 	}
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
-	if (!result)
-		result = from_take(session, &reply, dst, bytes);
-	if (args.store != PL_ARENA_NONE)
-		pl_arena_free(&session->arena, args.store, bytes, 0);
-	if (!r && session->shares_memory)
-		pl_arena_passed(&session->arena, call.ticket);
 	return result;
 }
 
