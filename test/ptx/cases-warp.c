@@ -222,8 +222,38 @@ static bool want_chain(const struct pt_op *op, const uint64_t *in, uint64_t *out
 	return true;
 }
 
-/* Last of all: where it fails it does not end. */
+static bool want_total(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	uint64_t sum = 0;
+
+	(void)op;
+	for (int lane = 0; lane < LANES; lane++)
+		sum += in[lane];
+	for (int lane = 0; lane < LANES; lane++)
+		out[lane] = sum;
+	return true;
+}
+
+/* A lock in shared memory at %at and the total behind it; each lane adds its input to the total under the lock. */
+#define LOCK_BEGIN                                                                                                     \
+	".reg .b32 %at, %v, %j, %m; .reg .pred %q; mov.u32 %at, $_l; mov.b32 %j, 0; st.volatile.shared.u32 [%at], "    \
+	"%j; st.volatile.shared.u32 [%at+4], %j; bar.warp.sync 0xffffffff;"                                            \
+	"$_take: atom.shared.cas.b32 %j, [%at], 0, 1; setp.ne.u32 %q, %j, 0; @%q bra $_take;"
+#define LOCK_END                                                                                                       \
+	"ld.volatile.shared.u32 %v, [%at+4]; add.u32 %v, %v, %i0; st.volatile.shared.u32 [%at+4], %v; membar.cta;"     \
+	"atom.shared.exch.b32 %j, [%at], 0;"
+#define LOCK_DECL ".shared .align 8 .b32 $_l[2];"
+
+/* Last of all: where one fails it does not end. */
 const struct pt_family pt_cases_last[] = {
+	{ .ops = "bra a lock goes from lane to lane",
+	  TURN("r=r", want_total, .threads = LANES, .decl = LOCK_DECL,
+	       .text = LOCK_BEGIN LOCK_END "bar.warp.sync 0xffffffff; ld.volatile.shared.u32 %o0, [%at+4];") },
+	{ .ops = "bra a shuffle behind a lock has all lanes",
+	  TURN("r=r", want_total, .threads = LANES, .decl = LOCK_DECL,
+	       .text = LOCK_BEGIN LOCK_END
+	       "mov.b32 %o0, %i0; mov.b32 %m, 16; $_sum: shfl.sync.bfly.b32 %v, %o0, %m, 31, 0xffffffff; add.u32 %o0, "
+	       "%o0, %v; shr.u32 %m, %m, 1; setp.ne.u32 %q, %m, 0; @%q bra $_sum;") },
 	{ .ops = "bra a lane waits for the lane below",
 	  TURN("r=r", want_chain, .threads = LANES, .decl = ".shared .align 8 .b32 $_v[64];",
 	       .text = ".reg .b32 %at, %below, %v, %j; .reg .pred %q; mov.u32 %at, $_v; mad.lo.u32 %at, %lane, 8, %at; "

@@ -178,19 +178,11 @@ static void family_expand(struct pt_cases *cases, const struct pt_family *family
 	}
 }
 
-void pt_cases_make(struct pt_cases *cases, const char *glob, const char *except)
+void pt_cases_make(struct pt_cases *cases, const char *glob)
 {
 	for (size_t g = 0; pt_groups[g]; g++) {
 		for (const struct pt_family *f = pt_groups[g]; f->ops; f++)
 			family_expand(cases, f, f->ops, glob);
-	}
-	for (size_t i = 0; except && i < cases->count; i++) {
-		if (strcmp(cases->list[i].name, except))
-			continue;
-		printf("SKIP: %s: left out by --except\n", except);
-		free(cases->list[i].name);
-		cases->count--;
-		memmove(cases->list + i, cases->list + i + 1, (cases->count - i) * sizeof(*cases->list));
 	}
 	/* The list may have moved: cut the words again, in place. */
 	for (size_t i = 0; i < cases->count; i++)

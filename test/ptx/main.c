@@ -11,7 +11,7 @@
 static int usage(const char *program)
 {
 	fprintf(stderr,
-		"usage: %s [--only GLOB] [--except NAME] [--list] [--dump DIR] [--device N] [--seed N]\n"
+		"usage: %s [--only GLOB] [--list] [--dump DIR] [--device N] [--seed N]\n"
 		"  runs PTX instructions on a CUDA device and compares with their definition\n",
 		program);
 	return 2;
@@ -68,13 +68,14 @@ static int run(const struct pt_cases *cases, int device, uint64_t seed, bool her
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "only", required_argument, NULL, 'o' }, { "list", no_argument, NULL, 'l' },
-		{ "dump", required_argument, NULL, 'd' }, { "device", required_argument, NULL, 'n' },
-		{ "seed", required_argument, NULL, 's' }, { "except", required_argument, NULL, 'e' },
-		{ "here", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 }
-	};
-	const char *only = NULL, *except = NULL, *folder = NULL;
+	static const struct option options[] = { { "only", required_argument, NULL, 'o' },
+						 { "list", no_argument, NULL, 'l' },
+						 { "dump", required_argument, NULL, 'd' },
+						 { "device", required_argument, NULL, 'n' },
+						 { "seed", required_argument, NULL, 's' },
+						 { "here", no_argument, NULL, 'h' },
+						 { NULL, 0, NULL, 0 } };
+	const char *only = NULL, *folder = NULL;
 	struct pt_cases cases = { 0 };
 	uint64_t seed = 1;
 	bool list = false, here = false;
@@ -84,9 +85,6 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'o':
 			only = optarg;
-			break;
-		case 'e':
-			except = optarg;
 			break;
 		case 'h':
 			here = true;
@@ -109,7 +107,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(argv[0]);
-	pt_cases_make(&cases, only, except);
+	pt_cases_make(&cases, only);
 	if (!cases.count) {
 		fprintf(stderr, "no instruction matches %s; --list shows them\n", only);
 		status = 2;

@@ -139,7 +139,7 @@ struct pt_cases {
 /* Every group of families ends with a row whose ops is NULL. */
 extern const struct pt_family *const pt_groups[];
 /* Adds the cases whose name matches GLOB (NULL: all). */
-void pt_cases_make(struct pt_cases *cases, const char *glob, const char *except); /* except: one name, or NULL */
+void pt_cases_make(struct pt_cases *cases, const char *glob);
 void pt_cases_free(struct pt_cases *cases);
 
 /* The text of kernels NUMBER.. for the cases, to be freed; entries are k<number>. */

@@ -61,6 +61,7 @@ static void place_warp(const struct pl_sm_grid *grid, struct pl_sm_warp *w, uint
 	at += (size_t)desc->call_depth * PL_ISA_LANES * 8;
 	w->local = at;
 	memset(w->depth, 0, sizeof(w->depth));
+	w->copies = NULL;
 }
 
 /* Thread indices do not change from block to block. */
@@ -189,6 +190,8 @@ static void warp_begin(struct pl_sm_grid *grid, struct pl_sm_warp *w)
 	w->stop = PL_SM_RUN;
 	w->current = 0;
 	w->split_count = 1;
+	w->polls_stuck = 0;
+	w->apart = false;
 	w->insns = 0;
 	if (grid->desc.call_depth)
 		memset(w->depth, 0, sizeof(w->depth));
@@ -261,6 +264,8 @@ static void warp_turn(struct pl_sm_block *block, struct pl_sm_warp *w)
 		block->slices++;
 		break;
 	case PL_SM_STOP_DONE:
+		if (w->copies)
+			pl_sm_split_free(w);
 		block->warps_left--;
 		block->ready &= ~(1u << w->index);
 		w->sm->insns += w->insns;
@@ -360,9 +365,12 @@ void pl_sm_run(struct pl_sm *sm)
 			resident += more;
 		}
 	}
-	for (uint32_t k = 0; k < resident; k++)
+	for (uint32_t k = 0; k < resident; k++) {
+		for (uint32_t i = 0; i < sm->blocks[k].warps; i++)
+			pl_sm_split_free(&sm->blocks[k].warp[i]);
 		if (sm->blocks[k].check)
 			pl_sm_check_end(&sm->blocks[k]);
+	}
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx"))
 		__asm__ volatile("vzeroupper");

@@ -311,7 +311,8 @@ CHECKED(checked_atomic, PL_RG_ATOMIC)
 /* An aligned barrier that only a part of a warp has come to. */
 static void checked_barrier(PL_SM_ARGS)
 {
-	if (w->sm->grid->check.what & PL_ISA_CHECK_BARRIERS && !(op->x & PL_ISA_BAR_APART) && mask != w->live) {
+	if (w->sm->grid->check.what & PL_ISA_CHECK_BARRIERS && !(op->x & PL_ISA_BAR_APART) && mask != w->live &&
+	    !w->apart) {
 		struct pl_isa_check_record what = { .kind = PL_ISA_FOUND_DIVERGENT_BARRIER,
 						    .address = mask | (uint64_t)w->live << 32,
 						    .access = { PL_RG_EXEC } };

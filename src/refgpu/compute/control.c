@@ -1,5 +1,6 @@
 /* Guards, branches, calls, convergence, the end. */
 #include "refgpu/compute/next.h"
+#include "refgpu/compute/split.h"
 
 static const struct pl_sm_op *target_of(const struct pl_sm_op *op)
 {
@@ -216,7 +217,7 @@ static void entry_h(PL_SM_ARGS)
 	uint32_t imm = (uint32_t)op->imm, slots = imm & 0xfff, preds = imm >> 12 & 0xff, uniforms = imm >> 20;
 
 	if (w->frame.R + (size_t)slots * PL_SM_SLOT_BYTES > w->end.R || w->frame.P + preds > w->end.P ||
-	    w->frame.U + uniforms > w->end.U) {
+	    pl_sm_uniform_offset(w, w->frame.U) + uniforms >= pl_sm_uniform_stride(w)) {
 		pl_sm_fault(w, op, PL_RG_FAULT_STACK, PL_RG_EXEC, 0, (uint32_t)__builtin_ctz(mask));
 		return;
 	}

@@ -83,6 +83,8 @@ struct pl_sm_split { /* lanes of a warp that run together */
 	const struct pl_sm_op *pc;
 	struct pl_sm_frame frame;
 	uint8_t state, bar;
+	uint32_t same; /* polls in a row at which it stood where it stood before, with the same registers */
+	uint64_t seen; /* sum of those */
 };
 
 enum pl_sm_stop { PL_SM_RUN, PL_SM_STOP_SLICE, PL_SM_STOP_BLOCKED, PL_SM_STOP_DONE, PL_SM_STOP_FAULT };
@@ -105,6 +107,9 @@ struct pl_sm_warp {
 	struct pl_sm *sm;
 	struct pl_sm_block *block;
 	uint32_t current, split_count;
+	uint32_t polls_stuck; /* while some wait at a meeting, since anybody came to one */
+	bool apart;           /* lanes were let go before their meeting was complete */
+	uint64_t *copies;     /* then: U files for 32 splits, pl_sm_uniform_stride() each; else NULL */
 	struct pl_sm_split splits[PL_ISA_LANES];
 	uint32_t index;                 /* in the block */
 	uint32_t lanes;                 /* that exist */
@@ -212,6 +217,7 @@ void pl_sm_split_warpsync(struct pl_sm_warp *w, const struct pl_sm_op *op, uint3
 void pl_sm_split_exit(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes);
 void pl_sm_split_end(struct pl_sm_warp *w, const struct pl_sm_op *op); /* the same of all lanes that there are */
 void pl_sm_split_recheck(struct pl_sm_warp *w); /* lanes left, or a convergence register lost lanes */
+void pl_sm_split_free(struct pl_sm_warp *w);    /* what a warp that has ended leaves */
 /* Backward branches have used up the budget; w->pc is current. */
 void pl_sm_split_poll(struct pl_sm_warp *w);
 /* barrier.c */

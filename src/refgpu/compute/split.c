@@ -1,5 +1,12 @@
 /* Splits of a warp: lanes that run together, their divergence, and how they meet again. */
-#include "refgpu/compute/sm.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "refgpu/compute/split.h"
+
+#define SPIN_POLLS     4u   /* in a row without any change: the split spins */
+#define PATIENCE_POLLS 512u /* without a lane that came to a meeting: it may spin and count */
+#define SPIN_SLOTS     128u /* of a frame that are looked at */
 
 void pl_sm_split_save(struct pl_sm_warp *w, const struct pl_sm_op *pc)
 {
@@ -9,6 +16,12 @@ void pl_sm_split_save(struct pl_sm_warp *w, const struct pl_sm_op *pc)
 	split->pc = pc;
 	split->frame = w->frame;
 	split->state = PL_SM_READY;
+}
+
+void pl_sm_split_free(struct pl_sm_warp *w)
+{
+	free(w->copies);
+	w->copies = NULL;
 }
 
 static void split_load(struct pl_sm_warp *w, uint32_t index)
@@ -60,10 +73,10 @@ void pl_sm_split_off(struct pl_sm_warp *w, uint32_t lanes, const struct pl_sm_op
 }
 
 /* Lanes that parted elsewhere may come to the same place at another time: they were noted apart. */
-static bool same_place(const struct pl_sm_split *x, const struct pl_sm_split *y)
+static bool same_place(const struct pl_sm_warp *w, const struct pl_sm_split *x, const struct pl_sm_split *y)
 {
 	return x->wait_mask == y->wait_mask && x->pc == y->pc && x->frame.R == y->frame.R && x->frame.P == y->frame.P &&
-	       x->frame.U == y->frame.U;
+	       (x->frame.U == y->frame.U || pl_sm_uniform_offset(w, x->frame.U) == pl_sm_uniform_offset(w, y->frame.U));
 }
 
 /* Splits that wait at the same place as `index`, that one too, as one lane mask. */
@@ -72,7 +85,7 @@ static uint32_t lanes_waiting(const struct pl_sm_warp *w, uint32_t index)
 	uint32_t lanes = 0;
 
 	for (uint32_t k = 0; k < w->split_count; k++)
-		if (w->splits[k].state == w->splits[index].state && same_place(&w->splits[k], &w->splits[index]))
+		if (w->splits[k].state == w->splits[index].state && same_place(w, &w->splits[k], &w->splits[index]))
 			lanes |= w->splits[k].mask;
 	return lanes;
 }
@@ -83,7 +96,7 @@ static void merge(struct pl_sm_warp *w, uint32_t index)
 	struct pl_sm_split key = w->splits[index];
 
 	for (uint32_t k = w->split_count; k-- > 0;)
-		if (k != index && w->splits[k].state == key.state && same_place(&w->splits[k], &key)) {
+		if (k != index && w->splits[k].state == key.state && same_place(w, &w->splits[k], &key)) {
 			key.mask |= w->splits[k].mask;
 			if (index == w->split_count - 1)
 				index = k;
@@ -129,6 +142,7 @@ static void wait_here(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t 
 	pl_sm_split_save(w, op);
 	w->splits[w->current].state = state;
 	w->splits[w->current].wait_mask = lanes;
+	w->polls_stuck = 0;
 }
 
 void pl_sm_split_sync(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes)
@@ -159,6 +173,7 @@ void pl_sm_split_exit(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t 
 	count_to(w, op + 1);
 	w->live &= ~lanes;
 	w->active &= ~lanes;
+	w->polls_stuck = 0;
 	w->block->live_threads -= (uint32_t)__builtin_popcount(lanes);
 	if (w->active) {
 		pl_sm_split_save(w, op + 1);
@@ -208,6 +223,102 @@ static void poll_grid(struct pl_sm_warp *w)
 		sm->flushed = true;
 }
 
+/* -- lanes that spin for lanes that wait for them -- */
+
+static uint64_t registers_sum(const struct pl_sm_warp *w)
+{
+	const uint64_t *at = (const void *)w->frame.R;
+	size_t words = (size_t)(w->end.R - w->frame.R) / 8, most = SPIN_SLOTS * PL_SM_SLOT_BYTES / 8;
+	uint64_t sum[8] = { (uintptr_t)w->pc }, all = 0;
+
+	words = words < most ? words : most;
+	for (size_t i = 0; i < words; i += 8)
+		for (size_t k = 0; k < 8; k++)
+			sum[k] = sum[k] * 129 + at[i + k];
+	for (size_t k = 0; k < 8; k++)
+		all = all * 31 + sum[k];
+	return all;
+}
+
+/* Who waits for the running split at the innermost meeting; split_count: nobody. */
+static uint32_t waiter_find(const struct pl_sm_warp *w)
+{
+	uint32_t best = w->split_count;
+
+	for (uint32_t k = 0; k < w->split_count; k++)
+		if (w->splits[k].state == PL_SM_WAIT_SYNC && w->splits[k].wait_mask & w->active &&
+		    (best == w->split_count ||
+		     __builtin_popcount(w->splits[k].wait_mask) < __builtin_popcount(w->splits[best].wait_mask)))
+			best = k;
+	return best;
+}
+
+/* The running split may go round for ever, as others wait at a meeting for it. */
+static bool stuck(struct pl_sm_warp *w)
+{
+	struct pl_sm_split *split = &w->splits[w->current];
+	uint64_t sum;
+
+	if (waiter_find(w) == w->split_count)
+		return false;
+	sum = registers_sum(w);
+	split->same = sum == split->seen ? split->same + 1 : 0;
+	split->seen = sum;
+	return split->same >= SPIN_POLLS || ++w->polls_stuck >= PATIENCE_POLLS;
+}
+
+/* U files are the warp's; lanes that go on without the others need their own.  NULL: no memory. */
+static uint64_t *uniforms_own(struct pl_sm_warp *w, const uint64_t *U)
+{
+	size_t stride = pl_sm_uniform_stride(w), offset = pl_sm_uniform_offset(w, U);
+	uint32_t used = 0;
+	uint64_t *copy;
+
+	if (!w->copies)
+		w->copies = calloc(PL_ISA_LANES, stride * sizeof(*w->copies));
+	if (!w->copies)
+		return NULL;
+	for (uint32_t k = 0; k < w->split_count; k++) {
+		const uint64_t *at = w->splits[k].frame.U;
+
+		if (at < w->bottom.U || at > w->end.U)
+			used |= 1u << (size_t)(at - w->copies) / stride;
+	}
+	copy = w->copies + (size_t)__builtin_ctz(~used) * stride;
+	memcpy(copy, U - offset, (stride - 1) * sizeof(*copy));
+	return copy + offset;
+}
+
+/* Those that wait go on, as if their meeting were complete; it no longer waits for them, nor they for it. */
+static void let_go(struct pl_sm_warp *w)
+{
+	uint32_t index = waiter_find(w), lanes, *noted;
+	struct pl_sm_split first = w->splits[index];
+	uint64_t *own;
+
+	own = uniforms_own(w, first.frame.U);
+	if (!own)
+		return;
+	lanes = lanes_waiting(w, index);
+	noted = (void *)(first.frame.R + first.pc->a);
+	for (uint32_t left = first.wait_mask & ~lanes; left; left &= left - 1)
+		noted[__builtin_ctz(left)] &= ~lanes;
+	merge(w, index);
+	for (uint32_t k = 0; k < w->split_count; k++) {
+		struct pl_sm_split *split = &w->splits[k];
+
+		if (split->mask == lanes)
+			split->frame.U = own;
+		else if (split->state == PL_SM_WAIT_SYNC && split->frame.R == first.frame.R &&
+			 split->pc->a == first.pc->a)
+			split->wait_mask &= ~lanes;
+		split->same = 0;
+	}
+	w->apart = true;
+	w->polls_stuck = 0;
+	pl_sm_split_recheck(w);
+}
+
 void pl_sm_split_poll(struct pl_sm_warp *w)
 {
 	w->budget = PL_SM_BUDGET;
@@ -217,6 +328,8 @@ void pl_sm_split_poll(struct pl_sm_warp *w)
 	if (w->split_count > 1) {
 		count_to(w, w->pc);
 		pl_sm_split_save(w, w->pc);
+		if (stuck(w))
+			let_go(w);
 		pl_sm_split_pick(w);
 	}
 	if (!--w->polls_left)

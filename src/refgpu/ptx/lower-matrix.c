@@ -150,6 +150,7 @@ static void lower_mma(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	flags = c_flag(td, tc) | (is_and ? PL_ISA_MMA_AND : 0) | (la == W_col ? PL_ISA_MMA_A_COL : 0) |
 		(lb == W_row ? PL_ISA_MMA_B_ROW : 0);
 	pl_ptx_want(b, st, 4, 4);
+	pl_ptx_meet(b, pl_ptx_const(b, 0xffffffff, 1));
 	a = gather(b, st, 1, ta);
 	bb = gather(b, st, 2, tb);
 	c = gather(b, st, 3, tc);
@@ -173,6 +174,7 @@ static void wmma_move(struct pl_ptx_build *b, struct pl_ptx_statement *st, bool 
 	if (which == W_NONE && !pl_ptx_take(st, W_d))
 		pl_ptx_bad(b, st, "it takes .a, .b, .c or .d: write one of them");
 	(void)pl_ptx_take(st, W_sync);
+	pl_ptx_meet(b, pl_ptx_const(b, 0xffffffff, 1));
 	(void)pl_ptx_take(st, W_aligned);
 	layout = TAKE_OF(st, W_row, W_col);
 	shape = take_shape(b, st, true);
@@ -224,6 +226,7 @@ static void wmma_product(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	struct pl_ptx_ins *ins;
 
 	(void)pl_ptx_take(st, W_sync);
+	pl_ptx_meet(b, pl_ptx_const(b, 0xffffffff, 1));
 	(void)pl_ptx_take(st, W_aligned);
 	if (pl_ptx_take(st, W_and))
 		is_and = true;
@@ -284,6 +287,7 @@ static void lower_ldmatrix(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	struct pl_ptx_ins *ins;
 
 	(void)pl_ptx_take(st, W_sync);
+	pl_ptx_meet(b, pl_ptx_const(b, 0xffffffff, 1));
 	(void)pl_ptx_take(st, W_aligned);
 	if (!pl_ptx_take(st, W_m8n8))
 		pl_ptx_unsupported(b, st, "this shape");
@@ -320,6 +324,7 @@ static void lower_movmatrix(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	uint32_t a;
 
 	(void)pl_ptx_take(st, W_sync);
+	pl_ptx_meet(b, pl_ptx_const(b, 0xffffffff, 1));
 	(void)pl_ptx_take(st, W_aligned);
 	if (!pl_ptx_take(st, W_m8n8) || !pl_ptx_take(st, W_trans) || !pl_ptx_take(st, W_b16))
 		pl_ptx_bad(b, st, "it takes .m8n8.trans.b16: write that");

@@ -1,8 +1,7 @@
 /* Barriers, fences, and what lanes of a warp tell each other. */
 #include "lower.h"
 
-/* Lanes named by `mask` meet first; where all lanes are together anyway this goes away again. */
-static void meet(struct pl_ptx_build *b, uint32_t mask)
+void pl_ptx_meet(struct pl_ptx_build *b, uint32_t mask)
 {
 	struct pl_ptx_ins *ins = pl_ptx_op(b, PL_ISA_WARPSYNC, 0, 0, 0, mask, 0);
 
@@ -16,7 +15,7 @@ static uint32_t mask_operand(struct pl_ptx_build *b, struct pl_ptx_statement *st
 	if (!sync)
 		return pl_ptx_const(b, 0xffffffff, 1);
 	mask = pl_ptx_src(b, st, i, pl_ptx_type_of(W_b32));
-	meet(b, mask);
+	pl_ptx_meet(b, mask);
 	return mask;
 }
 
@@ -269,7 +268,7 @@ static void lower_bar(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		if (!pl_ptx_take(st, W_sync))
 			pl_ptx_bad(b, st, "bar.warp takes .sync: write it");
 		pl_ptx_want(b, st, 1, 1);
-		meet(b, pl_ptx_src(b, st, 0, pl_ptx_type_of(W_b32)));
+		pl_ptx_meet(b, pl_ptx_src(b, st, 0, pl_ptx_type_of(W_b32)));
 		return;
 	}
 	(void)pl_ptx_take(st, W_cta);

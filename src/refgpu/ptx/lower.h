@@ -53,6 +53,8 @@ uint32_t pl_ptx_pred_temp(struct pl_ptx_build *b);
 uint32_t pl_ptx_un(struct pl_ptx_build *b, unsigned op, unsigned type, unsigned slots, uint32_t a);
 uint32_t pl_ptx_bi(struct pl_ptx_build *b, unsigned op, unsigned type, unsigned slots, uint32_t a, uint32_t bb);
 uint32_t pl_ptx_convert(struct pl_ptx_build *b, unsigned to, unsigned from, uint32_t a); /* integers */
+/* Lanes named by `mask` meet first. */
+void pl_ptx_meet(struct pl_ptx_build *b, uint32_t mask);
 void pl_ptx_copy(struct pl_ptx_build *b, uint32_t d, uint32_t a);
 uint32_t pl_ptx_sreg_read(struct pl_ptx_build *b, const struct pl_ptx_operand *operand, unsigned slots);
 uint32_t pl_ptx_sr(struct pl_ptx_build *b, unsigned sr, unsigned slots);

@@ -1,6 +1,6 @@
 /*
- * Where lanes that parted meet again: BSSY where all are together, BSYNC where they come together.  What only makes
- * lanes meet is left out where they are together anyway.
+ * Where lanes that parted meet again: BSSY where all are together, BSYNC where they come together.  What makes named
+ * lanes meet stays even where all are together: the engine may have let some go ahead (docs/refgpu.md).
  */
 #include "opt.h"
 
@@ -175,15 +175,6 @@ static void around_calls(struct pl_ptx_build *b)
 	}
 }
 
-static void together(struct pl_ptx_block *block)
-{
-	for (struct pl_ptx_ins *ins = block->first, *next; ins; ins = next) {
-		next = ins->next;
-		if (ins->op == PL_ISA_WARPSYNC && !ins->v[A_GUARD])
-			pl_ptx_remove(ins);
-	}
-}
-
 void pl_ptx_reconverge(struct pl_ptx_build *b)
 {
 	struct noted *noted = NULL;
@@ -195,8 +186,6 @@ void pl_ptx_reconverge(struct pl_ptx_build *b)
 		struct pl_ptx_block *block = b->rpo[i];
 		struct pl_ptx_region *region;
 
-		if (!block->varying)
-			together(block);
 		if (block->succ_n < 2 || !b->values[block->cond].varying)
 			continue;
 		region = pl_ptx_region_of(b, block);
