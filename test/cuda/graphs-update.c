@@ -23,6 +23,11 @@ static CUDA_MEMSET_NODE_PARAMS set_params(CUdeviceptr at, float value)
 	return params;
 }
 
+static void CUDA_CB gone(void *n)
+{
+	atomic_fetch_add((atomic_int *)n, 1);
+}
+
 /* set a; c = a + b */
 struct small {
 	CUgraph graph;
@@ -70,7 +75,7 @@ static void test_single_nodes_of_an_executable_graph_change(void)
 	CUgraphExec exec = instantiate(small.graph);
 	CUDA_KERNEL_NODE_PARAMS add = add_params((void *[]){ &a, &a, &c, &n }), got;
 	CUDA_MEMSET_NODE_PARAMS set = set_params(a, 7);
-	CUDA_HOST_NODE_PARAMS host = { NULL, NULL };
+	CUDA_HOST_NODE_PARAMS host = { gone, NULL };
 	unsigned int enabled;
 	check(result_of(exec) == 3);
 	cu_ok(cu(cuGraphExecMemsetNodeSetParams)(exec, small.set, &set, graph_test.ctx));
@@ -238,11 +243,6 @@ static void test_memory_nodes_are_freed_once(void)
 	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
 	cu_ok(cu(cuDeviceGraphMemTrim)(0));
 	check(!used());
-}
-
-static void CUDA_CB gone(void *n)
-{
-	atomic_fetch_add((atomic_int *)n, 1);
 }
 
 static void test_user_objects_go_with_the_last_who_holds_them(void)

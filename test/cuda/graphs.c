@@ -195,7 +195,9 @@ static void test_child_graphs_run_in_their_place(void)
 	after = add_node(graph, &node, 1, a, a, a);
 	cu_ok(cu(cuGraphDestroy)(child));
 	cu_ok(cu(cuGraphChildGraphNodeGetGraph)(node, &inner));
-	cu_is(cu(cuGraphDestroy)(inner), CUDA_ERROR_INVALID_VALUE);
+	check(inner != child);
+	if (cu_is_reference()) /* it is the node's; of hardware's driver a handle is a pointer, used without a look */
+		cu_is(cu(cuGraphDestroy)(inner), CUDA_ERROR_INVALID_VALUE);
 	exec = instantiate(graph);
 	launch_and_wait(exec, graph_test.stream);
 	cu_ok(cu(cuMemcpyDtoH_v2)(graph_test.host, a, 4 * N));
@@ -204,7 +206,8 @@ static void test_child_graphs_run_in_their_place(void)
 	cu_ok(cu(cuGraphNodeFindInClone)(&found, after, child));
 	check(found != after);
 	cu_ok(cu(cuGraphDestroyNode)(after));
-	cu_is(cu(cuGraphDestroyNode)(after), CUDA_ERROR_INVALID_VALUE);
+	if (cu_is_reference()) /* freed: likewise */
+		cu_is(cu(cuGraphDestroyNode)(after), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuGraphExecDestroy)(exec));
 	exec = instantiate(child);
 	cu_ok(cu(cuGraphDestroy)(graph));
@@ -258,7 +261,8 @@ static void test_an_executable_graph_may_go_while_it_runs(void)
 		cu_ok(cu(cuGraphLaunch)(exec, i & 1 ? graph_test.stream : graph_test.other));
 	cu_ok(cu(cuGraphExecDestroy)(exec));
 	cu_ok(cu(cuGraphDestroy)(graph));
-	cu_is(cu(cuGraphLaunch)(exec, graph_test.stream), CUDA_ERROR_INVALID_VALUE);
+	if (cu_is_reference()) /* freed: nothing that hardware's driver has to know */
+		cu_is(cu(cuGraphLaunch)(exec, graph_test.stream), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuCtxSynchronize)());
 	check(atomic_load(&n) == 60);
 }
@@ -266,6 +270,7 @@ static void test_an_executable_graph_may_go_while_it_runs(void)
 static void test_bad_graphs_are_refused(void)
 {
 	CUdeviceptr a = graph_test.at[0];
+	int count = N;
 	CUgraphNodeParams conditional = { .type = CU_GRAPH_NODE_TYPE_CONDITIONAL };
 	CUDA_MEMSET_NODE_PARAMS set = { .dst = a, .elementSize = 3, .width = 4, .height = 1 };
 	CUDA_KERNEL_NODE_PARAMS kernel = { .func = graph_test.add,
@@ -274,30 +279,34 @@ static void test_bad_graphs_are_refused(void)
 					   .gridDimZ = 1,
 					   .blockDimX = 4096,
 					   .blockDimY = 1,
-					   .blockDimZ = 1 };
+					   .blockDimZ = 1,
+					   .kernelParams = (void *[]){ &a, &a, &a, &count } };
 	CUgraphNode one, two, other_node, made;
 	CUgraph graph, other;
 	CUgraphExec exec;
-	CUevent event = NULL;
 	cu_ok(cu(cuGraphCreate)(&graph, 0));
 	cu_ok(cu(cuGraphCreate)(&other, 0));
 	cu_is(cu(cuGraphCreate)(&graph, 1), CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuGraphCreate)(NULL, 0), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuGraphAddEmptyNode)(&one, graph, NULL, 0));
 	cu_ok(cu(cuGraphAddEmptyNode)(&two, graph, &one, 1));
 	cu_ok(cu(cuGraphAddEmptyNode)(&other_node, other, NULL, 0));
 	cu_is(cu(cuGraphAddEmptyNode)(&made, graph, &other_node, 1), CUDA_ERROR_INVALID_VALUE);
 	cu_is(cu(cuGraphAddEmptyNode)(&made, graph, (CUgraphNode[]){ one, one }, 2), CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuGraphAddEmptyNode)(&made, graph, NULL, 1), CUDA_ERROR_INVALID_VALUE);
 	cu_is(cu(cuGraphAddDependencies)(graph, &one, &two, 1), CUDA_ERROR_INVALID_VALUE);
 	cu_is(cu(cuGraphRemoveDependencies)(graph, &two, &one, 1), CUDA_ERROR_INVALID_VALUE);
 	cu_is(cu(cuGraphAddMemsetNode)(&made, graph, NULL, 0, &set, graph_test.ctx), CUDA_ERROR_INVALID_VALUE);
 	cu_is(cu(cuGraphAddKernelNode_v2)(&made, graph, NULL, 0, &kernel), CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuGraphAddKernelNode_v2)(&made, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
-	check(cu(cuGraphAddEventRecordNode)(&made, graph, NULL, 0, event) != CUDA_SUCCESS);
 	check(cu(cuGraphAddMemFreeNode)(&made, graph, NULL, 0, a) == CUDA_ERROR_INVALID_VALUE);
-	if (cu_is_reference())
+	if (cu_is_reference()) { /* no documentation says that NULL is looked for here */
+		cu_is(cu(cuGraphAddEmptyNode)(&made, graph, NULL, 1), CUDA_ERROR_INVALID_VALUE);
+		cu_is(cu(cuGraphAddKernelNode_v2)(&made, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
+		check(cu(cuGraphAddEventRecordNode)(&made, graph, NULL, 0, NULL) != CUDA_SUCCESS);
+		cu_is(cu(cuGraphCreate)(NULL, 0), CUDA_ERROR_INVALID_VALUE);
+		kernel.kernelParams = NULL;
+		kernel.blockDimX = 64;
+		cu_is(cu(cuGraphAddKernelNode_v2)(&made, graph, NULL, 0, &kernel), CUDA_ERROR_INVALID_VALUE);
 		cu_is(cu(cuGraphAddNode)(&made, graph, NULL, 0, &conditional), CUDA_ERROR_NOT_SUPPORTED);
+	}
 	/* A circle is found at the latest when the graph is to run. */
 	if (cu(cuGraphAddDependencies)(graph, &two, &one, 1) == CUDA_SUCCESS)
 		check(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0) != CUDA_SUCCESS);
