@@ -14,6 +14,12 @@
 #define HOOK_BYTES_A 8192 /* flags, one or more bytes a function of the runtime: the newest have numbers above 400 */
 #define HOOK_BYTES_B 14
 
+/* In every slot that nothing is known of: libraries call more of them than the runtime does. */
+static CUresult not_supported(void)
+{
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
 /* -- the runtime's own loader and context -------------------------------------------------------------------------- */
 
 static CUresult image_load(CUmodule *module_out, const void *wrapper)
@@ -53,10 +59,12 @@ static CUresult compilers_load(void)
 
 #define SLOT(function) ((const void *)(uintptr_t)(function))
 #define SIZE(n)        ((const void *)((n) * sizeof(void *)))
+#define NOT_SUPPORTED  SLOT(not_supported)
 
 static const void *runtime_table[13] = {
-	[0] = SIZE(13),      [1] = SLOT(image_load),   [2] = SLOT(primary_get),     [6] = SLOT(image_load_1),
-	[7] = SLOT(nothing), [8] = SLOT(image_load_2), [12] = SLOT(compilers_load),
+	SIZE(13),      SLOT(image_load),   SLOT(primary_get),    NOT_SUPPORTED,      NOT_SUPPORTED,
+	NOT_SUPPORTED, SLOT(image_load_1), SLOT(nothing),        SLOT(image_load_2), NOT_SUPPORTED,
+	NOT_SUPPORTED, NOT_SUPPORTED,      SLOT(compilers_load),
 };
 
 /* -- hooks of tools: there is none --------------------------------------------------------------------------------- */
@@ -75,8 +83,14 @@ static void hook_b(void **ptr_out, size_t *bytes_out)
 	*bytes_out = sizeof(hooks_b);
 }
 
-static const void *tools_tls_table[4] = { [0] = SIZE(4) };
-static const void *tools_hooks_table[7] = { [0] = SIZE(7), [2] = SLOT(hook_a), [6] = SLOT(hook_b) };
+static CUresult context_current(CUcontext *ctx_out)
+{
+	return cuCtxGetCurrent(ctx_out);
+}
+
+static const void *tools_tls_table[4] = { SIZE(4), NOT_SUPPORTED, SLOT(context_current), NOT_SUPPORTED };
+static const void *tools_hooks_table[7] = { SIZE(7),       NOT_SUPPORTED, SLOT(hook_a), NOT_SUPPORTED,
+					    NOT_SUPPORTED, NOT_SUPPORTED, SLOT(hook_b) };
 
 /* -- what a runtime keeps by context ------------------------------------------------------------------------------- */
 
@@ -166,15 +180,10 @@ static CUresult storage_get(void **value_out, CUcontext ctx, void *key)
 }
 
 /* The one table that does not begin with its size. */
-static const void *storage_table[4] = { SLOT(storage_put), SLOT(storage_delete), SLOT(storage_get), NULL };
+static const void *storage_table[4] = { SLOT(storage_put), SLOT(storage_delete), SLOT(storage_get), NOT_SUPPORTED };
 
 /* -- others ---------------------------------------------------------------------------------------------------------
  */
-
-static CUresult not_supported(void)
-{
-	return CUDA_ERROR_NOT_SUPPORTED;
-}
 
 static CUresult attribute_extended(CUdevice device, unsigned int attribute, int unused, size_t result[2])
 {
@@ -209,8 +218,25 @@ static uint32_t check_flag(void)
 
 static const void *create_bypass_table[2] = { [0] = SIZE(2), [1] = SLOT(not_supported) };
 static const void *heap_table[3] = { [0] = SIZE(3), [1] = SLOT(not_supported), [2] = SLOT(not_supported) };
-static const void *device_table[26] = { [0] = SIZE(26), [5] = SLOT(attribute_extended), [13] = SLOT(device_flag) };
-static const void *context_check_table[4] = { [0] = SIZE(4), [2] = SLOT(context_check), [3] = SLOT(check_flag) };
+static const void *device_table[26] = {
+	[0] = SIZE(26),
+	[1 ... 4] = NOT_SUPPORTED,
+	[5] = SLOT(attribute_extended),
+	[6 ... 12] = NOT_SUPPORTED,
+	[13] = SLOT(device_flag),
+	[14 ... 25] = NOT_SUPPORTED,
+};
+static const void *context_check_table[4] = { SIZE(4), NOT_SUPPORTED, SLOT(context_check), SLOT(check_flag) };
+
+/* A key for what cuBLASLt keeps by context. */
+static CUresult context_id(CUcontext ctx, uint64_t *id_out)
+{
+	return cuCtxGetId(ctx, (unsigned long long *)id_out);
+}
+
+static const void *context_table[10] = {
+	[0] = SIZE(10), [1 ... 3] = NOT_SUPPORTED, [4] = SLOT(context_id), [5 ... 9] = NOT_SUPPORTED
+};
 
 /* -- the runtime's check that the driver is one ----------------------------------------------------------------------
  */
@@ -283,6 +309,8 @@ static const struct {
 	  integrity_table },
 	{ { 0x26, 0x3e, 0x88, 0x60, 0x7c, 0xd2, 0x61, 0x43, 0x92, 0xf6, 0xbb, 0xd5, 0x00, 0x6d, 0xfa, 0x7e },
 	  context_check_table },
+	{ { 0x21, 0x31, 0x8c, 0x60, 0x97, 0x14, 0x32, 0x48, 0x8c, 0xa6, 0x41, 0xff, 0x73, 0x24, 0xc8, 0xf2 },
+	  context_table },
 };
 
 /* An unknown table is not found; any other error makes runtimes give up or hang. */

@@ -69,6 +69,14 @@ CUresult pl_cu_jit_read(struct pl_cu_jit *jit, unsigned int n, const CUjit_optio
 	return CUDA_SUCCESS;
 }
 
+void pl_cu_jit_refuse(struct pl_cu_jit *jit, CUresult result, const char *why)
+{
+	size_t room = jit->log.error ? jit->log.error_bytes : 0;
+	int n = snprintf(jit->log.error, room, "%s\n", why);
+	jit->log.error_used = !room || n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+	pl_cu_jit_finish(jit, result, 0);
+}
+
 void pl_cu_jit_finish(struct pl_cu_jit *jit, CUresult result, float milliseconds)
 {
 	if (jit->info_used)

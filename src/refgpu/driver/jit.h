@@ -15,6 +15,8 @@ struct pl_cu_jit {
 
 /* Zero options are fine.  CUDA_ERROR_INVALID_VALUE: a value or a name that cannot be. */
 CUresult pl_cu_jit_read(struct pl_cu_jit *jit, unsigned int n, const CUjit_option *options, void *const *values);
+/* What never came to the compiler: the reason as its log, and the results. */
+void pl_cu_jit_refuse(struct pl_cu_jit *jit, CUresult result, const char *why);
 /* Writes the results; `seconds` is what it took. */
 void pl_cu_jit_finish(struct pl_cu_jit *jit, CUresult result, float milliseconds);
 

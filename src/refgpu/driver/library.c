@@ -91,7 +91,7 @@ static CUresult library_create(CUlibrary *library_out, const void *image, size_t
 			       const struct pl_cu_jit *jit)
 {
 	struct pl_cu_library *library = calloc(1, sizeof(*library));
-	const char *why;
+	const char *why = "";
 	CUresult r;
 	if (!library)
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -100,6 +100,8 @@ static CUresult library_create(CUlibrary *library_out, const void *image, size_t
 	if (jit->log.error == jit->own_error)
 		library->jit.log.error = library->jit.own_error;
 	r = pl_cu_fatbin_result(pl_cu_fatbin_read(&library->texts, image, size_bytes, PL_CU_SM, &why));
+	if (r)
+		pl_cu_jit_refuse(&library->jit, r, why);
 	if (!r) {
 		library->handle = (CUlibrary)(uintptr_t)pl_cuda_handle_create(PL_CU_LIBRARY, library);
 		r = library->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;

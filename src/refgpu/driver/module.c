@@ -241,10 +241,7 @@ CUresult pl_cu_module_load(struct pl_cu_module **module_out, struct pl_cu_ctx *c
 	const char *why = "";
 	CUresult r = pl_cu_fatbin_result(pl_cu_fatbin_read(&texts, image, size_bytes, PL_CU_SM, &why));
 	if (r) {
-		jit->log.error_used = (size_t)snprintf(jit->log.error, jit->log.error_bytes, "%s\n", why);
-		if (jit->log.error_used >= jit->log.error_bytes)
-			jit->log.error_used = jit->log.error_bytes - 1;
-		pl_cu_jit_finish(jit, r, 0);
+		pl_cu_jit_refuse(jit, r, why);
 		return r;
 	}
 	r = pl_cu_image_compile(&made, &texts, jit);
