@@ -230,6 +230,17 @@ static void frees_the_middle(CUmodule module)
 	cu_ok(cu(cuMemFree_v2)(at));
 }
 
+/* The addresses are not those of the next allocation. */
+static void uses_what_it_freed(CUmodule module)
+{
+	CUdeviceptr at, next;
+	cu_ok(cu(cuMemAlloc_v2)(&at, 1 << 20));
+	launch(module, "store_at", at, 0, CUDA_SUCCESS);
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuMemAlloc_v2)(&next, 1 << 20));
+	launch(module, "store_at", at, 0, CUDA_ERROR_ILLEGAL_ADDRESS);
+}
+
 static void frees_twice(CUmodule module)
 {
 	CUdeviceptr at;
@@ -277,6 +288,7 @@ static void test_memory_and_calls(void)
 		{ FOUND("(leak at exit)", ALL, "leak ", "\"bytes\":77"), .instead = leaks_at_the_end },
 		{ FOUND("(leak)", "memcheck", "", NULL), .instead = leaks },
 		{ FOUND("(bad free)", ALL, "failed-call ", "no allocation begins there"), .instead = frees_the_middle },
+		{ FOUND("(use after free)", ALL, "fault ", "page not present"), .instead = uses_what_it_freed },
 		{ FOUND("(double free)", ALL, "failed-call ", "CUDA_ERROR_INVALID_VALUE"), .instead = frees_twice },
 		{ FOUND("(bad launch)", ALL, "failed-call ", "block (2048,1,1)"), .instead = launches_too_much },
 		{ FOUND("(pool)", ALL, "", NULL), .instead = takes_from_the_pool_again },

@@ -8,6 +8,9 @@
 #include "check.h"
 #include "refgpu/isa/check.h"
 
+/* Freed ranges whose addresses are not used again yet: no more than 64 times VRAM, of a terabyte. */
+#define KEPT_MAX 64u
+
 static struct {
 	struct pl_cu_hw *hw;
 	struct pl_isa_check *shared; /* NULL: off */
@@ -220,6 +223,23 @@ void pl_cu_check_mem_gone(struct pl_cu_mem *mem)
 	written_free(notes);
 	free(notes);
 	mem->check = NULL;
+}
+
+bool pl_cu_check_keeps(uint64_t *va, uint64_t *bytes)
+{
+	static struct {
+		uint64_t va, bytes;
+	} kept[KEPT_MAX];
+	static uint32_t next;
+	uint64_t old_va = kept[next].va, old_bytes = kept[next].bytes;
+	if (!check.shared)
+		return true;
+	kept[next].va = *va;
+	kept[next].bytes = *bytes;
+	next = (next + 1) % KEPT_MAX;
+	*va = old_va;
+	*bytes = old_bytes;
+	return old_bytes;
 }
 
 /* Called with check.lock held. */

@@ -34,6 +34,9 @@ uint64_t pl_cu_check_va(void);         /* for launch descriptors; 0: off */
 
 void pl_cu_check_mem_made(struct pl_cu_mem *mem);
 void pl_cu_check_mem_gone(struct pl_cu_mem *mem);
+/* Addresses that were freed are not handed out again for long, so that who still uses them is found: gives older ones
+ * in place of these, or false.  Called by one thread at a time. */
+bool pl_cu_check_keeps(uint64_t *va, uint64_t *bytes);
 /* A copy or fill writes these bytes, or will. */
 void pl_cu_check_written(uint64_t va, uint64_t bytes);
 

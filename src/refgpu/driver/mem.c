@@ -83,7 +83,8 @@ int pl_cu_va_take_at(uint64_t va, uint64_t bytes)
 void pl_cu_va_give(uint64_t va, uint64_t bytes)
 {
 	pthread_mutex_lock(&table.va_lock);
-	(void)pl_cuda_space_give(&table.arena, va, bytes);
+	if (pl_cu_check_keeps(&va, &bytes))
+		(void)pl_cuda_space_give(&table.arena, va, bytes);
 	pthread_mutex_unlock(&table.va_lock);
 }
 
