@@ -76,7 +76,7 @@ struct pl_hello {
 };
 static_assert(sizeof(struct pl_hello) == 256, "wire layout");
 
-enum pl_api { PL_API_OPENCL = 1, PL_API_CUDA = 2 };
+enum pl_api { PL_API_OPENCL = 1, PL_API_CUDA = 2, PL_API_NVML = 3 };
 
 enum pl_hello_status {
 	PL_HELLO_OK,
