@@ -15,7 +15,7 @@ ABI_HEADER_LINES_MAX = 600
 MAY_INCLUDE = {
     "base": set(),
     "cuda": set(),
-    "nvml": set(),
+    "nvml": {"base"},
     "wire": {"base"},
     "link": {"base", "wire"},
     "client": {"base", "cuda", "nvml", "wire", "link"},

@@ -232,12 +232,3 @@ nvmlReturn_t nvmlUnitGetCount(unsigned int *unit_count)
 	*unit_count = 0;
 	return NVML_SUCCESS;
 }
-
-/* NVIDIA's own tools ask for tables that nobody documents.  A program that is refused goes on without. */
-__attribute__((visibility("default"))) nvmlReturn_t nvmlInternalGetExportTable(const void **table, const void *id);
-
-nvmlReturn_t nvmlInternalGetExportTable(const void **table, const void *id)
-{
-	(void)table, (void)id;
-	return pl_nvml_refuse("nvmlInternalGetExportTable", NVML_ERROR_NOT_FOUND, "private tables of NVIDIA's tools");
-}
