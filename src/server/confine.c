@@ -220,12 +220,13 @@ static int caches_add(struct pl_confine *confine)
 	return pl_trace(r);
 }
 
-static int rules_make(struct pl_confine *confine, const struct pl_confine_options *options, const char *library)
+static int rules_make(struct pl_confine *confine, const struct pl_confine_options *options,
+		      const char *const *libraries, uint32_t libraries_count)
 {
 	int r = known_add(confine);
 
-	if (!r)
-		r = library_add(confine, library);
+	for (uint32_t i = 0; !r && i < libraries_count; i++)
+		r = library_add(confine, libraries[i]);
 	if (!r)
 		r = icds_read(confine, "/etc/OpenCL/vendors");
 	for (size_t i = 0; !r && i < sizeof(read_variables) / sizeof(read_variables[0]); i++)
@@ -284,8 +285,8 @@ static int users_check(struct pl_confine *confine, const struct pl_confine_optio
 	return 0;
 }
 
-int pl_confine_prepare(struct pl_confine *confine, const struct pl_confine_options *options, const char *library,
-		       const char *more)
+int pl_confine_prepare(struct pl_confine *confine, const struct pl_confine_options *options,
+		       const char *const *libraries, uint32_t libraries_count)
 {
 	int abi, r;
 
@@ -301,9 +302,7 @@ int pl_confine_prepare(struct pl_confine *confine, const struct pl_confine_optio
 		return 0;
 	}
 	confine->landlock_abi = abi;
-	r = rules_make(confine, options, library);
-	if (!r)
-		r = library_add(confine, more);
+	r = rules_make(confine, options, libraries, libraries_count);
 	if (r)
 		pl_confine_fini(confine);
 	return pl_trace(r);

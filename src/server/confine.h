@@ -38,10 +38,10 @@ struct pl_confine {
 
 /** pl_confine_prepare() - in the daemon, before the first worker: find out what there is to allow
  * Logs one line where the kernel can not confine files.  Makes the drivers' cache folders, if they are missing.
- * @library, more: of the drivers, or NULL
+ * @libraries: of the drivers, of which any may be NULL
  * Return: 0 and *confine_out (release with pl_confine_fini()); fatal, explained in the log. */
-int pl_confine_prepare(struct pl_confine *confine_out, const struct pl_confine_options *options, const char *library,
-		       const char *more);
+int pl_confine_prepare(struct pl_confine *confine_out, const struct pl_confine_options *options,
+		       const char *const *libraries, uint32_t libraries_count);
 void pl_confine_fini(struct pl_confine *confine);
 
 /** pl_confine_user() - in a fresh worker, as root: become user uid_first + slot, with the devices' groups

@@ -281,10 +281,13 @@ static void daemon_fini(struct pl_daemon *daemon)
 int pl_daemon_run(const struct pl_daemon_options *options)
 {
 	struct pl_daemon *daemon = calloc(1, sizeof(*daemon));
+	const char *libraries[PL_DAEMON_APIS_MAX];
 	int r;
 
 	if (!daemon)
 		return pl_err(-ENOMEM);
+	for (uint32_t i = 0; i < PL_DAEMON_APIS_MAX; i++)
+		libraries[i] = options->apis[i].library;
 	stdio_fill();
 	daemon->options = options;
 	daemon->signals.fd = -1;
@@ -298,8 +301,7 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 	pl_folder_init(&daemon->folder, options->confine.uids_count);
 	r = pl_loop_init(&daemon->loop);
 	if (!r)
-		r = pl_confine_prepare(&daemon->confine, &options->confine, options->apis[0].library,
-				       options->apis[1].library);
+		r = pl_confine_prepare(&daemon->confine, &options->confine, libraries, PL_DAEMON_APIS_MAX);
 	if (!r)
 		r = pl_pool_init(daemon);
 	if (!r)

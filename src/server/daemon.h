@@ -15,7 +15,7 @@
 #include "server/serve.h"
 
 #define PL_DAEMON_LISTENERS_MAX   16          /* limit: addresses of one daemon */
-#define PL_DAEMON_APIS_MAX        2           /* limit: APIs of one daemon; each worker has one of them */
+#define PL_DAEMON_APIS_MAX        3           /* limit: APIs of one daemon; each worker has one of them */
 #define PL_DAEMON_UIDS_MAX        64          /* limit: --allow-uid */
 #define PL_DAEMON_HALF_OPEN_MAX   256         /* limit: connections that have not greeted yet; the oldest goes first */
 #define PL_DAEMON_GREETING_MS_MAX 5000        /* limit: from connect to the end of the greeting */

@@ -36,7 +36,7 @@ static void confined(void (*what)(void))
 	int status;
 	pid_t pid;
 
-	assert(pl_confine_prepare(&confine, &options, NULL, NULL) == 0);
+	assert(pl_confine_prepare(&confine, &options, NULL, 0) == 0);
 	pid = fork();
 	assert(pid >= 0);
 	if (!pid) {
@@ -257,11 +257,11 @@ static void test_workers_get_users_of_their_own(void)
 {
 	options = (struct pl_confine_options){ .off = true, .uid_first = UID_FIRST, .uids_count = 2 };
 	if (geteuid()) {
-		assert(pl_confine_prepare(&confine, &options, NULL, NULL) == -EPERM);
+		assert(pl_confine_prepare(&confine, &options, NULL, 0) == -EPERM);
 		printf("SKIP: users of their own: only root can give them\n");
 		return;
 	}
-	assert(pl_confine_prepare(&confine, &options, NULL, NULL) == 0);
+	assert(pl_confine_prepare(&confine, &options, NULL, 0) == 0);
 	user_check(0, 0);
 	user_check(1, 0);
 	user_check(2, -EAGAIN); /* beyond the range */

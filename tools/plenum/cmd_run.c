@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "plenum/tool.h"
@@ -46,7 +47,7 @@ int pl_cmd_run(int argc, char **argv)
 		option_parse,
 		"[--] PROGRAM [ARGUMENT...]",
 		"Run a program with a server's devices.\v"
-		"Sets PLENUM and OCL_ICD_VENDORS and becomes the program; nothing else.  For tcp servers set "
+		"Sets PLENUM, OCL_ICD_VENDORS and LD_LIBRARY_PATH and becomes the program; nothing else.  For tcp servers set "
 		"PLENUM_TOKEN.",
 		NULL,
 		NULL,
@@ -57,5 +58,9 @@ int pl_cmd_run(int argc, char **argv)
 	pl_tool_parse(&argp, argc, argv, ARGP_IN_ORDER, &arguments);
 	if (pl_tool_env_set(&arguments.servers, arguments.keep_local) < 0)
 		return 1;
+	if (pl_tool_libraries_set() < 0) {
+		fprintf(stderr, "plenum run: LD_LIBRARY_PATH is too long\n");
+		return 1;
+	}
 	return pl_tool_exec(arguments.program);
 }

@@ -18,6 +18,7 @@ enum {
 	KEY_SPARE,
 	KEY_DRIVER,
 	KEY_CUDA,
+	KEY_NVML,
 	KEY_MEMORY,
 	KEY_HOST,
 	KEY_OBJECTS,
@@ -38,7 +39,7 @@ struct arguments {
 	struct pl_daemon_options daemon;
 	const char *listen[PL_DAEMON_LISTENERS_MAX];
 	bool generate_token;
-	const char *cuda;
+	const char *cuda, *nvml;
 };
 
 static const struct argp_option options[] = {
@@ -82,6 +83,7 @@ static const struct argp_option options[] = {
 	{"driver", KEY_DRIVER, "LIBRARY", 0, "OpenCL library (default: libOpenCL.so.1)", 4},
 	{"cuda", KEY_CUDA, "LIBRARY|refgpu|off", 0,
 	 "CUDA driver (default: libcuda.so.1 where there is such hardware, else the reference GPU's)", 4},
+	{"nvml", KEY_NVML, "LIBRARY|refgpu|off", 0, "NVML, for nvidia-smi and the like (default: the CUDA driver's)", 4},
 	{"ready-fd", KEY_READY_FD, "FD", 0,
 	 "write each bound address as a line to FD when sessions are served without "
 	 "delay, then close it",
@@ -231,6 +233,9 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 	case KEY_CUDA:
 		arguments->cuda = text;
 		return 0;
+	case KEY_NVML:
+		arguments->nvml = text;
+		return 0;
 	case KEY_READY_FD:
 		daemon->ready_fd = (int)pl_tool_number(state, "ready-fd", text, 0, INT32_MAX);
 		return 0;
@@ -272,14 +277,17 @@ static int token_file_make(const char *path)
 	return 0;
 }
 
-static void cuda_choose(struct pl_daemon_options *daemon, const char *told)
+static void apis_choose(struct pl_daemon_options *daemon, const struct arguments *arguments)
 {
-	const char *driver = told && !strcmp(told, "off") ? NULL : pl_tool_cuda_driver(told);
+	const char *cuda = arguments->cuda, *nvml = arguments->nvml;
+	struct pl_daemon_api *api = &daemon->apis[1];
 
-	if (!driver)
-		return;
-	daemon->apis[1].backend = pl_tool_backend_cuda();
-	daemon->apis[1].library = driver;
+	cuda = cuda && !strcmp(cuda, "off") ? NULL : pl_tool_cuda_driver(cuda);
+	if (cuda)
+		*api++ = (struct pl_daemon_api){ pl_tool_backend_cuda(), cuda };
+	nvml = nvml && !strcmp(nvml, "off") ? NULL : pl_tool_nvml_library(nvml, cuda);
+	if (nvml)
+		*api = (struct pl_daemon_api){ pl_tool_backend_nvml(), nvml };
 }
 
 int pl_cmd_serve(int argc, char **argv)
@@ -309,7 +317,7 @@ int pl_cmd_serve(int argc, char **argv)
 	    daemon->quota[PL_QUOTA_MEMORY] + ARENA_STAGING_BYTES < daemon->arena_bytes)
 		daemon->arena_bytes = daemon->quota[PL_QUOTA_MEMORY] + ARENA_STAGING_BYTES;
 	daemon->apis[0].backend = pl_tool_backend();
-	cuda_choose(daemon, arguments.cuda);
+	apis_choose(daemon, &arguments);
 	daemon->version = PL_VERSION;
 	daemon->listen = arguments.listen;
 	pl_log_init("plenumd", daemon->log_level);

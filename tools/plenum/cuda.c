@@ -1,5 +1,7 @@
-/* Where CUDA's drivers are: the reference GPU's, hardware's, and the library that programs get in its place. */
+/* Where CUDA's drivers and NVML are: the reference GPU's, hardware's, and what programs get in their place. */
+#include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #define PL_CUDA_DIR "/usr/local/lib/plenum/cuda"
 #endif
 #define LIBRARY "libcuda.so.1"
+#define NVML    "libnvidia-ml.so.1"
 
 static bool folder_try(const char *base, const char *below, char *folder_out)
 {
@@ -86,4 +89,37 @@ const char *pl_tool_cuda_driver(const char *told)
 		return NULL;
 	snprintf(path, sizeof(path), "%s/" LIBRARY, folder);
 	return path;
+}
+
+const char *pl_tool_nvml_library(const char *told, const char *cuda_driver)
+{
+	static char path[PATH_MAX + sizeof(NVML) + 1];
+	char folder[PATH_MAX];
+	bool software = pl_tool_refgpu_find(folder);
+
+	snprintf(path, sizeof(path), "%s/" LIBRARY, folder);
+	if (told && strcmp(told, "refgpu"))
+		return told;
+	if (!told && cuda_driver && (!software || strcmp(cuda_driver, path)))
+		return NVML;
+	if (!software || (!told && !cuda_driver))
+		return NULL;
+	snprintf(path, sizeof(path), "%s/" NVML, folder);
+	return path;
+}
+
+int pl_tool_libraries_set(void)
+{
+	const char *old = getenv("LD_LIBRARY_PATH");
+	char cuda[PATH_MAX], nvml[2 * PATH_MAX], real[PATH_MAX], path[2 * PATH_MAX + 8192];
+
+	if (!pl_tool_cuda_client_find(cuda))
+		return 0; /* OpenCL finds its library by other means */
+	snprintf(nvml, sizeof(nvml), "%s/../nvml", cuda);
+	if (!realpath(nvml, real))
+		*real = '\0'; /* an installation: both are in one folder */
+	if (snprintf(path, sizeof(path), "%s%s%s%s%s", cuda, *real ? ":" : "", real, old && *old ? ":" : "",
+		     old && *old ? old : "") >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? -errno : 0;
 }

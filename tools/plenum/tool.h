@@ -98,11 +98,16 @@ bool pl_tool_cuda_client_find(char *folder_out); /* of the library that programs
 /* What a server loads: what was told ("refgpu" names the reference GPU's), else hardware's, else the reference GPU's.
  * NULL: there is none. */
 const char *pl_tool_cuda_driver(const char *told);
+/* The same of NVML: where nothing is told, that of the CUDA driver (NULL: there is none). */
+const char *pl_tool_nvml_library(const char *told, const char *cuda_driver);
+/* The folders of the libraries that programs get come first in LD_LIBRARY_PATH.  Return: 0; -errno. */
+int pl_tool_libraries_set(void);
 
 /* ---- what the server serves ---- */
 
 struct pl_backend_ops;
 const struct pl_backend_ops *pl_tool_backend(void);      /* OpenCL */
 const struct pl_backend_ops *pl_tool_backend_cuda(void);
+const struct pl_backend_ops *pl_tool_backend_nvml(void);
 
 #endif
