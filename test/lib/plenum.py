@@ -60,7 +60,7 @@ def children_of(pid):
 class Server:
     """`plenum serve` on a unix socket and a loopback port of its own."""
 
-    def __init__(self, *options, tcp=True):
+    def __init__(self, *options, tcp=True, **more):
         self.folder = tempfile.mkdtemp(prefix="plenum-test-")
         self.token = secrets.token_hex(16)
         token_file = os.path.join(self.folder, "token")
@@ -73,6 +73,7 @@ class Server:
         ready_read, ready_write = os.pipe()
         env = native_env()
         env["PLENUM_LOG"] = os.environ.get("PLENUM_TEST_LOG", "info")
+        env.update(more)
         self.log = open(os.path.join(self.folder, "server.log"), "w")
         self.process = subprocess.Popen(command + ["--ready-fd", str(ready_write), *options], env=env,
                                         stderr=self.log, stdout=self.log, pass_fds=[ready_write])

@@ -47,7 +47,8 @@ int pl_cmd_run(int argc, char **argv)
 		option_parse,
 		"[--] PROGRAM [ARGUMENT...]",
 		"Run a program with a server's devices.\v"
-		"Sets PLENUM, OCL_ICD_VENDORS and LD_LIBRARY_PATH and becomes the program; nothing else.  For tcp servers set "
+		"Sets PLENUM, OCL_ICD_VENDORS and LD_LIBRARY_PATH and becomes the program; nothing else.  For tcp "
+		"servers set "
 		"PLENUM_TOKEN.",
 		NULL,
 		NULL,

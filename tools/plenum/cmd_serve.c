@@ -83,7 +83,8 @@ static const struct argp_option options[] = {
 	{"driver", KEY_DRIVER, "LIBRARY", 0, "OpenCL library (default: libOpenCL.so.1)", 4},
 	{"cuda", KEY_CUDA, "LIBRARY|refgpu|off", 0,
 	 "CUDA driver (default: libcuda.so.1 where there is such hardware, else the reference GPU's)", 4},
-	{"nvml", KEY_NVML, "LIBRARY|refgpu|off", 0, "NVML, for nvidia-smi and the like (default: the CUDA driver's)", 4},
+	{"nvml", KEY_NVML, "LIBRARY|refgpu|off", 0,
+	 "NVML, for nvidia-smi and the like (default: the CUDA driver's)", 4},
 	{"ready-fd", KEY_READY_FD, "FD", 0,
 	 "write each bound address as a line to FD when sessions are served without "
 	 "delay, then close it",
