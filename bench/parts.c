@@ -154,7 +154,8 @@ static int program_run(struct pl_bench_run *run, size_t first, unsigned m, bool 
 	if (r < 0)
 		return r;
 	if (r > 0) {
-		run_fail(run, first, m, mode->why);
+		if (!pl_bench_late(run) || !pl_bench_cell(run, first, m)->samples.n)
+			run_fail(run, first, m, pl_bench_late(run) ? "the run's time was up" : mode->why);
 		return 0;
 	}
 	if (answer.exec.rc) {

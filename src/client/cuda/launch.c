@@ -9,9 +9,10 @@
 
 #include "base/cleanup.h"
 
-#define ARGS_FEW   4096u /* bytes of arguments that are packed on the stack */
-#define EXTRA_MAX  16u
-#define ATTRIBUTES PL_CUDA_LAUNCH_ATTRIBUTES_MAX
+#define ARGS_FEW        4096u /* bytes of arguments that are packed on the stack */
+#define EXTRA_MAX       16u
+#define GRID_EVERYWHERE 65535u /* every device that CUDA still knows takes as many blocks in each direction */
+#define ATTRIBUTES      PL_CUDA_LAUNCH_ATTRIBUTES_MAX
 
 /* ---- arguments ---- */
 
@@ -100,8 +101,11 @@ static void shape_note(struct pl_cuda_function *function, const struct pl_cuda_s
 
 static bool grid_plain(const struct pl_cuda_cuLaunchKernel_args *args, CUdevice device)
 {
-	return args->grid_x && args->grid_y && args->grid_z &&
-	       args->grid_x <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X) &&
+	if (!args->grid_x || !args->grid_y || !args->grid_z)
+		return false;
+	if ((args->grid_x | args->grid_y | args->grid_z) <= GRID_EVERYWHERE)
+		return true;
+	return args->grid_x <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X) &&
 	       args->grid_y <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y) &&
 	       args->grid_z <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z);
 }
