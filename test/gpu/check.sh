@@ -103,6 +103,13 @@ opencl_bench() {
 	"$bin/tools/plenum/plenum" bench micro --quick --quiet --modes native,shm,tcp --json "$out/opencl-micro.json" --plots "$out"
 }
 
+# What NVML answers natively and remoted; only functions that change nothing.
+nvml() {
+	library=$(ldconfig -p | sed -n 's/.*=> \(.*libnvidia-ml\.so\.1\)$/\1/p' | head -n 1)
+	[ -n "$library" ] || { echo "SKIP: no libnvidia-ml.so.1 here"; return 77; }
+	PLENUM_TOOL=$bin/tools/plenum/plenum PLENUM_TEST_CALLS=$bin/test/nvml/nvml-calls python3 test/nvml/hardware.py "$library"
+}
+
 # A program of the distribution, natively and through a server of its own.
 opencl_program() {
 	have_opencl || return
@@ -153,7 +160,7 @@ kernels_bench() {
 
 : >"$out/summary.txt"
 export out icd bin
-export -f machine build have_opencl opencl_tests opencl_bench opencl_program
+export -f machine build have_opencl opencl_tests opencl_bench opencl_program nvml
 export -f cuda_program cuda_library have_cuda ptx_conformance kernels_bench
 export MALLOC_PERTURB_=0
 step machine 30 machine
@@ -172,6 +179,7 @@ for driver in native refgpu; do
 done
 step kernels-bench 90 kernels_bench
 step opencl-bench 120 opencl_bench
+step nvml 60 nvml
 step opencl-clpeak 60 opencl_program clpeak --kernel-latency --compute-sp
 step opencl-clinfo 30 opencl_program clinfo -l
 

@@ -5,6 +5,7 @@
 #ifndef PL_TEST_NVML_CALLS_H
 #define PL_TEST_NVML_CALLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 struct calls_row {
 	void (*call)(nvmlDevice_t device, nvmlEventSet_t set, unsigned which);
 	unsigned count; /* ways to call it; 0 is the right one */
+	bool refused;   /* by Plenum; many of them change a device */
 };
 extern const struct calls_row calls_rows[];
 extern const unsigned calls_count;

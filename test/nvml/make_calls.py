@@ -52,7 +52,7 @@ class Call:
         elif param.one and param.role == "mint":
             self.give(place, f"&{name}", "NULL")
         elif param.one:
-            start = "4" if param.role == "inout" else "0"
+            start = str(ROOM) if param.role == "inout" else "0"
             self.locals.append(f"{element} {name} = {start};")
             self.give(place, f"&{name}", "NULL")
             show = f'printf(" %lld", (long long){name});'
@@ -150,7 +150,8 @@ def main():
     for function in functions:
         call = Call(spec, function)
         out += call.text()
-        rows.append(f"\t{{ call_{function.name}, {len(call.wrong) + 1} }},")
+        refused = "true" if function.call_class == "refused" else "false"
+        rows.append(f"\t{{ call_{function.name}, {len(call.wrong) + 1}, {refused} }},")
     out += ["const struct calls_row calls_rows[] = {", *rows, "};", f"const unsigned calls_count = {len(rows)};"]
     text = "\n".join(out) + "\n"
     assert len(functions) > 400 and re.search("call_nvmlDeviceGetFieldValues", text)

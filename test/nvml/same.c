@@ -26,6 +26,7 @@ static void run(const char *calls, const char *folder, const char *address, cons
 	if (!pid) {
 		setenv("LD_LIBRARY_PATH", folder, 1);
 		setenv("PLENUM", address, 1);
+		setenv("PLENUM_TEST_NVML_ALL", "1", 1); /* the reference GPU has nothing to be changed */
 		setenv("PLENUM_TOKEN", PL_TEST_TOKEN, 1);
 		if (!freopen(output, "w", stdout))
 			_exit(126);

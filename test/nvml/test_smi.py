@@ -79,6 +79,12 @@ class Same(unittest.TestCase):
                 with self.subTest(address=address, options=options):
                     self.assertEqual(steady(said(prefix + [NVIDIA_SMI, *options], environment)), native)
 
+    def test_processes_are_told_through_a_worker_that_may_look(self):
+        """The program holds memory of the reference GPU natively, and asks about itself and others through a server."""
+        with plenum.Server("--cuda", "refgpu", "--confine=off", tcp=False, **MEMORY) as server:
+            device = [os.environ["PLENUM_TEST_DEVICE"], os.path.join(REFGPU, "libcuda.so.1"), os.environ["PLENUM_TEST_CLIENT"]]
+            said(device, dict(ENVIRONMENT, PLENUM=server.unix))
+
     def test_a_server_without_nvml_says_so(self):
         program = "import ctypes; print(ctypes.CDLL('libnvidia-ml.so.1').nvmlInit_v2())"
         with plenum.Server("--nvml", "off", tcp=False) as server:
