@@ -566,6 +566,19 @@ int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, st
 	return r ? session_dies(call->session, r) : call_wait(call, reply);
 }
 
+int pl_call_ask_send(struct pl_call *call)
+{
+	int r = call_send(call, PL_WIRE_ASK, 0);
+
+	atomic_fetch_add_explicit(&call->session->asks, 1, memory_order_relaxed);
+	return r ? session_dies(call->session, r) : 0;
+}
+
+int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply)
+{
+	return call_wait(call, reply);
+}
+
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply)
 {
 	return pl_call_ask_after(call, NULL, 0, reply);

@@ -102,6 +102,10 @@ int pl_call_post(struct pl_call *call);
 int pl_call_post_free(struct pl_call *call);
 /* Sends and waits.  When it returns 0 everything that the server pushed before the reply has been taken. */
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
+/* The two halves of pl_call_ask(): a thread may send a second ask before it waits for the first, and waits in the order
+ * of sending.  Each that was sent without a fault is waited for. */
+int pl_call_ask_send(struct pl_call *call);
+int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply_out);
 /* As pl_call_post(), with payload that follows the call (PL_BULK_AFTER).  After return it may be changed. */
 int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes);
 /* As pl_call_ask(), with payload that follows the call (PL_BULK_AFTER). */

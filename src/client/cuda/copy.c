@@ -121,29 +121,76 @@ static CUresult from_take(struct pl_session *session, struct pl_reply *reply, vo
 	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
 }
 
-static CUresult from_fetch(struct pl_session *session, enum pl_cuda_op op,
-			   struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, void *dst)
-{
-	struct pl_reply reply;
+/* One piece on its way. */
+struct fetch {
 	struct pl_call call;
-	CUresult result;
+	uint64_t store, bytes; /* its extent, or PL_ARENA_NONE; 0 bytes: none is on its way */
+	void *dst;
+};
+
+static CUresult fetch_send(struct pl_session *session, enum pl_cuda_op op,
+			   struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, struct fetch *fetch)
+{
 	int r;
 
 	args->store = PL_ARENA_NONE;
 	if (session->shares_memory && args->size > INLINE_BYTES)
 		args->store = pl_arena_alloc(&session->arena, args->size);
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyDtoHAsync_v2_bytes(args));
+	fetch->store = args->store;
+	r = pl_call_begin(&fetch->call, session, (uint16_t)op, pl_cuda_cuMemcpyDtoHAsync_v2_bytes(args));
 	if (!r) {
-		pl_cuda_cuMemcpyDtoHAsync_v2_put(&call.enc, args);
-		r = pl_call_ask(&call, &reply);
+		pl_cuda_cuMemcpyDtoHAsync_v2_put(&fetch->call.enc, args);
+		r = pl_call_ask_send(&fetch->call);
 	}
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (!r) {
+		fetch->bytes = args->size;
+		return CUDA_SUCCESS;
+	}
+	if (fetch->store != PL_ARENA_NONE)
+		pl_arena_free(&session->arena, fetch->store, args->size, 0);
+	return pl_cuda_fault(r);
+}
+
+static CUresult fetch_take(struct pl_session *session, struct fetch *fetch)
+{
+	struct pl_reply reply;
+	int r = pl_call_ask_wait(&fetch->call, &reply);
+	CUresult result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+
 	if (!result)
-		result = from_take(session, &reply, dst, args->size);
-	if (args->store != PL_ARENA_NONE)
-		pl_arena_free(&session->arena, args->store, args->size, 0);
+		result = from_take(session, &reply, fetch->dst, fetch->bytes);
+	if (fetch->store != PL_ARENA_NONE)
+		pl_arena_free(&session->arena, fetch->store, fetch->bytes, 0);
 	if (!r)
-		passed(session, call.ticket);
+		passed(session, fetch->call.ticket);
+	fetch->bytes = 0;
+	return result;
+}
+
+/* Piece by piece, the next one on its way while this one is taken; what was sent is taken after a failure too. */
+static CUresult from_blocks(struct pl_session *session, enum pl_cuda_op op,
+			    struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, uint8_t *dst, uint64_t bytes)
+{
+	uint64_t src = args->from, block = pl_cuda_block_bytes(session), at = 0;
+	struct fetch fetch[2] = { { .bytes = 0 } };
+	CUresult result = CUDA_SUCCESS, taken;
+
+	for (unsigned i = 0; (at < bytes && !result) || fetch[i % 2].bytes; i++) {
+		/* the first turn only sends */
+		if (at < bytes && !result) {
+			struct fetch *next = &fetch[(i + 1) % 2];
+
+			args->from = src + at;
+			args->size = bytes - at < block ? bytes - at : block;
+			next->dst = dst + at;
+			at += args->size;
+			result = fetch_send(session, op, args, next);
+		}
+		if (fetch[i % 2].bytes) {
+			taken = fetch_take(session, &fetch[i % 2]);
+			result = result ? result : taken;
+		}
+	}
 	return result;
 }
 
@@ -153,7 +200,6 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = { .per_thread = per_thread, .wait = 1 };
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter(op, &session);
-	uint64_t block;
 
 	if (result)
 		return result;
@@ -164,13 +210,8 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		return CUDA_SUCCESS;
 	if (!dst)
 		return CUDA_ERROR_INVALID_VALUE;
-	block = pl_cuda_block_bytes(session);
-	for (uint64_t at = 0; at < bytes && !result; at += args.size) {
-		args.from = src + at;
-		args.size = bytes - at < block ? bytes - at : block;
-		result = from_fetch(session, op, &args, (uint8_t *)dst + at);
-	}
-	return result;
+	args.from = src;
+	return from_blocks(session, op, &args, dst, bytes);
 }
 
 CUresult cuMemcpyDtoH_v2(void *dst, CUdeviceptr src, size_t bytes)
