@@ -1,4 +1,4 @@
-"""The same program prints the same natively, over shared memory and over TCP: also what it gets wrong."""
+"""The same program prints the same natively, over shared memory, TCP and a guest's region: also what it gets wrong."""
 import difflib
 import os
 import sys
@@ -14,9 +14,9 @@ def output(name, env):
     return f"exit {result.returncode}\n" + result.stdout.decode(errors="replace")
 
 
-def compare(name, modes=("shm", "tcp")):
+def compare(name, modes=("shm", "tcp", "ivshmem")):
     native = output(name, plenum.native_env())
-    with plenum.Server() as server:
+    with plenum.Server(region=True) as server:
         for mode in modes:
             remote = output(name, server.env(mode))
             if native != remote:
@@ -32,7 +32,7 @@ def make(name):
 
 
 def test_shared_virtual_memory():
-    compare("svm", ["shm"])
+    compare("svm", ["shm", "ivshmem"])
     with plenum.Server() as server:
         # Coarse-grained only: not the same output, but nothing wrong.
         result = plenum.run([plenum.program("svm")], server.env("tcp"), check=False)
@@ -42,16 +42,17 @@ def test_shared_virtual_memory():
 def test_host_memory():
     """CL_MEM_USE_HOST_PTR: with shared memory all is as on a driver's own machine, without it all that the API promises."""
     compare("hostptr", ["shm"])
-    with plenum.Server() as server:
-        lines = output("hostptr", server.env("tcp")).splitlines()
-        wrong = [line for line in lines if line.endswith("NO")]
-        assert lines[0] == "exit 0" and len(lines) > 15, lines
-        assert [line for line in wrong if "without a map" not in line] == [], wrong
+    with plenum.Server(region=True) as server:
+        for mode in ("tcp", "ivshmem"):
+            lines = output("hostptr", server.env(mode)).splitlines()
+            wrong = [line for line in lines if line.endswith("NO")]
+            assert lines[0] == "exit 0" and len(lines) > 15, (mode, lines)
+            assert [line for line in wrong if "without a map" not in line] == [], (mode, wrong)
 
 
 def test_forked_child_has_a_session_of_its_own():
-    with plenum.Server() as server:
-        for mode in ("shm", "tcp"):
+    with plenum.Server(region=True) as server:
+        for mode in ("shm", "tcp", "ivshmem"):
             plenum.run([plenum.program("forked")], server.env(mode))
 
 

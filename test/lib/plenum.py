@@ -58,9 +58,9 @@ def children_of(pid):
 
 
 class Server:
-    """`plenum serve` on a unix socket and a loopback port of its own."""
+    """`plenum serve` on a unix socket and a loopback port of its own, and on another one with a guest's region."""
 
-    def __init__(self, *options, tcp=True, **more):
+    def __init__(self, *options, tcp=True, region=False, **more):
         self.folder = tempfile.mkdtemp(prefix="plenum-test-")
         self.token = secrets.token_hex(16)
         token_file = os.path.join(self.folder, "token")
@@ -70,6 +70,8 @@ class Server:
         command = [TOOL, "serve", "--listen", self.unix]
         if tcp:
             command += ["--listen", "tcp://127.0.0.1:0", "--token-file", token_file]
+        if region:
+            command += ["--listen", f"ivshmem:{self.folder}/region,size=256M;tcp://127.0.0.1:0"]
         ready_read, ready_write = os.pipe()
         env = native_env()
         env["PLENUM_LOG"] = os.environ.get("PLENUM_TEST_LOG", "info")
@@ -79,10 +81,11 @@ class Server:
                                         stderr=self.log, stdout=self.log, pass_fds=[ready_write])
         os.close(ready_write)
         with os.fdopen(ready_read) as ready:
-            lines = [ready.readline().strip() for _ in range(2 if tcp else 1)]
+            lines = [ready.readline().strip() for _ in range(1 + tcp + region)]
         if not lines[0]:
             raise RuntimeError("the server did not start:\n" + self.log_text())
         self.tcp = lines[1] if tcp else None
+        self.ivshmem = lines[-1] if region else None
 
     def log_text(self):
         self.log.flush()
@@ -92,7 +95,7 @@ class Server:
     def env(self, mode, **more):
         env = native_env()
         env["OCL_ICD_VENDORS"] = ICD_DIR
-        env["PLENUM"] = {"shm": self.unix, "tcp": self.tcp}.get(mode, mode)
+        env["PLENUM"] = {"shm": self.unix, "tcp": self.tcp, "ivshmem": self.ivshmem}.get(mode, mode)
         env["PLENUM_TOKEN"] = self.token
         env.update(more)
         return env

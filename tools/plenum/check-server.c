@@ -106,7 +106,7 @@ static const char *advice_on_errno(int error)
 	case EACCES:
 		return "the server's user must let you in: plenum serve --allow-uid USER";
 	case EINVAL:
-		return "an address is unix:/PATH or tcp://HOST:PORT";
+		return "an address is unix:/PATH, tcp://HOST:PORT, vsock:CID:PORT or ivshmem:FILE;ADDRESS";
 	case EPROTO:
 		return "something else listens there: check the address";
 	default:
@@ -117,6 +117,7 @@ static const char *advice_on_errno(int error)
 static void arena_check(struct pl_checks *checks, const struct pl_link_opened *opened)
 {
 	void *wanted = (void *)(uintptr_t)opened->reply.arena_base, *at;
+	off_t start = opened->in_region ? (off_t)opened->reply.arena_offset : 0;
 
 	if (opened->arena_fd < 0) {
 		pl_check_say(checks, PL_CHECK_WARN, "shared", "see the server's log and its limits",
@@ -124,10 +125,10 @@ static void arena_check(struct pl_checks *checks, const struct pl_link_opened *o
 		return;
 	}
 	at = mmap(wanted, opened->reply.arena_bytes, PROT_READ | PROT_WRITE,
-		  MAP_SHARED | MAP_NORESERVE | (wanted ? MAP_FIXED_NOREPLACE : 0), opened->arena_fd, 0);
+		  MAP_SHARED | MAP_NORESERVE | (wanted ? MAP_FIXED_NOREPLACE : 0), opened->arena_fd, start);
 	if (at == MAP_FAILED && errno == EEXIST)
 		at = mmap(NULL, opened->reply.arena_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			  opened->arena_fd, 0);
+			  opened->arena_fd, start);
 	if (at == MAP_FAILED) {
 		pl_check_say(checks, PL_CHECK_WARN, "shared", "see ulimit -v",
 			     "the shared memory can not be mapped: %s", strerror(errno));
