@@ -83,6 +83,6 @@ void pl_tool_servers_add(struct argp_state *state, struct pl_tool_servers *serve
 	if (servers->count == PL_TOOL_SERVERS_MAX)
 		argp_error(state, "--server: at most %d", PL_TOOL_SERVERS_MAX);
 	if (strchr(address, ',') || strlen(address) >= PL_LINK_ADDRESS_MAX || !*address)
-		argp_error(state, "--server: one address (unix:/PATH, tcp://HOST:PORT or another link's), not `%s'", address);
+		argp_error(state, "--server: one address (unix:/PATH, tcp://HOST:PORT, ...), not `%s'", address);
 	servers->at[servers->count++] = address;
 }

@@ -99,6 +99,10 @@ void pl_vm_qemu_fini(struct pl_vm_qemu *qemu);  /* kills it */
 /** pl_vm_kvm_boots() - can KVM boot this kernel here?  At most 8 s, then remembered */
 bool pl_vm_kvm_boots(const struct pl_vm_kernel *kernel, const char *initramfs_path, bool verbose);
 
+/** pl_vm_tsc_khz() - how fast this processor's time stamp counter runs, which TCG shows the guest; 0: not known
+ * A guest that shares its processor measures it wrongly: its clock then ran three times too fast. */
+uint32_t pl_vm_tsc_khz(void);
+
 /* vm-relay.c */
 
 struct pl_vm_job_data {

@@ -82,6 +82,11 @@ static void command_link(struct command *command, const struct pl_vm_link *link)
 static void command_build(struct command *command, const struct pl_vm_machine *machine,
 			  const char *program, int console_fd, const int *port_fds)
 {
+	uint32_t khz = machine->kvm ? 0 : pl_vm_tsc_khz();
+	char tsc[40] = "";
+
+	if (!machine->kvm && khz)
+		snprintf(tsc, sizeof(tsc), " tsc_early_khz=%u", khz);
 	command_add(command, program);
 	command_add(command, "-nodefaults");
 	command_add(command, "-no-user-config");
@@ -99,10 +104,13 @@ static void command_build(struct command *command, const struct pl_vm_machine *m
 	command_pair(command, "-accel", strdup(machine->kvm ? "kvm" : "tcg,thread=multi"));
 	command_pair(command, "-cpu", strdup(machine->kvm ? "host" : "max"));
 	command_pair(command, "-m", pl_vm_format("%uM", machine->memory_mib));
-	command_pair(command, "-smp", pl_vm_format("%u", machine->cpus));
+	/* With room for a second processor TCG keeps atomic operations atomic, and fences fences: others work on what
+	 * the guest shares. */
+	command_pair(command, "-smp", pl_vm_format("%u,maxcpus=%u", machine->cpus,
+						   machine->cpus > 1 ? machine->cpus : 2));
 	command_pair(command, "-kernel", strdup(machine->kernel->boot_path));
 	command_pair(command, "-initrd", strdup(machine->initramfs_path));
-	command_pair(command, "-append", pl_vm_format(KERNEL_LINE "%s%s",
+	command_pair(command, "-append", pl_vm_format(KERNEL_LINE "%s%s%s", tsc,
 			machine->verbose ? "" : " quiet", machine->probe ? " plenum.probe" : ""));
 	command_pair(command, "-chardev", pl_vm_format("socket,id=console,fd=%d", console_fd));
 	command_pair(command, "-serial", strdup("chardev:console"));
