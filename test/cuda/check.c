@@ -302,10 +302,10 @@ int main(void)
 	int fd = mkstemp(log_path);
 	check(fd >= 0);
 	close(fd);
-	test_one_fault_is_one_finding();
-	test_what_has_no_fault_is_left_alone();
-	test_only_what_is_asked_for_is_looked_for();
-	test_memory_and_calls();
+	cu_run(test_one_fault_is_one_finding);
+	cu_run(test_what_has_no_fault_is_left_alone);
+	cu_run(test_only_what_is_asked_for_is_looked_for);
+	cu_run(test_memory_and_calls);
 	unlink(log_path);
 	return 0;
 }

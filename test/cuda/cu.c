@@ -95,6 +95,22 @@ CUfunction cu_function(CUmodule module, const char *name)
 	return function;
 }
 
+bool cu_wanted(const char *name)
+{
+	const char *skip = getenv("PLENUM_TEST_SKIP");
+	size_t length = strlen(name);
+
+	for (const char *at = skip; at && (at = strstr(at, name)); at += length)
+		if ((at == skip || at[-1] == ',') && (!at[length] || at[length] == ',')) {
+			printf("skipped %s\n", name);
+			fflush(stdout);
+			return false;
+		}
+	printf("%s\n", name);
+	fflush(stdout);
+	return true;
+}
+
 int cu_child(void (*fn)(void *arg), void *arg)
 {
 	int status;

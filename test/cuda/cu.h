@@ -39,6 +39,15 @@ bool cu_is_reference(void);
 char *cu_ptx(const char *name);
 CUfunction cu_function(CUmodule module, const char *name);
 
+/* Runs a test, and says so, unless $PLENUM_TEST_SKIP (names, commas between them) has it: for drivers that lack
+ * something. */
+#define cu_run(test)                                                                                                   \
+	do {                                                                                                           \
+		if (cu_wanted(#test))                                                                                  \
+			test();                                                                                        \
+	} while (0)
+bool cu_wanted(const char *name);
+
 /* Runs fn in a child process, which has no driver yet.  Return: its exit status, or 128 + signal. */
 int cu_child(void (*fn)(void *arg), void *arg);
 

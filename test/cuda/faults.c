@@ -140,7 +140,7 @@ static void test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt(
 
 int main(void)
 {
-	test_each_fault_has_its_error_and_its_report();
-	test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt();
+	cu_run(test_each_fault_has_its_error_and_its_report);
+	cu_run(test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt);
 	return 0;
 }

@@ -251,8 +251,8 @@ static void test_memory_of_a_captured_graph_stays_in_its_place(void)
 
 void graph_tests_capture(void)
 {
-	test_a_captured_graph_does_what_the_stream_would();
-	test_forbidden_calls_make_a_capture_invalid();
-	test_streams_and_events_cannot_cross_a_capture();
-	test_memory_of_a_captured_graph_stays_in_its_place();
+	cu_run(test_a_captured_graph_does_what_the_stream_would);
+	cu_run(test_forbidden_calls_make_a_capture_invalid);
+	cu_run(test_streams_and_events_cannot_cross_a_capture);
+	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 }

@@ -281,11 +281,11 @@ static void test_attributes_of_kernel_nodes_are_kept(void)
 
 void graph_tests_update(void)
 {
-	test_single_nodes_of_an_executable_graph_change();
-	test_a_whole_graph_updates_an_executable_one();
-	test_child_graphs_are_updated_inside();
-	test_memory_outlives_the_launch_that_allocates_it();
-	test_memory_nodes_are_freed_once();
-	test_user_objects_go_with_the_last_who_holds_them();
-	test_attributes_of_kernel_nodes_are_kept();
+	cu_run(test_single_nodes_of_an_executable_graph_change);
+	cu_run(test_a_whole_graph_updates_an_executable_one);
+	cu_run(test_child_graphs_are_updated_inside);
+	cu_run(test_memory_outlives_the_launch_that_allocates_it);
+	cu_run(test_memory_nodes_are_freed_once);
+	cu_run(test_user_objects_go_with_the_last_who_holds_them);
+	cu_run(test_attributes_of_kernel_nodes_are_kept);
 }

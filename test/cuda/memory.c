@@ -277,16 +277,16 @@ static void test_advice_is_kept(void)
 int main(void)
 {
 	CUcontext ctx = cu_begin();
-	test_what_is_copied_there_and_back_is_the_same();
-	test_asynchronous_copies_are_done_when_their_stream_is();
-	test_lines_with_pitches_keep_their_place();
-	test_boxes_keep_their_place();
-	test_fills_write_their_pattern_and_nothing_else();
-	test_addresses_say_what_they_are();
-	test_registered_memory_is_the_devices_too();
-	test_bad_input_is_told();
-	test_memory_that_is_freed_comes_back();
-	test_advice_is_kept();
+	cu_run(test_what_is_copied_there_and_back_is_the_same);
+	cu_run(test_asynchronous_copies_are_done_when_their_stream_is);
+	cu_run(test_lines_with_pitches_keep_their_place);
+	cu_run(test_boxes_keep_their_place);
+	cu_run(test_fills_write_their_pattern_and_nothing_else);
+	cu_run(test_addresses_say_what_they_are);
+	cu_run(test_registered_memory_is_the_devices_too);
+	cu_run(test_bad_input_is_told);
+	cu_run(test_memory_that_is_freed_comes_back);
+	cu_run(test_advice_is_kept);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

@@ -106,7 +106,7 @@ int main(void)
 	struct rtc rtc;
 
 	cu_begin();
-	test_machine_code_is_refused_with_advice();
+	cu_run(test_machine_code_is_refused_with_advice);
 	rtc = rtc_open();
 	test_what_is_compiled_for_the_device_runs(&rtc);
 	return 0;

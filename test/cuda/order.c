@@ -251,15 +251,15 @@ static void test_many_streams_work_side_by_side(void)
 int main(void)
 {
 	CUcontext ctx = cu_begin();
-	test_host_functions_run_in_order();
-	test_callbacks_are_called_once_each();
-	test_a_stream_that_is_held_is_not_ready_and_others_go_on();
-	test_a_stream_waits_for_anothers_event();
-	test_the_legacy_stream_keeps_its_place();
-	test_time_between_events_is_told();
-	test_streams_wait_for_words_in_memory();
-	test_streams_say_what_they_are();
-	test_many_streams_work_side_by_side();
+	cu_run(test_host_functions_run_in_order);
+	cu_run(test_callbacks_are_called_once_each);
+	cu_run(test_a_stream_that_is_held_is_not_ready_and_others_go_on);
+	cu_run(test_a_stream_waits_for_anothers_event);
+	cu_run(test_the_legacy_stream_keeps_its_place);
+	cu_run(test_time_between_events_is_told);
+	cu_run(test_streams_wait_for_words_in_memory);
+	cu_run(test_streams_say_what_they_are);
+	cu_run(test_many_streams_work_side_by_side);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

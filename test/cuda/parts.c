@@ -179,12 +179,12 @@ static void test_a_pool_of_ones_own_is_used_where_it_is_named(void)
 int main(void)
 {
 	CUcontext ctx = cu_begin();
-	test_one_allocation_is_seen_at_two_addresses();
-	test_mappings_side_by_side_are_one_range();
-	test_maps_that_overlap_or_lie_nowhere_are_refused();
-	test_memory_travels_by_file_descriptor();
-	test_a_stream_gets_back_what_it_has_freed();
-	test_a_pool_of_ones_own_is_used_where_it_is_named();
+	cu_run(test_one_allocation_is_seen_at_two_addresses);
+	cu_run(test_mappings_side_by_side_are_one_range);
+	cu_run(test_maps_that_overlap_or_lie_nowhere_are_refused);
+	cu_run(test_memory_travels_by_file_descriptor);
+	cu_run(test_a_stream_gets_back_what_it_has_freed);
+	cu_run(test_a_pool_of_ones_own_is_used_where_it_is_named);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

@@ -227,7 +227,7 @@ int main(void)
 		{ "two processes share memory and an event", two_processes },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int status = cu_child(cases[i].fn, NULL);
+		int status = cu_wanted(cases[i].name) ? cu_child(cases[i].fn, NULL) : 0;
 		if (status == CU_SKIP)
 			return CU_SKIP;
 		if (status) {

@@ -109,9 +109,9 @@ static void test_the_check_of_the_driver_depends_on_its_input(void)
 int main(void)
 {
 	cu_ok(cu(cuInit)(0));
-	test_functions_are_found_by_name_version_and_flavour();
-	test_results_have_names_and_texts();
-	test_tables_that_are_not_there_are_not_found();
+	cu_run(test_functions_are_found_by_name_version_and_flavour);
+	cu_run(test_results_have_names_and_texts);
+	cu_run(test_tables_that_are_not_there_are_not_found);
 	if (cu_is_reference()) {
 		test_what_is_kept_by_context_ends_with_it();
 		test_the_check_of_the_driver_depends_on_its_input();

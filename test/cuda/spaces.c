@@ -254,8 +254,8 @@ static void test_a_full_device_says_so_and_works_on(void)
 
 int main(void)
 {
-	test_each_space_has_its_fault();
-	test_handles_that_are_gone_are_known_as_gone();
-	test_a_full_device_says_so_and_works_on();
+	cu_run(test_each_space_has_its_fault);
+	cu_run(test_handles_that_are_gone_are_known_as_gone);
+	cu_run(test_a_full_device_says_so_and_works_on);
 	return 0;
 }

@@ -71,14 +71,14 @@ int main(void)
 	CUcontext ctx = cu_begin();
 	char *text = cu_ptx("textures.ptx");
 	CUresult r = cu(cuModuleLoadData)(&module, text);
-	test_bad_descriptions_are_refused();
+	cu_run(test_bad_descriptions_are_refused);
 	if (r == CUDA_ERROR_NOT_SUPPORTED) {
 		puts("skipped: this driver does not compile texture instructions");
 		return CU_SKIP;
 	}
 	cu_ok(r);
 	free(text);
-	test_textures_and_surfaces_reach_their_array();
+	cu_run(test_textures_and_surfaces_reach_their_array);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

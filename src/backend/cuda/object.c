@@ -1,6 +1,7 @@
 /* Ids and the driver's objects: what generated code asks for. */
 #include <stdlib.h>
 
+#include "backend/cuda/link.h"
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
@@ -198,6 +199,8 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 		return;
 	if (!handle.failed)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	if (kind == PL_CUDA_KIND_link)
+		pl_cuda_link_gone(id);
 	if (kind == PL_CUDA_KIND_module)
 		pl_cuda_members_drop(serve, id, PL_CUDA_KIND_function);
 	if (kind == PL_CUDA_KIND_library)

@@ -42,22 +42,29 @@ void pl_cuda_sending_done(struct pl_cuda_sending *sending)
 	pthread_mutex_unlock(&sent_lock);
 }
 
-static int file_pack(const char *path, struct pl_cuda_sending *sending)
+void *pl_cuda_file_map(const char *path, size_t *bytes_out)
 {
 	pl_cleanup(pl_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	void *data;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size)
+		return NULL;
+	*bytes_out = (size_t)st.st_size;
+	data = mmap(NULL, *bytes_out, PROT_READ, MAP_PRIVATE, fd, 0);
+	return data == MAP_FAILED ? NULL : data;
+}
+
+static int file_pack(const char *path, struct pl_cuda_sending *sending)
+{
+	size_t bytes;
+	void *data = pl_cuda_file_map(path, &bytes);
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (!data)
 		return -ENOENT;
-	if (!S_ISREG(st.st_mode) || !st.st_size)
-		return -EINVAL;
-	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED)
-		return -EIO;
-	r = pl_cuda_image_pack_bytes(data, (size_t)st.st_size, &sending->packed, &sending->bytes);
-	munmap(data, (size_t)st.st_size);
+	r = pl_cuda_image_pack_bytes(data, bytes, &sending->packed, &sending->bytes);
+	munmap(data, bytes);
 	return r;
 }
 

@@ -16,6 +16,9 @@ CUresult pl_cuda_sending_open(struct pl_cuda_sending *sending, const void *image
 void pl_cuda_sending_fini(struct pl_cuda_sending *sending);
 void pl_cuda_sending_done(struct pl_cuda_sending *sending); /* the server has it now */
 
+/* A file, mapped; munmap() it.  NULL: it is not there, or empty. */
+void *pl_cuda_file_map(const char *path, size_t *bytes_out);
+
 /* Options of the JIT compiler. */
 struct pl_cuda_jit_options {
 	CUjit_option *option;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "client/cuda/link.h"
 #include "client/cuda/module.h"
 #include "client/cuda/state.h"
 
@@ -23,6 +24,8 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 		return sizeof(struct pl_cuda_module);
 	case PL_CUDA_KIND_library:
 		return sizeof(struct pl_cuda_library);
+	case PL_CUDA_KIND_link:
+		return sizeof(struct pl_cuda_link);
 	case PL_CUDA_KIND_function:
 	case PL_CUDA_KIND_kernel:
 		return sizeof(struct pl_cuda_function);
@@ -149,6 +152,9 @@ static void object_fini(struct pl_cuda_object *object)
 		break;
 	case PL_CUDA_KIND_library:
 		pl_cuda_library_fini((struct pl_cuda_library *)object);
+		break;
+	case PL_CUDA_KIND_link:
+		pl_cuda_link_fini((struct pl_cuda_link *)object);
 		break;
 	case PL_CUDA_KIND_function:
 	case PL_CUDA_KIND_kernel:

@@ -1,4 +1,6 @@
 /* How many blocks fit: computed from what is known of device and function, as CUDA's calculator does it. */
+#include <string.h>
+
 #include "client/cuda/module.h"
 
 #define REGISTER_UNIT 256u /* registers are given to a warp in such pieces */
@@ -143,4 +145,63 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamic_shared, CUfunct
 								   : 0;
 	*dynamic_shared = each;
 	return CUDA_SUCCESS;
+}
+
+/* ---- clusters: the driver's to say ---- */
+
+static CUresult clusters_ask(enum pl_cuda_op op, int *clusters, CUfunction function, const CUlaunchConfig *config)
+{
+	struct pl_cuda_launch_attribute attributes[PL_CUDA_LAUNCH_ATTRIBUTES_MAX];
+	struct pl_cuda_cuOccupancyMaxPotentialClusterSize_args args;
+	struct pl_cuda_cuOccupancyMaxPotentialClusterSize_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	struct pl_call call;
+	CUresult result = pl_cuda_enter(op, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!clusters || !config || config->numAttrs > PL_CUDA_LAUNCH_ATTRIBUTES_MAX ||
+	    (config->numAttrs && !config->attrs))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (unsigned int i = 0; i < config->numAttrs; i++) {
+		attributes[i] = (struct pl_cuda_launch_attribute){ .id = config->attrs[i].id };
+		memcpy(attributes[i].value, &config->attrs[i].value, sizeof(attributes[i].value));
+	}
+	args = (struct pl_cuda_cuOccupancyMaxPotentialClusterSize_args){
+		.function = pl_cuda_id(session, PL_CUDA_KIND_function, function),
+		.grid_x = config->gridDimX,
+		.grid_y = config->gridDimY,
+		.grid_z = config->gridDimZ,
+		.block_x = config->blockDimX,
+		.block_y = config->blockDimY,
+		.block_z = config->blockDimZ,
+		.shared_bytes = config->sharedMemBytes,
+		.attributes = { attributes, config->numAttrs * sizeof(attributes[0]) },
+	};
+	if (!args.function)
+		return CUDA_ERROR_INVALID_HANDLE;
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuOccupancyMaxPotentialClusterSize_bytes(&args));
+	if (!r) {
+		pl_cuda_cuOccupancyMaxPotentialClusterSize_put(&call.enc, &args);
+		r = pl_call_ask(&call, &reply);
+	}
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuOccupancyMaxPotentialClusterSize_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*clusters = got.clusters;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuOccupancyMaxPotentialClusterSize(int *cluster_size, CUfunction function, const CUlaunchConfig *config)
+{
+	return clusters_ask(PL_CUDA_OP_cuOccupancyMaxPotentialClusterSize, cluster_size, function, config);
+}
+
+CUresult cuOccupancyMaxActiveClusters(int *clusters, CUfunction function, const CUlaunchConfig *config)
+{
+	return clusters_ask(PL_CUDA_OP_cuOccupancyMaxActiveClusters, clusters, function, config);
 }

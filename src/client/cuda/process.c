@@ -183,3 +183,12 @@ void pl_cuda_lacks(const char *function, int version)
 {
 	pl_log_info("no function %s for CUDA %d.%d", function, version / 1000, version % 1000 / 10);
 }
+
+/* Of the time when a profiler was part of the driver. */
+CUresult cuProfilerInitialize(const char *config_path, const char *output_path, CUoutput_mode mode)
+{
+	CUresult result = pl_cuda_ready();
+
+	(void)config_path, (void)output_path, (void)mode;
+	return result ? result : CUDA_ERROR_NOT_SUPPORTED;
+}

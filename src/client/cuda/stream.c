@@ -88,3 +88,44 @@ CUresult cuEventDestroy_v2(CUevent event)
 {
 	return cuEventDestroy(event);
 }
+
+/* No place for the answer is what drivers call an invalid handle here. */
+static CUresult elapsed(enum pl_cuda_op op, float *milliseconds, CUevent start, CUevent end)
+{
+	struct pl_cuda_cuEventElapsedTime_args args = { 0 };
+	struct pl_cuda_cuEventElapsedTime_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	struct pl_call call;
+	CUresult result = pl_cuda_enter(op, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.start = pl_cuda_id(session, PL_CUDA_KIND_event, start);
+	args.end = pl_cuda_id(session, PL_CUDA_KIND_event, end);
+	if (!args.start || !args.end || !milliseconds)
+		return CUDA_ERROR_INVALID_HANDLE;
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuEventElapsedTime_bytes(&args));
+	if (!r) {
+		pl_cuda_cuEventElapsedTime_put(&call.enc, &args);
+		r = pl_call_ask(&call, &reply);
+	}
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuEventElapsedTime_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*milliseconds = got.milliseconds;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
+{
+	return elapsed(PL_CUDA_OP_cuEventElapsedTime, milliseconds, start, end);
+}
+
+CUresult cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent end)
+{
+	return elapsed(PL_CUDA_OP_cuEventElapsedTime_v2, milliseconds, start, end);
+}

@@ -1,0 +1,123 @@
+/* Streams: attributes, and operations on words of memory in a stream's order. */
+#include <string.h>
+
+#include "client/cuda/state.h"
+
+static CUresult attribute_get(bool per_thread, CUstream stream, CUstreamAttrID attribute, CUstreamAttrValue *value)
+{
+	struct pl_cuda_cuStreamGetAttribute_args args = { .attribute = attribute, .per_thread = per_thread };
+	struct pl_cuda_cuStreamGetAttribute_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamGetAttribute, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!value)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuStreamGetAttribute, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuStreamGetAttribute_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec) || got.value.bytes != sizeof(*value))
+		return CUDA_ERROR_UNKNOWN;
+	memcpy(value, got.value.at, sizeof(*value));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuStreamGetAttribute(CUstream stream, CUstreamAttrID attribute, CUstreamAttrValue *value)
+{
+	return attribute_get(false, stream, attribute, value);
+}
+
+CUresult cuStreamGetAttribute_ptsz(CUstream stream, CUstreamAttrID attribute, CUstreamAttrValue *value)
+{
+	return attribute_get(true, stream, attribute, value);
+}
+
+/* Asked: it is rare, and what is wrong with a value is the driver's to say. */
+static CUresult attribute_set(bool per_thread, CUstream stream, CUstreamAttrID attribute,
+			      const CUstreamAttrValue *value)
+{
+	struct pl_cuda_cuStreamSetAttribute_args args = { .attribute = attribute,
+							  .per_thread = per_thread,
+							  .value = { value, sizeof(*value) } };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamSetAttribute, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!value)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuStreamSetAttribute, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuStreamSetAttribute(CUstream stream, CUstreamAttrID attribute, const CUstreamAttrValue *value)
+{
+	return attribute_set(false, stream, attribute, value);
+}
+
+CUresult cuStreamSetAttribute_ptsz(CUstream stream, CUstreamAttrID attribute, const CUstreamAttrValue *value)
+{
+	return attribute_set(true, stream, attribute, value);
+}
+
+static CUresult batch(enum pl_cuda_op op, bool per_thread, CUstream stream, unsigned int count,
+		      CUstreamBatchMemOpParams *operations, unsigned int flags)
+{
+	struct pl_cuda_cuStreamBatchMemOp_args args = { .flags = flags, .per_thread = per_thread };
+	struct pl_session *session;
+	struct pl_reply reply;
+	struct pl_call call;
+	CUresult result = pl_cuda_enter(op, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!operations || count > PL_CUDA_LIMIT_BATCH_BYTES_MAX / sizeof(*operations))
+		return CUDA_ERROR_INVALID_VALUE;
+	args.operations = (struct pl_bytes){ operations, count * sizeof(*operations) };
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuStreamBatchMemOp_bytes(&args));
+	if (!r) {
+		pl_cuda_cuStreamBatchMemOp_put(&call.enc, &args);
+		r = pl_call_ask(&call, &reply);
+	}
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuStreamBatchMemOp(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *operations,
+			    unsigned int flags)
+{
+	return batch(PL_CUDA_OP_cuStreamBatchMemOp, false, stream, count, operations, flags);
+}
+
+CUresult cuStreamBatchMemOp_ptsz(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *operations,
+				 unsigned int flags)
+{
+	return batch(PL_CUDA_OP_cuStreamBatchMemOp, true, stream, count, operations, flags);
+}
+
+CUresult cuStreamBatchMemOp_v2(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *operations,
+			       unsigned int flags)
+{
+	return batch(PL_CUDA_OP_cuStreamBatchMemOp_v2, false, stream, count, operations, flags);
+}
+
+CUresult cuStreamBatchMemOp_v2_ptsz(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *operations,
+				    unsigned int flags)
+{
+	return batch(PL_CUDA_OP_cuStreamBatchMemOp_v2, true, stream, count, operations, flags);
+}
