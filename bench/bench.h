@@ -82,7 +82,7 @@ enum pl_bench_mode_kind {
 	PL_BENCH_VMS,	 /* as many guests as there are clients, one server */
 	PL_BENCH_MTU,	 /* mtuBYTES: tcp through a network of its own */
 	PL_BENCH_PEER,
-	PL_BENCH_REFGPU,   /* CUDA on the reference GPU */
+	PL_BENCH_REFGPU,   /* CUDA on the reference GPU; refgpu-1: with one thread */
 	PL_BENCH_CUDA_MODE, /* CUDA on the system's driver */
 	PL_BENCH_ICD,	   /* NAME=PATH: any other driver */
 	PL_BENCH_RAW_MODE, /* the machine itself */

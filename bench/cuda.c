@@ -59,6 +59,8 @@ int pl_bench_cuda_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
 	case PL_BENCH_CUDA_MODE:
 		return 0;
 	case PL_BENCH_REFGPU:
+		if (!strcmp(mode->name, "refgpu-1") && pl_bench_env_set(&mode->env, "PLENUM_REFGPU_THREADS", "1"))
+			return -ENOMEM;
 		if (run->config->refgpu_dir[0])
 			return pl_bench_env_set(&mode->env, "LD_LIBRARY_PATH", run->config->refgpu_dir);
 		pl_bench_mode_why(run, mode, "the reference GPU's libcuda.so.1 was not found: build it");

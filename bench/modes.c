@@ -29,6 +29,7 @@ static const struct {
 	{ "vms", PL_BENCH_VMS },
 	{ "peer", PL_BENCH_PEER },
 	{ "refgpu", PL_BENCH_REFGPU },
+	{ "refgpu-1", PL_BENCH_REFGPU },
 	{ "cuda", PL_BENCH_CUDA_MODE },
 };
 
@@ -84,7 +85,7 @@ static int mode_parse(char *word, struct pl_bench_mode *mode, char *why, size_t 
 		return 0;
 	snprintf(why, why_bytes,
 		"unknown mode '%s': use native, shm, tcp, vm, vm-tcp, vm-ivshmem, vm-vsock, vms, mtuBYTES, peer, "
-		"refgpu, cuda, or NAME=PATH for another driver",
+		"refgpu, refgpu-1, cuda, or NAME=PATH for another driver",
 		word);
 	return -EINVAL;
 }

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define MODES_DEFAULT "native,shm,tcp"
-#define MODES_KERNELS "native,refgpu"
+#define MODES_KERNELS "native,refgpu,refgpu-1"
 #define MODES_VMCUDA "native,shm,tcp,mtu1500,mtu9000"
 #define PLOTS_DEFAULT "docs/results"
 #define MICRO_LIMIT_S 2400u
