@@ -46,6 +46,14 @@ static const struct class_of classes[] = {
 	{ "ld.shared stride 33", "mul.u32 R8, R8, #132\n", "ld.u32.shared R10, [R8]\n" },
 	{ "ld.shared broadcast", "mov.u32 R8, #16\n", "ld.u32.shared R10, [R8]\n" },
 	{ "st.shared consecutive", "shl.u32 R8, R8, #2\n", "st.u32.shared R10, [R8]\n" },
+	{ "atom.shared.add, 32 words", "shl.u32 R8, R8, #2\n", "atom.u32.shared.add R10, [R8], R11, R2047\n" },
+	{ "atom.shared.add, one word", "mov.u32 R8, #16\n", "atom.u32.shared.add R10, [R8], R11, R2047\n" },
+	{ "warpsync, all there", "", "warpsync #0xffffffff\n" },
+	{ "mma m16n8k16 f16, f32 sums", "", "mma.f32.f16.f16.sub3 R20, R24, R28, R20, $0\n" },
+	{ "mma m16n8k8 tf32", "", "mma.f32.tf32.tf32.sub2 R20, R24, R28, R20, $0\n" },
+	{ "mma m16n8k32 s8", "", "mma.s32.s8.s8.sub4 R20, R24, R28, R20, $0\n" },
+	{ "mma m8n8k4 f64", "", "mma.f64.f64.f64.sub0 R20, R24, R28, R20, $0\n" },
+	{ "wmma m16n16k16 f16, f32 sums", "", "wmma.f32.f16.f16.sub0 R20, R30, R40, R20, $0\n" },
 	{ "ld.param, uniform", "", "uld.u64.param U8, [8]\n" },
 };
 

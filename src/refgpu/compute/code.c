@@ -83,7 +83,10 @@ static void bind(const struct pl_sm_build *build, const struct pl_isa_fields *f,
 {
 	struct pl_sm_op plain = *op;
 
-	if ((f->op == PL_ISA_SHFL || f->op == PL_ISA_S2R || f->op == PL_ISA_S2U) && build->bind(f, op))
+	bool first = f->op == PL_ISA_SHFL || f->op == PL_ISA_S2R || f->op == PL_ISA_S2U || f->op == PL_ISA_MMA ||
+		     f->op == PL_ISA_WMMA;
+
+	if (first && build->bind(f, op))
 		return;
 	if (pl_sm_bind_control(f, op) || pl_sm_bind_lanes(f, op) || pl_sm_bind_uniform(f, op))
 		return;

@@ -10,14 +10,6 @@
 #include "refgpu/compute/mem.h"
 #include "refgpu/compute/next.h"
 
-/* x of MMA and WMMA: type | A << 5 | B << 10 | shape << 15 | sat << 20 | immediate << 21 */
-#define X_TYPE(x)  ((x)&31)
-#define X_A(x)     ((x) >> 5 & 31)
-#define X_B(x)     ((x) >> 10 & 31)
-#define X_SHAPE(x) ((x) >> 15 & 31)
-#define X_SAT(x)   ((x) >> 20 & 1)
-#define X_IMM(x)   ((x) >> 21)
-
 unsigned pl_sm_element_bits(unsigned type)
 {
 	return type == PL_ISA_B1 ? 1 : type == PL_ISA_U4 || type == PL_ISA_S4 ? 4 : pl_isa_type_bytes(type) * 8;
@@ -118,7 +110,7 @@ static void place_c(uint32_t lane, unsigned e, unsigned *row, unsigned *col)
 	*col = (lane & 3) * 2 + (e & 1);
 }
 
-static const struct pl_sm_mma shapes[PL_ISA_MMA_COUNT] = {
+const struct pl_sm_mma pl_sm_mma_shapes[PL_ISA_MMA_COUNT] = {
 	{ 8, 8, 4 },    { 16, 8, 4 },   { 16, 8, 8 }, { 16, 8, 16 }, { 16, 8, 32 }, { 16, 8, 64 },
 	{ 16, 8, 128 }, { 16, 8, 256 }, { 8, 8, 16 }, { 8, 8, 32 },  { 8, 8, 128 },
 };
@@ -154,15 +146,10 @@ static void multiply_bits(struct work *x, unsigned m, unsigned n, unsigned k, bo
 		}
 }
 
-static unsigned type_c(uint32_t x)
-{
-	return X_IMM(x) & PL_ISA_MMA_C_F16 ? PL_ISA_F16 : X_IMM(x) & PL_ISA_MMA_C_F32 ? PL_ISA_F32 : X_TYPE(x);
-}
-
 static void product(struct work *x, uint32_t flags, unsigned m, unsigned n, unsigned k)
 {
-	if (X_A(flags) == PL_ISA_B1)
-		multiply_bits(x, m, n, k, X_IMM(flags) & PL_ISA_MMA_AND);
+	if (PL_SM_MATRIX_A(flags) == PL_ISA_B1)
+		multiply_bits(x, m, n, k, PL_SM_MATRIX_IMM(flags) & PL_ISA_MMA_AND);
 	else
 		multiply(x, m, n, k);
 }
@@ -170,30 +157,32 @@ static void product(struct work *x, uint32_t flags, unsigned m, unsigned n, unsi
 static __attribute__((noinline)) void mma_do(const struct pl_sm_op *op, char *R)
 {
 	static _Thread_local struct work work;
-	const struct pl_sm_mma *s = &shapes[X_SHAPE(op->x)];
-	unsigned abits = pl_sm_element_bits(X_A(op->x)), bbits = pl_sm_element_bits(X_B(op->x));
-	unsigned cbits = pl_sm_element_bits(type_c(op->x)), dbits = pl_sm_element_bits(X_TYPE(op->x)), row, col;
+	const struct pl_sm_mma *s = &pl_sm_mma_shapes[PL_SM_MATRIX_SHAPE(op->x)];
+	unsigned abits = pl_sm_element_bits(PL_SM_MATRIX_A(op->x)), bbits = pl_sm_element_bits(PL_SM_MATRIX_B(op->x));
+	unsigned cbits = pl_sm_element_bits(pl_sm_matrix_c(op->x)),
+		 dbits = pl_sm_element_bits(PL_SM_MATRIX_TYPE(op->x)), row, col;
 
 	for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++) {
 		for (unsigned e = 0; e < s->m * s->k / PL_ISA_LANES; e++) {
 			place_a(s, abits, lane, e, &row, &col);
-			work.a[row * s->k + col] = number_of(bits_get(R, op->a, e, abits, lane), X_A(op->x));
+			work.a[row * s->k + col] = number_of(bits_get(R, op->a, e, abits, lane), PL_SM_MATRIX_A(op->x));
 		}
 		for (unsigned e = 0; e < s->n * s->k / PL_ISA_LANES; e++) {
 			place_b(s, bbits, lane, e, &row, &col);
-			work.b[row * s->n + col] = number_of(bits_get(R, op->b, e, bbits, lane), X_B(op->x));
+			work.b[row * s->n + col] = number_of(bits_get(R, op->b, e, bbits, lane), PL_SM_MATRIX_B(op->x));
 		}
 		for (unsigned e = 0; e < s->m * s->n / PL_ISA_LANES; e++) {
 			place_c(lane, e, &row, &col);
-			work.c[row * s->n + col] = number_of(bits_get(R, op->c, e, cbits, lane), type_c(op->x));
+			work.c[row * s->n + col] = number_of(bits_get(R, op->c, e, cbits, lane), pl_sm_matrix_c(op->x));
 		}
 	}
 	product(&work, op->x, s->m, s->n, s->k);
 	for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++)
 		for (unsigned e = 0; e < s->m * s->n / PL_ISA_LANES; e++) {
 			place_c(lane, e, &row, &col);
-			bits_set(R, op->d, e, dbits, lane,
-				 number_to(work.c[row * s->n + col], X_TYPE(op->x), X_SAT(op->x)));
+			bits_set(
+				R, op->d, e, dbits, lane,
+				number_to(work.c[row * s->n + col], PL_SM_MATRIX_TYPE(op->x), PL_SM_MATRIX_SAT(op->x)));
 		}
 }
 
@@ -220,8 +209,8 @@ static void quad_place_c(uint32_t lane, unsigned e, bool f32, unsigned *row, uns
 static __attribute__((noinline)) void mma_quad_do(const struct pl_sm_op *op, char *R)
 {
 	static _Thread_local struct work work;
-	bool a_col = X_IMM(op->x) & PL_ISA_MMA_A_COL, b_row = X_IMM(op->x) & PL_ISA_MMA_B_ROW;
-	unsigned tc = type_c(op->x), td = X_TYPE(op->x), row, col;
+	bool a_col = PL_SM_MATRIX_IMM(op->x) & PL_ISA_MMA_A_COL, b_row = PL_SM_MATRIX_IMM(op->x) & PL_ISA_MMA_B_ROW;
+	unsigned tc = pl_sm_matrix_c(op->x), td = PL_SM_MATRIX_TYPE(op->x), row, col;
 
 	for (unsigned quad = 0; quad < 4; quad++) {
 		for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++) {
@@ -254,7 +243,7 @@ static __attribute__((noinline)) void mma_quad_do(const struct pl_sm_op *op, cha
 static void mma_h(PL_SM_ARGS)
 {
 	(void)mask;
-	if (X_SHAPE(op->x) == PL_ISA_MMA_M8N8K4 && X_A(op->x) == PL_ISA_F16)
+	if (PL_SM_MATRIX_SHAPE(op->x) == PL_ISA_MMA_M8N8K4 && PL_SM_MATRIX_A(op->x) == PL_ISA_F16)
 		mma_quad_do(op, R);
 	else
 		mma_do(op, R);
@@ -263,15 +252,16 @@ static void mma_h(PL_SM_ARGS)
 
 /* -- wmma -- */
 
-static const uint8_t wmma_shapes[PL_ISA_WMMA_COUNT][3] = { { 16, 16, 16 }, { 32, 8, 16 }, { 8, 32, 16 }, { 16, 16, 8 },
-							   { 8, 8, 4 },    { 8, 8, 32 },  { 8, 8, 128 } };
+const struct pl_sm_mma pl_sm_wmma_shapes[PL_ISA_WMMA_COUNT] = { { 16, 16, 16 }, { 32, 8, 16 }, { 8, 32, 16 },
+								{ 16, 16, 8 },  { 8, 8, 4 },   { 8, 8, 32 },
+								{ 8, 8, 128 } };
 
 static void wm_size(unsigned shape, unsigned which, unsigned *rows, unsigned *cols)
 {
-	const uint8_t *mnk = wmma_shapes[shape];
+	const struct pl_sm_mma *s = &pl_sm_wmma_shapes[shape];
 
-	*rows = which == PL_ISA_WM_B ? mnk[2] : mnk[0];
-	*cols = which == PL_ISA_WM_A ? mnk[2] : mnk[1];
+	*rows = which == PL_ISA_WM_B ? s->k : s->m;
+	*cols = which == PL_ISA_WM_A ? s->k : s->n;
 }
 
 /* Element e of a lane is number e * 32 + lane, row by row; elements of less than 32 bits pack, so that the
@@ -296,17 +286,18 @@ static void wm_gather(const char *R, uint32_t first, unsigned type, unsigned cou
 static __attribute__((noinline)) void wmma_do(const struct pl_sm_op *op, char *R)
 {
 	static _Thread_local struct work work;
-	const uint8_t *mnk = wmma_shapes[X_SHAPE(op->x)];
-	unsigned count = mnk[0] * mnk[1], dbits = pl_sm_element_bits(X_TYPE(op->x));
+	const struct pl_sm_mma *s = &pl_sm_wmma_shapes[PL_SM_MATRIX_SHAPE(op->x)];
+	unsigned count = s->m * s->n, dbits = pl_sm_element_bits(PL_SM_MATRIX_TYPE(op->x));
 
-	wm_gather(R, op->a, X_A(op->x), mnk[0] * mnk[2], work.a);
-	wm_gather(R, op->b, X_B(op->x), mnk[2] * mnk[1], work.b);
-	wm_gather(R, op->c, type_c(op->x), count, work.c);
-	product(&work, op->x, mnk[0], mnk[1], mnk[2]);
+	wm_gather(R, op->a, PL_SM_MATRIX_A(op->x), s->m * s->k, work.a);
+	wm_gather(R, op->b, PL_SM_MATRIX_B(op->x), s->k * s->n, work.b);
+	wm_gather(R, op->c, pl_sm_matrix_c(op->x), count, work.c);
+	product(&work, op->x, s->m, s->n, s->k);
 	for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++)
 		for (unsigned e = 0; e < count / PL_ISA_LANES; e++)
 			bits_set(R, op->d, e, dbits, lane,
-				 number_to(work.c[wm_number(dbits, lane, e)], X_TYPE(op->x), X_SAT(op->x)));
+				 number_to(work.c[wm_number(dbits, lane, e)], PL_SM_MATRIX_TYPE(op->x),
+					   PL_SM_MATRIX_SAT(op->x)));
 }
 
 static void wmma_h(PL_SM_ARGS)
@@ -463,8 +454,7 @@ bool pl_sm_bind_matrix(const struct pl_isa_fields *f, struct pl_sm_op *op)
 	if (f->op == PL_ISA_MMA || f->op == PL_ISA_WMMA) {
 		if (f->imm >> 11)
 			return false;
-		op->x = f->type | (uint32_t)f->type2 << 5 | (uint32_t)f->cmp << 10 | (uint32_t)f->sub << 15 |
-			(uint32_t)f->sat << 20 | f->imm << 21;
+		op->x = pl_sm_matrix_x(f);
 	}
 	op->fn[0] = op->fn[1] = handlers[f->op];
 	return true;
