@@ -92,7 +92,6 @@ const struct pt_family pt_cases_matrix[] = {
 	{ .ops = "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", MMA_4_2_4("yyyy=xxxxxxyyyy") },
 	{ .ops = "mma.sync.aligned.m16n8k32.row.col.f32.{e4m3,e5m2}.{e4m3,e5m2}.f32",
 	  MMA_4_2_4("yyyy=xxxxxxyyyy"),
-	  .may_refuse = true,
 	  .sm = 89,
 	  .ptx = 84 },
 	{ .ops = "mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64", MMA_1_1_2("yy=xxyy") },

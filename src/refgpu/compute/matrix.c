@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "refgpu/compute/convert.h"
 #include "refgpu/compute/half.h"
 #include "refgpu/compute/matrix.h"
 #include "refgpu/compute/mem.h"
@@ -12,6 +13,8 @@
 
 unsigned pl_sm_element_bits(unsigned type)
 {
+	if (type == PL_ISA_E4M3X2 || type == PL_ISA_E5M2X2) /* one of the two */
+		return 8;
 	return type == PL_ISA_B1 ? 1 : type == PL_ISA_U4 || type == PL_ISA_S4 ? 4 : pl_isa_type_bytes(type) * 8;
 }
 
@@ -56,6 +59,10 @@ static double number_of(uint64_t v, unsigned type)
 		return bits_f32((uint32_t)v & 0xffffe000u);
 	case PL_ISA_F64:
 		return bits_f64(v);
+	case PL_ISA_E4M3X2:
+		return pl_sm_small_unpack((uint32_t)v, &pl_sm_e4m3);
+	case PL_ISA_E5M2X2:
+		return pl_sm_small_unpack((uint32_t)v, &pl_sm_e5m2);
 	case PL_ISA_S8:
 		return (int8_t)v;
 	case PL_ISA_S4:

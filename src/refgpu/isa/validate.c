@@ -46,6 +46,9 @@ static unsigned element_bits(unsigned type)
 		return 4;
 	case PL_ISA_B1:
 		return 1;
+	case PL_ISA_E4M3X2: /* in pairs elsewhere */
+	case PL_ISA_E5M2X2:
+		return 8;
 	default:
 		return pl_isa_type_bytes(type) * 8;
 	}
@@ -463,6 +466,8 @@ static int check_matrix(struct state *s)
 	uint32_t factors = PL_ISA_T_I8 | PL_ISA_T(U4) | PL_ISA_T(S4) | PL_ISA_T(B1) | PL_ISA_T(F16) | PL_ISA_T(BF16) |
 			   PL_ISA_T(TF32) | PL_ISA_T(F64);
 
+	if (f->op == PL_ISA_MMA)
+		factors |= PL_ISA_T(E4M3X2) | PL_ISA_T(E5M2X2);
 	if (f->op == PL_ISA_LDMATRIX || f->op == PL_ISA_STMATRIX)
 		return (f->sub & 3) == 3 ? refuse(s, "one, two or four matrices") : 0;
 	if (f->op == PL_ISA_MMA && (f->sub >= PL_ISA_MMA_COUNT || f->cmp >= PL_ISA_TYPE_COUNT))

@@ -34,10 +34,8 @@ static unsigned take_shape(struct pl_ptx_build *b, struct pl_ptx_statement *st, 
 	pl_ptx_unsupported(b, st, "this shape");
 }
 
-static unsigned element(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+static unsigned element_of(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct pl_ptx_type type)
 {
-	struct pl_ptx_type type = pl_ptx_take_type(b, st);
-
 	switch (type.word) {
 	case W_u4:
 		return PL_ISA_U4;
@@ -50,6 +48,19 @@ static unsigned element(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 			pl_ptx_unsupported(b, st, "this type of elements");
 		return pl_ptx_isa_type(type);
 	}
+}
+
+static unsigned element(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	return element_of(b, st, pl_ptx_take_type(b, st));
+}
+
+/* Of what mma multiplies: floats of 8 bits have the code of their pairs. */
+static unsigned factor(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	struct pl_ptx_type type = pl_ptx_take_type(b, st);
+
+	return type.word == W_e4m3 ? PL_ISA_E4M3X2 : type.word == W_e5m2 ? PL_ISA_E5M2X2 : element_of(b, st, type);
 }
 
 /* How PTX writes a fragment: f64 in .f64, the rest in registers of 32 bits. */
@@ -138,8 +149,8 @@ static void lower_mma(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		(void)pl_ptx_take(st, W_xor);
 	(void)pl_ptx_take(st, W_popc);
 	td = element(b, st);
-	ta = element(b, st);
-	tb = element(b, st);
+	ta = factor(b, st);
+	tb = factor(b, st);
 	tc = element(b, st);
 	if (!sync || !aligned || la == W_NONE || lb == W_NONE)
 		pl_ptx_bad(b, st, "it takes .sync.aligned and two layouts: write them");
