@@ -347,7 +347,7 @@ static int session_dial(struct pl_session *session)
 static struct pl_session *session_find(const char *address, enum pl_api api)
 {
 	for (struct pl_session *session = sessions; session; session = session->next)
-		if (session->api == api && !strcmp(session->address, address))
+		if (session->api == api && !session->left && !strcmp(session->address, address))
 			return session;
 	return NULL;
 }
@@ -393,6 +393,13 @@ int pl_session_open(const char *address, enum pl_api api, const struct pl_functi
 	if (!r)
 		*session_out = session;
 	return r;
+}
+
+void pl_session_leave(struct pl_session *session)
+{
+	pthread_mutex_lock(&sessions_lock);
+	session->left = true;
+	pthread_mutex_unlock(&sessions_lock);
 }
 
 /* In the child after fork(): the parent's sessions are not ours.  Only this thread is left, so no lock is held by

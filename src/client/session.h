@@ -59,6 +59,7 @@ struct pl_session {
 	pthread_t receiver;
 	_Atomic uint64_t ids_last; /* object ids given out so far */
 	bool closed;               /* under lock: fork() left this session to the parent; open it anew */
+	bool left;                   /* under sessions_lock: pl_session_leave() */
 	_Atomic uint64_t asks;     /* of all tickets; the others were posts */
 	struct pl_session *next;
 };
@@ -68,6 +69,11 @@ struct pl_session {
  * Return: 0 and *session_out (never freed); PL_HELLO_E_* > 0: refused; fatal -errno: not reachable, or dead. */
 int pl_session_open(const char *address, enum pl_api api, const struct pl_functions *functions,
 		    pl_reverse_fn reverse_fn, struct pl_session **session_out);
+
+/** pl_session_leave() - the next pl_session_open() of this address makes another session
+ * For a shim whose objects outlive a lost session.  Calls on this one go on failing; it is never freed, and its
+ * descriptors stay open. */
+void pl_session_leave(struct pl_session *session);
 
 void pl_session_totals_get(struct pl_session_totals *totals_out);
 

@@ -134,23 +134,45 @@ static void a_child_has_sessions_of_its_own(const void *arg)
 }
 
 struct lost {
-	const char *address;
-	pid_t server;
+	const char *library;
 };
 
-static void a_server_that_goes_away_is_told(const void *arg)
+/* A program that starts NVML again finds the devices of the server that has come in the lost one's place. */
+static void a_lost_server_is_told_and_found_again(const void *arg)
 {
 	const struct lost *lost = arg;
-	nvmlDevice_t device;
-	char name[64];
+	struct pl_daemon_options options;
+	struct pl_test_server server, next;
+	char address[PL_LINK_ADDRESS_MAX], folder[PL_TEST_PATH_MAX], name[64];
+	const char *path = address + strlen("unix:");
+	nvmlDevice_t device, again;
+	unsigned int count;
+	int status;
 
-	open_client(lost->address);
+	pl_test_folder_create(folder);
+	snprintf(address, sizeof(address), "unix:%s/socket", folder);
+	nvml_serve(&options, lost->library);
+	pl_test_server_start(&server, &options, false);
+	pl_test_server_start(&next, &options, false);
+	assert(!symlink(server.unix_address + strlen("unix:"), path));
+	open_client(address);
 	assert(!nv.nvmlInit_v2() && !nv.nvmlDeviceGetHandleByIndex_v2(0, &device));
 	assert(!nv.nvmlDeviceGetName(device, name, sizeof(name)));
-	assert(!kill(lost->server, SIGKILL));
+	assert(!kill(server.pid, SIGKILL) && waitpid(server.pid, &status, 0) == server.pid);
 	while (!nv.nvmlDeviceGetName(device, name, sizeof(name)))
 		usleep(1000);
 	assert(nv.nvmlDeviceGetName(device, name, sizeof(name)) == NVML_ERROR_GPU_IS_LOST);
+	assert(nv.nvmlDeviceGetHandleByIndex_v2(0, &again) == NVML_ERROR_GPU_IS_LOST);
+	assert(!unlink(path) && !symlink(next.unix_address + strlen("unix:"), path));
+	assert(!nv.nvmlInit_v2()); /* it is started already: nothing changes */
+	assert(nv.nvmlDeviceGetName(device, name, sizeof(name)) == NVML_ERROR_GPU_IS_LOST);
+	assert(!nv.nvmlShutdown() && !nv.nvmlShutdown());
+	assert(!nv.nvmlInit_v2() && !nv.nvmlDeviceGetCount_v2(&count) && count == 1);
+	assert(!nv.nvmlDeviceGetName(device, name, sizeof(name)) && !strcmp(name, "Plenum reference GPU"));
+	assert(!nv.nvmlDeviceGetHandleByIndex_v2(0, &again) && again == device);
+	pl_test_server_stop(&next);
+	pl_test_folder_remove(folder);
+	pl_test_folder_remove(server.folder);
 }
 
 struct expect {
@@ -196,8 +218,9 @@ int main(int argc, char **argv)
 	apart("no driver", init_says, &(struct expect){ broken.unix_address, NVML_ERROR_DRIVER_NOT_LOADED });
 	snprintf(list, sizeof(list), "%s,%s", none.unix_address, one.unix_address);
 	apart("one of two", init_says, &(struct expect){ list, NVML_SUCCESS });
-	apart("lost", a_server_that_goes_away_is_told, &(struct lost){ two.unix_address, two.pid });
+	apart("lost", a_lost_server_is_told_and_found_again, &(struct lost){ argv[1] });
 	pl_test_server_stop(&one);
+	pl_test_server_stop(&two);
 	pl_test_server_stop(&none);
 	pl_test_server_stop(&broken);
 	puts("several servers, none, and lost ones: as said");

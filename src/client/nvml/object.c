@@ -48,6 +48,15 @@ uint64_t pl_nvml_id(const struct pl_session *session, enum pl_nvml_object_kind k
 	return id;
 }
 
+void pl_nvml_objects_move(const struct pl_session *from, struct pl_session *to)
+{
+	pthread_mutex_lock(&lock);
+	for (struct object *object = objects; object; object = object->next)
+		if (object->session == from && object->kind == PL_NVML_KIND_device)
+			object->session = to;
+	pthread_mutex_unlock(&lock);
+}
+
 /* Called with the lock held. */
 static struct object *object_create(struct pl_session *session, enum pl_nvml_object_kind kind, uint64_t id)
 {

@@ -13,7 +13,7 @@
 static struct {
 	pthread_mutex_t lock;
 	atomic_uint started;                                  /* changes under lock */
-	struct pl_nvml_server servers[PL_CLIENT_SERVERS_MAX]; /* written by the first nvmlInit() that finds one */
+	struct pl_nvml_server servers[PL_CLIENT_SERVERS_MAX]; /* written under lock, while it is not started */
 	_Atomic uint32_t servers_count;
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -110,28 +110,47 @@ nvmlReturn_t pl_nvml_live(const struct pl_nvml_server *server)
 		       : NVML_SUCCESS;
 }
 
-/* Called with the lock held.  One that answers is enough. */
+/* Called with the lock held.  The server's session, opened anew where it was lost. */
+static nvmlReturn_t server_open(struct pl_nvml_server *server)
+{
+	struct pl_session *before = NULL;
+	nvmlReturn_t r;
+
+	for (uint32_t i = 0; i < process.servers_count; i++)
+		if (process.servers[i].address == server->address)
+			before = process.servers[i].session;
+	if (before && atomic_load(&before->dead) && !before->closed)
+		pl_session_leave(before);
+	r = session_open(server->address, &server->session);
+	if (!r && before && before != server->session)
+		pl_nvml_objects_move(before, server->session);
+	return r ? r : pl_nvml_on_nvmlDeviceGetCount_v2(server->session, &server->count);
+}
+
+/* Called with the lock held, and not started.  One that answers is enough. */
 static nvmlReturn_t servers_find(void)
 {
+	struct pl_nvml_server found[PL_CLIENT_SERVERS_MAX];
 	nvmlReturn_t first = NVML_ERROR_DRIVER_NOT_LOADED;
 	const char *address;
 	uint32_t count = 0, devices = 0;
 
 	for (uint32_t i = 0; (address = pl_client_server(i)); i++) {
 		struct pl_nvml_server server = { .address = address, .first = devices };
-		nvmlReturn_t r = session_open(address, &server.session);
+		nvmlReturn_t r = server_open(&server);
 
-		if (!r)
-			r = pl_nvml_on_nvmlDeviceGetCount_v2(server.session, &server.count);
 		if (r && !i)
 			first = r;
 		if (r)
 			continue;
 		devices += server.count;
-		process.servers[count++] = server;
+		found[count++] = server;
 	}
+	if (!count) /* what was there before tells the program's handles that it is lost */
+		return first;
+	memcpy(process.servers, found, count * sizeof(found[0]));
 	atomic_store_explicit(&process.servers_count, count, memory_order_release);
-	return count ? NVML_SUCCESS : first;
+	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
@@ -144,10 +163,8 @@ nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 	pthread_mutex_lock(&process.lock);
 	if (!watched)
 		watched = !pthread_atfork(NULL, NULL, fork_child);
-	if (!process.servers_count)
+	if (!process.started)
 		r = servers_find();
-	else if (!process.started) /* again: is the first one still there? */
-		r = pl_nvml_live(&process.servers[0]);
 	if (!r)
 		atomic_fetch_add_explicit(&process.started, 1, memory_order_release);
 	pthread_mutex_unlock(&process.lock);

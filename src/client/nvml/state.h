@@ -19,7 +19,8 @@ struct pl_nvml_server {
 /* ---- process.c ---- */
 
 bool pl_nvml_started(void);
-/* Those that answered; their number and place stay as nvmlInit() found them.  NULL: there are no more. */
+/* Those that answered; their number and place stay as nvmlInit() found them, until the next one after nvmlShutdown().
+ * NULL: there are no more. */
 const struct pl_nvml_server *pl_nvml_server(uint32_t i);
 const struct pl_nvml_server *pl_nvml_server_of(const struct pl_session *session);
 /* After a fork() the session is opened anew.  Return: success, or what the program gets. */
@@ -29,5 +30,7 @@ nvmlReturn_t pl_nvml_live(const struct pl_nvml_server *server);
 
 /* The session of a handle of this kind; NULL: it is no handle. */
 struct pl_session *pl_nvml_session_of(unsigned kind, const void *object);
+/* A server has a new session: the program's devices are those that have the same ids there. */
+void pl_nvml_objects_move(const struct pl_session *from, struct pl_session *to);
 
 #endif
