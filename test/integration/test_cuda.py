@@ -4,6 +4,8 @@ What a server does not carry yet is left out by name, here and nowhere else.
 """
 import difflib
 import os
+import re
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -46,6 +48,46 @@ def make(name):
     return test
 
 
+def steady_env(server, mode):
+    return dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE,
+                PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", ""))
+
+
+def test_steady_loops_ask_only_where_the_api_waits():
+    steady, count = os.path.join(PROGRAMS, "cuda-steady"), 100
+    with plenum.Server("--cuda", NATIVE) as server:
+        for mode in ("shm", "tcp"):
+            more = {k: v for k, v in steady_env(server, mode).items() if k.startswith("PLENUM_TEST_")}
+            for what, expected in {"launch": 0, "event": 0, "fill": 0, "finish": 1, "read": 1}.items():
+                few, _ = plenum.stats_of(server, mode, [steady, what, str(count)], **more)
+                many, _ = plenum.stats_of(server, mode, [steady, what, str(2 * count)], **more)
+                asks, posts = ((many[key] - few[key]) / count for key in ("asks", "posts"))
+                print(f"     {mode} {what}: {asks:.2f} asks, {posts:.2f} posts", flush=True)
+                assert asks == expected, f"{mode} {what}: {asks} asks an iteration, {expected} expected"
+
+
+def test_a_posted_launch_costs_few_instructions():
+    if "asan" in plenum.TOOL or "tsan" in plenum.TOOL or not shutil.which("valgrind"):
+        print("SKIP: valgrind is not installed, or the programs have a sanitizer: instructions are not counted")
+        return
+
+    def instructions(server, count):
+        out = os.path.join(server.folder, f"callgrind.{count}")
+        result = plenum.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                             "--toggle-collect=cuLaunchKernel", os.path.join(PROGRAMS, "cuda-steady"), "launch",
+                             str(count)], steady_env(server, "shm"), timeout=300)
+        return int(re.search(rb"Collected : (\d+)", result.stderr).group(1))
+
+    with plenum.Server("--cuda", NATIVE, tcp=False) as server:
+        cost = float("inf")
+        for _ in range(6):  # a worker that fell asleep has to be woken: the smallest of a few counts
+            cost = min(cost, (instructions(server, 1000) - instructions(server, 500)) / 500)
+            if cost <= 700:
+                break
+        print(f"     {cost:.0f} instructions for a posted launch", flush=True)
+        assert 50 < cost <= 700, f"{cost:.0f} instructions for a posted launch"
+
+
 def test_a_server_without_cuda_has_no_device():
     with plenum.Server("--cuda", "off") as server:
         env = dict(server.env("shm"), PLENUM_TEST_LIBCUDA=REMOTE)
@@ -54,4 +96,6 @@ def test_a_server_without_cuda_has_no_device():
 
 
 if __name__ == "__main__":
-    plenum.main([make(name) for name in LEFT_OUT] + [test_a_server_without_cuda_has_no_device])
+    plenum.main([make(name) for name in LEFT_OUT] + [
+        test_steady_loops_ask_only_where_the_api_waits, test_a_posted_launch_costs_few_instructions,
+        test_a_server_without_cuda_has_no_device])

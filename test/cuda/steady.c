@@ -1,0 +1,70 @@
+/* steady WHAT COUNT: a loop whose round trips and instructions are counted from outside (difference of two counts). */
+#include "cu.h"
+
+static CUfunction add;
+static CUstream streams[3];
+static CUdeviceptr a, b, c;
+
+static void launch(CUstream stream, int n)
+{
+	void *params[] = { &a, &b, &c, &n };
+
+	cu_ok(cu(cuLaunchKernel)(add, 1, 1, 1, 64, 1, 1, 0, stream, params, NULL));
+}
+
+static void event_there_and_back(void)
+{
+	CUevent event;
+
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuEventRecord)(event, streams[0]));
+	cu_ok(cu(cuStreamWaitEvent)(streams[1], event, 0));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+}
+
+static void turn(const char *what)
+{
+	float value = 0;
+
+	if (!strcmp(what, "launch")) {
+		launch(streams[0], 64);
+	} else if (!strcmp(what, "event")) {
+		event_there_and_back();
+	} else if (!strcmp(what, "fill")) {
+		cu_ok(cu(cuMemsetD32Async)(a, 1, 64, streams[2]));
+	} else if (!strcmp(what, "finish")) {
+		launch(NULL, 64);
+		cu_ok(cu(cuCtxSynchronize)());
+	} else if (!strcmp(what, "read")) {
+		cu_ok(cu(cuMemcpyHtoD_v2)(a, &value, sizeof(value)));
+		launch(NULL, 64);
+		cu_ok(cu(cuMemcpyDtoH_v2)(&value, c, sizeof(value)));
+	} else {
+		fprintf(stderr, "usage: steady launch|event|fill|finish|read COUNT\n");
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	long count = argc > 2 ? atol(argv[2]) : 0;
+	CUcontext ctx = cu_begin();
+	char *text = cu_ptx("kernels.ptx");
+	CUmodule module;
+
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	free(text);
+	add = cu_function(module, "add");
+	for (int i = 0; i < 3; i++)
+		cu_ok(cu(cuStreamCreate)(&streams[i], CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&a, 256));
+	cu_ok(cu(cuMemAlloc_v2)(&b, 256));
+	cu_ok(cu(cuMemAlloc_v2)(&c, 256));
+	launch(streams[0], 64); /* its shape is known from here on */
+	cu_ok(cu(cuCtxSynchronize)());
+	for (long i = 0; i < count; i++)
+		turn(argc > 1 ? argv[1] : "");
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+	return 0;
+}
