@@ -15,14 +15,14 @@
 #include "link/shm/bell.h"
 #include "wire/codec.h"
 
-#define RING                PL_SHM_RING_BYTES
-#define HEAD_PAGE           4096u
-#define MEMORY_BYTES        PL_SHM_LANE_BYTES
+#define RING          PL_SHM_RING_BYTES
+#define HEAD_PAGE     4096u
+#define MEMORY_BYTES  PL_SHM_LANE_BYTES
 /* docs/adr/0013: a wake-up through the socket takes hundreds of microseconds.  Each end looks for longer than the other
- * takes to wake, or both sleep each time; the client's processor is the guest's own. */
-#define BELL_SERVER_SPIN_NS 400000u
-#define BELL_CLIENT_SPIN_NS 1000000u
-#define PUBLISH_BYTES       (RING / 8) /* the reader tells how far it is at the latest after so many bytes */
+ * takes to wake, or both sleep each time; much longer would keep others, the device's threads among them, off the core.
+ */
+#define BELL_SPIN_NS  400000u
+#define PUBLISH_BYTES (RING / 8) /* the reader tells how far it is at the latest after so many bytes */
 
 static_assert((RING & (RING - 1)) == 0 && RING >= 2 * PL_WIRE_RECORD_MAX, "ring size");
 
@@ -424,14 +424,14 @@ static void neighbours(struct shm_lane *lane)
 	lane->base.slow = &lane->out.shared->slow;
 }
 
-static void bell_hang(struct shm_lane *lane, bool server)
+static void bell_hang(struct shm_lane *lane)
 {
 	int one = 1;
 
 	lane->has_bell = true;
 	pl_bell_init(&lane->bell, lane->base.fd);
 	lane->in.wait.sleep = lane->out.wait.sleep = &lane->bell.sleep;
-	lane->in.wait.spin_ns_max = lane->out.wait.spin_ns_max = server ? BELL_SERVER_SPIN_NS : BELL_CLIENT_SPIN_NS;
+	lane->in.wait.spin_ns_max = lane->out.wait.spin_ns_max = BELL_SPIN_NS;
 	setsockopt(lane->base.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails where it is no TCP */
 }
 
@@ -466,7 +466,7 @@ static int lane_create(int fd, int memory_fd, uint64_t offset, bool server, bool
 	to_server->shared = &shared[0];
 	to_client->shared = &shared[1];
 	if (bell)
-		bell_hang(lane, server);
+		bell_hang(lane);
 	else
 		neighbours(lane);
 	to_server->bytes = map_twice(memory_fd, offset + HEAD_PAGE);
