@@ -33,12 +33,15 @@ static bool loop_holds(struct pl_ptx_block *header, struct pl_ptx_block *block)
 
 /* The lanes at `branch` are noted already and meet at the same place. */
 static bool covered(struct pl_ptx_build *b, const struct noted *noted, uint32_t newest, struct pl_ptx_block *branch,
-		    struct pl_ptx_block *meet)
+		    const struct pl_ptx_region *region)
 {
+	struct pl_ptx_block *meet = region->meet;
 	struct pl_ptx_block *loop = pl_ptx_loop_of(meet);
 
 	for (uint32_t i = newest; i; i = noted[i - 1].older) {
 		pl_ptx_work(b, 2);
+		if (noted[i - 1].before == region->before)
+			return true;
 		if (pl_ptx_dominates(noted[i - 1].before, branch) && (!loop || loop_holds(loop, noted[i - 1].before)))
 			return true;
 	}
@@ -193,7 +196,7 @@ void pl_ptx_reconverge(struct pl_ptx_build *b)
 			never = true;
 			continue;
 		}
-		if (covered(b, noted, newest[region->meet->index], block, region->meet))
+		if (covered(b, noted, newest[region->meet->index], block, region))
 			continue;
 		*pl_ptx_push(b->pool, noted, n, room) =
 			(struct noted){ region->before, region->meet, newest[region->meet->index] };
