@@ -63,6 +63,8 @@ struct peer {
 };
 
 struct pl_hello hello_of(enum pl_hello_kind kind, const char *address);
+extern uint32_t hello_api; /* what it asks for; OpenCL */
+extern uint64_t hello_api_hash;
 int peer_try(struct peer *peer, const char *address); /* Return: as pl_link_dial() */
 void peer_open(struct peer *peer, const char *address);
 void peer_close(struct peer *peer);                 /* and its worker is gone */
@@ -123,6 +125,7 @@ struct hostile_case {
 	void (*run)(void);
 	bool needs_device;
 };
-extern const struct hostile_case cases_greeting[], cases_record[], cases_object[], cases_limit[], cases_slow[];
+extern const struct hostile_case cases_greeting[], cases_record[], cases_object[], cases_limit[], cases_slow[],
+	cases_cuda[];
 
 #endif

@@ -13,6 +13,8 @@
 #include "lib/process.h"
 
 struct server server;
+uint32_t hello_api = PL_API_OPENCL;
+uint64_t hello_api_hash = PL_CL_API_HASH;
 
 /* ---- the server ---- */
 
@@ -91,8 +93,8 @@ struct pl_hello hello_of(enum pl_hello_kind kind, const char *address)
 				  .major = PL_HELLO_MAJOR,
 				  .minor = PL_HELLO_MINOR,
 				  .kind = kind,
-				  .api = PL_API_OPENCL,
-				  .api_hash = PL_CL_API_HASH,
+				  .api = hello_api,
+				  .api_hash = hello_api_hash,
 				  .pid = (uint32_t)getpid(),
 				  .program = "hostile" };
 

@@ -1,0 +1,199 @@
+/* CUDA: objects, ranges and images that lie, and calls out of their order. */
+#include "hostile.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include "cuda-wire.h"
+#include "cuda/result.h"
+#include "wire/cuda.h"
+
+#define MODULE 0x5000100000010ull
+#define ANY    UINT64_MAX /* no place in shared memory */
+
+static struct peer peer;
+
+#define CU_AS(op, layout, ...)                                                                                         \
+	({                                                                                                             \
+		_Alignas(8) uint8_t body_[CALL_MAX] = { 0 };                                                           \
+		struct pl_cuda_##layout##_args args_ = { __VA_ARGS__ };                                                \
+		uint64_t bytes_ = pl_cuda_##layout##_bytes(&args_);                                                    \
+		struct pl_enc enc_ = { body_ };                                                                        \
+		assert(bytes_ <= sizeof(body_));                                                                       \
+		pl_cuda_##layout##_put(&enc_, &args_);                                                                 \
+		ask_raw(&peer, PL_CUDA_OP_##op, body_, (uint32_t)bytes_);                                              \
+		peer.body.status;                                                                                      \
+	})
+#define CU(f, ...) CU_AS(f, f, __VA_ARGS__)
+
+enum { CTX = 0x900, STREAM, EVENT };
+
+static void cuda_open(void)
+{
+	hello_api = PL_API_CUDA;
+	hello_api_hash = PL_CUDA_API_HASH;
+	peer_open(&peer, server.unix_address);
+	hello_api = PL_API_OPENCL;
+	hello_api_hash = PL_CL_API_HASH;
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(cuStreamCreate, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuEventCreate, .event = EVENT), CUDA_SUCCESS);
+}
+
+static int32_t launch_status(uint64_t function, uint64_t stream)
+{
+	return CU(cuLaunchKernel, .function = function, .grid_x = 1, .grid_y = 1, .grid_z = 1, .block_x = 1,
+		  .block_y = 1, .block_z = 1, .stream = stream);
+}
+
+static void wrong_ids(void)
+{
+	cuda_open();
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 77, .context = 5), CUDA_ERROR_INVALID_DEVICE);
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 0, .context = 5), CUDA_ERROR_INVALID_DEVICE);
+	assert(launch_status(0, STREAM));
+	expect_is(launch_status(STREAM, STREAM), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(launch_status(UINT64_MAX, STREAM), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuStreamSynchronize, .stream = EVENT), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuStreamSynchronize, .stream = 3), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuEventRecord, .event = STREAM, .stream = STREAM), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuStreamDestroy, .stream = EVENT), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuStreamDestroy, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuStreamDestroy, .stream = STREAM), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(plFunctionFacts, .function = EVENT, .device = 1), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(plFunctionFacts, .device = 1), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(plLibraryKernels, .library = EVENT), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuEventQuery, .event = EVENT), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
+/* What a context had goes with it, also for who still names it. */
+static void objects_of_a_context_that_is_gone(void)
+{
+	cuda_open();
+	expect_is(CU(cuDevicePrimaryCtxReset_v2, .device = 1), CUDA_SUCCESS);
+	assert(CU(cuStreamSynchronize, .stream = STREAM));
+	assert(CU(cuEventRecord, .event = EVENT, .stream = 0));
+	assert(CU(plCurrent, .context = 12345));
+	peer_close(&peer);
+}
+
+static int32_t image_status(const void *image, uint32_t bytes)
+{
+	struct pl_cuda_cuModuleLoadDataEx_reply got;
+	int32_t status = CU(cuModuleLoadDataEx, .image_hash = 1, .image_bytes = bytes, .module = MODULE,
+			    .image = { .kind = PL_BULK_INLINE, .data = image, .bytes = bytes });
+
+	if (status)
+		return status;
+	pl_cuda_cuModuleLoadDataEx_reply_get(&peer.dec, &got);
+	assert(pl_dec_whole(&peer.dec));
+	return (int32_t)got.result;
+}
+
+static void images_that_are_none(void)
+{
+	struct {
+		uint64_t magic;
+		uint32_t kind, count;
+		uint64_t room, size;
+		uint32_t wrapper, version;
+		uint64_t data, parts;
+	} plain = { 0x474d494c50ull, 1, 1, 40, 24, 0x466243b1u, 1, 0x1000, 0x2000 };
+	uint8_t noise[256];
+
+	cuda_open();
+	for (unsigned i = 0; i < sizeof(noise); i++)
+		noise[i] = (uint8_t)(i * 37);
+	expect_is(image_status(noise, sizeof(noise)), CUDA_ERROR_INVALID_IMAGE);
+	expect_is(image_status(&plain, sizeof(plain)),
+		  CUDA_ERROR_INVALID_IMAGE); /* it would name addresses of the worker */
+	assert(CU(cuModuleUnload, .module = MODULE));
+	peer_close(&peer);
+}
+
+static void ranges_that_lie(void)
+{
+	uint64_t end;
+
+	cuda_open();
+	end = peer.reply.arena_bytes;
+	assert(end && peer.arena);
+	expect_is(CU(cuMemcpyHtoDAsync_v2, .to = 0x1000, .size = 64, .data = NO_BULK), CUDA_ERROR_INVALID_VALUE);
+	assert(CU(cuMemcpyHtoDAsync_v2, .to = 0x1000, .size = 0, .data = NO_BULK) != -1);
+	assert(CU_AS(cuMemcpyDtoH_v2, cuMemcpyDtoHAsync_v2, .from = 0x1000, .size = 8192, .wait = 1,
+		     .store = end - 4096));
+	assert(CU_AS(cuMemcpyDtoH_v2, cuMemcpyDtoHAsync_v2, .from = 0x1000, .size = 8192, .wait = 1, .store = ANY - 1));
+	assert(CU_AS(cuMemcpyDtoH_v2, cuMemcpyDtoHAsync_v2, .from = 0x1000, .size = 8192, .wait = 1, .store = ANY));
+	assert(CU(cuMemsetD32_v2, .dst = 0x1000, .value = 1, .count = 1));
+	expect_is(CU(cuEventQuery, .event = EVENT), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
+static uint64_t alloc(uint64_t bytes)
+{
+	struct pl_cuda_cuMemAlloc_v2_reply got = { 0 };
+
+	if (CU(cuMemAlloc_v2, .bytes = bytes))
+		return 0;
+	pl_cuda_cuMemAlloc_v2_reply_get(&peer.dec, &got);
+	assert(pl_dec_whole(&peer.dec) && got.address);
+	return got.address;
+}
+
+static void memory_beyond_the_limit(void)
+{
+	uint64_t half;
+
+	cuda_open();
+	assert(!alloc(MEMORY_LIMIT + 1));
+	assert(!alloc(UINT64_MAX));
+	half = alloc(MEMORY_LIMIT / 2 + 4096);
+	assert(half);
+	assert(!alloc(MEMORY_LIMIT / 2));
+	assert(CU(cuMemFree_v2, .address = half + 256));
+	expect_is(CU(cuMemFree_v2, .address = half), CUDA_SUCCESS);
+	assert(CU(cuMemFree_v2, .address = half));
+	half = alloc(MEMORY_LIMIT / 2 + 4096);
+	assert(half);
+	peer_close(&peer);
+}
+
+static void objects_beyond_the_limit(void)
+{
+	cuda_open();
+	for (uint64_t i = 0; i < 3 * OBJECTS_LIMIT; i++)
+		(void)CU(cuEventCreate, .event = 0x10000 + i);
+	assert(CU(cuEventQuery, .event = 0x10000 + 3 * OBJECTS_LIMIT - 1));
+	expect_is(CU(cuEventDestroy, .event = 0x10000), CUDA_SUCCESS);
+	expect_is(CU(cuEventCreate, .event = 0xf0000), CUDA_SUCCESS);
+	expect_is(CU(cuEventQuery, .event = 0xf0000), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
+/* A call without a ticket: only the word that a host function has returned. */
+static void calls_out_of_order(void)
+{
+	struct pl_wire_head free_head = { .op = PL_CUDA_OP_plHostDone, .flags = PL_WIRE_FREE };
+	uint64_t body = 4711; /* of no function */
+
+	cuda_open();
+	expect_is(record_send(peer.lane, free_head, &body, sizeof(body)), 0);
+	expect_is(CU(cuEventQuery, .event = EVENT), CUDA_SUCCESS);
+	free_head.op = PL_CUDA_OP_cuStreamDestroy;
+	body = STREAM;
+	expect_is(record_send(peer.lane, free_head, &body, sizeof(body)), 0);
+	peer_expect_end(&peer);
+}
+
+const struct hostile_case cases_cuda[] = {
+	{ "cuda: ids of nothing, of other kinds, of what has ended", wrong_ids, false },
+	{ "cuda: objects of a context that is gone", objects_of_a_context_that_is_gone, false },
+	{ "cuda: images that are none, and that name addresses", images_that_are_none, false },
+	{ "cuda: ranges and sizes that lie", ranges_that_lie, false },
+	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },
+	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },
+	{ "cuda: calls out of their order", calls_out_of_order, false },
+	{ NULL, NULL, false },
+};
