@@ -3,6 +3,7 @@
  * alone.  Each runs in a process of its own, and what the driver writes to PLENUM_REFGPU_CHECK_LOG is read.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "cu.h"
@@ -259,19 +260,31 @@ static void launches_too_much(CUmodule module)
 	      CUDA_ERROR_INVALID_VALUE);
 }
 
-/* Memory of a pool comes again with another size while a kernel of before may still be using it. */
+static void CUDA_CB wait_for(void *flag)
+{
+	while (!atomic_load((atomic_int *)flag))
+		usleep(1000);
+}
+
+/* Memory of a pool may come again with another size while a kernel of before has not run yet. */
 static void takes_from_the_pool_again(CUmodule module)
 {
-	for (unsigned int i = 0; i < 50; i++) {
-		CUdeviceptr out;
-		long long last = i % 2 ? 999 : 749;
-		void *params[] = { &out, &last };
-		cu_ok(cu(cuMemAllocAsync)(&out, (size_t)(last + 1) * 4, NULL));
-		cu_ok(cu(cuMemsetD32Async)(out, 0, (size_t)last + 1, NULL));
-		cu_ok(cu(cuLaunchKernel)(cu_function(module, "add_at"), 2, 1, 1, BLOCK, 1, 1, 0, NULL, params, NULL));
-		cu_ok(cu(cuMemFreeAsync)(out, NULL));
-	}
-	cu_ok(cu(cuCtxSynchronize)());
+	static atomic_int go;
+	CUdeviceptr first, second;
+	CUstream stream;
+	long long last = 999;
+	void *params[] = { &first, &last };
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuLaunchHostFunc)(stream, wait_for, &go));
+	cu_ok(cu(cuMemAllocAsync)(&first, 4000, stream));
+	cu_ok(cu(cuMemsetD32Async)(first, 0, 1000, stream));
+	cu_ok(cu(cuLaunchKernel)(cu_function(module, "add_at"), 2, 1, 1, BLOCK, 1, 1, 0, stream, params, NULL));
+	cu_ok(cu(cuMemFreeAsync)(first, stream));
+	cu_ok(cu(cuMemAllocAsync)(&second, 3000, stream));
+	atomic_store(&go, 1);
+	cu_ok(cu(cuMemFreeAsync)(second, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
 static void test_memory_and_calls(void)
