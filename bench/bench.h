@@ -92,7 +92,7 @@ enum pl_bench_mode_kind {
 struct pl_bench_config {
 	unsigned suites;
 	const char *modes, *only, *json, *plots, *platform;
-	const char *plenum, *worker, *icd, *shoc, *clpeak, *peer_pocld, *peer_icd, *samples, *driver;
+	const char *plenum, *worker, *icd, *shoc, *clpeak, *peer_pocld, *peer_icd, *samples, *driver, *from;
 	bool quick, busy, quiet, cuda;
 	unsigned rounds;   /* 0: the figure's own */
 	unsigned limit_s;  /* whole run */

@@ -14,6 +14,11 @@ void pl_bench_table_print(const struct pl_bench_run *run, FILE *to);
 int pl_bench_results_write(
 	const struct pl_bench_run *run, const char *dir, char *why_out, size_t why_bytes);
 
+/** pl_bench_replay() - take the records of the files in config->from instead of measuring
+ * @why_out: which file holds none
+ * Return: 0 or -EINVAL. */
+int pl_bench_replay(struct pl_bench_run *run, char *why_out, size_t why_bytes);
+
 /* What the project promises, as far as this run can tell. */
 struct pl_bench_goal_result {
 	char text[96];	/* "shm: null kernel + finish, added to native" */

@@ -110,6 +110,35 @@ def test_a_program_with_a_wrong_answer_has_no_time(folder):
     assert ("copy_matmul", "native") not in records  # the program said nothing of copies
 
 
+def test_a_page_is_made_of_the_records_of_several_runs(folder):
+    lines = []
+    for only, mode in ("app_stereo,gpu_stereo", "native"), ("launch_sync", "native"):
+        with open(os.path.join(folder, f"run-{only.split(chr(44))[0]}.json"), "w", encoding="utf-8") as f:
+            f.write(json.dumps({"machine": {"cpu": "a processor", "cores": 3}, "when": "2026-01-01T00:00:00Z",
+                                "modes": [{"mode": mode, "platform": "CUDA", "device": "a device", "driver": "1"}]}) + "\n")
+            for name in only.split(","):
+                f.write(json.dumps({"name": name, "mode": mode, "value": 7, "p10": 6, "p90": 8, "n": 3, "ratio": 1}) + "\n")
+        lines.append(f.name)
+    done, records = bench(folder, "vmcuda", "--from", ",".join(lines))
+    assert done.returncode == 0, done
+    assert set(records) == {("app_stereo", "native"), ("gpu_stereo", "native")}, records  # launch_sync is micro's
+    assert records["app_stereo", "native"]["value"] == 7 and records["app_stereo", "native"]["p90"] == 8
+    with open(os.path.join(folder, "vmcuda.md"), encoding="utf-8") as f:
+        page = f.read()
+    assert "a processor, 3 cores" in page and "a device" in page, page[:500]
+
+
+def test_a_file_that_holds_no_records_is_named(folder):
+    for text in "", "no json\n", "[1]\n":
+        path = os.path.join(folder, "lie.json")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        done, _ = bench(folder, "vmcuda", "--from", path)
+        assert done.returncode == 2 and "lie.json" in done.stderr, (text, done)
+    done, _ = bench(folder, "vmcuda", "--from", "/no/such/file")
+    assert done.returncode == 2 and "/no/such/file" in done.stderr, done
+
+
 def test_what_cannot_be_is_refused_by_name(folder):
     for arguments, word in ((["micro", "--api", "metal"], "metal"), (["apps", "--api", "cuda"], "vmcuda"),
                             (["vmcuda", "--modes", "mtu12"], "mtu12"), (["vmcuda", "micro"], "micro"),

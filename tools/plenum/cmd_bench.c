@@ -49,6 +49,7 @@ static const char usage[] =
 	"                   A mode that cannot run is skipped and says why\n"
 	"  --api cuda       micro on CUDA.  vmcuda is CUDA: the vmCUDA paper's tables and figures\n"
 	"  --driver DIR     native's libcuda.so.1; default NVIDIA's, else the reference GPU's\n"
+	"  --from FILE,...  measure nothing: make tables and pages of what --json wrote before\n"
 	"  --samples DIR    vmcuda: programs of the public CUDA samples, run besides\n"
 	"  --json FILE      a JSON line for the machine, one per figure and mode; - is stdout\n"
 	"  --plots DIR      Markdown and SVG plots; in a source tree " PLOTS_DEFAULT "\n"
@@ -89,6 +90,7 @@ enum option_id {
 	OPT_SHOC,
 	OPT_SAMPLES,
 	OPT_DRIVER,
+	OPT_FROM,
 	OPT_PLENUM,
 	OPT_WORKER,
 	OPT_ICD,
@@ -115,6 +117,7 @@ static const struct option options[] = {
 	{ "shoc", required_argument, NULL, OPT_SHOC },
 	{ "samples", required_argument, NULL, OPT_SAMPLES },
 	{ "driver", required_argument, NULL, OPT_DRIVER },
+	{ "from", required_argument, NULL, OPT_FROM },
 	{ "plenum", required_argument, NULL, OPT_PLENUM },
 	{ "worker", required_argument, NULL, OPT_WORKER },
 	{ "icd", required_argument, NULL, OPT_ICD },
@@ -162,6 +165,7 @@ static int option_take(struct pl_bench_config *config, int id, const char *value
 	case OPT_SHOC: config->shoc = value; return 0;
 	case OPT_SAMPLES: config->samples = value; return 0;
 	case OPT_DRIVER: config->driver = value; return 0;
+	case OPT_FROM: config->from = value; return 0;
 	case OPT_PLENUM: config->plenum = value; return 0;
 	case OPT_WORKER: config->worker = value; return 0;
 	case OPT_ICD: config->icd = value; return 0;
@@ -532,6 +536,16 @@ static void run_fini(struct pl_bench_run *run, struct helpers *helpers)
 	free(run->cells);
 }
 
+static int run_replay(struct pl_bench_run *run)
+{
+	char why[PATH_MAX + 64];
+
+	if (!pl_bench_replay(run, why, sizeof(why)))
+		return status_of(run, run_report(run));
+	fprintf(stderr, "plenum bench: %s\n", why);
+	return EXIT_USAGE;
+}
+
 /* Everything between a checked command line and the report. Return: exit status. */
 static int run_all(struct pl_bench_run *run, struct helpers *helpers)
 {
@@ -540,6 +554,8 @@ static int run_all(struct pl_bench_run *run, struct helpers *helpers)
 	if (r)
 		return EXIT_SOME_FAILED;
 	limits_set(run->config);
+	if (run->config->from)
+		return run_replay(run);
 	pl_bench_stop_watch();
 	pl_bench_machine_read(&run->machine);
 	load_warn(run);

@@ -15,7 +15,7 @@ _plenum_options() {
 	vm) echo "--accel --cpus --env --icd --keep --kernel --link --memory --no-stdin --region --server --timeout --token-file --traps --tty --verbose
 		--help run shell" ;;
 	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
-		--samples --driver --plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels vmcuda" ;;
+		--samples --driver --from --plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels vmcuda" ;;
 	refgpu) echo "--json --tool --error-exitcode --output --kernel --help run check disasm info stats" ;;
 	version) echo "--json --help" ;;
 	help) echo "$_plenum_commands" ;;
