@@ -25,12 +25,12 @@ static void block_read(void)
 		chosen_bytes = value;
 }
 
-uint64_t pl_cuda_block_bytes(const struct pl_session *session)
+uint64_t pl_cuda_block_bytes(const struct pl_session *session, bool to_device)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, block_read);
 	if (chosen_bytes)
 		return chosen_bytes;
-	return session->shares_memory ? PL_CUDA_BLOCK_BYTES : UINT64_MAX;
+	return to_device || session->shares_memory ? PL_CUDA_BLOCK_BYTES : UINT64_MAX;
 }

@@ -51,7 +51,7 @@ static CUresult to_send(struct pl_session *session, enum pl_cuda_op op, struct p
 static CUresult to_blocks(struct pl_session *session, enum pl_cuda_op op,
 			  struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const uint8_t *src)
 {
-	uint64_t dst = args->to, bytes = args->size, block = pl_cuda_block_bytes(session);
+	uint64_t dst = args->to, bytes = args->size, block = pl_cuda_block_bytes(session, true);
 	bool plain = pl_cuda_memory_is_device(dst, bytes);
 	CUresult result = CUDA_SUCCESS;
 
@@ -171,7 +171,7 @@ static CUresult fetch_take(struct pl_session *session, struct fetch *fetch)
 static CUresult from_blocks(struct pl_session *session, enum pl_cuda_op op,
 			    struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, uint8_t *dst, uint64_t bytes)
 {
-	uint64_t src = args->from, block = pl_cuda_block_bytes(session), at = 0;
+	uint64_t src = args->from, block = pl_cuda_block_bytes(session, false), at = 0;
 	struct fetch fetch[2] = { { .bytes = 0 } };
 	CUresult result = CUDA_SUCCESS, taken;
 

@@ -29,14 +29,14 @@ bool pl_cuda_memory_take(uint64_t address, struct pl_cuda_memory *memory_out);
 bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes);
 /* The device's, by its address. */
 bool pl_cuda_memory_on_device(uint64_t address);
-#define PL_CUDA_BLOCK_BYTES     (1u << 20) /* measured: docs/results/vmcuda.md, Figure 7 */
+#define PL_CUDA_BLOCK_BYTES     (4u << 20) /* measured: docs/results/vmcuda.md, Figure 7 */
 #define PL_CUDA_BLOCK_BYTES_MIN (4u << 10)
 #define PL_CUDA_BLOCK_BYTES_MAX (1u << 30) /* limit: PLENUM_BLOCK_BYTES */
 
 /** pl_cuda_block_bytes() - in what pieces a long copy from or to the program's memory goes
- * Over shared memory the client fills one piece while the server empties another, and few pieces stay in the cache; a
- * stream needs no pieces.  PLENUM_BLOCK_BYTES decides for both. */
-uint64_t pl_cuda_block_bytes(const struct pl_session *session);
+ * One end fills a piece while the other empties one, and few pieces stay in the cache.  To a stream from the device the
+ * server cuts by itself, and no call waits for each piece.  PLENUM_BLOCK_BYTES decides for all. */
+uint64_t pl_cuda_block_bytes(const struct pl_session *session, bool to_device);
 
 /* Forgets what a context had. */
 void pl_cuda_memory_context_gone(struct pl_cuda_context *context);
