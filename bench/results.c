@@ -246,18 +246,29 @@ static const struct pl_bench_plot plots[] = {
 	{ "pageable", "transfer bandwidth of pageable memory", PL_BENCH_CUDA, plot_pageable },
 };
 
-void pl_bench_md_machine(const struct pl_bench_run *run, FILE *to)
+static void md_command(const struct pl_bench_run *run, FILE *to)
 {
-	const struct pl_bench_machine *m = &run->machine;
-
-	fprintf(to, "# %s, %s\n\n", page_subject(run), suite_name(run));
 	fprintf(to, "Written by `plenum bench %s%s --modes ", suite_name(run),
 		run->config->suites == PL_BENCH_CUDA ? " --api cuda" : "");
 	for (unsigned i = 0; i + 1 < run->n_modes; i++) /* a path says nothing elsewhere */
 		fprintf(to, "%s%s%s", i ? "," : "", run->modes[i].name,
 			run->modes[i].kind == PL_BENCH_ICD ? "=PATH" : "");
 	fprintf(to, "%s%s`, %s.\n\n", run->config->quick ? " --quick" : "",
-		run->config->busy ? " --busy" : "", m->when);
+		run->config->busy ? " --busy" : "", run->machine.when);
+}
+
+void pl_bench_md_machine(const struct pl_bench_run *run, FILE *to)
+{
+	const struct pl_bench_machine *m = &run->machine;
+
+	fprintf(to, "# %s, %s\n\n", page_subject(run), suite_name(run));
+	if (run->config->from)
+		fprintf(to,
+			"Made of the records of several runs of `plenum bench %s%s` (`--from`): each ratio is one "
+			"run's own, values of different rows may be of different runs.  The first run was of %s.\n\n",
+			suite_name(run), run->config->suites == PL_BENCH_CUDA ? " --api cuda" : "", m->when);
+	else
+		md_command(run, to);
 	fprintf(to, "| machine | |\n| --- | --- |\n| processor | %s, %u cores |\n", m->cpu,
 		m->cores);
 	fprintf(to, "| memory | %.1f GiB |\n", (double)m->mem_bytes / (1u << 30));

@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MEASURED_EVERYWHERE "stereo" /* in each mode that has any program */
+
 static double named(const struct pl_bench_run *run, const char *mode, const char *prefix, const char *name)
 {
 	for (unsigned m = 0; m < run->n_modes; m++)
@@ -87,22 +89,30 @@ static void table_1(const struct pl_bench_run *run, FILE *to)
 	fputc('\n', to);
 }
 
-/* Overhead in percent; NAN when either is missing. */
-static double overhead(const struct pl_bench_run *run, unsigned mode, const char *prefix, const char *name)
+/* Overhead in percent against native in the same run; NAN when either is missing. */
+static double overhead(const struct pl_bench_run *run, const char *mode, const char *prefix, const char *name)
 {
-	return 100 * (pl_vmcuda_value(run, mode, prefix, name) / named(run, "native", prefix, name) - 1);
+	const struct pl_bench_cell *cell;
+	char figure[64];
+
+	snprintf(figure, sizeof(figure), "%s%s", prefix, name);
+	cell = pl_bench_find(run, figure, mode);
+	return cell && cell->has_ratio ? 100 * (cell->ratio - 1) : NAN;
+}
+
+/* Networks of other MTUs are Figure 6's. */
+static bool mode_is_way(const struct pl_bench_run *run, unsigned mode)
+{
+	return run->modes[mode].kind != PL_BENCH_MTU && mode_has(run, mode, "app_", pl_vmcuda_apps[0].name);
 }
 
 static void table_2_label(const struct pl_bench_run *run, FILE *to)
 {
-	double most = -INFINITY, stereo;
+	double most = -INFINITY, stereo = overhead(run, "tcp", "app_", "stereo");
 
 	for (size_t i = 0; i < PL_VMCUDA_APPS; i++)
 		if (strcmp(pl_vmcuda_apps[i].name, "stereo"))
-			most = fmax(most, 100 * (named(run, "tcp", "app_", pl_vmcuda_apps[i].name) /
-							 named(run, "native", "app_", pl_vmcuda_apps[i].name) -
-						 1));
-	stereo = 100 * (named(run, "tcp", "app_", "stereo") / named(run, "native", "app_", "stereo") - 1);
+			most = fmax(most, overhead(run, "tcp", "app_", pl_vmcuda_apps[i].name));
 	if (!isfinite(most) || !isfinite(stereo))
 		fputs("**Not reproduced** in this run: tcp or native is missing.\n\n", to);
 	else if (stereo >= most)
@@ -125,23 +135,23 @@ static void table_2(const struct pl_bench_run *run, const bool *drawn, FILE *to)
 	      "| program | paper: native, vmCUDA, overhead |",
 	      to);
 	for (unsigned m = 0; m + 1 < run->n_modes; m++)
-		if (mode_has(run, m, "app_", pl_vmcuda_apps[0].name))
+		if (mode_is_way(run, m))
 			fprintf(to, " %s |%s", run->modes[m].name,
 				run->modes[m].kind == PL_BENCH_NATIVE ? "" : " overhead |");
 	fputs("\n| --- | --- |", to);
 	for (unsigned m = 0; m + 1 < run->n_modes; m++)
-		if (mode_has(run, m, "app_", pl_vmcuda_apps[0].name))
+		if (mode_is_way(run, m))
 			fputs(run->modes[m].kind == PL_BENCH_NATIVE ? " --- |" : " --- | --- |", to);
 	fputc('\n', to);
 	for (size_t i = 0; i < PL_VMCUDA_APPS; i++) {
 		fprintf(to, "| %s | %.1f s, %.1f s, %.1f %% |", pl_vmcuda_apps[i].title, pl_vmcuda_apps[i].native_s,
 			pl_vmcuda_apps[i].remote_s, pl_vmcuda_apps[i].total_percent);
 		for (unsigned m = 0; m + 1 < run->n_modes; m++) {
-			if (!mode_has(run, m, "app_", pl_vmcuda_apps[0].name))
+			if (!mode_is_way(run, m))
 				continue;
 			number(pl_vmcuda_value(run, m, "app_", pl_vmcuda_apps[i].name), " s", to);
 			if (run->modes[m].kind != PL_BENCH_NATIVE)
-				percent(overhead(run, m, "app_", pl_vmcuda_apps[i].name), to);
+				percent(overhead(run, run->modes[m].name, "app_", pl_vmcuda_apps[i].name), to);
 		}
 		fputc('\n', to);
 	}
@@ -152,8 +162,7 @@ static void table_2(const struct pl_bench_run *run, const bool *drawn, FILE *to)
 /* Does the time over tcp grow with the data about as much as natively? */
 static void figure_5_label(const struct pl_bench_run *run, FILE *to)
 {
-	double first = 100 * (named(run, "tcp", "large_", "12.5") / named(run, "native", "large_", "12.5") - 1);
-	double last = 100 * (named(run, "tcp", "large_", "237.5") / named(run, "native", "large_", "237.5") - 1);
+	double first = overhead(run, "tcp", "large_", "12.5"), last = overhead(run, "tcp", "large_", "237.5");
 	double growth = named(run, "tcp", "large_", "237.5") / named(run, "tcp", "large_", "50");
 
 	if (!isfinite(first) || !isfinite(last) || !isfinite(growth))
@@ -173,7 +182,8 @@ static void figure_5(const struct pl_bench_run *run, const bool *drawn, FILE *to
 {
 	fputs("## Figure 5: very large data\n\n", to);
 	figure_5_label(run, to);
-	fputs("Stereo disparity, 30 pairs of pictures one after the other, each 1/64 of the paper's: about 1/100 of "
+	fputs("Stereo disparity, 30 pairs (with --quick 4) of pictures one after the other, each 1/64 of the paper's: "
+	      "about 1/100 of "
 	      "the "
 	      "12.5 to 237.5 GB that the paper moved in 100 iterations.  Seconds.\n\n",
 	      to);
@@ -219,11 +229,11 @@ static void figure_6_label(const struct pl_bench_run *run, FILE *to)
 /* A row for each program, a column for each mode that has values. */
 static void rows(const struct pl_bench_run *run, const char *prefix, double factor, const char *unit, FILE *to)
 {
-	columns(run, "program", prefix, pl_vmcuda_apps[0].name, to);
+	columns(run, "program", prefix, MEASURED_EVERYWHERE, to);
 	for (size_t i = 0; i < PL_VMCUDA_APPS; i++) {
 		fprintf(to, "| %s |", pl_vmcuda_apps[i].title);
 		for (unsigned m = 0; m + 1 < run->n_modes; m++)
-			if (mode_has(run, m, prefix, pl_vmcuda_apps[0].name))
+			if (mode_has(run, m, prefix, MEASURED_EVERYWHERE))
 				number(factor * pl_vmcuda_value(run, m, prefix, pl_vmcuda_apps[i].name), unit, to);
 		fputc('\n', to);
 	}
@@ -281,7 +291,8 @@ static void figure_7(const struct pl_bench_run *run, const bool *drawn, FILE *to
 
 	fputs("## Figure 7: memory copy time and the block size\n\n", to);
 	figure_7_label(run, to);
-	fputs("Pageable copies of 32, 64, 128, 256 and 624 MiB there and back: 2.3 GB of the paper's 50.  Seconds.\n\n",
+	fputs("Pageable copies of 32, 64, 128, 256 and 624 MiB there and back: 2.3 GB of the paper's 50, with --quick "
+	      "an eighth of that.  Seconds.\n\n",
 	      to);
 	columns(run, "block, KiB", "block_", "4194304", to);
 	for (unsigned i = 0; i < PL_VMCUDA_BLOCKS; i++) {
@@ -379,6 +390,10 @@ static void figure_9(const struct pl_bench_run *run, const bool *drawn, FILE *to
 
 			if (!mode_has(run, m, "app_", pl_vmcuda_apps[0].name))
 				continue;
+			if (!isfinite(whole)) {
+				fputs(" - |", to);
+				continue;
+			}
 			fprintf(to, " %.0f / %.1f / %.0f |",
 				pl_vmcuda_value(run, m, "gpu_", pl_vmcuda_apps[i].name) / whole,
 				pl_vmcuda_value(run, m, "copy_", pl_vmcuda_apps[i].name) / whole,
