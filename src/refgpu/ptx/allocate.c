@@ -3,22 +3,12 @@
  * old values, parts of tuples) become one web where their ranges do not meet, each at its offset; webs take the lowest
  * slots that are free.  There is no spilling.
  */
-#include "opt.h"
+#include "ranges.h"
 
 #include <stdlib.h>
 
 #define WEB_SLOTS_MAX    64
 #define WEB_SEGMENTS_MAX 4096
-
-struct segment {
-	uint32_t from, to; /* half open */
-};
-
-struct range {
-	struct segment *at;
-	uint32_t n, room;
-	bool own; /* no other range lies in the same memory: it may grow in place */
-};
 
 /*
  * A 64-bit value of lane 5 lies where 32-bit values of lanes 10 and 11 lie, and lanes that are apart use their
@@ -30,8 +20,8 @@ enum { NARROW = 1, WIDE = 2 };
 struct web {                     /* by value; a root has lanes */
 	uint32_t parent, offset; /* offset inside the parent */
 	uint32_t size;
-	uint8_t *kinds;      /* by slot: NARROW, WIDE; 0 = free */
-	struct range *lanes; /* by slot; shared between the slots of one value */
+	uint8_t *kinds;             /* by slot: NARROW, WIDE; 0 = free */
+	struct pl_ptx_range *lanes; /* by slot; shared between the slots of one value */
 	uint32_t from, to, reg, hint;
 	bool hinted;
 	uint8_t parity; /* + 1: of the offsets at which 64-bit values lie, which are even registers; 0: there are none
@@ -88,10 +78,10 @@ static void number(struct pl_ptx_build *b)
 
 static void range_add(struct allocator *s, uint32_t value, uint32_t from, uint32_t to)
 {
-	struct range *range = s->webs[value].lanes;
+	struct pl_ptx_range *range = s->webs[value].lanes;
 
 	pl_ptx_work(s->b, 8);
-	*pl_ptx_push(s->b->pool, range->at, range->n, range->room) = (struct segment){ from, to };
+	*pl_ptx_push(s->b->pool, range->at, range->n, range->room) = (struct pl_ptx_segment){ from, to };
 }
 
 /* `value` is read at `position` of `block`: live from there up to its definition. */
@@ -157,12 +147,12 @@ static void read_add(struct allocator *s, struct read **reads, uint32_t value, s
 
 static int by_from(const void *x, const void *y)
 {
-	const struct segment *a = x, *b = y;
+	const struct pl_ptx_segment *a = x, *b = y;
 
 	return a->from < b->from ? -1 : a->from > b->from;
 }
 
-static void range_sort(struct range *range)
+static void range_sort(struct pl_ptx_range *range)
 {
 	uint32_t kept = 0;
 
@@ -261,100 +251,6 @@ static uint32_t root_of(struct allocator *s, uint32_t value, uint32_t *offset)
 	return at;
 }
 
-/* The first segment that ends behind `position`. */
-static uint32_t range_find(const struct range *x, uint32_t position)
-{
-	uint32_t low = 0, high = x->n;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (x->at[mid].to <= position)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static bool meets(struct pl_ptx_build *b, const struct range *x, const struct range *y)
-{
-	uint32_t i, k = 0;
-
-	if (!x->n || !y->n)
-		return false;
-	i = range_find(x, y->at[0].from);
-	if (i < x->n)
-		k = range_find(y, x->at[i].from);
-	pl_ptx_work(b, 4);
-	while (i < x->n && k < y->n) {
-		b->work++;
-		if (x->at[i].to <= y->at[k].from)
-			i++;
-		else if (y->at[k].to <= x->at[i].from)
-			k++;
-		else
-			return true;
-	}
-	return false;
-}
-
-static void insert(struct pl_ptx_build *b, struct range *x, struct segment new)
-{
-	uint32_t at = range_find(x, new.from);
-
-	if (at && x->at[at - 1].to == new.from) {
-		x->at[at - 1].to = new.to;
-		return;
-	}
-	pl_ptx_work(b, 4 + (x->n - at) / 16);
-	(void)pl_ptx_push(b->pool, x->at, x->n, x->room);
-	memmove(x->at + at + 1, x->at + at, (x->n - 1 - at) * sizeof(*x->at));
-	x->at[at] = new;
-}
-
-/* A few segments more, where the range may grow in place. */
-static bool inserted(struct pl_ptx_build *b, struct range *x, const struct range *y)
-{
-	if (!x->own || y->n > 8 || y->n > x->n)
-		return false;
-	for (uint32_t k = 0; k < y->n; k++)
-		insert(b, x, y->at[k]);
-	return true;
-}
-
-/* Both, which do not meet and are not used again. */
-static struct range merged(struct pl_ptx_build *b, const struct range *x, const struct range *y)
-{
-	struct range range = { .own = true };
-	uint32_t i = 0, k = 0;
-
-	if (!x->n || !y->n)
-		return x->n ? *x : *y;
-	range = *x;
-	if (inserted(b, &range, y))
-		return range;
-	range = *y;
-	if (inserted(b, &range, x))
-		return range;
-	pl_ptx_work(b, x->n + y->n);
-	range = (struct range){ .room = (x->n + y->n) * 3 / 2, .own = true };
-	range.at = pl_ptx_alloc_n(b->pool, range.room, sizeof(*range.at));
-	while (i < x->n || k < y->n) {
-		struct segment next;
-
-		if (k == y->n || (i < x->n && x->at[i].from < y->at[k].from))
-			next = x->at[i++];
-		else
-			next = y->at[k++];
-		if (range.n && range.at[range.n - 1].to == next.from)
-			range.at[range.n - 1].to = next.to;
-		else
-			range.at[range.n++] = next;
-	}
-	return range;
-}
-
 static bool parity_fits(const struct web *x, const struct web *y, int64_t shift)
 {
 	return !x->parity || !y->parity || ((x->parity - 1 + shift) & 1) == y->parity - 1;
@@ -366,7 +262,7 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 	uint32_t ox, oy, rx, ry;
 	int64_t shift, low, high;
 	struct web *wx, *wy;
-	struct range *lanes;
+	struct pl_ptx_range *lanes;
 	uint8_t *kinds;
 
 	if (!wants_register(s->b, x) || !wants_register(s->b, y) || s->b->values[x].class != s->b->values[y].class)
@@ -391,17 +287,19 @@ static bool unite(struct allocator *s, uint32_t x, uint32_t y, uint32_t delta)
 			continue;
 		if (wx->kinds[i] && wy->kinds[at] && wx->kinds[i] != wy->kinds[at])
 			return false;
-		if (wx->lanes[i].n + wy->lanes[at].n > WEB_SEGMENTS_MAX || meets(s->b, &wx->lanes[i], &wy->lanes[at]))
+		if (wx->lanes[i].n + wy->lanes[at].n > WEB_SEGMENTS_MAX ||
+		    pl_ptx_ranges_meet(s->b, &wx->lanes[i], &wy->lanes[at]))
 			return false;
 	}
 	lanes = pl_ptx_alloc_n(s->b->pool, (uint64_t)(high - low), sizeof(*lanes));
 	kinds = pl_ptx_alloc_n(s->b->pool, (uint64_t)(high - low), 1);
 	for (int64_t at = low; at < high; at++) {
-		static const struct range none;
-		const struct range *lx = at - shift >= 0 && at - shift < wx->size ? &wx->lanes[at - shift] : &none;
-		const struct range *ly = at >= 0 && at < wy->size ? &wy->lanes[at] : &none;
+		static const struct pl_ptx_range none;
+		const struct pl_ptx_range *lx =
+			at - shift >= 0 && at - shift < wx->size ? &wx->lanes[at - shift] : &none;
+		const struct pl_ptx_range *ly = at >= 0 && at < wy->size ? &wy->lanes[at] : &none;
 
-		lanes[at - low] = merged(s->b, lx, ly);
+		lanes[at - low] = pl_ptx_ranges_merge(s->b, lx, ly);
 		if (at >= 0 && at < wy->size)
 			kinds[at - low] = wy->kinds[at];
 		if (at - shift >= 0 && at - shift < wx->size && wx->kinds[at - shift])
@@ -455,15 +353,15 @@ static void copy_olds(struct pl_ptx_build *b)
 static void claim_at_end(struct allocator *s, uint32_t value, const struct pl_ptx_block *pred)
 {
 	uint32_t offset, root = root_of(s, value, &offset);
-	struct segment at = { pred->position_end + 1, pred->position_end + 2 };
-	struct range extra = { &at, 1, 1, false };
+	struct pl_ptx_segment at = { pred->position_end + 1, pred->position_end + 2 };
+	struct pl_ptx_range extra = { &at, 1, 1, false };
 	uint32_t slots = s->b->values[value].class == V_R ? s->b->values[value].slots : 1;
 
 	for (uint32_t i = 0; i < slots; i++) {
-		struct range *lane = &s->webs[root].lanes[offset + i];
+		struct pl_ptx_range *lane = &s->webs[root].lanes[offset + i];
 
-		if (!meets(s->b, lane, &extra))
-			*lane = merged(s->b, lane, &extra);
+		if (!pl_ptx_ranges_meet(s->b, lane, &extra))
+			*lane = pl_ptx_ranges_merge(s->b, lane, &extra);
 	}
 }
 
@@ -514,7 +412,7 @@ static void unite_all(struct allocator *s)
 /* ---- allocation ---- */
 
 struct slot { /* a physical register: the ranges that lie in it and are not over */
-	struct range *ranges;
+	struct pl_ptx_range *ranges;
 	uint32_t n, room;
 	uint8_t kind;
 };
@@ -528,10 +426,10 @@ static int by_start(const void *x, const void *y)
 	return a < b ? -1 : a > b;
 }
 
-static bool slot_free(struct pl_ptx_build *b, struct slot *slot, const struct range *range, uint32_t now)
+static bool slot_free(struct pl_ptx_build *b, struct slot *slot, const struct pl_ptx_range *range, uint32_t now)
 {
 	for (uint32_t i = 0; i < slot->n;) {
-		struct range *old = &slot->ranges[i];
+		struct pl_ptx_range *old = &slot->ranges[i];
 
 		while (old->n && old->at[0].to <= now) {
 			old->at++;
@@ -541,7 +439,7 @@ static bool slot_free(struct pl_ptx_build *b, struct slot *slot, const struct ra
 			*old = slot->ranges[--slot->n];
 			continue;
 		}
-		if (meets(b, old, range))
+		if (pl_ptx_ranges_meet(b, old, range))
 			return false;
 		i++;
 	}

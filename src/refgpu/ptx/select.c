@@ -2,7 +2,7 @@
  * Which uniform values live in U registers, and every operand in a form that the instruction set has: register,
  * immediate or U register, each where ops.def allows it.
  */
-#include "opt.h"
+#include "forms.h"
 
 enum { USE_R, USE_ANY, USE_BASE, USE_SCALAR };
 
@@ -23,149 +23,6 @@ struct selector {
 	uint32_t consts_mask;
 };
 
-static bool is_int32_64(unsigned type)
-{
-	return type >= PL_ISA_U32 && type <= PL_ISA_S64;
-}
-
-static unsigned width(unsigned type)
-{
-	return pl_isa_type_bytes(type) * 8;
-}
-
-static unsigned scalar_op(const struct pl_ptx_ins *ins)
-{
-	switch (ins->op) {
-	case PL_ISA_ADD:
-		return PL_ISA_UADD;
-	case PL_ISA_SUB:
-		return PL_ISA_USUB;
-	case PL_ISA_MUL:
-		return PL_ISA_UMUL;
-	case PL_ISA_MAD:
-		return PL_ISA_UMAD;
-	case PL_ISA_AND:
-		return PL_ISA_UAND;
-	case PL_ISA_OR:
-		return PL_ISA_UOR;
-	case PL_ISA_XOR:
-		return PL_ISA_UXOR;
-	case PL_ISA_SHL:
-		return PL_ISA_USHL;
-	case PL_ISA_SHR:
-		return PL_ISA_USHR;
-	case PL_ISA_MIN:
-		return PL_ISA_UMIN;
-	case PL_ISA_MAX:
-		return PL_ISA_UMAX;
-	case PL_ISA_DIV:
-		return PL_ISA_UDIV;
-	case PL_ISA_REM:
-		return PL_ISA_UREM;
-	case PL_ISA_SEL:
-		return PL_ISA_USEL;
-	default:
-		return PL_ISA_NOP;
-	}
-}
-
-/* Has a form with a U destination. */
-static bool has_scalar_form(const struct pl_ptx_ins *ins)
-{
-	if (ins->v[A_GUARD] || ins->defs != 1 || ins->effect)
-		return false;
-	switch (ins->op) {
-	case I_CONST:
-	case I_ADDR:
-	case I_PHI:
-		return true;
-	case PL_ISA_S2R:
-		return true;
-	case PL_ISA_CVT:
-		return is_int32_64(ins->f.type) && is_int32_64(ins->f.type2) && !ins->f.sat;
-	case PL_ISA_MULW:
-	case PL_ISA_MADW:
-		return width(ins->f.type) == 32;
-	case PL_ISA_LD:
-		return ins->f.vec == 0 && ins->f.type != PL_ISA_B128 && !ins->sym &&
-		       (ins->f.form == PL_ISA_ADDR_U ||
-			(ins->f.form == PL_ISA_ADDR_ABS && ins->f.space == PL_ISA_PARAM));
-	default:
-		return scalar_op(ins) != PL_ISA_NOP && is_int32_64(ins->f.type) && !ins->f.sat && !ins->f.na &&
-		       !ins->f.sub;
-	}
-}
-
-static bool is_memory(const struct pl_ptx_ins *ins)
-{
-	return ins->op == PL_ISA_LD || ins->op == PL_ISA_ST || ins->op == PL_ISA_ATOM || ins->op == PL_ISA_RED;
-}
-
-static bool commutes(unsigned op)
-{
-	switch (op) {
-	case PL_ISA_ADD:
-	case PL_ISA_SUB: /* as RSUB */
-	case PL_ISA_MUL:
-	case PL_ISA_MULHI:
-	case PL_ISA_MULW:
-	case PL_ISA_MAD:
-	case PL_ISA_MADW:
-	case PL_ISA_FMA:
-	case PL_ISA_AND:
-	case PL_ISA_OR:
-	case PL_ISA_XOR:
-	case PL_ISA_MIN:
-	case PL_ISA_MAX:
-	case PL_ISA_SETP: /* the other way round */
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool can_swap(const struct pl_ptx_ins *ins)
-{
-	if (!commutes(ins->op))
-		return false;
-	if (ins->op == PL_ISA_SUB)
-		return pl_isa_ops[PL_ISA_RSUB].types >> ins->f.type & 1;
-	if (ins->op == PL_ISA_AND || ins->op == PL_ISA_OR)
-		return !ins->f.na;
-	return true;
-}
-
-/* b may be an immediate or a U register. */
-static bool b_is_free(const struct pl_ptx_ins *ins)
-{
-	unsigned kind = ins->op < PL_ISA_OP_COUNT ? pl_isa_ops[ins->op].b : PL_ISA_K_N;
-
-	return (kind == PL_ISA_K_BT || kind == PL_ISA_K_B1) && ins->op != PL_ISA_SETP2 && ins->op != PL_ISA_MADX;
-}
-
-static bool encodable(const struct pl_ptx_build *b, const struct pl_ptx_ins *ins, uint32_t value, uint32_t *imm)
-{
-	unsigned kind = pl_isa_ops[ins->op].b;
-	uint64_t c;
-
-	if (!pl_ptx_const_of(b, value, &c))
-		return false;
-	*imm = (uint32_t)c;
-	if (ins->op == PL_ISA_SHFL) {
-		*imm = (uint32_t)c & 255;
-		return c < 256;
-	}
-	if (kind == PL_ISA_K_B1 || b->values[value].slots == 1)
-		return true;
-	if (ins->f.type == PL_ISA_F64) {
-		*imm = (uint32_t)(c >> 32);
-		return !(uint32_t)c;
-	}
-	if (ins->f.type == PL_ISA_F32X2)
-		return c >> 32 == (uint32_t)c;
-	return (uint64_t)(int64_t)(int32_t)c == c;
-}
-
 static bool is_const(const struct pl_ptx_build *b, uint32_t value)
 {
 	const struct pl_ptx_ins *def = pl_ptx_def_of(b, value);
@@ -175,15 +32,16 @@ static bool is_const(const struct pl_ptx_build *b, uint32_t value)
 
 static unsigned use_kind(struct selector *s, const struct pl_ptx_ins *ins, unsigned k)
 {
-	if (is_memory(ins))
+	if (pl_ptx_form_is_memory(ins))
 		return k == A_A && (ins->f.form == PL_ISA_ADDR_U || ins->f.form == PL_ISA_ADDR_UR) ? USE_BASE : USE_R;
 	if (ins->defs == 1 && ins->v[A_D] < s->values_n && s->candidate[ins->v[A_D]])
 		return USE_SCALAR;
-	if (ins->op == PL_ISA_SETP && k == A_A && is_const(s->b, ins->v[A_B]) && is_int32_64(ins->f.type))
+	if (ins->op == PL_ISA_SETP && k == A_A && is_const(s->b, ins->v[A_B]) && pl_ptx_form_is_int32_64(ins->f.type))
 		return USE_ANY; /* USETP */
-	if (k == A_B && b_is_free(ins))
+	if (k == A_B && pl_ptx_form_b_is_free(ins))
 		return USE_ANY;
-	if (k == A_A && can_swap(ins) && b_is_free(ins) && !is_const(s->b, ins->v[A_B]) && ins->v[A_B] != ins->v[A_A])
+	if (k == A_A && pl_ptx_form_can_swap(ins) && pl_ptx_form_b_is_free(ins) && !is_const(s->b, ins->v[A_B]) &&
+	    ins->v[A_B] != ins->v[A_A])
 		return USE_ANY;
 	return USE_R;
 }
@@ -212,7 +70,8 @@ static void find_candidates(struct selector *s)
 		struct pl_ptx_value *value = &b->values[i];
 
 		s->candidate[i] = value->def && !value->def->dead && value->class == V_R && value->slots <= 2 &&
-				  !value->varying && !value->fixed && !is_const(b, i) && has_scalar_form(value->def);
+				  !value->varying && !value->fixed && !is_const(b, i) &&
+				  pl_ptx_form_has_scalar_form(value->def);
 	}
 }
 
@@ -223,7 +82,7 @@ static void find_strong(struct selector *s)
 
 	for (uint32_t i = 0; i < b->blocks_n; i++)
 		for (struct pl_ptx_ins *ins = b->blocks[i]->first; ins; ins = ins->next)
-			if (is_memory(ins) && use_kind(s, ins, A_A) == USE_BASE)
+			if (pl_ptx_form_is_memory(ins) && use_kind(s, ins, A_A) == USE_BASE)
 				strengthen(s, ins->v[A_A]);
 	while (s->work_n) {
 		uint32_t value = s->work[--s->work_n];
@@ -481,7 +340,7 @@ static void make_scalar(struct selector *s, struct pl_ptx_ins *ins)
 		break;
 	case PL_ISA_CVT:
 		ins->op = PL_ISA_UMOV;
-		ins->f.type = width(ins->f.type) == 32 ? ins->f.type : ins->f.type2;
+		ins->f.type = pl_ptx_form_width(ins->f.type) == 32 ? ins->f.type : ins->f.type2;
 		ins->f.type2 = 0;
 		ins->v[A_B] = as_u(s, ins->v[A_A], ins);
 		ins->v[A_A] = 0;
@@ -492,7 +351,7 @@ static void make_scalar(struct selector *s, struct pl_ptx_ins *ins)
 		scalar_wide(s, ins);
 		break;
 	default:
-		ins->op = (uint16_t)scalar_op(ins);
+		ins->op = (uint16_t)pl_ptx_form_scalar_op(ins);
 		ins->v[A_A] = as_u(s, ins->v[A_A], ins);
 		b_or_imm(s, ins);
 		if (ins->op == PL_ISA_UMAD)
@@ -527,8 +386,9 @@ static bool try_scalar_compare(struct selector *s, struct pl_ptx_ins *ins)
 {
 	struct pl_ptx_build *b = s->b;
 
-	if (ins->op != PL_ISA_SETP || !is_int32_64(ins->f.type) || ins->v[A_GUARD] || b->values[ins->v[A_D]].varying ||
-	    b->values[ins->v[A_A]].class != V_U || (b->values[ins->v[A_B]].class != V_U && !is_const(b, ins->v[A_B])))
+	if (ins->op != PL_ISA_SETP || !pl_ptx_form_is_int32_64(ins->f.type) || ins->v[A_GUARD] ||
+	    b->values[ins->v[A_D]].varying || b->values[ins->v[A_A]].class != V_U ||
+	    (b->values[ins->v[A_B]].class != V_U && !is_const(b, ins->v[A_B])))
 		return false;
 	ins->op = ins->f.op = PL_ISA_USETP;
 	b_or_imm(s, ins);
@@ -538,16 +398,16 @@ static bool try_scalar_compare(struct selector *s, struct pl_ptx_ins *ins)
 static void lane_operands(struct selector *s, struct pl_ptx_ins *ins)
 {
 	struct pl_ptx_build *b = s->b;
-	bool free_b = b_is_free(ins);
+	bool free_b = pl_ptx_form_b_is_free(ins);
 	uint32_t imm;
 
-	if (can_swap(ins) && free_b && ins->v[A_B] &&
+	if (pl_ptx_form_can_swap(ins) && free_b && ins->v[A_B] &&
 	    ((b->values[ins->v[A_A]].class == V_U && b->values[ins->v[A_B]].class == V_R &&
 	      !is_const(b, ins->v[A_B])) ||
 	     (is_const(b, ins->v[A_A]) && !is_const(b, ins->v[A_B]))))
 		swap_ab(ins);
 	if (ins->v[A_B] && free_b) {
-		if (encodable(b, ins, ins->v[A_B], &imm)) {
+		if (pl_ptx_form_encodable(b, ins, ins->v[A_B], &imm)) {
 			ins->f.bkind = PL_ISA_B_IMM;
 			ins->f.imm = imm;
 			ins->v[A_B] = 0;
@@ -596,7 +456,7 @@ static void legalize_ins(struct selector *s, struct pl_ptx_ins *ins)
 				ins->many[k] = as_r(s, ins->many[k], ins);
 		return;
 	}
-	if (is_memory(ins) && (ins->f.form == PL_ISA_ADDR_U || ins->f.form == PL_ISA_ADDR_UR)) {
+	if (pl_ptx_form_is_memory(ins) && (ins->f.form == PL_ISA_ADDR_U || ins->f.form == PL_ISA_ADDR_UR)) {
 		ins->v[A_A] = as_u(s, ins->v[A_A], ins);
 		for (unsigned k = 0; k < A_GUARD; k++)
 			if (k != A_A && ins->v[k] && !pl_ptx_is_def(ins, k))

@@ -202,6 +202,8 @@ void pl_ptx_param_list(struct pl_ptx_ctx *ctx, struct pl_ptx_func_info *func, bo
 
 /* ---- texts (parse.c, body.c) ---- */
 void pl_ptx_parse_unit(struct pl_ptx_ctx *ctx);
+void pl_ptx_declare_regs(struct pl_ptx_ctx *ctx);     /* .reg */
+void pl_ptx_declare_outgoing(struct pl_ptx_ctx *ctx); /* .param in a body */
 void pl_ptx_parse_body(struct pl_ptx_ctx *ctx, struct pl_ptx_func_info *func);
 void pl_ptx_parse_loc(struct pl_ptx_ctx *ctx);
 void pl_ptx_parse_file(struct pl_ptx_ctx *ctx);
