@@ -298,7 +298,7 @@ int pl_cuda_image_unpack(void *packed, size_t bytes, const void **image_out)
 					     .parts = head.kind == PACKED_PARTS ? (uintptr_t)list : 0 };
 	*image_out = head.kind == PACKED_PLAIN ? (const void *)at : wrapper;
 	for (uint32_t i = 0; i < head.count; i++) {
-		if (sizes[i] > (uint64_t)(end - at) || PAD(sizes[i]) > (uint64_t)(end - at) ||
+		if (!sizes[i] || sizes[i] > (uint64_t)(end - at) || PAD(sizes[i]) > (uint64_t)(end - at) ||
 		    !piece_good(at, sizes[i], (enum packed_kind)head.kind))
 			return -EINVAL;
 		if (i)
