@@ -19,6 +19,7 @@ struct pl_client_lane {
 	struct pl_lane *lane;
 	struct pl_session *session;
 	uint32_t epoch;
+	uint64_t answered;                /* ticket of the last answer that came */
 	struct pl_client_lane *next;      /* session->lanes_free */
 	struct pl_client_lane *next_all;  /* session->lanes_all; lanes live as long as the session's epoch */
 	struct pl_client_lane *next_mine; /* this thread's, one a session */
@@ -534,6 +535,13 @@ int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes)
 	return r ? session_dies(call->session, r) : 0;
 }
 
+uint64_t pl_session_answered(const struct pl_session *session)
+{
+	const struct pl_client_lane *lane = lane_known(session);
+
+	return lane ? lane->answered : 0;
+}
+
 static int call_wait(struct pl_call *call, struct pl_reply *reply)
 {
 	struct pl_session *session = call->session;
@@ -547,6 +555,7 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 	    head->len_bytes < sizeof(*head) + sizeof(body))
 		return session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
+	call->lane->answered = head->ticket;
 	*reply = (struct pl_reply){
 		.status = body.status,
 		.flags = body.flags,

@@ -112,6 +112,8 @@ int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
  * of sending.  Each that was sent without a fault is waited for. */
 int pl_call_ask_send(struct pl_call *call);
 int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply_out);
+/* The ticket of the last answer that this thread got; 0: none, or not known. */
+uint64_t pl_session_answered(const struct pl_session *session);
 /* As pl_call_post(), with payload that follows the call (PL_BULK_AFTER).  After return it may be changed. */
 int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes);
 /* As pl_call_ask(), with payload that follows the call (PL_BULK_AFTER). */

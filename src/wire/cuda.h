@@ -6,6 +6,7 @@
 #define PL_WIRE_CUDA_H
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,5 +55,29 @@ struct pl_cuda_launch_attribute {
 	uint8_t value[64];
 };
 static_assert(sizeof(struct pl_cuda_launch_attribute) == 72, "wire layout");
+
+/*
+ * A ring in shared memory for one copy at a time: these words, a page; then the blocks.  Who gives data counts `made`,
+ * who takes it `taken`; both begin at the call's `start`, and block n lies at (start + n) % PL_CUDA_RING_BLOCKS.
+ * Neither side believes the other's word more than that it waits for it.
+ */
+#define PL_CUDA_RING_BLOCKS      4u
+#define PL_CUDA_RING_BLOCK_BYTES (256u << 10)
+#define PL_CUDA_RING_HEAD_BYTES  4096u
+#define PL_CUDA_RING_BYTES       (PL_CUDA_RING_HEAD_BYTES + PL_CUDA_RING_BLOCKS * PL_CUDA_RING_BLOCK_BYTES)
+
+struct pl_cuda_ring {
+	_Atomic uint32_t made, made_sleeper;
+	uint32_t pad0[14];
+	_Atomic uint32_t taken, taken_sleeper;
+	uint32_t pad1[14];
+};
+static_assert(sizeof(struct pl_cuda_ring) == 128, "wire layout");
+
+static inline uint8_t *pl_cuda_ring_block(struct pl_cuda_ring *ring, uint32_t index)
+{
+	return (uint8_t *)ring + PL_CUDA_RING_HEAD_BYTES +
+	       (uint64_t)(index % PL_CUDA_RING_BLOCKS) * PL_CUDA_RING_BLOCK_BYTES;
+}
 
 #endif

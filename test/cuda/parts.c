@@ -99,7 +99,10 @@ static void test_memory_travels_by_file_descriptor(void)
 	unsigned int word = 0;
 	size_t unit;
 	CUdeviceptr at;
-	int fd = -1;
+	int fd = -1, supported = 0;
+	cu_ok(cu(cuDeviceGetAttribute)(&supported, CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED, 0));
+	if (!supported)
+		return;
 	prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
 	unit = granularity(&prop);
 	cu_ok(cu(cuMemCreate)(&memory, unit, &prop, 0));

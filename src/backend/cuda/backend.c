@@ -130,6 +130,12 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	worker->api = session; /* lives as long as the process: the driver's threads have it */
 	r = pl_handles_init(&session->memory);
 	if (!r)
+		r = pl_handles_init(&session->shared);
+	if (!r)
+		r = pl_handles_init(&session->parts);
+	if (!r)
+		r = pl_handles_init(&session->maps);
+	if (!r)
 		r = pl_cuda_print_start(session);
 	return pl_trace(r);
 }

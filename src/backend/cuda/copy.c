@@ -7,6 +7,7 @@
 
 #include "backend/cuda/session.h"
 #include "base/err.h"
+#include "base/wait.h"
 
 #define INLINE_BYTES 4096u
 #define BLOCK_BYTES  (4u << 20) /* what is on the way to the client while the device makes the next */
@@ -23,8 +24,8 @@ static bool bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const 
 	return *own_out && !pl_serve_take_bulk(serve, *own_out, bulk->bytes);
 }
 
-static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const void *data, CUstream stream,
-			  uint16_t op)
+static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, uint64_t offset, const void *data,
+			  uint64_t bytes, CUstream stream, uint16_t op)
 {
 	bool waits = op == PL_CUDA_OP_cuMemcpyHtoD_v2;
 	__typeof__(&cuMemcpyHtoD_v2) now = args->per_thread ? pl_cuda.cuMemcpyHtoD_v2_ptds : pl_cuda.cuMemcpyHtoD_v2;
@@ -32,8 +33,72 @@ static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, 
 		args->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
 
 	if (waits)
-		return now ? now(args->to, data, args->size) : CUDA_ERROR_NOT_SUPPORTED;
-	return later ? later(args->to, data, args->size, stream) : CUDA_ERROR_NOT_SUPPORTED;
+		return now ? now(args->to + offset, data, bytes) : CUDA_ERROR_NOT_SUPPORTED;
+	return later ? later(args->to + offset, data, bytes, stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* ---- data in blocks, through a ring that the client has set aside ---- */
+
+struct ring_wait {
+	struct pl_cuda_ring *ring;
+	uint32_t count; /* what is waited for */
+};
+
+static bool ring_has_made(void *arg)
+{
+	const struct ring_wait *wait = arg;
+
+	return (int32_t)(atomic_load_explicit(&wait->ring->made, memory_order_acquire) - wait->count) >= 0;
+}
+
+static bool ring_has_taken(void *arg)
+{
+	const struct ring_wait *wait = arg;
+
+	return (int32_t)(atomic_load_explicit(&wait->ring->taken, memory_order_acquire) - wait->count) >= 0;
+}
+
+/* NULL: refused. */
+static struct pl_cuda_ring *ring_find(struct pl_serve *serve, uint64_t ring)
+{
+	const struct pl_session_worker *worker = serve->session;
+
+	if (!worker->arena || (ring - 1) % 4096u || worker->arena_bytes < PL_CUDA_RING_BYTES ||
+	    ring - 1 > worker->arena_bytes - PL_CUDA_RING_BYTES) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return NULL;
+	}
+	return (struct pl_cuda_ring *)(worker->arena + ring - 1);
+}
+
+static uint64_t block_of(uint64_t left)
+{
+	return left < PL_CUDA_RING_BLOCK_BYTES ? left : PL_CUDA_RING_BLOCK_BYTES;
+}
+
+/* Keeps the turn: what comes later finds the data there.  All blocks are taken, also behind one that fails. */
+static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
+{
+	struct pl_cuda_ring *ring = ring_find(serve, args->ring);
+	struct ring_wait until = { ring, args->start };
+	int32_t status = CUDA_SUCCESS;
+	struct pl_wait wait = { 0 };
+	void *stream = NULL;
+
+	if (!ring)
+		return;
+	pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status);
+	for (uint64_t at = 0; at < args->size; at += PL_CUDA_RING_BLOCK_BYTES) {
+		const uint8_t *block = pl_cuda_ring_block(ring, until.count++);
+
+		pl_wait_until(&wait, &ring->made_sleeper, ring_has_made, &until, UINT64_MAX);
+		if (!status)
+			status =
+				(int32_t)to_device(args, at, block, block_of(args->size - at), stream, serve->head->op);
+		atomic_store_explicit(&ring->taken, until.count, memory_order_release);
+		pl_wake_if(&ring->taken_sleeper);
+	}
+	pl_cuda_result(serve, status, args->stream);
 }
 
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
@@ -42,13 +107,20 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 	void *own = NULL, *stream = NULL;
 	const void *data;
 
+	if (args->ring) {
+		to_device_ring(serve, args);
+		return;
+	}
 	if (args->size != args->data.bytes) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
 	if (bulk_open(serve, &args->data, &data, &own) &&
-	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
-		status = (int32_t)to_device(args, data, stream, serve->head->op);
+	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		if (serve->asked)
+			pl_serve_give_turn(serve);
+		status = (int32_t)to_device(args, 0, data, args->size, stream, serve->head->op);
+	}
 	free(own);
 	pl_cuda_result(serve, status, args->stream);
 }
@@ -162,26 +234,78 @@ static void fetch_streamed(struct pl_serve *serve, const struct fetch *fetch)
 	free(block);
 }
 
+/* Into a ring, block by block; the client takes them out meanwhile. */
+static void fetch_ring(struct pl_serve *serve, const struct fetch *fetch)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
+	struct pl_cuda_ring *ring = ring_find(serve, args->ring);
+	struct ring_wait until = { ring, args->start - PL_CUDA_RING_BLOCKS };
+	int32_t status = CUDA_SUCCESS;
+	struct pl_wait wait = { 0 };
+
+	if (!ring)
+		return;
+	for (uint64_t at = 0; at < args->size; at += PL_CUDA_RING_BLOCK_BYTES) {
+		uint32_t index = until.count++ + PL_CUDA_RING_BLOCKS;
+
+		pl_wait_until(&wait, &ring->taken_sleeper, ring_has_taken, &until, UINT64_MAX);
+		if (!status)
+			status = (int32_t)fetch_part(fetch, pl_cuda_ring_block(ring, index), at,
+						     block_of(args->size - at));
+		atomic_store_explicit(&ring->made, index + 1, memory_order_release);
+		pl_wake_if(&ring->made_sleeper);
+	}
+	status = pl_cuda_waited(pl_cuda_session_of(serve), status, args->stream);
+	if (status)
+		pl_cuda_result(serve, status, 0);
+	else
+		(void)reply_begin(serve, PL_BULK_ARENA, 0, 0);
+}
+
+/* Into host memory that the driver knows and both sides share, in the stream's order. */
+static void fetch_posted(struct pl_serve *serve, const struct fetch *fetch)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
+	__typeof__(&cuMemcpyDtoHAsync_v2) later =
+		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
+	struct pl_session_worker *worker = serve->session;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (!worker->arena || args->store > worker->arena_bytes || args->size > worker->arena_bytes - args->store) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (later && !fetch->waits)
+		status = (int32_t)later(worker->arena + args->store, args->from, args->size, fetch->stream);
+	pl_cuda_result(serve, status, args->stream);
+}
+
 void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
 {
 	struct fetch fetch = { .args = args, .waits = serve->head->op == PL_CUDA_OP_cuMemcpyDtoH_v2 };
 	int32_t status;
 	void *stream;
 
-	if (!args->wait || !serve->asked) {
-		pl_serve_refuse(serve, CUDA_ERROR_NOT_SUPPORTED);
-		return;
-	}
 	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
 		pl_cuda_result(serve, status, args->stream);
 		return;
 	}
 	fetch.stream = stream;
+	if (!args->wait) {
+		fetch_posted(serve, &fetch);
+		return;
+	}
+	if (!serve->asked) {
+		pl_serve_refuse(serve, CUDA_ERROR_NOT_SUPPORTED);
+		return;
+	}
 	pl_serve_give_turn(serve);
-	if (args->size <= INLINE_BYTES)
-		fetch_inline(serve, &fetch);
+	if (args->ring)
+		fetch_ring(serve, &fetch);
 	else if (args->store != UINT64_MAX)
 		fetch_shared(serve, &fetch);
+	else if (args->size <= INLINE_BYTES)
+		fetch_inline(serve, &fetch);
 	else
 		fetch_streamed(serve, &fetch);
 }

@@ -1,4 +1,5 @@
 /* Device memory: who has how much of it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cuda/session.h"
@@ -6,9 +7,10 @@
 
 #define KIND_MEMORY 1u /* the only kind in session->memory */
 
-bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes)
+bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context)
 {
-	return !pl_handles_put(&session->memory, address, KIND_MEMORY, (void *)(uintptr_t)bytes, 0, NULL);
+	return !pl_handles_put(&session->memory, address, KIND_MEMORY, (void *)(uintptr_t)bytes, 0,
+			       (void *)(uintptr_t)context);
 }
 
 bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)
@@ -21,12 +23,38 @@ bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)
 	return true;
 }
 
+struct left {
+	uint64_t context;
+	uint64_t *addresses;
+	size_t count, room;
+};
+
+static void left_find(struct pl_handle *handle, void *arg)
+{
+	struct left *left = arg;
+
+	if ((uintptr_t)handle->extra == left->context && left->count < left->room)
+		left->addresses[left->count++] = handle->id;
+}
+
+void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context)
+{
+	struct left left = { .context = context, .room = session->memory.count };
+
+	left.addresses = calloc(left.room + 1, sizeof(*left.addresses));
+	if (left.addresses)
+		pl_handles_each(&session->memory, left_find, &left);
+	for (size_t i = 0; i < left.count; i++)
+		pl_cuda_memory_forget(session, left.addresses[i]);
+	free(left.addresses);
+}
+
 /* After an allocation that `bytes` were charged for.  Return: the status to answer with. */
-static int32_t allocated(struct pl_serve *serve, int32_t status, uint64_t address, uint64_t bytes)
+static int32_t allocated(struct pl_serve *serve, int32_t status, uint64_t address, uint64_t bytes, uint64_t context)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 
-	if (!status && !pl_cuda_memory_note(session, address, bytes)) {
+	if (!status && !pl_cuda_memory_note(session, address, bytes, context)) {
 		pl_cuda.cuMemFree_v2(address);
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	}
@@ -44,7 +72,7 @@ void pl_cuda_serve_cuMemAlloc_v2(struct pl_serve *serve, const struct pl_cuda_cu
 
 	if (pl_cuda.cuMemAlloc_v2 && !args->address)
 		status = (int32_t)pl_cuda.cuMemAlloc_v2(&address, args->bytes);
-	status = allocated(serve, status, address, args->bytes);
+	status = allocated(serve, status, address, args->bytes, pl_cuda_current);
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;
@@ -81,7 +109,7 @@ void pl_cuda_serve_cuMemAllocPitch_v2(struct pl_serve *serve, const struct pl_cu
 			status = CUDA_ERROR_OUT_OF_MEMORY;
 		}
 	}
-	status = allocated(serve, status, address, bytes);
+	status = allocated(serve, status, address, bytes, pl_cuda_current);
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;
@@ -125,7 +153,7 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 		else if (!args->pool && call)
 			status = (int32_t)call(&address, args->bytes, stream);
 	}
-	status = allocated(serve, status, address, args->bytes);
+	status = allocated(serve, status, address, args->bytes, 0); /* no context's */
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;
@@ -148,4 +176,23 @@ void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_c
 	if (!status)
 		pl_cuda_memory_forget(pl_cuda_session_of(serve), args->address);
 	pl_cuda_result(serve, status, args->stream);
+}
+
+/* What was sent so far ends before anything that comes later begins: the client uses memory again that it has freed. */
+void pl_cuda_serve_plSettle(struct pl_serve *serve, const struct pl_cuda_plSettle_args *args)
+{
+	(void)args;
+	pl_cuda_result(serve, pl_cuda.cuCtxSynchronize ? (int32_t)pl_cuda.cuCtxSynchronize() : CUDA_ERROR_NOT_SUPPORTED,
+		       0);
+}
+
+void pl_cuda_serve_cuPointerSetAttribute(struct pl_serve *serve, const struct pl_cuda_cuPointerSetAttribute_args *args)
+{
+	uint64_t value = args->value; /* little endian: a word where the attribute is one */
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (pl_cuda.cuPointerSetAttribute)
+		status = (int32_t)pl_cuda.cuPointerSetAttribute(&value, (CUpointer_attribute)args->attribute,
+								args->address);
+	pl_cuda_result(serve, status, 0);
 }

@@ -37,7 +37,10 @@ struct pl_cuda_print {
 struct pl_cuda_session {
 	struct pl_session_worker *worker;
 	const struct pl_cuda_host *host;
-	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged; its own lock */
+	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged, `extra` its context's id */
+	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
+	struct pl_handles maps;    /* by address: vmm.c */
+	struct pl_handles shared;  /* host memory by the client's address: struct pl_cuda_shared */
 	_Atomic uint64_t ids_made; /* server's own ids */
 
 	pthread_mutex_t late_lock;
@@ -77,10 +80,13 @@ int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t
 
 /* ---- memory.c ---- */
 
-/* Notes an allocation whose bytes are charged.  Return: noted. */
-bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes);
+/* Notes an allocation whose bytes are charged; context: the one that it goes with, 0 = none.  Return: noted. */
+bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context);
 /* Forgets it and gives back what it was charged.  Return: it was ours. */
 bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address);
+/* A context has ended, and its memory with it. */
+void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context);
+void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t context);
 
 /* ---- print.c ---- */
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "client/cuda/memory.h"
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 static uint64_t chosen_bytes; /* 0: not by the user */
 
 static void block_read(void)
@@ -25,12 +26,15 @@ static void block_read(void)
 		chosen_bytes = value;
 }
 
+bool pl_cuda_block_is_chosen(void)
+{
+	pthread_once(&once, block_read);
+	return chosen_bytes;
+}
+
 uint64_t pl_cuda_block_bytes(const struct pl_session *session, bool to_device)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, block_read);
-	if (chosen_bytes)
+	if (pl_cuda_block_is_chosen())
 		return chosen_bytes;
 	return to_device || session->shares_memory ? PL_CUDA_BLOCK_BYTES : UINT64_MAX;
 }

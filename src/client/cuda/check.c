@@ -77,12 +77,6 @@ bool pl_cuda_check_level(CUmipmappedArray mipmap, unsigned int level)
 	return false;
 }
 
-bool pl_cuda_check_imported(CUdeviceptr address)
-{
-	(void)address;
-	return false;
-}
-
 bool pl_cuda_check_texture_object(CUtexObject texture)
 {
 	(void)texture;

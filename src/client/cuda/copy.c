@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/cuda/memory.h"
+#include "client/cuda/ring.h"
 
 #define INLINE_BYTES     4096u /* what comes in a reply itself */
 #define PASS_EVERY_BYTES (4u << 20)
@@ -12,11 +13,6 @@
  */
 static _Atomic uint64_t posted_bytes; /* since the last call that was waited for */
 
-static bool must_wait(const struct pl_session *session, uint64_t bytes)
-{
-	return session->shares_memory && atomic_fetch_add(&posted_bytes, bytes) + bytes >= PASS_EVERY_BYTES;
-}
-
 /* Every call up to this one has taken what was sent with it. */
 static void passed(struct pl_session *session, uint64_t ticket)
 {
@@ -24,6 +20,22 @@ static void passed(struct pl_session *session, uint64_t ticket)
 		return;
 	atomic_store(&posted_bytes, 0);
 	pl_arena_passed(&session->arena, ticket);
+}
+
+/* An answer that came in between, to whatever was asked, says as much. */
+static bool must_wait(struct pl_session *session, uint64_t bytes)
+{
+	static __thread uint64_t seen __attribute__((tls_model("initial-exec")));
+	uint64_t answered;
+
+	if (!session->shares_memory || bytes <= PL_WIRE_INLINE_MAX)
+		return false;
+	answered = pl_session_answered(session);
+	if (answered > seen) {
+		seen = answered;
+		passed(session, answered);
+	}
+	return atomic_fetch_add(&posted_bytes, bytes) + bytes >= PASS_EVERY_BYTES;
 }
 
 /* ---- to the device: the data is the call's, so the program may go on ---- */
@@ -63,12 +75,57 @@ static CUresult to_blocks(struct pl_session *session, enum pl_cuda_op op,
 	return result;
 }
 
+/* Host memory that both sides have: nothing is copied here, so who may write to it next has to wait. */
+static CUresult to_send_shared(struct pl_session *session, enum pl_cuda_op op,
+			       struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const void *src, uint64_t store,
+			       bool plain)
+{
+	struct pl_reply reply = { 0 };
+	struct pl_call call;
+	int r;
+
+	args->data = (struct pl_bulk){ .kind = PL_BULK_ARENA, .offset = store, .data = src, .bytes = args->size };
+	plain &= op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2;
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyHtoDAsync_v2_bytes(args));
+	if (!r) {
+		pl_cuda_cuMemcpyHtoDAsync_v2_put(&call.enc, args);
+		r = plain ? pl_call_post(&call) : pl_call_ask(&call, &reply);
+	}
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
+			     struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const void *src,
+			     struct pl_cuda_ring_own *own, bool plain)
+{
+	struct pl_reply reply = { 0 };
+	struct pl_call call;
+	int r;
+
+	args->ring = own->name;
+	args->start = own->index;
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyHtoDAsync_v2_bytes(args));
+	if (!r) {
+		pl_cuda_cuMemcpyHtoDAsync_v2_put(&call.enc, args);
+		r = plain ? pl_call_post(&call) : pl_call_ask_send(&call);
+	}
+	if (!r)
+		r = pl_cuda_ring_fill(session, own, src, args->size);
+	pl_cuda_ring_give(own);
+	if (!r && !plain)
+		r = pl_call_ask_wait(&call, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
 static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
 			  CUstream stream)
 {
 	struct pl_cuda_cuMemcpyHtoDAsync_v2_args args = { .to = dst, .size = bytes, .per_thread = per_thread };
 	struct pl_session *session;
+	struct pl_cuda_ring_own ring;
 	CUresult result = pl_cuda_enter(op, &session);
+	uint64_t store;
+	bool plain;
 
 	if (result)
 		return result;
@@ -79,6 +136,12 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 		return CUDA_SUCCESS;
 	if (!src)
 		return CUDA_ERROR_INVALID_VALUE;
+	plain = pl_cuda_memory_is_device(dst, bytes);
+	store = pl_cuda_memory_store(src, bytes);
+	if (store != PL_ARENA_NONE)
+		return to_send_shared(session, op, &args, src, store, plain);
+	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
+		return to_send_ring(session, op, &args, src, &ring, plain);
 	return to_blocks(session, op, &args, src);
 }
 
@@ -194,10 +257,57 @@ static CUresult from_blocks(struct pl_session *session, enum pl_cuda_op op,
 	return result;
 }
 
+/* In one call whose data comes to its place otherwise than in the reply. */
+static CUresult from_ask(struct pl_session *session, enum pl_cuda_op op,
+			 const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, void *dst, struct pl_cuda_ring_own *ring)
+{
+	struct pl_reply reply;
+	struct pl_call call;
+	int r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyDtoHAsync_v2_bytes(args));
+
+	if (!r) {
+		pl_cuda_cuMemcpyDtoHAsync_v2_put(&call.enc, args);
+		r = pl_call_ask_send(&call);
+	}
+	if (!r && ring)
+		r = pl_cuda_ring_empty(session, ring, dst, args->size);
+	if (!r)
+		r = pl_call_ask_wait(&call, &reply);
+	if (!r)
+		passed(session, call.ticket);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+/* Into host memory that both sides have. */
+static CUresult from_shared(struct pl_session *session, enum pl_cuda_op op,
+			    struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
+{
+	args->wait = op == PL_CUDA_OP_cuMemcpyDtoH_v2 || !pl_cuda_memory_is_device(args->from, args->size);
+	if (args->wait)
+		return from_ask(session, op, args, NULL, NULL);
+	return PL_CUDA_POST(session, cuMemcpyDtoHAsync_v2, args);
+}
+
+static CUresult from_ring(struct pl_session *session, enum pl_cuda_op op,
+			  struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, void *dst, struct pl_cuda_ring_own *ring)
+{
+	CUresult result;
+
+	args->ring = ring->name;
+	args->start = ring->index;
+	result = from_ask(session, op, args, dst, ring);
+	pl_cuda_ring_give(ring);
+	return result;
+}
+
 static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 			    CUstream stream)
 {
-	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = { .per_thread = per_thread, .wait = 1 };
+	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = {
+		.from = src, .size = bytes, .per_thread = per_thread, .wait = 1, .store = PL_ARENA_NONE
+	};
+	struct pl_cuda_memory memory;
+	struct pl_cuda_ring_own ring;
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter(op, &session);
 
@@ -210,7 +320,13 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		return CUDA_SUCCESS;
 	if (!dst)
 		return CUDA_ERROR_INVALID_VALUE;
-	args.from = src;
+	if (!pl_cuda_memory_find(src, &memory))
+		pl_cuda_lease_touch(src);
+	args.store = pl_cuda_memory_store(dst, bytes);
+	if (args.store != PL_ARENA_NONE)
+		return from_shared(session, op, &args);
+	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
+		return from_ring(session, op, &args, dst, &ring);
 	return from_blocks(session, op, &args, dst, bytes);
 }
 

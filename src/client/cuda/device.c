@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/cuda/state.h"
+#include "client/cuda/memory.h"
 
 static CUresult device_get(CUdevice device, const struct pl_cuda_device_facts **facts_out)
 {
@@ -19,10 +19,37 @@ static bool attribute_has(const struct pl_cuda_device_facts *facts, unsigned int
 	return attribute && attribute < PL_CUDA_ATTRIBUTES_MAX && facts->has[attribute / 8] & 1u << attribute % 8;
 }
 
+/* What the device can and a program at the other end of a link can not. */
+static bool attribute_denied(CUdevice_attribute attribute)
+{
+	switch (attribute) {
+	case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
+	case CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY:
+	case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
+		return !pl_cuda_host_is_mapped(pl_cuda_session());
+	case CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS:
+	case CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES:
+	case CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED:
+	case CU_DEVICE_ATTRIBUTE_READ_ONLY_HOST_REGISTER_SUPPORTED:
+	case CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM:
+		return true; /* the program's own memory is not shared */
+	case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED:
+	case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED:
+	case CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES:
+	case CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED:
+	case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_SUPPORTED:
+		return true; /* descriptors do not leave the worker */
+	default:
+		return false;
+	}
+}
+
 int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute)
 {
 	const struct pl_cuda_device_facts *facts = pl_cuda_device(device);
 
+	if (attribute_denied(attribute))
+		return 0;
 	return facts && attribute_has(facts, attribute) ? facts->attribute[attribute] : 0;
 }
 

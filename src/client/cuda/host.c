@@ -1,84 +1,184 @@
 /*
- * Host memory that the API gives or registers.  For now it is the program's plain memory: copies of it work as copies
- * of any memory do, and kernels do not reach it (it has no device pointer).
+ * Host memory that the API gives or registers.  Where the session shares memory, what it gives lies there: the driver
+ * has the same pages registered and works in them, and nothing is copied on the way.  Where nothing is shared it is
+ * plain memory that no kernel reaches (CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY says so).
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "client/cuda/memory.h"
 
 #define PAGE_BYTES 4096u
+#define HOST_FLAGS (CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED)
+#define REGISTER_FLAGS                                                                                                 \
+	(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_IOMEMORY |                    \
+	 CU_MEMHOSTREGISTER_READ_ONLY)
 
-static CUresult host_alloc(void **pointer, size_t bytes, unsigned int flags)
+bool pl_cuda_host_is_mapped(const struct pl_session *session)
 {
-	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_HOST, .flags = flags };
-	CUresult result;
-	void *at;
+	return session->shares_memory && session->arena.same_address;
+}
 
-	memory.context = pl_cuda_current(&result);
-	if (!memory.context)
-		return result;
-	if (!pointer || !bytes ||
-	    flags & ~(unsigned int)(CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP |
-				    CU_MEMHOSTALLOC_WRITECOMBINED))
-		return CUDA_ERROR_INVALID_VALUE;
-	memory.bytes = (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
-	at = memory.bytes < bytes
-		     ? MAP_FAILED
-		     : mmap(NULL, memory.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/* ---- in the session's shared memory ---- */
+
+static CUresult shared_register(struct pl_session *session, struct pl_cuda_memory *memory)
+{
+	struct pl_cuda_cuMemHostAlloc_args args = {
+		.host = memory->address, .bytes = memory->bytes, .flags = memory->flags, .store = memory->store
+	};
+	struct pl_cuda_cuMemHostAlloc_reply got;
+	struct pl_reply reply;
+	int r;
+
+	if (memory->kind == PL_CUDA_MEMORY_MANAGED)
+		args.flags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP;
+	r = PL_CUDA_ASK(session, cuMemHostAlloc, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemHostAlloc_reply_get(&reply.dec, &got);
+	memory->device = got.device;
+	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
+static CUresult shared_create(struct pl_session *session, struct pl_cuda_memory *memory)
+{
+	CUresult result;
+
+	memory->store = pl_arena_alloc(&session->arena, memory->bytes);
+	if (memory->store == PL_ARENA_NONE)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	memory->address = (uintptr_t)session->arena.base + memory->store;
+	result = shared_register(session, memory);
+	if (result)
+		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
+	return result;
+}
+
+static CUresult plain_create(struct pl_cuda_memory *memory)
+{
+	uint64_t pages = (memory->bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	void *at = pages < memory->bytes
+			   ? MAP_FAILED
+			   : mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	if (at == MAP_FAILED)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	memory.address = (uintptr_t)at;
-	if (!pl_cuda_memory_enter(&memory)) {
-		munmap(at, memory.bytes);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	*pointer = at;
+	memory->address = (uintptr_t)at;
+	memory->store = PL_ARENA_NONE;
 	return CUDA_SUCCESS;
+}
+
+CUresult pl_cuda_host_create(struct pl_session *session, struct pl_cuda_memory *memory, uint64_t bytes, bool mapped)
+{
+	CUresult result;
+
+	memory->bytes = bytes;
+	if (mapped && !pl_cuda_host_is_mapped(session))
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = session->shares_memory ? shared_create(session, memory) : plain_create(memory);
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		result = session->shares_memory ? shared_create(session, memory) : plain_create(memory);
+	if (result)
+		return result;
+	if (pl_cuda_memory_enter(memory))
+		return CUDA_SUCCESS;
+	pl_cuda_host_destroy(session, memory);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+void pl_cuda_host_forget(const struct pl_cuda_memory *memory)
+{
+	struct pl_session *session = pl_cuda_session();
+
+	if (memory->kind != PL_CUDA_MEMORY_HOST && memory->kind != PL_CUDA_MEMORY_MANAGED)
+		return;
+	if (memory->store != PL_ARENA_NONE)
+		pl_arena_free(&session->arena, memory->store, memory->bytes, atomic_load(&session->ticket));
+	else
+		munmap((void *)(uintptr_t)memory->address, memory->bytes);
+}
+
+/* Waited for, as natively: what the device still does in it has ended then. */
+void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memory *memory)
+{
+	struct pl_cuda_cuMemFreeHost_args args = { .host = memory->address };
+	struct pl_reply reply;
+
+	if (memory->store == PL_ARENA_NONE) {
+		munmap((void *)(uintptr_t)memory->address, memory->bytes);
+		return;
+	}
+	if (!PL_CUDA_ASK(session, cuMemFreeHost, &args, &reply))
+		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
+}
+
+/* ---- the API ---- */
+
+static CUresult host_alloc(enum pl_cuda_op op, void **pointer, size_t bytes, unsigned int flags)
+{
+	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_HOST, .flags = flags | CU_MEMHOSTALLOC_DEVICEMAP };
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(op, &session);
+
+	if (result)
+		return result;
+	if (!pointer || !bytes || flags & ~(unsigned int)HOST_FLAGS)
+		return CUDA_ERROR_INVALID_VALUE;
+	memory.context = pl_cuda_thread.top;
+	result = pl_cuda_host_create(session, &memory, bytes, false);
+	if (!result)
+		*pointer = (void *)(uintptr_t)memory.address;
+	return result;
 }
 
 CUresult cuMemHostAlloc(void **pointer, size_t bytes, unsigned int flags)
 {
-	return host_alloc(pointer, bytes, flags);
+	return host_alloc(PL_CUDA_OP_cuMemHostAlloc, pointer, bytes, flags);
 }
 
 CUresult cuMemAllocHost_v2(void **pointer, size_t bytes)
 {
-	return host_alloc(pointer, bytes, 0);
+	return host_alloc(PL_CUDA_OP_cuMemAllocHost_v2, pointer, bytes, 0);
 }
 
 CUresult cuMemAllocHost(void **pointer, unsigned int bytes)
 {
-	return host_alloc(pointer, bytes, 0);
+	return host_alloc(PL_CUDA_OP_cuMemAllocHost, pointer, bytes, 0);
 }
 
 CUresult cuMemFreeHost(void *pointer)
 {
 	struct pl_cuda_memory memory;
-	CUresult result;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemFreeHost, &session);
 
-	if (!pl_cuda_current(&result))
+	if (result || !pointer)
 		return result;
 	if (!pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.address != (uintptr_t)pointer ||
-	    memory.kind != PL_CUDA_MEMORY_HOST)
+	    memory.kind != PL_CUDA_MEMORY_HOST || !pl_cuda_memory_take(memory.address, &memory))
 		return CUDA_ERROR_INVALID_VALUE;
-	pl_cuda_memory_take(memory.address, &memory);
-	munmap(pointer, memory.bytes);
+	pl_cuda_host_destroy(session, &memory);
 	return CUDA_SUCCESS;
 }
 
+/* The program's memory is not shared: copies of it go as those of any memory, and it has no address for the device. */
 CUresult cuMemHostRegister_v2(void *pointer, size_t bytes, unsigned int flags)
 {
-	struct pl_cuda_memory memory = {
-		.address = (uintptr_t)pointer, .bytes = bytes, .kind = PL_CUDA_MEMORY_REGISTERED, .flags = flags
-	};
+	struct pl_cuda_memory memory = { .address = (uintptr_t)pointer,
+					 .bytes = bytes,
+					 .kind = PL_CUDA_MEMORY_REGISTERED,
+					 .flags = flags,
+					 .store = PL_ARENA_NONE };
 	CUresult result;
 
 	memory.context = pl_cuda_current(&result);
 	if (!memory.context)
 		return result;
-	if (!pointer || !bytes)
+	if (!pointer || !bytes || flags & ~(unsigned int)REGISTER_FLAGS || memory.address + bytes < bytes)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (flags & CU_MEMHOSTREGISTER_IOMEMORY)
+		return CUDA_ERROR_NOT_SUPPORTED;
 	return pl_cuda_memory_enter(&memory) ? CUDA_SUCCESS : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
 }
 
@@ -94,6 +194,8 @@ CUresult cuMemHostUnregister(void *pointer)
 
 	if (!pl_cuda_current(&result))
 		return result;
+	if (!pointer)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.address != (uintptr_t)pointer ||
 	    memory.kind != PL_CUDA_MEMORY_REGISTERED)
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
@@ -101,14 +203,23 @@ CUresult cuMemHostUnregister(void *pointer)
 	return CUDA_SUCCESS;
 }
 
+static bool host_find(const void *pointer, struct pl_cuda_memory *memory, CUresult *result)
+{
+	if (!pl_cuda_current(result))
+		return false;
+	*result = CUDA_ERROR_INVALID_VALUE;
+	return pointer && pl_cuda_memory_find((uintptr_t)pointer, memory) &&
+	       (memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED);
+}
+
 CUresult cuMemHostGetFlags(unsigned int *flags, void *pointer)
 {
 	struct pl_cuda_memory memory;
 	CUresult result;
 
-	if (!pl_cuda_current(&result))
+	if (!host_find(pointer, &memory, &result))
 		return result;
-	if (!flags || !pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.kind != PL_CUDA_MEMORY_HOST)
+	if (!flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	*flags = memory.flags;
 	return CUDA_SUCCESS;
@@ -116,11 +227,15 @@ CUresult cuMemHostGetFlags(unsigned int *flags, void *pointer)
 
 CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *address, void *pointer, unsigned int flags)
 {
+	struct pl_cuda_memory memory;
 	CUresult result;
 
-	if (!pl_cuda_current(&result))
+	if (!host_find(pointer, &memory, &result))
 		return result;
-	if (!address || flags || !pointer)
+	if (!address || flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_ERROR_NOT_SUPPORTED;
+	if (!memory.device)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	*address = memory.device + ((uintptr_t)pointer - memory.address);
+	return CUDA_SUCCESS;
 }

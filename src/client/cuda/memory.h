@@ -1,22 +1,42 @@
-/* Memory that has an address: which ranges are the device's, and what the client knows of each. */
+/*
+ * Memory that has an address: which ranges are the device's, what the client knows of each, and the lease: device
+ * memory that the program has given back and that its next allocation of the same size takes without a question
+ * (docs/adr/0014).
+ */
 #ifndef PL_CLIENT_CUDA_MEMORY_H
 #define PL_CLIENT_CUDA_MEMORY_H
 
 #include "client/cuda/state.h"
 
+#define PL_CUDA_LEASE_BYTES_MAX (256ull << 20) /* limit: bytes that the lease keeps */
+#define PL_CUDA_LEASE_ITEMS_MAX 1024u          /* limit: allocations that it keeps */
+
 enum pl_cuda_memory_kind {
 	PL_CUDA_MEMORY_DEVICE,     /* cuMemAlloc(), also pitched */
 	PL_CUDA_MEMORY_POOL,       /* cuMemAllocAsync() */
-	PL_CUDA_MEMORY_HOST,       /* cuMemHostAlloc(): the client's own memory */
+	PL_CUDA_MEMORY_MAPPED,     /* cuMemMap() */
+	PL_CUDA_MEMORY_IMPORTED,   /* another process' */
+	PL_CUDA_MEMORY_HOST,       /* cuMemHostAlloc() */
 	PL_CUDA_MEMORY_REGISTERED, /* cuMemHostRegister(): the program's */
+	PL_CUDA_MEMORY_MANAGED,    /* cuMemAllocManaged(): host memory that the device reaches */
 };
+
+#define PL_CUDA_MEMORY_CAPTURED 1u /* flags of POOL: it may be a graph's */
 
 struct pl_cuda_memory {
 	uint64_t address, bytes;
 	enum pl_cuda_memory_kind kind;
 	unsigned int flags;
 	struct pl_cuda_context *context;
-	uint64_t id; /* of this allocation, never again */
+	uint64_t id;      /* of this allocation, never again */
+	uint64_t pool;    /* POOL: id of the one that was named; 0 = the device's */
+	uint64_t store;   /* HOST, MANAGED: its place in the session's shared memory; PL_ARENA_NONE: plain memory */
+	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
+	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
+	/* MANAGED: advice, which changes nothing but what is answered */
+	bool read_mostly;
+	CUmemLocation preferred, prefetched;
+	bool by_host, by_device; /* said to be accessed by */
 };
 
 /* Enters one.  Return: false: no memory, or the addresses are in use. */
@@ -25,7 +45,10 @@ bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory);
 bool pl_cuda_memory_find(uint64_t address, struct pl_cuda_memory *memory_out);
 /* Takes the one out that begins there.  Return: found. */
 bool pl_cuda_memory_take(uint64_t address, struct pl_cuda_memory *memory_out);
-/* All of the range is of one device allocation. */
+/* Changes advice and flags of the one that holds the address to those of `memory`. */
+void pl_cuda_memory_change(const struct pl_cuda_memory *memory);
+/* All of the range is of one device allocation.  Where it is none, the driver will be asked, and finds no lease there.
+ */
 bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes);
 /* The device's, by its address. */
 bool pl_cuda_memory_on_device(uint64_t address);
@@ -37,8 +60,35 @@ bool pl_cuda_memory_on_device(uint64_t address);
  * One end fills a piece while the other empties one, and few pieces stay in the cache.  To a stream from the device the
  * server cuts by itself, and no call waits for each piece.  PLENUM_BLOCK_BYTES decides for all. */
 uint64_t pl_cuda_block_bytes(const struct pl_session *session, bool to_device);
+bool pl_cuda_block_is_chosen(void); /* by PLENUM_BLOCK_BYTES: then no ring is used */
 
+/* Where a range of host memory lies in the session's shared memory; PL_ARENA_NONE: not there, or not all. */
+uint64_t pl_cuda_memory_store(const void *host, uint64_t bytes);
+/* Bytes of device memory that the program has. */
+uint64_t pl_cuda_memory_used(void);
 /* Forgets what a context had. */
 void pl_cuda_memory_context_gone(struct pl_cuda_context *context);
+
+/* Host memory that the device reaches, or plain memory where nothing is shared and `mapped` is false.  `memory`: kind,
+ * flags and context are set. */
+CUresult pl_cuda_host_create(struct pl_session *session, struct pl_cuda_memory *memory, uint64_t bytes, bool mapped);
+void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memory *memory);
+/* The driver has given it up with its context: what it lay in is free. */
+void pl_cuda_host_forget(const struct pl_cuda_memory *memory);
+/* Does the device reach host memory at the address that the program knows? */
+bool pl_cuda_host_is_mapped(const struct pl_session *session);
+
+/* ---- lease.c ---- */
+
+/* Keeps what the program frees: `stream` is 0 for cuMemFree(), else the id + 1 of a stream.  Return: kept. */
+bool pl_cuda_lease_keep(struct pl_session *session, const struct pl_cuda_memory *memory, uint64_t stream);
+/* Memory of just that size, of the current context; what was done in it so far comes before what is sent from here on.
+ * Return: the address; 0: none. */
+uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_memory *like, uint64_t stream);
+/* Gives all back to the driver: before it is asked how much is free, and when there is none.  Return: some was. */
+bool pl_cuda_reclaim(struct pl_session *session);
+/* The program uses an address that it has no memory at: the driver is to see that too. */
+void pl_cuda_lease_touch(uint64_t address);
+void pl_cuda_lease_context_gone(const struct pl_cuda_context *context);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "client/cuda/link.h"
+#include "client/cuda/memory.h"
 #include "client/cuda/module.h"
 #include "client/cuda/state.h"
 
@@ -180,6 +181,7 @@ void pl_cuda_forget(struct pl_cuda_object *object)
 
 void pl_cuda_context_empty(struct pl_cuda_context *context)
 {
+	pl_cuda_memory_context_gone(context);
 	for (;;) {
 		struct pl_cuda_object *object;
 

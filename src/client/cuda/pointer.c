@@ -10,6 +10,26 @@ static bool is_host(const struct pl_cuda_memory *memory)
 	return memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED;
 }
 
+static CUcontext context_of(const struct pl_cuda_memory *memory)
+{
+	bool none = memory->kind == PL_CUDA_MEMORY_POOL || memory->kind == PL_CUDA_MEMORY_MAPPED || !memory->context;
+
+	return none ? NULL : memory->context->object.handle;
+}
+
+/* The pool that a stream's memory came from. */
+static CUmemoryPool pool_of(const struct pl_cuda_memory *memory)
+{
+	CUmemoryPool pool = NULL;
+
+	if (memory->kind != PL_CUDA_MEMORY_POOL)
+		return NULL;
+	if (memory->pool)
+		return pl_cuda_object_of(pl_cuda_session(), PL_CUDA_KIND_pool, memory->pool);
+	(void)cuDeviceGetMemPool(&pool, memory->context->device);
+	return pool;
+}
+
 CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdeviceptr address)
 {
 	struct pl_cuda_memory memory;
@@ -32,7 +52,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 {
 	switch (attribute) {
 	case CU_POINTER_ATTRIBUTE_CONTEXT:
-		*(CUcontext *)value = memory->kind == PL_CUDA_MEMORY_POOL ? NULL : memory->context->object.handle;
+		*(CUcontext *)value = context_of(memory);
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
 		*(CUmemorytype *)value = is_host(memory) ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
@@ -41,7 +61,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(CUdeviceptr *)value = address;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-		if (!is_host(memory))
+		if (!is_host(memory) && memory->kind != PL_CUDA_MEMORY_MANAGED)
 			return CUDA_ERROR_INVALID_VALUE;
 		*(void **)value = (void *)(uintptr_t)address;
 		return CUDA_SUCCESS;
@@ -50,7 +70,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(unsigned long long *)value = memory->id;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-		*(int *)value = memory->context->device;
+		*(int *)value = memory->context ? memory->context->device : 0;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
 	case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:
@@ -67,7 +87,11 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(unsigned int *)value = 1;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+		*(unsigned int *)value = memory->sync_memops;
+		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+		*(unsigned int *)value = memory->kind == PL_CUDA_MEMORY_MANAGED;
+		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
 	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
 		*(unsigned int *)value = 0;
@@ -79,7 +103,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(unsigned long long *)value = CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
-		*(CUmemoryPool *)value = NULL;
+		*(CUmemoryPool *)value = pool_of(memory);
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_P2P_TOKENS:
 		return CUDA_ERROR_NOT_SUPPORTED;
@@ -142,5 +166,28 @@ CUresult cuPointerGetAttributes(unsigned int attributes_count, CUpointer_attribu
 		else if (attributes[i] == CU_POINTER_ATTRIBUTE_HOST_POINTER)
 			*(uint64_t *)data[i] = address;
 	}
+	return CUDA_SUCCESS;
+}
+
+CUresult cuPointerSetAttribute(const void *value, CUpointer_attribute attribute, CUdeviceptr address)
+{
+	struct pl_cuda_cuPointerSetAttribute_args args = { .address = address, .attribute = attribute };
+	struct pl_cuda_memory memory;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuPointerSetAttribute, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!value || attribute != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS || !pl_cuda_memory_find(address, &memory) ||
+	    memory.kind != PL_CUDA_MEMORY_DEVICE)
+		return CUDA_ERROR_INVALID_VALUE;
+	args.value = *(const unsigned int *)value;
+	r = PL_CUDA_ASK(session, cuPointerSetAttribute, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	memory.sync_memops = args.value != 0;
+	pl_cuda_memory_change(&memory);
 	return CUDA_SUCCESS;
 }

@@ -49,6 +49,9 @@ struct pl_cuda_thread {
 #define PL_CUDA_TOLD_NOT UINT64_MAX /* a lane may come from another thread: it is told first */
 extern __thread struct pl_cuda_thread pl_cuda_thread __attribute__((tls_model("initial-exec")));
 
+/* Captures that may be under way (pl_cuda_enter() counts them): memory is then the driver's affair alone. */
+extern _Atomic int pl_cuda_captures;
+
 /* ---- process.c ---- */
 
 /* Initialised, and in this process.  Return: success or CUDA_ERROR_NOT_INITIALIZED. */

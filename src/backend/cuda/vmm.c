@@ -1,0 +1,201 @@
+/*
+ * Memory in its parts.  An allocation stays charged as long as it has a handle or a map, for so long the driver keeps
+ * it; all of this is under the turn.
+ */
+#include <stdlib.h>
+
+#include "backend/cuda/session.h"
+#include "base/err.h"
+#include "cuda-records.h"
+
+#define KIND_PART 1u /* session->parts: by the id of a handle, struct part */
+#define KIND_MAP  2u /* by address, struct map */
+
+struct part {
+	uint64_t bytes;
+	uint32_t refs; /* handles and maps */
+};
+
+struct map {
+	struct part *part;
+	uint64_t bytes;
+};
+
+static void part_unref(struct pl_cuda_session *session, struct part *part)
+{
+	if (--part->refs)
+		return;
+	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, part->bytes);
+	free(part);
+}
+
+void pl_cuda_serve_cuMemAddressReserve(struct pl_serve *serve, const struct pl_cuda_cuMemAddressReserve_args *args)
+{
+	struct pl_cuda_cuMemAddressReserve_reply reply = { 0 };
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUdeviceptr address = 0;
+
+	if (pl_cuda.cuMemAddressReserve)
+		status = (int32_t)pl_cuda.cuMemAddressReserve(&address, args->bytes, args->alignment, args->wanted,
+							      args->flags);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.address = address;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemAddressReserve_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemAddressReserve_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* `part` has a reference for the handle; it goes if the handle can not be entered. */
+static int32_t part_enter(struct pl_serve *serve, uint64_t id, CUmemGenericAllocationHandle handle, struct part *part)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	struct pl_handle entered;
+
+	if (!pl_handles_put(&session->parts, id, KIND_PART, part, 0, NULL)) {
+		pl_cuda_put(serve, id, PL_CUDA_KIND_allocation, (void *)(uintptr_t)handle, 0);
+		if (pl_handles_get(&serve->session->handles, id, PL_CUDA_KIND_allocation, &entered) && !entered.failed)
+			return CUDA_SUCCESS;
+		pl_handles_take(&session->parts, id, KIND_PART, &entered);
+	} else {
+		pl_cuda.cuMemRelease(handle);
+	}
+	part_unref(session, part);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+void pl_cuda_serve_cuMemCreate(struct pl_serve *serve, const struct pl_cuda_cuMemCreate_args *args)
+{
+	CUmemGenericAllocationHandle handle = 0;
+	struct part *part = malloc(sizeof(*part));
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUmemAllocationProp properties;
+
+	pl_cuda_allocation_record_give(&properties, &args->properties);
+	if (!part)
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	else if (properties.requestedHandleTypes)
+		status = CUDA_ERROR_NOT_SUPPORTED; /* it would leave the worker */
+	else if (pl_cuda.cuMemCreate && pl_cuda.cuMemRelease)
+		status = (int32_t)pl_cuda.cuMemCreate(&handle, args->bytes, &properties, args->flags);
+	if (status) {
+		free(part);
+		pl_quota_return(&serve->session->quota, PL_QUOTA_MEMORY, args->bytes);
+	} else {
+		*part = (struct part){ args->bytes, 1 };
+		status = part_enter(serve, args->handle, handle, part);
+	}
+	pl_cuda_result(serve, status, 0);
+}
+
+void pl_cuda_serve_cuMemRelease(struct pl_serve *serve, const struct pl_cuda_cuMemRelease_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	int32_t status = CUDA_ERROR_INVALID_VALUE;
+	struct pl_handle part;
+	void *handle;
+
+	if (args->handle && pl_cuda_take(serve, args->handle, PL_CUDA_KIND_allocation, &handle, &status))
+		status = (int32_t)pl_cuda.cuMemRelease((CUmemGenericAllocationHandle)(uintptr_t)handle);
+	if (!status) {
+		pl_cuda_drop(serve, args->handle, PL_CUDA_KIND_allocation);
+		if (pl_handles_take(&session->parts, args->handle, KIND_PART, &part))
+			part_unref(session, part.object);
+	}
+	pl_cuda_result(serve, status, 0);
+}
+
+static int32_t map_note(struct pl_cuda_session *session, const struct pl_cuda_cuMemMap_args *args)
+{
+	struct map *map = malloc(sizeof(*map));
+	struct pl_handle part;
+
+	if (!map || !pl_handles_get(&session->parts, args->handle, KIND_PART, &part) ||
+	    pl_handles_put(&session->maps, args->address, KIND_MAP, map, 0, NULL)) {
+		free(map);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	*map = (struct map){ part.object, args->bytes };
+	map->part->refs++;
+	return CUDA_SUCCESS;
+}
+
+void pl_cuda_serve_cuMemMap(struct pl_serve *serve, const struct pl_cuda_cuMemMap_args *args)
+{
+	int32_t status = CUDA_ERROR_INVALID_VALUE;
+	void *handle;
+
+	if (pl_cuda_take(serve, args->handle, PL_CUDA_KIND_allocation, &handle, &status))
+		status = pl_cuda.cuMemMap && pl_cuda.cuMemUnmap
+				 ? (int32_t)pl_cuda.cuMemMap(args->address, args->bytes, args->offset,
+							     (CUmemGenericAllocationHandle)(uintptr_t)handle,
+							     args->flags)
+				 : CUDA_ERROR_NOT_SUPPORTED;
+	if (!status) {
+		status = map_note(pl_cuda_session_of(serve), args);
+		if (status)
+			pl_cuda.cuMemUnmap(args->address, args->bytes);
+	}
+	pl_cuda_result(serve, status, 0);
+}
+
+/* The driver has seen that the range is made of whole maps. */
+static void maps_forget(struct pl_cuda_session *session, uint64_t address, uint64_t bytes)
+{
+	struct pl_handle handle;
+	struct map *map;
+
+	for (uint64_t at = address; at - address < bytes; at += map->bytes, free(map)) {
+		if (!pl_handles_take(&session->maps, at, KIND_MAP, &handle))
+			return;
+		map = handle.object;
+		part_unref(session, map->part);
+	}
+}
+
+void pl_cuda_serve_cuMemUnmap(struct pl_serve *serve, const struct pl_cuda_cuMemUnmap_args *args)
+{
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (pl_cuda.cuMemUnmap)
+		status = (int32_t)pl_cuda.cuMemUnmap(args->address, args->bytes);
+	if (!status)
+		maps_forget(pl_cuda_session_of(serve), args->address, args->bytes);
+	pl_cuda_result(serve, status, 0);
+}
+
+struct find {
+	uint64_t address;
+	struct part *part;
+};
+
+static void map_find(struct pl_handle *handle, void *arg)
+{
+	const struct map *map = handle->object;
+	struct find *find = arg;
+
+	if (find->address - handle->id < map->bytes)
+		find->part = map->part;
+}
+
+void pl_cuda_serve_cuMemRetainAllocationHandle(struct pl_serve *serve,
+					       const struct pl_cuda_cuMemRetainAllocationHandle_args *args)
+{
+	struct find find = { .address = args->address };
+	CUmemGenericAllocationHandle handle = 0;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	pl_handles_each(&pl_cuda_session_of(serve)->maps, map_find, &find);
+	if (!find.part)
+		status = CUDA_ERROR_INVALID_VALUE;
+	else if (pl_cuda.cuMemRetainAllocationHandle)
+		status = (int32_t)pl_cuda.cuMemRetainAllocationHandle(&handle, (void *)(uintptr_t)args->address);
+	if (!status) {
+		find.part->refs++;
+		status = part_enter(serve, args->allocation, handle, find.part);
+	}
+	pl_cuda_result(serve, status, 0);
+}

@@ -1,0 +1,263 @@
+/* Device memory: allocation and its end. */
+#include "client/cuda/memory.h"
+
+/* An allocation that the server has made.  What can not be entered is given back. */
+static CUresult allocated(struct pl_session *session, CUdeviceptr *address, struct pl_cuda_memory *memory)
+{
+	struct pl_cuda_cuMemFree_v2_args args = { .address = memory->address };
+
+	if (pl_cuda_memory_enter(memory)) {
+		*address = memory->address;
+		return CUDA_SUCCESS;
+	}
+	(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+static CUresult alloc_ask(struct pl_session *session, uint64_t bytes, uint64_t *address_out)
+{
+	struct pl_cuda_cuMemAlloc_v2_args args = { .bytes = bytes };
+	struct pl_cuda_cuMemAlloc_v2_reply got;
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, cuMemAlloc_v2, &args, &reply);
+
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemAlloc_v2_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*address_out = got.address;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes)
+{
+	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_DEVICE, .bytes = bytes, .store = PL_ARENA_NONE };
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemAlloc_v2, &session);
+
+	if (result)
+		return result;
+	if (!address || !bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	memory.context = pl_cuda_thread.top;
+	memory.address = pl_cuda_lease_take(session, &memory, 0);
+	if (!memory.address)
+		result = alloc_ask(session, bytes, &memory.address);
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		result = alloc_ask(session, bytes, &memory.address);
+	return result ? result : allocated(session, address, &memory);
+}
+
+static CUresult pitch_ask(struct pl_session *session, const struct pl_cuda_cuMemAllocPitch_v2_args *args,
+			  struct pl_cuda_cuMemAllocPitch_v2_reply *got)
+{
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, cuMemAllocPitch_v2, args, &reply);
+
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemAllocPitch_v2_reply_get(&reply.dec, got);
+	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
+CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width_bytes, size_t height,
+			    unsigned int element_bytes)
+{
+	struct pl_cuda_cuMemAllocPitch_v2_args args = { .width = width_bytes,
+							.height = height,
+							.element_bytes = element_bytes };
+	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_DEVICE, .store = PL_ARENA_NONE };
+	struct pl_cuda_cuMemAllocPitch_v2_reply got;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemAllocPitch_v2, &session);
+
+	if (result)
+		return result;
+	if (!address || !pitch)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = pitch_ask(session, &args, &got);
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		result = pitch_ask(session, &args, &got);
+	if (result)
+		return result;
+	*pitch = got.pitch;
+	memory.context = pl_cuda_thread.top;
+	memory.address = got.address;
+	memory.bytes = got.pitch * height;
+	return allocated(session, address, &memory);
+}
+
+CUresult cuMemFree_v2(CUdeviceptr address)
+{
+	struct pl_cuda_cuMemFree_v2_args args = { .address = address };
+	struct pl_cuda_memory memory;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemFree_v2, &session);
+	bool ours;
+	int r;
+
+	if (result || !address)
+		return result;
+	ours = pl_cuda_memory_find(address, &memory) && memory.address == address &&
+	       (memory.kind == PL_CUDA_MEMORY_DEVICE || memory.kind == PL_CUDA_MEMORY_POOL ||
+		memory.kind == PL_CUDA_MEMORY_MANAGED);
+	if (ours && !atomic_load(&pl_cuda_captures) && pl_cuda_memory_take(address, &memory)) {
+		if (memory.kind == PL_CUDA_MEMORY_MANAGED)
+			pl_cuda_host_destroy(session, &memory);
+		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops ||
+			 !pl_cuda_lease_keep(session, &memory, 0))
+			return PL_CUDA_POST(session, cuMemFree_v2, &args);
+		return CUDA_SUCCESS;
+	}
+	if (!ours)
+		pl_cuda_lease_touch(address);
+	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply); /* the driver says what is wrong with it */
+	if (!r && !reply.status && ours)
+		pl_cuda_memory_take(address, &memory);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+/* The driver's own account: what the lease keeps is given back first. */
+CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total_bytes)
+{
+	struct pl_cuda_cuMemGetInfo_v2_args args = { 0 };
+	struct pl_cuda_cuMemGetInfo_v2_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemGetInfo_v2, &session);
+	uint64_t limit, used;
+	int r;
+
+	if (result)
+		return result;
+	if (!free_bytes && !total_bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_reclaim(session);
+	r = PL_CUDA_ASK(session, cuMemGetInfo_v2, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemGetInfo_v2_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	limit = session->memory_bytes < got.total_bytes ? session->memory_bytes : got.total_bytes;
+	used = pl_cuda_memory_used();
+	if (total_bytes)
+		*total_bytes = limit;
+	if (free_bytes)
+		*free_bytes = limit - used < got.free_bytes && used <= limit ? limit - used : got.free_bytes;
+	return CUDA_SUCCESS;
+}
+
+/* ---- in a stream's order ---- */
+
+/* The lease's name for a stream; 0: one of the threads' own, whose memory is not kept. */
+static uint64_t stream_key(uint64_t stream, bool per_thread)
+{
+	return stream == (uintptr_t)CU_STREAM_PER_THREAD || (per_thread && !stream) ? 0 : stream + 1;
+}
+
+static CUresult alloc_async_ask(struct pl_session *session, const struct pl_cuda_cuMemAllocAsync_args *args,
+				uint64_t *address_out)
+{
+	struct pl_cuda_cuMemAllocAsync_reply got;
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, cuMemAllocAsync, args, &reply);
+
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemAllocAsync_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*address_out = got.address;
+	return CUDA_SUCCESS;
+}
+
+static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUstream stream)
+{
+	struct pl_cuda_cuMemAllocAsync_args args = { .bytes = bytes, .per_thread = per_thread };
+	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_POOL, .bytes = bytes, .store = PL_ARENA_NONE };
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemAllocAsync, &session);
+	uint64_t key;
+
+	if (result)
+		return result;
+	if (!address || !bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (pool && !args.pool)
+		return CUDA_ERROR_INVALID_VALUE;
+	memory.context = pl_cuda_thread.top;
+	memory.pool = args.pool;
+	memory.flags = atomic_load(&pl_cuda_captures) ? PL_CUDA_MEMORY_CAPTURED : 0;
+	key = stream_key(args.stream, per_thread);
+	memory.address = key ? pl_cuda_lease_take(session, &memory, key) : 0;
+	if (!memory.address)
+		result = alloc_async_ask(session, &args, &memory.address);
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		result = alloc_async_ask(session, &args, &memory.address);
+	return result ? result : allocated(session, address, &memory);
+}
+
+static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream)
+{
+	struct pl_cuda_cuMemFreeAsync_args args = { .address = address, .per_thread = per_thread };
+	struct pl_cuda_memory memory;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemFreeAsync, &session);
+	uint64_t key;
+	int r;
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	key = stream_key(args.stream, per_thread);
+	if (pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_POOL && memory.address == address &&
+	    pl_cuda_memory_take(address, &memory))
+		return key && !memory.flags && pl_cuda_lease_keep(session, &memory, key)
+			       ? CUDA_SUCCESS
+			       : PL_CUDA_POST(session, cuMemFreeAsync, &args);
+	pl_cuda_lease_touch(address);
+	r = PL_CUDA_ASK(session, cuMemFreeAsync, &args, &reply);
+	if (!r && !reply.status)
+		pl_cuda_memory_take(address, &memory);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, CUstream stream)
+{
+	return alloc_async(false, address, bytes, NULL, stream);
+}
+
+CUresult cuMemAllocAsync_ptsz(CUdeviceptr *address, size_t bytes, CUstream stream)
+{
+	return alloc_async(true, address, bytes, NULL, stream);
+}
+
+CUresult cuMemAllocFromPoolAsync(CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUstream stream)
+{
+	return alloc_async(false, address, bytes, pool, stream);
+}
+
+CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUstream stream)
+{
+	return alloc_async(true, address, bytes, pool, stream);
+}
+
+CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream)
+{
+	return free_async(false, address, stream);
+}
+
+CUresult cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream)
+{
+	return free_async(true, address, stream);
+}

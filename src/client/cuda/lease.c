@@ -1,0 +1,149 @@
+/*
+ * Device memory that the program has freed and the driver has not: docs/adr/0014.  What cuMemFree() gave is taken again
+ * once all that was sent before has ended (plSettle, which is only sent when memory is taken that may still be in use);
+ * what cuMemFreeAsync() gave is taken again in the same stream, whose order is enough.
+ */
+#include <string.h>
+
+#include "client/cuda/memory.h"
+
+struct item {
+	struct pl_cuda_memory memory;
+	uint64_t stream; /* 0: of no stream */
+	bool settled;    /* nothing that was sent before it was freed is under way */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct item items[PL_CUDA_LEASE_ITEMS_MAX]; /* under lock, here and below; oldest first */
+	size_t count;
+	uint64_t bytes;
+} lease = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Called with the lock held. */
+static void item_remove(size_t at)
+{
+	lease.bytes -= lease.items[at].memory.bytes;
+	lease.count--;
+	memmove(&lease.items[at], &lease.items[at + 1], (lease.count - at) * sizeof(lease.items[0]));
+}
+
+/* The driver's own free.  A stream may have ended, so what was freed in one waits for all that there is. */
+static void give_back(struct pl_session *session, uint64_t address)
+{
+	struct pl_cuda_cuMemFree_v2_args args = { .address = address };
+
+	(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
+}
+
+/* What is oldest makes room.  Called with the lock held. */
+static void make_room(struct pl_session *session, uint64_t bytes)
+{
+	while (lease.count &&
+	       (lease.count == PL_CUDA_LEASE_ITEMS_MAX || lease.bytes + bytes > PL_CUDA_LEASE_BYTES_MAX)) {
+		give_back(session, lease.items[0].memory.address);
+		item_remove(0);
+	}
+}
+
+bool pl_cuda_lease_keep(struct pl_session *session, const struct pl_cuda_memory *memory, uint64_t stream)
+{
+	if (memory->bytes > PL_CUDA_LEASE_BYTES_MAX || atomic_load(&pl_cuda_captures))
+		return false;
+	pthread_mutex_lock(&lease.lock);
+	make_room(session, memory->bytes);
+	lease.items[lease.count++] = (struct item){ .memory = *memory, .stream = stream };
+	lease.bytes += memory->bytes;
+	pthread_mutex_unlock(&lease.lock);
+	return true;
+}
+
+static bool item_fits(const struct item *item, const struct pl_cuda_memory *like, uint64_t stream)
+{
+	return item->memory.bytes == like->bytes && item->memory.context == like->context &&
+	       item->memory.kind == like->kind && item->memory.pool == like->pool && item->stream == stream;
+}
+
+/* Called with the lock held. */
+static bool settle(struct pl_session *session, const struct pl_cuda_context *context)
+{
+	struct pl_cuda_plSettle_args args = { 0 };
+
+	if (PL_CUDA_POST(session, plSettle, &args))
+		return false;
+	for (size_t i = 0; i < lease.count; i++)
+		lease.items[i].settled |= lease.items[i].memory.context == context;
+	return true;
+}
+
+uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_memory *like, uint64_t stream)
+{
+	size_t best = PL_CUDA_LEASE_ITEMS_MAX;
+	uint64_t address = 0;
+
+	if (atomic_load(&pl_cuda_captures))
+		return 0;
+	pthread_mutex_lock(&lease.lock);
+	for (size_t i = 0; i < lease.count; i++) {
+		if (!item_fits(&lease.items[i], like, stream))
+			continue;
+		if (best == PL_CUDA_LEASE_ITEMS_MAX || lease.items[i].settled)
+			best = i;
+		if (lease.items[best].settled)
+			break;
+	}
+	if (best < PL_CUDA_LEASE_ITEMS_MAX && (stream || lease.items[best].settled || settle(session, like->context))) {
+		address = lease.items[best].memory.address;
+		item_remove(best);
+	}
+	pthread_mutex_unlock(&lease.lock);
+	return address;
+}
+
+bool pl_cuda_reclaim(struct pl_session *session)
+{
+	const struct pl_cuda_context *top = pl_cuda_thread.top;
+	bool any;
+
+	if (!top || atomic_load(&top->error)) /* a free needs a context */
+		return false;
+	pthread_mutex_lock(&lease.lock);
+	any = lease.count > 0;
+	for (size_t i = 0; i < lease.count; i++)
+		give_back(session, lease.items[i].memory.address);
+	lease.count = 0;
+	lease.bytes = 0;
+	pthread_mutex_unlock(&lease.lock);
+	return any;
+}
+
+void pl_cuda_lease_touch(uint64_t address)
+{
+	pthread_mutex_lock(&lease.lock);
+	for (size_t i = 0; i < lease.count; i++) {
+		const struct pl_cuda_memory *memory = &lease.items[i].memory;
+
+		if (address - memory->address >= memory->bytes)
+			continue;
+		give_back(pl_cuda_session(), memory->address);
+		item_remove(i);
+		break;
+	}
+	pthread_mutex_unlock(&lease.lock);
+}
+
+/* Its memory went with it; a pool's has to be given back. */
+void pl_cuda_lease_context_gone(const struct pl_cuda_context *context)
+{
+	pthread_mutex_lock(&lease.lock);
+	for (size_t i = lease.count; i--;) {
+		struct pl_cuda_memory *memory = &lease.items[i].memory;
+
+		if (memory->context != context)
+			continue;
+		if (memory->kind == PL_CUDA_MEMORY_POOL && pl_cuda_thread.top)
+			give_back(pl_cuda_session(), memory->address);
+		item_remove(i);
+	}
+	pthread_mutex_unlock(&lease.lock);
+}

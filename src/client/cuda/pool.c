@@ -1,0 +1,226 @@
+/* Pools of stream-ordered memory.  Whatever a pool is asked, the lease has given back before. */
+#include "client/cuda/memory.h"
+
+/* The default pool of each device, or the one that was set: the client's own notes. */
+static struct {
+	pthread_mutex_t lock;
+	CUmemoryPool first[PL_CUDA_DEVICES_MAX], current[PL_CUDA_DEVICES_MAX]; /* under lock */
+} pools = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static CUresult pool_ask(struct pl_session *session, CUmemLocation location, CUmemAllocationType type, bool is_default,
+			 CUmemoryPool *pool_out)
+{
+	struct pl_cuda_cuMemGetDefaultMemPool_args args = {
+		.location_type = location.type, .location = location.id, .type = type, .is_default = is_default
+	};
+	struct pl_reply reply;
+	void *made = pl_cuda_new(session, PL_CUDA_KIND_pool, &args.pool);
+	CUresult result;
+	int r;
+
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = PL_CUDA_ASK(session, cuMemGetDefaultMemPool, &args, &reply);
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (result)
+		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
+	else
+		*pool_out = made;
+	return result;
+}
+
+/* Called with the lock held. */
+static CUresult first_find(CUdevice device)
+{
+	struct pl_session *session = pl_cuda_session();
+	CUresult result;
+
+	if (pools.first[device])
+		return CUDA_SUCCESS;
+	result = pool_ask(session, (CUmemLocation){ CU_MEM_LOCATION_TYPE_DEVICE, device },
+			  CU_MEM_ALLOCATION_TYPE_PINNED, true, &pools.first[device]);
+	if (!result)
+		pools.current[device] = pools.first[device];
+	return result;
+}
+
+static CUresult pool_get(CUmemoryPool *pool, CUdevice device, bool is_default)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!pl_cuda_device(device))
+		return CUDA_ERROR_INVALID_DEVICE;
+	if (!pool)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&pools.lock);
+	result = first_find(device);
+	if (!result)
+		*pool = is_default ? pools.first[device] : pools.current[device];
+	pthread_mutex_unlock(&pools.lock);
+	return result;
+}
+
+CUresult cuDeviceGetDefaultMemPool(CUmemoryPool *pool, CUdevice device)
+{
+	return pool_get(pool, device, true);
+}
+
+CUresult cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice device)
+{
+	return pool_get(pool, device, false);
+}
+
+CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
+{
+	struct pl_cuda_cuDeviceSetMemPool_args args = { .device = (uint64_t)device + 1 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuDeviceSetMemPool, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!pl_cuda_device(device))
+		return CUDA_ERROR_INVALID_DEVICE;
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	if (!args.pool)
+		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_reclaim(session); /* what it keeps is of the pool before */
+	pthread_mutex_lock(&pools.lock);
+	result = first_find(device);
+	r = result ? 0 : PL_CUDA_ASK(session, cuDeviceSetMemPool, &args, &reply);
+	if (!result)
+		result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (!result)
+		pools.current[device] = pool;
+	pthread_mutex_unlock(&pools.lock);
+	return result;
+}
+
+static CUresult located(CUmemoryPool *pool, const CUmemLocation *location, CUmemAllocationType type, bool is_default)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!pool || !location)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (location->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED)
+		return pool_get(pool, location->id, is_default);
+	return pool_ask(pl_cuda_session(), *location, type, is_default, pool); /* the driver knows what else there is */
+}
+
+CUresult cuMemGetDefaultMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
+{
+	return located(pool, location, type, true);
+}
+
+CUresult cuMemGetMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
+{
+	return located(pool, location, type, false);
+}
+
+/* ---- what a pool is asked ---- */
+
+CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t keep_bytes)
+{
+	struct pl_cuda_cuMemPoolTrimTo_args args = { .keep_bytes = keep_bytes };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolTrimTo, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	if (!args.pool)
+		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_reclaim(session);
+	r = PL_CUDA_ASK(session, cuMemPoolTrimTo, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+static bool is_word(CUmemPool_attribute attribute)
+{
+	return attribute == CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES ||
+	       attribute == CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC ||
+	       attribute == CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES;
+}
+
+static bool attribute_known(CUmemPool_attribute attribute)
+{
+	return attribute >= CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES &&
+	       attribute <= CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+}
+
+CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, void *value)
+{
+	struct pl_cuda_cuMemPoolSetAttribute_args args = { .attribute = attribute };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolSetAttribute, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	if (!args.pool || !value || !attribute_known(attribute))
+		return CUDA_ERROR_INVALID_VALUE;
+	args.value = is_word(attribute) ? (uint64_t) * (const unsigned int *)value : *(const cuuint64_t *)value;
+	pl_cuda_reclaim(session);
+	r = PL_CUDA_ASK(session, cuMemPoolSetAttribute, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, void *value)
+{
+	struct pl_cuda_cuMemPoolGetAttribute_args args = { .attribute = attribute };
+	struct pl_cuda_cuMemPoolGetAttribute_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolGetAttribute, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	if (!args.pool || !value || !attribute_known(attribute))
+		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_reclaim(session);
+	r = PL_CUDA_ASK(session, cuMemPoolGetAttribute, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemPoolGetAttribute_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	if (is_word(attribute))
+		*(int *)value = (int)got.value;
+	else
+		*(cuuint64_t *)value = got.value;
+	return CUDA_SUCCESS;
+}
+
+/* ---- for other processes: pools do not leave their session ---- */
+
+CUresult cuMemPoolExportToShareableHandle(void *shareable, CUmemoryPool pool, CUmemAllocationHandleType type,
+					  unsigned long long flags)
+{
+	CUresult result = pl_cuda_ready();
+
+	(void)type, (void)flags;
+	if (result)
+		return result;
+	return !shareable || !pl_cuda_get(PL_CUDA_KIND_pool, pool) ? CUDA_ERROR_INVALID_VALUE
+								   : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool, void *handle, CUmemAllocationHandleType type,
+					    unsigned long long flags)
+{
+	CUresult result = pl_cuda_ready();
+
+	(void)handle, (void)type, (void)flags;
+	return result ? result : !pool ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
+}

@@ -1,0 +1,29 @@
+/*
+ * Rings for data in blocks (wire/cuda.h): one side fills a block while the other empties the one before, and the blocks
+ * stay in the cache.  A ring is one call's from take to give; the worker may still be at work in it then, as what comes
+ * later on the ring comes later in the session's order.
+ */
+#ifndef PL_CLIENT_CUDA_RING_H
+#define PL_CLIENT_CUDA_RING_H
+
+#include "client/cuda/state.h"
+
+#define PL_CUDA_RING_COPY_MIN ((uint64_t)2 * PL_CUDA_RING_BLOCK_BYTES) /* less goes in one piece */
+#define PL_CUDA_RINGS_MAX     16u                                      /* limit: copies in blocks at one time */
+
+struct pl_cuda_ring_own {
+	struct pl_cuda_ring *ring;
+	uint64_t name;  /* on the wire */
+	uint32_t index; /* of the next block */
+};
+
+/* Return: false: none, the data has to go another way. */
+bool pl_cuda_ring_take(struct pl_session *session, struct pl_cuda_ring_own *own_out);
+void pl_cuda_ring_give(const struct pl_cuda_ring_own *own);
+
+/* Fills with `bytes`, or empties into; the call that names the ring has been sent.  Return: 0, or -EPIPE: the session
+ * is lost. */
+int pl_cuda_ring_fill(struct pl_session *session, struct pl_cuda_ring_own *own, const void *data, uint64_t bytes);
+int pl_cuda_ring_empty(struct pl_session *session, struct pl_cuda_ring_own *own, void *data, uint64_t bytes);
+
+#endif

@@ -1,0 +1,238 @@
+/* Memory in its parts: addresses, allocations, and maps of one at the other; and other processes' memory. */
+#include "client/cuda/memory.h"
+#include "cuda-records.h"
+
+CUresult cuMemAddressReserve(CUdeviceptr *address, size_t bytes, size_t alignment, CUdeviceptr wanted,
+			     unsigned long long flags)
+{
+	struct pl_cuda_cuMemAddressReserve_args args = {
+		.bytes = bytes, .alignment = alignment, .wanted = wanted, .flags = flags
+	};
+	struct pl_cuda_cuMemAddressReserve_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemAddressReserve, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!address)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuMemAddressReserve, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemAddressReserve_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*address = got.address;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
+{
+	struct pl_cuda_cuMemAddressFree_args args = { .address = address, .bytes = bytes };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemAddressFree, &session);
+	int r;
+
+	if (result)
+		return result;
+	r = PL_CUDA_ASK(session, cuMemAddressFree, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+static CUresult create_ask(struct pl_session *session, const struct pl_cuda_cuMemCreate_args *args)
+{
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, cuMemCreate, args, &reply);
+
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const CUmemAllocationProp *properties,
+		     unsigned long long flags)
+{
+	struct pl_cuda_cuMemCreate_args args = { .bytes = bytes, .flags = flags };
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemCreate, &session);
+	void *made;
+
+	if (result)
+		return result;
+	if (!handle || !properties)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (properties->requestedHandleTypes) /* handles for other processes are not brokered */
+		return CUDA_ERROR_NOT_SUPPORTED;
+	pl_cuda_allocation_record_take(&args.properties, properties);
+	made = pl_cuda_new(session, PL_CUDA_KIND_allocation, &args.handle);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = create_ask(session, &args);
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		result = create_ask(session, &args);
+	if (result)
+		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
+	else
+		*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
+	return result;
+}
+
+CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericAllocationHandle handle,
+		  unsigned long long flags)
+{
+	struct pl_cuda_cuMemMap_args args = { .address = address, .bytes = bytes, .offset = offset, .flags = flags };
+	struct pl_cuda_memory memory = {
+		.address = address, .bytes = bytes, .kind = PL_CUDA_MEMORY_MAPPED, .store = PL_ARENA_NONE
+	};
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemMap, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.handle = pl_cuda_id(session, PL_CUDA_KIND_allocation, (const void *)(uintptr_t)handle);
+	if (handle && !args.handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuMemMap, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	memory.context = pl_cuda_thread.top;
+	(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
+{
+	struct pl_cuda_cuMemUnmap_args args = { .address = address, .bytes = bytes };
+	struct pl_cuda_memory memory;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemUnmap, &session);
+	int r;
+
+	if (result)
+		return result;
+	r = PL_CUDA_ASK(session, cuMemUnmap, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	for (uint64_t at = address; at - address < bytes; at += memory.bytes)
+		if (!pl_cuda_memory_find(at, &memory) || memory.kind != PL_CUDA_MEMORY_MAPPED ||
+		    !pl_cuda_memory_take(memory.address, &memory))
+			break;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void *address)
+{
+	struct pl_cuda_cuMemRetainAllocationHandle_args args = { .address = (uintptr_t)address };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemRetainAllocationHandle, &session);
+	void *made;
+	int r;
+
+	if (result)
+		return result;
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	made = pl_cuda_new(session, PL_CUDA_KIND_allocation, &args.allocation);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = PL_CUDA_ASK(session, cuMemRetainAllocationHandle, &args, &reply);
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (result)
+		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
+	else
+		*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
+	return result;
+}
+
+/* ---- between processes: descriptors do not leave the worker ---- */
+
+CUresult cuMemExportToShareableHandle(void *shareable, CUmemGenericAllocationHandle handle,
+				      CUmemAllocationHandleType type, unsigned long long flags)
+{
+	CUresult result = pl_cuda_ready();
+
+	(void)type, (void)flags;
+	if (result)
+		return result;
+	return !shareable || !pl_cuda_get(PL_CUDA_KIND_allocation, (const void *)(uintptr_t)handle)
+		       ? CUDA_ERROR_INVALID_VALUE
+		       : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *shareable,
+					CUmemAllocationHandleType type)
+{
+	CUresult result = pl_cuda_ready();
+
+	(void)shareable, (void)type;
+	return result ? result : !handle ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+CUresult cuMemGetHandleForAddressRange(void *handle, CUdeviceptr address, size_t bytes, CUmemRangeHandleType type,
+				       unsigned long long flags)
+{
+	CUresult result;
+
+	(void)address, (void)bytes, (void)type, (void)flags;
+	if (!pl_cuda_current(&result))
+		return result;
+	return handle ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+}
+
+/* ---- another process' memory, where its worker's driver gives it to ours ---- */
+
+CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
+{
+	struct pl_cuda_cuIpcOpenMemHandle_args args = { .handle = { &handle, sizeof(handle) }, .flags = flags };
+	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_IMPORTED, .store = PL_ARENA_NONE };
+	struct pl_cuda_cuIpcOpenMemHandle_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcOpenMemHandle_v2, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!address)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuIpcOpenMemHandle, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuIpcOpenMemHandle_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	memory.address = got.address;
+	memory.bytes = got.bytes;
+	memory.context = pl_cuda_thread.top;
+	if (got.bytes)
+		(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
+	*address = got.address;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuIpcOpenMemHandle(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
+{
+	return cuIpcOpenMemHandle_v2(address, handle, flags);
+}
+
+CUresult cuIpcCloseMemHandle(CUdeviceptr address)
+{
+	struct pl_cuda_cuIpcCloseMemHandle_args args = { .address = address };
+	struct pl_cuda_memory memory;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcCloseMemHandle, &session);
+	int r;
+
+	if (result)
+		return result;
+	r = PL_CUDA_ASK(session, cuIpcCloseMemHandle, &args, &reply);
+	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_IMPORTED)
+		pl_cuda_memory_take(address, &memory);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}

@@ -1,0 +1,72 @@
+"""CUDA's memory at the other end of a link: the same answers as natively, and how often the program waits for them."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import plenum
+
+CLIENT, REFGPU, LEASE, PARTS = sys.argv[1:5]
+PTX = os.path.join(os.path.dirname(__file__), "..", "cuda")
+
+
+def env_of(library):
+    return {"PLENUM_TEST_LIBCUDA": library, "PLENUM_TEST_PTX_DIR": PTX, "LD_LIBRARY_PATH": os.path.dirname(library)}
+
+
+def natively(*command):
+    env = plenum.native_env()
+    env.update(env_of(REFGPU))
+    return plenum.run(command, env).stdout
+
+
+def remoted(server, mode, *command):
+    return plenum.stats_of(server, mode, list(command), **env_of(CLIENT))
+
+
+def serve(*options):
+    return plenum.Server("--cuda=" + REFGPU, *options)
+
+
+def test_programs_print_what_they_print_natively():
+    want = natively(LEASE)
+    with serve() as server:
+        for mode in ("shm", "tcp"):
+            got = remoted(server, mode, LEASE)[1].stdout
+            assert got == want, f"{mode}:\n{got.decode()}\nnatively:\n{want.decode()}"
+            remoted(server, mode, PARTS)
+
+
+def test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it():
+    """As many pieces as natively, and after half of them are freed one as large as those."""
+    with serve("--memory-limit=640M") as server:
+        for mode in ("shm", "tcp"):
+            lines = remoted(server, mode, LEASE, "full")[1].stdout.decode().splitlines()
+            assert lines[1:] == ["the last: CUDA_ERROR_OUT_OF_MEMORY", "half: CUDA_SUCCESS",
+                                 "more: CUDA_ERROR_OUT_OF_MEMORY", "in a stream: CUDA_SUCCESS",
+                                 "and not: CUDA_SUCCESS"], lines
+            assert lines[0] == "pieces: 32", lines
+
+
+def test_a_steady_step_waits_once():
+    """alloc: 4 allocations and frees.  async: the same in a stream.  step: those, 4 copies to the device, one on it, a
+    fill, a copy from it into pinned memory, and one wait."""
+    want = {"shm": {"alloc": 0, "async": 0, "step": 1}, "tcp": {"alloc": 0, "async": 0, "step": 2}}
+    with serve() as server:
+        for mode, loops in want.items():
+            for what, asks in loops.items():
+                few, many = (remoted(server, mode, LEASE, "steady", what, count)[0] for count in ("20", "60"))
+                got = (many["asks"] - few["asks"]) / 40
+                print(f"     {mode} {what}: {got:.2f} asks, {(many['posts'] - few['posts']) / 40:.2f} posts", flush=True)
+                assert got == asks, f"{mode} {what}: {got} asks a step, {asks} expected"
+
+
+def test_host_memory_is_charged_and_its_limit_is_told():
+    with serve("--host-limit=16M") as server:
+        result = plenum.run([LEASE], server.env("shm", **env_of(CLIENT)), check=False)
+        assert result.returncode == 1 and b"CUDA_ERROR_OUT_OF_MEMORY" in result.stderr, result
+
+
+if __name__ == "__main__":
+    plenum.main([test_programs_print_what_they_print_natively,
+                 test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it, test_a_steady_step_waits_once,
+                 test_host_memory_is_charged_and_its_limit_is_told])
