@@ -26,7 +26,7 @@ static struct peer peer;
 	})
 #define CU(f, ...) CU_AS(f, f, __VA_ARGS__)
 
-enum { CTX = 0x900, STREAM, EVENT };
+enum { CTX = 0x900, STREAM, EVENT, OTHER_STREAM };
 
 static void cuda_open(void)
 {
@@ -172,6 +172,33 @@ static void objects_beyond_the_limit(void)
 	peer_close(&peer);
 }
 
+static void post_record(uint64_t event, uint64_t stream)
+{
+	struct pl_cuda_cuEventRecord_args args = { .event = event, .stream = stream };
+	struct pl_wire_head head = { .op = PL_CUDA_OP_cuEventRecord, .ticket = ++peer.ticket };
+	_Alignas(8) uint8_t body[64];
+	struct pl_enc enc = { body };
+
+	pl_cuda_cuEventRecord_put(&enc, &args);
+	expect_is(record_send(peer.lane, head, body, (uint32_t)pl_cuda_cuEventRecord_bytes(&args)), 0);
+}
+
+/* Nobody waits for a post: whoever waits for its stream next hears of it, once; who waits for another does not. */
+static void errors_of_posts(void)
+{
+	cuda_open();
+	expect_is(CU(cuStreamCreate, .stream = OTHER_STREAM), CUDA_SUCCESS);
+	post_record(4711, STREAM);
+	expect_is(CU(cuStreamSynchronize, .stream = OTHER_STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuStreamSynchronize, .stream = STREAM), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(peer.body.flags & PL_WIRE_REPLY_LATE, PL_WIRE_REPLY_LATE);
+	expect_is(CU(cuStreamSynchronize, .stream = STREAM), CUDA_SUCCESS);
+	for (int i = 0; i < 1000; i++)
+		post_record(4711, STREAM); /* more than are kept */
+	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_INVALID_HANDLE);
+	peer_close(&peer);
+}
+
 /* A call without a ticket: only the word that a host function has returned. */
 static void calls_out_of_order(void)
 {
@@ -194,6 +221,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: ranges and sizes that lie", ranges_that_lie, false },
 	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },
 	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },
+	{ "cuda: errors of posted calls come with the next wait", errors_of_posts, false },
 	{ "cuda: calls out of their order", calls_out_of_order, false },
 	{ NULL, NULL, false },
 };

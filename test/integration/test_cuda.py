@@ -6,7 +6,9 @@ import difflib
 import os
 import re
 import shutil
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import plenum
@@ -66,6 +68,19 @@ def test_steady_loops_ask_only_where_the_api_waits():
                 assert asks == expected, f"{mode} {what}: {asks} asks an iteration, {expected} expected"
 
 
+def test_a_program_that_is_killed_leaves_nothing():
+    with plenum.Server("--cuda", NATIVE) as server:
+        for mode in ("shm", "tcp"):
+            process = subprocess.Popen([os.path.join(PROGRAMS, "cuda-steady"), "launch", "100000000"],
+                                       env=steady_env(server, mode), stdout=subprocess.DEVNULL)
+            assert plenum.wait_for(lambda: server.sessions()["sessions"]), "no session"
+            time.sleep(0.3)
+            process.kill()
+            process.wait()
+            assert plenum.wait_for(lambda: not server.sessions()["sessions"]), server.sessions()
+        assert "signal" not in server.log_text(), server.log_text()
+
+
 def test_a_posted_launch_costs_few_instructions():
     if "asan" in plenum.TOOL or "tsan" in plenum.TOOL or not shutil.which("valgrind"):
         print("SKIP: valgrind is not installed, or the programs have a sanitizer: instructions are not counted")
@@ -97,5 +112,6 @@ def test_a_server_without_cuda_has_no_device():
 
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [
-        test_steady_loops_ask_only_where_the_api_waits, test_a_posted_launch_costs_few_instructions,
+        test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
+        test_a_posted_launch_costs_few_instructions,
         test_a_server_without_cuda_has_no_device])
