@@ -136,13 +136,15 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	if (!r)
 		r = pl_handles_init(&session->maps);
 	if (!r)
+		r = pl_handles_init(&session->shadows);
+	if (!r)
 		r = pl_cuda_print_start(session);
 	return pl_trace(r);
 }
 
 static bool runs_free(uint16_t op)
 {
-	return op == PL_CUDA_OP_plHostDone;
+	return op == PL_CUDA_OP_plHostDone || op == PL_CUDA_OP_plHostBytes;
 }
 
 const struct pl_backend_ops pl_backend_cuda = {

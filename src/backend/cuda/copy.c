@@ -5,15 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cuda/session.h"
+#include "backend/cuda/copy.h"
 #include "base/err.h"
 #include "base/wait.h"
 
 #define INLINE_BYTES 4096u
 #define BLOCK_BYTES  (4u << 20) /* what is on the way to the client while the device makes the next */
 
-/* The bytes of a bulk field, at `data`; `own` is to be freed.  Return: false: no memory, or the lane broke. */
-static bool bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out)
+bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out)
 {
 	*data_out = bulk->data;
 	*own_out = NULL;
@@ -115,7 +114,7 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (bulk_open(serve, &args->data, &data, &own) &&
+	if (pl_cuda_bulk_open(serve, &args->data, &data, &own) &&
 	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
 		if (serve->asked)
 			pl_serve_give_turn(serve);

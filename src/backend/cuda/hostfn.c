@@ -4,18 +4,8 @@
  */
 #include <stdlib.h>
 
-#include "backend/cuda/session.h"
+#include "backend/cuda/hostfn.h"
 #include "base/err.h"
-
-struct pl_cuda_hostfn {
-	struct pl_cuda_session *session;
-	uint64_t token;
-	bool again; /* of a graph: it runs with each launch */
-	/* under session->hosts_lock, while it waits for the client */
-	struct pl_cuda_hostfn *next;
-	pthread_cond_t *done;
-	bool returned;
-};
 
 /* Return: the client was told. */
 static bool client_tell(struct pl_cuda_hostfn *hostfn, CUresult status)
@@ -54,7 +44,7 @@ static void hostfn_run(struct pl_cuda_hostfn *hostfn, CUresult status)
 		free(hostfn);
 }
 
-static void CUDA_CB run_function(void *user)
+void CUDA_CB pl_cuda_hostfn_call(void *user)
 {
 	hostfn_run(user, CUDA_SUCCESS);
 }
@@ -63,6 +53,63 @@ static void CUDA_CB run_callback(CUstream stream, CUresult status, void *user)
 {
 	(void)stream;
 	hostfn_run(user, status);
+}
+
+/* ---- of graphs ---- */
+
+struct pl_cuda_hostfn *pl_cuda_hostfn_new(struct pl_cuda_session *session, uint64_t token)
+{
+	struct pl_cuda_hostfn *hostfn = calloc(1, sizeof(*hostfn));
+
+	if (hostfn)
+		*hostfn = (struct pl_cuda_hostfn){ .session = session, .token = token, .again = true };
+	return hostfn;
+}
+
+void pl_cuda_hostfn_free(struct pl_cuda_hostfn *hostfn)
+{
+	if (!hostfn)
+		return;
+	pl_cuda_shadow_show(hostfn);
+	if (hostfn->data)
+		pl_quota_return(&hostfn->session->worker->quota, PL_QUOTA_HOST, hostfn->bytes);
+	free(hostfn->data);
+	free(hostfn);
+}
+
+void CUDA_CB pl_cuda_hostfn_last(void *user)
+{
+	struct pl_cuda_hostfn *hostfn = user;
+
+	hostfn->again = false;
+	(void)client_tell(hostfn, CUDA_SUCCESS);
+	pl_cuda_hostfn_free(hostfn);
+}
+
+/* Nothing runs it any more. */
+static void CUDA_CB hostfn_ended(void *user)
+{
+	struct pl_cuda_hostfn *hostfn = user;
+	struct pl_cuda_plHostForget_args args = { .token = hostfn->token };
+	struct pl_session_worker *worker = hostfn->session->worker;
+	struct pl_enc enc;
+
+	if (!pl_reverse_begin(worker, PL_CUDA_OP_plHostForget, pl_cuda_plHostForget_bytes(&args), 0, &enc)) {
+		pl_cuda_plHostForget_put(&enc, &args);
+		(void)pl_reverse_end(worker, NULL, 0);
+	}
+	pl_cuda_hostfn_free(hostfn);
+}
+
+void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph)
+{
+	CUuserObject object;
+
+	if (!pl_cuda.cuUserObjectCreate || !pl_cuda.cuGraphRetainUserObject ||
+	    pl_cuda.cuUserObjectCreate(&object, hostfn, hostfn_ended, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC))
+		return;
+	if (pl_cuda.cuGraphRetainUserObject(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE))
+		pl_log_debug("what a graph's host function is made of stays until the session ends");
 }
 
 void pl_cuda_serve_plHostDone(struct pl_serve *serve, const struct pl_cuda_plHostDone_args *args)
@@ -91,23 +138,14 @@ static CUresult hostfn_launch(struct pl_cuda_hostfn *hostfn, CUstream stream, bo
 
 	if (callback)
 		return add ? add(stream, run_callback, hostfn, 0) : CUDA_ERROR_NOT_SUPPORTED;
-	return function ? function(stream, run_function, hostfn) : CUDA_ERROR_NOT_SUPPORTED;
-}
-
-/* In a stream that is captured the function belongs to the graph then: it may run often, and is kept. */
-static bool is_captured(CUstream stream, bool per_thread)
-{
-	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-	__typeof__(&cuStreamIsCapturing) ask =
-		per_thread ? pl_cuda.cuStreamIsCapturing_ptsz : pl_cuda.cuStreamIsCapturing;
-
-	return ask && !ask(stream, &status) && status == CU_STREAM_CAPTURE_STATUS_ACTIVE;
+	return function ? function(stream, pl_cuda_hostfn_call, hostfn) : CUDA_ERROR_NOT_SUPPORTED;
 }
 
 void pl_cuda_serve_cuLaunchHostFunc(struct pl_serve *serve, const struct pl_cuda_cuLaunchHostFunc_args *args)
 {
 	struct pl_cuda_hostfn *hostfn = malloc(sizeof(*hostfn));
 	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+	CUgraph graph;
 	void *stream;
 
 	if (!hostfn || !pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
@@ -115,12 +153,16 @@ void pl_cuda_serve_cuLaunchHostFunc(struct pl_serve *serve, const struct pl_cuda
 		pl_cuda_result(serve, status, args->stream);
 		return;
 	}
+	/* In a stream that is captured the function belongs to the graph: it may run often, and is kept. */
+	graph = pl_cuda_capture_graph(stream, args->per_thread);
 	*hostfn = (struct pl_cuda_hostfn){ .session = pl_cuda_session_of(serve),
 					   .token = args->token,
-					   .again = is_captured(stream, args->per_thread) };
+					   .again = graph != NULL };
 	status = (int32_t)hostfn_launch(hostfn, stream, serve->head->op == PL_CUDA_OP_cuStreamAddCallback,
 					args->per_thread);
 	if (status)
 		free(hostfn);
+	else if (graph)
+		pl_cuda_hostfn_owned(hostfn, graph);
 	pl_cuda_result(serve, status, args->stream);
 }

@@ -49,6 +49,7 @@ struct pl_cuda_session {
 
 	pthread_mutex_t hosts_lock;
 	struct pl_cuda_hostfn *hosts; /* under hosts_lock: those that wait for their client */
+	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
 
 	pthread_mutex_t images_lock;
 	struct pl_cuda_image *images; /* under images_lock; they live as long as the session */

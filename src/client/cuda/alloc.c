@@ -194,7 +194,10 @@ static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes,
 		return CUDA_ERROR_INVALID_VALUE;
 	memory.context = pl_cuda_thread.top;
 	memory.pool = args.pool;
-	memory.flags = atomic_load(&pl_cuda_captures) ? PL_CUDA_MEMORY_CAPTURED : 0;
+	if (!pl_cuda_captures_none()) { /* it may be the graph's */
+		memory.kind = PL_CUDA_MEMORY_GRAPH;
+		atomic_store(&pl_cuda_graphs_allocate, true);
+	}
 	key = stream_key(args.stream, per_thread);
 	memory.address = key ? pl_cuda_lease_take(session, &memory, key) : 0;
 	if (!memory.address)
@@ -220,14 +223,14 @@ static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	key = stream_key(args.stream, per_thread);
-	if (pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_POOL && memory.address == address &&
-	    pl_cuda_memory_take(address, &memory))
-		return key && !memory.flags && pl_cuda_lease_keep(session, &memory, key)
-			       ? CUDA_SUCCESS
-			       : PL_CUDA_POST(session, cuMemFreeAsync, &args);
+	if (pl_cuda_captures_none() && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_POOL &&
+	    memory.address == address && pl_cuda_memory_take(address, &memory))
+		return key && pl_cuda_lease_keep(session, &memory, key) ? CUDA_SUCCESS
+									: PL_CUDA_POST(session, cuMemFreeAsync, &args);
 	pl_cuda_lease_touch(address);
 	r = PL_CUDA_ASK(session, cuMemFreeAsync, &args, &reply);
-	if (!r && !reply.status)
+	/* What a graph allocated, its next launch allocates again. */
+	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind != PL_CUDA_MEMORY_GRAPH)
 		pl_cuda_memory_take(address, &memory);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }

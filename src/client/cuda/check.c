@@ -3,14 +3,14 @@
 
 bool pl_cuda_check_address(CUdeviceptr address, size_t bytes)
 {
-	return pl_cuda_memory_is_device(address, bytes);
+	return pl_cuda_captures_none() && pl_cuda_memory_is_device(address, bytes);
 }
 
 static bool elements(CUdeviceptr address, size_t count, size_t each)
 {
 	uint64_t bytes;
 
-	return !(address % each) && !__builtin_mul_overflow(count, each, &bytes) &&
+	return pl_cuda_captures_none() && !(address % each) && !__builtin_mul_overflow(count, each, &bytes) &&
 	       pl_cuda_memory_is_device(address, bytes);
 }
 
@@ -28,7 +28,7 @@ static bool rows(CUdeviceptr address, size_t pitch, size_t width, size_t height,
 {
 	uint64_t columns, whole;
 
-	return width && height && !(address % each) && !(pitch % each) &&
+	return pl_cuda_captures_none() && width && height && !(address % each) && !(pitch % each) &&
 	       !__builtin_mul_overflow(width, each, &columns) && pitch >= columns &&
 	       !__builtin_mul_overflow(height - 1, pitch, &whole) && !__builtin_add_overflow(whole, columns, &whole) &&
 	       pl_cuda_memory_is_device(address, whole);
@@ -51,7 +51,7 @@ bool pl_cuda_check_rows32(CUdeviceptr dst, size_t dst_pitch, size_t width, size_
 
 bool pl_cuda_check_copy_devices(CUdeviceptr dst, CUdeviceptr src, size_t bytes)
 {
-	return pl_cuda_memory_is_device(dst, bytes) && pl_cuda_memory_is_device(src, bytes);
+	return pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && pl_cuda_memory_is_device(src, bytes);
 }
 
 bool pl_cuda_check_word32(CUdeviceptr address)
@@ -89,6 +89,12 @@ bool pl_cuda_check_surface_object(CUsurfObject surface)
 	return false;
 }
 
+bool pl_cuda_check_launch_of(CUgraphExec exec)
+{
+	return pl_cuda_get(PL_CUDA_KIND_exec, exec) && pl_cuda_captures_none() &&
+	       !atomic_load_explicit(&pl_cuda_graphs_allocate, memory_order_relaxed);
+}
+
 bool pl_cuda_check_cache_config(CUfunc_cache config)
 {
 	return (unsigned int)config <= CU_FUNC_CACHE_PREFER_EQUAL;
@@ -111,12 +117,12 @@ bool pl_cuda_check_event_flags(unsigned int flags)
 
 bool pl_cuda_check_wait_flags(unsigned int flags)
 {
-	return flags == CU_EVENT_WAIT_DEFAULT;
+	return flags == CU_EVENT_WAIT_DEFAULT && pl_cuda_captures_none();
 }
 
 bool pl_cuda_check_record_flags(unsigned int flags)
 {
-	return flags == CU_EVENT_RECORD_DEFAULT;
+	return flags == CU_EVENT_RECORD_DEFAULT && pl_cuda_captures_none();
 }
 
 bool pl_cuda_check_positive(unsigned int count)
@@ -126,7 +132,7 @@ bool pl_cuda_check_positive(unsigned int count)
 
 bool pl_cuda_check_zero(unsigned int flags)
 {
-	return !flags;
+	return !flags && pl_cuda_captures_none();
 }
 
 /* An event and the stream that it is recorded in are of one context. */
@@ -134,7 +140,7 @@ bool pl_cuda_check_event_for(CUevent event, CUstream stream)
 {
 	const struct pl_cuda_object *of_event = pl_cuda_get(PL_CUDA_KIND_event, event), *of_stream;
 
-	if (!of_event)
+	if (!of_event || !pl_cuda_captures_none())
 		return false;
 	if ((uintptr_t)stream <= (uintptr_t)CU_STREAM_PER_THREAD)
 		return of_event->context == pl_cuda_thread.top;

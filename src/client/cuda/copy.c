@@ -1,6 +1,7 @@
 /* Copies between the program's memory and the device's, and between addresses of the device. */
 #include <string.h>
 
+#include "client/cuda/graph.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/ring.h"
 
@@ -136,7 +137,9 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 		return CUDA_SUCCESS;
 	if (!src)
 		return CUDA_ERROR_INVALID_VALUE;
-	plain = pl_cuda_memory_is_device(dst, bytes);
+	if (pl_cuda_is_captured(stream, per_thread))
+		return pl_cuda_copy_captured(stream, per_thread, false, dst, (void *)(uintptr_t)src, bytes);
+	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes);
 	store = pl_cuda_memory_store(src, bytes);
 	if (store != PL_ARENA_NONE)
 		return to_send_shared(session, op, &args, src, store, plain);
@@ -320,6 +323,8 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		return CUDA_SUCCESS;
 	if (!dst)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (pl_cuda_is_captured(stream, per_thread))
+		return pl_cuda_copy_captured(stream, per_thread, true, src, dst, bytes);
 	if (!pl_cuda_memory_find(src, &memory))
 		pl_cuda_lease_touch(src);
 	args.store = pl_cuda_memory_store(dst, bytes);
@@ -368,7 +373,7 @@ static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdevicept
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
-	plain = pl_cuda_memory_is_device(dst, bytes) && pl_cuda_memory_is_device(src, bytes);
+	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && pl_cuda_memory_is_device(src, bytes);
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyAsync_bytes(&args));
 	if (!r) {
 		pl_cuda_cuMemcpyAsync_put(&call.enc, &args);

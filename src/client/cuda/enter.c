@@ -1,8 +1,6 @@
 /* What comes before every call that travels. */
 #include "client/cuda/state.h"
 
-_Atomic int pl_cuda_captures;
-
 /* Calls that need no context. */
 static bool op_is_free(enum pl_cuda_op op)
 {
@@ -111,6 +109,8 @@ static CUresult context_tell(struct pl_session *session, struct pl_cuda_thread *
 	struct pl_cuda_plCurrent_args args = { .context = id };
 	CUresult result = PL_CUDA_POST(session, plCurrent, &args);
 
+	if (!result && thread->told == PL_CUDA_TOLD_NOT)
+		result = pl_cuda_capture_mode_tell(session);
 	if (!result)
 		thread->told = id;
 	return result;
@@ -136,22 +136,11 @@ static CUresult enter_slowly(enum pl_cuda_op op, struct pl_session **session_out
 	return thread->told == top->object.id ? CUDA_SUCCESS : context_tell(*session_out, thread, top->object.id);
 }
 
-/* One that fails is counted until the next ends: that costs questions, no more. */
-static void capture_note(enum pl_cuda_op op)
-{
-	if (op != PL_CUDA_OP_cuStreamEndCapture)
-		atomic_fetch_add(&pl_cuda_captures, 1);
-	else if (atomic_fetch_sub(&pl_cuda_captures, 1) <= 0)
-		atomic_store(&pl_cuda_captures, 0);
-}
-
 CUresult pl_cuda_enter(enum pl_cuda_op op, struct pl_session **session_out)
 {
 	const struct pl_cuda_thread *thread = &pl_cuda_thread;
 	const struct pl_cuda_context *top = thread->top;
 
-	if (__builtin_expect(op >= PL_CUDA_OP_cuStreamBeginCapture && op <= PL_CUDA_OP_cuStreamEndCapture, 0))
-		capture_note(op);
 	if (__builtin_expect(top && thread->told == top->object.id &&
 				     !atomic_load_explicit(&top->error, memory_order_relaxed),
 			     1)) {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "client/cuda/state.h"
+#include "client/cuda/hostfn.h"
 
 struct hostfn {
 	uint64_t token;
@@ -61,6 +61,46 @@ void pl_cuda_hostfn_reached(uint64_t token, int32_t status, bool again)
 	*due = (struct due){ hostfn, status, again };
 	if (!pl_callback_run(due_run, due))
 		free(due);
+}
+
+uint64_t pl_cuda_hostfn_new(CUhostFn function, void *user)
+{
+	struct hostfn *hostfn = malloc(sizeof(*hostfn));
+
+	if (!hostfn)
+		return 0;
+	*hostfn = (struct hostfn){ .function = function, .user = user };
+	hostfn->token = pl_cuda_handle_create(PL_CUDA_KIND_hostfn, hostfn);
+	if (!hostfn->token) {
+		free(hostfn);
+		return 0;
+	}
+	return hostfn->token;
+}
+
+void *pl_cuda_hostfn_user(uint64_t token, CUhostFn function)
+{
+	const struct hostfn *hostfn = pl_cuda_handle_find(token, PL_CUDA_KIND_hostfn);
+
+	return hostfn && hostfn->function == function ? hostfn->user : NULL;
+}
+
+/* On the callback thread, so behind all calls of the function. */
+static void forget_run(void *arg)
+{
+	struct hostfn *hostfn = arg;
+
+	pl_cuda_host_copy_forget(hostfn->token);
+	pl_cuda_handle_destroy(hostfn->token);
+	free(hostfn);
+}
+
+void pl_cuda_hostfn_forget(uint64_t token)
+{
+	struct hostfn *hostfn = pl_cuda_handle_find(token, PL_CUDA_KIND_hostfn);
+
+	if (hostfn)
+		(void)pl_callback_run(forget_run, hostfn);
 }
 
 static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *hostfn)

@@ -167,7 +167,7 @@ static CUresult launch(enum pl_cuda_op op, struct pl_session *session, struct pl
 	args->args.at = room;
 	args->function = function->object.id;
 	plain = shape_known(function, &shape) && grid_plain(args, pl_cuda_thread.top->device) &&
-		context_plain(function);
+		context_plain(function) && pl_cuda_captures_none();
 	result = send(op, session, args, plain);
 	if (!plain && !result)
 		shape_note(function, &shape);

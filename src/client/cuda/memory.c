@@ -27,6 +27,20 @@ uint64_t pl_cuda_memory_used(void)
 	return atomic_load(&table.used);
 }
 
+/* Another one has these addresses now.  Called with the lock held. */
+static void graphs_evict(uint64_t address, uint64_t bytes)
+{
+	for (size_t i = table.all.n; i--;) {
+		struct pl_cuda_memory *memory = table.all.range[i].value;
+
+		if (memory->kind != PL_CUDA_MEMORY_GRAPH || memory->address >= address + bytes ||
+		    address >= memory->address + memory->bytes)
+			continue;
+		pl_cuda_ranges_remove(&table.all, &table.all.range[i]);
+		free(memory);
+	}
+}
+
 bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 {
 	struct pl_cuda_memory *copy = malloc(sizeof(*copy));
@@ -38,6 +52,10 @@ bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 	copy->id = atomic_fetch_add(&table.ids, 1) + 1;
 	pthread_rwlock_wrlock(&table.lock);
 	r = pl_cuda_ranges_insert(&table.all, copy->address, copy->bytes, copy);
+	if (r) {
+		graphs_evict(copy->address, copy->bytes);
+		r = pl_cuda_ranges_insert(&table.all, copy->address, copy->bytes, copy);
+	}
 	pthread_rwlock_unlock(&table.lock);
 	if (r)
 		free(copy);

@@ -14,14 +14,13 @@
 enum pl_cuda_memory_kind {
 	PL_CUDA_MEMORY_DEVICE,     /* cuMemAlloc(), also pitched */
 	PL_CUDA_MEMORY_POOL,       /* cuMemAllocAsync() */
+	PL_CUDA_MEMORY_GRAPH,      /* a graph's: whether it lives is not known here */
 	PL_CUDA_MEMORY_MAPPED,     /* cuMemMap() */
 	PL_CUDA_MEMORY_IMPORTED,   /* another process' */
 	PL_CUDA_MEMORY_HOST,       /* cuMemHostAlloc() */
 	PL_CUDA_MEMORY_REGISTERED, /* cuMemHostRegister(): the program's */
 	PL_CUDA_MEMORY_MANAGED,    /* cuMemAllocManaged(): host memory that the device reaches */
 };
-
-#define PL_CUDA_MEMORY_CAPTURED 1u /* flags of POOL: it may be a graph's */
 
 struct pl_cuda_memory {
 	uint64_t address, bytes;

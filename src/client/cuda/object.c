@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "client/cuda/graph.h"
 #include "client/cuda/link.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/module.h"
@@ -30,6 +31,10 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 	case PL_CUDA_KIND_function:
 	case PL_CUDA_KIND_kernel:
 		return sizeof(struct pl_cuda_function);
+	case PL_CUDA_KIND_node:
+		return sizeof(struct pl_cuda_node);
+	case PL_CUDA_KIND_exec:
+		return sizeof(struct pl_cuda_exec);
 	default:
 		return sizeof(struct pl_cuda_object);
 	}
@@ -160,6 +165,9 @@ static void object_fini(struct pl_cuda_object *object)
 	case PL_CUDA_KIND_function:
 	case PL_CUDA_KIND_kernel:
 		pl_cuda_function_fini((struct pl_cuda_function *)object);
+		break;
+	case PL_CUDA_KIND_node:
+		pl_cuda_node_fini((struct pl_cuda_node *)object);
 		break;
 	default:
 		break;

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "client/cuda/state.h"
+#include "client/cuda/hostfn.h"
 
 /* What kernels print appears on the program's standard output; its own buffered output is not ours to flush. */
 static void print_out(struct pl_bytes text)
@@ -48,6 +48,8 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 		return; /* the session is lost: every call says so */
 	switch (head->op) {
 		TAKE(plHostFunc, pl_cuda_hostfn_reached(args.token, args.status, args.again))
+		TAKE(plHostData, pl_cuda_host_copy_write(args.token, args.offset, args.data))
+		TAKE(plHostForget, pl_cuda_hostfn_forget(args.token))
 		TAKE(plPrint, print_out(args.text))
 		TAKE(plContextFailed, context_failed(&args))
 	default:

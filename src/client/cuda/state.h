@@ -49,9 +49,6 @@ struct pl_cuda_thread {
 #define PL_CUDA_TOLD_NOT UINT64_MAX /* a lane may come from another thread: it is told first */
 extern __thread struct pl_cuda_thread pl_cuda_thread __attribute__((tls_model("initial-exec")));
 
-/* Captures that may be under way (pl_cuda_enter() counts them): memory is then the driver's affair alone. */
-extern _Atomic int pl_cuda_captures;
-
 /* ---- process.c ---- */
 
 /* Initialised, and in this process.  Return: success or CUDA_ERROR_NOT_INITIALIZED. */
@@ -83,6 +80,22 @@ void pl_cuda_context_fail(struct pl_cuda_context *context, int error); /* the fi
 
 void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec);
 void pl_cuda_hostfn_reached(uint64_t token, int32_t status, bool again); /* hostfn.c */
+
+/* ---- capture.c ---- */
+
+/* Captures that are under way.  While there are any, calls are asked that would be posted: what a captured stream does
+ * not allow has to fail at its call; and memory is the driver's affair alone. */
+extern _Atomic uint32_t pl_cuda_captures;
+static inline bool pl_cuda_captures_none(void)
+{
+	return __builtin_expect(!atomic_load_explicit(&pl_cuda_captures, memory_order_relaxed), 1);
+}
+
+/* Some graph has memory of its own: whether it can be launched is the driver's to say. */
+extern _Atomic bool pl_cuda_graphs_allocate;
+
+/* A lane that this thread has not used may have another's mode. */
+CUresult pl_cuda_capture_mode_tell(struct pl_session *session);
 
 /* ---- calls by hand ---- */
 

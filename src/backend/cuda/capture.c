@@ -1,0 +1,146 @@
+/* Streams that are captured into a graph.  The driver captures; a thread's mode is that of its lane's thread. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cuda/hostfn.h"
+#include "base/cleanup.h"
+
+/* Nodes, and their edges where there are any.  Return: success with lists that are the caller's. */
+static int32_t nodes_open(struct pl_serve *serve, struct pl_u64s ids, struct pl_u64s edges, CUgraphNode **nodes_out,
+			  CUgraphEdgeData **edges_out)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	int32_t status = CUDA_SUCCESS;
+	void *object;
+
+	*nodes_out = calloc(ids.count + 1, sizeof(**nodes_out));
+	*edges_out = edges.count ? calloc(edges.count, sizeof(**edges_out)) : NULL;
+	if (edges.count && edges.count != ids.count)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!*nodes_out || (edges.count && !*edges_out))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (uint64_t i = 0; i < ids.count; i++) {
+		if (!pl_cuda_take(serve, ids.at[i], PL_CUDA_KIND_node, &object, &status))
+			return status;
+		(*nodes_out)[i] = pl_cuda_node_exit(session, object);
+		if (*edges_out)
+			memcpy(&(*edges_out)[i], &edges.at[i], sizeof(**edges_out));
+	}
+	return CUDA_SUCCESS;
+}
+
+void pl_cuda_serve_cuStreamBeginCaptureToGraph(struct pl_serve *serve,
+					       const struct pl_cuda_cuStreamBeginCaptureToGraph_args *args)
+{
+	__typeof__(&cuStreamBeginCaptureToGraph) call =
+		args->per_thread ? pl_cuda.cuStreamBeginCaptureToGraph_ptsz : pl_cuda.cuStreamBeginCaptureToGraph;
+	pl_cleanup(pl_freep) CUgraphEdgeData *edges = NULL;
+	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
+	int32_t status = nodes_open(serve, args->dependencies, args->edges, &nodes, &edges);
+	void *stream, *graph;
+
+	if (!status && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
+	    pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))
+		status = call ? (int32_t)call(stream, graph, args->dependencies.count ? nodes : NULL, edges,
+					      args->dependencies.count, (CUstreamCaptureMode)args->mode)
+			      : CUDA_ERROR_NOT_SUPPORTED;
+	pl_cuda_result(serve, status, 0);
+}
+
+struct info {
+	CUstreamCaptureStatus status;
+	cuuint64_t id;
+	CUgraph graph;
+	const CUgraphNode *nodes;
+	const CUgraphEdgeData *edges;
+	size_t count;
+};
+
+/* The newest form that the driver has. */
+static int32_t info_get(CUstream stream, bool per_thread, struct info *info)
+{
+	__typeof__(&cuStreamGetCaptureInfo_v3) v3 =
+		per_thread ? pl_cuda.cuStreamGetCaptureInfo_v3_ptsz : pl_cuda.cuStreamGetCaptureInfo_v3;
+	__typeof__(&cuStreamGetCaptureInfo_v2) v2 =
+		per_thread ? pl_cuda.cuStreamGetCaptureInfo_v2_ptsz : pl_cuda.cuStreamGetCaptureInfo_v2;
+
+	if (v3)
+		return (int32_t)v3(stream, &info->status, &info->id, &info->graph, &info->nodes, &info->edges,
+				   &info->count);
+	if (v2)
+		return (int32_t)v2(stream, &info->status, &info->id, &info->graph, &info->nodes, &info->count);
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+void pl_cuda_serve_cuStreamGetCaptureInfo(struct pl_serve *serve,
+					  const struct pl_cuda_cuStreamGetCaptureInfo_args *args)
+{
+	struct pl_cuda_cuStreamGetCaptureInfo_reply reply = { 0 };
+	pl_cleanup(pl_freep) uint64_t *ids = NULL, *edges = NULL;
+	struct info info = { .status = CU_STREAM_CAPTURE_STATUS_NONE };
+	int32_t status = CUDA_SUCCESS;
+	void *stream;
+
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
+		status = info_get(stream, args->per_thread, &info);
+	if (info.count > PL_CUDA_LIMIT_NODES_MAX)
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	if (!status && info.status == CU_STREAM_CAPTURE_STATUS_ACTIVE) {
+		ids = calloc(info.count + 1, sizeof(*ids));
+		edges = calloc(info.count + 1, sizeof(*edges));
+		for (size_t i = 0; i < info.count && ids && edges; i++) {
+			ids[i] = pl_cuda_id_of(serve, PL_CUDA_KIND_node, info.nodes[i]);
+			if (info.edges)
+				memcpy(&edges[i], &info.edges[i], sizeof(edges[i]));
+		}
+		reply.id = info.id;
+		reply.graph = pl_cuda_id_of(serve, PL_CUDA_KIND_graph, info.graph);
+		reply.dependencies = (struct pl_u64s){ ids, ids && edges ? info.count : 0 };
+		reply.edges = (struct pl_u64s){ edges, info.edges && ids && edges ? info.count : 0 };
+	}
+	reply.status = (uint32_t)info.status;
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuStreamGetCaptureInfo_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuStreamGetCaptureInfo_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+void pl_cuda_serve_cuStreamUpdateCaptureDependencies(struct pl_serve *serve,
+						     const struct pl_cuda_cuStreamUpdateCaptureDependencies_args *args)
+{
+	__typeof__(&cuStreamUpdateCaptureDependencies) plain = args->per_thread
+								       ? pl_cuda.cuStreamUpdateCaptureDependencies_ptsz
+								       : pl_cuda.cuStreamUpdateCaptureDependencies;
+	__typeof__(&cuStreamUpdateCaptureDependencies_v2) v2 =
+		args->per_thread ? pl_cuda.cuStreamUpdateCaptureDependencies_v2_ptsz
+				 : pl_cuda.cuStreamUpdateCaptureDependencies_v2;
+	pl_cleanup(pl_freep) CUgraphEdgeData *edges = NULL;
+	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
+	int32_t status = nodes_open(serve, args->dependencies, args->edges, &nodes, &edges);
+	void *stream;
+
+	if (!status && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		if (edges || serve->head->op == PL_CUDA_OP_cuStreamUpdateCaptureDependencies_v2)
+			status = v2 ? (int32_t)v2(stream, nodes, edges, args->dependencies.count, args->flags)
+				    : CUDA_ERROR_NOT_SUPPORTED;
+		else
+			status = plain ? (int32_t)plain(stream, nodes, args->dependencies.count, args->flags)
+				       : CUDA_ERROR_NOT_SUPPORTED;
+	}
+	pl_cuda_result(serve, status, 0);
+}
+
+void pl_cuda_serve_cuThreadExchangeStreamCaptureMode(struct pl_serve *serve,
+						     const struct pl_cuda_cuThreadExchangeStreamCaptureMode_args *args)
+{
+	CUstreamCaptureMode mode = (CUstreamCaptureMode)args->mode;
+	int32_t status = pl_cuda.cuThreadExchangeStreamCaptureMode
+				 ? (int32_t)pl_cuda.cuThreadExchangeStreamCaptureMode(&mode)
+				 : CUDA_ERROR_NOT_SUPPORTED;
+
+	pl_cuda_result(serve, status, 0);
+}

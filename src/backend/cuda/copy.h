@@ -1,0 +1,12 @@
+/* Bytes that come with a call. */
+#ifndef PL_BACKEND_CUDA_COPY_H
+#define PL_BACKEND_CUDA_COPY_H
+
+#include "backend/cuda/session.h"
+
+/* The bytes of a bulk field, at `data`; `own` is to be freed after the call that they are for.  They lie in memory
+ * which is pageable for the driver: it has taken them when its call returns, also of copies that go on in a stream.
+ * Return: false: no memory, or the lane broke. */
+bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out);
+
+#endif

@@ -1,0 +1,217 @@
+/*
+ * The client's memory in graphs.  A graph's node works on a shadow in this process.  Beside it stands a host node that
+ * the client does not see: ahead of a node that reads it fetches the bytes from the client, behind one that writes it
+ * sends them.  So the client's memory is read and written when the graph comes to it, in each launch.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cuda/hostfn.h"
+
+/* Kinds of session->shadows, by the address of a node: object is the node beside it. */
+enum {
+	SHADOW_HIDDEN = 1, /* the client's node */
+	SHADOW_BEFORE,     /* the hidden node, which comes ahead */
+	SHADOW_BEHIND,     /* the hidden node, which comes after */
+};
+
+struct pl_cuda_hostfn *pl_cuda_shadow_new(struct pl_cuda_session *session, uint64_t token, uint64_t bytes)
+{
+	struct pl_cuda_hostfn *shadow;
+
+	if (!pl_quota_charge(&session->worker->quota, PL_QUOTA_HOST, bytes))
+		return NULL;
+	shadow = pl_cuda_hostfn_new(session, token);
+	if (shadow)
+		shadow->data = calloc(1, bytes ? bytes : 1);
+	if (!shadow || !shadow->data) {
+		free(shadow);
+		pl_quota_return(&session->worker->quota, PL_QUOTA_HOST, bytes);
+		return NULL;
+	}
+	shadow->bytes = bytes;
+	return shadow;
+}
+
+void CUDA_CB pl_cuda_shadow_push(void *user)
+{
+	const struct pl_cuda_hostfn *shadow = user;
+	struct pl_session_worker *worker = shadow->session->worker;
+
+	for (uint64_t at = 0; at < shadow->bytes;) {
+		uint64_t left = shadow->bytes - at;
+		struct pl_cuda_plHostData_args args = { shadow->token, at, { shadow->data + at, left } };
+		struct pl_enc enc;
+
+		if (left > PL_CUDA_LIMIT_HOST_PART_MAX)
+			args.data.bytes = PL_CUDA_LIMIT_HOST_PART_MAX;
+		if (pl_reverse_begin(worker, PL_CUDA_OP_plHostData, pl_cuda_plHostData_bytes(&args), 0, &enc))
+			return; /* the client is gone */
+		pl_cuda_plHostData_put(&enc, &args);
+		if (pl_reverse_end(worker, NULL, 0))
+			return;
+		at += args.data.bytes;
+	}
+}
+
+/* Only while the node's function waits for the client is its memory written. */
+void pl_cuda_serve_plHostBytes(struct pl_serve *serve, const struct pl_cuda_plHostBytes_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+
+	pthread_mutex_lock(&session->hosts_lock);
+	for (struct pl_cuda_hostfn *one = session->hosts; one; one = one->next)
+		if (one->token == args->token && one->data && args->offset <= one->bytes &&
+		    args->data.bytes <= one->bytes - args->offset)
+			memcpy(one->data + args->offset, args->data.at, args->data.bytes);
+	pthread_mutex_unlock(&session->hosts_lock);
+}
+
+/* ---- what the client does not see ---- */
+
+static uint64_t key(CUgraphNode node)
+{
+	return (uint64_t)(uintptr_t)node;
+}
+
+void pl_cuda_shadow_hide(struct pl_cuda_hostfn *shadow, CUgraphNode node, CUgraphNode hidden, bool behind)
+{
+	struct pl_handles *shadows = &shadow->session->shadows;
+
+	shadow->node = node;
+	shadow->hidden = hidden;
+	if (pl_handles_put(shadows, key(hidden), SHADOW_HIDDEN, node, 0, NULL) ||
+	    pl_handles_put(shadows, key(node), behind ? SHADOW_BEHIND : SHADOW_BEFORE, hidden, 0, NULL))
+		pl_cuda_shadow_show(shadow);
+}
+
+void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow)
+{
+	struct pl_handles *shadows = &shadow->session->shadows;
+	struct pl_handle handle;
+
+	if (!shadow->hidden)
+		return;
+	(void)pl_handles_take(shadows, key(shadow->hidden), SHADOW_HIDDEN, &handle);
+	if (!pl_handles_take(shadows, key(shadow->node), SHADOW_BEHIND, &handle))
+		(void)pl_handles_take(shadows, key(shadow->node), SHADOW_BEFORE, &handle);
+	shadow->hidden = NULL;
+}
+
+CUgraphNode pl_cuda_node_exit(struct pl_cuda_session *session, CUgraphNode node)
+{
+	struct pl_handle handle;
+
+	return pl_handles_get(&session->shadows, key(node), SHADOW_BEHIND, &handle) ? handle.object : node;
+}
+
+CUgraphNode pl_cuda_node_entry(struct pl_cuda_session *session, CUgraphNode node)
+{
+	struct pl_handle handle;
+
+	return pl_handles_get(&session->shadows, key(node), SHADOW_BEFORE, &handle) ? handle.object : node;
+}
+
+bool pl_cuda_node_is_hidden(struct pl_cuda_session *session, CUgraphNode node)
+{
+	struct pl_handle handle;
+
+	return pl_handles_get(&session->shadows, key(node), SHADOW_HIDDEN, &handle);
+}
+
+CUgraphNode pl_cuda_node_beside(struct pl_cuda_session *session, CUgraphNode node)
+{
+	struct pl_handle handle;
+
+	if (!pl_handles_get(&session->shadows, key(node), SHADOW_BEHIND, &handle) &&
+	    !pl_handles_get(&session->shadows, key(node), SHADOW_BEFORE, &handle))
+		return NULL;
+	return handle.object;
+}
+
+CUgraphNode pl_cuda_node_beside_hidden(struct pl_cuda_session *session, CUgraphNode hidden)
+{
+	struct pl_handle handle;
+
+	return pl_handles_get(&session->shadows, key(hidden), SHADOW_HIDDEN, &handle) ? handle.object : hidden;
+}
+
+/* ---- copies of streams that are captured ---- */
+
+CUgraph pl_cuda_capture_graph(CUstream stream, bool per_thread)
+{
+	__typeof__(&cuStreamGetCaptureInfo_v2) info =
+		per_thread ? pl_cuda.cuStreamGetCaptureInfo_v2_ptsz : pl_cuda.cuStreamGetCaptureInfo_v2;
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	CUgraph graph = NULL;
+
+	if (!info || info(stream, &status, NULL, &graph, NULL, NULL))
+		return NULL;
+	return graph;
+}
+
+/* The node that a capture has just made. */
+static CUgraphNode last_of(CUstream stream, bool per_thread)
+{
+	__typeof__(&cuStreamGetCaptureInfo_v2) info =
+		per_thread ? pl_cuda.cuStreamGetCaptureInfo_v2_ptsz : pl_cuda.cuStreamGetCaptureInfo_v2;
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	const CUgraphNode *nodes = NULL;
+	size_t count = 0;
+
+	if (!info || info(stream, &status, NULL, NULL, &nodes, &count) || count != 1)
+		return NULL;
+	return nodes[0];
+}
+
+static CUresult captured_copy(const struct pl_cuda_plCopyCaptured_args *args, struct pl_cuda_hostfn *shadow,
+			      CUstream stream)
+{
+	__typeof__(&cuLaunchHostFunc) call =
+		args->per_thread ? pl_cuda.cuLaunchHostFunc_ptsz : pl_cuda.cuLaunchHostFunc;
+	__typeof__(&cuMemcpyHtoDAsync_v2) to =
+		args->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
+	__typeof__(&cuMemcpyDtoHAsync_v2) from =
+		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
+	CUgraphNode first, second;
+	CUresult r;
+
+	if (!call || !to || !from)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	r = args->to_host ? from(shadow->data, args->address, args->size, stream)
+			  : call(stream, pl_cuda_hostfn_call, shadow);
+	if (r)
+		return r;
+	first = last_of(stream, args->per_thread);
+	r = args->to_host ? call(stream, pl_cuda_shadow_push, shadow)
+			  : to(args->address, shadow->data, args->size, stream);
+	if (r)
+		return r;
+	second = last_of(stream, args->per_thread);
+	if (first && second)
+		pl_cuda_shadow_hide(shadow, args->to_host ? first : second, args->to_host ? second : first,
+				    args->to_host);
+	return CUDA_SUCCESS;
+}
+
+void pl_cuda_serve_plCopyCaptured(struct pl_serve *serve, const struct pl_cuda_plCopyCaptured_args *args)
+{
+	struct pl_cuda_hostfn *shadow;
+	int32_t status;
+	CUgraph graph;
+	void *stream;
+
+	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	graph = pl_cuda_capture_graph(stream, args->per_thread);
+	shadow = graph ? pl_cuda_shadow_new(pl_cuda_session_of(serve), args->token, args->size) : NULL;
+	status = graph ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_ILLEGAL_STATE;
+	if (shadow) {
+		status = (int32_t)captured_copy(args, shadow, stream);
+		/* Also where half of it failed: what the graph has stays valid. */
+		pl_cuda_hostfn_owned(shadow, graph);
+	}
+	pl_cuda_result(serve, status, 0);
+}

@@ -1,0 +1,298 @@
+/*
+ * Edges of graphs, as the client sees them: a hidden node and the one that it stands beside (graph-copy.c) are one node
+ * with the edges of both.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cuda/hostfn.h"
+#include "base/cleanup.h"
+
+#define CALL(name, ...) (pl_cuda.name ? (int32_t)pl_cuda.name(__VA_ARGS__) : CUDA_ERROR_NOT_SUPPORTED)
+
+struct edges {
+	CUgraphNode *from, *to; /* one of them is NULL for the neighbours of a node */
+	CUgraphEdgeData *data;
+	size_t count;
+};
+
+static void edges_fini(struct edges *edges)
+{
+	free(edges->from);
+	free(edges->to);
+	free(edges->data);
+}
+
+static bool edges_make(struct edges *edges, size_t count)
+{
+	edges->from = calloc(count + 1, sizeof(*edges->from));
+	edges->to = calloc(count + 1, sizeof(*edges->to));
+	edges->data = calloc(count + 1, sizeof(*edges->data));
+	edges->count = count;
+	return count <= PL_CUDA_LIMIT_NODES_MAX && edges->from && edges->to && edges->data;
+}
+
+/* The client's node for one of the driver's. */
+static CUgraphNode seen(struct pl_cuda_session *session, CUgraphNode node)
+{
+	return pl_cuda_node_beside_hidden(session, node);
+}
+
+/* ---- asked for ---- */
+
+/* v2: the driver is asked as the client asked, since a function without edge data refuses a graph that has some. */
+static int32_t edges_get(struct pl_cuda_session *session, CUgraph graph, bool v2, struct edges *edges)
+{
+	size_t count = 0, kept = 0;
+	int32_t status = v2 ? CALL(cuGraphGetEdges_v2, graph, NULL, NULL, NULL, &count)
+			    : CALL(cuGraphGetEdges, graph, NULL, NULL, &count);
+
+	if (status)
+		return status;
+	if (!edges_make(edges, count))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (count)
+		status = v2 ? CALL(cuGraphGetEdges_v2, graph, edges->from, edges->to, edges->data, &count)
+			    : CALL(cuGraphGetEdges, graph, edges->from, edges->to, &count);
+	for (size_t i = 0; i < count && !status; i++) {
+		CUgraphNode from = seen(session, edges->from[i]), to = seen(session, edges->to[i]);
+
+		if (from == to)
+			continue;
+		edges->from[kept] = from;
+		edges->to[kept] = to;
+		edges->data[kept++] = edges->data[i];
+	}
+	edges->count = kept;
+	return status;
+}
+
+static int32_t before_get(CUgraphNode node, bool v2, CUgraphNode *list, CUgraphEdgeData *data, size_t *count)
+{
+	return v2 ? CALL(cuGraphNodeGetDependencies_v2, node, list, data, count)
+		  : CALL(cuGraphNodeGetDependencies, node, list, count);
+}
+
+static int32_t behind_get(CUgraphNode node, bool v2, CUgraphNode *list, CUgraphEdgeData *data, size_t *count)
+{
+	return v2 ? CALL(cuGraphNodeGetDependentNodes_v2, node, list, data, count)
+		  : CALL(cuGraphNodeGetDependentNodes, node, list, count);
+}
+
+/* What is on one side of a node, into edges->from. */
+static int32_t neighbours_get(struct pl_cuda_session *session, CUgraphNode node, bool behind, bool v2,
+			      struct edges *edges)
+{
+	CUgraphNode at = behind ? pl_cuda_node_exit(session, node) : pl_cuda_node_entry(session, node);
+	int32_t (*get)(CUgraphNode, bool, CUgraphNode *, CUgraphEdgeData *, size_t *) =
+		behind ? behind_get : before_get;
+	size_t count = 0;
+	int32_t status = get(at, v2, NULL, NULL, &count);
+
+	if (status)
+		return status;
+	if (!edges_make(edges, count))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (count)
+		status = get(at, v2, edges->from, edges->data, &count);
+	for (size_t i = 0; i < count; i++)
+		edges->from[i] = seen(session, edges->from[i]);
+	return status;
+}
+
+/* As the API does it: as many as there is room for, the rest of the room NULL. */
+static bool ids_of(struct pl_serve *serve, const CUgraphNode *nodes, size_t count, uint64_t room,
+		   struct pl_u64s *list_out)
+{
+	uint64_t *ids = calloc(room + 1, sizeof(*ids));
+
+	for (size_t i = 0; i < count && i < room && ids; i++)
+		ids[i] = pl_cuda_id_of(serve, PL_CUDA_KIND_node, nodes[i]);
+	*list_out = (struct pl_u64s){ ids, ids ? room : 0 };
+	return ids;
+}
+
+static bool data_of(const struct edges *edges, uint64_t room, struct pl_u64s *list_out)
+{
+	uint64_t *words = calloc(room * PL_CUDA_WORDS_edge + 1, sizeof(*words));
+	struct pl_enc enc = { .at = (uint8_t *)words };
+
+	for (size_t i = 0; i < edges->count && i < room && words; i++) {
+		const struct pl_cuda_edge_record record = { edges->data[i].from_port, edges->data[i].to_port,
+							    edges->data[i].type };
+
+		pl_cuda_edge_record_put(&enc, &record);
+	}
+	*list_out = (struct pl_u64s){ words, words ? room * PL_CUDA_WORDS_edge : 0 };
+	return words;
+}
+
+static uint64_t told(uint32_t given, uint64_t room, size_t count)
+{
+	return given && room < count ? room : count;
+}
+
+#define REPLY(name, reply)                                                                                             \
+	do {                                                                                                           \
+		if (!pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_##name##_reply_bytes(reply), 0)) {              \
+			pl_cuda_##name##_reply_put(&serve->reply_enc, (reply));                                        \
+			(void)pl_serve_reply_end(serve);                                                               \
+		}                                                                                                      \
+	} while (0)
+
+static int32_t graph_edges(struct pl_serve *serve, uint64_t id, uint64_t room, bool v2, struct edges *edges)
+{
+	int32_t status = CUDA_SUCCESS;
+	void *graph;
+
+	if (room > PL_CUDA_LIMIT_NODES_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!pl_cuda_take(serve, id, PL_CUDA_KIND_graph, &graph, &status))
+		return status;
+	return edges_get(pl_cuda_session_of(serve), graph, v2, edges);
+}
+
+void pl_cuda_serve_cuGraphGetEdges_v2(struct pl_serve *serve, const struct pl_cuda_cuGraphGetEdges_v2_args *args)
+{
+	pl_cleanup(edges_fini) struct edges edges = { 0 };
+	struct pl_cuda_cuGraphGetEdges_v2_reply reply = { 0 };
+	int32_t status = graph_edges(serve, args->graph, args->edges_count, true, &edges);
+
+	if (!status && ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
+			(args->given & 2 && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to)) ||
+			(args->given & 4 && !data_of(&edges, args->edges_count, &reply.edges))))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	reply.edges_count = told(args->given, args->edges_count, edges.count);
+	if (status)
+		pl_cuda_result(serve, status, 0);
+	else
+		REPLY(cuGraphGetEdges_v2, &reply);
+	free((void *)(uintptr_t)reply.from.at);
+	free((void *)(uintptr_t)reply.to.at);
+	free((void *)(uintptr_t)reply.edges.at);
+}
+
+void pl_cuda_serve_cuGraphGetEdges(struct pl_serve *serve, const struct pl_cuda_cuGraphGetEdges_args *args)
+{
+	pl_cleanup(edges_fini) struct edges edges = { 0 };
+	struct pl_cuda_cuGraphGetEdges_reply reply = { 0 };
+	int32_t status = graph_edges(serve, args->graph, args->edges_count, false, &edges);
+
+	if (!status && ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
+			(args->given & 2 && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to))))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	reply.edges_count = told(args->given, args->edges_count, edges.count);
+	if (status)
+		pl_cuda_result(serve, status, 0);
+	else
+		REPLY(cuGraphGetEdges, &reply);
+	free((void *)(uintptr_t)reply.from.at);
+	free((void *)(uintptr_t)reply.to.at);
+}
+
+static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint64_t room, bool behind, bool v2,
+			       struct edges *edges)
+{
+	int32_t status = CUDA_SUCCESS;
+	void *node;
+
+	if (room > PL_CUDA_LIMIT_NODES_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!pl_cuda_take(serve, id, PL_CUDA_KIND_node, &node, &status))
+		return status;
+	return neighbours_get(pl_cuda_session_of(serve), node, behind, v2, edges);
+}
+
+/* The four questions differ in their structures' names alone. */
+#define NEIGHBOURS(name, list, room, behind)                                                                           \
+	void pl_cuda_serve_##name(struct pl_serve *serve, const struct pl_cuda_##name##_args *args)                    \
+	{                                                                                                              \
+		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
+		struct pl_cuda_##name##_reply reply = { 0 };                                                           \
+		int32_t status = node_neighbours(serve, args->node, args->room, behind, false, &edges);                \
+		if (!status && args->given & 1 && !ids_of(serve, edges.from, edges.count, args->room, &reply.list))    \
+			status = CUDA_ERROR_OUT_OF_MEMORY;                                                             \
+		reply.room = told(args->given, args->room, edges.count);                                               \
+		if (status)                                                                                            \
+			pl_cuda_result(serve, status, 0);                                                              \
+		else                                                                                                   \
+			REPLY(name, &reply);                                                                           \
+		free((void *)(uintptr_t)reply.list.at);                                                                \
+	}                                                                                                              \
+	void pl_cuda_serve_##name##_v2(struct pl_serve *serve, const struct pl_cuda_##name##_v2_args *args)            \
+	{                                                                                                              \
+		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
+		struct pl_cuda_##name##_v2_reply reply = { 0 };                                                        \
+		int32_t status = node_neighbours(serve, args->node, args->room, behind, true, &edges);                 \
+		if (!status &&                                                                                         \
+		    ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->room, &reply.list)) ||          \
+		     (args->given & 2 && !data_of(&edges, args->room, &reply.edges))))                                 \
+			status = CUDA_ERROR_OUT_OF_MEMORY;                                                             \
+		reply.room = told(args->given, args->room, edges.count);                                               \
+		if (status)                                                                                            \
+			pl_cuda_result(serve, status, 0);                                                              \
+		else                                                                                                   \
+			REPLY(name##_v2, &reply);                                                                      \
+		free((void *)(uintptr_t)reply.list.at);                                                                \
+		free((void *)(uintptr_t)reply.edges.at);                                                               \
+	}
+
+NEIGHBOURS(cuGraphNodeGetDependencies, dependencies, dependencies_count, false)
+NEIGHBOURS(cuGraphNodeGetDependentNodes, dependent_nodes, dependent_nodes_count, true)
+
+/* ---- made and unmade ---- */
+
+/* Return: success with the ends, which are the driver's nodes where edges of the client's begin and end. */
+static int32_t ends_open(struct pl_serve *serve, struct pl_u64s from, struct pl_u64s to, struct pl_u64s data,
+			 struct edges *edges)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	int32_t status = CUDA_SUCCESS;
+	void *node;
+
+	if (from.count != to.count || (data.count && data.count != from.count * PL_CUDA_WORDS_edge))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!edges_make(edges, from.count))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (uint64_t i = 0; i < from.count; i++) {
+		struct pl_cuda_edge_record record = { 0 };
+
+		if (!pl_cuda_take(serve, from.at[i], PL_CUDA_KIND_node, &node, &status))
+			return status;
+		edges->from[i] = pl_cuda_node_exit(session, node);
+		if (!pl_cuda_take(serve, to.at[i], PL_CUDA_KIND_node, &node, &status))
+			return status;
+		edges->to[i] = pl_cuda_node_entry(session, node);
+		if (data.count && !pl_cuda_edge_record_at(data, i, &record))
+			return CUDA_ERROR_INVALID_VALUE;
+		edges->data[i] = (CUgraphEdgeData){
+			(uint8_t)record.from_port, (uint8_t)record.to_port, (uint8_t)record.type, { 0 }
+		};
+	}
+	return CUDA_SUCCESS;
+}
+
+#define CHANGE(name)                                                                                                   \
+	void pl_cuda_serve_##name(struct pl_serve *serve, const struct pl_cuda_##name##_args *args)                    \
+	{                                                                                                              \
+		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
+		const struct pl_u64s none = { 0 };                                                                     \
+		int32_t status = ends_open(serve, args->from, args->to, none, &edges);                                 \
+		void *graph;                                                                                           \
+		if (!status && pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))                  \
+			status = CALL(name, graph, edges.from, edges.to, edges.count);                                 \
+		pl_cuda_result(serve, status, 0);                                                                      \
+	}                                                                                                              \
+	void pl_cuda_serve_##name##_v2(struct pl_serve *serve, const struct pl_cuda_##name##_v2_args *args)            \
+	{                                                                                                              \
+		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
+		int32_t status = ends_open(serve, args->from, args->to, args->edges, &edges);                          \
+		void *graph;                                                                                           \
+		if (!status && pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))                  \
+			status = CALL(name##_v2, graph, edges.from, edges.to, args->edges.count ? edges.data : NULL,   \
+				      edges.count);                                                                    \
+		pl_cuda_result(serve, status, 0);                                                                      \
+	}
+
+CHANGE(cuGraphAddDependencies)
+CHANGE(cuGraphRemoveDependencies)

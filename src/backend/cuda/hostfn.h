@@ -1,0 +1,55 @@
+/* Functions of the client's program that the driver reaches, and memory of the client's that graphs copy. */
+#ifndef PL_BACKEND_CUDA_HOSTFN_H
+#define PL_BACKEND_CUDA_HOSTFN_H
+
+#include "backend/cuda/session.h"
+
+struct pl_cuda_hostfn {
+	struct pl_cuda_session *session;
+	uint64_t token;
+	bool again; /* of a graph: it runs with each launch */
+
+	/* of memory that a graph copies, see graph-copy.c; else NULL */
+	uint8_t *data;
+	uint64_t bytes;
+	CUgraphNode node, hidden; /* the node that the client knows of, and the one that carries the bytes */
+
+	/* under session->hosts_lock, while it waits for the client */
+	struct pl_cuda_hostfn *next;
+	pthread_cond_t *done;
+	bool returned;
+};
+
+/* A function of a graph's.  It goes with the graph once pl_cuda_hostfn_owned() has said so; NULL: no memory. */
+struct pl_cuda_hostfn *pl_cuda_hostfn_new(struct pl_cuda_session *session, uint64_t token);
+void pl_cuda_hostfn_free(struct pl_cuda_hostfn *hostfn); /* one that no graph has */
+/* The graph, and what is made of it, keeps it alive: the client is told when all that is gone.  Where the driver does
+ * not know of such things it lives as long as the session. */
+void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph);
+/* Calls it, and waits until the client says that it has returned.  For the driver, with the hostfn as `user`. */
+void CUDA_CB pl_cuda_hostfn_call(void *user);
+/* Tells the client to call it for the last time, waits for nothing, and frees it. */
+void CUDA_CB pl_cuda_hostfn_last(void *user);
+
+/* ---- graph-copy.c ---- */
+
+/* The graph that a stream is captured into; NULL = it is not. */
+CUgraph pl_cuda_capture_graph(CUstream stream, bool per_thread);
+
+/* Memory of this process that stands for the client's behind the token.  Return: NULL = no memory. */
+struct pl_cuda_hostfn *pl_cuda_shadow_new(struct pl_cuda_session *session, uint64_t token, uint64_t bytes);
+/* For the driver, with the shadow as `user`: sends what is there to the client. */
+void CUDA_CB pl_cuda_shadow_push(void *user);
+/* The client does not see `hidden`; what comes ahead of `node` comes ahead of pl_cuda_node_entry(), and what follows on
+ * it follows on pl_cuda_node_exit(). */
+void pl_cuda_shadow_hide(struct pl_cuda_hostfn *shadow, CUgraphNode node, CUgraphNode hidden, bool behind);
+void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow); /* the nodes are gone */
+CUgraphNode pl_cuda_node_entry(struct pl_cuda_session *session, CUgraphNode node);
+CUgraphNode pl_cuda_node_exit(struct pl_cuda_session *session, CUgraphNode node);
+bool pl_cuda_node_is_hidden(struct pl_cuda_session *session, CUgraphNode node);
+/* The hidden node beside one with a shadow; NULL = none. */
+CUgraphNode pl_cuda_node_beside(struct pl_cuda_session *session, CUgraphNode node);
+/* The node that a hidden one stands beside. */
+CUgraphNode pl_cuda_node_beside_hidden(struct pl_cuda_session *session, CUgraphNode hidden);
+
+#endif

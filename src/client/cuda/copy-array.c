@@ -1,0 +1,136 @@
+/* Copies between one dimension of an array and the program's memory. */
+#include <string.h>
+
+#include "client/cuda/state.h"
+
+#define INLINE_BYTES 4096u /* what comes in a reply itself */
+
+static CUresult begin(enum pl_cuda_op op, CUarray array, CUstream stream, struct pl_session **session,
+		      uint64_t *array_id, uint64_t *stream_id)
+{
+	CUresult result = pl_cuda_enter(op, session);
+
+	if (result)
+		return result;
+	*stream_id = pl_cuda_id(*session, PL_CUDA_KIND_stream, stream);
+	*array_id = pl_cuda_id(*session, PL_CUDA_KIND_array, array);
+	return (stream && !*stream_id) || !*array_id ? CUDA_ERROR_INVALID_HANDLE : CUDA_SUCCESS;
+}
+
+/* Asked, since the client does not know what the array holds. */
+static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_t offset, const void *src, size_t bytes,
+			 CUstream stream)
+{
+	struct pl_cuda_cuMemcpyHtoAAsync_v2_args args = { .offset = offset, .size = bytes, .per_thread = per_thread };
+	struct pl_session *session;
+	struct pl_reply reply;
+	struct pl_call call;
+	CUresult result = begin(op, dst, stream, &session, &args.array, &args.stream);
+	int r;
+
+	if (result || !bytes)
+		return result;
+	if (!src || bytes > PL_CUDA_LIMIT_TRANSFER_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = pl_bulk_prepare(session, &args.data, src, bytes);
+	if (r)
+		return pl_cuda_fault(r);
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyHtoAAsync_v2_bytes(&args));
+	if (!r) {
+		pl_cuda_cuMemcpyHtoAAsync_v2_put(&call.enc, &args);
+		r = pl_call_ask(&call, &reply);
+		if (!r && session->shares_memory)
+			pl_arena_passed(&session->arena, call.ticket);
+	}
+	pl_bulk_done(session, &args.data);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+static CUresult from_take(struct pl_reply *reply, void *dst, uint64_t bytes)
+{
+	struct pl_cuda_cuMemcpyAtoHAsync_v2_reply got;
+	int r;
+
+	pl_cuda_cuMemcpyAtoHAsync_v2_reply_get(&reply->dec, &got);
+	if (!pl_dec_whole(&reply->dec) || got.data.bytes != bytes)
+		return CUDA_ERROR_UNKNOWN;
+	if (got.data.data) {
+		memcpy(dst, got.data.data, bytes);
+		return CUDA_SUCCESS;
+	}
+	r = pl_call_bulk(reply, dst, bytes);
+	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
+}
+
+static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarray src, size_t offset, size_t bytes,
+			   CUstream stream)
+{
+	struct pl_cuda_cuMemcpyAtoHAsync_v2_args args = {
+		.offset = offset, .size = bytes, .per_thread = per_thread, .wait = 1, .store = PL_ARENA_NONE
+	};
+	struct pl_session *session;
+	struct pl_reply reply;
+	struct pl_call call;
+	CUresult result = begin(op, src, stream, &session, &args.array, &args.stream);
+	int r;
+
+	if (result || !bytes)
+		return result;
+	if (!dst || bytes > PL_CUDA_LIMIT_TRANSFER_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (session->shares_memory && bytes > INLINE_BYTES)
+		args.store = pl_arena_alloc(&session->arena, bytes);
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyAtoHAsync_v2_bytes(&args));
+	if (!r) {
+		pl_cuda_cuMemcpyAtoHAsync_v2_put(&call.enc, &args);
+		r = pl_call_ask(&call, &reply);
+	}
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (!result)
+		result = from_take(&reply, dst, bytes);
+	if (args.store != PL_ARENA_NONE)
+		pl_arena_free(&session->arena, args.store, bytes, 0);
+	if (!r && session->shares_memory)
+		pl_arena_passed(&session->arena, call.ticket);
+	return result;
+}
+
+CUresult cuMemcpyHtoA_v2(CUarray dst, size_t offset, const void *src, size_t bytes)
+{
+	return to_array(PL_CUDA_OP_cuMemcpyHtoA_v2, false, dst, offset, src, bytes, NULL);
+}
+
+CUresult cuMemcpyHtoA_v2_ptds(CUarray dst, size_t offset, const void *src, size_t bytes)
+{
+	return to_array(PL_CUDA_OP_cuMemcpyHtoA_v2, true, dst, offset, src, bytes, NULL);
+}
+
+CUresult cuMemcpyHtoAAsync_v2(CUarray dst, size_t offset, const void *src, size_t bytes, CUstream stream)
+{
+	return to_array(PL_CUDA_OP_cuMemcpyHtoAAsync_v2, false, dst, offset, src, bytes, stream);
+}
+
+CUresult cuMemcpyHtoAAsync_v2_ptsz(CUarray dst, size_t offset, const void *src, size_t bytes, CUstream stream)
+{
+	return to_array(PL_CUDA_OP_cuMemcpyHtoAAsync_v2, true, dst, offset, src, bytes, stream);
+}
+
+CUresult cuMemcpyAtoH_v2(void *dst, CUarray src, size_t offset, size_t bytes)
+{
+	return from_array(PL_CUDA_OP_cuMemcpyAtoH_v2, false, dst, src, offset, bytes, NULL);
+}
+
+CUresult cuMemcpyAtoH_v2_ptds(void *dst, CUarray src, size_t offset, size_t bytes)
+{
+	return from_array(PL_CUDA_OP_cuMemcpyAtoH_v2, true, dst, src, offset, bytes, NULL);
+}
+
+CUresult cuMemcpyAtoHAsync_v2(void *dst, CUarray src, size_t offset, size_t bytes, CUstream stream)
+{
+	return from_array(PL_CUDA_OP_cuMemcpyAtoHAsync_v2, false, dst, src, offset, bytes, stream);
+}
+
+CUresult cuMemcpyAtoHAsync_v2_ptsz(void *dst, CUarray src, size_t offset, size_t bytes, CUstream stream)
+{
+	return from_array(PL_CUDA_OP_cuMemcpyAtoHAsync_v2, true, dst, src, offset, bytes, stream);
+}

@@ -1,0 +1,68 @@
+/*
+ * The program's memory in graphs: the server has a copy of its own, which a graph's nodes work on.  Ahead of a node
+ * that reads the program's memory the server asks for it, behind one that writes it sends what is there.
+ */
+#include <stdlib.h>
+
+#include "client/cuda/hostfn.h"
+
+struct host_copy {
+	uint64_t token;
+	struct pl_cuda_lines lines;
+};
+
+/* Called as a host function is: on the callback thread, and the server waits for its end. */
+static void CUDA_CB copy_send(void *user)
+{
+	const struct host_copy *copy = user;
+	uint64_t whole = pl_cuda_lines_bytes(&copy->lines);
+	struct pl_session *session = pl_cuda_session();
+	uint8_t *part = malloc(PL_CUDA_LIMIT_HOST_PART_MAX);
+
+	for (uint64_t at = 0; at < whole && part;) {
+		uint64_t bytes = whole - at < PL_CUDA_LIMIT_HOST_PART_MAX ? whole - at : PL_CUDA_LIMIT_HOST_PART_MAX;
+		struct pl_cuda_plHostBytes_args args = { copy->token, at, { part, bytes } };
+		struct pl_call call;
+
+		pl_cuda_lines_read(&copy->lines, at, part, bytes);
+		if (pl_call_begin(&call, session, PL_CUDA_OP_plHostBytes, pl_cuda_plHostBytes_bytes(&args)))
+			break; /* the session is lost, and with it who waits */
+		pl_cuda_plHostBytes_put(&call.enc, &args);
+		if (pl_call_post_free(&call))
+			break;
+		at += bytes;
+	}
+	free(part);
+}
+
+uint64_t pl_cuda_host_copy_new(const struct pl_cuda_lines *lines)
+{
+	struct host_copy *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return 0;
+	copy->lines = *lines;
+	copy->token = pl_cuda_hostfn_new(copy_send, copy);
+	if (!copy->token) {
+		free(copy);
+		return 0;
+	}
+	return copy->token;
+}
+
+void pl_cuda_host_copy_write(uint64_t token, uint64_t offset, struct pl_bytes data)
+{
+	const struct host_copy *copy = pl_cuda_hostfn_user(token, copy_send);
+	uint64_t whole;
+
+	if (!copy)
+		return;
+	whole = pl_cuda_lines_bytes(&copy->lines);
+	if (offset <= whole && data.bytes <= whole - offset)
+		pl_cuda_lines_write(&copy->lines, offset, data.at, data.bytes);
+}
+
+void pl_cuda_host_copy_forget(uint64_t token)
+{
+	free(pl_cuda_hostfn_user(token, copy_send));
+}
