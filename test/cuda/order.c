@@ -133,6 +133,7 @@ static void test_the_legacy_stream_keeps_its_place(void)
 	cu_ok(cu(cuMemAlloc_v2)(&a, 16));
 	cu_ok(cu(cuMemHostAlloc)((void **)&host, 16, 0));
 	cu_ok(cu(cuMemsetD32_v2)(a, 0, 4));
+	cu_ok(cu(cuStreamSynchronize)(NULL)); /* `apart` does not wait for it */
 	cu_ok(cu(cuLaunchHostFunc)(blocking, hold, &gate));
 	cu_ok(cu(cuMemsetD32Async)(a, 5, 1, blocking));
 	cu_ok(cu(cuMemcpyDtoDAsync_v2)(a + 4, a, 4, NULL));
