@@ -6,6 +6,7 @@
 
 #include "cuda-wire.h"
 #include "cuda/result.h"
+#include "cuda/vmm.h"
 #include "wire/cuda.h"
 
 #define MODULE 0x5000100000010ull
@@ -142,6 +143,66 @@ static uint64_t alloc(uint64_t bytes)
 	return got.address;
 }
 
+/* Host memory is a part of the shared memory, and copies are between what the driver knows. */
+static void shared_memory_that_lies(void)
+{
+	uint64_t end, device;
+
+	cuda_open();
+	end = peer.reply.arena_bytes;
+	assert(CU(cuMemHostAlloc, .host = 1, .bytes = 8192, .store = end - 4096));
+	assert(CU(cuMemHostAlloc, .host = 1, .bytes = UINT64_MAX, .store = 4096));
+	assert(CU(cuMemHostAlloc, .host = 1, .bytes = 4096, .store = 100));
+	assert(CU(cuMemHostAlloc, .host = 1, .bytes = 0, .store = 4096));
+	assert(CU(cuMemHostAlloc, .host = 1, .bytes = 4096, .store = ANY));
+	expect_is(CU(cuMemHostAlloc, .host = 1, .bytes = 8192, .store = 4096), CUDA_SUCCESS);
+	assert(CU(cuMemHostAlloc, .host = 1, .bytes = 4096, .store = 65536));
+	assert(CU(cuMemHostAlloc, .host = 2, .bytes = 4096, .store = 8192));
+	expect_is(CU(cuMemFreeHost, .host = 2), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuMemFreeHost, .host = 1), CUDA_SUCCESS);
+	expect_is(CU(cuMemFreeHost, .host = 1), CUDA_ERROR_INVALID_VALUE);
+	device = alloc(8192);
+	assert(device);
+	/* a ring that does not lie in it, and an address that would be one of the worker's own */
+	assert(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 8192, .ring = end - 4096 + 1, .data = NO_BULK));
+	assert(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 8192, .ring = 100, .data = NO_BULK));
+	assert(CU_AS(cuMemcpyDtoH_v2, cuMemcpyDtoHAsync_v2, .from = device, .size = 8192, .wait = 1, .ring = ANY,
+		     .store = ANY));
+	assert(CU(cuMemcpyDtoHAsync_v2, .from = device, .size = 8192, .store = end - 4096));
+	expect_is(
+		CU(cuMemcpyAsync, .to = device, .from = (uintptr_t)peer.reply.arena_base, .size = 64, .data = NO_BULK),
+		CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuMemcpyAsync, .to = peer.reply.arena_base, .from = device, .size = 64, .data = NO_BULK),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuMemcpyAsync, .to = device, .from = device, .size = 8193, .data = NO_BULK),
+		  CUDA_ERROR_INVALID_VALUE);
+	peer_close(&peer);
+}
+
+/* What an allocation of parts is charged comes back with its last map. */
+static void parts_beyond_the_limit(void)
+{
+	const struct pl_cuda_allocation_record of_device = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+							     .location_type = CU_MEM_LOCATION_TYPE_DEVICE };
+	struct pl_cuda_cuMemAddressReserve_reply at = { 0 };
+	const uint64_t most = (MEMORY_LIMIT / 2 + (2u << 20)) & ~((2ull << 20) - 1);
+
+	cuda_open();
+	assert(CU(cuMemCreate, .handle = 0x700, .bytes = UINT64_MAX, .properties = of_device));
+	expect_is(CU(cuMemCreate, .handle = 0x701, .bytes = most, .properties = of_device), CUDA_SUCCESS);
+	assert(CU(cuMemCreate, .handle = 0x702, .bytes = most, .properties = of_device));
+	expect_is(CU(cuMemAddressReserve, .bytes = most), CUDA_SUCCESS);
+	pl_cuda_cuMemAddressReserve_reply_get(&peer.dec, &at);
+	assert(CU(cuMemMap, .address = at.address, .bytes = most, .handle = STREAM));
+	expect_is(CU(cuMemMap, .address = at.address, .bytes = most, .handle = 0x701), CUDA_SUCCESS);
+	expect_is(CU(cuMemRelease, .handle = 0x701), CUDA_SUCCESS);
+	assert(CU(cuMemRelease, .handle = 0x701));
+	assert(CU(cuMemCreate, .handle = 0x703, .bytes = most, .properties = of_device)); /* the map keeps it */
+	expect_is(CU(cuMemUnmap, .address = at.address, .bytes = most), CUDA_SUCCESS);
+	expect_is(CU(cuMemCreate, .handle = 0x704, .bytes = most, .properties = of_device), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 static void memory_beyond_the_limit(void)
 {
 	uint64_t half;
@@ -219,6 +280,8 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: objects of a context that is gone", objects_of_a_context_that_is_gone, false },
 	{ "cuda: images that are none, and that name addresses", images_that_are_none, false },
 	{ "cuda: ranges and sizes that lie", ranges_that_lie, false },
+	{ "cuda: shared memory and rings that lie", shared_memory_that_lies, false },
+	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },
 	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },
 	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },
 	{ "cuda: errors of posted calls come with the next wait", errors_of_posts, false },

@@ -326,7 +326,9 @@ void pl_cuda_serve_cuMemcpyAsync(struct pl_serve *serve, const struct pl_cuda_cu
 	}
 	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
 		status = CUDA_ERROR_NOT_SUPPORTED;
-		if (waits ? now != NULL : later != NULL)
+		if (!pl_cuda_address_known(args->to, args->size) || !pl_cuda_address_known(args->from, args->size))
+			status = CUDA_ERROR_INVALID_VALUE;
+		else if (waits ? now != NULL : later != NULL)
 			status = (int32_t)(waits ? now(args->to, args->from, args->size)
 						 : later(args->to, args->from, args->size, stream));
 	}

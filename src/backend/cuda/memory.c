@@ -196,3 +196,22 @@ void pl_cuda_serve_cuPointerSetAttribute(struct pl_serve *serve, const struct pl
 								args->address);
 	pl_cuda_result(serve, status, 0);
 }
+
+bool pl_cuda_address_known(uint64_t address, uint64_t bytes)
+{
+	uint64_t at = address, end = address + bytes;
+
+	if (end < address || !pl_cuda.cuPointerGetAttribute)
+		return false;
+	while (at < end) {
+		CUdeviceptr start = 0;
+		size_t room = 0;
+
+		if (pl_cuda.cuPointerGetAttribute(&start, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, at) ||
+		    pl_cuda.cuPointerGetAttribute(&room, CU_POINTER_ATTRIBUTE_RANGE_SIZE, at) || start > at ||
+		    room <= at - start)
+			return false;
+		at = start + room;
+	}
+	return true;
+}

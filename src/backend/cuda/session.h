@@ -85,6 +85,8 @@ int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t
 bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context);
 /* Forgets it and gives back what it was charged.  Return: it was ours. */
 bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address);
+/* All of the range is memory that the driver knows: a driver takes other addresses for memory of this process. */
+bool pl_cuda_address_known(uint64_t address, uint64_t bytes);
 /* A context has ended, and its memory with it. */
 void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context);
 void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t context);

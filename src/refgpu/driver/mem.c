@@ -13,6 +13,10 @@
 #define GUARD_BYTES        PL_CU_PAGE /* after each allocation: what runs over its end is found */
 #define USER_ADDRESSES_END (1ull << 47)
 
+/* Where it begins, if nothing is there: far from where programs, heaps and libraries live, so that these addresses are
+ * also free in a program that uses the device through a server. */
+#define ARENA_WANTED       0x400000000000ull
+
 static struct {
 	pthread_rwlock_t lock;
 	struct pl_cu_hw *hw;
@@ -50,7 +54,8 @@ int pl_cu_mem_init(struct pl_cu_hw *hw)
 {
 	table.hw = hw;
 	for (uint64_t bytes = ARENA_BYTES_MAX; bytes >= ARENA_BYTES_MIN; bytes /= 2) {
-		void *arena = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		void *arena = mmap((void *)ARENA_WANTED, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				   -1, 0);
 		uint64_t skip;
 		if (arena == MAP_FAILED)
 			continue;
