@@ -62,7 +62,7 @@ static_assert(sizeof(struct pl_cuda_launch_attribute) == 72, "wire layout");
  * Neither side believes the other's word more than that it waits for it.
  */
 #define PL_CUDA_RING_BLOCKS      4u
-#define PL_CUDA_RING_BLOCK_BYTES (256u << 10)
+#define PL_CUDA_RING_BLOCK_BYTES (1u << 20)
 #define PL_CUDA_RING_HEAD_BYTES  4096u
 #define PL_CUDA_RING_BYTES       (PL_CUDA_RING_HEAD_BYTES + PL_CUDA_RING_BLOCKS * PL_CUDA_RING_BLOCK_BYTES)
 
