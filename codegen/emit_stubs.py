@@ -11,6 +11,11 @@ def stubs(spec):
     return [f for f in functions(spec) if f.is_called and (f.is_auto_client or spec.many_sessions and not f.explicit_wire)]
 
 
+def reclaims(spec, function):
+    """Where it is asked for what a client may keep back, it gives that back and asks again."""
+    return function.call_class == "ask" and bool(function.charges) and not spec.many_sessions
+
+
 def uses(spec, record):
     fields = [f for function in stubs(spec) for f in [*function.wire, *(function.reply or [])]]
     return any(f.type in ("record", "records") and f.kind == record.name for f in fields)
@@ -48,6 +53,13 @@ void *{lower}_object_of(struct pl_session *session, enum {lower}_object_kind kin
 
 /* ---- plainly valid?  Where one says no, the call is asked, and the driver says what is wrong. ---- */
 """]
+    if any(reclaims(spec, function) for function in stubs(spec)):
+        heading = "/* ---- plainly valid?"
+        reclaim = f"""/* The server had no memory: gives back what the client keeps.  Return: there was some, so it is asked again. */
+bool {lower}_reclaim(struct pl_session *session);
+
+"""
+        out[-1] = out[-1].replace(heading, reclaim + heading)
     if spec.many_sessions:
         out += [on(spec, function) + ";" for function in stubs(spec)]
     seen = {}
@@ -262,6 +274,8 @@ def travel(spec, stub, terms, op, name):
     if stub.minted:
         kind = stub.kind(stub.minted.kind)
         out += [f"\tmade = {lower}_new(session, {kind}, &a.{stub.minted.name});", "\tif (!made)", "\t\treturn MEMORY;"]
+    if reclaims(spec, function):
+        out.append("again:")
     out += [wrap("\tfault = pl_call_begin", ["&call", "session", op, f"{name}_bytes(&a)"], ";"), "\tif (!fault) {",
             f"\t\t{name}_put(&call.enc, &a);"]
     if terms is None:
@@ -272,6 +286,8 @@ def travel(spec, stub, terms, op, name):
         send, status = "pl_call_post(&call)", "OK"
     out += [f"\t\tfault = {send};", "\t}"]
     out.append(f"\tstatus = fault ? {lower}_fault(fault) : ({spec.result})({status});")
+    if reclaims(spec, function):
+        out += [f"\tif (status == MEMORY && {lower}_reclaim(session))", "\t\tgoto again;"]
     failed = ["\tif (status != OK) {", f"\t\t{lower}_undo(session, {stub.kind(stub.minted.kind)}, made);",
               "\t\treturn status;", "\t}"] if stub.minted else []
     if function.reply:

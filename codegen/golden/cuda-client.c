@@ -154,6 +154,7 @@ CUresult cuCtxCreate(CUcontext *context, unsigned int flags, CUdevice device)
 	made = pl_cuda_new(session, PL_CUDA_KIND_context, &a.context);
 	if (!made)
 		return MEMORY;
+again:
 	fault = pl_call_begin(&call, session, PL_CUDA_OP_cuCtxCreate,
 			      pl_cuda_cuCtxCreate_bytes(&a));
 	if (!fault) {
@@ -161,6 +162,8 @@ CUresult cuCtxCreate(CUcontext *context, unsigned int flags, CUdevice device)
 		fault = pl_call_ask(&call, &reply);
 	}
 	status = fault ? pl_cuda_fault(fault) : (CUresult)(reply.status);
+	if (status == MEMORY && pl_cuda_reclaim(session))
+		goto again;
 	if (status != OK) {
 		pl_cuda_undo(session, PL_CUDA_KIND_context, made);
 		return status;

@@ -29,6 +29,9 @@ void pl_cuda_end(struct pl_session *session, enum pl_cuda_object_kind kind, uint
 /* The handle of an id that the server gave, made where it is new; NULL for 0. */
 void *pl_cuda_object_of(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id);
 
+/* The server had no memory: gives back what the client keeps.  Return: there was some, so it is asked again. */
+bool pl_cuda_reclaim(struct pl_session *session);
+
 /* ---- plainly valid?  Where one says no, the call is asked, and the driver says what is wrong. ---- */
 
 bool pl_cuda_check_address(CUdeviceptr dst, size_t count);

@@ -56,6 +56,12 @@ void *pl_cuda_new(struct pl_session *of, enum pl_cuda_object_kind kind, uint64_t
 	return HANDLE(0x40);
 }
 
+bool pl_cuda_reclaim(struct pl_session *of)
+{
+	(void)of;
+	return false;
+}
+
 void pl_cuda_undo(struct pl_session *of, enum pl_cuda_object_kind kind, void *object)
 {
 	(void)of;

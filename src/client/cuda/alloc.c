@@ -111,8 +111,7 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 			return PL_CUDA_POST(session, cuMemFree_v2, &args);
 		return CUDA_SUCCESS;
 	}
-	if (!ours)
-		pl_cuda_lease_touch(address);
+	pl_cuda_lease_touch(address); /* another thread may have freed it meanwhile */
 	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply); /* the driver says what is wrong with it */
 	if (!r && !reply.status && ours)
 		pl_cuda_memory_take(address, &memory);

@@ -84,8 +84,7 @@ bool pl_cuda_lease_keep(struct pl_session *session, const struct pl_cuda_memory 
 /* Memory of just that size, of the current context; what was done in it so far comes before what is sent from here on.
  * Return: the address; 0: none. */
 uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_memory *like, uint64_t stream);
-/* Gives all back to the driver: before it is asked how much is free, and when there is none.  Return: some was. */
-bool pl_cuda_reclaim(struct pl_session *session);
+/* pl_cuda_reclaim() of cuda-client.h gives all back to the driver; also before it is asked how much is free. */
 /* The program uses an address that it has no memory at: the driver is to see that too. */
 void pl_cuda_lease_touch(uint64_t address);
 void pl_cuda_lease_context_gone(const struct pl_cuda_context *context);
