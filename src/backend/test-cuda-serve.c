@@ -147,18 +147,6 @@ static CUresult set_access(CUdeviceptr address, size_t bytes, const CUmemAccessD
 	return address == 0x1000 && bytes == 4096 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-static CUresult get_nodes(CUgraph graph, CUgraphNode *nodes, size_t *count)
-{
-	size_t room = *count;
-
-	told.calls++;
-	assert(graph == (CUgraph)(uintptr_t)(5 * 16));
-	for (size_t i = 0; nodes && i < room && i < 3; i++)
-		nodes[i] = (CUgraphNode)(uintptr_t)((i + 20) * 16);
-	*count = 3;
-	return CUDA_SUCCESS;
-}
-
 static CUresult create_stream(CUstream *stream, unsigned int flags)
 {
 	told.calls++;
@@ -203,13 +191,9 @@ static void *find(void *arg, const char *symbol)
 	static const struct {
 		const char *symbol;
 		void *at;
-	} here[] = { { "cuCtxGetLimit", (void *)get_limit },
-		     { "cuMemSetAccess", (void *)set_access },
-		     { "cuGraphGetNodes", (void *)get_nodes },
-		     { "cuStreamCreate", (void *)create_stream },
-		     { "cuStreamDestroy", (void *)destroy_stream },
-		     { "cuMemsetD8Async", (void *)set_bytes },
-		     { "cuMemsetD8Async_ptsz", (void *)set_bytes_twin },
+	} here[] = { { "cuCtxGetLimit", (void *)get_limit },      { "cuMemSetAccess", (void *)set_access },
+		     { "cuStreamCreate", (void *)create_stream }, { "cuStreamDestroy", (void *)destroy_stream },
+		     { "cuMemsetD8Async", (void *)set_bytes },    { "cuMemsetD8Async_ptsz", (void *)set_bytes_twin },
 		     { "cuCtxSynchronize", (void *)synchronize } };
 
 	(void)arg;
@@ -264,25 +248,6 @@ static void test_structures_reach_the_driver(void)
 	assert(told.accesses[1].location.id == -2 && told.accesses[1].flags == CU_MEM_ACCESS_FLAGS_PROT_READ);
 }
 
-static void test_a_list_is_as_long_as_there_is_room(void)
-{
-	struct pl_cuda_cuGraphGetNodes_reply got;
-	struct pl_dec dec;
-
-	CALL(cuGraphGetNodes, true, 5, 2, 1);
-	dec = reply();
-	pl_cuda_cuGraphGetNodes_reply_get(&dec, &got);
-	assert(pl_dec_whole(&dec) && got.nodes_count == 3 && got.nodes.count == 2 && got.nodes.at[1] == 21);
-	CALL(cuGraphGetNodes, true, 5, 100, 1);
-	dec = reply();
-	pl_cuda_cuGraphGetNodes_reply_get(&dec, &got);
-	assert(got.nodes_count == 3 && got.nodes.count == 3 && got.nodes.at[2] == 22);
-	CALL(cuGraphGetNodes, true, 5, 0, 0);
-	dec = reply();
-	pl_cuda_cuGraphGetNodes_reply_get(&dec, &got);
-	assert(got.nodes_count == 3 && !got.nodes.count);
-}
-
 static void test_objects_are_entered_and_end(void)
 {
 	CALL(cuStreamCreate, false, 9, 0);
@@ -330,10 +295,6 @@ static void test_lies_do_not_reach_the_driver(void)
 	assert(seen.refused && !told.calls);
 	CALL(cuMemSetAccess, true, 0x1000, 4096, 3, 1ull << 32, 0, 3, 1, 1); /* no enumerator */
 	assert(seen.status == CUDA_ERROR_INVALID_VALUE && !told.calls);
-	CALL(cuGraphGetNodes, true, 5, PL_CUDA_LIMIT_NODES_MAX + 1, 1);
-	assert(seen.refused && !told.calls);
-	CALL(cuGraphGetNodes, true, 66, 1, 1);
-	assert(seen.status == CUDA_ERROR_INVALID_VALUE && !told.calls);
 	CALL(cuCtxGetLimit, true, 0, 0); /* more than the call has */
 	assert(seen.refused && !told.calls);
 	call(PL_CUDA_OP_cuCtxGetLimit, true, NULL, 0);
@@ -357,7 +318,6 @@ int main(void)
 	pl_cuda_driver_load(&pl_cuda, find, NULL);
 	test_an_answer_comes_back();
 	test_structures_reach_the_driver();
-	test_a_list_is_as_long_as_there_is_room();
 	test_objects_are_entered_and_end();
 	test_the_twin_is_called_where_the_program_called_it();
 	test_who_waits_gives_the_turn_away();

@@ -48,6 +48,14 @@ void pl_log_init(const char *name, enum pl_log_level level_default)
 	log_level = level_read();
 }
 
+void pl_log_fd(int fd)
+{
+	if (log_level < 0)
+		log_level = level_read();
+	if (log_fd == STDERR_FILENO)
+		log_fd = fd;
+}
+
 bool pl_log_on(enum pl_log_level level)
 {
 	if (log_level < 0)

@@ -11,6 +11,8 @@ enum pl_log_level { PL_LOG_OFF, PL_LOG_ERROR, PL_LOG_WARN, PL_LOG_INFO, PL_LOG_D
 
 /* Sets the level that holds where PLENUM_LOG is not set; `name` stands in front of each line and is kept. */
 void pl_log_init(const char *name, enum pl_log_level level_default);
+/* Lines that would go to stderr go to fd from now on, which is kept: for whoever makes stderr something else. */
+void pl_log_fd(int fd);
 bool pl_log_on(enum pl_log_level level);
 void pl_log(enum pl_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

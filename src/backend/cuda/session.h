@@ -30,8 +30,8 @@ struct pl_cuda_late { /* an error of a posted call that nobody has heard of */
 };
 
 struct pl_cuda_print {
-	pthread_mutex_t lock; /* emptying the pipe */
-	int fd;               /* its reading end; -1 = not started */
+	pthread_mutex_t lock; /* emptying the pipes */
+	int out, err;         /* reading ends of what was standard output and standard error */
 };
 
 struct pl_cuda_session {
@@ -93,7 +93,8 @@ void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t conte
 
 /* ---- print.c ---- */
 
-/* Standard output becomes a pipe whose content goes to the client.  Return: 0 or fatal -errno. */
+/* Standard output and error become pipes whose content goes to the client; the log stays where it was.
+ * Return: 0 or fatal -errno. */
 int pl_cuda_print_start(struct pl_cuda_session *session);
 void pl_cuda_print_flush(struct pl_cuda_session *session);
 

@@ -1,26 +1,20 @@
 /* What the server says of its own accord.  Runs on whichever thread pumps: nothing here calls the server or blocks. */
-#include <errno.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "client/cuda/hostfn.h"
 
-/* What kernels print appears on the program's standard output; its own buffered output is not ours to flush. */
+/* What kernels print goes through the program's own standard output, behind what it has printed itself, as a driver in
+ * the process does it. */
 static void print_out(struct pl_bytes text)
 {
-	const char *at = text.at;
-	uint64_t left = text.bytes;
+	(void)fwrite(text.at, 1, text.bytes, stdout);
+	(void)fflush(stdout);
+}
 
-	while (left) {
-		ssize_t n = write(STDOUT_FILENO, at, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		at += n;
-		left -= (uint64_t)n;
-	}
+static void print_err(struct pl_bytes text)
+{
+	(void)fwrite(text.at, 1, text.bytes, stderr);
 }
 
 static void context_failed(const struct pl_cuda_plContextFailed_args *args)
@@ -51,6 +45,7 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 		TAKE(plHostData, pl_cuda_host_copy_write(args.token, args.offset, args.data))
 		TAKE(plHostForget, pl_cuda_hostfn_forget(args.token))
 		TAKE(plPrint, print_out(args.text))
+		TAKE(plComplain, print_err(args.text))
 		TAKE(plContextFailed, context_failed(&args))
 	default:
 		break;
