@@ -135,7 +135,7 @@ static void *room_for(struct scratch *scratch, uint64_t count, size_t each)
 	return room;
 }
 
-static inline uint64_t least(uint64_t a, uint64_t b)
+static inline uint64_t lesser(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -285,7 +285,7 @@ class Call:
             self.tests.append(f"{said} > {limit}")
         self.locals.append(f"{element} *{param.name} = NULL;")
         self.prepare.append(f"({param.name} = room_for(&scratch, {said}, sizeof(*{param.name}))) != NULL")
-        told = f"least({length}, {said})" if self.names.get(length) and self.names[length].role == "inout" else said
+        told = f"lesser({length}, {said})" if self.names.get(length) and self.names[length].role == "inout" else said
         if self.given(param):
             told = f"{self.given(param)} ? {told} : 0"
         if back.type == "bytes":
@@ -522,4 +522,4 @@ void {lower}_driver_load(struct {lower}_driver *driver, void *(*find)(void *arg,
 		memcpy((char *)driver + functions[i].offset, &at, sizeof(at));
 	}}
 }}"""]) + "\n"
-    return without_unused(text, ("take_list", "ids_give", "room_for", "scratch_fini", "least"))
+    return without_unused(text, ("take_list", "ids_give", "room_for", "scratch_fini", "lesser"))

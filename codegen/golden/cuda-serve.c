@@ -42,7 +42,7 @@ static void *room_for(struct scratch *scratch, uint64_t count, size_t each)
 	return room;
 }
 
-static inline uint64_t least(uint64_t a, uint64_t b)
+static inline uint64_t lesser(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -305,7 +305,7 @@ static void serve_cuGraphGetNodes(struct pl_serve *serve)
 		return;
 	}
 	r.nodes = ids_give(serve, &scratch, PL_CUDA_KIND_node, (void **)nodes,
-				(a.given >> 0 & 1) ? least(count, a.count) : 0);
+				(a.given >> 0 & 1) ? lesser(count, a.count) : 0);
 	r.count = count;
 	if (scratch.failed) {
 		pl_cuda_result(serve, MEMORY, 0);

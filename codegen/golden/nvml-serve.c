@@ -42,7 +42,7 @@ static void *room_for(struct scratch *scratch, uint64_t count, size_t each)
 	return room;
 }
 
-static inline uint64_t least(uint64_t a, uint64_t b)
+static inline uint64_t lesser(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -191,7 +191,7 @@ static void serve_nvmlDeviceGetComputeRunningProcesses_v3(struct pl_serve *serve
 	}
 	r.count = count;
 	r.infos = records_give_process(&scratch, infos,
-				(a.given >> 0 & 1) ? least(count, a.count) : 0);
+				(a.given >> 0 & 1) ? lesser(count, a.count) : 0);
 	if (scratch.failed) {
 		pl_nvml_result(serve, MEMORY, 0);
 		return;
