@@ -128,6 +128,31 @@ static void test_variables_of_a_module_are_found_by_name(void)
 	cu_ok(cu(cuMemFree_v2)(out));
 }
 
+static void test_a_copy_of_any_direction_knows_the_variables_of_a_module(void)
+{
+	int table[16], back[16] = { 0 };
+	CUdeviceptr at, copy;
+	CUmemorytype type = 0;
+	size_t bytes;
+
+	for (int i = 0; i < 16; i++)
+		table[i] = 100 + i;
+	cu_ok(cu(cuMemAlloc_v2)(&copy, sizeof(table)));
+	cu_ok(cu(cuModuleGetGlobal_v2)(&at, NULL, module, "table"));
+	cu_ok(cu(cuModuleGetGlobal_v2)(NULL, &bytes, module, "table"));
+	check(bytes == sizeof(table));
+	cu_ok(cu(cuPointerGetAttribute)(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, at));
+	check(type == CU_MEMORYTYPE_DEVICE);
+	cu_ok(cu(cuMemcpy)(at, (CUdeviceptr)(uintptr_t)table, sizeof(table)));
+	cu_ok(cu(cuMemcpyAsync)(copy, at, sizeof(table), NULL));
+	cu_ok(cu(cuMemsetD8_v2)(at, 0, sizeof(table)));
+	cu_ok(cu(cuMemcpyAsync)(at, copy, sizeof(table), NULL));
+	cu_ok(cu(cuMemcpy)((CUdeviceptr)(uintptr_t)back, at, sizeof(back)));
+	check(!memcmp(back, table, sizeof(back)));
+	cu_is(cu(cuMemcpy)(copy, at, 1 << 20), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemFree_v2)(copy));
+}
+
 static void test_shapes_that_cannot_be_are_refused(void)
 {
 	CUfunction function = cu_function(module, "store"), bounded = cu_function(module, "bounded");
@@ -388,6 +413,7 @@ int main(int argc, char **argv)
 	cu_run(test_every_thread_knows_its_place);
 	cu_run(test_shared_memory_is_as_large_as_asked);
 	cu_run(test_variables_of_a_module_are_found_by_name);
+	cu_run(test_a_copy_of_any_direction_knows_the_variables_of_a_module);
 	cu_run(test_shapes_that_cannot_be_are_refused);
 	cu_run(test_what_kernels_print_comes_out_when_one_waits);
 	cu_run(test_kernels_have_a_heap);

@@ -16,6 +16,12 @@ static bool on_device(const struct pl_cuda_memory *memory)
 	return memory->kind <= PL_CUDA_MEMORY_IMPORTED;
 }
 
+/* Whether it lives is not known here. */
+static bool is_unsure(const struct pl_cuda_memory *memory)
+{
+	return memory->kind == PL_CUDA_MEMORY_GRAPH || memory->kind == PL_CUDA_MEMORY_VARIABLE;
+}
+
 static void count(const struct pl_cuda_memory *memory, uint64_t bytes)
 {
 	if (memory->kind == PL_CUDA_MEMORY_DEVICE || memory->kind == PL_CUDA_MEMORY_POOL)
@@ -28,12 +34,12 @@ uint64_t pl_cuda_memory_used(void)
 }
 
 /* Another one has these addresses now.  Called with the lock held. */
-static void graphs_evict(uint64_t address, uint64_t bytes)
+static void unsure_evict(uint64_t address, uint64_t bytes)
 {
 	for (size_t i = table.all.n; i--;) {
 		struct pl_cuda_memory *memory = table.all.range[i].value;
 
-		if (memory->kind != PL_CUDA_MEMORY_GRAPH || memory->address >= address + bytes ||
+		if (!is_unsure(memory) || memory->address >= address + bytes ||
 		    address >= memory->address + memory->bytes)
 			continue;
 		pl_cuda_ranges_remove(&table.all, &table.all.range[i]);
@@ -53,7 +59,7 @@ bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 	pthread_rwlock_wrlock(&table.lock);
 	r = pl_cuda_ranges_insert(&table.all, copy->address, copy->bytes, copy);
 	if (r) {
-		graphs_evict(copy->address, copy->bytes);
+		unsure_evict(copy->address, copy->bytes);
 		r = pl_cuda_ranges_insert(&table.all, copy->address, copy->bytes, copy);
 	}
 	pthread_rwlock_unlock(&table.lock);
@@ -112,7 +118,8 @@ bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes)
 	struct pl_cuda_memory memory;
 
 	if (pl_cuda_memory_find(address, &memory))
-		return on_device(&memory) && bytes <= memory.bytes - (address - memory.address);
+		return on_device(&memory) && memory.kind != PL_CUDA_MEMORY_VARIABLE &&
+		       bytes <= memory.bytes - (address - memory.address);
 	pl_cuda_lease_touch(address);
 	return false;
 }

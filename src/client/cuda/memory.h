@@ -15,6 +15,7 @@ enum pl_cuda_memory_kind {
 	PL_CUDA_MEMORY_DEVICE,     /* cuMemAlloc(), also pitched */
 	PL_CUDA_MEMORY_POOL,       /* cuMemAllocAsync() */
 	PL_CUDA_MEMORY_GRAPH,      /* a graph's: whether it lives is not known here */
+	PL_CUDA_MEMORY_VARIABLE,   /* a module's: whether it lives is not known here */
 	PL_CUDA_MEMORY_MAPPED,     /* cuMemMap() */
 	PL_CUDA_MEMORY_IMPORTED,   /* another process' */
 	PL_CUDA_MEMORY_HOST,       /* cuMemHostAlloc() */
