@@ -522,4 +522,4 @@ void {lower}_driver_load(struct {lower}_driver *driver, void *(*find)(void *arg,
 		memcpy((char *)driver + functions[i].offset, &at, sizeof(at));
 	}}
 }}"""]) + "\n"
-    return without_unused(text, ("take_list", "ids_give", "room_for", "scratch_fini", "lesser"))
+    return without_unused(text, ("take_list", "ids_give", "room_for", "scratch_fini", "lesser", "length_fits"))

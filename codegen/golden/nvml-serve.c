@@ -47,12 +47,6 @@ static inline uint64_t lesser(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* A peer may send another number of elements than it says to the driver. */
-static inline bool length_fits(bool given, uint64_t sent, uint64_t said)
-{
-	return sent == (given ? said : 0);
-}
-
 /* One lane is one thread, and has one call at a time. */
 static _Thread_local bool charge_kept;
 
