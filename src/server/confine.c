@@ -121,14 +121,32 @@ static int known_add(struct pl_confine *confine)
 	return pl_trace(r);
 }
 
+/* Of a driver in PREFIX/lib, PREFIX/lib64 or PREFIX/lib/ARCHITECTURE: PREFIX/share, where its headers and device code
+ * lie.  Nothing where it is not installed like that. */
+static int share_add(struct pl_confine *confine, const char *folder)
+{
+	char share[PATH_MAX + 8];
+	const char *lib = strstr(folder, "/lib");
+
+	for (const char *next; lib && (next = strstr(lib + 1, "/lib"));)
+		lib = next;
+	if (!lib || lib == folder || (lib[4] && lib[4] != '/' && strncmp(lib + 4, "64", 2)))
+		return 0;
+	snprintf(share, sizeof(share), "%.*s/share", (int)(lib - folder), folder);
+	return access(share, R_OK) ? 0 : pl_trace(rule_add(confine, share, PL_LANDLOCK_READ));
+}
+
 /* The folder of a library that is named by its path: others that it needs lie beside it. */
 static int library_add(struct pl_confine *confine, const char *library)
 {
-	char real[PATH_MAX];
+	char real[PATH_MAX], *folder;
+	int r;
 
 	if (!library || !strchr(library, '/') || !realpath(library, real))
 		return 0;
-	return pl_trace(rule_add(confine, dirname(real), READ_EXEC));
+	folder = dirname(real);
+	r = rule_add(confine, folder, READ_EXEC);
+	return r ? pl_trace(r) : share_add(confine, folder);
 }
 
 /* What an ICD file names. */

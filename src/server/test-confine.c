@@ -110,6 +110,58 @@ static void named_paths_are_open(void)
 	assert(open_errno(path, O_WRONLY) == (options.write_count ? 0 : EACCES));
 }
 
+/* ---- a driver in a folder of its own ---- */
+
+static void file_make(const char *in, const char *name, const char *text)
+{
+	char path[PL_TEST_PATH_MAX + 16];
+	FILE *file;
+
+	path_of(path, in, name);
+	file = fopen(path, "we");
+	assert(file && fputs(text, file) >= 0 && !fclose(file));
+}
+
+static void share_beside_lib_is_open(void)
+{
+	char path[PL_TEST_PATH_MAX + 16];
+
+	path_of(path, outside, "share/code.bc");
+	assert(open_errno(path, O_RDONLY) == 0 && open_errno(path, O_WRONLY) == EACCES);
+	path_of(path, outside, "lib/driver.so");
+	assert(open_errno(path, O_RDONLY) == 0);
+	path_of(path, outside, "secret");
+	assert(open_errno(path, O_RDONLY) == EACCES);
+}
+
+static void test_a_driver_reads_what_lies_beside_it(void)
+{
+	static const char *const files[] = { "share/code.bc", "lib/driver.so", "driver.icd" };
+	static const char *const folders[] = { "share", "lib" };
+	char path[PL_TEST_PATH_MAX + 16];
+
+	for (size_t i = 0; i < 2; i++) {
+		path_of(path, outside, folders[i]);
+		assert(!mkdir(path, 0700));
+	}
+	path_of(path, outside, "lib/driver.so");
+	file_make(outside, "driver.icd", path);
+	file_make(outside, "lib/driver.so", "");
+	file_make(outside, "share/code.bc", "");
+	path_of(path, outside, "driver.icd");
+	setenv("OCL_ICD_VENDORS", path, 1);
+	confined(share_beside_lib_is_open);
+	unsetenv("OCL_ICD_VENDORS");
+	for (size_t i = 0; i < 3; i++) {
+		path_of(path, outside, files[i]);
+		assert(!unlink(path));
+	}
+	for (size_t i = 0; i < 2; i++) {
+		path_of(path, outside, folders[i]);
+		assert(!rmdir(path));
+	}
+}
+
 /* ---- system calls ---- */
 
 static void forbidden_calls_fail(void)
@@ -297,6 +349,7 @@ int main(void)
 		confined(outside_is_closed);
 		confined(what_drivers_need_is_open);
 		confined(other_processes_are_out_of_reach);
+		test_a_driver_reads_what_lies_beside_it();
 		options.read[options.read_count++] = outside;
 		confined(named_paths_are_open);
 		options.write[options.write_count++] = outside;
