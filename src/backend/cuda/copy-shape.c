@@ -126,6 +126,27 @@ static CUmemorytype end_type(uint32_t type)
 	return type == CU_MEMORYTYPE_UNIFIED ? CU_MEMORYTYPE_DEVICE : (CUmemorytype)type;
 }
 
+/* All that is copied of an end in device memory is the driver's, and not this process's own. */
+static bool end_known(const struct pl_cuda_copy3d_record *record, CUmemorytype type, uint64_t address, uint64_t x,
+		      uint64_t y, uint64_t z, uint64_t pitch, uint64_t height)
+{
+	uint64_t slice, bytes, rows, lines;
+
+	if (type != CU_MEMORYTYPE_DEVICE || !record->width || !record->height || !record->depth)
+		return true;
+	if (__builtin_add_overflow(x, record->width, &bytes) || __builtin_add_overflow(y, record->height, &lines))
+		return false;
+	pitch = pitch ? pitch : bytes;
+	height = height ? height : lines;
+	if (__builtin_mul_overflow(pitch, height, &slice) || __builtin_mul_overflow(z, slice, &z) ||
+	    __builtin_mul_overflow(y, pitch, &y) || __builtin_mul_overflow(record->height - 1, pitch, &rows) ||
+	    __builtin_mul_overflow(record->depth - 1, slice, &bytes) || __builtin_add_overflow(bytes, rows, &bytes) ||
+	    __builtin_add_overflow(bytes, record->width, &bytes) || __builtin_add_overflow(address, x, &address) ||
+	    __builtin_add_overflow(address, y, &address) || __builtin_add_overflow(address, z, &address))
+		return false;
+	return pl_cuda_address_known(address, bytes);
+}
+
 /* The ends, their handles found.  Return: false with *status_out: one is none. */
 static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct pl_cuda_cuMemcpy3DPeerAsync_args *args,
 		       int32_t *status_out)
@@ -167,7 +188,11 @@ static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct
 		.Height = record->height,
 		.Depth = record->depth,
 	};
-	return true;
+	*status_out = CUDA_ERROR_INVALID_VALUE;
+	return end_known(record, shape->copy.srcMemoryType, record->from_address, record->from_x, record->from_y,
+			 record->from_z, record->from_pitch, record->from_height) &&
+	       end_known(record, shape->copy.dstMemoryType, record->to_address, record->to_x, record->to_y,
+			 record->to_z, record->to_pitch, record->to_height);
 }
 
 /* How many bytes an end in the client has; false: more than an address can count, or than a transfer may be. */

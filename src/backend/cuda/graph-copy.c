@@ -206,8 +206,13 @@ void pl_cuda_serve_plCopyCaptured(struct pl_serve *serve, const struct pl_cuda_p
 		return;
 	}
 	graph = pl_cuda_capture_graph(stream, args->per_thread);
-	shadow = graph ? pl_cuda_shadow_new(pl_cuda_session_of(serve), args->token, args->size) : NULL;
-	status = graph ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_ILLEGAL_STATE;
+	if (!graph || !pl_cuda_address_known(args->address, args->size)) {
+		/* Before a node of the two is made: one alone would wait for bytes that nobody sends. */
+		pl_cuda_result(serve, graph ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 0);
+		return;
+	}
+	shadow = pl_cuda_shadow_new(pl_cuda_session_of(serve), args->token, args->size);
+	status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (shadow) {
 		status = (int32_t)captured_copy(args, shadow, stream);
 		/* Also where half of it failed: what the graph has stays valid. */

@@ -111,7 +111,7 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 			return PL_CUDA_POST(session, cuMemFree_v2, &args);
 		return CUDA_SUCCESS;
 	}
-	pl_cuda_lease_touch(address); /* another thread may have freed it meanwhile */
+	pl_cuda_lease_touch(address);                          /* another thread may have freed it meanwhile */
 	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply); /* the driver says what is wrong with it */
 	if (!r && !reply.status && ours)
 		pl_cuda_memory_take(address, &memory);
@@ -173,7 +173,9 @@ static CUresult alloc_async_ask(struct pl_session *session, const struct pl_cuda
 	return CUDA_SUCCESS;
 }
 
-static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUstream stream)
+/* pool: NULL = the device's own; what it points to has to be one. */
+static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes, const CUmemoryPool *pool,
+			    CUstream stream)
 {
 	struct pl_cuda_cuMemAllocAsync_args args = { .bytes = bytes, .per_thread = per_thread };
 	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_POOL, .bytes = bytes, .store = PL_ARENA_NONE };
@@ -183,13 +185,11 @@ static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes,
 
 	if (result)
 		return result;
-	if (!address || !bytes)
-		return CUDA_ERROR_INVALID_VALUE;
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
-	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	args.pool = pool ? pl_cuda_id(session, PL_CUDA_KIND_pool, *pool) : 0;
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (pool && !args.pool)
+	if (!address || !bytes || (pool && !args.pool))
 		return CUDA_ERROR_INVALID_VALUE;
 	memory.context = pl_cuda_thread.top;
 	memory.pool = args.pool;
@@ -246,12 +246,12 @@ CUresult cuMemAllocAsync_ptsz(CUdeviceptr *address, size_t bytes, CUstream strea
 
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUstream stream)
 {
-	return alloc_async(false, address, bytes, pool, stream);
+	return alloc_async(false, address, bytes, &pool, stream);
 }
 
 CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUstream stream)
 {
-	return alloc_async(true, address, bytes, pool, stream);
+	return alloc_async(true, address, bytes, &pool, stream);
 }
 
 CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream)

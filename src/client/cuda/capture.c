@@ -76,8 +76,9 @@ bool pl_cuda_is_captured(CUstream stream, bool per_thread)
 {
 	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
 
+	/* Also where the capture has come to nothing: the driver has to say so. */
 	return !pl_cuda_captures_none() && !is_capturing(per_thread, stream, &status) &&
-	       status == CU_STREAM_CAPTURE_STATUS_ACTIVE;
+	       status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
 
 /* ---- asked for in full ---- */

@@ -154,3 +154,13 @@ bool pl_cuda_check_event_of(CUevent event, CUcontext context)
 
 	return of_event && of_event->context && of_event->context->object.handle == context;
 }
+
+bool pl_cuda_check_write_value_flags(unsigned int flags)
+{
+	return flags <= CU_STREAM_WRITE_VALUE_NO_MEMORY_BARRIER;
+}
+
+bool pl_cuda_check_wait_value_flags(unsigned int flags)
+{
+	return flags <= CU_STREAM_WAIT_VALUE_NOR;
+}

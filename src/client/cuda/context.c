@@ -95,8 +95,6 @@ CUresult cuCtxPushCurrent_v2(CUcontext handle)
 
 	if (result)
 		return result;
-	if (!handle)
-		return CUDA_ERROR_INVALID_VALUE;
 	context = pl_cuda_get(PL_CUDA_KIND_context, handle);
 	return context ? push(context) : CUDA_ERROR_INVALID_CONTEXT;
 }

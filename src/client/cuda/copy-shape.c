@@ -60,6 +60,7 @@ CUresult pl_cuda_copy_shape_of(struct pl_cuda_copy_shape *shape, const struct pl
 			       const CUDA_MEMCPY3D_PEER *copy)
 {
 	struct pl_cuda_copy3d_record *record = &shape->record;
+	CUresult result;
 
 	*record = (struct pl_cuda_copy3d_record){
 		.from_x = copy->srcXInBytes,
@@ -91,6 +92,9 @@ CUresult pl_cuda_copy_shape_of(struct pl_cuda_copy_shape *shape, const struct pl
 	    __builtin_mul_overflow(shape->bytes, copy->Depth, &shape->bytes) ||
 	    shape->bytes > PL_CUDA_LIMIT_TRANSFER_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
+	result = shape_ids(record, session, copy);
+	if (result)
+		return result;
 	if (shape->from_host) {
 		if (!pl_cuda_lines_of(&shape->from, host_base(copy->srcMemoryType, copy->srcHost, copy->srcDevice),
 				      copy->srcXInBytes, copy->srcY, copy->srcZ, copy->srcPitch, copy->srcHeight))
@@ -103,7 +107,7 @@ CUresult pl_cuda_copy_shape_of(struct pl_cuda_copy_shape *shape, const struct pl
 			return CUDA_ERROR_INVALID_VALUE;
 		END_PACKED(record, to);
 	}
-	return shape_ids(record, session, copy);
+	return CUDA_SUCCESS;
 }
 
 /* ---- the ways that data goes ---- */

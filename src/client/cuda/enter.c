@@ -1,7 +1,92 @@
 /* What comes before every call that travels. */
 #include "client/cuda/state.h"
 
-/* Calls that need no context. */
+/* Graphs are made and changed without a context, but for what names one itself. */
+static bool op_is_graphs(enum pl_cuda_op op)
+{
+	switch (op) {
+	case PL_CUDA_OP_cuGraphAddBatchMemOpNode:
+	case PL_CUDA_OP_cuGraphAddChildGraphNode:
+	case PL_CUDA_OP_cuGraphAddDependencies:
+	case PL_CUDA_OP_cuGraphAddDependencies_v2:
+	case PL_CUDA_OP_cuGraphAddEmptyNode:
+	case PL_CUDA_OP_cuGraphAddEventRecordNode:
+	case PL_CUDA_OP_cuGraphAddEventWaitNode:
+	case PL_CUDA_OP_cuGraphAddHostNode:
+	case PL_CUDA_OP_cuGraphAddKernelNode:
+	case PL_CUDA_OP_cuGraphAddKernelNode_v2:
+	case PL_CUDA_OP_cuGraphAddMemAllocNode:
+	case PL_CUDA_OP_cuGraphAddMemFreeNode:
+	case PL_CUDA_OP_cuGraphAddMemcpyNode:
+	case PL_CUDA_OP_cuGraphAddMemsetNode:
+	case PL_CUDA_OP_cuGraphAddNode:
+	case PL_CUDA_OP_cuGraphAddNode_v2:
+	case PL_CUDA_OP_cuGraphBatchMemOpNodeGetParams:
+	case PL_CUDA_OP_cuGraphBatchMemOpNodeSetParams:
+	case PL_CUDA_OP_cuGraphChildGraphNodeGetGraph:
+	case PL_CUDA_OP_cuGraphClone:
+	case PL_CUDA_OP_cuGraphDestroyNode:
+	case PL_CUDA_OP_cuGraphEventRecordNodeGetEvent:
+	case PL_CUDA_OP_cuGraphEventRecordNodeSetEvent:
+	case PL_CUDA_OP_cuGraphEventWaitNodeGetEvent:
+	case PL_CUDA_OP_cuGraphEventWaitNodeSetEvent:
+	case PL_CUDA_OP_cuGraphExecBatchMemOpNodeSetParams:
+	case PL_CUDA_OP_cuGraphExecChildGraphNodeSetParams:
+	case PL_CUDA_OP_cuGraphExecDestroy:
+	case PL_CUDA_OP_cuGraphExecEventRecordNodeSetEvent:
+	case PL_CUDA_OP_cuGraphExecEventWaitNodeSetEvent:
+	case PL_CUDA_OP_cuGraphExecGetFlags:
+	case PL_CUDA_OP_cuGraphExecHostNodeSetParams:
+	case PL_CUDA_OP_cuGraphExecKernelNodeSetParams:
+	case PL_CUDA_OP_cuGraphExecKernelNodeSetParams_v2:
+	case PL_CUDA_OP_cuGraphExecMemcpyNodeSetParams:
+	case PL_CUDA_OP_cuGraphExecMemsetNodeSetParams:
+	case PL_CUDA_OP_cuGraphExecNodeSetParams:
+	case PL_CUDA_OP_cuGraphExecUpdate:
+	case PL_CUDA_OP_cuGraphExecUpdate_v2:
+	case PL_CUDA_OP_cuGraphGetEdges:
+	case PL_CUDA_OP_cuGraphGetEdges_v2:
+	case PL_CUDA_OP_cuGraphGetNodes:
+	case PL_CUDA_OP_cuGraphGetRootNodes:
+	case PL_CUDA_OP_cuGraphHostNodeGetParams:
+	case PL_CUDA_OP_cuGraphHostNodeSetParams:
+	case PL_CUDA_OP_cuGraphInstantiate:
+	case PL_CUDA_OP_cuGraphInstantiateWithFlags:
+	case PL_CUDA_OP_cuGraphInstantiateWithParams:
+	case PL_CUDA_OP_cuGraphInstantiate_v2:
+	case PL_CUDA_OP_cuGraphKernelNodeCopyAttributes:
+	case PL_CUDA_OP_cuGraphKernelNodeGetAttribute:
+	case PL_CUDA_OP_cuGraphKernelNodeGetParams:
+	case PL_CUDA_OP_cuGraphKernelNodeGetParams_v2:
+	case PL_CUDA_OP_cuGraphKernelNodeSetAttribute:
+	case PL_CUDA_OP_cuGraphKernelNodeSetParams:
+	case PL_CUDA_OP_cuGraphKernelNodeSetParams_v2:
+	case PL_CUDA_OP_cuGraphMemAllocNodeGetParams:
+	case PL_CUDA_OP_cuGraphMemFreeNodeGetParams:
+	case PL_CUDA_OP_cuGraphMemcpyNodeGetParams:
+	case PL_CUDA_OP_cuGraphMemcpyNodeSetParams:
+	case PL_CUDA_OP_cuGraphMemsetNodeGetParams:
+	case PL_CUDA_OP_cuGraphMemsetNodeSetParams:
+	case PL_CUDA_OP_cuGraphNodeFindInClone:
+	case PL_CUDA_OP_cuGraphNodeGetDependencies:
+	case PL_CUDA_OP_cuGraphNodeGetDependencies_v2:
+	case PL_CUDA_OP_cuGraphNodeGetDependentNodes:
+	case PL_CUDA_OP_cuGraphNodeGetDependentNodes_v2:
+	case PL_CUDA_OP_cuGraphNodeGetEnabled:
+	case PL_CUDA_OP_cuGraphNodeGetType:
+	case PL_CUDA_OP_cuGraphNodeSetEnabled:
+	case PL_CUDA_OP_cuGraphNodeSetParams:
+	case PL_CUDA_OP_cuGraphReleaseUserObject:
+	case PL_CUDA_OP_cuGraphRemoveDependencies:
+	case PL_CUDA_OP_cuGraphRemoveDependencies_v2:
+	case PL_CUDA_OP_cuGraphRetainUserObject:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Calls that need no context, nor mind one that has failed. */
 static bool op_is_free(enum pl_cuda_op op)
 {
 	switch (op) {
@@ -82,24 +167,13 @@ static bool op_is_free(enum pl_cuda_op op)
 	case PL_CUDA_OP_cuUserObjectCreate:
 	case PL_CUDA_OP_cuUserObjectRetain:
 	case PL_CUDA_OP_cuUserObjectRelease:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Calls that end something work in a context that has failed, too. */
-static bool op_ends(enum pl_cuda_op op)
-{
-	switch (op) {
-	case PL_CUDA_OP_cuModuleUnload:
 	case PL_CUDA_OP_cuStreamDestroy:
 	case PL_CUDA_OP_cuStreamDestroy_v2:
 	case PL_CUDA_OP_cuEventDestroy:
 	case PL_CUDA_OP_cuEventDestroy_v2:
 		return true;
 	default:
-		return false;
+		return op_is_graphs(op);
 	}
 }
 
@@ -131,7 +205,7 @@ static CUresult enter_slowly(enum pl_cuda_op op, struct pl_session **session_out
 	error = atomic_load_explicit(&top->error, memory_order_acquire);
 	if (error == CUDA_ERROR_CONTEXT_IS_DESTROYED)
 		return op_is_free(op) ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
-	if (error && !op_is_free(op) && !op_ends(op))
+	if (error && !op_is_free(op))
 		return (CUresult)error;
 	return thread->told == top->object.id ? CUDA_SUCCESS : context_tell(*session_out, thread, top->object.id);
 }

@@ -116,6 +116,15 @@ static bool context_plain(const struct pl_cuda_function *function)
 	return !function->object.context || function->object.context == pl_cuda_thread.top;
 }
 
+/* Arguments that are wrong are found here, but a driver looks at the function and the stream first. */
+static CUresult args_wrong(const struct pl_cuda_function *function, uint64_t stream, CUresult result)
+{
+	const struct pl_cuda_object *object = pl_cuda_get(PL_CUDA_KIND_stream, (void *)(uintptr_t)stream);
+	const struct pl_cuda_context *context = object && object->context ? object->context : pl_cuda_thread.top;
+
+	return function->object.context && function->object.context != context ? CUDA_ERROR_INVALID_HANDLE : result;
+}
+
 /* ---- sending ---- */
 
 static CUresult send(enum pl_cuda_op op, struct pl_session *session, const struct pl_cuda_cuLaunchKernel_args *args,
@@ -163,7 +172,7 @@ static CUresult launch(enum pl_cuda_op op, struct pl_session *session, struct pl
 	}
 	result = pl_cuda_args_pack(facts, params, extra, room, &args->args.bytes);
 	if (result)
-		return result;
+		return args_wrong(function, args->stream, result);
 	args->args.at = room;
 	args->function = function->object.id;
 	plain = shape_known(function, &shape) && grid_plain(args, pl_cuda_thread.top->device) &&

@@ -7,7 +7,8 @@ bool pl_cuda_lines_of(struct pl_cuda_lines *lines, const void *base, size_t x, s
 {
 	uint64_t whole;
 
-	if (!base || __builtin_add_overflow(x, lines->columns, &whole) || (pitch && pitch < whole && lines->lines > 1))
+	if (!base || __builtin_add_overflow(x, lines->columns, &whole) ||
+	    (pitch && pitch < whole && (lines->lines > 1 || lines->slices > 1)))
 		return false;
 	lines->pitch = pitch ? pitch : whole;
 	if (__builtin_add_overflow(y, lines->lines, &whole) || (height && height < whole && lines->slices > 1) ||

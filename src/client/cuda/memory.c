@@ -139,6 +139,8 @@ bool pl_cuda_memory_on_device(uint64_t address)
 {
 	struct pl_cuda_memory memory;
 
+	if (address < PL_CUDA_PROGRAM_LOWEST)
+		return true; /* NULL, and offsets from it: the driver's to refuse */
 	return pl_cuda_memory_find(address, &memory) && on_device(&memory);
 }
 

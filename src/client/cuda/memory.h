@@ -11,6 +11,8 @@
 #define PL_CUDA_LEASE_BYTES_MAX (256ull << 20) /* limit: bytes that the lease keeps */
 #define PL_CUDA_LEASE_ITEMS_MAX 1024u          /* limit: allocations that it keeps */
 
+#define PL_CUDA_PROGRAM_LOWEST  65536u         /* no program has memory below */
+
 enum pl_cuda_memory_kind {
 	PL_CUDA_MEMORY_DEVICE,     /* cuMemAlloc(), also pitched */
 	PL_CUDA_MEMORY_POOL,       /* cuMemAllocAsync() */

@@ -77,6 +77,9 @@ static CUresult copy_ends(CUstream handle, const struct end *dst, const struct e
 	CUresult r = pl_cu_enter_stream(handle, &stream);
 	if (r || !columns || !lines || !slices)
 		return r;
+	if ((dst->type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(dst->array, PL_CU_ARRAY)) ||
+	    (src->type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(src->array, PL_CU_ARRAY)))
+		return CUDA_ERROR_INVALID_HANDLE; /* ahead of all else that is wrong */
 	r = end_side(&copy.src, src, &copy);
 	if (!r)
 		r = end_side(&copy.dst, dst, &copy);
@@ -182,7 +185,12 @@ CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
 /* An array of one dimension, or lines of one of two that are copied whole. */
 static CUresult copy_array(CUstream stream, struct end dst, struct end src, size_t bytes, bool wait)
 {
-	return copy_ends(stream, &dst, &src, bytes, 1, 1, wait);
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r && ((dst.type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(dst.array, PL_CU_ARRAY)) ||
+		   (src.type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(src.array, PL_CU_ARRAY))))
+		r = CUDA_ERROR_INVALID_HANDLE; /* also where there is nothing to copy */
+	return r ? r : copy_ends(stream, &dst, &src, bytes, 1, 1, wait);
 }
 
 static struct end of_array(CUarray array, size_t offset)

@@ -19,9 +19,10 @@ CUresult cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t bytes, CUstream 
 }
 
 /* A device address that reaches nothing must not be taken for the host's. */
-static CUresult device_check(CUdeviceptr address, size_t bytes)
+static CUresult device_check(CUstream handle, CUdeviceptr address, size_t bytes)
 {
-	CUresult r = pl_cu_enter();
+	struct pl_cu_stream *stream;
+	CUresult r = pl_cu_enter_stream(handle, &stream);
 	if (r || !bytes)
 		return r;
 	return pl_cu_mem_reaches(address, bytes) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
@@ -29,41 +30,41 @@ static CUresult device_check(CUdeviceptr address, size_t bytes)
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr dst, const void *src, size_t bytes)
 {
-	CUresult r = device_check(dst, bytes);
+	CUresult r = device_check(NULL, dst, bytes);
 	return r ? r : pl_cu_copy_linear(NULL, dst, false, address_of(src), true, bytes, true);
 }
 
 CUresult cuMemcpyDtoH_v2(void *dst, CUdeviceptr src, size_t bytes)
 {
-	CUresult r = device_check(src, bytes);
+	CUresult r = device_check(NULL, src, bytes);
 	return r ? r : pl_cu_copy_linear(NULL, address_of(dst), true, src, false, bytes, true);
 }
 
 CUresult cuMemcpyDtoD_v2(CUdeviceptr dst, CUdeviceptr src, size_t bytes)
 {
-	CUresult r = device_check(dst, bytes);
+	CUresult r = device_check(NULL, dst, bytes);
 	if (!r)
-		r = device_check(src, bytes);
+		r = device_check(NULL, src, bytes);
 	return r ? r : pl_cu_copy_linear(NULL, dst, false, src, false, bytes, true);
 }
 
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr dst, const void *src, size_t bytes, CUstream stream)
 {
-	CUresult r = device_check(dst, bytes);
+	CUresult r = device_check(stream, dst, bytes);
 	return r ? r : pl_cu_copy_linear(stream, dst, false, address_of(src), true, bytes, false);
 }
 
 CUresult cuMemcpyDtoHAsync_v2(void *dst, CUdeviceptr src, size_t bytes, CUstream stream)
 {
-	CUresult r = device_check(src, bytes);
+	CUresult r = device_check(stream, src, bytes);
 	return r ? r : pl_cu_copy_linear(stream, address_of(dst), true, src, false, bytes, false);
 }
 
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr dst, CUdeviceptr src, size_t bytes, CUstream stream)
 {
-	CUresult r = device_check(dst, bytes);
+	CUresult r = device_check(stream, dst, bytes);
 	if (!r)
-		r = device_check(src, bytes);
+		r = device_check(stream, src, bytes);
 	return r ? r : pl_cu_copy_linear(stream, dst, false, src, false, bytes, false);
 }
 

@@ -10,6 +10,7 @@
 #define PIECE_BYTES_MAX (1ull << 30) /* of one method */
 #define STAGED_MAX      (64u << 10)  /* an asynchronous copy from pageable memory that does not wait */
 #define LINES_MAX       (1u << 30)
+#define PROGRAM_LOWEST  65536u /* no process has memory below: an offset from NULL */
 
 CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t bytes, bool host)
 {
@@ -21,7 +22,7 @@ CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t byt
 	}
 	if (!host && !mem && !pl_cu_mem_is_device_address(address) && address)
 		host = true; /* any memory of the host does where the application did not say which */
-	if (!host || (mem && !mem->host) || pl_cu_mem_is_device_address(address) || !address)
+	if (!host || (mem && !mem->host) || pl_cu_mem_is_device_address(address) || address < PROGRAM_LOWEST)
 		return CUDA_ERROR_INVALID_VALUE;
 	side->pageable = true;
 	return CUDA_SUCCESS;

@@ -38,9 +38,12 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *address_out, size_t *pitch_out, size_t 
 			    unsigned int element_bytes)
 {
 	uint64_t pitch, bytes;
-	CUresult r;
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (r)
+		return r;
 	if (!pitch_out || !width_bytes || !height || (element_bytes != 4 && element_bytes != 8 && element_bytes != 16))
-		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_INVALID_VALUE;
+		return CUDA_ERROR_INVALID_VALUE;
 	if (width_bytes > UINT64_MAX - PITCH_ALIGN)
 		return CUDA_ERROR_INVALID_VALUE;
 	pitch = (width_bytes + PITCH_ALIGN - 1) & ~(uint64_t)(PITCH_ALIGN - 1);

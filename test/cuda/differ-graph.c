@@ -1,0 +1,191 @@
+/* Random calls: graphs made by hand, captured, launched. */
+#include "differ.h"
+
+#define CAPTURED 1 /* in a graph's `bytes` */
+
+/* What graphs work on is not freed, or is no memory at all: nobody says what a graph does with what was freed since. */
+static int lasting(void)
+{
+	int i = one_in(6) ? (int)pick(SLOTS) : 0;
+	return slots[MEMORY][i].live ? 0 : i;
+}
+
+static void do_graph(void)
+{
+	int i = any(GRAPH), x = any(EXEC), number, old;
+	CUgraph graph = handle_of(GRAPH, i, CUgraph), made_graph = NULL;
+	CUgraphExec exec = NULL;
+	CUstream stream;
+	size_t count = 0x5555;
+	unsigned int flags;
+	CUresult r;
+	switch (pick(8)) {
+	case 0:
+	case 1:
+		i = room(GRAPH);
+		if (i < 0)
+			return;
+		r = CALL(cuGraphCreate, (&made_graph, one_in(8) ? 7 : 0), "g%d", i);
+		made(GRAPH, i, r, (uint64_t)(uintptr_t)made_graph, 0);
+		return;
+	case 2:
+		CALL(cuGraphDestroy, (graph), "g%d", i);
+		gone(GRAPH, i);
+		for (int at = 0; at < SLOTS; at++)
+			if (slots[NODE][at].bytes == (size_t)i)
+				gone(NODE, at);
+		return;
+	case 3:
+		old = i;
+		i = room(GRAPH);
+		/* Left out: a clone of a captured graph shows the node behind a copy of the program's memory. */
+		if (i < 0 || slots[GRAPH][old].bytes == CAPTURED)
+			return;
+		r = CALL(cuGraphClone, (&made_graph, graph), "g%d, g%d", i, old);
+		made(GRAPH, i, r, (uint64_t)(uintptr_t)made_graph, 0);
+		return;
+	case 4:
+		CALL(cuGraphGetNodes, (graph, NULL, &count), "g%d", i);
+		out_number("nodes", (int64_t)count);
+		CALL(cuGraphGetRootNodes, (graph, NULL, &count), "g%d", i);
+		out_number("roots", (int64_t)count);
+		return;
+	case 5:
+		if (slots[EXEC][x].live) {
+			CALL(cuGraphExecDestroy, (handle_of(EXEC, x, CUgraphExec)), "x%d", x);
+			gone(EXEC, x);
+			return;
+		}
+		flags = one_in(8) ? 0x8000 : 0;
+		r = CALL(cuGraphInstantiateWithFlags, (&exec, graph, flags), "x%d, g%d, %#x", x, i, flags);
+		made(EXEC, x, r, (uint64_t)(uintptr_t)exec, 0);
+		return;
+	default:
+		stream = any_stream(&number);
+		/* What was freed since is found by the launch, or, where that is not waited for, behind it: one result.
+		 */
+		say("cuGraphLaunch", "x%d, s%d, and wait", x, number);
+		r = cu(cuGraphLaunch)(handle_of(EXEC, x, CUgraphExec), stream);
+		gave(r ? r : cu(cuStreamSynchronize)(stream));
+		settle(stream, any(MEMORY));
+	}
+}
+
+static void do_node(void)
+{
+	int i = room(NODE), g = any(GRAPH), d = any(NODE), m = lasting();
+	CUgraph graph = handle_of(GRAPH, g, CUgraph);
+	CUgraphNode node = NULL, from = handle_of(NODE, d, CUgraphNode);
+	/* Nodes with no edge between them have no order, so each slot of a node has its own bytes. */
+	size_t dependencies = one_of(0, 0, 1), count = 0x5555, apart = i < 0 ? 0 : (size_t)i * 1024;
+	CUDA_MEMSET_NODE_PARAMS set = { .dst = slots[MEMORY][m].live ? slots[MEMORY][m].handle + apart : 0,
+					.value = pick(256),
+					.elementSize = (unsigned int)one_of(1, 1, 2, 4, 3),
+					.width = one_of(1, 4, 100, 0),
+					.height = 1 };
+	CUgraphNodeType type = (CUgraphNodeType)0x5555;
+	CUresult r;
+	if (i < 0 || one_in(4) ||
+	    current() != 0) { /* a graph outlives a context, and who is the worse for it is open */
+		i = any(NODE);
+		CALL(cuGraphNodeGetType, (handle_of(NODE, i, CUgraphNode), &type), "n%d", i);
+		out_number("is", type);
+		CALL(cuGraphNodeGetDependentNodes, (handle_of(NODE, i, CUgraphNode), NULL, &count), "n%d", i);
+		out_number("behind", (int64_t)count);
+		if (one_in(2)) {
+			CALL(cuGraphDestroyNode, (handle_of(NODE, i, CUgraphNode)), "n%d", i);
+			gone(NODE, i);
+		}
+		return;
+	}
+	switch (pick(4)) {
+	case 0:
+		r = CALL(cuGraphAddEmptyNode, (&node, graph, &from, dependencies), "n%d, g%d, n%d, %zu", i, g, d,
+			 dependencies);
+		break;
+	case 1: {
+		int e = slots[GRAPH][g].live && !dependencies ? any(EVENT) : living(EVENT);
+		if (e < 0) /* what is looked at first is nobody's business: one thing may be wrong */
+			return;
+		r = CALL(cuGraphAddEventRecordNode, (&node, graph, &from, dependencies, handle_of(EVENT, e, CUevent)),
+			 "n%d, g%d, n%d, %zu, e%d", i, g, d, dependencies, e);
+		break;
+	}
+	default:
+		r = CALL(cuGraphAddMemsetNode,
+			 (&node, graph, &from, dependencies, &set, handle_of(CONTEXT, 0, CUcontext)),
+			 "n%d, g%d, n%d, %zu, m%d, %u, %u, %zu", i, g, d, dependencies, m, set.value, set.elementSize,
+			 set.width);
+	}
+	made(NODE, i, r, (uint64_t)(uintptr_t)node, (size_t)g);
+}
+
+static void do_edge(void)
+{
+	int g = any(GRAPH), a = any(NODE), b = any(NODE);
+	CUgraphNode from = handle_of(NODE, a, CUgraphNode), to = handle_of(NODE, b, CUgraphNode);
+	size_t count = 0x5555;
+	switch (pick(3)) {
+	case 0:
+		CALL(cuGraphAddDependencies, (handle_of(GRAPH, g, CUgraph), &from, &to, 1), "g%d, n%d, n%d", g, a, b);
+		return;
+	case 1:
+		CALL(cuGraphRemoveDependencies, (handle_of(GRAPH, g, CUgraph), &from, &to, 1), "g%d, n%d, n%d", g, a,
+		     b);
+		return;
+	default:
+		CALL(cuGraphGetEdges, (handle_of(GRAPH, g, CUgraph), NULL, NULL, &count), "g%d", g);
+		out_number("edges", (int64_t)count);
+	}
+}
+
+static void do_capture(void)
+{
+	int number, m = lasting(), g = room(GRAPH), e = any(EVENT);
+	CUstream stream = any_stream(&number);
+	CUdeviceptr at = slots[MEMORY][m].live ? slots[MEMORY][m].handle : 0;
+	CUstreamCaptureMode mode = (CUstreamCaptureMode)one_of(0, 1, 2, 5);
+	CUstreamCaptureStatus status = (CUstreamCaptureStatus)0x55;
+	CUgraph graph = NULL;
+	CUresult r;
+	if (g < 0 || current() != 0) /* a graph outlives a context, and who is the worse for it is open */
+		return;
+	if (CALL(cuStreamBeginCapture_v2, (stream, mode), "s%d, %d", number, (int)mode) != CUDA_SUCCESS)
+		return; /* what comes now would run, and who asks for it comes early or late */
+	for (int i = (int)pick(4); i >= 0; i--)
+		switch (pick(7)) {
+		case 0:
+			CALL(cuMemsetD8Async, (at, 5, 4, stream), "m%d, 5, 4, s%d", m, number);
+			break;
+		case 1:
+			CALL(cuEventRecord, (handle_of(EVENT, e, CUevent), stream), "e%d, s%d", e, number);
+			break;
+		case 2:
+			CALL(cuStreamIsCapturing, (stream, &status), "s%d", number);
+			out_number("is", status);
+			break;
+		case 3:
+			CALL(cuStreamSynchronize, (stream), "s%d", number);
+			break;
+		case 4:
+			CALL(cuMemcpyHtoDAsync_v2, (at, host[m], 100, stream), "m%d, h%d, 100, s%d", m, m, number);
+			break;
+		case 5:
+			CALL(cuStreamQuery, (stream), "s%d", number);
+			break;
+		default:
+			CALL(cuMemcpyDtoHAsync_v2, (host[m], at, 100, stream), "h%d, m%d, 100, s%d", m, m, number);
+		}
+	r = CALL(cuStreamEndCapture, (stream, &graph), "s%d, g%d", number, g);
+	made(GRAPH, g, r, (uint64_t)(uintptr_t)graph, CAPTURED);
+	/* Left out: a stream that waits for an event of a capture that has ended is told so late, not by the call. */
+	CALL(cuEventDestroy_v2, (handle_of(EVENT, e, CUevent)), "e%d", e);
+	gone(EVENT, e);
+	CALL(cuStreamSynchronize, (stream), "s%d", number);
+}
+
+const struct operation differ_graph[] = { { "graph", 8, do_graph },
+					  { "node", 8, do_node },
+					  { "edge", 3, do_edge },
+					  { "capture", 5, do_capture },
+					  { NULL, 0, NULL } };
