@@ -324,6 +324,8 @@ static void do_event(void)
 		made(EVENT, i, r, (uint64_t)(uintptr_t)event, 0);
 		return;
 	case 1:
+		if (i == 0) /* graphs have it */
+			return;
 		CALL(cuEventDestroy_v2, (event), "e%d", i);
 		gone(EVENT, i);
 		return;

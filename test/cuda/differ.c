@@ -175,6 +175,7 @@ int main(int argc, char **argv)
 						   differ_launch, differ_graph, NULL };
 	unsigned int weights = 0;
 	CUdeviceptr at = 0;
+	CUevent event = NULL;
 	CUcontext ctx;
 	CUresult r;
 	if (argc != 3) {
@@ -194,6 +195,8 @@ int main(int argc, char **argv)
 	made(MEMORY, 0, r, at, HOST_BYTES);
 	CALL(cuMemsetD8_v2, (at, 1, HOST_BYTES), "m0");
 	CALL(cuCtxSynchronize, (), " ");
+	r = CALL(cuEventCreate, (&event, 0), "e0");
+	made(EVENT, 0, r, (uint64_t)(uintptr_t)event, 0);
 	for (unsigned long i = 0, count = strtoul(argv[2], NULL, 10); i < count; i++) {
 		run_one(tables, weights);
 		if (one_in(4))

@@ -11,7 +11,7 @@ import plenum
 NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
 DIFFER = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-differ")
-FIRST, LAST = (int(seed) for seed in os.environ.get("PLENUM_TEST_SEEDS", "1-16").split("-"))
+FIRST, LAST = (int(seed) for seed in os.environ.get("PLENUM_TEST_SEEDS", "1-20").split("-"))
 CALLS = 400
 SHOWN = 5  # lines of each side from the first that differs
 

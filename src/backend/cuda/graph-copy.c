@@ -206,9 +206,11 @@ void pl_cuda_serve_plCopyCaptured(struct pl_serve *serve, const struct pl_cuda_p
 		return;
 	}
 	graph = pl_cuda_capture_graph(stream, args->per_thread);
-	if (!graph || !pl_cuda_address_known(args->address, args->size)) {
+	status = pl_cuda_address_known(args->address, args->size) ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+								  : CUDA_ERROR_INVALID_VALUE;
+	if (!graph || status == CUDA_ERROR_INVALID_VALUE) {
 		/* Before a node of the two is made: one alone would wait for bytes that nobody sends. */
-		pl_cuda_result(serve, graph ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 0);
+		pl_cuda_result(serve, status, 0);
 		return;
 	}
 	shadow = pl_cuda_shadow_new(pl_cuda_session_of(serve), args->token, args->size);
