@@ -147,6 +147,14 @@ static bool end_known(const struct pl_cuda_copy3d_record *record, CUmemorytype t
 	return pl_cuda_address_known(address, bytes);
 }
 
+bool pl_cuda_copy_known(const struct pl_cuda_copy3d_record *record)
+{
+	return end_known(record, end_type(record->from_type), record->from_address, record->from_x, record->from_y,
+			 record->from_z, record->from_pitch, record->from_height) &&
+	       end_known(record, end_type(record->to_type), record->to_address, record->to_x, record->to_y,
+			 record->to_z, record->to_pitch, record->to_height);
+}
+
 /* The ends, their handles found.  Return: false with *status_out: one is none. */
 static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct pl_cuda_cuMemcpy3DPeerAsync_args *args,
 		       int32_t *status_out)
@@ -189,10 +197,7 @@ static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct
 		.Depth = record->depth,
 	};
 	*status_out = CUDA_ERROR_INVALID_VALUE;
-	return end_known(record, shape->copy.srcMemoryType, record->from_address, record->from_x, record->from_y,
-			 record->from_z, record->from_pitch, record->from_height) &&
-	       end_known(record, shape->copy.dstMemoryType, record->to_address, record->to_x, record->to_y,
-			 record->to_z, record->to_pitch, record->to_height);
+	return pl_cuda_copy_known(record);
 }
 
 /* How many bytes an end in the client has; false: more than an address can count, or than a transfer may be. */

@@ -9,4 +9,7 @@
  * Return: false: no memory, or the lane broke. */
 bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out);
 
+/* The ends in device memory are memory that the driver knows (pl_cuda_address_known()). */
+bool pl_cuda_copy_known(const struct pl_cuda_copy3d_record *record);
+
 #endif

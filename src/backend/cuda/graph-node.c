@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda/copy.h"
 #include "backend/cuda/hostfn.h"
 #include "wire/cuda-node.h"
 
@@ -103,6 +104,8 @@ static int32_t open_copy(struct node *node, struct pl_bytes bytes)
 	if (!pl_cuda_take(node->serve, record.from_array, PL_CUDA_KIND_array, &src, &status) ||
 	    !pl_cuda_take(node->serve, record.to_array, PL_CUDA_KIND_array, &dst, &status))
 		return status;
+	if (!pl_cuda_copy_known(&record))
+		return CUDA_ERROR_INVALID_VALUE;
 	node->params.memcpy.copyCtx = node->context;
 	*to = (CUDA_MEMCPY3D){
 		.srcXInBytes = record.from_x,
