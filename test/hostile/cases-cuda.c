@@ -5,8 +5,11 @@
 #include <stdlib.h>
 
 #include "cuda-wire.h"
+#include "cuda/graph.h"
+#include "cuda/memory.h"
 #include "cuda/result.h"
 #include "cuda/vmm.h"
+#include "wire/cuda-node.h"
 #include "wire/cuda.h"
 
 #define MODULE 0x5000100000010ull
@@ -179,6 +182,48 @@ static void shared_memory_that_lies(void)
 	peer_close(&peer);
 }
 
+static int32_t node_status(uint64_t node, uint32_t kind, const void *params, uint64_t bytes)
+{
+	return CU(cuGraphAddNode, .graph = 0x910, .node = node, .kind = kind, .params = { params, bytes });
+}
+
+/* A graph's node says what it copies, calls and launches: none of it becomes an address of the worker's. */
+static void graphs_that_lie(void)
+{
+	struct pl_cuda_copy3d_record record = {
+		.from_type = CU_MEMORYTYPE_DEVICE, .to_type = CU_MEMORYTYPE_DEVICE, .width = 64, .height = 1, .depth = 1
+	};
+	struct pl_cuda_node_kernel kernel = { .function = STREAM, .args_bytes = 8 };
+	struct pl_cuda_node_copy copy = { 0 };
+	struct pl_cuda_node_id id = { EVENT };
+	struct pl_enc enc = { .at = (uint8_t *)copy.copy };
+
+	cuda_open();
+	expect_is(CU(cuGraphCreate, .graph = 0x910), CUDA_SUCCESS);
+	record.to_address = alloc(8192);
+	record.from_address = (uintptr_t)peer.reply.arena_base;
+	pl_cuda_copy3d_record_put(&enc, &record);
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_MEMCPY, &copy, sizeof(copy)), CUDA_ERROR_INVALID_VALUE);
+	record.from_type = CU_MEMORYTYPE_HOST; /* without a token, and with both ends here */
+	enc.at = (uint8_t *)copy.copy;
+	pl_cuda_copy3d_record_put(&enc, &record);
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_MEMCPY, &copy, sizeof(copy)), CUDA_ERROR_INVALID_VALUE);
+	copy.token = 7;
+	record.to_type = CU_MEMORYTYPE_HOST;
+	enc.at = (uint8_t *)copy.copy;
+	pl_cuda_copy3d_record_put(&enc, &record);
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_MEMCPY, &copy, sizeof(copy)), CUDA_ERROR_INVALID_VALUE);
+	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_MEMCPY, &copy, sizeof(copy) - 8));
+	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_KERNEL, &kernel, sizeof(kernel)));
+	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_KERNEL, &kernel, 8));
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_GRAPH, &id, sizeof(id)), CUDA_ERROR_INVALID_VALUE);
+	assert(node_status(0x911, 99, &id, sizeof(id)));
+	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_MEM_ALLOC, &id, sizeof(id)));
+	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, &id, sizeof(id)));
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_EMPTY, NULL, 0), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 /* What an allocation of parts is charged comes back with its last map. */
 static void parts_beyond_the_limit(void)
 {
@@ -279,6 +324,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: ids of nothing, of other kinds, of what has ended", wrong_ids, false },
 	{ "cuda: objects of a context that is gone", objects_of_a_context_that_is_gone, false },
 	{ "cuda: images that are none, and that name addresses", images_that_are_none, false },
+	{ "cuda: graphs whose nodes lie", graphs_that_lie, false },
 	{ "cuda: ranges and sizes that lie", ranges_that_lie, false },
 	{ "cuda: shared memory and rings that lie", shared_memory_that_lies, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },
