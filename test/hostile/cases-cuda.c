@@ -209,6 +209,11 @@ static void graphs_that_lie(void)
 	pl_cuda_copy3d_record_put(&enc, &record);
 	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_MEMCPY, &copy, sizeof(copy)), CUDA_ERROR_INVALID_VALUE);
 	copy.token = 7;
+	record.from_x = 1 << 30; /* beyond what it copies, so beyond the worker's copy of it */
+	enc.at = (uint8_t *)copy.copy;
+	pl_cuda_copy3d_record_put(&enc, &record);
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_MEMCPY, &copy, sizeof(copy)), CUDA_ERROR_INVALID_VALUE);
+	record.from_x = 0;
 	record.to_type = CU_MEMORYTYPE_HOST;
 	enc.at = (uint8_t *)copy.copy;
 	pl_cuda_copy3d_record_put(&enc, &record);

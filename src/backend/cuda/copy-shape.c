@@ -3,6 +3,7 @@
  * call, or go with the reply.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/cuda/copy.h"
 
@@ -52,32 +53,7 @@ static CUresult shape_2d(const struct shape *shape)
 
 static CUresult shape_3d(const struct shape *shape)
 {
-	const CUDA_MEMCPY3D_PEER *from = &shape->copy;
-	CUDA_MEMCPY3D copy = {
-		.srcXInBytes = from->srcXInBytes,
-		.srcY = from->srcY,
-		.srcZ = from->srcZ,
-		.srcLOD = from->srcLOD,
-		.srcMemoryType = from->srcMemoryType,
-		.srcHost = from->srcHost,
-		.srcDevice = from->srcDevice,
-		.srcArray = from->srcArray,
-		.srcPitch = from->srcPitch,
-		.srcHeight = from->srcHeight,
-		.dstXInBytes = from->dstXInBytes,
-		.dstY = from->dstY,
-		.dstZ = from->dstZ,
-		.dstLOD = from->dstLOD,
-		.dstMemoryType = from->dstMemoryType,
-		.dstHost = from->dstHost,
-		.dstDevice = from->dstDevice,
-		.dstArray = from->dstArray,
-		.dstPitch = from->dstPitch,
-		.dstHeight = from->dstHeight,
-		.WidthInBytes = from->WidthInBytes,
-		.Height = from->Height,
-		.Depth = from->Depth,
-	};
+	CUDA_MEMCPY3D copy = pl_cuda_copy_local(&shape->copy);
 	__typeof__(&cuMemcpy3D_v2) now = shape->per_thread ? pl_cuda.cuMemcpy3D_v2_ptds : pl_cuda.cuMemcpy3D_v2;
 	__typeof__(&cuMemcpy3DAsync_v2) later =
 		shape->per_thread ? pl_cuda.cuMemcpy3DAsync_v2_ptsz : pl_cuda.cuMemcpy3DAsync_v2;
@@ -155,6 +131,59 @@ bool pl_cuda_copy_known(const struct pl_cuda_copy3d_record *record)
 			 record->to_z, record->to_pitch, record->to_height);
 }
 
+/* An end in the client is where this says and nowhere else: nothing that the client sends is an address here. */
+static bool end_is_plain(uint64_t x, uint64_t y, uint64_t z, uint64_t level, uint64_t pitch, uint64_t height)
+{
+	return !(x | y | z | level | pitch | height);
+}
+
+bool pl_cuda_copy_packed(const struct pl_cuda_copy3d_record *record)
+{
+	return (record->from_type != CU_MEMORYTYPE_HOST ||
+		end_is_plain(record->from_x, record->from_y, record->from_z, record->from_level, record->from_pitch,
+			     record->from_height)) &&
+	       (record->to_type != CU_MEMORYTYPE_HOST ||
+		end_is_plain(record->to_x, record->to_y, record->to_z, record->to_level, record->to_pitch,
+			     record->to_height));
+}
+
+CUDA_MEMCPY3D_PEER pl_cuda_copy_of(const struct pl_cuda_copy3d_record *record, CUarray from, CUarray to)
+{
+	return (CUDA_MEMCPY3D_PEER){
+		.srcXInBytes = record->from_x,
+		.srcY = record->from_y,
+		.srcZ = record->from_z,
+		.srcLOD = record->from_level,
+		.srcMemoryType = end_type(record->from_type),
+		.srcDevice = record->from_address,
+		.srcArray = from,
+		.srcPitch = record->from_pitch,
+		.srcHeight = record->from_height,
+		.dstXInBytes = record->to_x,
+		.dstY = record->to_y,
+		.dstZ = record->to_z,
+		.dstLOD = record->to_level,
+		.dstMemoryType = end_type(record->to_type),
+		.dstDevice = record->to_address,
+		.dstArray = to,
+		.dstPitch = record->to_pitch,
+		.dstHeight = record->to_height,
+		.WidthInBytes = record->width,
+		.Height = record->height,
+		.Depth = record->depth,
+	};
+}
+
+CUDA_MEMCPY3D pl_cuda_copy_local(const CUDA_MEMCPY3D_PEER *copy)
+{
+	CUDA_MEMCPY3D local;
+
+	_Static_assert(sizeof(local) == sizeof(*copy), "what is a context there is reserved here, all else the same");
+	memcpy(&local, copy, sizeof(local));
+	local.reserved0 = local.reserved1 = NULL;
+	return local;
+}
+
 /* The ends, their handles found.  Return: false with *status_out: one is none. */
 static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct pl_cuda_cuMemcpy3DPeerAsync_args *args,
 		       int32_t *status_out)
@@ -171,31 +200,9 @@ static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct
 	shape->op = serve->head->op;
 	shape->per_thread = args->per_thread;
 	shape->stream = stream;
-	shape->copy = (CUDA_MEMCPY3D_PEER){
-		.srcXInBytes = record->from_x,
-		.srcY = record->from_y,
-		.srcZ = record->from_z,
-		.srcLOD = record->from_level,
-		.srcMemoryType = end_type(record->from_type),
-		.srcDevice = record->from_address,
-		.srcArray = from,
-		.srcContext = from_context,
-		.srcPitch = record->from_pitch,
-		.srcHeight = record->from_height,
-		.dstXInBytes = record->to_x,
-		.dstY = record->to_y,
-		.dstZ = record->to_z,
-		.dstLOD = record->to_level,
-		.dstMemoryType = end_type(record->to_type),
-		.dstDevice = record->to_address,
-		.dstArray = to,
-		.dstContext = to_context,
-		.dstPitch = record->to_pitch,
-		.dstHeight = record->to_height,
-		.WidthInBytes = record->width,
-		.Height = record->height,
-		.Depth = record->depth,
-	};
+	shape->copy = pl_cuda_copy_of(record, from, to);
+	shape->copy.srcContext = from_context;
+	shape->copy.dstContext = to_context;
 	*status_out = CUDA_ERROR_INVALID_VALUE;
 	return pl_cuda_copy_known(record);
 }
@@ -206,12 +213,6 @@ static bool shape_bytes(const struct pl_cuda_copy3d_record *record, uint64_t *by
 	return !__builtin_mul_overflow(record->width, record->height, bytes_out) &&
 	       !__builtin_mul_overflow(*bytes_out, record->depth, bytes_out) &&
 	       *bytes_out <= PL_CUDA_LIMIT_TRANSFER_MAX;
-}
-
-/* An end in the client is where this says and nowhere else: nothing that the client sends is an address here. */
-static bool end_is_plain(uint64_t x, uint64_t y, uint64_t z, uint64_t level, uint64_t pitch, uint64_t height)
-{
-	return !(x | y | z | level | pitch | height);
 }
 
 static void shape_to_device(struct pl_serve *serve, struct shape *shape,
@@ -301,11 +302,7 @@ void pl_cuda_serve_cuMemcpy3DPeerAsync(struct pl_serve *serve, const struct pl_c
 
 	/* Both ends in the client are the client's own business; memory of this process is nobody's end. */
 	if ((from && to) || !shape_bytes(record, &bytes) || args->data.bytes != (from ? bytes : 0) ||
-	    (to && (!args->wait || !serve->asked)) ||
-	    (from && !end_is_plain(record->from_x, record->from_y, record->from_z, record->from_level,
-				   record->from_pitch, record->from_height)) ||
-	    (to && !end_is_plain(record->to_x, record->to_y, record->to_z, record->to_level, record->to_pitch,
-				 record->to_height))) {
+	    (to && (!args->wait || !serve->asked)) || !pl_cuda_copy_packed(record)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}

@@ -9,7 +9,15 @@
  * Return: false: no memory, or the lane broke. */
 bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out);
 
+/* An end in the client travels packed: it has no place but the one that it gets here. */
+bool pl_cuda_copy_packed(const struct pl_cuda_copy3d_record *record);
 /* The ends in device memory are memory that the driver knows (pl_cuda_address_known()). */
 bool pl_cuda_copy_known(const struct pl_cuda_copy3d_record *record);
+
+/* A record as the driver's structure, with arrays that were found; an end in the client has no address yet.  An address
+ * is the device's whatever the client says of it: the driver must not take it for one of this process. */
+CUDA_MEMCPY3D_PEER pl_cuda_copy_of(const struct pl_cuda_copy3d_record *record, CUarray from, CUarray to);
+/* The same without contexts. */
+CUDA_MEMCPY3D pl_cuda_copy_local(const CUDA_MEMCPY3D_PEER *copy);
 
 #endif

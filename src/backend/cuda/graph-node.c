@@ -82,17 +82,12 @@ static int32_t open_shadow(struct node *node, CUDA_MEMCPY3D *to, uint64_t token)
 	return CUDA_SUCCESS;
 }
 
-/* An address of the client's is the device's: the driver must not take it for one of this process. */
-static CUmemorytype end_type(uint32_t type)
-{
-	return type == CU_MEMORYTYPE_UNIFIED ? CU_MEMORYTYPE_DEVICE : (CUmemorytype)type;
-}
-
 static int32_t open_copy(struct node *node, struct pl_bytes bytes)
 {
 	CUDA_MEMCPY3D *to = &node->params.memcpy.copyParams;
 	struct pl_cuda_copy3d_record record;
 	struct pl_cuda_node_copy from;
+	CUDA_MEMCPY3D_PEER whole;
 	void *src = NULL, *dst = NULL;
 	int32_t status = CUDA_SUCCESS;
 
@@ -104,32 +99,11 @@ static int32_t open_copy(struct node *node, struct pl_bytes bytes)
 	if (!pl_cuda_take(node->serve, record.from_array, PL_CUDA_KIND_array, &src, &status) ||
 	    !pl_cuda_take(node->serve, record.to_array, PL_CUDA_KIND_array, &dst, &status))
 		return status;
-	if (!pl_cuda_copy_known(&record))
+	if (!pl_cuda_copy_known(&record) || !pl_cuda_copy_packed(&record))
 		return CUDA_ERROR_INVALID_VALUE;
 	node->params.memcpy.copyCtx = node->context;
-	*to = (CUDA_MEMCPY3D){
-		.srcXInBytes = record.from_x,
-		.srcY = record.from_y,
-		.srcZ = record.from_z,
-		.srcLOD = record.from_level,
-		.srcMemoryType = end_type(record.from_type),
-		.srcDevice = record.from_address,
-		.srcArray = src,
-		.srcPitch = record.from_pitch,
-		.srcHeight = record.from_height,
-		.dstXInBytes = record.to_x,
-		.dstY = record.to_y,
-		.dstZ = record.to_z,
-		.dstLOD = record.to_level,
-		.dstMemoryType = end_type(record.to_type),
-		.dstDevice = record.to_address,
-		.dstArray = dst,
-		.dstPitch = record.to_pitch,
-		.dstHeight = record.to_height,
-		.WidthInBytes = record.width,
-		.Height = record.height,
-		.Depth = record.depth,
-	};
+	whole = pl_cuda_copy_of(&record, src, dst);
+	*to = pl_cuda_copy_local(&whole);
 	if (to->srcMemoryType == CU_MEMORYTYPE_HOST || to->dstMemoryType == CU_MEMORYTYPE_HOST)
 		return open_shadow(node, to, from.token);
 	return CUDA_SUCCESS;
