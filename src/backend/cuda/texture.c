@@ -1,23 +1,13 @@
 /* Descriptions of textures as they travel. */
 #include "backend/cuda/session.h"
+#include "cuda/sampling.h"
 
 bool pl_cuda_sampling_record_open(struct pl_serve *serve, CUDA_TEXTURE_DESC *to,
 				  const struct pl_cuda_sampling_record *from, int32_t *status_out)
 {
 	(void)serve;
 	(void)status_out;
-	*to = (CUDA_TEXTURE_DESC){
-		.addressMode = { (CUaddress_mode)from->mode_x, (CUaddress_mode)from->mode_y,
-				 (CUaddress_mode)from->mode_z },
-		.filterMode = (CUfilter_mode)from->filter,
-		.flags = from->flags,
-		.maxAnisotropy = from->max_anisotropy,
-		.mipmapFilterMode = (CUfilter_mode)from->mipmap_filter,
-		.mipmapLevelBias = from->mipmap_bias,
-		.minMipmapLevelClamp = from->min_clamp,
-		.maxMipmapLevelClamp = from->max_clamp,
-		.borderColor = { from->red, from->green, from->blue, from->alpha },
-	};
+	*to = pl_cuda_sampling_unpack(from);
 	return true;
 }
 
@@ -25,22 +15,7 @@ void pl_cuda_sampling_record_close(struct pl_serve *serve, struct pl_cuda_sampli
 				   const CUDA_TEXTURE_DESC *from)
 {
 	(void)serve;
-	*to = (struct pl_cuda_sampling_record){
-		.mode_x = from->addressMode[0],
-		.mode_y = from->addressMode[1],
-		.mode_z = from->addressMode[2],
-		.filter = from->filterMode,
-		.flags = from->flags,
-		.max_anisotropy = from->maxAnisotropy,
-		.mipmap_filter = from->mipmapFilterMode,
-		.mipmap_bias = from->mipmapLevelBias,
-		.min_clamp = from->minMipmapLevelClamp,
-		.max_clamp = from->maxMipmapLevelClamp,
-		.red = from->borderColor[0],
-		.green = from->borderColor[1],
-		.blue = from->borderColor[2],
-		.alpha = from->borderColor[3],
-	};
+	*to = pl_cuda_sampling_pack(from);
 }
 
 bool pl_cuda_texels_record_open(struct pl_serve *serve, CUDA_RESOURCE_DESC *to,

@@ -1,26 +1,12 @@
 /* Descriptions of textures as they travel. */
 #include "client/cuda/state.h"
+#include "cuda/sampling.h"
 
 bool pl_cuda_sampling_record_pack(const struct pl_session *session, struct pl_cuda_sampling_record *to,
 				  const CUDA_TEXTURE_DESC *from)
 {
 	(void)session;
-	*to = (struct pl_cuda_sampling_record){
-		.mode_x = from->addressMode[0],
-		.mode_y = from->addressMode[1],
-		.mode_z = from->addressMode[2],
-		.filter = from->filterMode,
-		.flags = from->flags,
-		.max_anisotropy = from->maxAnisotropy,
-		.mipmap_filter = from->mipmapFilterMode,
-		.mipmap_bias = from->mipmapLevelBias,
-		.min_clamp = from->minMipmapLevelClamp,
-		.max_clamp = from->maxMipmapLevelClamp,
-		.red = from->borderColor[0],
-		.green = from->borderColor[1],
-		.blue = from->borderColor[2],
-		.alpha = from->borderColor[3],
-	};
+	*to = pl_cuda_sampling_pack(from);
 	return true;
 }
 
@@ -28,18 +14,7 @@ void pl_cuda_sampling_record_unpack(struct pl_session *session, CUDA_TEXTURE_DES
 				    const struct pl_cuda_sampling_record *from)
 {
 	(void)session;
-	*to = (CUDA_TEXTURE_DESC){
-		.addressMode = { (CUaddress_mode)from->mode_x, (CUaddress_mode)from->mode_y,
-				 (CUaddress_mode)from->mode_z },
-		.filterMode = (CUfilter_mode)from->filter,
-		.flags = from->flags,
-		.maxAnisotropy = from->max_anisotropy,
-		.mipmapFilterMode = (CUfilter_mode)from->mipmap_filter,
-		.mipmapLevelBias = from->mipmap_bias,
-		.minMipmapLevelClamp = from->min_clamp,
-		.maxMipmapLevelClamp = from->max_clamp,
-		.borderColor = { from->red, from->green, from->blue, from->alpha },
-	};
+	*to = pl_cuda_sampling_unpack(from);
 }
 
 /* A handle that is none travels as the id 0: the driver refuses it. */
