@@ -14,8 +14,19 @@ def output(name, env):
     return f"exit {result.returncode}\n" + result.stdout.decode(errors="replace")
 
 
+def native_output(name):
+    """What the driver does when it lives: PoCL 3.1's worker looks at a command's device once more behind clFinish, and a
+    program that has let go of its sub-devices by then dies now and then (8 of 100 runs of `surface` on a busy machine)."""
+    for _ in range(20):
+        native = output(name, plenum.native_env())
+        if not native.startswith("exit -"):
+            return native
+        print(f"     the driver itself died in {name}: once more")
+    raise AssertionError(f"{name} dies on the driver itself in each of 20 runs:\n{native[-2000:]}")
+
+
 def compare(name, modes=("shm", "tcp", "ivshmem")):
-    native = output(name, plenum.native_env())
+    native = native_output(name)
     with plenum.Server(region=True) as server:
         for mode in modes:
             remote = output(name, server.env(mode))
