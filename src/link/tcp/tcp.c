@@ -28,8 +28,10 @@
 
 #define SPIN_NS_MIN     10000u /* an exchange of two awake threads over loopback takes 8 us */
 #define SPIN_NS_MAX     PL_SPIN_NS_MAX
-#define SPIN_PAYS_NS    120000u      /* a wait that lasts less, a wake-up included, is worth spinning for next time */
-#define WATCH_NS        15000000000u /* how often a sleeper asks whether the link is cut */
+#define SPIN_PAYS_NS    120000u /* a wait that lasts less, a wake-up included, is worth spinning for next time */
+#define TOGETHER_WAITS  16u     /* so often a side that shares its core with the peer looks whether it still does */
+#define WATCH_S         15      /* how often a sleeper asks whether the link is cut */
+#define WATCH_NS        (WATCH_S * 1000000000ull)
 #define KEEP_IDLE_S     15
 #define KEEP_EACH_S     5
 #define KEEP_COUNT      3
@@ -49,6 +51,9 @@ struct tcp_lane {
 	uint64_t in_bulk_left;
 	uint32_t spin_ns;
 	int wake_bytes; /* SO_RCVLOWAT as it is; 0 = no TCP socket: it stays as it is */
+	bool near;      /* the peer is on this host */
+	bool together;  /* it ran on this thread's core when it sent last, or seemed to */
+	uint32_t together_waits;
 };
 
 static struct tcp_lane *tcp_lane(struct pl_lane *base)
@@ -253,45 +258,104 @@ static void wake_at(struct tcp_lane *lane, uint64_t bytes)
 	option_set(lane->base.fd, SOL_SOCKET, SO_RCVLOWAT, lane->wake_bytes);
 }
 
+/* The core on which a segment of loopback is received is the one on which it was sent.  Spinning there keeps the peer
+ * from sending; where it shares this core for good, nobody sleeps long: the core is given on, no idle one has to wake.
+ */
+static bool peer_is_here(struct tcp_lane *lane)
+{
+	socklen_t bytes = sizeof(int);
+	int core = -1;
+
+	if (!lane->near || (lane->together && ++lane->together_waits % TOGETHER_WAITS))
+		return lane->together;
+	lane->together = !getsockopt(lane->base.fd, SOL_SOCKET, SO_INCOMING_CPU, &core, &bytes) && core >= 0 &&
+			 core == sched_getcpu();
+	return lane->together;
+}
+
+/* Looks for a while.  Return: bytes > 0, 0 = nothing came, fatal. */
+static ssize_t receive_spin(struct tcp_lane *lane, struct iovec *parts, int count, uint64_t begin_ns,
+			    uint64_t deadline_ns)
+{
+	uint64_t end_ns = begin_ns + lane->spin_ns < deadline_ns ? begin_ns + lane->spin_ns : deadline_ns;
+	ssize_t n = 0;
+
+	while (!n && pl_now_ns() < end_ns) {
+		sched_yield();
+		n = receive_now(lane, parts, count);
+	}
+	if (n > 0) {
+		pl_count(&lane->base.stats.spins, 1);
+		spin_adapt(lane, true);
+	}
+	return n;
+}
+
+/* Return: bytes > 0, fatal. */
+static ssize_t receive_asleep(struct tcp_lane *lane, struct iovec *parts, int count)
+{
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = (size_t)count };
+
+	atomic_fetch_add_explicit(&lane->base.stats.sleeps, 1, memory_order_relaxed);
+	for (;;) {
+		ssize_t n = recvmsg(lane->base.fd, &message, 0); /* with SO_RCVTIMEO */
+
+		if (n > 0)
+			return n;
+		if (broken(lane))
+			return broken(lane);
+		if (!n || (errno != EAGAIN && errno != EINTR))
+			return break_errno(lane, n ? errno : EPIPE);
+		if (errno == EAGAIN && link_is_cut(lane->base.fd))
+			return break_errno(lane, ETIMEDOUT);
+	}
+}
+
+/* As long as a record may take.  Return: bytes > 0, PL_LANE_E_TIMEOUT with *timeout_out, fatal. */
+static ssize_t receive_until(struct tcp_lane *lane, struct iovec *parts, int count, uint64_t deadline_ns,
+			     bool *timeout_out)
+{
+	ssize_t n = 0;
+	int r;
+
+	if (deadline_ns == UINT64_MAX)
+		return receive_asleep(lane, parts, count);
+	while (!n) {
+		r = sleep_until(lane, POLLIN, deadline_ns);
+		*timeout_out = r > 0;
+		if (r)
+			return r;
+		n = receive_now(lane, parts, count);
+	}
+	return n;
+}
+
 /* Bytes into `parts`: looks, spins, sleeps.  Return: 0 and *bytes_out > 0, PL_LANE_E_TIMEOUT, fatal. */
 static int receive(struct tcp_lane *lane, struct iovec *parts, int count, uint64_t deadline_ns, size_t *bytes_out)
 {
-	uint64_t begin, now, spin_end;
-	ssize_t n;
-	int r;
+	bool together = false, timeout = false;
+	uint64_t begin_ns;
+	ssize_t n = 0;
 
 	if (broken(lane))
 		return broken(lane);
-	n = receive_now(lane, parts, count);
+	if (!lane->together || deadline_ns != UINT64_MAX)
+		n = receive_now(lane, parts, count);
 	if (!n && !deadline_ns)
 		return PL_LANE_E_TIMEOUT;
-	if (n)
-		goto done;
-	now = begin = pl_now_ns();
-	spin_end = begin + lane->spin_ns < deadline_ns ? begin + lane->spin_ns : deadline_ns;
-	while (now < spin_end) {
-		sched_yield();
-		n = receive_now(lane, parts, count);
-		if (n > 0) {
-			pl_count(&lane->base.stats.spins, 1);
-			spin_adapt(lane, true);
+	if (!n) {
+		together = peer_is_here(lane);
+		begin_ns = together ? 0 : pl_now_ns();
+		if (!together)
+			n = receive_spin(lane, parts, count, begin_ns, deadline_ns);
+		if (!n) {
+			n = receive_until(lane, parts, count, deadline_ns, &timeout);
+			if (!together)
+				spin_adapt(lane, !timeout && pl_now_ns() - begin_ns < SPIN_PAYS_NS);
 		}
-		if (n)
-			goto done;
-		now = pl_now_ns();
 	}
-	do {
-		r = sleep_until(lane, POLLIN, deadline_ns);
-		if (r > 0)
-			spin_adapt(lane, false);
-		if (r)
-			return pl_trace(r);
-		n = receive_now(lane, parts, count);
-	} while (!n);
-	spin_adapt(lane, pl_now_ns() - begin < SPIN_PAYS_NS);
-done:
-	if (n < 0)
-		return (int)n;
+	if (timeout || n < 0)
+		return pl_trace((int)n);
 	*bytes_out = (size_t)n;
 	return 0;
 }
@@ -493,8 +557,10 @@ int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 		return pl_err(-ENOMEM);
 	}
 	lane->wake_bytes = socket_is_tcp(fd);
-	if (lane->wake_bytes && peer_is_near(fd))
+	lane->near = lane->wake_bytes && peer_is_near(fd);
+	if (lane->near)
 		option_set(fd, SOL_SOCKET, SO_SNDBUF, NEAR_SEND_BYTES);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_sec = WATCH_S }, sizeof(struct timeval));
 	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);

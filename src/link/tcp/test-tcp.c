@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,47 @@ static void test_payload_that_breaks_off_is_told(void)
 	pl_lane_destroy(lanes[1]);
 }
 
+#define EXCHANGES 200u
+
+static void *echo_run(void *arg)
+{
+	for (uint64_t i = 0; i < EXCHANGES; i++) {
+		expect(arg, i);
+		assert(!put(arg, i, 0, PL_LANE_NOW));
+	}
+	return NULL;
+}
+
+/* Looking would be in vain: the peer can not send meanwhile. */
+static void test_who_shares_its_core_with_the_peer_sleeps_at_once(void)
+{
+	struct pl_lane *lanes[2];
+	cpu_set_t before, one;
+	pthread_t thread;
+	int r;
+
+	assert(!sched_getaffinity(0, sizeof(before), &before));
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	if (sched_setaffinity(0, sizeof(one), &one)) {
+		printf("skipped: threads can not be kept on a core\n");
+		return;
+	}
+	lane_pair(lanes);
+	r = pthread_create(&thread, NULL, echo_run, lanes[1]);
+	assert(!r);
+	for (uint64_t i = 0; i < EXCHANGES; i++) {
+		assert(!put(lanes[0], i, 0, PL_LANE_NOW));
+		expect(lanes[0], i);
+	}
+	pthread_join(thread, NULL);
+	assert(lanes[0]->stats.sleeps + lanes[1]->stats.sleeps > EXCHANGES);
+	assert(lanes[0]->stats.spins + lanes[1]->stats.spins < 4);
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+	assert(!sched_setaffinity(0, sizeof(before), &before));
+}
+
 int main(void)
 {
 	alarm(120);
@@ -343,5 +385,6 @@ int main(void)
 	test_a_heap_of_odd_sizes_is_aligned();
 	test_long_payload_comes_whole();
 	test_payload_that_breaks_off_is_told();
+	test_who_shares_its_core_with_the_peer_sleeps_at_once();
 	return 0;
 }
