@@ -10,11 +10,12 @@
 #define DIVISOR_MAX 32u
 
 static const char usage[] =
-	"usage: plenum-bench-vmcuda KIND [--size N] [--work N] [--repeat N] [--pinned]\n"
+	"usage: plenum-bench-vmcuda KIND [--size N] [--work N] [--repeat N] [--pinned] [--each]\n"
 	"       plenum-bench-vmcuda copies [--divide N] [--repeat N]\n"
 	"       plenum-bench-vmcuda crowd N PROGRAM [ARGUMENT...]\n"
 	"KIND is binomial, blackscholes, matmul, stereo or radixsort: a CUDA program on whatever libcuda.so.1 the\n"
 	"environment selects, which checks its answer and prints how long its parts took, as '@part NAME SECONDS'.\n"
+	"--each says '@ready SIZE', begins when standard input ends, checks each turn's answer, says '@turn SIZE N'.\n"
 	"copies copies 32 to 624 MiB, divided by N, there and back.  crowd runs a program N times at once.\n";
 
 static const struct pl_vmcuda_kind *const kinds[] = { &pl_vmcuda_binomial, &pl_vmcuda_blackscholes, &pl_vmcuda_matmul,
@@ -75,6 +76,10 @@ static int options_read(int argc, char **argv, struct arguments *arguments)
 	for (int i = 2; i < argc; i++) {
 		if (!strcmp(argv[i], "--pinned")) {
 			arguments->options.pinned = true;
+			continue;
+		}
+		if (!strcmp(argv[i], "--each")) {
+			arguments->options.each = true;
 			continue;
 		}
 		if (!strcmp(argv[i], "--size")) {

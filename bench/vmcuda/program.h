@@ -48,6 +48,7 @@ struct pl_vmcuda_options {
 	unsigned work;   /* 0: usual */
 	unsigned repeat; /* turns of send, compute, bring back */
 	bool pinned;     /* host memory of the driver instead of malloc() */
+	bool each;       /* check and tell each turn; begin when standard input ends */
 };
 
 struct pl_vmcuda_times {

@@ -109,6 +109,48 @@ static int answer_check(struct pl_vmcuda_job *job)
 	return -1;
 }
 
+/* For programs side by side: none begins before all may; each says its lines whole, with its size for a name. */
+static void turns_wait(const struct pl_vmcuda_job *job)
+{
+	printf("@ready %zu\n", job->n);
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+}
+
+/* What the last turn brought back must not pass for this one's. */
+static int answer_forget(struct pl_vmcuda_job *job)
+{
+	int e = 0;
+
+	if (job->out_is_sent) {
+		job->kind->fill(job);
+		return 0;
+	}
+	for (int i = PL_VMCUDA_OUT; i < PL_VMCUDA_SCRATCH && !e; i++) {
+		if (!job->bytes[i])
+			continue;
+		memset(job->host[i], 0xa5, job->bytes[i]);
+		e = job->w->cu.to_device(job->mem[i], job->host[i], job->bytes[i]);
+	}
+	return e ? pl_worker_fail(job->w, "cuMemcpyHtoD", e) : 0;
+}
+
+static int turn_told(struct pl_vmcuda_job *job, unsigned i, struct pl_vmcuda_times *times, double *last)
+{
+	int r = answer_forget(job);
+
+	if (!r)
+		r = turn(job, times, last);
+	if (!r)
+		r = answer_check(job);
+	if (!r) {
+		printf("@turn %zu %u\n", job->n, i + 1);
+		fflush(stdout);
+	}
+	return r;
+}
+
 static void job_fini(struct pl_vmcuda_job *job, bool pinned)
 {
 	for (int i = 0; i < PL_VMCUDA_BUFFERS; i++) {
@@ -142,8 +184,10 @@ static int job_run(struct pl_vmcuda_job *job, const struct pl_vmcuda_options *op
 	if (!r)
 		r = device_make(job);
 	part_end(&times->alloc, last);
+	if (!r && options->each)
+		turns_wait(job);
 	for (unsigned i = 0; i < options->repeat && !r; i++)
-		r = turn(job, times, last);
+		r = options->each ? turn_told(job, i, times, last) : turn(job, times, last);
 	if (!r)
 		r = answer_check(job);
 	part_end(&times->host, last);

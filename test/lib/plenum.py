@@ -58,9 +58,9 @@ def children_of(pid):
 
 
 class Server:
-    """`plenum serve` on a unix socket and a loopback port of its own, and on another one with a guest's region."""
+    """`plenum serve` on a unix socket and a port of its own, by default of loopback, and on another one with a guest's region."""
 
-    def __init__(self, *options, tcp=True, region=False, **more):
+    def __init__(self, *options, tcp=True, host="127.0.0.1", region=False, **more):
         self.folder = tempfile.mkdtemp(prefix="plenum-test-")
         self.token = secrets.token_hex(16)
         token_file = os.path.join(self.folder, "token")
@@ -69,7 +69,7 @@ class Server:
         self.unix = f"unix:{self.folder}/plenum.sock"
         command = [TOOL, "serve", "--listen", self.unix]
         if tcp:
-            command += ["--listen", "tcp://127.0.0.1:0", "--token-file", token_file]
+            command += ["--listen", f"tcp://{host}:0", "--token-file", token_file]
         if region:
             command += ["--listen", f"ivshmem:{self.folder}/region,size=256M;tcp://127.0.0.1:0"]
         ready_read, ready_write = os.pipe()
