@@ -10,7 +10,9 @@ PROGRAMS = ["errors", "threads", "surface", "transfers"]
 
 
 def output(name, env):
-    result = plenum.run([plenum.program(name)], env, check=False)
+    result = plenum.run([plenum.program(name)], dict(env, PLENUM_LOG="warn"), check=False)
+    if result.returncode:
+        print(f"     {name} ended with {result.returncode}:\n{result.stderr.decode(errors='replace')[-2000:]}")
     return f"exit {result.returncode}\n" + result.stdout.decode(errors="replace")
 
 

@@ -133,7 +133,7 @@ static void behind(struct ocl *o)
 {
 	int *host = malloc(BYTES), *at;
 	cl_event event;
-	cl_mem mem;
+	cl_mem mem, other = ocl_buffer(o, CL_MEM_READ_WRITE, BYTES, NULL);
 	cl_int code;
 
 	fill(host, COUNT);
@@ -147,7 +147,7 @@ static void behind(struct ocl *o)
 	check(at == host && holds(at, COUNT, 4), "a map that does not block shows what was before it");
 	for (size_t i = 0; i < COUNT; i++)
 		at[i]++;
-	add(o, mem, 0 + COUNT, 0);
+	add(o, other, COUNT, 1); /* a kernel on what is mapped for writing would be undefined */
 	unmap(o, mem, at);
 	add(o, mem, COUNT, 1);
 	at = map(o, mem, CL_MAP_READ, 0, BYTES);
@@ -155,6 +155,7 @@ static void behind(struct ocl *o)
 	unmap(o, mem, at);
 	CK(clFinish(o->queue));
 	CK(clReleaseMemObject(mem));
+	CK(clReleaseMemObject(other));
 	check(holds(host, COUNT, 6), "memory of malloc()");
 	free(host);
 }

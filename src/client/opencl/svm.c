@@ -4,6 +4,7 @@
  * pages of its own that maps and unmaps keep in step, which is enough for coarse-grained buffers.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,8 +15,8 @@
 #include "client/opencl/kernels.h"
 #include "client/opencl/svm.h"
 
-#define PAGE_BYTES 4096u
-#define TRIES_MAX  16u /* how often another address is asked for when the driver's is taken here */
+#define PAGE_BYTES      4096u
+#define TRIES_MAX       16u /* how often another address is asked for when the driver's is taken here */
 /* Asked for at the first retry, and doubled at each: small blocks come from a heap that may lie in the same place on
  * both sides, large ones have a mapping of their own. */
 #define RETRY_BYTES     (64u << 10)
@@ -24,10 +25,10 @@
 struct area {
 	struct area *next;
 	uintptr_t address;
-	uint64_t bytes;         /* whole pages */
-	uint64_t size;          /* as the application asked for */
-	uint64_t asked;         /* of the server: more, after retries */
-	uint64_t store;         /* in the arena, or ~0 */
+	uint64_t bytes; /* whole pages */
+	uint64_t size;  /* as the application asked for */
+	uint64_t asked; /* of the server: more, after retries */
+	uint64_t store; /* in the arena, or ~0 */
 	struct pl_cl_svm_mapping *mappings;
 };
 
@@ -63,8 +64,8 @@ cl_device_svm_capabilities pl_cl_svm_caps(struct pl_cl_device *device, cl_device
 	if (!how)
 		device->svm = how = (int)device_try(device) + 1;
 	if (how == PL_CL_SVM_SHARED + 1)
-		return caps & (CL_DEVICE_SVM_COARSE_GRAIN_BUFFER | CL_DEVICE_SVM_FINE_GRAIN_BUFFER |
-			       CL_DEVICE_SVM_ATOMICS);
+		return caps &
+		       (CL_DEVICE_SVM_COARSE_GRAIN_BUFFER | CL_DEVICE_SVM_FINE_GRAIN_BUFFER | CL_DEVICE_SVM_ATOMICS);
 	return CL_DEVICE_SVM_COARSE_GRAIN_BUFFER;
 }
 
@@ -229,8 +230,9 @@ static void free_post(struct pl_cl_context *context, uint64_t address)
 
 static void area_free(struct pl_cl_context *context, struct area *area)
 {
-	free_post(context, area->address);
+	/* First here: the driver may give the address to another thread as soon as it has it back. */
 	munmap((void *)area->address, area->bytes);
+	free_post(context, area->address);
 	pl_cl_arena_free(context->object.server, area->store, area->bytes);
 	while (area->mappings) {
 		struct pl_cl_svm_mapping *next = area->mappings->next;
@@ -258,8 +260,11 @@ static bool area_map(struct area *area, const struct pl_session *session)
 
 static bool alloc_ask(struct pl_cl_context *context, cl_svm_mem_flags flags, cl_uint alignment, struct area *area)
 {
-	struct pl_cl_clSVMAlloc_args args = { .context = context->object.id, .flags = flags, .size = area->asked,
-					      .alignment = alignment, .store = area->store };
+	struct pl_cl_clSVMAlloc_args args = { .context = context->object.id,
+					      .flags = flags,
+					      .size = area->asked,
+					      .alignment = alignment,
+					      .store = area->store };
 	struct pl_cl_clSVMAlloc_reply got;
 	struct pl_reply reply;
 
@@ -301,6 +306,9 @@ static bool alloc_try(struct pl_cl_context *context, cl_svm_mem_flags flags, cl_
 	}
 	if (taken_count == TRIES_MAX)
 		pl_log_warn("no address for shared virtual memory is free on both sides");
+	else if (!done)
+		pl_log_warn("no shared virtual memory of %" PRIu64 " bytes at try %u: %s", area->asked, taken_count + 1,
+			    asked ? "no room in the shared memory" : "the server gave none");
 	for (uint32_t i = 0; i < taken_count; i++)
 		free_post(context, taken[i]);
 	return done;
@@ -438,8 +446,8 @@ cl_int pl_cl_stub_clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_s
 	freeing = malloc(sizeof(*freeing) + count * sizeof(void *));
 	if (!freeing)
 		return pl_cl_command_end(&command, CL_OUT_OF_HOST_MEMORY);
-	*freeing = (struct freeing){ .queue = command.queue, .fn = pfn_free_func, .user_data = user_data,
-				     .count = count };
+	*freeing =
+		(struct freeing){ .queue = command.queue, .fn = pfn_free_func, .user_data = user_data, .count = count };
 	if (count)
 		memcpy(freeing->pointers, svm_pointers, count * sizeof(void *));
 	pl_cl_hold(command.queue);
@@ -467,8 +475,9 @@ cl_int pl_cl_stub_clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_s
 cl_int pl_cl_stub_clSetKernelArgSVMPointer(cl_kernel handle, cl_uint arg_index, const void *arg_value)
 {
 	struct pl_cl_kernel *kernel = pl_cl_get(handle, PL_CL_KIND_kernel);
-	struct pl_cl_clSetKernelArg_args args = { .index = arg_index, .kind = PL_CL_ARG_SVM, .size = sizeof(void *),
-						   .id = (uintptr_t)arg_value };
+	struct pl_cl_clSetKernelArg_args args = {
+		.index = arg_index, .kind = PL_CL_ARG_SVM, .size = sizeof(void *), .id = (uintptr_t)arg_value
+	};
 	cl_int code;
 
 	if (!kernel)
@@ -491,8 +500,9 @@ cl_int pl_cl_stub_clSetKernelExecInfo(cl_kernel handle, cl_kernel_exec_info para
 				      const void *param_value)
 {
 	struct pl_cl_kernel *kernel = pl_cl_get(handle, PL_CL_KIND_kernel);
-	struct pl_cl_clSetKernelExecInfo_args args = { .param_name = param_name, .has_value = param_value != NULL,
-							.size = param_value_size };
+	struct pl_cl_clSetKernelExecInfo_args args = { .param_name = param_name,
+						       .has_value = param_value != NULL,
+						       .size = param_value_size };
 	cl_int code;
 
 	if (!kernel)
