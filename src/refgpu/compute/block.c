@@ -276,6 +276,15 @@ static void warp_turn(struct pl_sm_block *block, struct pl_sm_warp *w)
 	}
 }
 
+/* Lanes at the block's barrier may be waited for at a meeting by those that would come to it next. */
+static bool block_unstick(struct pl_sm_block *block)
+{
+	for (uint32_t k = 0; k < block->warps; k++)
+		if (block->warp[k].split_count && pl_sm_split_unstick(&block->warp[k]))
+			block->ready |= 1u << k;
+	return block->ready;
+}
+
 static void block_deadlock(struct pl_sm_block *block)
 {
 	for (uint32_t k = 0; k < block->warps; k++) {
@@ -311,7 +320,7 @@ static bool block_turn(struct pl_sm *sm, struct pl_sm_block *block)
 			pl_sm_check_end(block);
 		return true;
 	}
-	if (!block->ready)
+	if (!block->ready && !block_unstick(block))
 		block_deadlock(block);
 	return false;
 }

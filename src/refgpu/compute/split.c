@@ -51,16 +51,31 @@ static void split_remove(struct pl_sm_warp *w, uint32_t index)
 		w->current = index;
 }
 
-void pl_sm_split_pick(struct pl_sm_warp *w)
+static bool load_next(struct pl_sm_warp *w)
 {
 	for (uint32_t k = 1; k <= w->split_count; k++) {
 		uint32_t index = (w->current + k) % w->split_count;
 
 		if (w->splits[index].state == PL_SM_READY) {
 			split_load(w, index);
-			return;
+			return true;
 		}
 	}
+	return false;
+}
+
+static bool at_barrier(const struct pl_sm_warp *w)
+{
+	for (uint32_t k = 0; k < w->split_count; k++)
+		if (w->splits[k].state == PL_SM_WAIT_BAR)
+			return true;
+	return false;
+}
+
+void pl_sm_split_pick(struct pl_sm_warp *w)
+{
+	if (load_next(w) || (w->split_count && !at_barrier(w) && pl_sm_split_unstick(w) && load_next(w)))
+		return;
 	w->stop = w->split_count ? PL_SM_STOP_BLOCKED : PL_SM_STOP_DONE;
 }
 
@@ -223,7 +238,7 @@ static void poll_grid(struct pl_sm_warp *w)
 		sm->flushed = true;
 }
 
-/* -- lanes that spin for lanes that wait for them -- */
+/* -- lanes that need what lanes do behind the meeting at which those wait for them -- */
 
 static uint64_t registers_sum(const struct pl_sm_warp *w)
 {
@@ -240,13 +255,14 @@ static uint64_t registers_sum(const struct pl_sm_warp *w)
 	return all;
 }
 
-/* Who waits for the running split at the innermost meeting; split_count: nobody. */
-static uint32_t waiter_find(const struct pl_sm_warp *w)
+/* Who of `waiters` waits for one of `lanes` at the innermost meeting; split_count: nobody. */
+static uint32_t waiter_find(const struct pl_sm_warp *w, uint32_t waiters, uint32_t lanes)
 {
 	uint32_t best = w->split_count;
 
 	for (uint32_t k = 0; k < w->split_count; k++)
-		if (w->splits[k].state == PL_SM_WAIT_SYNC && w->splits[k].wait_mask & w->active &&
+		if (w->splits[k].state == PL_SM_WAIT_SYNC && w->splits[k].mask & waiters &&
+		    w->splits[k].wait_mask & lanes &&
 		    (best == w->split_count ||
 		     __builtin_popcount(w->splits[k].wait_mask) < __builtin_popcount(w->splits[best].wait_mask)))
 			best = k;
@@ -259,7 +275,7 @@ static bool stuck(struct pl_sm_warp *w)
 	struct pl_sm_split *split = &w->splits[w->current];
 	uint64_t sum;
 
-	if (waiter_find(w) == w->split_count)
+	if (waiter_find(w, PL_SM_ALL, w->active) == w->split_count)
 		return false;
 	sum = registers_sum(w);
 	split->same = sum == split->seen ? split->same + 1 : 0;
@@ -289,16 +305,19 @@ static uint64_t *uniforms_own(struct pl_sm_warp *w, const uint64_t *U)
 	return copy + offset;
 }
 
-/* Those that wait go on, as if their meeting were complete; it no longer waits for them, nor they for it. */
-static void let_go(struct pl_sm_warp *w)
+/*
+ * Those that wait where `index` does go on, as if their meeting were complete; it no longer waits for them, nor they
+ * for it.
+ */
+static bool let_go(struct pl_sm_warp *w, uint32_t index)
 {
-	uint32_t index = waiter_find(w), lanes, *noted;
 	struct pl_sm_split first = w->splits[index];
+	uint32_t lanes, *noted;
 	uint64_t *own;
 
 	own = uniforms_own(w, first.frame.U);
 	if (!own)
-		return;
+		return false;
 	lanes = lanes_waiting(w, index);
 	noted = (void *)(first.frame.R + first.pc->a);
 	for (uint32_t left = first.wait_mask & ~lanes; left; left &= left - 1)
@@ -317,6 +336,20 @@ static void let_go(struct pl_sm_warp *w)
 	w->apart = true;
 	w->polls_stuck = 0;
 	pl_sm_split_recheck(w);
+	return true;
+}
+
+bool pl_sm_split_unstick(struct pl_sm_warp *w)
+{
+	uint32_t named = 0, index;
+
+	for (uint32_t k = 0; k < w->split_count; k++)
+		if (w->splits[k].state == PL_SM_WAIT_WARP)
+			named |= w->splits[k].wait_mask & ~w->splits[k].mask;
+	index = waiter_find(w, named, PL_SM_ALL);
+	if (index == w->split_count)
+		index = waiter_find(w, PL_SM_ALL, PL_SM_ALL);
+	return index != w->split_count && let_go(w, index);
 }
 
 void pl_sm_split_poll(struct pl_sm_warp *w)
@@ -329,7 +362,7 @@ void pl_sm_split_poll(struct pl_sm_warp *w)
 		count_to(w, w->pc);
 		pl_sm_split_save(w, w->pc);
 		if (stuck(w))
-			let_go(w);
+			let_go(w, waiter_find(w, PL_SM_ALL, w->active));
 		pl_sm_split_pick(w);
 	}
 	if (!--w->polls_left)

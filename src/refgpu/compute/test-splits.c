@@ -137,6 +137,46 @@ static void test_a_long_loop_does_not_part_a_warp(struct kit *kit)
 		assert(words(kit)[1024 + i] == 0xffffffff);
 }
 
+static void test_a_warpsync_in_a_branch_is_met_by_lanes_behind_it(struct kit *kit)
+{
+	/* lanes 0 and 1 come to a WARPSYNC of all within two branches, the others behind either */
+	run_good(kit,
+		 BEGIN "setp.u32.ge P0, R1, #8, PT\nsetp.u32.ge P1, R1, #2, PT\nmov.u32 R6, #0\nmov.u32 R3, #0\n"
+		       "bssy R10\n@P0 bra outer\nbssy R11\n@P1 bra inner\n"
+		       "st.u32.global R1, [U4 + R1 << 2 + 4096]\nwarpsync #0xffffffff\nmov.u32 R6, #1\n"
+		       "inner: bsync R11\nouter: bsync R10\nsetp.u32.ne P2, R6, #0, PT\nbssy R12\n@P2 bra join\n"
+		       "warpsync #0xffffffff\nld.u32.global R3, [U4 + 4100]\njoin: bsync R12\nwarpsync #0xffffffff\n"
+		       "activemask R13\nst.u32.global R13, [U4 + R1 << 2 + 4096]\n"
+		       "st.u32.global R3, [U4 + R1 << 2 + 8192]\nexit\n",
+		 1, 64);
+	for (uint32_t i = 0; i < 32; i++) {
+		assert(words(kit)[1024 + i] == 0xffffffff);
+		assert(words(kit)[2048 + i] == (i < 2 ? 0 : 1));
+	}
+}
+
+static void test_a_barrier_in_a_branch_is_met_by_lanes_behind_it(struct kit *kit)
+{
+	/* even lanes come to the block's barrier in a branch, odd ones behind it */
+	run_good(kit,
+		 BEGIN "and.u32 R3, R1, #1\nr2p P1, R3\nbssy R10\n@P1 bra join\n"
+		       "st.u32.global R1, [U4 + R1 << 2 + 4096]\nbar 0, R0, R0, PT, $0\njoin: bsync R10\n"
+		       "@!P1 bra end\nbar 0, R0, R0, PT, $0\nld.u32.global.volatile R12, [U4 + R1 << 2 + 4092]\n"
+		       "st.u32.global R12, [U4 + R1 << 2 + 4096]\nend: exit\n",
+		 1, 96);
+	for (uint32_t i = 0; i < 96; i++)
+		assert(words(kit)[1024 + i] == (i & ~1u));
+}
+
+static void test_lanes_that_wait_for_each_other_at_barriers_are_told(struct kit *kit)
+{
+	/* each half names all lanes, one at the warp's barrier and one at the block's: neither can go on */
+	kit_code(kit, BEGIN "and.u32 R3, R1, #1\nr2p P1, R3\nbssy R10\n@P1 bra odd\nwarpsync #0xffffffff\nbra join\n"
+			    "odd: bar 0, R0, R0, PT, $0\njoin: bsync R10\nexit\n");
+	kit->param[0] = KIT_VA;
+	assert(kit_run(kit, 1, 32) == PL_RG_FAULT_DEADLOCK);
+}
+
 int main(int argc, char **argv)
 {
 	static void (*const tests[])(struct kit *) = {
@@ -149,6 +189,9 @@ int main(int argc, char **argv)
 		test_a_consumer_gets_what_producers_make_behind_the_loop,
 		test_barriers_count_lanes_that_went_ahead,
 		test_a_long_loop_does_not_part_a_warp,
+		test_a_warpsync_in_a_branch_is_met_by_lanes_behind_it,
+		test_a_barrier_in_a_branch_is_met_by_lanes_behind_it,
+		test_lanes_that_wait_for_each_other_at_barriers_are_told,
 	};
 	static struct kit kit;
 
