@@ -1,7 +1,7 @@
 /* What a program hands to the driver as an image: containers, compressed entries, texts; and what is packed from them.
  */
 #include "fuzz.h"
-#include "refgpu/driver/fatbin.h"
+#include "refgpu/driver/archive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -18,6 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* A wrapper is pointers: random ones may point at something, which is what they then hold. */
 	if (size >= 4 && image[0] == 0xb1 && image[1] == 0x43)
 		image[0] = 0;
+	if (!pl_cu_archive_read(&texts, image, size, 90, &why))
+		pl_cu_texts_fini(&texts);
+	else
+		pl_fuzz_check(why && !texts.n);
+	why = NULL;
 	if (!pl_cu_fatbin_read(&texts, image, size, 90, &why)) {
 		for (uint32_t i = 0; i < texts.n; i++)
 			pl_fuzz_check(strlen(texts.text[i].data) == texts.text[i].len_bytes);

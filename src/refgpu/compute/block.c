@@ -7,6 +7,7 @@
 #include "refgpu/compute/block.h"
 #include "refgpu/compute/check.h"
 #include "refgpu/compute/prologue.h"
+#include "refgpu/compute/split.h"
 
 #define ARENA_BYTES_MAX    (256ull << 20) /* of an SM, for what is not cooperative */
 #define RESIDENT_MAX       16u            /* blocks of an SM; a cooperative launch may have more */

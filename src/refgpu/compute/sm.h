@@ -210,8 +210,6 @@ uint64_t pl_sm_uniform_eval(unsigned op, unsigned type, uint64_t a, uint64_t b, 
 void pl_sm_split_save(struct pl_sm_warp *w, const struct pl_sm_op *pc);
 /* The running split cannot go on: another one, or stop the warp. */
 void pl_sm_split_pick(struct pl_sm_warp *w);
-/* No split can run: those that wait at one meeting go on without the others.  False: none waits at a meeting. */
-bool pl_sm_split_unstick(struct pl_sm_warp *w);
 /* A split of its own for `lanes` of the running one, ready at pc; the running one keeps the rest. */
 void pl_sm_split_off(struct pl_sm_warp *w, uint32_t lanes, const struct pl_sm_op *pc);
 void pl_sm_split_sync(struct pl_sm_warp *w, const struct pl_sm_op *op, uint32_t lanes);     /* BSYNC that has to wait */

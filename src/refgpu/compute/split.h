@@ -20,4 +20,7 @@ static inline size_t pl_sm_uniform_offset(const struct pl_sm_warp *w, const uint
 	return (size_t)(U - w->copies) % pl_sm_uniform_stride(w);
 }
 
+/* No split can run: those that wait at one meeting go on without the others.  False: none waits at a meeting. */
+bool pl_sm_split_unstick(struct pl_sm_warp *w);
+
 #endif

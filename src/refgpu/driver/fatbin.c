@@ -331,3 +331,21 @@ void pl_cu_texts_fini(struct pl_cu_texts *texts)
 	free(texts->text);
 	*texts = (struct pl_cu_texts){ 0 };
 }
+
+int pl_cu_texts_append(struct pl_cu_texts *to, struct pl_cu_texts *from)
+{
+	struct pl_cu_text *more;
+	if (!from->n)
+		return PL_CU_FATBIN_OK;
+	if (to->n + from->n > PL_CU_FATBIN_TEXTS_MAX)
+		return PL_CU_FATBIN_E_INVALID;
+	more = realloc(to->text, (to->n + from->n) * sizeof(*more));
+	if (!more)
+		return pl_err(-ENOMEM);
+	memcpy(more + to->n, from->text, from->n * sizeof(*more));
+	to->text = more;
+	to->n += from->n;
+	free(from->text);
+	*from = (struct pl_cu_texts){ 0 };
+	return PL_CU_FATBIN_OK;
+}

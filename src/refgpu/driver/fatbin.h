@@ -44,6 +44,9 @@ struct pl_cu_texts {
 int pl_cu_fatbin_read(struct pl_cu_texts *texts_out, const void *image, size_t size_bytes, unsigned int sm,
 		      const char **why_out);
 void pl_cu_texts_fini(struct pl_cu_texts *texts);
+/* Moves all of `from` behind what `to` has.  0, PL_CU_FATBIN_E_INVALID (too many), -ENOMEM; then `from` is as it was.
+ */
+int pl_cu_texts_append(struct pl_cu_texts *to, struct pl_cu_texts *from);
 
 /* Texts that have to be linked as one piece of memory that pl_cu_fatbin_read() reads, at this address or another. NULL:
  * no memory. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive.h"
 #include "cuda-api.h"
 #include "module.h"
 
@@ -48,22 +49,6 @@ CUresult cuLinkCreate_v2(unsigned int n, CUjit_option *options, void **values, C
 	return CUDA_SUCCESS;
 }
 
-static CUresult texts_append(struct pl_cu_texts *to, struct pl_cu_texts *from)
-{
-	struct pl_cu_text *more;
-	if (to->n + from->n > PL_PTX_UNITS_MAX)
-		return CUDA_ERROR_INVALID_VALUE;
-	more = realloc(to->text, (to->n + from->n) * sizeof(*more));
-	if (!more)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	memcpy(more + to->n, from->text, from->n * sizeof(*more));
-	to->text = more;
-	to->n += from->n;
-	free(from->text);
-	*from = (struct pl_cu_texts){ 0 };
-	return CUDA_SUCCESS;
-}
-
 CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data, size_t bytes, const char *name,
 			  unsigned int n, CUjit_option *options, void **values)
 {
@@ -71,21 +56,27 @@ CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data, si
 	struct pl_cu_jit ignored;
 	const char *why = "";
 	struct link *link;
+	bool host;
+	int got;
 	CUresult r = link_get(state, &link);
 	(void)name;
 	if (r)
 		return r;
 	if (!data || !bytes || link->result)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (type == CU_JIT_INPUT_NVVM || type == CU_JIT_INPUT_LIBRARY || type == CU_JIT_INPUT_OBJECT)
-		return CUDA_ERROR_NOT_SUPPORTED; /* no device code that this device runs */
-	if (type != CU_JIT_INPUT_PTX && type != CU_JIT_INPUT_FATBINARY && type != CU_JIT_INPUT_CUBIN)
+	if (type == CU_JIT_INPUT_NVVM)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	host = type == CU_JIT_INPUT_LIBRARY || type == CU_JIT_INPUT_OBJECT;
+	if (!host && type != CU_JIT_INPUT_PTX && type != CU_JIT_INPUT_FATBINARY && type != CU_JIT_INPUT_CUBIN)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = pl_cu_jit_read(&ignored, n, options, values);
-	if (!r)
-		r = pl_cu_fatbin_result(pl_cu_fatbin_read(&texts, data, bytes, PL_CU_SM, &why));
-	if (!r)
-		r = texts_append(&link->texts, &texts);
+	if (r)
+		return r;
+	got = host ? pl_cu_archive_read(&texts, data, bytes, PL_CU_SM, &why)
+		   : pl_cu_fatbin_read(&texts, data, bytes, PL_CU_SM, &why);
+	r = pl_cu_fatbin_result(got ? got : pl_cu_texts_append(&link->texts, &texts));
+	if (got > 0)
+		pl_cu_jit_refuse(&link->jit, r, why);
 	pl_cu_texts_fini(&texts);
 	return r;
 }
