@@ -58,7 +58,7 @@ def children_of(pid):
 
 
 class Server:
-    """`plenum serve` on a unix socket and a port of its own, by default of loopback, and on another one with a guest's region."""
+    """`plenum serve` on a unix socket and a port of its own, by default of loopback, and one more for each guest's region."""
 
     def __init__(self, *options, tcp=True, host="127.0.0.1", region=False, **more):
         self.folder = tempfile.mkdtemp(prefix="plenum-test-")
@@ -70,8 +70,8 @@ class Server:
         command = [TOOL, "serve", "--listen", self.unix]
         if tcp:
             command += ["--listen", f"tcp://{host}:0", "--token-file", token_file]
-        if region:
-            command += ["--listen", f"ivshmem:{self.folder}/region,size=256M;tcp://127.0.0.1:0"]
+        for i in range(region):
+            command += ["--listen", f"ivshmem:{self.folder}/region{i},size=256M;tcp://127.0.0.1:0"]
         ready_read, ready_write = os.pipe()
         env = native_env()
         env["PLENUM_LOG"] = os.environ.get("PLENUM_TEST_LOG", "info")
@@ -85,7 +85,8 @@ class Server:
         if not lines[0]:
             raise RuntimeError("the server did not start:\n" + self.log_text())
         self.tcp = lines[1] if tcp else None
-        self.ivshmem = lines[-1] if region else None
+        self.regions = lines[1 + tcp:]
+        self.ivshmem = self.regions[0] if region else None
 
     def log_text(self):
         self.log.flush()
