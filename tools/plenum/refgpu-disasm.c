@@ -91,7 +91,7 @@ static int texts_show(struct totals *totals, const struct pl_cu_texts *texts, co
 {
 	static char log_text[LOG_BYTES];
 	struct pl_ptx_log log = { .error = log_text, .error_bytes = sizeof(log_text) };
-	struct pl_ptx_options options = { .target = DEVICE_SM, .line_info = true };
+	struct pl_ptx_options options = { .line_info = true };
 	struct pl_ptx_source *sources = calloc(texts->n, sizeof(*sources));
 	struct pl_ptx_image *image = NULL;
 	int r;

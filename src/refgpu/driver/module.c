@@ -226,7 +226,6 @@ CUresult pl_cu_fatbin_result(int r)
 	case PL_CU_FATBIN_E_INVALID:
 		return CUDA_ERROR_INVALID_IMAGE;
 	case PL_CU_FATBIN_E_NO_CODE:
-	case PL_CU_FATBIN_E_TOO_NEW:
 		return CUDA_ERROR_NO_BINARY_FOR_GPU;
 	default:
 		return CUDA_ERROR_OUT_OF_MEMORY;

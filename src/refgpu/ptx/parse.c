@@ -42,6 +42,7 @@ static void parse_version(struct pl_ptx_ctx *ctx)
 	pl_ptx_advance(ctx);
 }
 
+/* sm_NN, also of one architecture (sm_90a) or family (sm_100f).  0: none. */
 static uint32_t target_number(const char *text)
 {
 	uint32_t number = 0;
@@ -50,23 +51,23 @@ static uint32_t target_number(const char *text)
 		return 0;
 	for (text = strchr(text, '_') + 1; *text >= '0' && *text <= '9' && number < 1000; text++)
 		number = number * 10 + (uint32_t)(*text - '0');
-	return number;
+	if (*text == 'a' || *text == 'f')
+		text++;
+	return *text ? 0 : number;
 }
 
 static void parse_target(struct pl_ptx_ctx *ctx)
 {
-	uint32_t max = ctx->options.target ? ctx->options.target : PL_PTX_TARGET_MAX;
-
 	do {
 		const char *text = pl_ptx_text(ctx, ctx->token.name);
 		uint32_t name_line = ctx->token.line, column = ctx->token.column;
 		uint32_t number = ctx->token.kind == T_NAME ? target_number(text) : 0;
 
 		(void)pl_ptx_expect_name(ctx, "a target");
-		if (number > max)
+		if (number > PL_PTX_TARGET_MAX)
 			pl_ptx_fail(ctx, PL_PTX_E_VERSION, name_line, column,
-				    "%s is newer than this GPU, which is sm_%u: compile for compute_%u", text, max,
-				    max);
+				    "%s is newer than this compiler, which takes up to sm_%u: compile for compute_90",
+				    text, PL_PTX_TARGET_MAX);
 		if (number) {
 			ctx->target = number;
 			if (number > ctx->target_max)

@@ -24,7 +24,7 @@
 /* Steps of what costs more than a function is long, for a function of n instructions: MIN + n * EACH. */
 #define PL_PTX_WORK_MIN          20000000ull
 #define PL_PTX_WORK_EACH         100u
-#define PL_PTX_VERSION_MAX       90u  /* .version major * 10 + minor */
+#define PL_PTX_VERSION_MAX       99u  /* .version major * 10 + minor: what it adds is refused by its own name */
 #define PL_PTX_TARGET_MAX        121u /* .target sm_NN */
 
 enum { /* positive results of pl_ptx_compile(): the log says where and why */
@@ -43,7 +43,6 @@ struct pl_ptx_source {
 };
 
 struct pl_ptx_options {
-	uint32_t target;        /* sm_NN that the device claims, e.g. 90; 0 = take any up to PL_PTX_TARGET_MAX */
 	uint32_t registers_max; /* accepted as a hint: there is no spilling */
 	bool line_info;         /* keep .loc; PTX lines are always kept */
 	bool verbose;           /* one line a function in the log: slots, bytes */

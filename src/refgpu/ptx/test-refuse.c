@@ -21,8 +21,13 @@ static const struct refusal refusals[] = {
 	{ "", PL_PTX_E_INVALID, 1, "begins with .version" },
 	{ "hello", PL_PTX_E_INVALID, 1, "not PTX" },
 	{ ".version 8.0\n.visible .entry k() { ret; }\n", PL_PTX_E_INVALID, 2, ".target" },
-	{ ".version 9.9\n.target sm_80\n", PL_PTX_E_VERSION, 1, "newer" },
+	{ ".version 10.0\n.target sm_80\n", PL_PTX_E_VERSION, 1, "newer" },
 	{ ".version 8.0\n.target sm_999\n", PL_PTX_E_VERSION, 2, "newer" },
+	{ ".version 9.5\n.target sm_100x\n", PL_PTX_E_UNSUPPORTED, 2, "'sm_100x' is not known" },
+	{ ".version 9.5\n.target sm_120a\n.address_size 64\n.visible .entry k()\n{ frob.u32; ret; }\n",
+	  PL_PTX_E_INVALID, 5, "'frob' is not known" },
+	{ ".version 9.1\n.target sm_100a\n.address_size 64\n.visible .entry k()\n{ tcgen05.wait.ld; ret; }\n",
+	  PL_PTX_E_UNSUPPORTED, 5, "tcgen05" },
 	{ ".version 8.0\n.target sm_80\n.address_size 32\n", PL_PTX_E_UNSUPPORTED, 3, "32 bits" },
 	{ HEAD ".visible .entry k()\n{\nret;\n", PL_PTX_E_INVALID, 7, "text ends" },
 	{ HEAD "/* no end", PL_PTX_E_INVALID, 4, "comment" },
@@ -118,6 +123,24 @@ static void test_good_text_is_taken(void)
 	assert(!error[0] && log.line == 0);
 }
 
+static void test_newer_versions_and_targets_are_taken_where_all_is_known(void)
+{
+	static const char *const heads[] = { ".version 9.1\n.target sm_100\n", ".version 9.3\n.target sm_100a\n",
+					     ".version 9.5\n.target sm_110f\n",
+					     ".version 9.9\n.target sm_120a, debug\n",
+					     ".version 8.8\n.target sm_103f\n" };
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		struct pl_ptx_log log;
+		char error[4096], text[512];
+
+		strcpy(text, heads[i]);
+		strcat(text, ".address_size 64\n.visible .entry k(.param .u64 a)\n{" REGS
+			     "ld.param.u64 %rd1, [a]; mov.u32 %r1, %tid.x; st.global.u32 [%rd1], %r1; ret;\n}\n");
+		assert(compile(text, &log, error, sizeof(error)) == 0 && !error[0]);
+	}
+}
+
 static void test_several_errors_are_reported_at_once(void)
 {
 	struct pl_ptx_log log;
@@ -157,6 +180,7 @@ int main(void)
 {
 	test_refusals_name_line_and_reason();
 	test_good_text_is_taken();
+	test_newer_versions_and_targets_are_taken_where_all_is_known();
 	test_several_errors_are_reported_at_once();
 	test_small_log_is_cut_at_a_line();
 	test_deep_nesting_is_limited();
