@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "link/address.h"
 #include "link/link.h"
 
 static char servers[PL_CLIENT_SERVERS_MAX][PL_LINK_ADDRESS_MAX];
@@ -15,8 +16,6 @@ static pthread_once_t servers_once = PTHREAD_ONCE_INIT;
 
 static void server_add(const char *address, size_t length)
 {
-	if (!length)
-		return;
 	if (servers_count == PL_CLIENT_SERVERS_MAX || length >= sizeof(servers[0])) {
 		pl_log_error("PLENUM: %.*s is left out: %s", (int)length, address,
 			     length < sizeof(servers[0]) ? "too many servers" : "too long");
@@ -29,26 +28,13 @@ static void server_add(const char *address, size_t length)
 	servers[servers_count++][length] = '\0';
 }
 
-/* A comma ends an address only where another one begins behind it: "hook:delay_us=5,seed=1;unix:/x" is one. */
-static int address_starts(const char *text)
-{
-	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
-
-	return length && text[length] == ':';
-}
-
 static void servers_parse(const char *list)
 {
-	const char *start = list;
+	const char *address;
+	size_t length;
 
-	for (const char *at = list;; at++) {
-		if (*at && !(*at == ',' && (!at[1] || at[1] == ',' || address_starts(at + 1))))
-			continue;
-		server_add(start, (size_t)(at - start));
-		if (!*at)
-			return;
-		start = at + 1;
-	}
+	while ((length = pl_address_next(&list, &address)))
+		server_add(address, length);
 }
 
 /* Where a server listens by default; only if there is something. */

@@ -455,3 +455,23 @@ int pl_address_listen(const struct pl_address *address, int *fd_out, char *bound
 	}
 	return 0;
 }
+
+/* ---- lists ---- */
+
+static bool address_starts(const char *text)
+{
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
+
+	return length && text[length] == ':';
+}
+
+size_t pl_address_next(const char **list, const char **address_out)
+{
+	const char *start = *list + strspn(*list, ","), *at = start;
+
+	while (*at && !(*at == ',' && (!at[1] || at[1] == ',' || address_starts(at + 1))))
+		at++;
+	*address_out = start;
+	*list = at;
+	return (size_t)(at - start);
+}

@@ -5,6 +5,7 @@
 #define PL_LINK_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "link/hook/hook.h"
@@ -38,6 +39,13 @@ struct pl_address {
  * "ivshmem:[file][,size=N];ADDRESS", "hook:key=value,...;ADDRESS"
  * Return: 0 and *address_out, or fatal -EINVAL (what is wrong is logged as a warning). */
 int pl_address_parse(const char *text, struct pl_address *address_out);
+
+/** pl_address_next() - takes the first address from a list as $PLENUM has it
+ * A comma ends an address only where another one begins behind it: "hook:delay_us=5,seed=1;unix:/x" is one.
+ * @list: in and out; ends up behind the address
+ * @address_out: in the list, not ended by '\0'
+ * Return: its length, or 0 at the list's end.  Empty ones are passed over. */
+size_t pl_address_next(const char **list, const char **address_out);
 
 /** pl_address_connect() - a connected, blocking, close-on-exec socket
  * @deadline_ns: by pl_now_ns().  Looking a name up is not bounded by it: the resolver has its own limits

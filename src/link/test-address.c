@@ -164,11 +164,32 @@ static void test_bad_addresses_are_refused(void)
 	assert(!r);
 }
 
+static void test_commas_in_options_do_not_end_an_address(void)
+{
+	static const char *const expected[] = { "unix:/a", "hook:delay_us=5,seed=1;tcp://h:1",
+						"ivshmem:/f,size=1M;tcp://h:2", "nonsense", "vsock:2:7" };
+	const char *list = ",unix:/a,,hook:delay_us=5,seed=1;tcp://h:1,ivshmem:/f,size=1M;tcp://h:2,"
+			   "nonsense,vsock:2:7,";
+	const char *address;
+	size_t length, count = 0;
+
+	while ((length = pl_address_next(&list, &address))) {
+		assert(count < sizeof(expected) / sizeof(expected[0]));
+		if (length != strlen(expected[count]) || memcmp(address, expected[count], length))
+			fprintf(stderr, "%zu: \"%.*s\"\n", count, (int)length, address);
+		assert(length == strlen(expected[count]) && !memcmp(address, expected[count], length));
+		count++;
+	}
+	assert(count == sizeof(expected) / sizeof(expected[0]) && !*list);
+	assert(!pl_address_next(&list, &address));
+}
+
 int main(void)
 {
 	test_good_addresses_are_read();
 	test_guests_addresses_are_read();
 	test_who_is_known_by_uid();
 	test_bad_addresses_are_refused();
+	test_commas_in_options_do_not_end_an_address();
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "link/address.h"
 #include "plenum/check.h"
 #include "plenum/tool.h"
 
@@ -68,8 +69,9 @@ void pl_check_say(struct pl_checks *checks, enum pl_check_level level, const cha
 /* The servers that programs would use. */
 static void servers_check(struct pl_checks *checks, const struct pl_tool_servers *servers)
 {
-	const char *list = getenv("PLENUM");
+	const char *list = getenv("PLENUM"), *start;
 	char address[PL_LINK_ADDRESS_MAX];
+	size_t length;
 
 	for (uint32_t i = 0; i < servers->count; i++)
 		pl_checks_server(checks, servers->at[i]);
@@ -80,12 +82,9 @@ static void servers_check(struct pl_checks *checks, const struct pl_tool_servers
 		pl_checks_server(checks, address);
 		return;
 	}
-	while (*list) {
-		int len = (int)strcspn(list, ",");
-
-		snprintf(address, sizeof(address), "%.*s", len, list);
+	while ((length = pl_address_next(&list, &start))) {
+		snprintf(address, sizeof(address), "%.*s", (int)length, start);
 		pl_checks_server(checks, address);
-		list += len + (list[len] == ',');
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "link/address.h"
 #include "plenum/tool.h"
 #include "server/daemon.h"
 
@@ -41,12 +42,12 @@ void pl_tool_server_default(char address_out[PL_LINK_ADDRESS_MAX])
 
 void pl_tool_server_first(const struct pl_tool_servers *servers, char address_out[PL_LINK_ADDRESS_MAX])
 {
-	const char *list = getenv("PLENUM");
+	const char *list = getenv("PLENUM"), *first = "";
 
 	if (servers->count)
 		snprintf(address_out, PL_LINK_ADDRESS_MAX, "%s", servers->at[0]);
 	else if (list && *list)
-		snprintf(address_out, PL_LINK_ADDRESS_MAX, "%.*s", (int)strcspn(list, ","), list);
+		snprintf(address_out, PL_LINK_ADDRESS_MAX, "%.*s", (int)pl_address_next(&list, &first), first);
 	else
 		pl_tool_server_default(address_out);
 }
