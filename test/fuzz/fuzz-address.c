@@ -4,14 +4,26 @@
 
 static void address_check(const struct pl_address *address)
 {
-	pl_fuzz_check(address->kind == PL_ADDRESS_UNIX || address->kind == PL_ADDRESS_TCP);
 	pl_fuzz_check(memchr(address->path, '\0', sizeof(address->path)) &&
 		      memchr(address->host, '\0', sizeof(address->host)) &&
-		      memchr(address->port, '\0', sizeof(address->port)));
-	if (address->kind == PL_ADDRESS_UNIX)
+		      memchr(address->port, '\0', sizeof(address->port)) &&
+		      memchr(address->region, '\0', sizeof(address->region)));
+	pl_fuzz_check(!address->region[0] || (address->in_region && address->region[0] == '/'));
+	pl_fuzz_check(!address->region_bytes || address->in_region);
+	switch (address->kind) {
+	case PL_ADDRESS_UNIX:
+	case PL_ADDRESS_VSOCK_UNIX:
 		pl_fuzz_check(address->path[0] == '/');
-	else
+		break;
+	case PL_ADDRESS_TCP:
 		pl_fuzz_check(address->host[0] && atoi(address->port) >= 0 && atoi(address->port) <= 65535);
+		break;
+	case PL_ADDRESS_VSOCK:
+		pl_fuzz_check(!address->path[0] && !address->host[0]);
+		break;
+	default:
+		pl_fuzz_check(false);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

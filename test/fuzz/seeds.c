@@ -341,8 +341,13 @@ static void greetings(void)
 
 static void texts(void)
 {
-	static const char *const addresses[] = { "unix:/run/plenum.sock", "tcp://[::1]:7", "tcp://host.example:65535",
-						 "hook:delay_us=5,bandwidth=1G,seed=3;unix:/s" };
+	static const char *const addresses[] = {
+		"unix:/run/plenum.sock",    "tcp://[::1]:7",
+		"tcp://host.example:65535", "hook:delay_us=5,bandwidth=1G,seed=3;unix:/s",
+		"vsock:host:7000",          "vsock:any:any",
+		"vsock:/run/vm_7000",       "ivshmem:/dev/shm/r,size=256M;tcp://127.0.0.1:0",
+		"ivshmem:;vsock:2:1"
+	};
 	uint8_t files[512];
 	size_t bytes;
 	char name[16];
