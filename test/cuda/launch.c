@@ -401,6 +401,38 @@ static void test_a_library_is_placed_where_it_is_used(void)
 	free(text);
 }
 
+/* As the runtimes of CUDA 12.0 to 12.5 find kernels. */
+static void test_the_module_of_a_library_has_its_functions(void)
+{
+	char *text = cu_ptx("kernels.ptx");
+	CUmodule of_library, again;
+	CUfunction function, functions[2];
+	CUlibrary library;
+	CUdeviceptr at;
+	unsigned int n;
+	int value = 11, got;
+	void *params[] = { &at, &value };
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	cu_is(cu(cuLibraryGetModule)(NULL, library), CUDA_ERROR_INVALID_VALUE);
+	if (cu_is_reference()) /* hardware's driver looks there */
+		cu_is(cu(cuLibraryGetModule)(&of_library, (CUlibrary)(uintptr_t)0x1234), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuLibraryGetModule)(&of_library, library));
+	cu_ok(cu(cuLibraryGetModule)(&again, library));
+	check(again == of_library);
+	cu_is(cu(cuModuleGetFunction)(&function, of_library, "nothing"), CUDA_ERROR_NOT_FOUND);
+	cu_ok(cu(cuModuleGetFunction)(&function, of_library, "store"));
+	cu_ok(cu(cuModuleGetFunctionCount)(&n, of_library));
+	check(n > 10);
+	cu_ok(cu(cuModuleEnumerateFunctions)(functions, 2, of_library));
+	cu_ok(cu(cuLaunchKernel)(function, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
+	check(got == 11);
+	cu_ok(cu(cuLibraryUnload)(library));
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	CUcontext ctx = cu_begin();
@@ -425,6 +457,7 @@ int main(int argc, char **argv)
 	cu_run(test_parts_are_linked_by_the_driver);
 	cu_run(test_bad_images_are_refused_with_a_reason);
 	cu_run(test_a_library_is_placed_where_it_is_used);
+	cu_run(test_the_module_of_a_library_has_its_functions);
 	cu_ok(cu(cuModuleUnload)(module));
 	cu_is(cu(cuModuleUnload)(module), CUDA_ERROR_INVALID_HANDLE);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));

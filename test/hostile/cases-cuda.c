@@ -68,6 +68,8 @@ static void wrong_ids(void)
 	expect_is(CU(plFunctionFacts, .function = EVENT, .device = 1), CUDA_ERROR_INVALID_HANDLE);
 	expect_is(CU(plFunctionFacts, .device = 1), CUDA_ERROR_INVALID_HANDLE);
 	expect_is(CU(plLibraryKernels, .library = EVENT), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(plModuleFunctions, .module = EVENT), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(plModuleFunctions, .module = 0), CUDA_ERROR_INVALID_HANDLE);
 	expect_is(CU(cuEventQuery, .event = EVENT), CUDA_SUCCESS);
 	peer_close(&peer);
 }

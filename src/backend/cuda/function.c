@@ -238,3 +238,30 @@ void pl_cuda_serve_plLibraryKernels(struct pl_serve *serve, const struct pl_cuda
 	}
 	pl_cuda_table_fini(&table);
 }
+
+void pl_cuda_serve_plModuleFunctions(struct pl_serve *serve, const struct pl_cuda_plModuleFunctions_args *args)
+{
+	struct pl_cuda_plModuleFunctions_reply reply = { 0 };
+	int32_t status = CUDA_ERROR_INVALID_HANDLE;
+	struct pl_cuda_table table = { 0 };
+	void *module = NULL;
+
+	if (args->module && pl_cuda_take(serve, args->module, PL_CUDA_KIND_module, &module, &status)) {
+		pl_cuda_members_drop(serve, args->module, PL_CUDA_KIND_function);
+		pl_cuda_table_of_module(serve, &table, args->module, module);
+		status = table.failed ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+	}
+	if (status) {
+		pl_cuda_table_fini(&table);
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.functions = (struct pl_bulk){ .kind = PL_BULK_AFTER, .bytes = table.count * 8 };
+	if (!pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plModuleFunctions_reply_bytes(&reply),
+				  reply.functions.bytes)) {
+		pl_cuda_plModuleFunctions_reply_put(&serve->reply_enc, &reply);
+		if (!pl_serve_reply_end(serve))
+			(void)pl_serve_reply_bulk(serve, table.words, reply.functions.bytes);
+	}
+	pl_cuda_table_fini(&table);
+}

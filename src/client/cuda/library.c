@@ -11,8 +11,26 @@ struct library_options {
 	unsigned int count;
 };
 
+void pl_cuda_library_leave(struct pl_cuda_module *module)
+{
+	struct pl_cuda_library *library = module->library;
+
+	if (!library)
+		return;
+	pthread_mutex_lock(&library->lock);
+	for (struct pl_cuda_module **at = &library->modules; *at; at = &(*at)->next) {
+		if (*at != module)
+			continue;
+		*at = module->next;
+		break;
+	}
+	pthread_mutex_unlock(&library->lock);
+}
+
 void pl_cuda_library_fini(struct pl_cuda_library *library)
 {
+	while (library->modules)
+		pl_cuda_forget(&library->modules->object);
 	pl_cuda_members_fini(&library->members);
 	pthread_mutex_destroy(&library->lock);
 }
@@ -290,5 +308,62 @@ CUresult cuKernelGetFunction(CUfunction *function, CUkernel handle)
 	pthread_mutex_unlock(&library->lock);
 	if (!result)
 		*function = found->object.handle;
+	return result;
+}
+
+/* ---- modules ---- */
+
+/* Called with the library's lock held: what it is in a context. */
+static CUresult module_make(struct pl_session *session, struct pl_cuda_library *library,
+			    struct pl_cuda_context *context, struct pl_cuda_module **module_out)
+{
+	struct pl_cuda_cuLibraryGetModule_args args = { .library = library->object.id };
+	struct pl_cuda_module *module = pl_cuda_object_create(PL_CUDA_KIND_module, 0, NULL);
+	struct pl_reply reply;
+	CUresult result;
+	int r;
+
+	if (!module)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	pthread_mutex_init(&module->lock, NULL);
+	args.module = module->object.id;
+	do {
+		r = PL_CUDA_ASK(session, cuLibraryGetModule, &args, &reply);
+		result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	} while (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session));
+	if (result) {
+		pl_cuda_forget(&module->object);
+		return result;
+	}
+	module->object.context = context;
+	module->library = library;
+	module->next = library->modules;
+	library->modules = module;
+	*module_out = module;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetModule(CUmodule *handle, CUlibrary library_handle)
+{
+	struct pl_cuda_library *library;
+	struct pl_cuda_module *module;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuLibraryGetModule, &session);
+
+	if (result)
+		return result;
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	library = pl_cuda_get(PL_CUDA_KIND_library, library_handle);
+	if (!library)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pthread_mutex_lock(&library->lock);
+	for (module = library->modules; module && module->object.context != pl_cuda_thread.top; module = module->next)
+		;
+	if (!module)
+		result = module_make(session, library, pl_cuda_thread.top, &module);
+	pthread_mutex_unlock(&library->lock);
+	if (!result)
+		*handle = (CUmodule)module->object.handle;
 	return result;
 }

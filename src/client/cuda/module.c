@@ -1,4 +1,4 @@
-/* Modules: loaded eagerly, with the table of their functions. */
+/* Modules: loaded eagerly, with the table of their functions; a library's, with the table when it is first needed. */
 #include "client/cuda/module.h"
 
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 void pl_cuda_module_fini(struct pl_cuda_module *module)
 {
+	pl_cuda_library_leave(module);
 	pl_cuda_members_fini(&module->members);
 	pthread_mutex_destroy(&module->lock);
 }
@@ -121,15 +122,46 @@ CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode *mode)
 
 /* ---- functions ---- */
 
+static CUresult functions_ask(struct pl_cuda_module *module)
+{
+	struct pl_cuda_plModuleFunctions_args args = { .module = module->object.id };
+	struct pl_cuda_plModuleFunctions_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_plModuleFunctions, &session);
+	int r = result ? 0 : PL_CUDA_ASK(session, plModuleFunctions, &args, &reply);
+
+	if (result || r || reply.status)
+		return result ? result : r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_plModuleFunctions_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	return pl_cuda_members_take(&module->members, &reply, got.functions.bytes);
+}
+
+/* With its functions. */
 static CUresult module_get(CUmodule handle, struct pl_cuda_module **module_out)
 {
+	struct pl_cuda_module *module;
 	CUresult result;
 
 	*module_out = NULL;
 	if (!pl_cuda_current(&result))
 		return result;
-	*module_out = pl_cuda_get(PL_CUDA_KIND_module, handle);
-	return *module_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+	module = pl_cuda_get(PL_CUDA_KIND_module, handle);
+	if (!module)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (module->library) {
+		pthread_mutex_lock(&module->lock);
+		if (!module->asked) {
+			module->asked = true;
+			module->result = functions_ask(module);
+		}
+		result = module->result;
+		pthread_mutex_unlock(&module->lock);
+	}
+	*module_out = module;
+	return result;
 }
 
 static CUresult function_at(struct pl_cuda_module *module, uint32_t at, CUfunction *handle)

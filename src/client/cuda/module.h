@@ -44,10 +44,15 @@ struct pl_cuda_members { /* functions of a module, kernels of a library */
 	uint32_t *sorted;       /* by name */
 };
 
+struct pl_cuda_library;
 struct pl_cuda_module {
 	struct pl_cuda_object object;
 	pthread_mutex_t lock;
-	struct pl_cuda_members members; /* under lock: function[] */
+	struct pl_cuda_members members;  /* under lock: function[] */
+	struct pl_cuda_library *library; /* whose it is in its context, and whose list it is in; NULL: it was loaded */
+	struct pl_cuda_module *next;     /* of the same library, under the library's lock */
+	bool asked;                      /* of a library's: its functions, when they are first needed; under lock */
+	CUresult result;                 /* of asking */
 };
 
 struct pl_cuda_library {
@@ -56,10 +61,12 @@ struct pl_cuda_library {
 	bool asked;
 	CUresult result; /* of asking; under lock */
 	struct pl_cuda_members members;
+	struct pl_cuda_module *modules; /* one a context */
 };
 
 void pl_cuda_module_fini(struct pl_cuda_module *module);
 void pl_cuda_library_fini(struct pl_cuda_library *library);
+void pl_cuda_library_leave(struct pl_cuda_module *module); /* one that is no library's, too */
 void pl_cuda_function_fini(struct pl_cuda_function *function);
 
 /* Takes the table off a reply: `bytes` of bulk.  Return: success, or CUDA_ERROR_UNKNOWN for what is none. */
