@@ -167,9 +167,9 @@ static void test_bad_addresses_are_refused(void)
 static void test_commas_in_options_do_not_end_an_address(void)
 {
 	static const char *const expected[] = { "unix:/a", "hook:delay_us=5,seed=1;tcp://h:1",
-						"ivshmem:/f,size=1M;tcp://h:2", "nonsense", "vsock:2:7" };
+						"ivshmem:/f,size=1M;tcp://h:2", "nonsense:", "vsock:2:7" };
 	const char *list = ",unix:/a,,hook:delay_us=5,seed=1;tcp://h:1,ivshmem:/f,size=1M;tcp://h:2,"
-			   "nonsense,vsock:2:7,";
+			   "nonsense:,vsock:2:7,";
 	const char *address;
 	size_t length, count = 0;
 
