@@ -116,7 +116,7 @@ static int lane_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_
 				       .op = record.op,
 				       .flags = record.flags,
 				       .bulk_bytes = record.bulk_bytes };
-	if (!(record.flags & PL_WIRE_BULK))
+	if (!(record.flags & (PL_WIRE_BULK | PL_WIRE_FREE)))
 		head->ticket = ++lane->ticket;
 	pl_fuzz_fill(&lane->in, head + 1, record.body_bytes);
 	addresses_place((uint64_t *)(void *)(head + 1), record.body_bytes / 8);
