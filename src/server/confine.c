@@ -227,6 +227,7 @@ static int caches_add(struct pl_confine *confine)
 	else
 		return pl_trace(r);
 	mkdir(base, 0700);
+	setenv("XDG_CACHE_HOME", base, 1); /* without it Mesa asks the list of users, which workers can not read */
 	for (size_t i = 0; !r && i < sizeof(caches) / sizeof(caches[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", base, caches[i]);
 		r = cache_add(confine, path);
@@ -339,6 +340,7 @@ int pl_confine_user(const struct pl_confine *confine, uint32_t slot, const char 
 {
 	struct rlimit processes = { PROCESSES_MAX, PROCESSES_MAX };
 	uid_t uid = confine->uid_first + slot;
+	char cache[PATH_MAX];
 
 	if (!confine->uids_count)
 		return 0;
@@ -355,7 +357,8 @@ int pl_confine_user(const struct pl_confine *confine, uint32_t slot, const char 
 	setenv("HOME", folder, 1);
 	for (size_t i = 0; i < sizeof(cache_variables) / sizeof(cache_variables[0]); i++)
 		unsetenv(cache_variables[i]);
-	unsetenv("XDG_CACHE_HOME");
+	snprintf(cache, sizeof(cache), "%s/.cache", folder);
+	setenv("XDG_CACHE_HOME", cache, 1);
 	return 0;
 }
 

@@ -134,6 +134,31 @@ static void share_beside_lib_is_open(void)
 	assert(open_errno(path, O_RDONLY) == EACCES);
 }
 
+/* The driver is told where its cache is: the list of users, which says so too, is closed. */
+static void the_cache_is_named_and_open(void)
+{
+	const char *cache = getenv("XDG_CACHE_HOME");
+	char path[PL_TEST_PATH_MAX + 16], expected[PL_TEST_PATH_MAX + 16];
+
+	path_of(expected, outside, ".cache");
+	assert(cache && !strcmp(cache, expected));
+	path_of(path, cache, "mesa_shader_cache/index");
+	assert(open_errno(path, O_RDWR | O_CREAT) == 0 && !unlink(path));
+}
+
+static void test_drivers_find_the_users_cache(void)
+{
+	char *home = strdup(getenv("HOME") ? getenv("HOME") : "/");
+
+	assert(home);
+	unsetenv("XDG_CACHE_HOME");
+	setenv("HOME", outside, 1);
+	confined(the_cache_is_named_and_open);
+	setenv("HOME", home, 1);
+	setenv("XDG_CACHE_HOME", "/nowhere", 1);
+	free(home);
+}
+
 static void test_a_driver_reads_what_lies_beside_it(void)
 {
 	static const char *const files[] = { "share/code.bc", "lib/driver.so", "driver.icd" };
@@ -297,7 +322,8 @@ static void user_check(uint32_t slot, int expected)
 		if (!expected) {
 			assert(geteuid() == UID_FIRST + slot && getuid() == geteuid() && getegid() == geteuid());
 			assert(!stat(folder, &stat_of) && stat_of.st_uid == geteuid());
-			assert(!strcmp(getenv("HOME"), folder) && !getenv("XDG_CACHE_HOME"));
+			assert(!strcmp(getenv("HOME"), folder) &&
+			       !strncmp(getenv("XDG_CACHE_HOME"), folder, strlen(folder)));
 			assert(seteuid(0) < 0 && open_errno("/etc/shadow", O_RDONLY) == EACCES);
 		}
 		_exit(0);
@@ -350,6 +376,7 @@ int main(void)
 		confined(what_drivers_need_is_open);
 		confined(other_processes_are_out_of_reach);
 		test_a_driver_reads_what_lies_beside_it();
+		test_drivers_find_the_users_cache();
 		options.read[options.read_count++] = outside;
 		confined(named_paths_are_open);
 		options.write[options.write_count++] = outside;
