@@ -80,6 +80,12 @@ bool {lower}_reclaim(struct pl_session *session);
                                                   f"const {record.c_type} *from"], ";"))
             out.append(wrap(f"void {name}_unpack", ["struct pl_session *session", f"{record.c_type} *to",
                                                     f"const struct {name} *from"], ";"))
+    for record in spec.records.values():
+        if record.devices and uses(spec, record):
+            name = record_name(spec, record.name)
+            out.append("/* The numbers of devices in it, from the program's to the session's; and back. */")
+            out.append(wrap(f"void {name}_home", ["const struct pl_session *session", f"struct {name} *record"], ";"))
+            out.append(wrap(f"void {name}_away", ["const struct pl_session *session", f"struct {name} *record"], ";"))
     return "\n".join(out + ["", "#endif"]) + "\n"
 
 
@@ -89,9 +95,32 @@ def enter(spec):
         return f"""/* Before every call that travels: the session of its first handle, kind 0 = it has none.
  * Return: success; or what the program gets (not initialised, no such handle, no server). */
 {spec.result} {lower}_enter(enum {lower}_op op, unsigned kind, const void *object, struct pl_session **session_out);"""
-    return f"""/* Before every call that travels: the calling thread's session, its current context known there.
+    plain = f"""/* Before every call that travels: the calling thread's session, its current context known there.
  * Return: success; or what the program gets (not initialised, no server). */
 {spec.result} {lower}_enter(enum {lower}_op op, struct pl_session **session_out);"""
+    if not spec.apart_type:
+        return plain
+    return plain + f"""
+/* As well, of a call whose first handle is this one: where that is, it goes.  With NULL as pl_{spec.prefix}_enter(). */
+{spec.result} {lower}_enter_of(enum {lower}_op op, enum {lower}_object_kind kind, const void *object,
+			  struct pl_session **session_out);
+/* As well, of a call without a handle: where the memory at this address is. */
+{spec.result} {lower}_enter_at(enum {lower}_op op, {spec.apart_type} address, struct pl_session **session_out);
+"""
+
+
+def entered(spec, function):
+    """The call that finds the session."""
+    lower, op = f"pl_{spec.prefix}", f"PL_{spec.prefix.upper()}_OP_{function.name}"
+    first = next((p for p in function.params if p.role in ("handle", "release")), None)
+    at = next((p for p in function.params if p.c_type == spec.apart_type), None)
+    if spec.apart_type and first:
+        kind = f"PL_{spec.prefix.upper()}_KIND_{first.kind}"
+        return wrap(f"\t{spec.result} status = {lower}_enter_of", [op, kind, f"(const void *)(uintptr_t){first.name}",
+                                                                  "&session"], ";")
+    if spec.apart_type and at:
+        return wrap(f"\t{spec.result} status = {lower}_enter_at", [op, at.name, "&session"], ";")
+    return f"\t{spec.result} status = {lower}_enter({op}, &session);"
 
 
 class Stub:
@@ -158,6 +187,8 @@ class Stub:
             self.take.append(f"{indent}whole &= {name}_pack(session, &a.{param.name}, {source});")
         else:
             self.take.append(f"{indent}{name}_take(&a.{param.name}, {source});")
+        if self.spec.records[field.kind].devices:
+            self.take.append(f"\t{name}_home(session, &a.{param.name});")
 
     def taken(self, param, field):
         name = param.name
@@ -183,7 +214,10 @@ class Stub:
             self.take += [f"\tif ({name})", wrap(f"\t\ta.{name} = ids_take",
                           ["session", "&scratch", self.kind(field.kind), f"(void *const *){name}", said, "&whole"], ";")]
         else:
-            self.take += [f"\tif ({name})", f"\t\ta.{name} = records_pack_{field.kind}(&scratch, {name}, {said});"]
+            self.take += [f"\tif ({name})", f"\t\ta.{name} = records_pack_{field.kind}({self.at(field)}&scratch, {name}, {said});"]
+
+    def at(self, field):
+        return "session, " if self.spec.records[field.kind].devices else ""
 
     def limit(self, field):
         return self.spec.max_c(field.max)
@@ -194,6 +228,8 @@ class Stub:
             record = record_name(self.spec, back.kind)
             hand = self.spec.records[back.kind].by_hand
             lines = [f"{record}_unpack(session, {name}, &r.{name});" if hand else f"{record}_give({name}, &r.{name});"]
+            if self.spec.records[back.kind].devices:
+                self.give.append(f"\t{record}_away(session, &r.{name});")
         elif param.one and back.type == "handle":
             lines = [f"*{name} = ({param.element})(uintptr_t){self.lower}_object_of(session, {self.kind(back.kind)}, "
                      f"r.{name});"]
@@ -251,7 +287,7 @@ def body(spec, function):
     if spec.many_sessions:
         out += [f"\t{spec.result} status;", "\tint fault;", ""]
     else:
-        out += [f"\t{spec.result} status = {lower}_enter({op}, &session);", "\tint fault;", "", "\tif (status != OK)",
+        out += [entered(spec, function), "\tint fault;", "", "\tif (status != OK)",
                 "\t\treturn status;"]
     if stub.refuse:
         out += ["\tif (" + " || ".join(f"!{name_}" for name_ in stub.refuse) + ")", "\t\treturn NO_PLACE;"]
@@ -368,7 +404,9 @@ static void ids_back(struct pl_session *session, enum {lower}_object_kind kind, 
     for record in spec.records.values():
         name, words = record_name(spec, record.name), f"{upper}_WORDS_{record.name}"
         if any(f.type == "records" and f.kind == record.name for f in wires):
-            out.append(f"""static struct pl_u64s records_pack_{record.name}(struct scratch *scratch, const {record.c_type} *list,
+            where = "const struct pl_session *session, " if record.devices else ""
+            home = f"\n\t\t{name}_home(session, &one);" if record.devices else ""
+            out.append(f"""static struct pl_u64s records_pack_{record.name}({where}struct scratch *scratch, const {record.c_type} *list,
 	uint64_t count)
 {{
 	uint64_t *words = room_for(scratch, count * {words}, sizeof(*words));
@@ -377,7 +415,7 @@ static void ids_back(struct pl_session *session, enum {lower}_object_kind kind, 
 	for (uint64_t i = 0; words && i < count; i++) {{
 		struct {name} one;
 
-		{name}_take(&one, &list[i]);
+		{name}_take(&one, &list[i]);{home}
 		{name}_put(&enc, &one);
 	}}
 	return (struct pl_u64s){{ words, words ? count * {words} : 0 }};

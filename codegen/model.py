@@ -71,6 +71,7 @@ class Record:
     members: list
     by_hand: bool = False  # from and to the C structure: a union, or pointers
     version: str = ""  # what its member `version` says; other values are another structure
+    devices: bool = False  # it has numbers of devices, which are others for each server
 
     @property
     def words(self):
@@ -252,6 +253,7 @@ class Spec:
     result: str = "cl_int"  # what functions return
     ok: str = "CL_SUCCESS"
     many_sessions: bool = False  # objects of several servers in one process: a call goes where its first handle is
+    apart_type: str = ""  # as well, or where its first address is, of this type; else where the thread is
     partial: str = ""  # with this code too, what is inout and one word comes back
     scalars: dict = field(default_factory=lambda: dict(SCALAR_OF))
     types: set = field(default_factory=lambda: set(OTHER_TYPES))

@@ -129,10 +129,14 @@ class Parser:
 
     def sessions(self):
         self.take()
-        if self.name("'many'").text != "many":
-            self.fail("the words are: sessions many;", self.tokens[self.at - 1].line)
-        self.spec.many_sessions = True
-        self.sign(";", "it ends here: sessions many;")
+        word = self.name("'many' or 'apart'").text
+        if word not in ("many", "apart"):
+            self.fail("the words are: sessions many; or: sessions apart TYPE;", self.tokens[self.at - 1].line)
+        if word == "many":
+            self.spec.many_sessions = True
+        else:
+            self.spec.apart_type = self.name("the type of an address").text
+        self.sign(";", "it ends here: sessions many; or: sessions apart TYPE;")
 
     def partial(self):
         self.take()
@@ -169,6 +173,7 @@ class Parser:
         if by_hand and self.name("'hand'").text != "hand":
             self.fail("the words are: by hand")
         record = Record(name, c_type, line, [], by_hand)
+        record.devices = self.skip("devices")
         if self.skip("version"):
             record.version = self.name("what its member version says").text
         self.sign("{", "record NAME TYPE { MEMBERS }")

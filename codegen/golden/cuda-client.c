@@ -53,7 +53,7 @@ static void ids_back(struct pl_session *session, enum pl_cuda_object_kind kind, 
 		objects[i] = pl_cuda_object_of(session, kind, ids.at[i]);
 }
 
-static struct pl_u64s records_pack_access(struct scratch *scratch, const CUmemAccessDesc *list,
+static struct pl_u64s records_pack_access(const struct pl_session *session, struct scratch *scratch, const CUmemAccessDesc *list,
 	uint64_t count)
 {
 	uint64_t *words = room_for(scratch, count * PL_CUDA_WORDS_access, sizeof(*words));
@@ -63,6 +63,7 @@ static struct pl_u64s records_pack_access(struct scratch *scratch, const CUmemAc
 		struct pl_cuda_access_record one;
 
 		pl_cuda_access_record_take(&one, &list[i]);
+		pl_cuda_access_record_home(session, &one);
 		pl_cuda_access_record_put(&enc, &one);
 	}
 	return (struct pl_u64s){ words, words ? count * PL_CUDA_WORDS_access : 0 };
@@ -75,7 +76,8 @@ CUresult cuDeviceGetName(char *name, int len, CUdevice device)
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuDeviceGetName, &session);
+	CUresult status = pl_cuda_enter_of(PL_CUDA_OP_cuDeviceGetName, PL_CUDA_KIND_device,
+					   (const void *)(uintptr_t)device, &session);
 	int fault;
 
 	if (status != OK)
@@ -140,7 +142,8 @@ CUresult cuCtxCreate(CUcontext *context, unsigned int flags, CUdevice device)
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuCtxCreate, &session);
+	CUresult status = pl_cuda_enter_of(PL_CUDA_OP_cuCtxCreate, PL_CUDA_KIND_device,
+					   (const void *)(uintptr_t)device, &session);
 	int fault;
 
 	if (status != OK)
@@ -179,7 +182,7 @@ static CUresult both_cuMemsetD8_v2(bool per_thread, CUdeviceptr dst, unsigned ch
 	struct pl_reply reply;
 	struct pl_call call;
 	bool plain;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuMemsetD8_v2, &session);
+	CUresult status = pl_cuda_enter_at(PL_CUDA_OP_cuMemsetD8_v2, dst, &session);
 	int fault;
 
 	if (status != OK)
@@ -215,7 +218,8 @@ static CUresult both_cuMemsetD8Async(bool per_thread, CUdeviceptr dst, unsigned 
 	struct pl_cuda_cuMemsetD8Async_args a = { 0 };
 	struct pl_session *session;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuMemsetD8Async, &session);
+	CUresult status = pl_cuda_enter_of(PL_CUDA_OP_cuMemsetD8Async, PL_CUDA_KIND_stream,
+					   (const void *)(uintptr_t)stream, &session);
 	int fault;
 
 	if (status != OK)
@@ -255,7 +259,7 @@ CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuMemSetAccess, &session);
+	CUresult status = pl_cuda_enter_at(PL_CUDA_OP_cuMemSetAccess, address, &session);
 	int fault;
 
 	if (status != OK)
@@ -267,7 +271,7 @@ CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc
 	if (accesses && count > PL_CUDA_LIMIT_LIST_MAX)
 		return TOO_LARGE;
 	if (accesses)
-		a.accesses = records_pack_access(&scratch, accesses, count);
+		a.accesses = records_pack_access(session, &scratch, accesses, count);
 	a.count = count;
 	if (scratch.failed)
 		return MEMORY;
@@ -289,7 +293,7 @@ CUresult cuMemGetAccess(unsigned long long *flags, const CUmemLocation *location
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuMemGetAccess, &session);
+	CUresult status = pl_cuda_enter_at(PL_CUDA_OP_cuMemGetAccess, address, &session);
 	int fault;
 
 	if (status != OK)
@@ -300,6 +304,7 @@ CUresult cuMemGetAccess(unsigned long long *flags, const CUmemLocation *location
 		a.given |= 1u << 0;
 	if (location)
 		pl_cuda_location_record_take(&a.location, location);
+	pl_cuda_location_record_home(session, &a.location);
 	a.address = address;
 	fault = pl_call_begin(&call, session, PL_CUDA_OP_cuMemGetAccess,
 			      pl_cuda_cuMemGetAccess_bytes(&a));
@@ -324,7 +329,8 @@ CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *count)
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuGraphGetNodes, &session);
+	CUresult status = pl_cuda_enter_of(PL_CUDA_OP_cuGraphGetNodes, PL_CUDA_KIND_graph,
+					   (const void *)(uintptr_t)graph, &session);
 	int fault;
 
 	if (status != OK)
@@ -362,7 +368,7 @@ CUresult cuIpcGetMemHandle(CUipcMemHandle *handle, CUdeviceptr address)
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuIpcGetMemHandle, &session);
+	CUresult status = pl_cuda_enter_at(PL_CUDA_OP_cuIpcGetMemHandle, address, &session);
 	int fault;
 
 	if (status != OK)
@@ -392,7 +398,7 @@ CUresult cuMemAdvise_v2(CUdeviceptr address, size_t bytes, CUlimit advice, CUmem
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult status = pl_cuda_enter(PL_CUDA_OP_cuMemAdvise_v2, &session);
+	CUresult status = pl_cuda_enter_at(PL_CUDA_OP_cuMemAdvise_v2, address, &session);
 	int fault;
 
 	if (status != OK)
@@ -401,6 +407,7 @@ CUresult cuMemAdvise_v2(CUdeviceptr address, size_t bytes, CUlimit advice, CUmem
 	a.bytes = bytes;
 	a.advice = advice;
 	pl_cuda_location_record_take(&a.location, &location);
+	pl_cuda_location_record_home(session, &a.location);
 	fault = pl_call_begin(&call, session, PL_CUDA_OP_cuMemAdvise_v2,
 			      pl_cuda_cuMemAdvise_v2_bytes(&a));
 	if (!fault) {

@@ -15,6 +15,12 @@
 /* Before every call that travels: the calling thread's session, its current context known there.
  * Return: success; or what the program gets (not initialised, no server). */
 CUresult pl_cuda_enter(enum pl_cuda_op op, struct pl_session **session_out);
+/* As well, of a call whose first handle is this one: where that is, it goes.  With NULL as pl_cuda_enter(). */
+CUresult pl_cuda_enter_of(enum pl_cuda_op op, enum pl_cuda_object_kind kind, const void *object,
+			  struct pl_session **session_out);
+/* As well, of a call without a handle: where the memory at this address is. */
+CUresult pl_cuda_enter_at(enum pl_cuda_op op, CUdeviceptr address, struct pl_session **session_out);
+
 /* What the program gets where a call could not travel (r < 0, from client/session.h). */
 CUresult pl_cuda_fault(int r);
 
@@ -40,5 +46,15 @@ bool pl_cuda_check_address(CUdeviceptr dst, size_t count);
 #define PL_CUDA_CHECKS(X) \
 	X(address, CUdeviceptr dst, size_t count)
 
+/* The numbers of devices in it, from the program's to the session's; and back. */
+void pl_cuda_location_record_home(const struct pl_session *session,
+				  struct pl_cuda_location_record *record);
+void pl_cuda_location_record_away(const struct pl_session *session,
+				  struct pl_cuda_location_record *record);
+/* The numbers of devices in it, from the program's to the session's; and back. */
+void pl_cuda_access_record_home(const struct pl_session *session,
+				struct pl_cuda_access_record *record);
+void pl_cuda_access_record_away(const struct pl_session *session,
+				struct pl_cuda_access_record *record);
 
 #endif

@@ -62,6 +62,20 @@ bool pl_cuda_reclaim(struct pl_session *of)
 	return false;
 }
 
+CUresult pl_cuda_enter_of(enum pl_cuda_op op, enum pl_cuda_object_kind kind, const void *object,
+			  struct pl_session **session_out)
+{
+	(void)kind;
+	(void)object;
+	return pl_cuda_enter(op, session_out);
+}
+
+CUresult pl_cuda_enter_at(enum pl_cuda_op op, CUdeviceptr address, struct pl_session **session_out)
+{
+	(void)address;
+	return pl_cuda_enter(op, session_out);
+}
+
 void pl_cuda_undo(struct pl_session *of, enum pl_cuda_object_kind kind, void *object)
 {
 	(void)of;
@@ -112,6 +126,20 @@ PL_CUDA_CHECKS(CHECK)
 	}
 RECORD(sampling, CUDA_TEXTURE_DESC)
 RECORD(texels, CUDA_RESOURCE_DESC)
+
+/* Numbers of devices are one more at the server. */
+#define DEVICES(name, type, id)                                                                                        \
+	void pl_cuda_##name##_record_home(const struct pl_session *of, struct pl_cuda_##name##_record *one)            \
+	{                                                                                                              \
+		one->id += one->type == CU_MEM_LOCATION_TYPE_DEVICE;                                                   \
+	}                                                                                                              \
+	void pl_cuda_##name##_record_away(const struct pl_session *of, struct pl_cuda_##name##_record *one)            \
+	{                                                                                                              \
+		one->id -= one->type == CU_MEM_LOCATION_TYPE_DEVICE;                                                   \
+	}
+DEVICES(location, type, id)
+DEVICES(access, location_type, location_id)
+DEVICES(allocation, location_type, location_id)
 
 /* ---- the server's half ---- */
 
@@ -268,9 +296,9 @@ static CUresult set_bytes_twin(CUdeviceptr dst, unsigned char value, size_t coun
 	return CUDA_SUCCESS;
 }
 
-static CUresult can_access(int *can, CUdevice device, CUdevice peer)
+static CUresult supports(int *value, CUexecAffinityType type, CUdevice device)
 {
-	*can = device == 0 && peer == 3 ? -1 : 0;
+	*value = type == CU_EXEC_AFFINITY_TYPE_SM_COUNT && device == 3 ? -1 : 0;
 	return CUDA_SUCCESS;
 }
 
@@ -285,12 +313,14 @@ static void *find(void *arg, const char *symbol)
 	static const struct {
 		const char *symbol;
 		void *at;
-	} here[] = {
-		{ "cuCtxGetLimit", (void *)get_limit },          { "cuMemSetAccess", (void *)set_access },
-		{ "cuStreamCreate", (void *)create_stream },     { "cuStreamDestroy", (void *)destroy_stream },
-		{ "cuMemsetD8Async", (void *)set_bytes },        { "cuMemsetD8Async_ptsz", (void *)set_bytes_twin },
-		{ "cuDeviceCanAccessPeer", (void *)can_access }, { "cuModuleGetTexRef", (void *)get_texref }
-	};
+	} here[] = { { "cuCtxGetLimit", (void *)get_limit },
+		     { "cuMemSetAccess", (void *)set_access },
+		     { "cuStreamCreate", (void *)create_stream },
+		     { "cuStreamDestroy", (void *)destroy_stream },
+		     { "cuMemsetD8Async", (void *)set_bytes },
+		     { "cuMemsetD8Async_ptsz", (void *)set_bytes_twin },
+		     { "cuDeviceGetExecAffinitySupport", (void *)supports },
+		     { "cuModuleGetTexRef", (void *)get_texref } };
 
 	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
 		if (!strcmp(here[i].symbol, symbol))
@@ -308,7 +338,7 @@ static void test_answers_come_back(void)
 	assert(cuCtxGetLimit(&value, CU_LIMIT_STACK_SIZE) == CUDA_SUCCESS && value == 1ull << 40);
 	value = 5;
 	assert(cuCtxGetLimit(&value, CU_LIMIT_SHMEM_SIZE) == CUDA_ERROR_UNSUPPORTED_LIMIT && value == 5);
-	assert(cuDeviceCanAccessPeer(&can, 0, 3) == CUDA_SUCCESS && can == -1);
+	assert(cuDeviceGetExecAffinitySupport(&can, CU_EXEC_AFFINITY_TYPE_SM_COUNT, 3) == CUDA_SUCCESS && can == -1);
 	assert(cuModuleGetTexRef((CUtexref[]){ NULL }, HANDLE(0x10), "image") == CUDA_SUCCESS);
 	assert(cuModuleGetTexRef((CUtexref[]){ NULL }, HANDLE(0x10), "") == CUDA_ERROR_NOT_FOUND);
 }
@@ -318,7 +348,9 @@ static void test_structures_are_the_same_on_both_sides(void)
 	const CUmemAccessDesc said[2] = { { { CU_MEM_LOCATION_TYPE_DEVICE, 1 }, CU_MEM_ACCESS_FLAGS_PROT_READ },
 					  { { CU_MEM_LOCATION_TYPE_HOST, -9 }, CU_MEM_ACCESS_FLAGS_PROT_READWRITE } };
 
-	assert(cuMemSetAccess(0, 0, said, 2) == CUDA_SUCCESS && !memcmp(said, heard, sizeof(said)));
+	assert(cuMemSetAccess(0, 0, said, 2) == CUDA_SUCCESS && heard[0].location.id == 2);
+	heard[0].location.id--;
+	assert(!memcmp(said, heard, sizeof(said)));
 	assert(cuMemSetAccess(0, 0, NULL, 2) == CUDA_ERROR_INVALID_VALUE);
 }
 
@@ -347,7 +379,8 @@ static void test_what_is_wrong_is_said_without_a_call(void)
 	assert(cuCtxGetLimit(NULL, CU_LIMIT_STACK_SIZE) == CUDA_ERROR_INVALID_VALUE);
 	assert(cuStreamCreate(NULL, 0) == CUDA_ERROR_INVALID_VALUE);
 	assert(cuMemsetD8Async(0, 0, 0, GONE) == CUDA_ERROR_INVALID_HANDLE);
-	assert(cuDeviceCanAccessPeer((int[]){ 0 }, 7, 0) == CUDA_ERROR_INVALID_DEVICE);
+	assert(cuDeviceGetExecAffinitySupport((int[]){ 0 }, CU_EXEC_AFFINITY_TYPE_SM_COUNT, 7) ==
+	       CUDA_ERROR_INVALID_DEVICE);
 	assert(cuMemSetAccess(0, 0, heard, PL_CUDA_LIMIT_LIST_MAX + 1) == CUDA_ERROR_INVALID_VALUE);
 	entered = CUDA_ERROR_NOT_INITIALIZED;
 	assert(cuCtxGetLimit((size_t[]){ 0 }, CU_LIMIT_STACK_SIZE) == CUDA_ERROR_NOT_INITIALIZED);

@@ -60,9 +60,9 @@ def children_of(pid):
 class Server:
     """`plenum serve` on a unix socket and a port of its own, by default of loopback, and one more for each guest's region."""
 
-    def __init__(self, *options, tcp=True, host="127.0.0.1", region=False, **more):
+    def __init__(self, *options, tcp=True, host="127.0.0.1", region=False, token=None, **more):
         self.folder = tempfile.mkdtemp(prefix="plenum-test-")
-        self.token = secrets.token_hex(16)
+        self.token = token or secrets.token_hex(16)
         token_file = os.path.join(self.folder, "token")
         with open(os.open(token_file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
             f.write(self.token)

@@ -1,7 +1,10 @@
 /* Device memory: allocation and its end. */
 #include "client/cuda/memory.h"
 
-/* An allocation that the server has made.  What can not be entered is given back. */
+#define TRY_AGAIN ((CUresult)-1) /* its addresses were another server's, and will not be given again */
+#define TRIES_MAX 8u             /* limit: as often as a server may give such addresses */
+
+/* An allocation that the server has made.  What can not be entered is given back.  Return: also TRY_AGAIN. */
 static CUresult allocated(struct pl_session *session, CUdeviceptr *address, struct pl_cuda_memory *memory)
 {
 	struct pl_cuda_cuMemFree_v2_args args = { .address = memory->address };
@@ -11,8 +14,17 @@ static CUresult allocated(struct pl_session *session, CUdeviceptr *address, stru
 		return CUDA_SUCCESS;
 	}
 	(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
-	return CUDA_ERROR_OUT_OF_MEMORY;
+	return pl_cuda_avoid(session, memory->address, memory->bytes) ? TRY_AGAIN : CUDA_ERROR_OUT_OF_MEMORY;
 }
+
+/* result = call, again while it came to another server's addresses. */
+#define TRY(result, call)                                                                                              \
+	do {                                                                                                           \
+		for (unsigned int try_ = 0; try_ < TRIES_MAX && ((result) = (call)) == TRY_AGAIN; try_++)              \
+			;                                                                                              \
+		if ((result) == TRY_AGAIN)                                                                             \
+			(result) = CUDA_ERROR_OUT_OF_MEMORY;                                                           \
+	} while (0)
 
 static CUresult alloc_ask(struct pl_session *session, uint64_t bytes, uint64_t *address_out)
 {
@@ -30,7 +42,7 @@ static CUresult alloc_ask(struct pl_session *session, uint64_t bytes, uint64_t *
 	return CUDA_SUCCESS;
 }
 
-CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes)
+static CUresult alloc(CUdeviceptr *address, size_t bytes)
 {
 	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_DEVICE, .bytes = bytes, .store = PL_ARENA_NONE };
 	struct pl_session *session;
@@ -49,6 +61,14 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes)
 	return result ? result : allocated(session, address, &memory);
 }
 
+CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes)
+{
+	CUresult result;
+
+	TRY(result, alloc(address, bytes));
+	return result;
+}
+
 static CUresult pitch_ask(struct pl_session *session, const struct pl_cuda_cuMemAllocPitch_v2_args *args,
 			  struct pl_cuda_cuMemAllocPitch_v2_reply *got)
 {
@@ -61,7 +81,7 @@ static CUresult pitch_ask(struct pl_session *session, const struct pl_cuda_cuMem
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
-CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width_bytes, size_t height,
+static CUresult alloc_pitch(CUdeviceptr *address, size_t *pitch, size_t width_bytes, size_t height,
 			    unsigned int element_bytes)
 {
 	struct pl_cuda_cuMemAllocPitch_v2_args args = { .width = width_bytes,
@@ -88,13 +108,22 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width_by
 	return allocated(session, address, &memory);
 }
 
+CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width_bytes, size_t height,
+			    unsigned int element_bytes)
+{
+	CUresult result;
+
+	TRY(result, alloc_pitch(address, pitch, width_bytes, height, element_bytes));
+	return result;
+}
+
 CUresult cuMemFree_v2(CUdeviceptr address)
 {
 	struct pl_cuda_cuMemFree_v2_args args = { .address = address };
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemFree_v2, &session);
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemFree_v2, address, &session);
 	bool ours;
 	int r;
 
@@ -106,8 +135,7 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 	if (ours && !atomic_load(&pl_cuda_captures) && pl_cuda_memory_take(address, &memory)) {
 		if (memory.kind == PL_CUDA_MEMORY_MANAGED)
 			pl_cuda_host_destroy(session, &memory);
-		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops ||
-			 !pl_cuda_lease_keep(session, &memory, 0))
+		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops || !pl_cuda_lease_keep(&memory, 0))
 			return PL_CUDA_POST(session, cuMemFree_v2, &args);
 		return CUDA_SUCCESS;
 	}
@@ -141,7 +169,7 @@ CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total_bytes)
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
 	limit = session->memory_bytes < got.total_bytes ? session->memory_bytes : got.total_bytes;
-	used = pl_cuda_memory_used();
+	used = pl_cuda_memory_used(session);
 	if (total_bytes)
 		*total_bytes = limit;
 	if (free_bytes)
@@ -174,13 +202,13 @@ static CUresult alloc_async_ask(struct pl_session *session, const struct pl_cuda
 }
 
 /* pool: NULL = the device's own; what it points to has to be one. */
-static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes, const CUmemoryPool *pool,
-			    CUstream stream)
+static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t bytes, const CUmemoryPool *pool,
+				 CUstream stream)
 {
 	struct pl_cuda_cuMemAllocAsync_args args = { .bytes = bytes, .per_thread = per_thread };
 	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_POOL, .bytes = bytes, .store = PL_ARENA_NONE };
 	struct pl_session *session;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemAllocAsync, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemAllocAsync, PL_CUDA_KIND_stream, stream, &session);
 	uint64_t key;
 
 	if (result)
@@ -191,7 +219,8 @@ static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes,
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!address || !bytes || (pool && !args.pool))
 		return CUDA_ERROR_INVALID_VALUE;
-	memory.context = pl_cuda_thread.top;
+	memory.context = pl_cuda_context_of(session);
+	memory.session = session;
 	memory.pool = args.pool;
 	if (!pl_cuda_captures_none()) { /* it may be the graph's */
 		memory.kind = PL_CUDA_MEMORY_GRAPH;
@@ -206,13 +235,22 @@ static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes,
 	return result ? result : allocated(session, address, &memory);
 }
 
+static CUresult alloc_async(bool per_thread, CUdeviceptr *address, size_t bytes, const CUmemoryPool *pool,
+			    CUstream stream)
+{
+	CUresult result;
+
+	TRY(result, alloc_async_once(per_thread, address, bytes, pool, stream));
+	return result;
+}
+
 static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream)
 {
 	struct pl_cuda_cuMemFreeAsync_args args = { .address = address, .per_thread = per_thread };
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemFreeAsync, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemFreeAsync, PL_CUDA_KIND_stream, stream, &session);
 	uint64_t key;
 	int r;
 
@@ -224,8 +262,8 @@ static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream
 	key = stream_key(args.stream, per_thread);
 	if (pl_cuda_captures_none() && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_POOL &&
 	    memory.address == address && pl_cuda_memory_take(address, &memory))
-		return key && pl_cuda_lease_keep(session, &memory, key) ? CUDA_SUCCESS
-									: PL_CUDA_POST(session, cuMemFreeAsync, &args);
+		return key && pl_cuda_lease_keep(&memory, key) ? CUDA_SUCCESS
+							       : PL_CUDA_POST(session, cuMemFreeAsync, &args);
 	pl_cuda_lease_touch(address);
 	r = PL_CUDA_ASK(session, cuMemFreeAsync, &args, &reply);
 	/* What a graph allocated, its next launch allocates again. */

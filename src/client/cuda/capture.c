@@ -24,7 +24,7 @@ static CUresult info_ask(enum pl_cuda_op op, bool per_thread, CUstream stream, s
 	struct pl_cuda_cuStreamGetCaptureInfo_reply got;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(op, session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, stream, session);
 	int r;
 
 	*info = (struct info){ .status = CU_STREAM_CAPTURE_STATUS_NONE };
@@ -188,7 +188,7 @@ static CUresult begin(bool per_thread, CUstream stream)
 	struct pl_cuda_cuStreamBeginCapture_args args = { .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamBeginCapture, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamBeginCapture, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
 	if (result)
@@ -205,7 +205,7 @@ static CUresult begin_v2(bool per_thread, CUstream stream, CUstreamCaptureMode m
 	struct pl_cuda_cuStreamBeginCapture_v2_args args = { .mode = mode, .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamBeginCapture_v2, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamBeginCapture_v2, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
 	if (result)
@@ -223,7 +223,7 @@ static CUresult end(bool per_thread, CUstream stream, CUgraph *graph)
 	struct pl_cuda_cuStreamEndCapture_args args = { .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamEndCapture, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamEndCapture, PL_CUDA_KIND_stream, stream, &session);
 	bool captured;
 	void *made;
 	int r;
@@ -277,7 +277,8 @@ static CUresult begin_to_graph(bool per_thread, CUstream stream, CUgraph graph, 
 	pl_cleanup(pl_freep) uint64_t *words = NULL;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamBeginCaptureToGraph, &session);
+	CUresult result =
+		pl_cuda_enter_of(PL_CUDA_OP_cuStreamBeginCaptureToGraph, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
 	if (result)
@@ -303,7 +304,7 @@ static CUresult dependencies_update(enum pl_cuda_op op, bool per_thread, CUstrea
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
 	if (result)
@@ -408,12 +409,12 @@ CUresult pl_cuda_copy_captured(CUstream stream, bool per_thread, bool to_host, C
 	int r;
 
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
-	args.token = pl_cuda_host_copy_new(&line);
+	args.token = pl_cuda_host_copy_new(session, &line);
 	if (!args.token)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, plCopyCaptured, &args, &reply);
 	if (!r && !reply.status)
 		return CUDA_SUCCESS;
-	pl_cuda_hostfn_forget(args.token);
+	pl_cuda_hostfn_forget(session, args.token);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }

@@ -49,11 +49,6 @@ bool pl_cuda_check_rows32(CUdeviceptr dst, size_t dst_pitch, size_t width, size_
 	return rows(dst, dst_pitch, width, height, 4);
 }
 
-bool pl_cuda_check_copy_devices(CUdeviceptr dst, CUdeviceptr src, size_t bytes)
-{
-	return pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && pl_cuda_memory_is_device(src, bytes);
-}
-
 bool pl_cuda_check_word32(CUdeviceptr address)
 {
 	return elements(address, 1, 4);

@@ -199,6 +199,7 @@ static struct pl_cuda_context *context_make(CUdevice device, unsigned int flags)
 
 	if (!context)
 		return NULL;
+	context->object.session = pl_cuda_device_session(device);
 	context->device = device;
 	context->flags = flags;
 	pl_cuda_storages_init(&context->storages);
@@ -229,7 +230,7 @@ static CUresult create(enum pl_cuda_op op, CUcontext *handle, struct pl_u32s aff
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_device, (const void *)(uintptr_t)device, &session);
 	int r;
 
 	if (result)
@@ -294,7 +295,7 @@ CUresult cuCtxDestroy_v2(CUcontext handle)
 	struct pl_cuda_cuCtxDestroy_v2_args args = { 0 };
 	struct pl_cuda_context *context;
 	struct pl_session *session;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuCtxDestroy_v2, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuCtxDestroy_v2, PL_CUDA_KIND_context, handle, &session);
 
 	if (result)
 		return result;
@@ -339,9 +340,28 @@ CUresult cuCtxDetach(CUcontext handle)
 
 /* ---- primary contexts ---- */
 
+static uint64_t device_id(const struct pl_session *session, CUdevice device)
+{
+	return pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device);
+}
+
+struct pl_cuda_context *pl_cuda_context_of(const struct pl_session *session)
+{
+	struct pl_cuda_context *found = NULL;
+
+	if (pl_cuda_thread.top && pl_cuda_thread.top->object.session == session)
+		return pl_cuda_thread.top;
+	pthread_mutex_lock(&primaries.lock);
+	for (uint32_t i = 0; i < PL_CUDA_DEVICES_MAX && !found; i++)
+		if (primaries.of[i].context && primaries.of[i].context->object.session == session)
+			found = primaries.of[i].context;
+	pthread_mutex_unlock(&primaries.lock);
+	return found;
+}
+
 static CUresult primary_enter(enum pl_cuda_op op, CUdevice device, struct pl_session **session_out)
 {
-	CUresult result = pl_cuda_enter(op, session_out);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_device, (const void *)(uintptr_t)device, session_out);
 
 	if (result)
 		return result;
@@ -351,7 +371,7 @@ static CUresult primary_enter(enum pl_cuda_op op, CUdevice device, struct pl_ses
 /* Called with the lock held. */
 static CUresult primary_make(struct pl_session *session, CUdevice device, struct primary *primary)
 {
-	struct pl_cuda_cuDevicePrimaryCtxRetain_args args = { .device = (uint64_t)device + 1 };
+	struct pl_cuda_cuDevicePrimaryCtxRetain_args args = { .device = device_id(session, device) };
 	struct pl_cuda_context *context = context_make(device, primary->flags);
 	struct pl_reply reply;
 	CUresult result;
@@ -394,7 +414,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *handle, CUdevice device)
 
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
 {
-	struct pl_cuda_cuDevicePrimaryCtxRelease_v2_args args = { .device = (uint64_t)device + 1 };
+	struct pl_cuda_cuDevicePrimaryCtxRelease_v2_args args = { 0 };
 	struct pl_cuda_context *gone = NULL;
 	struct pl_session *session;
 	struct primary *primary;
@@ -402,6 +422,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
 
 	if (result)
 		return result;
+	args.device = device_id(session, device);
 	primary = &primaries.of[device];
 	pthread_mutex_lock(&primaries.lock);
 	if (!primary->refs) {
@@ -424,7 +445,7 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice device)
 
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
 {
-	struct pl_cuda_cuDevicePrimaryCtxReset_v2_args args = { .device = (uint64_t)device + 1 };
+	struct pl_cuda_cuDevicePrimaryCtxReset_v2_args args = { 0 };
 	struct pl_cuda_context *gone;
 	struct pl_session *session;
 	struct pl_reply reply;
@@ -433,6 +454,7 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
 
 	if (result)
 		return result;
+	args.device = device_id(session, device);
 	pthread_mutex_lock(&primaries.lock);
 	gone = primaries.of[device].context;
 	primaries.of[device].context = NULL;
@@ -451,7 +473,7 @@ CUresult cuDevicePrimaryCtxReset(CUdevice device)
 
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags)
 {
-	struct pl_cuda_cuDevicePrimaryCtxSetFlags_v2_args args = { .device = (uint64_t)device + 1, .flags = flags };
+	struct pl_cuda_cuDevicePrimaryCtxSetFlags_v2_args args = { .flags = flags };
 	struct pl_session *session;
 	struct primary *primary;
 	struct pl_reply reply;
@@ -460,6 +482,7 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags)
 
 	if (result)
 		return result;
+	args.device = device_id(session, device);
 	primary = &primaries.of[device];
 	pthread_mutex_lock(&primaries.lock);
 	r = PL_CUDA_ASK(session, cuDevicePrimaryCtxSetFlags_v2, &args, &reply);

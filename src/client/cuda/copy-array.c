@@ -8,7 +8,7 @@
 static CUresult begin(enum pl_cuda_op op, CUarray array, CUstream stream, struct pl_session **session,
 		      uint64_t *array_id, uint64_t *stream_id)
 {
-	CUresult result = pl_cuda_enter(op, session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_array, array, session);
 
 	if (result)
 		return result;

@@ -130,6 +130,8 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 
 	if (result)
 		return result;
+	if (pl_cuda_is_elsewhere(dst))
+		return pl_cuda_copy_to_apart(op == PL_CUDA_OP_cuMemcpyHtoD_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -140,7 +142,7 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	if (pl_cuda_is_captured(stream, per_thread))
 		return pl_cuda_copy_captured(stream, per_thread, false, dst, (void *)(uintptr_t)src, bytes);
 	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes);
-	store = pl_cuda_memory_store(src, bytes);
+	store = pl_cuda_memory_store(session, src, bytes);
 	if (store != PL_ARENA_NONE)
 		return to_send_shared(session, op, &args, src, store, plain);
 	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
@@ -316,6 +318,8 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 
 	if (result)
 		return result;
+	if (pl_cuda_is_elsewhere(src))
+		return pl_cuda_copy_from_apart(op == PL_CUDA_OP_cuMemcpyDtoH_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -327,7 +331,7 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		return pl_cuda_copy_captured(stream, per_thread, true, src, dst, bytes);
 	if (!pl_cuda_memory_find(src, &memory))
 		pl_cuda_lease_touch(src);
-	args.store = pl_cuda_memory_store(dst, bytes);
+	args.store = pl_cuda_memory_store(session, dst, bytes);
 	if (args.store != PL_ARENA_NONE)
 		return from_shared(session, op, &args);
 	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
@@ -398,6 +402,8 @@ static CUresult copy(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr s
 {
 	bool to = pl_cuda_memory_on_device(dst), from = pl_cuda_memory_on_device(src);
 
+	if (to && from && (pl_cuda_is_elsewhere(dst) || pl_cuda_is_elsewhere(src)))
+		return pl_cuda_copy_between(waits, per_thread, dst, src, bytes, stream);
 	if (to && from)
 		return device_to_device(waits ? PL_CUDA_OP_cuMemcpy : PL_CUDA_OP_cuMemcpyAsync, per_thread, dst, src,
 					bytes, stream);

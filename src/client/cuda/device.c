@@ -20,13 +20,13 @@ static bool attribute_has(const struct pl_cuda_device_facts *facts, unsigned int
 }
 
 /* What the device can and a program at the other end of a link can not. */
-static bool attribute_denied(CUdevice_attribute attribute)
+static bool attribute_denied(const struct pl_session *session, CUdevice_attribute attribute)
 {
 	switch (attribute) {
 	case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
 	case CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY:
 	case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
-		return !pl_cuda_host_is_mapped(pl_cuda_session());
+		return !pl_cuda_host_is_mapped(session);
 	case CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS:
 	case CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES:
 	case CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED:
@@ -48,9 +48,9 @@ int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute)
 {
 	const struct pl_cuda_device_facts *facts = pl_cuda_device(device);
 
-	if (attribute_denied(attribute))
+	if (!facts || attribute_denied(pl_cuda_device_session(device), attribute))
 		return 0;
-	return facts && attribute_has(facts, attribute) ? facts->attribute[attribute] : 0;
+	return attribute_has(facts, attribute) ? facts->attribute[attribute] : 0;
 }
 
 CUresult cuDeviceGet(CUdevice *device, int ordinal)

@@ -1,5 +1,8 @@
 /* What comes before every call that travels. */
-#include "client/cuda/state.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cuda/memory.h"
 
 /* Graphs are made and changed without a context, but for what names one itself. */
 static bool op_is_graphs(enum pl_cuda_op op)
@@ -177,37 +180,73 @@ static bool op_is_free(enum pl_cuda_op op)
 	}
 }
 
-/* The lane's context is this thread's from here on. */
-static CUresult context_tell(struct pl_session *session, struct pl_cuda_thread *thread, uint64_t id)
+/* ---- what each of the thread's lanes was told ---- */
+
+static pthread_key_t told_key;
+static pthread_once_t told_once = PTHREAD_ONCE_INIT;
+
+static void told_key_make(void)
+{
+	pthread_key_create(&told_key, free);
+}
+
+/* NULL: no memory. */
+static uint64_t *told_of(struct pl_cuda_thread *thread, const struct pl_session *session)
+{
+	if (!thread->told_by) {
+		thread->told_by = malloc(pl_cuda_sessions_count * sizeof(*thread->told_by));
+		if (!thread->told_by)
+			return NULL;
+		memset(thread->told_by, 0xff, pl_cuda_sessions_count * sizeof(*thread->told_by));
+		static_assert(PL_CUDA_TOLD_NOT == UINT64_MAX, "as memset() writes it");
+		pthread_once(&told_once, told_key_make);
+		pthread_setspecific(told_key, thread->told_by);
+	}
+	return &thread->told_by[pl_cuda_session_index(session)];
+}
+
+/* The context of the thread's lane of this session is this one from here on. */
+static CUresult context_tell(struct pl_session *session, uint64_t id)
 {
 	struct pl_cuda_plCurrent_args args = { .context = id };
-	CUresult result = PL_CUDA_POST(session, plCurrent, &args);
+	struct pl_cuda_thread *thread = &pl_cuda_thread;
+	uint64_t *told = told_of(thread, session);
+	CUresult result = told ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 
-	if (!result && thread->told == PL_CUDA_TOLD_NOT)
-		result = pl_cuda_capture_mode_tell(session);
+	if (told && *told != id) {
+		result = PL_CUDA_POST(session, plCurrent, &args);
+		if (!result && *told == PL_CUDA_TOLD_NOT)
+			result = pl_cuda_capture_mode_tell(session);
+		if (!result)
+			*told = id;
+	}
 	if (!result)
 		thread->told = id;
 	return result;
 }
 
-static CUresult enter_slowly(enum pl_cuda_op op, struct pl_session **session_out)
+CUresult pl_cuda_enter_context(enum pl_cuda_op op, struct pl_cuda_context *context, struct pl_session **session_out)
 {
-	struct pl_cuda_thread *thread = &pl_cuda_thread;
-	struct pl_cuda_context *top = thread->top;
-	CUresult result = pl_cuda_ready();
-	int error;
+	int error = atomic_load_explicit(&context->error, memory_order_acquire);
 
-	if (result)
-		return result;
-	*session_out = pl_cuda_session();
-	if (!top)
-		return op_is_free(op) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
-	error = atomic_load_explicit(&top->error, memory_order_acquire);
+	*session_out = context->object.session;
 	if (error == CUDA_ERROR_CONTEXT_IS_DESTROYED)
 		return op_is_free(op) ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	if (error && !op_is_free(op))
 		return (CUresult)error;
-	return thread->told == top->object.id ? CUDA_SUCCESS : context_tell(*session_out, thread, top->object.id);
+	return context_tell(*session_out, context->object.id);
+}
+
+static CUresult enter_slowly(enum pl_cuda_op op, struct pl_session **session_out)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (pl_cuda_thread.top)
+		return pl_cuda_enter_context(op, pl_cuda_thread.top, session_out);
+	*session_out = pl_cuda_session();
+	return op_is_free(op) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 CUresult pl_cuda_enter(enum pl_cuda_op op, struct pl_session **session_out)
@@ -218,8 +257,52 @@ CUresult pl_cuda_enter(enum pl_cuda_op op, struct pl_session **session_out)
 	if (__builtin_expect(top && thread->told == top->object.id &&
 				     !atomic_load_explicit(&top->error, memory_order_relaxed),
 			     1)) {
-		*session_out = pl_cuda_session();
+		*session_out = top->object.session;
 		return CUDA_SUCCESS;
 	}
 	return enter_slowly(op, session_out);
+}
+
+/* ---- where something is that the call names ---- */
+
+/* Its own context where it has one that lives; else whatever the lane was told. */
+static CUresult enter_there(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_context *context,
+			    struct pl_session **session_out)
+{
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!session || session == pl_cuda_session())
+		return pl_cuda_enter(op, session_out);
+	if (!context || atomic_load(&context->error) == CUDA_ERROR_CONTEXT_IS_DESTROYED)
+		context = pl_cuda_context_of(session);
+	*session_out = session;
+	return context ? pl_cuda_enter_context(op, context, session_out) : CUDA_SUCCESS;
+}
+
+CUresult pl_cuda_enter_of(enum pl_cuda_op op, enum pl_cuda_object_kind kind, const void *handle,
+			  struct pl_session **session_out)
+{
+	struct pl_cuda_object *object;
+
+	if (pl_cuda_is_alone())
+		return pl_cuda_enter(op, session_out);
+	if (kind == PL_CUDA_KIND_device)
+		return enter_there(op, pl_cuda_device_session((CUdevice)(uintptr_t)handle), NULL, session_out);
+	object = pl_cuda_get(kind, handle);
+	if (!object)
+		return pl_cuda_enter(op, session_out);
+	return enter_there(op, object->session,
+			   kind == PL_CUDA_KIND_context ? (struct pl_cuda_context *)object : object->context,
+			   session_out);
+}
+
+CUresult pl_cuda_enter_at(enum pl_cuda_op op, CUdeviceptr address, struct pl_session **session_out)
+{
+	struct pl_cuda_memory memory;
+
+	if (pl_cuda_is_alone() || !pl_cuda_memory_find(address, &memory))
+		return pl_cuda_enter(op, session_out);
+	return enter_there(op, memory.session, memory.context, session_out);
 }

@@ -61,13 +61,22 @@ struct pl_cuda_facts *pl_cuda_facts_make(const void *data, uint64_t bytes)
 	return facts;
 }
 
+/* What is said of a kernel is of the current device, or of its server's first. */
+static CUdevice device_of(const struct pl_session *session)
+{
+	const struct pl_cuda_context *context = pl_cuda_context_of(session);
+
+	return context ? context->device : pl_cuda_device_first(session);
+}
+
 static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_facts **facts_out)
 {
-	struct pl_cuda_plFunctionFacts_args args = { .device = 1 };
+	struct pl_cuda_plFunctionFacts_args args = { 0 };
 	struct pl_cuda_plFunctionFacts_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_plFunctionFacts, &session);
+	CUresult result =
+		pl_cuda_enter_of(PL_CUDA_OP_plFunctionFacts, function->object.kind, function->object.handle, &session);
 	int r;
 
 	if (result)
@@ -76,8 +85,7 @@ static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_fact
 		args.kernel = function->object.id;
 	else
 		args.function = function->object.id;
-	if (pl_cuda_thread.top)
-		args.device = (uint64_t)pl_cuda_thread.top->device + 1;
+	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device_of(session));
 	r = PL_CUDA_ASK(session, plFunctionFacts, &args, &reply);
 	if (r || reply.status)
 		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
@@ -178,7 +186,7 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
 	struct pl_cuda_function *function;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuFuncSetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuFuncSetAttribute, PL_CUDA_KIND_function, handle, &session);
 	int r;
 
 	if (result)
@@ -200,15 +208,18 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
 	struct pl_cuda_function *kernel;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuKernelSetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuKernelSetAttribute, PL_CUDA_KIND_device,
+					   (const void *)(uintptr_t)device, &session);
 	int r;
 
 	if (!result)
 		result = kernel_get(handle, device, &kernel);
 	if (result)
 		return result;
-	args.kernel = kernel->object.id;
-	args.device = (uint64_t)device + 1;
+	args.kernel = pl_cuda_id(session, PL_CUDA_KIND_kernel, handle);
+	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device);
+	if (!args.kernel)
+		return CUDA_ERROR_INVALID_HANDLE;
 	r = PL_CUDA_ASK(session, cuKernelSetAttribute, &args, &reply);
 	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
 	if (result)

@@ -76,7 +76,7 @@ static CUresult node_add(enum pl_cuda_op op, CUgraphNode *node, const struct pla
 	struct pl_cuda_cuGraphAddNode_args args = { .kind = params->type };
 	struct pl_cuda_packed packed;
 	struct pl_session *session;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_graph, place->graph, &session);
 	void *made;
 
 	if (result)

@@ -30,7 +30,7 @@ static CUresult kernel_pack(struct pl_cuda_packed *packed, const CUDA_KERNEL_NOD
 	uint64_t args_bytes;
 	CUresult result;
 
-	if (!function)
+	if (!function || !pl_cuda_object_is_on(&function->object, packed->session))
 		return CUDA_ERROR_INVALID_HANDLE;
 	result = pl_cuda_facts_get(function, &facts);
 	if (result)
@@ -56,7 +56,7 @@ static CUresult kernel_pack(struct pl_cuda_packed *packed, const CUDA_KERNEL_NOD
 	return CUDA_SUCCESS;
 }
 
-static CUresult copy_pack(struct pl_cuda_packed *packed, const struct pl_session *session, const CUDA_MEMCPY3D *params)
+static CUresult copy_pack(struct pl_cuda_packed *packed, const CUDA_MEMCPY3D *params)
 {
 	struct pl_cuda_copy_shape shape = { 0 };
 	struct pl_cuda_node_copy to = { 0 };
@@ -68,7 +68,7 @@ static CUresult copy_pack(struct pl_cuda_packed *packed, const struct pl_session
 	copy.srcContext = copy.dstContext = NULL;
 	if (!copy.WidthInBytes || !copy.Height || !copy.Depth)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = pl_cuda_copy_shape_of(&shape, session, &copy);
+	result = pl_cuda_copy_shape_of(&shape, packed->session, &copy);
 	if (result)
 		return result;
 	if (shape.from_host && shape.to_host)
@@ -76,7 +76,7 @@ static CUresult copy_pack(struct pl_cuda_packed *packed, const struct pl_session
 	if (!room_make(packed, sizeof(to)))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (shape.from_host || shape.to_host) {
-		packed->token = pl_cuda_host_copy_new(shape.from_host ? &shape.from : &shape.to);
+		packed->token = pl_cuda_host_copy_new(packed->session, shape.from_host ? &shape.from : &shape.to);
 		if (!packed->token)
 			return CUDA_ERROR_OUT_OF_MEMORY;
 	}
@@ -97,13 +97,20 @@ static CUresult fill_pack(struct pl_cuda_packed *packed, const CUDA_MEMSET_NODE_
 	return CUDA_SUCCESS;
 }
 
+static int location_home(const struct pl_cuda_packed *packed, CUmemLocation location)
+{
+	if (location.type != CU_MEM_LOCATION_TYPE_DEVICE)
+		return location.id;
+	return pl_cuda_device_home(packed->session, location.id);
+}
+
 static CUresult alloc_pack(struct pl_cuda_packed *packed, const CUDA_MEM_ALLOC_NODE_PARAMS_v2 *params)
 {
 	struct pl_cuda_node_alloc to = {
 		.type = params->poolProps.allocType,
 		.handle_types = params->poolProps.handleTypes,
 		.location_type = params->poolProps.location.type,
-		.location_id = params->poolProps.location.id,
+		.location_id = location_home(packed, params->poolProps.location),
 		.max_size = params->poolProps.maxSize,
 		.bytes = params->bytesize,
 		.usage = params->poolProps.usage,
@@ -119,8 +126,8 @@ static CUresult alloc_pack(struct pl_cuda_packed *packed, const CUDA_MEM_ALLOC_N
 	memcpy(packed->bytes, &to, sizeof(to));
 	for (size_t i = 0; i < params->accessDescCount; i++) {
 		access = (struct pl_cuda_node_access){ params->accessDescs[i].location.type,
-						       params->accessDescs[i].location.id, params->accessDescs[i].flags,
-						       0 };
+						       location_home(packed, params->accessDescs[i].location),
+						       params->accessDescs[i].flags, 0 };
 		memcpy(packed->bytes + sizeof(to) + i * sizeof(access), &access, sizeof(access));
 	}
 	return CUDA_SUCCESS;
@@ -156,24 +163,23 @@ static CUresult host_pack(struct pl_cuda_packed *packed, const CUDA_HOST_NODE_PA
 {
 	if (!params->fn)
 		return CUDA_ERROR_INVALID_VALUE;
-	packed->token = pl_cuda_hostfn_new(params->fn, params->userData);
+	packed->token = pl_cuda_hostfn_new(packed->session, params->fn, params->userData);
 	return packed->token ? id_pack(packed, packed->token) : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
-static CUresult object_pack(struct pl_cuda_packed *packed, const struct pl_session *session,
-			    enum pl_cuda_object_kind kind, const void *handle, CUresult none)
+static CUresult object_pack(struct pl_cuda_packed *packed, enum pl_cuda_object_kind kind, const void *handle,
+			    CUresult none)
 {
-	uint64_t id = pl_cuda_id(session, kind, handle);
+	uint64_t id = pl_cuda_id(packed->session, kind, handle);
 
 	return id ? id_pack(packed, id) : none;
 }
 
-CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, const struct pl_session *session,
-			     const CUgraphNodeParams *params)
+CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, struct pl_session *session, const CUgraphNodeParams *params)
 {
 	CUcontext context = NULL;
 
-	*packed = (struct pl_cuda_packed){ 0 };
+	*packed = (struct pl_cuda_packed){ .session = session };
 	if (params->type == CU_GRAPH_NODE_TYPE_MEMCPY)
 		context = params->memcpy.copyCtx;
 	if (params->type == CU_GRAPH_NODE_TYPE_MEMSET)
@@ -187,19 +193,18 @@ CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, const struct pl_sess
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		return kernel_pack(packed, &params->kernel);
 	case CU_GRAPH_NODE_TYPE_MEMCPY:
-		return copy_pack(packed, session, &params->memcpy.copyParams);
+		return copy_pack(packed, &params->memcpy.copyParams);
 	case CU_GRAPH_NODE_TYPE_MEMSET:
 		return fill_pack(packed, &params->memset);
 	case CU_GRAPH_NODE_TYPE_HOST:
 		return host_pack(packed, &params->host);
 	case CU_GRAPH_NODE_TYPE_GRAPH:
-		return object_pack(packed, session, PL_CUDA_KIND_graph, params->graph.graph, CUDA_ERROR_INVALID_VALUE);
+		return object_pack(packed, PL_CUDA_KIND_graph, params->graph.graph, CUDA_ERROR_INVALID_VALUE);
 	case CU_GRAPH_NODE_TYPE_EMPTY:
 		return CUDA_SUCCESS;
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
-		return object_pack(packed, session, PL_CUDA_KIND_event, params->eventWait.event,
-				   CUDA_ERROR_INVALID_HANDLE);
+		return object_pack(packed, PL_CUDA_KIND_event, params->eventWait.event, CUDA_ERROR_INVALID_HANDLE);
 	case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
 		return alloc_pack(packed, &params->alloc);
 	case CU_GRAPH_NODE_TYPE_MEM_FREE:
@@ -220,7 +225,7 @@ void pl_cuda_packed_fini(struct pl_cuda_packed *packed)
 void pl_cuda_packed_undo(struct pl_cuda_packed *packed)
 {
 	if (packed->token)
-		pl_cuda_hostfn_forget(packed->token);
+		pl_cuda_hostfn_forget(packed->session, packed->token);
 	pl_cuda_packed_fini(packed);
 }
 

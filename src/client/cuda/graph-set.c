@@ -24,7 +24,7 @@ static CUresult set(enum pl_cuda_op op, bool of_exec, CUgraphExec exec, CUgraphN
 	struct pl_cuda_cuGraphNodeSetParams_args args = { .kind = params->type };
 	struct pl_cuda_packed packed;
 	struct pl_session *session;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_node, node, &session);
 
 	if (result)
 		return result;

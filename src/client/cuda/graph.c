@@ -45,7 +45,7 @@ static CUresult instantiate(struct instance *instance, CUgraphExec *exec, CUgrap
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(instance->op, &session);
+	CUresult result = pl_cuda_enter_of(instance->op, PL_CUDA_KIND_graph, graph, &session);
 	struct pl_cuda_exec *made;
 	void *handle;
 	int r;
@@ -160,7 +160,7 @@ static CUresult update(enum pl_cuda_op op, CUgraphExec exec, CUgraph graph, CUgr
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_exec, exec, &session);
 	int r;
 
 	if (result)
@@ -216,7 +216,7 @@ CUresult cuGraphDebugDotPrint(CUgraph graph, const char *path, unsigned int flag
 	struct pl_cuda_cuGraphDebugDotPrint_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuGraphDebugDotPrint, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuGraphDebugDotPrint, PL_CUDA_KIND_graph, graph, &session);
 	FILE *file;
 	bool good;
 	int r;
@@ -245,7 +245,7 @@ CUresult cuGraphKernelNodeGetAttribute(CUgraphNode node, CUkernelNodeAttrID attr
 	struct pl_cuda_cuGraphKernelNodeGetAttribute_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuGraphKernelNodeGetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuGraphKernelNodeGetAttribute, PL_CUDA_KIND_node, node, &session);
 	int r;
 
 	if (result)
@@ -270,7 +270,7 @@ CUresult cuGraphKernelNodeSetAttribute(CUgraphNode node, CUkernelNodeAttrID attr
 	struct pl_cuda_cuGraphKernelNodeSetAttribute_args args = { .attribute = attribute };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuGraphKernelNodeSetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuGraphKernelNodeSetAttribute, PL_CUDA_KIND_node, node, &session);
 	int r;
 
 	if (result)
@@ -293,7 +293,8 @@ CUresult cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr
 	struct pl_cuda_cuDeviceGetGraphMemAttribute_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuDeviceGetGraphMemAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuDeviceGetGraphMemAttribute, PL_CUDA_KIND_device,
+					   (const void *)(uintptr_t)device, &session);
 	int r;
 
 	if (result)
@@ -318,7 +319,8 @@ CUresult cuDeviceSetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr
 	struct pl_cuda_cuDeviceSetGraphMemAttribute_args args = { .attribute = attribute };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuDeviceSetGraphMemAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuDeviceSetGraphMemAttribute, PL_CUDA_KIND_device,
+					   (const void *)(uintptr_t)device, &session);
 	int r;
 
 	if (result)
@@ -348,15 +350,15 @@ CUresult cuUserObjectCreate(CUuserObject *object, void *data, CUhostFn destroy, 
 		return result;
 	if (!object || !destroy)
 		return CUDA_ERROR_INVALID_VALUE;
-	args.token = pl_cuda_hostfn_new(destroy, data);
+	args.token = pl_cuda_hostfn_new(session, destroy, data);
 	made = args.token ? pl_cuda_new(session, PL_CUDA_KIND_user_object, &args.object) : NULL;
 	if (!made) {
-		pl_cuda_hostfn_forget(args.token);
+		pl_cuda_hostfn_forget(session, args.token);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	r = PL_CUDA_ASK(session, cuUserObjectCreate, &args, &reply);
 	if (r || reply.status) {
-		pl_cuda_hostfn_forget(args.token);
+		pl_cuda_hostfn_forget(session, args.token);
 		pl_cuda_undo(session, PL_CUDA_KIND_user_object, made);
 		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 	}

@@ -21,6 +21,7 @@ void pl_cuda_node_fini(struct pl_cuda_node *node);
 /* ---- graph-params.c: the parameters of a node, packed for the way (wire/cuda-node.h) ---- */
 
 struct pl_cuda_packed {
+	struct pl_session *session;
 	uint8_t *bytes; /* ours until pl_cuda_packed_fini() */
 	uint64_t count, room;
 	uint64_t context; /* id of a copy's or fill's context, 0 = none */
@@ -28,7 +29,7 @@ struct pl_cuda_packed {
 };
 
 /* Return: success, or what is wrong with the parameters. */
-CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, const struct pl_session *session,
+CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, struct pl_session *session,
 			     const CUgraphNodeParams *params);
 void pl_cuda_packed_fini(struct pl_cuda_packed *packed);
 /* The node was not made, or not changed: nothing has the token. */

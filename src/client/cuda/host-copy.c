@@ -8,6 +8,7 @@
 
 struct host_copy {
 	uint64_t token;
+	struct pl_session *session;
 	struct pl_cuda_lines lines;
 };
 
@@ -16,7 +17,7 @@ static void CUDA_CB copy_send(void *user)
 {
 	const struct host_copy *copy = user;
 	uint64_t whole = pl_cuda_lines_bytes(&copy->lines);
-	struct pl_session *session = pl_cuda_session();
+	struct pl_session *session = copy->session;
 	uint8_t *part = malloc(PL_CUDA_LIMIT_HOST_PART_MAX);
 
 	for (uint64_t at = 0; at < whole && part;) {
@@ -35,14 +36,15 @@ static void CUDA_CB copy_send(void *user)
 	free(part);
 }
 
-uint64_t pl_cuda_host_copy_new(const struct pl_cuda_lines *lines)
+uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines)
 {
 	struct host_copy *copy = malloc(sizeof(*copy));
 
 	if (!copy)
 		return 0;
+	copy->session = session;
 	copy->lines = *lines;
-	copy->token = pl_cuda_hostfn_new(copy_send, copy);
+	copy->token = pl_cuda_hostfn_new(session, copy_send, copy);
 	if (!copy->token) {
 		free(copy);
 		return 0;
@@ -50,9 +52,9 @@ uint64_t pl_cuda_host_copy_new(const struct pl_cuda_lines *lines)
 	return copy->token;
 }
 
-void pl_cuda_host_copy_write(uint64_t token, uint64_t offset, struct pl_bytes data)
+void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data)
 {
-	const struct host_copy *copy = pl_cuda_hostfn_user(token, copy_send);
+	const struct host_copy *copy = pl_cuda_hostfn_user(session, token, copy_send);
 	uint64_t whole;
 
 	if (!copy)
@@ -62,7 +64,7 @@ void pl_cuda_host_copy_write(uint64_t token, uint64_t offset, struct pl_bytes da
 		pl_cuda_lines_write(&copy->lines, offset, data.at, data.bytes);
 }
 
-void pl_cuda_host_copy_forget(uint64_t token)
+void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token)
 {
-	free(pl_cuda_hostfn_user(token, copy_send));
+	free(pl_cuda_hostfn_user(session, token, copy_send));
 }

@@ -89,7 +89,7 @@ CUresult pl_cuda_host_create(struct pl_session *session, struct pl_cuda_memory *
 
 void pl_cuda_host_forget(const struct pl_cuda_memory *memory)
 {
-	struct pl_session *session = pl_cuda_session();
+	struct pl_session *session = memory->session;
 
 	if (memory->kind != PL_CUDA_MEMORY_HOST && memory->kind != PL_CUDA_MEMORY_MANAGED)
 		return;
@@ -151,7 +151,7 @@ CUresult cuMemFreeHost(void *pointer)
 {
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemFreeHost, &session);
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemFreeHost, (uintptr_t)pointer, &session);
 
 	if (result || !pointer)
 		return result;

@@ -6,6 +6,7 @@
 
 struct hostfn {
 	uint64_t token;
+	struct pl_session *session; /* that calls it */
 	CUhostFn function;
 	CUstreamCallback callback; /* one of both */
 	CUstream stream;
@@ -18,10 +19,9 @@ struct due {
 	bool again;
 };
 
-static void done_tell(uint64_t token)
+static void done_tell(struct pl_session *session, uint64_t token)
 {
 	struct pl_cuda_plHostDone_args args = { .token = token };
-	struct pl_session *session = pl_cuda_session();
 	struct pl_call call;
 
 	if (pl_call_begin(&call, session, PL_CUDA_OP_plHostDone, pl_cuda_plHostDone_bytes(&args)))
@@ -35,6 +35,7 @@ static void due_run(void *arg)
 {
 	struct due *due = arg;
 	struct hostfn *hostfn = due->hostfn;
+	struct pl_session *session = hostfn->session;
 	uint64_t token = hostfn->token;
 
 	if (hostfn->callback)
@@ -46,12 +47,20 @@ static void due_run(void *arg)
 		free(hostfn);
 	}
 	free(due);
-	done_tell(token);
+	done_tell(session, token);
 }
 
-void pl_cuda_hostfn_reached(uint64_t token, int32_t status, bool again)
+/* A session can only name its own. */
+static struct hostfn *hostfn_of(const struct pl_session *session, uint64_t token)
 {
 	struct hostfn *hostfn = pl_cuda_handle_find(token, PL_CUDA_KIND_hostfn);
+
+	return hostfn && hostfn->session == session ? hostfn : NULL;
+}
+
+void pl_cuda_hostfn_reached(const struct pl_session *session, uint64_t token, int32_t status, bool again)
+{
+	struct hostfn *hostfn = hostfn_of(session, token);
 	struct due *due = hostfn ? malloc(sizeof(*due)) : NULL;
 
 	if (!due) {
@@ -63,13 +72,13 @@ void pl_cuda_hostfn_reached(uint64_t token, int32_t status, bool again)
 		free(due);
 }
 
-uint64_t pl_cuda_hostfn_new(CUhostFn function, void *user)
+uint64_t pl_cuda_hostfn_new(struct pl_session *session, CUhostFn function, void *user)
 {
 	struct hostfn *hostfn = malloc(sizeof(*hostfn));
 
 	if (!hostfn)
 		return 0;
-	*hostfn = (struct hostfn){ .function = function, .user = user };
+	*hostfn = (struct hostfn){ .session = session, .function = function, .user = user };
 	hostfn->token = pl_cuda_handle_create(PL_CUDA_KIND_hostfn, hostfn);
 	if (!hostfn->token) {
 		free(hostfn);
@@ -78,9 +87,9 @@ uint64_t pl_cuda_hostfn_new(CUhostFn function, void *user)
 	return hostfn->token;
 }
 
-void *pl_cuda_hostfn_user(uint64_t token, CUhostFn function)
+void *pl_cuda_hostfn_user(const struct pl_session *session, uint64_t token, CUhostFn function)
 {
-	const struct hostfn *hostfn = pl_cuda_handle_find(token, PL_CUDA_KIND_hostfn);
+	const struct hostfn *hostfn = hostfn_of(session, token);
 
 	return hostfn && hostfn->function == function ? hostfn->user : NULL;
 }
@@ -90,14 +99,14 @@ static void forget_run(void *arg)
 {
 	struct hostfn *hostfn = arg;
 
-	pl_cuda_host_copy_forget(hostfn->token);
+	pl_cuda_host_copy_forget(hostfn->session, hostfn->token);
 	pl_cuda_handle_destroy(hostfn->token);
 	free(hostfn);
 }
 
-void pl_cuda_hostfn_forget(uint64_t token)
+void pl_cuda_hostfn_forget(const struct pl_session *session, uint64_t token)
 {
-	struct hostfn *hostfn = pl_cuda_handle_find(token, PL_CUDA_KIND_hostfn);
+	struct hostfn *hostfn = hostfn_of(session, token);
 
 	if (hostfn)
 		(void)pl_callback_run(forget_run, hostfn);
@@ -108,7 +117,7 @@ static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *
 	struct pl_cuda_cuLaunchHostFunc_args args = { .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, hostfn->stream, &session);
 	int r;
 
 	if (result)
@@ -116,6 +125,7 @@ static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, hostfn->stream);
 	if (hostfn->stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
+	hostfn->session = session;
 	args.token = hostfn->token = pl_cuda_handle_create(PL_CUDA_KIND_hostfn, hostfn);
 	if (!args.token)
 		return CUDA_ERROR_OUT_OF_MEMORY;

@@ -6,19 +6,19 @@
 #include "client/cuda/lines.h"
 #include "client/cuda/state.h"
 
-/* A function that the server may call by the token, as often as a graph runs, until pl_cuda_hostfn_forget().
+/* A function that the session's server may call by the token, as often as a graph runs, until pl_cuda_hostfn_forget().
  * Return: 0 = no memory. */
-uint64_t pl_cuda_hostfn_new(CUhostFn function, void *user);
+uint64_t pl_cuda_hostfn_new(struct pl_session *session, CUhostFn function, void *user);
 /* Nothing calls it any more. */
-void pl_cuda_hostfn_forget(uint64_t token);
+void pl_cuda_hostfn_forget(const struct pl_session *session, uint64_t token);
 /* What it was made with, where it is of this function; else NULL. */
-void *pl_cuda_hostfn_user(uint64_t token, CUhostFn function);
+void *pl_cuda_hostfn_user(const struct pl_session *session, uint64_t token, CUhostFn function);
 
 /* Memory that a graph reads, or writes, each time it runs.  Return: its token, a function's; 0 = no memory. */
-uint64_t pl_cuda_host_copy_new(const struct pl_cuda_lines *lines);
+uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines);
 /* What the device wrote for it.  Runs on whichever thread pumps. */
-void pl_cuda_host_copy_write(uint64_t token, uint64_t offset, struct pl_bytes data);
+void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data);
 /* Frees what pl_cuda_host_copy_new() made, when its function is forgotten. */
-void pl_cuda_host_copy_forget(uint64_t token);
+void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token);
 
 #endif

@@ -13,31 +13,33 @@
 
 struct sent {
 	struct sent *next;
+	const struct pl_session *session;
 	uint64_t hash, bytes;
 };
 
 static pthread_mutex_t sent_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sent *sent; /* under sent_lock: images that the server keeps */
+static struct sent *sent; /* under sent_lock: images that servers keep */
 
-static bool is_sent(uint64_t hash, uint64_t bytes)
+bool pl_cuda_sending_is_done(const struct pl_cuda_sending *sending, const struct pl_session *session)
 {
 	struct sent *at;
 
 	pthread_mutex_lock(&sent_lock);
-	for (at = sent; at && (at->hash != hash || at->bytes != bytes); at = at->next)
-		;
+	for (at = sent; at; at = at->next)
+		if (at->hash == sending->hash && at->bytes == sending->bytes && at->session == session)
+			break;
 	pthread_mutex_unlock(&sent_lock);
 	return at != NULL;
 }
 
-void pl_cuda_sending_done(struct pl_cuda_sending *sending)
+void pl_cuda_sending_done(const struct pl_cuda_sending *sending, const struct pl_session *session)
 {
-	struct sent *entry = sending->sent ? NULL : malloc(sizeof(*entry));
+	struct sent *entry = pl_cuda_sending_is_done(sending, session) ? NULL : malloc(sizeof(*entry));
 
 	if (!entry)
 		return;
 	pthread_mutex_lock(&sent_lock);
-	*entry = (struct sent){ sent, sending->hash, sending->bytes };
+	*entry = (struct sent){ sent, session, sending->hash, sending->bytes };
 	sent = entry;
 	pthread_mutex_unlock(&sent_lock);
 }
@@ -85,7 +87,6 @@ CUresult pl_cuda_sending_open(struct pl_cuda_sending *sending, const void *image
 		return CUDA_ERROR_INVALID_IMAGE;
 	}
 	sending->hash = pl_cuda_image_hash(sending->packed, sending->bytes);
-	sending->sent = is_sent(sending->hash, sending->bytes);
 	return CUDA_SUCCESS;
 }
 

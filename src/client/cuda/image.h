@@ -8,13 +8,14 @@ struct pl_cuda_sending {
 	void *packed; /* owned */
 	size_t bytes;
 	uint64_t hash;
-	bool sent; /* the server has it, as far as we know */
 };
 
 /* One of them is NULL.  Return: success, or what the API says of something that is no image. */
 CUresult pl_cuda_sending_open(struct pl_cuda_sending *sending, const void *image, const char *path);
 void pl_cuda_sending_fini(struct pl_cuda_sending *sending);
-void pl_cuda_sending_done(struct pl_cuda_sending *sending); /* the server has it now */
+/* The server has it, as far as we know; and from now on. */
+bool pl_cuda_sending_is_done(const struct pl_cuda_sending *sending, const struct pl_session *session);
+void pl_cuda_sending_done(const struct pl_cuda_sending *sending, const struct pl_session *session);
 
 /* A file, mapped; munmap() it.  NULL: it is not there, or empty. */
 void *pl_cuda_file_map(const char *path, size_t *bytes_out);

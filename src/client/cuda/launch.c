@@ -156,7 +156,7 @@ static CUresult launch(enum pl_cuda_op op, struct pl_session *session, struct pl
 	CUresult result;
 	bool plain;
 
-	if (!function)
+	if (!function || !pl_cuda_object_is_on(&function->object, session))
 		return CUDA_ERROR_INVALID_HANDLE;
 	result = pl_cuda_facts_get(function, &facts);
 	if (result)

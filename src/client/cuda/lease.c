@@ -29,29 +29,31 @@ static void item_remove(size_t at)
 }
 
 /* The driver's own free.  A stream may have ended, so what was freed in one waits for all that there is. */
-static void give_back(struct pl_session *session, uint64_t address)
+static void give_back(const struct pl_cuda_memory *memory)
 {
-	struct pl_cuda_cuMemFree_v2_args args = { .address = address };
+	struct pl_cuda_cuMemFree_v2_args args = { .address = memory->address };
+	struct pl_session *session = memory->session;
 
-	(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
+	if (session == pl_cuda_session() || !pl_cuda_enter_context(PL_CUDA_OP_cuMemFree_v2, memory->context, &session))
+		(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
 }
 
 /* What is oldest makes room.  Called with the lock held. */
-static void make_room(struct pl_session *session, uint64_t bytes)
+static void make_room(uint64_t bytes)
 {
 	while (lease.count &&
 	       (lease.count == PL_CUDA_LEASE_ITEMS_MAX || lease.bytes + bytes > PL_CUDA_LEASE_BYTES_MAX)) {
-		give_back(session, lease.items[0].memory.address);
+		give_back(&lease.items[0].memory);
 		item_remove(0);
 	}
 }
 
-bool pl_cuda_lease_keep(struct pl_session *session, const struct pl_cuda_memory *memory, uint64_t stream)
+bool pl_cuda_lease_keep(const struct pl_cuda_memory *memory, uint64_t stream)
 {
 	if (memory->bytes > PL_CUDA_LEASE_BYTES_MAX || atomic_load(&pl_cuda_captures))
 		return false;
 	pthread_mutex_lock(&lease.lock);
-	make_room(session, memory->bytes);
+	make_room(memory->bytes);
 	lease.items[lease.count++] = (struct item){ .memory = *memory, .stream = stream };
 	lease.bytes += memory->bytes;
 	pthread_mutex_unlock(&lease.lock);
@@ -103,16 +105,18 @@ uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_mem
 bool pl_cuda_reclaim(struct pl_session *session)
 {
 	const struct pl_cuda_context *top = pl_cuda_thread.top;
-	bool any;
+	bool any = false;
 
 	if (!top || atomic_load(&top->error)) /* a free needs a context */
 		return false;
 	pthread_mutex_lock(&lease.lock);
-	any = lease.count > 0;
-	for (size_t i = 0; i < lease.count; i++)
-		give_back(session, lease.items[i].memory.address);
-	lease.count = 0;
-	lease.bytes = 0;
+	for (size_t i = lease.count; i--;) {
+		if (lease.items[i].memory.session != session)
+			continue;
+		give_back(&lease.items[i].memory);
+		item_remove(i);
+		any = true;
+	}
 	pthread_mutex_unlock(&lease.lock);
 	return any;
 }
@@ -125,7 +129,7 @@ void pl_cuda_lease_touch(uint64_t address)
 
 		if (address - memory->address >= memory->bytes)
 			continue;
-		give_back(pl_cuda_session(), memory->address);
+		give_back(memory);
 		item_remove(i);
 		break;
 	}
@@ -142,7 +146,7 @@ void pl_cuda_lease_context_gone(const struct pl_cuda_context *context)
 		if (memory->context != context)
 			continue;
 		if (memory->kind == PL_CUDA_MEMORY_POOL && pl_cuda_thread.top)
-			give_back(pl_cuda_session(), memory->address);
+			give_back(memory);
 		item_remove(i);
 	}
 	pthread_mutex_unlock(&lease.lock);

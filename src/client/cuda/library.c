@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "client/cuda/image.h"
 #include "client/cuda/module.h"
 
@@ -67,13 +68,38 @@ static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, const s
 	return (CUresult)got.result;
 }
 
+static CUresult load_on(struct pl_session *session, enum pl_cuda_op op, struct pl_cuda_library *library,
+			const struct pl_cuda_sending *sending, const struct pl_cuda_jit_options *jit,
+			const struct library_options *options)
+{
+	bool wanted = false, with_image = !pl_cuda_sending_is_done(sending, session);
+	CUresult result = load_ask(session, op, library, sending, jit, options, with_image, &wanted);
+
+	if (!result && wanted)
+		result = load_ask(session, op, library, sending, jit, options, true, &wanted);
+	if (result)
+		return result;
+	pl_cuda_sending_done(sending, session);
+	library->on |= 1ull << pl_cuda_session_index(session);
+	return CUDA_SUCCESS;
+}
+
+bool pl_cuda_library_is_on(const struct pl_cuda_object *object, const struct pl_session *session)
+{
+	const struct pl_cuda_object *library = object;
+
+	if (object->kind == PL_CUDA_KIND_kernel)
+		library = ((const struct pl_cuda_function *)object)->owner;
+	return library && library->kind == PL_CUDA_KIND_library &&
+	       ((const struct pl_cuda_library *)library)->on >> pl_cuda_session_index(session) & 1;
+}
+
 static CUresult load(enum pl_cuda_op op, CUlibrary *handle, const void *image, const char *path,
 		     const struct pl_cuda_jit_options *jit, const struct library_options *options)
 {
 	struct pl_cuda_sending sending = { 0 };
 	struct pl_cuda_library *library;
-	struct pl_session *session;
-	bool wanted = false;
+	struct pl_session *session, *other;
 	CUresult result = pl_cuda_enter(op, &session);
 
 	if (result)
@@ -92,12 +118,13 @@ static CUresult load(enum pl_cuda_op op, CUlibrary *handle, const void *image, c
 		pl_cuda_sending_fini(&sending);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
+	library->object.session = NULL;
 	pthread_mutex_init(&library->lock, NULL);
-	result = load_ask(session, op, library, &sending, jit, options, !sending.sent, &wanted);
-	if (!result && wanted)
-		result = load_ask(session, op, library, &sending, jit, options, true, &wanted);
-	if (!result)
-		pl_cuda_sending_done(&sending);
+	result = load_on(session, op, library, &sending, jit, options);
+	/* A library is of no context: programs launch its kernels wherever they are. */
+	for (uint32_t i = 0; !result && (other = pl_cuda_session_at(i)); i++)
+		if (other != session)
+			(void)load_on(other, op, library, &sending, jit, options);
 	pl_cuda_sending_fini(&sending);
 	if (result)
 		pl_cuda_forget(&library->object);
@@ -127,10 +154,32 @@ CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *path, CUjit_optio
 	return load(PL_CUDA_OP_cuLibraryLoadFromFile, library, NULL, path, &jit, &options);
 }
 
+CUresult cuLibraryUnload(CUlibrary handle)
+{
+	struct pl_cuda_cuLibraryUnload_args args = { 0 };
+	struct pl_cuda_library *library;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuLibraryUnload, &session);
+
+	if (result)
+		return result;
+	library = pl_cuda_get(PL_CUDA_KIND_library, handle);
+	if (!library)
+		return CUDA_ERROR_INVALID_HANDLE;
+	args.library = library->object.id;
+	for (uint32_t i = 0; (session = pl_cuda_session_at(i)); i++) {
+		CUresult said = library->on >> i & 1 ? PL_CUDA_POST(session, cuLibraryUnload, &args) : CUDA_SUCCESS;
+
+		result = result ? result : said;
+	}
+	pl_cuda_forget(&library->object);
+	return result;
+}
+
 /* ---- kernels ---- */
 
-/* Called with the library's lock held. */
-static CUresult kernels_ask(struct pl_session *session, struct pl_cuda_library *library)
+static CUresult kernels_ask(struct pl_session *session, const struct pl_cuda_library *library,
+			    struct pl_cuda_members *members)
 {
 	struct pl_cuda_plLibraryKernels_args args = { .library = library->object.id };
 	struct pl_cuda_plLibraryKernels_reply got;
@@ -142,7 +191,40 @@ static CUresult kernels_ask(struct pl_session *session, struct pl_cuda_library *
 	pl_cuda_plLibraryKernels_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
-	return pl_cuda_members_take(&library->members, &reply, got.kernels.bytes);
+	return pl_cuda_members_take(members, &reply, got.kernels.bytes);
+}
+
+static bool members_same(const struct pl_cuda_members *a, const struct pl_cuda_members *b)
+{
+	bool same = a->count == b->count;
+
+	for (uint32_t i = 0; same && i < a->count; i++)
+		same = !strcmp(a->name[i], b->name[i]);
+	return same;
+}
+
+/* A kernel has the id of its place: where another server's driver has them in another order, they are not there.
+ * Called with the library's lock held. */
+static CUresult kernels_find(struct pl_session *session, struct pl_cuda_library *library)
+{
+	struct pl_session *other;
+	CUresult result;
+
+	for (uint32_t i = 0; !pl_cuda_library_is_on(&library->object, session) && (other = pl_cuda_session_at(i)); i++)
+		session = other;
+	result = kernels_ask(session, library, &library->members);
+	for (uint32_t i = 0; !result && (other = pl_cuda_session_at(i)); i++) {
+		struct pl_cuda_members members = { 0 };
+
+		if (other == session || !(library->on >> i & 1))
+			continue;
+		if (kernels_ask(other, library, &members) || !members_same(&members, &library->members)) {
+			pl_log_warn("%s has not the same kernels of a library: none of it runs there", other->address);
+			library->on &= ~(1ull << i);
+		}
+		pl_cuda_members_fini(&members);
+	}
+	return result;
 }
 
 /* With its kernels. */
@@ -160,7 +242,7 @@ static CUresult library_get(CUlibrary handle, struct pl_cuda_library **library_o
 	pthread_mutex_lock(&library->lock);
 	if (!library->asked) {
 		library->asked = true;
-		library->result = kernels_ask(session, library);
+		library->result = kernels_find(session, library);
 	}
 	result = library->result;
 	pthread_mutex_unlock(&library->lock);

@@ -114,7 +114,7 @@ static CUresult data_send(struct pl_session *session, struct pl_cuda_link *link,
 static CUresult link_get(enum pl_cuda_op op, CUlinkState handle, struct pl_session **session_out,
 			 struct pl_cuda_link **link_out)
 {
-	CUresult result = pl_cuda_enter(op, session_out);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_link, handle, session_out);
 
 	if (result)
 		return result;

@@ -125,6 +125,7 @@ struct pl_cuda_function *pl_cuda_members_get(struct pl_cuda_members *members, st
 	function = pl_cuda_object_create(kind, owner->id | (uint64_t)(at + 1) << PL_CUDA_MEMBER_SHIFT, NULL);
 	if (!function)
 		return NULL;
+	function->object.session = owner->session;
 	function->object.context = context; /* not in its list: it ends with its owner */
 	function->owner = owner;
 	function->name = members->name[at];

@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 
+#include "client/servers.h"
 #include "cuda/ranges.h"
 
 static struct {
 	pthread_rwlock_t lock;
 	struct pl_cuda_ranges all; /* under lock; of struct pl_cuda_memory, owned */
-	_Atomic uint64_t ids, used;
+	_Atomic uint64_t ids, used[PL_CLIENT_SERVERS_MAX];
 } table = { .lock = PTHREAD_RWLOCK_INITIALIZER };
 
 static bool on_device(const struct pl_cuda_memory *memory)
@@ -25,12 +26,12 @@ static bool is_unsure(const struct pl_cuda_memory *memory)
 static void count(const struct pl_cuda_memory *memory, uint64_t bytes)
 {
 	if (memory->kind == PL_CUDA_MEMORY_DEVICE || memory->kind == PL_CUDA_MEMORY_POOL)
-		atomic_fetch_add(&table.used, bytes);
+		atomic_fetch_add(&table.used[pl_cuda_session_index(memory->session)], bytes);
 }
 
-uint64_t pl_cuda_memory_used(void)
+uint64_t pl_cuda_memory_used(const struct pl_session *session)
 {
-	return atomic_load(&table.used);
+	return atomic_load(&table.used[pl_cuda_session_index(session)]);
 }
 
 /* Another one has these addresses now.  Called with the lock held. */
@@ -50,12 +51,16 @@ static void unsure_evict(uint64_t address, uint64_t bytes)
 bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 {
 	struct pl_cuda_memory *copy = malloc(sizeof(*copy));
+	struct pl_cuda_memory entered;
 	int r;
 
 	if (!copy)
 		return false;
 	*copy = *memory;
+	if (!copy->session)
+		copy->session = copy->context ? copy->context->object.session : pl_cuda_session();
 	copy->id = atomic_fetch_add(&table.ids, 1) + 1;
+	entered = *copy;
 	pthread_rwlock_wrlock(&table.lock);
 	r = pl_cuda_ranges_insert(&table.all, copy->address, copy->bytes, copy);
 	if (r) {
@@ -66,7 +71,7 @@ bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 	if (r)
 		free(copy);
 	else
-		count(memory, memory->bytes);
+		count(&entered, entered.bytes);
 	return !r;
 }
 
@@ -76,6 +81,18 @@ bool pl_cuda_memory_find(uint64_t address, struct pl_cuda_memory *memory_out)
 
 	pthread_rwlock_rdlock(&table.lock);
 	range = pl_cuda_ranges_find(&table.all, address);
+	if (range)
+		*memory_out = *(struct pl_cuda_memory *)range->value;
+	pthread_rwlock_unlock(&table.lock);
+	return range != NULL;
+}
+
+bool pl_cuda_memory_next(uint64_t address, struct pl_cuda_memory *memory_out)
+{
+	struct pl_cuda_range *range;
+
+	pthread_rwlock_rdlock(&table.lock);
+	range = pl_cuda_ranges_next(&table.all, address);
 	if (range)
 		*memory_out = *(struct pl_cuda_memory *)range->value;
 	pthread_rwlock_unlock(&table.lock);
@@ -113,24 +130,33 @@ void pl_cuda_memory_change(const struct pl_cuda_memory *memory)
 	pthread_rwlock_unlock(&table.lock);
 }
 
+/* The call at hand is of the current context and this session: where it went elsewhere, that lane was told another. */
+static bool is_entered(const struct pl_session *session)
+{
+	const struct pl_cuda_thread *thread = &pl_cuda_thread;
+
+	return pl_cuda_is_alone() ||
+	       (thread->top && thread->top->object.session == session && thread->told == thread->top->object.id);
+}
+
 bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes)
 {
 	struct pl_cuda_memory memory;
 
 	if (pl_cuda_memory_find(address, &memory))
-		return on_device(&memory) && memory.kind != PL_CUDA_MEMORY_VARIABLE &&
-		       bytes <= memory.bytes - (address - memory.address);
+		return on_device(&memory) && is_entered(memory.session) &&
+		       memory.kind != PL_CUDA_MEMORY_VARIABLE && bytes <= memory.bytes - (address - memory.address);
 	pl_cuda_lease_touch(address);
 	return false;
 }
 
-uint64_t pl_cuda_memory_store(const void *host, uint64_t bytes)
+uint64_t pl_cuda_memory_store(const struct pl_session *session, const void *host, uint64_t bytes)
 {
 	uint64_t address = (uintptr_t)host;
 	struct pl_cuda_memory memory;
 
 	if (!pl_cuda_memory_find(address, &memory) || on_device(&memory) || memory.store == PL_ARENA_NONE ||
-	    bytes > memory.bytes - (address - memory.address))
+	    memory.session != session || bytes > memory.bytes - (address - memory.address))
 		return PL_ARENA_NONE;
 	return memory.store + (address - memory.address);
 }

@@ -11,7 +11,7 @@
 #define PL_CUDA_LEASE_BYTES_MAX (256ull << 20) /* limit: bytes that the lease keeps */
 #define PL_CUDA_LEASE_ITEMS_MAX 1024u          /* limit: allocations that it keeps */
 
-#define PL_CUDA_PROGRAM_LOWEST  65536u         /* no program has memory below */
+#define PL_CUDA_PROGRAM_LOWEST  65536u /* no program has memory below */
 
 enum pl_cuda_memory_kind {
 	PL_CUDA_MEMORY_DEVICE,     /* cuMemAlloc(), also pitched */
@@ -30,8 +30,9 @@ struct pl_cuda_memory {
 	enum pl_cuda_memory_kind kind;
 	unsigned int flags;
 	struct pl_cuda_context *context;
-	uint64_t id;      /* of this allocation, never again */
-	uint64_t pool;    /* POOL: id of the one that was named; 0 = the device's */
+	struct pl_session *session; /* NULL when it is entered: the context's; without one, the current */
+	uint64_t id;                /* of this allocation, never again */
+	uint64_t pool;              /* POOL: id of the one that was named; 0 = the device's */
 	uint64_t store;   /* HOST, MANAGED: its place in the session's shared memory; PL_ARENA_NONE: plain memory */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
@@ -45,14 +46,17 @@ struct pl_cuda_memory {
 bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory);
 /* Copies what holds the address.  Return: found. */
 bool pl_cuda_memory_find(uint64_t address, struct pl_cuda_memory *memory_out);
+/* Copies the first one that ends behind the address.  Return: found. */
+bool pl_cuda_memory_next(uint64_t address, struct pl_cuda_memory *memory_out);
 /* Takes the one out that begins there.  Return: found. */
 bool pl_cuda_memory_take(uint64_t address, struct pl_cuda_memory *memory_out);
 /* Changes advice and flags of the one that holds the address to those of `memory`. */
 void pl_cuda_memory_change(const struct pl_cuda_memory *memory);
-/* All of the range is of one device allocation.  Where it is none, the driver will be asked, and finds no lease there.
+/* All of the range is of one device allocation of the current session.  Where it is none, the driver will be asked, and
+ * finds no lease there.
  */
 bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes);
-/* The device's, by its address. */
+/* A device's, by its address. */
 bool pl_cuda_memory_on_device(uint64_t address);
 #define PL_CUDA_BLOCK_BYTES     (4u << 20) /* measured: docs/results/vmcuda.md, Figure 7 */
 #define PL_CUDA_BLOCK_BYTES_MIN (4u << 10)
@@ -65,9 +69,9 @@ uint64_t pl_cuda_block_bytes(const struct pl_session *session, bool to_device);
 bool pl_cuda_block_is_chosen(void); /* by PLENUM_BLOCK_BYTES: then no ring is used */
 
 /* Where a range of host memory lies in the session's shared memory; PL_ARENA_NONE: not there, or not all. */
-uint64_t pl_cuda_memory_store(const void *host, uint64_t bytes);
-/* Bytes of device memory that the program has. */
-uint64_t pl_cuda_memory_used(void);
+uint64_t pl_cuda_memory_store(const struct pl_session *session, const void *host, uint64_t bytes);
+/* Bytes of the session's device memory that the program has. */
+uint64_t pl_cuda_memory_used(const struct pl_session *session);
 /* Forgets what a context had. */
 void pl_cuda_memory_context_gone(struct pl_cuda_context *context);
 
@@ -83,7 +87,7 @@ bool pl_cuda_host_is_mapped(const struct pl_session *session);
 /* ---- lease.c ---- */
 
 /* Keeps what the program frees: `stream` is 0 for cuMemFree(), else the id + 1 of a stream.  Return: kept. */
-bool pl_cuda_lease_keep(struct pl_session *session, const struct pl_cuda_memory *memory, uint64_t stream);
+bool pl_cuda_lease_keep(const struct pl_cuda_memory *memory, uint64_t stream);
 /* Memory of just that size, of the current context; what was done in it so far comes before what is sent from here on.
  * Return: the address; 0: none. */
 uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_memory *like, uint64_t stream);
@@ -91,5 +95,26 @@ uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_mem
 /* The program uses an address that it has no memory at: the driver is to see that too. */
 void pl_cuda_lease_touch(uint64_t address);
 void pl_cuda_lease_context_gone(const struct pl_cuda_context *context);
+
+/* ---- apart.c: several servers ---- */
+
+/* Keeps the session's driver from giving these addresses (0: some, the lowest it would give).  Return: done. */
+bool pl_cuda_addresses_set_aside(struct pl_session *session, uint64_t address, uint64_t bytes);
+/* An address that a session has given is one of another server's memory, which is one address space with it.
+ * Return: it was so, and is not given again: give the memory back and ask again. */
+bool pl_cuda_avoid(struct pl_session *session, uint64_t address, uint64_t bytes);
+
+/* Is the address another server's than the current context's? */
+bool pl_cuda_is_elsewhere(CUdeviceptr address);
+/* Are both of devices, and of two servers? */
+bool pl_cuda_is_apart(CUdeviceptr a, CUdeviceptr b);
+/* Copies that concern another server than the current context's: they begin when all before them in the stream has
+ * ended, and have ended when they return.  waits: the call is one that waits. */
+CUresult pl_cuda_copy_to_apart(bool waits, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
+			       CUstream stream);
+CUresult pl_cuda_copy_from_apart(bool waits, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
+				 CUstream stream);
+CUresult pl_cuda_copy_between(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
+			      CUstream stream);
 
 #endif

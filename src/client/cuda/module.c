@@ -67,13 +67,13 @@ static CUresult load(enum pl_cuda_op op, CUmodule *handle, const void *image, co
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	pthread_mutex_init(&module->lock, NULL);
-	result = load_ask(session, op, module, &sending, options, !sending.sent, &wanted);
+	result = load_ask(session, op, module, &sending, options, !pl_cuda_sending_is_done(&sending, session), &wanted);
 	if (!result && wanted) {
 		pl_cuda_members_fini(&module->members);
 		result = load_ask(session, op, module, &sending, options, true, &wanted);
 	}
 	if (!result)
-		pl_cuda_sending_done(&sending);
+		pl_cuda_sending_done(&sending, session);
 	pl_cuda_sending_fini(&sending);
 	if (result)
 		pl_cuda_forget(&module->object);

@@ -60,6 +60,7 @@ struct pl_cuda_library {
 	pthread_mutex_t lock;
 	bool asked;
 	CUresult result; /* of asking; under lock */
+	uint64_t on;     /* a bit for each session that has it; its kernels, too, under the same ids */
 	struct pl_cuda_members members;
 	struct pl_cuda_module *modules; /* one a context */
 };
@@ -80,6 +81,9 @@ struct pl_cuda_function *pl_cuda_members_get(struct pl_cuda_members *members, st
 
 /* From a server's bytes.  NULL: no memory, or they are none. */
 struct pl_cuda_facts *pl_cuda_facts_make(const void *data, uint64_t bytes);
+
+/* A library, or one of its kernels. */
+bool pl_cuda_library_is_on(const struct pl_cuda_object *object, const struct pl_session *session);
 
 /* A CUfunction, or a CUkernel in its place; NULL: neither. */
 struct pl_cuda_function *pl_cuda_function_of(const void *handle);

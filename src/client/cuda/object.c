@@ -10,8 +10,9 @@
 
 static struct {
 	pthread_mutex_t lock;
-	struct from_server { /* ids that the server gave, open addressing */
+	struct from_server { /* ids that a server gave, open addressing */
 		uint64_t id;
+		const struct pl_session *session;
 		struct pl_cuda_object *object;
 	} * slots;
 	size_t room, count;
@@ -66,11 +67,11 @@ static void context_unlink(struct pl_cuda_object *object)
 
 /* ---- the server's ids; called with the lock held ---- */
 
-static struct from_server *slot_of(uint64_t id)
+static struct from_server *slot_of(const struct pl_session *session, uint64_t id)
 {
 	size_t at = (id * 0x9e3779b97f4a7c15u) >> 20 & (objects.room - 1);
 
-	while (objects.slots[at].id && objects.slots[at].id != id)
+	while (objects.slots[at].id && (objects.slots[at].id != id || objects.slots[at].session != session))
 		at = (at + 1) & (objects.room - 1);
 	return &objects.slots[at];
 }
@@ -92,38 +93,40 @@ static bool slots_grow(void)
 	objects.count = 0;
 	for (size_t i = 0; i < old_room; i++)
 		if (old[i].object) { /* those that have ended are left out */
-			*slot_of(old[i].id) = old[i];
+			*slot_of(old[i].session, old[i].id) = old[i];
 			objects.count++;
 		}
 	free(old);
 	return true;
 }
 
-static void server_id_enter(uint64_t id, struct pl_cuda_object *object)
+static void server_id_enter(struct pl_cuda_object *object)
 {
 	struct from_server *slot;
 
 	if (!slots_grow())
 		return;
-	slot = slot_of(id);
+	slot = slot_of(object->session, object->id);
 	objects.count += !slot->id;
-	*slot = (struct from_server){ id, object };
+	*slot = (struct from_server){ object->id, object->session, object };
 }
 
-static struct pl_cuda_object *server_id_find(uint64_t id)
+static struct pl_cuda_object *server_id_find(const struct pl_session *session, uint64_t id)
 {
-	return objects.room ? slot_of(id)->object : NULL;
+	return objects.room ? slot_of(session, id)->object : NULL;
 }
 
 /* ---- making and ending ---- */
 
-void *pl_cuda_object_create(enum pl_cuda_object_kind kind, uint64_t id, struct pl_cuda_context *context)
+static void *object_create(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id,
+			   struct pl_cuda_context *context)
 {
 	struct pl_cuda_object *object = calloc(1, bytes_of(kind));
 
 	if (!object)
 		return NULL;
 	object->kind = kind;
+	object->session = session;
 	object->handle = (void *)(uintptr_t)pl_cuda_handle_create(kind, object);
 	if (!object->handle) {
 		free(object);
@@ -133,16 +136,28 @@ void *pl_cuda_object_create(enum pl_cuda_object_kind kind, uint64_t id, struct p
 	pthread_mutex_lock(&objects.lock);
 	context_link(object, context);
 	if (id & PL_CUDA_ID_SERVER)
-		server_id_enter(id, object);
+		server_id_enter(object);
 	pthread_mutex_unlock(&objects.lock);
 	return object;
 }
 
+void *pl_cuda_object_create(enum pl_cuda_object_kind kind, uint64_t id, struct pl_cuda_context *context)
+{
+	return object_create(context ? context->object.session : pl_cuda_session(), kind, id, context);
+}
+
+/* The current context, where it is one of this session's. */
+static struct pl_cuda_context *context_there(const struct pl_session *session)
+{
+	struct pl_cuda_context *top = pl_cuda_thread.top;
+
+	return top && top->object.session == session ? top : NULL;
+}
+
 void *pl_cuda_new(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t *id_out)
 {
-	struct pl_cuda_object *object = pl_cuda_object_create(kind, 0, pl_cuda_thread.top);
+	struct pl_cuda_object *object = object_create(session, kind, 0, context_there(session));
 
-	(void)session;
 	if (!object)
 		return NULL;
 	*id_out = object->id;
@@ -179,8 +194,8 @@ void pl_cuda_forget(struct pl_cuda_object *object)
 	pl_cuda_handle_destroy((uintptr_t)object->handle);
 	pthread_mutex_lock(&objects.lock);
 	context_unlink(object);
-	if (object->id & PL_CUDA_ID_SERVER && objects.room && slot_of(object->id)->object == object)
-		slot_of(object->id)->object = NULL;
+	if (object->id & PL_CUDA_ID_SERVER && server_id_find(object->session, object->id) == object)
+		slot_of(object->session, object->id)->object = NULL;
 	pthread_mutex_unlock(&objects.lock);
 	object_fini(object);
 	if (object->kind != PL_CUDA_KIND_context)
@@ -211,23 +226,31 @@ void pl_cuda_undo(struct pl_session *session, enum pl_cuda_object_kind kind, voi
 		pl_cuda_forget(object);
 }
 
-static struct pl_cuda_object *of_id(enum pl_cuda_object_kind kind, uint64_t id)
+bool pl_cuda_object_is_on(const struct pl_cuda_object *object, const struct pl_session *session)
+{
+	if (object->session)
+		return object->session == session;
+	return pl_cuda_is_alone() || pl_cuda_library_is_on(object, session);
+}
+
+static struct pl_cuda_object *of_id(const struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id)
 {
 	struct pl_cuda_object *object;
 
-	if (!(id & PL_CUDA_ID_SERVER))
-		return pl_cuda_handle_find(id, kind);
+	if (!(id & PL_CUDA_ID_SERVER)) {
+		object = pl_cuda_handle_find(id, kind);
+		return object && pl_cuda_object_is_on(object, session) ? object : NULL;
+	}
 	pthread_mutex_lock(&objects.lock);
-	object = server_id_find(id);
+	object = server_id_find(session, id);
 	pthread_mutex_unlock(&objects.lock);
 	return object && object->kind == kind ? object : NULL;
 }
 
 void pl_cuda_end(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id)
 {
-	struct pl_cuda_object *object = of_id(kind, id);
+	struct pl_cuda_object *object = of_id(session, kind, id);
 
-	(void)session;
 	if (object)
 		pl_cuda_forget(object);
 }
@@ -236,14 +259,13 @@ void *pl_cuda_object_of(struct pl_session *session, enum pl_cuda_object_kind kin
 {
 	struct pl_cuda_object *object;
 
-	(void)session;
 	if (!id || (kind == PL_CUDA_KIND_stream && id <= (uintptr_t)CU_STREAM_PER_THREAD))
 		return (void *)(uintptr_t)id;
 	if (kind == PL_CUDA_KIND_device)
-		return (void *)(uintptr_t)(id - 1);
-	object = of_id(kind, id);
+		return (void *)(intptr_t)pl_cuda_device_away(session, (int)(id - 1));
+	object = of_id(session, kind, id);
 	if (!object && id & PL_CUDA_ID_SERVER)
-		object = pl_cuda_object_create(kind, id, pl_cuda_thread.top);
+		object = object_create(session, kind, id, context_there(session));
 	return object ? object->handle : NULL;
 }
 
@@ -258,13 +280,39 @@ uint64_t pl_cuda_id(const struct pl_session *session, enum pl_cuda_object_kind k
 {
 	const struct pl_cuda_object *object;
 
-	(void)session;
-	if (kind == PL_CUDA_KIND_device)
-		return pl_cuda_device((CUdevice)(uintptr_t)handle) ? (uintptr_t)handle + 1 : 0;
+	if (kind == PL_CUDA_KIND_device) /* -1 is none, 0 */
+		return (uint64_t)(pl_cuda_device_home(session, (CUdevice)(uintptr_t)handle) + 1);
 	if (kind == PL_CUDA_KIND_stream && (uintptr_t)handle <= (uintptr_t)CU_STREAM_PER_THREAD)
 		return (uintptr_t)handle;
 	object = pl_cuda_handle_of(handle, kind);
 	if (!object && kind == PL_CUDA_KIND_function) /* the API takes a kernel wherever it takes a function */
 		object = pl_cuda_handle_of(handle, PL_CUDA_KIND_kernel);
-	return object ? object->id : 0;
+	return object && pl_cuda_object_is_on(object, session) ? object->id : 0;
 }
+
+/* ---- numbers of devices in records ---- */
+
+static void device_home(const struct pl_session *session, uint32_t type, int32_t *device)
+{
+	if (type == CU_MEM_LOCATION_TYPE_DEVICE)
+		*device = pl_cuda_device_home(session, *device);
+}
+
+static void device_away(const struct pl_session *session, uint32_t type, int32_t *device)
+{
+	if (type == CU_MEM_LOCATION_TYPE_DEVICE)
+		*device = pl_cuda_device_away(session, *device);
+}
+
+#define RECORD(name, type, id)                                                                                         \
+	void pl_cuda_##name##_record_home(const struct pl_session *session, struct pl_cuda_##name##_record *record)    \
+	{                                                                                                              \
+		device_home(session, record->type, &record->id);                                                       \
+	}                                                                                                              \
+	void pl_cuda_##name##_record_away(const struct pl_session *session, struct pl_cuda_##name##_record *record)    \
+	{                                                                                                              \
+		device_away(session, record->type, &record->id);                                                       \
+	}
+RECORD(location, type, id)
+RECORD(access, location_type, location_id)
+RECORD(allocation, location_type, location_id)

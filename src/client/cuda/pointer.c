@@ -25,7 +25,7 @@ static CUmemoryPool pool_of(const struct pl_cuda_memory *memory)
 	if (memory->kind != PL_CUDA_MEMORY_POOL)
 		return NULL;
 	if (memory->pool)
-		return pl_cuda_object_of(pl_cuda_session(), PL_CUDA_KIND_pool, memory->pool);
+		return pl_cuda_object_of(memory->session, PL_CUDA_KIND_pool, memory->pool);
 	(void)cuDeviceGetMemPool(&pool, memory->context->device);
 	return pool;
 }
@@ -70,7 +70,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(unsigned long long *)value = memory->id;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-		*(int *)value = memory->context ? memory->context->device : 0;
+		*(int *)value = memory->context ? memory->context->device : pl_cuda_device_first(memory->session);
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
 	case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:
@@ -175,7 +175,7 @@ CUresult cuPointerSetAttribute(const void *value, CUpointer_attribute attribute,
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuPointerSetAttribute, &session);
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuPointerSetAttribute, address, &session);
 	int r;
 
 	if (result)

@@ -1,5 +1,6 @@
 /* Pools of stream-ordered memory.  Whatever a pool is asked, the lease has given back before. */
 #include "client/cuda/memory.h"
+#include "cuda-records.h"
 
 /* The default pool of each device, or the one that was set: the client's own notes. */
 static struct {
@@ -32,13 +33,13 @@ static CUresult pool_ask(struct pl_session *session, CUmemLocation location, CUm
 /* Called with the lock held. */
 static CUresult first_find(CUdevice device)
 {
-	struct pl_session *session = pl_cuda_session();
+	struct pl_session *session = pl_cuda_device_session(device);
+	CUmemLocation location = { CU_MEM_LOCATION_TYPE_DEVICE, pl_cuda_device_home(session, device) };
 	CUresult result;
 
 	if (pools.first[device])
 		return CUDA_SUCCESS;
-	result = pool_ask(session, (CUmemLocation){ CU_MEM_LOCATION_TYPE_DEVICE, device },
-			  CU_MEM_ALLOCATION_TYPE_PINNED, true, &pools.first[device]);
+	result = pool_ask(session, location, CU_MEM_ALLOCATION_TYPE_PINNED, true, &pools.first[device]);
 	if (!result)
 		pools.current[device] = pools.first[device];
 	return result;
@@ -74,16 +75,18 @@ CUresult cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice device)
 
 CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 {
-	struct pl_cuda_cuDeviceSetMemPool_args args = { .device = (uint64_t)device + 1 };
+	struct pl_cuda_cuDeviceSetMemPool_args args = { 0 };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuDeviceSetMemPool, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuDeviceSetMemPool, PL_CUDA_KIND_device,
+					   (const void *)(uintptr_t)device, &session);
 	int r;
 
 	if (result)
 		return result;
 	if (!pl_cuda_device(device))
 		return CUDA_ERROR_INVALID_DEVICE;
+	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device);
 	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
 	if (!args.pool)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -101,15 +104,21 @@ CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 
 static CUresult located(CUmemoryPool *pool, const CUmemLocation *location, CUmemAllocationType type, bool is_default)
 {
+	struct pl_session *session;
+	CUmemLocation there;
 	CUresult result = pl_cuda_ready();
 
 	if (result)
 		return result;
 	if (!pool || !location)
 		return CUDA_ERROR_INVALID_VALUE;
+	session = pl_cuda_location_session(*location);
+	there = *location;
 	if (location->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED)
 		return pool_get(pool, location->id, is_default);
-	return pool_ask(pl_cuda_session(), *location, type, is_default, pool); /* the driver knows what else there is */
+	if (location->type == CU_MEM_LOCATION_TYPE_DEVICE)
+		there.id = pl_cuda_device_home(session, location->id);
+	return pool_ask(session, there, type, is_default, pool); /* the driver knows what else there is */
 }
 
 CUresult cuMemGetDefaultMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
@@ -122,6 +131,36 @@ CUresult cuMemGetMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAlloc
 	return located(pool, location, type, false);
 }
 
+CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *properties)
+{
+	struct pl_cuda_cuMemPoolCreate_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolCreate, &session);
+	void *made;
+	int r;
+
+	if (result)
+		return result;
+	if (!pool || !properties)
+		return CUDA_ERROR_INVALID_VALUE;
+	session = pl_cuda_location_session(properties->location);
+	pl_cuda_pool_record_take(&args.properties, properties);
+	if (properties->location.type == CU_MEM_LOCATION_TYPE_DEVICE)
+		args.properties.location_id = pl_cuda_device_home(session, properties->location.id);
+	args.given = 1;
+	made = pl_cuda_new(session, PL_CUDA_KIND_pool, &args.pool);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = PL_CUDA_ASK(session, cuMemPoolCreate, &args, &reply);
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (result)
+		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
+	else
+		*pool = made;
+	return result;
+}
+
 /* ---- what a pool is asked ---- */
 
 CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t keep_bytes)
@@ -129,7 +168,7 @@ CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t keep_bytes)
 	struct pl_cuda_cuMemPoolTrimTo_args args = { .keep_bytes = keep_bytes };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolTrimTo, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemPoolTrimTo, PL_CUDA_KIND_pool, pool, &session);
 	int r;
 
 	if (result)
@@ -160,7 +199,7 @@ CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute,
 	struct pl_cuda_cuMemPoolSetAttribute_args args = { .attribute = attribute };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolSetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemPoolSetAttribute, PL_CUDA_KIND_pool, pool, &session);
 	int r;
 
 	if (result)
@@ -180,7 +219,7 @@ CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute,
 	struct pl_cuda_cuMemPoolGetAttribute_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolGetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemPoolGetAttribute, PL_CUDA_KIND_pool, pool, &session);
 	int r;
 
 	if (result)

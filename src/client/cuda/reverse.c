@@ -17,11 +17,11 @@ static void print_err(struct pl_bytes text)
 	(void)fwrite(text.at, 1, text.bytes, stderr);
 }
 
-static void context_failed(const struct pl_cuda_plContextFailed_args *args)
+static void context_failed(const struct pl_session *session, const struct pl_cuda_plContextFailed_args *args)
 {
 	struct pl_cuda_context *context = pl_cuda_handle_find(args->context, PL_CUDA_KIND_context);
 
-	if (context && args->status)
+	if (context && context->object.session == session && args->status)
 		pl_cuda_context_fail(context, args->status);
 }
 
@@ -41,12 +41,12 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 	if (!head)
 		return; /* the session is lost: every call says so */
 	switch (head->op) {
-		TAKE(plHostFunc, pl_cuda_hostfn_reached(args.token, args.status, args.again))
-		TAKE(plHostData, pl_cuda_host_copy_write(args.token, args.offset, args.data))
-		TAKE(plHostForget, pl_cuda_hostfn_forget(args.token))
+		TAKE(plHostFunc, pl_cuda_hostfn_reached(session, args.token, args.status, args.again))
+		TAKE(plHostData, pl_cuda_host_copy_write(session, args.token, args.offset, args.data))
+		TAKE(plHostForget, pl_cuda_hostfn_forget(session, args.token))
 		TAKE(plPrint, print_out(args.text))
 		TAKE(plComplain, print_err(args.text))
-		TAKE(plContextFailed, context_failed(&args))
+		TAKE(plContextFailed, context_failed(session, &args))
 	default:
 		break;
 	}

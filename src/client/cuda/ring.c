@@ -14,6 +14,19 @@ static struct {
 } rings = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Called with the lock held. */
+static bool idle_take(const struct pl_session *session, struct pl_cuda_ring_own *own)
+{
+	for (uint32_t i = rings.idle_count; i--;) {
+		if (rings.idle[i].session != session)
+			continue;
+		*own = rings.idle[i];
+		rings.idle[i] = rings.idle[--rings.idle_count];
+		return true;
+	}
+	return false;
+}
+
+/* Called with the lock held. */
 static bool ring_create(struct pl_session *session, struct pl_cuda_ring_own *own)
 {
 	uint64_t at;
@@ -23,7 +36,9 @@ static bool ring_create(struct pl_session *session, struct pl_cuda_ring_own *own
 	at = pl_arena_alloc(&session->arena, PL_CUDA_RING_BYTES);
 	if (at == PL_ARENA_NONE)
 		return false;
-	*own = (struct pl_cuda_ring_own){ .ring = (struct pl_cuda_ring *)(session->arena.base + at), .name = at + 1 };
+	*own = (struct pl_cuda_ring_own){ .session = session,
+					  .ring = (struct pl_cuda_ring *)(session->arena.base + at),
+					  .name = at + 1 };
 	memset(own->ring, 0, sizeof(*own->ring));
 	rings.count++;
 	return true;
@@ -36,11 +51,7 @@ bool pl_cuda_ring_take(struct pl_session *session, struct pl_cuda_ring_own *own)
 	if (!session->shares_memory || session->in_region) /* no futex reaches the other side of a guest */
 		return false;
 	pthread_mutex_lock(&rings.lock);
-	taken = rings.idle_count;
-	if (taken)
-		*own = rings.idle[--rings.idle_count];
-	else
-		taken = ring_create(session, own);
+	taken = idle_take(session, own) || ring_create(session, own);
 	pthread_mutex_unlock(&rings.lock);
 	return taken;
 }

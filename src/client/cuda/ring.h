@@ -12,6 +12,7 @@
 #define PL_CUDA_RINGS_MAX     16u                                      /* limit: copies in blocks at one time */
 
 struct pl_cuda_ring_own {
+	struct pl_session *session;
 	struct pl_cuda_ring *ring;
 	uint64_t name;  /* on the wire */
 	uint32_t index; /* of the next block */

@@ -26,6 +26,7 @@ struct pl_cuda_object {
 	uint64_t id;
 	void *handle;
 	enum pl_cuda_object_kind kind;
+	struct pl_session *session;          /* where it is; NULL: on all servers, or on some of them (libraries) */
 	struct pl_cuda_context *context;     /* that was current when it was made; NULL = none */
 	struct pl_cuda_object *next, **link; /* of the same context, under objects lock */
 };
@@ -43,7 +44,8 @@ struct pl_cuda_context {
 /* One thread's.  Few bytes, so that a library that is loaded late finds room for them. */
 struct pl_cuda_thread {
 	struct pl_cuda_context *top; /* the current context; NULL = none */
-	uint64_t told;               /* the id that this thread's lane was told; PL_CUDA_TOLD_NOT */
+	uint64_t told;               /* a context that the lane of its session was told, and nothing else since */
+	uint64_t *told_by;           /* what each session's lane was told; owned; NULL: none was */
 	struct pl_cuda_stack *stack; /* below the top; owned */
 };
 #define PL_CUDA_TOLD_NOT UINT64_MAX /* a lane may come from another thread: it is told first */
@@ -53,13 +55,36 @@ extern __thread struct pl_cuda_thread pl_cuda_thread __attribute__((tls_model("i
 
 /* Initialised, and in this process.  Return: success or CUDA_ERROR_NOT_INITIALIZED. */
 CUresult pl_cuda_ready(void);
-struct pl_session *pl_cuda_session(void); /* after pl_cuda_ready() */
+/* After pl_cuda_ready(): the session of the current context; without one, the first. */
+struct pl_session *pl_cuda_session(void);
+extern uint32_t pl_cuda_sessions_count;
+static inline bool pl_cuda_is_alone(void) /* one server: everything is there */
+{
+	return __builtin_expect(pl_cuda_sessions_count <= 1, 1);
+}
+struct pl_session *pl_cuda_session_at(uint32_t index); /* NULL = there are no more */
+uint32_t pl_cuda_session_index(const struct pl_session *session);
+
+/* Devices, by their numbers in the list of all servers' that the program sees. */
 int pl_cuda_device_count(void);
-const struct pl_cuda_device_facts *pl_cuda_device(CUdevice device); /* NULL = no such device */
+struct pl_session *pl_cuda_device_session(CUdevice device);          /* NULL = no such device */
+struct pl_session *pl_cuda_location_session(CUmemLocation location); /* where it is not a device's: the current one */
+CUdevice pl_cuda_device_first(const struct pl_session *session); /* of its devices; CU_DEVICE_INVALID: none is seen */
+int pl_cuda_device_home(const struct pl_session *session, CUdevice device); /* its server's number; -1: none there */
+CUdevice pl_cuda_device_away(const struct pl_session *session, int number); /* back; CU_DEVICE_INVALID: not seen */
+const struct pl_cuda_device_facts *pl_cuda_device(CUdevice device);         /* NULL = no such device */
 /* An attribute as the server gave it; 0 where the device does not know it. */
 int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute);
 
+/* ---- enter.c: pl_cuda_enter() and its like are of cuda-client.h ---- */
+
+/* As pl_cuda_enter() where this context were the current one. */
+CUresult pl_cuda_enter_context(enum pl_cuda_op op, struct pl_cuda_context *context, struct pl_session **session_out);
+
 /* ---- object.c ---- */
+
+/* Can a call of this session name the object? */
+bool pl_cuda_object_is_on(const struct pl_cuda_object *object, const struct pl_session *session);
 
 /* The object of a handle; NULL = no live one of this kind. */
 void *pl_cuda_get(enum pl_cuda_object_kind kind, const void *handle);
@@ -74,12 +99,15 @@ void pl_cuda_context_empty(struct pl_cuda_context *context);
 
 /* The thread's current context; NULL with *status_out set where there is none, or one that is of no use. */
 struct pl_cuda_context *pl_cuda_current(CUresult *status_out);
+/* A context that is good for calls of this session: the current one, a primary one; NULL = there is none. */
+struct pl_cuda_context *pl_cuda_context_of(const struct pl_session *session);
 void pl_cuda_context_fail(struct pl_cuda_context *context, int error); /* the first one stays */
 
 /* ---- reverse.c ---- */
 
 void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec);
-void pl_cuda_hostfn_reached(uint64_t token, int32_t status, bool again); /* hostfn.c */
+/* hostfn.c; a session can only name its own */
+void pl_cuda_hostfn_reached(const struct pl_session *session, uint64_t token, int32_t status, bool again);
 
 /* ---- capture.c ---- */
 

@@ -9,7 +9,7 @@ static CUresult attribute_get(bool per_thread, CUstream stream, CUstreamAttrID a
 	struct pl_cuda_cuStreamGetAttribute_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamGetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamGetAttribute, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
 	if (result)
@@ -48,7 +48,7 @@ static CUresult attribute_set(bool per_thread, CUstream stream, CUstreamAttrID a
 							  .value = { value, sizeof(*value) } };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuStreamSetAttribute, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamSetAttribute, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
 	if (result)
@@ -79,7 +79,7 @@ static CUresult batch(enum pl_cuda_op op, bool per_thread, CUstream stream, unsi
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
 	if (result)

@@ -97,7 +97,7 @@ static CUresult elapsed(enum pl_cuda_op op, float *milliseconds, CUevent start, 
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
-	CUresult result = pl_cuda_enter(op, &session);
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_event, start, &session);
 	int r;
 
 	if (result)

@@ -28,7 +28,7 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *bytes, CUmodule modu
 	struct pl_cuda_cuModuleGetGlobal_v2_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuModuleGetGlobal_v2, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuModuleGetGlobal_v2, PL_CUDA_KIND_module, module, &session);
 	int r;
 
 	if (result)

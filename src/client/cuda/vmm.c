@@ -42,6 +42,35 @@ CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
 
+CUresult cuMemGetAllocationGranularity(size_t *granularity, const CUmemAllocationProp *properties,
+				       CUmemAllocationGranularity_flags option)
+{
+	struct pl_cuda_cuMemGetAllocationGranularity_args args = { .given = properties ? 1 : 0, .option = option };
+	struct pl_cuda_cuMemGetAllocationGranularity_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemGetAllocationGranularity, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!granularity)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (properties) {
+		session = pl_cuda_location_session(properties->location);
+		pl_cuda_allocation_record_take(&args.properties, properties);
+		pl_cuda_allocation_record_home(session, &args.properties);
+	}
+	r = PL_CUDA_ASK(session, cuMemGetAllocationGranularity, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuMemGetAllocationGranularity_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*granularity = got.granularity;
+	return CUDA_SUCCESS;
+}
+
 static CUresult create_ask(struct pl_session *session, const struct pl_cuda_cuMemCreate_args *args)
 {
 	struct pl_reply reply;
@@ -64,7 +93,9 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const C
 		return CUDA_ERROR_INVALID_VALUE;
 	if (properties->requestedHandleTypes) /* handles for other processes are not brokered */
 		return CUDA_ERROR_NOT_SUPPORTED;
+	session = pl_cuda_location_session(properties->location);
 	pl_cuda_allocation_record_take(&args.properties, properties);
+	pl_cuda_allocation_record_home(session, &args.properties);
 	made = pl_cuda_new(session, PL_CUDA_KIND_allocation, &args.handle);
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -87,7 +118,8 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 	};
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemMap, &session);
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemMap, PL_CUDA_KIND_allocation,
+					   (const void *)(uintptr_t)handle, &session);
 	int r;
 
 	if (result)
@@ -98,7 +130,8 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 	r = PL_CUDA_ASK(session, cuMemMap, &args, &reply);
 	if (r || reply.status)
 		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
-	memory.context = pl_cuda_thread.top;
+	memory.context = pl_cuda_context_of(session);
+	memory.session = session;
 	(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
 	return CUDA_SUCCESS;
 }
@@ -109,7 +142,7 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemUnmap, &session);
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemUnmap, address, &session);
 	int r;
 
 	if (result)
@@ -129,7 +162,7 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void 
 	struct pl_cuda_cuMemRetainAllocationHandle_args args = { .address = (uintptr_t)address };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemRetainAllocationHandle, &session);
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemRetainAllocationHandle, args.address, &session);
 	void *made;
 	int r;
 
@@ -226,7 +259,7 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr address)
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcCloseMemHandle, &session);
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuIpcCloseMemHandle, address, &session);
 	int r;
 
 	if (result)

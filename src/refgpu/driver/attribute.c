@@ -116,7 +116,7 @@ bool pl_cu_attribute_get(const struct pl_cu_dev *dev, CUdevice_attribute attribu
 	if (attribute == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
 		*value_out = (int)dev->hw->sm_count;
 	if (attribute == CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID)
-		*value_out = dev->ordinal;
+		*value_out = (int)pl_cu_number();
 	if (attribute == CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT)
 		*value_out = dev->hw->watchdog_ns != 0;
 	return true;

@@ -100,8 +100,16 @@ static bool clock_read(void)
 	return false;
 }
 
+static void number_check(void)
+{
+	const char *text = getenv("PLENUM_REFGPU_NUMBER");
+	if (text && (text[0] < '0' || text[0] > '9' || text[1]))
+		complain("PLENUM_REFGPU_NUMBER", text, "wants 0 to 9");
+}
+
 void pl_cu_config_read(struct pl_cu_hw_config *config_out)
 {
+	number_check();
 	*config_out = (struct pl_cu_hw_config){
 		.vram_bytes = memory_read(),
 		.sm_count = sms_read(),

@@ -152,7 +152,7 @@ CUresult cuDeviceGetPCIBusId(char *id, int len, CUdevice device)
 		return r;
 	if (!id || len < PCI_ID_CHAR)
 		return CUDA_ERROR_INVALID_VALUE;
-	snprintf(id, (size_t)len, "%04X:%02X:%02X.0", PCI_DOMAIN, PCI_BUS, (unsigned int)dev->ordinal);
+	snprintf(id, (size_t)len, "%04X:%02X:%02X.0", PCI_DOMAIN, PCI_BUS, pl_cu_number());
 	return CUDA_SUCCESS;
 }
 
@@ -171,9 +171,9 @@ CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *id)
 		if (sscanf(id, "%x:%x.%x%c", &bus, &number, &function, &rest) != 3)
 			return CUDA_ERROR_INVALID_VALUE;
 	}
-	if (domain != PCI_DOMAIN || bus != PCI_BUS || function || !pl_cu_device((int)number))
+	if (domain != PCI_DOMAIN || bus != PCI_BUS || function || number != pl_cu_number())
 		return CUDA_ERROR_INVALID_DEVICE;
-	*device = (CUdevice)number;
+	*device = 0;
 	return CUDA_SUCCESS;
 }
 

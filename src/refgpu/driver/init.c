@@ -43,7 +43,7 @@ static void forked(void)
 static void uuid_make(CUuuid *uuid)
 {
 	memcpy(uuid->bytes, PL_CU_UUID, sizeof(uuid->bytes));
-	uuid->bytes[15] = (char)('0' + driver.dev.ordinal);
+	uuid->bytes[15] = (char)('0' + pl_cu_number());
 }
 
 static CUresult device_open(void)
@@ -59,6 +59,7 @@ static CUresult device_open(void)
 	driver.dev.hw->on_fault = pl_cu_fault_report;
 	if (pl_cu_mem_init(driver.dev.hw) || pl_cu_check_init(driver.dev.hw) || pl_cu_texture_init(&driver.dev))
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	pl_cu_va_begin();
 	return CUDA_SUCCESS;
 }
 

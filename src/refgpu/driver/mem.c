@@ -67,6 +67,16 @@ int pl_cu_mem_init(struct pl_cu_hw *hw)
 	return pl_err(-ENOMEM);
 }
 
+void pl_cu_va_begin(void)
+{
+	struct pl_cuda_range *first;
+	pthread_mutex_lock(&table.va_lock);
+	first = pl_cuda_ranges_next(&table.arena.ranges, 0);
+	if (first && first->start % PL_CU_VA_GRANULE)
+		(void)pl_cuda_space_take_at(&table.arena, first->start, -first->start & (PL_CU_VA_GRANULE - 1));
+	pthread_mutex_unlock(&table.va_lock);
+}
+
 int pl_cu_va_take(uint64_t bytes, uint64_t align, uint64_t *va_out)
 {
 	int r;

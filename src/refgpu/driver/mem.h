@@ -57,6 +57,10 @@ const char *pl_cu_mem_kind_name(const struct pl_cu_mem *mem); /* for reports */
 
 int pl_cu_mem_init(struct pl_cu_hw *hw); /* 0 or -ENOMEM */
 
+#define PL_CU_VA_GRANULE (2ull << 20) /* of what cuMemAddressReserve() gives */
+
+/* What the driver itself has taken ends at a granule: whoever reserves the lowest addresses leaves none below. */
+void pl_cu_va_begin(void);
 /* Addresses of the driver's arena; larger than it: addresses of their own. */
 int pl_cu_va_take(uint64_t bytes, uint64_t align, uint64_t *va_out);
 int pl_cu_va_take_at(uint64_t va, uint64_t bytes); /* just these; -ENOSPC */

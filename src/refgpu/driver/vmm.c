@@ -8,7 +8,7 @@
 #include "cuda-api.h"
 #include "vmm.h"
 
-#define GRANULARITY (2ull << 20)
+#define GRANULARITY PL_CU_VA_GRANULE
 
 struct pl_cu_physical {
 	uint64_t handle;

@@ -14,10 +14,17 @@
 #define LANES_PER_SM      32
 #define MIB               (1ull << 20)
 
+static void uuid_bytes(unsigned char bytes[NVML_DEVICE_UUID_BINARY_LEN])
+{
+	memcpy(bytes, PL_CU_UUID, NVML_DEVICE_UUID_BINARY_LEN);
+	bytes[NVML_DEVICE_UUID_BINARY_LEN - 1] = (unsigned char)('0' + pl_cu_number());
+}
+
 static void uuid_text(char *text, size_t room)
 {
-	const unsigned char *b = (const unsigned char *)PL_CU_UUID;
+	unsigned char b[NVML_DEVICE_UUID_BINARY_LEN];
 
+	uuid_bytes(b);
 	snprintf(text, room, "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
 		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
@@ -102,6 +109,7 @@ nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
 
 nvmlReturn_t nvmlDeviceGetHandleByUUIDV(const nvmlUUID_t *uuid, nvmlDevice_t *device)
 {
+	unsigned char own[NVML_DEVICE_UUID_BINARY_LEN];
 	char text[NVML_DEVICE_UUID_ASCII_LEN + 1] = { 0 };
 
 	if (!pl_rn_started())
@@ -110,9 +118,9 @@ nvmlReturn_t nvmlDeviceGetHandleByUUIDV(const nvmlUUID_t *uuid, nvmlDevice_t *de
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (uuid->version != nvmlUUID_v1)
 		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	uuid_bytes(own);
 	if (uuid->type == NVML_UUID_TYPE_BINARY)
-		return give(device, !memcmp(uuid->value.bytes, PL_CU_UUID, NVML_DEVICE_UUID_BINARY_LEN),
-			    NVML_ERROR_NOT_FOUND);
+		return give(device, !memcmp(uuid->value.bytes, own, sizeof(own)), NVML_ERROR_NOT_FOUND);
 	if (uuid->type != NVML_UUID_TYPE_ASCII)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	memcpy(text, uuid->value.str, NVML_DEVICE_UUID_ASCII_LEN);
@@ -135,7 +143,7 @@ nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *bus_id, nvmlDevice_t *
 		if (sscanf(bus_id, "%x:%x.%x%c", &bus, &slot, &function, &rest) != 3)
 			return NVML_ERROR_INVALID_ARGUMENT;
 	}
-	return give(device, domain == PL_CU_PCI_DOMAIN && bus == PL_CU_PCI_BUS && !slot && !function,
+	return give(device, domain == PL_CU_PCI_DOMAIN && bus == PL_CU_PCI_BUS && slot == pl_cu_number() && !function,
 		    NVML_ERROR_NOT_FOUND);
 }
 
@@ -194,10 +202,11 @@ static void pci_fill(nvmlPciInfo_t *pci)
 {
 	*pci = (nvmlPciInfo_t){ .domain = PL_CU_PCI_DOMAIN,
 				.bus = PL_CU_PCI_BUS,
+				.device = pl_cu_number(),
 				.pciDeviceId = PL_RG_PCI_DEVICE << 16 | PL_RG_PCI_VENDOR };
 	snprintf(pci->busIdLegacy, sizeof(pci->busIdLegacy), PCI_LEGACY_FORMAT, pci->domain & 0xffff, pci->bus & 0xff,
-		 0);
-	snprintf(pci->busId, sizeof(pci->busId), PCI_FORMAT, pci->domain, pci->bus, 0);
+		 pci->device);
+	snprintf(pci->busId, sizeof(pci->busId), PCI_FORMAT, pci->domain, pci->bus, pci->device);
 }
 
 nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)

@@ -1,0 +1,168 @@
+/*
+ * Several servers in one process: their addresses are one space, and copies between them go through here.
+ *
+ * A copy from one server to another comes to this process and goes on from here, a block at a time: the second server
+ * takes one while the first gives the next.
+ */
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "client/cuda/memory.h"
+
+#define GRANULE_BYTES (2ull << 20) /* drivers set addresses aside in multiples */
+#define BLOCK_BYTES   (4u << 20)
+
+/* ---- addresses ---- */
+
+static bool reserve(struct pl_session *session, uint64_t wanted, uint64_t bytes, uint64_t *address_out)
+{
+	struct pl_cuda_cuMemAddressReserve_args args = { .bytes = bytes, .wanted = wanted };
+	struct pl_cuda_cuMemAddressReserve_reply got;
+	struct pl_reply reply;
+
+	if (PL_CUDA_ASK(session, cuMemAddressReserve, &args, &reply) || reply.status)
+		return false;
+	pl_cuda_cuMemAddressReserve_reply_get(&reply.dec, &got);
+	*address_out = got.address;
+	return pl_dec_whole(&reply.dec);
+}
+
+bool pl_cuda_addresses_set_aside(struct pl_session *session, uint64_t address, uint64_t bytes)
+{
+	uint64_t wanted = address & ~(GRANULE_BYTES - 1), got;
+	uint64_t whole = (address - wanted + bytes + GRANULE_BYTES - 1) & ~(GRANULE_BYTES - 1);
+	struct pl_cuda_cuMemAddressFree_args args = { .bytes = whole };
+	struct pl_reply reply;
+
+	if (!reserve(session, wanted, whole, &got))
+		return false;
+	if (!wanted || got == wanted)
+		return true;
+	args.address = got;
+	(void)PL_CUDA_ASK(session, cuMemAddressFree, &args, &reply);
+	return false;
+}
+
+/* What of another session lies in a range. */
+static bool other_find(const struct pl_session *session, uint64_t address, uint64_t bytes, struct pl_cuda_memory *other)
+{
+	return pl_cuda_memory_next(address, other) && other->session != session && other->address < address + bytes;
+}
+
+bool pl_cuda_avoid(struct pl_session *session, uint64_t address, uint64_t bytes)
+{
+	struct pl_cuda_memory other;
+
+	if (pl_cuda_is_alone() || !other_find(session, address, bytes, &other))
+		return false;
+	pl_log_info("%s gives addresses that are %s's: it is told to give others", session->address,
+		    other.session->address);
+	return pl_cuda_addresses_set_aside(session, other.address, other.bytes);
+}
+
+/* ---- copies ---- */
+
+bool pl_cuda_is_elsewhere(CUdeviceptr address)
+{
+	struct pl_cuda_memory memory;
+
+	return !pl_cuda_is_alone() && pl_cuda_memory_find(address, &memory) && memory.kind <= PL_CUDA_MEMORY_IMPORTED &&
+	       memory.session != pl_cuda_session();
+}
+
+bool pl_cuda_is_apart(CUdeviceptr a, CUdeviceptr b)
+{
+	struct pl_cuda_memory of_a, of_b;
+
+	return !pl_cuda_is_alone() && pl_cuda_memory_find(a, &of_a) && pl_cuda_memory_find(b, &of_b) &&
+	       of_a.session != of_b.session;
+}
+
+/* Makes the context of an address current, until cuCtxPopCurrent(). */
+static CUresult context_push(CUdeviceptr address)
+{
+	struct pl_cuda_context *context;
+	struct pl_cuda_memory memory;
+
+	if (!pl_cuda_memory_find(address, &memory))
+		return CUDA_ERROR_INVALID_VALUE;
+	context = memory.context;
+	if (!context || atomic_load(&context->error) == CUDA_ERROR_CONTEXT_IS_DESTROYED)
+		context = pl_cuda_context_of(memory.session);
+	return context ? cuCtxPushCurrent_v2(context->object.handle) : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+static CUresult there(CUdeviceptr at, bool to_device, bool per_thread, void *host, size_t bytes)
+{
+	CUresult result = context_push(at);
+
+	if (result)
+		return result;
+	if (to_device)
+		result = per_thread ? cuMemcpyHtoD_v2_ptds(at, host, bytes) : cuMemcpyHtoD_v2(at, host, bytes);
+	else
+		result = per_thread ? cuMemcpyDtoH_v2_ptds(host, at, bytes) : cuMemcpyDtoH_v2(host, at, bytes);
+	(void)cuCtxPopCurrent_v2(NULL);
+	return result;
+}
+
+/* What the copy has to wait for; then it needs no order but its own, for which the thread's own streams do. */
+static CUresult stream_wait(bool waits, bool *per_thread, CUstream stream)
+{
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	CUresult result;
+
+	if (waits)
+		return CUDA_SUCCESS;
+	result = *per_thread ? cuStreamIsCapturing_ptsz(stream, &status) : cuStreamIsCapturing(stream, &status);
+	if (!result && status != CU_STREAM_CAPTURE_STATUS_NONE)
+		result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	if (!result)
+		result = *per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
+	*per_thread = true;
+	return result;
+}
+
+CUresult pl_cuda_copy_to_apart(bool waits, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
+			       CUstream stream)
+{
+	CUresult result = bytes && !src ? CUDA_ERROR_INVALID_VALUE : stream_wait(waits, &per_thread, stream);
+
+	return result || !bytes ? result : there(dst, true, per_thread, (void *)(uintptr_t)src, bytes);
+}
+
+CUresult pl_cuda_copy_from_apart(bool waits, bool per_thread, void *dst, CUdeviceptr src, size_t bytes, CUstream stream)
+{
+	CUresult result = bytes && !dst ? CUDA_ERROR_INVALID_VALUE : stream_wait(waits, &per_thread, stream);
+
+	return result || !bytes ? result : there(src, false, per_thread, dst, bytes);
+}
+
+CUresult pl_cuda_copy_between(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
+			      CUstream stream)
+{
+	CUresult result = stream_wait(waits, &per_thread, stream);
+	size_t block = bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES, part;
+	pl_cleanup(pl_freep) void *room = bytes ? malloc(block) : NULL;
+
+	if (result || !bytes)
+		return result;
+	if (!pl_cuda_is_apart(dst, src)) { /* both elsewhere, and there together */
+		result = context_push(dst);
+		if (result)
+			return result;
+		result = per_thread ? cuMemcpyDtoD_v2_ptds(dst, src, bytes) : cuMemcpyDtoD_v2(dst, src, bytes);
+		(void)cuCtxPopCurrent_v2(NULL);
+		return result;
+	}
+	if (!room)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (size_t at = 0; at < bytes && !result; at += part) {
+		part = bytes - at < block ? bytes - at : block;
+		result = there(src + at, false, per_thread, room, part);
+		if (!result)
+			result = there(dst + at, true, per_thread, room, part);
+	}
+	return result;
+}

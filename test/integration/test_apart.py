@@ -1,0 +1,63 @@
+"""Devices of several CUDA servers in one program: the list, CUDA_VISIBLE_DEVICES, contexts, copies between servers."""
+import contextlib
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import plenum
+
+NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
+REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
+PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
+
+
+@contextlib.contextmanager
+def servers(count):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(plenum.Server("--cuda", NATIVE, token="one-for-all-of-them", PLENUM_REFGPU_MEMORY="256M",
+                                                 PLENUM_REFGPU_NUMBER=str(i))) for i in range(count)]
+
+
+def env_of(up, modes, **more):
+    env = up[0].env("shm", PLENUM_TEST_LIBCUDA=REMOTE, **more)
+    env["PLENUM"] = ",".join({"shm": s.unix, "tcp": s.tcp}[mode] for s, mode in zip(up, modes))
+    return env
+
+
+def run(up, modes, code=0, **more):
+    result = plenum.run([os.path.join(PROGRAMS, "cuda-apart")], env_of(up, modes, **more), check=False, timeout=100)
+    out = result.stdout.decode(errors="replace")
+    assert result.returncode == code, f"{modes}: {result.returncode}\n{out}\n{result.stderr.decode(errors='replace')[-3000:]}"
+    return re.findall(r"^device \d+: .*, number (\d), ", out, re.M)
+
+
+def test_devices_of_several_servers_work_together():
+    with servers(3) as up:
+        for modes in (("shm", "shm"), ("tcp", "tcp"), ("shm", "tcp", "shm")):
+            assert run(up, modes) == [str(i) for i in range(len(modes))], modes
+
+
+def test_visible_devices_choose_and_order():
+    with servers(3) as up:
+        modes = ("shm", "tcp", "shm")
+        assert run(up, modes, CUDA_VISIBLE_DEVICES="2,0") == ["2", "0"]
+        assert run(up, modes, CUDA_VISIBLE_DEVICES="1,2,-1,0") == ["1", "2"]
+        uuid = "GPU-506c656e-756d-2072-6566-67707520303"
+        assert run(up, modes, CUDA_VISIBLE_DEVICES=f"{uuid}2,{uuid}1") == ["2", "1"]
+        assert run(up, modes, CUDA_DEVICE_ORDER="PCI_BUS_ID") == ["0", "1", "2"]
+        for nothing in ("", "-1", "0,0", "GPU-506c", "x"):
+            run(up, modes, code=1, CUDA_VISIBLE_DEVICES=nothing)
+
+
+def test_servers_that_are_not_there_are_left_out():
+    with servers(3) as up:
+        env = env_of(up, ("shm", "shm", "tcp"))
+        up[1].stop()
+        result = plenum.run([os.path.join(PROGRAMS, "cuda-apart")], env, timeout=100)
+        assert re.findall(rb"number (\d)", result.stdout) == [b"0", b"2"], result.stdout
+
+
+if __name__ == "__main__":
+    plenum.main([test_devices_of_several_servers_work_together, test_visible_devices_choose_and_order,
+                 test_servers_that_are_not_there_are_left_out])
