@@ -433,6 +433,61 @@ static void test_the_module_of_a_library_has_its_functions(void)
 	free(text);
 }
 
+/* A container as nvcc makes it, of one text that is long enough to be compiled kernel by kernel. */
+static uint64_t *fatbin_make(const char *text, const char *more)
+{
+	static const size_t room = 256 << 10, head_bytes = 16 + 64;
+	size_t bytes = head_bytes + room;
+	uint64_t *image = calloc(1, bytes);
+	char *to = (char *)image + head_bytes;
+	check(image && strlen(text) + strlen(more) < room);
+	memset(to, ' ', room - 1);
+	memcpy(to, text, strlen(text));
+	memcpy(to + room - 1 - strlen(more), more, strlen(more));
+	image[0] = 0xba55ed50 | 1ull << 32 | 16ull << 48;
+	image[1] = bytes - 16;
+	image[2] = 1 | 1ull << 16 | 64ull << 32; /* PTX, version, bytes of the entry's head */
+	image[3] = room;                         /* bytes behind it */
+	image[5] = 80ull << 32;                  /* for devices from 8.0 on; flags: as it is */
+	return image;
+}
+
+/* What is wrong with one kernel of many is said when it is used, and no other one's business. */
+static void test_kernels_of_a_large_image_are_compiled_when_they_are_used(void)
+{
+	char *text = cu_ptx("kernels.ptx");
+	uint64_t *image = fatbin_make(text, "\n.visible .entry unknown (.param .u32 a) { frob.u32; ret; }\n");
+	CUfunctionLoadingState state;
+	CUfunction store, unknown;
+	size_t offset, bytes;
+	CUmodule large;
+	CUdeviceptr at;
+	int value = 21, got, attribute;
+	void *params[] = { &at, &value };
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuModuleLoadData)(&large, image));
+	memset(image, 0, 16); /* it is the application's again */
+	cu_ok(cu(cuModuleGetFunction)(&store, large, "store"));
+	cu_ok(cu(cuModuleGetFunction)(&unknown, large, "unknown"));
+	cu_ok(cu(cuFuncIsLoaded)(&state, store));
+	check(state == CU_FUNCTION_LOADING_STATE_UNLOADED);
+	cu_ok(cu(cuFuncGetParamInfo)(store, 1, &offset, &bytes));
+	check(offset == 8 && bytes == 4);
+	cu_ok(launch1(store, 1, 1, 0, params));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
+	check(got == 21);
+	cu_ok(cu(cuFuncIsLoaded)(&state, store));
+	check(state == CU_FUNCTION_LOADING_STATE_LOADED);
+	cu_is(cu(cuFuncGetAttribute)(&attribute, CU_FUNC_ATTRIBUTE_NUM_REGS, unknown), CUDA_ERROR_INVALID_PTX);
+	cu_is(launch1(unknown, 1, 1, 0, params), CUDA_ERROR_INVALID_PTX);
+	cu_ok(launch1(store, 1, 1, 0, params));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuModuleUnload)(large));
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(image);
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	CUcontext ctx = cu_begin();
@@ -458,6 +513,8 @@ int main(int argc, char **argv)
 	cu_run(test_bad_images_are_refused_with_a_reason);
 	cu_run(test_a_library_is_placed_where_it_is_used);
 	cu_run(test_the_module_of_a_library_has_its_functions);
+	if (cu_is_reference())
+		cu_run(test_kernels_of_a_large_image_are_compiled_when_they_are_used);
 	cu_ok(cu(cuModuleUnload)(module));
 	cu_is(cu(cuModuleUnload)(module), CUDA_ERROR_INVALID_HANDLE);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));

@@ -5,8 +5,10 @@
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
-#define TABLE_BYTES_MAX   PL_CUDA_LIMIT_TABLE_MAX
-#define FACTS_AT_ONCE_MAX 64u /* modules with more functions tell of each when it is used: many never are */
+#define TABLE_BYTES_MAX     PL_CUDA_LIMIT_TABLE_MAX
+/* Modules with more functions, and those that the driver loads lazily, tell of each when it is used: many never are. */
+#define FACTS_AT_ONCE_MAX   64u
+#define KERNELS_AT_ONCE_MAX 8u /* of a library, where the driver does not say what it has loaded */
 
 /* ---- facts ---- */
 
@@ -37,8 +39,8 @@ static void params_take(struct facts *facts, CUfunction function, CUkernel kerne
 	facts->head.knows_params = 1;
 }
 
-/* One of them is NULL. */
-static void facts_take(struct facts *facts, CUfunction function, CUkernel kernel, CUdevice device)
+/* One of them is NULL.  Return: what the driver says where it cannot load the function. */
+static CUresult facts_take(struct facts *facts, CUfunction function, CUkernel kernel, CUdevice device)
 {
 	memset(&facts->head, 0, sizeof(facts->head));
 	for (uint32_t i = 0; i < PL_CUDA_FUNCTION_ATTRIBUTES; i++) {
@@ -46,12 +48,15 @@ static void facts_take(struct facts *facts, CUfunction function, CUkernel kernel
 		CUresult r = function ? pl_cuda.cuFuncGetAttribute(&value, (CUfunction_attribute)i, function)
 				      : pl_cuda.cuKernelGetAttribute(&value, (CUfunction_attribute)i, kernel, device);
 
+		if (r && i == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK) /* which all have */
+			return r;
 		if (r)
 			continue;
 		facts->head.attribute[i] = value;
 		facts->head.has |= 1u << i;
 	}
 	params_take(facts, function, kernel);
+	return CUDA_SUCCESS;
 }
 
 static uint64_t facts_bytes(const struct facts *facts)
@@ -74,7 +79,11 @@ void pl_cuda_serve_plFunctionFacts(struct pl_serve *serve, const struct pl_cuda_
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
-	facts_take(&facts, function, kernel, (CUdevice)(uintptr_t)device);
+	status = (int32_t)facts_take(&facts, function, kernel, (CUdevice)(uintptr_t)device);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
 	reply.facts = (struct pl_bytes){ &facts, facts_bytes(&facts) };
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plFunctionFacts_reply_bytes(&reply), 0))
 		return;
@@ -121,10 +130,20 @@ void pl_cuda_table_fini(struct pl_cuda_table *table)
 	*table = (struct pl_cuda_table){ 0 };
 }
 
+/* To be told of a function the driver may have to load it. */
+static bool is_loaded(CUfunction function)
+{
+	CUfunctionLoadingState state = CU_FUNCTION_LOADING_STATE_LOADED;
+
+	return !pl_cuda.cuFuncIsLoaded || pl_cuda.cuFuncIsLoaded(&state, function) ||
+	       state == CU_FUNCTION_LOADING_STATE_LOADED;
+}
+
 static void member_add(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, enum pl_cuda_object_kind kind,
 		       void *object, bool with_facts)
 {
-	struct facts *facts = with_facts ? malloc(sizeof(*facts)) : NULL;
+	bool told = with_facts && (kind == PL_CUDA_KIND_kernel || is_loaded(object));
+	struct facts *facts = told ? malloc(sizeof(*facts)) : NULL;
 	const char *name = NULL;
 	CUdevice device = 0;
 	CUresult r = kind == PL_CUDA_KIND_function ? pl_cuda.cuFuncGetName(&name, object)
@@ -134,21 +153,27 @@ static void member_add(struct pl_serve *serve, struct pl_cuda_table *table, uint
 		name = "";
 	pl_cuda_put(serve, id, kind, object, 0);
 	table_add(table, name, strlen(name) + 1);
-	if (facts && kind == PL_CUDA_KIND_function)
-		facts_take(facts, object, NULL, 0);
-	else if (facts && (pl_cuda_current ? pl_cuda.cuCtxGetDevice(&device) : 0) == CUDA_SUCCESS)
-		facts_take(facts, NULL, object, device);
-	table_add(table, facts, facts ? facts_bytes(facts) : 0);
+	if (!facts)
+		r = CUDA_ERROR_NOT_FOUND;
+	else if (kind == PL_CUDA_KIND_function)
+		r = facts_take(facts, object, NULL, 0);
+	else
+		r = pl_cuda_current ? pl_cuda.cuCtxGetDevice(&device) : CUDA_SUCCESS;
+	if (!r && kind == PL_CUDA_KIND_kernel)
+		r = facts_take(facts, NULL, object, device);
+	table_add(table, facts, r ? 0 : facts_bytes(facts));
 	free(facts);
 }
 
 static void members_add(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, enum pl_cuda_object_kind kind,
 			void **objects, unsigned int count)
 {
+	unsigned int most = kind == PL_CUDA_KIND_kernel ? KERNELS_AT_ONCE_MAX : FACTS_AT_ONCE_MAX;
+
 	table_begin(table, count);
 	for (unsigned int i = 0; i < count && !table->failed; i++)
 		member_add(serve, table, id | (uint64_t)(i + 1) << PL_CUDA_MEMBER_SHIFT, kind, objects[i],
-			   count <= FACTS_AT_ONCE_MAX);
+			   count <= most);
 }
 
 static unsigned int count_bound(unsigned int count)

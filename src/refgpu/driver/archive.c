@@ -160,7 +160,7 @@ static int object_read(struct pl_cu_texts *texts, struct bytes object, unsigned 
 static int runtime_add(struct pl_cu_texts *texts)
 {
 	struct pl_cu_text text = { strdup(runtime_text), sizeof(runtime_text) - 1 };
-	struct pl_cu_texts one = { &text, 1 };
+	struct pl_cu_texts one = { .text = &text, .n = 1 };
 	int r;
 
 	if (!text.data)

@@ -172,19 +172,19 @@ static void frames_line(struct line *line, void *const frames[PL_CU_CHECK_FRAMES
 static struct place place_of(uint64_t pc)
 {
 	struct place place = { .kernel = "?" };
-	struct pl_cu_module *module = NULL;
-	const struct pl_ptx_func *func = pl_cu_code_find(pc, &module, &place.offset);
+	const struct pl_ptx_image *ptx = NULL;
+	const struct pl_ptx_func *func = pl_cu_code_find(pc, &ptx, &place.offset);
 	const struct pl_ptx_line *line;
 	if (!func)
 		return place;
 	place.kernel = func->name;
-	place.image = module->image->ptx;
-	line = pl_ptx_image_line(module->image->ptx, place.offset);
+	place.image = ptx;
+	line = pl_ptx_image_line(ptx, place.offset);
 	if (!line)
 		return place;
 	place.ptx_line = line->ptx_line;
 	place.line = line->line;
-	place.file = line->file < module->image->ptx->files_n ? module->image->ptx->files[line->file] : NULL;
+	place.file = line->file < ptx->files_n ? ptx->files[line->file] : NULL;
 	return place;
 }
 

@@ -149,8 +149,10 @@ static int container_read(struct pl_cu_texts *texts, const void *image, size_t s
 	r = texts_grow(texts);
 	if (!r)
 		r = entry_unpack(&texts->text[texts->n], &choice.entry, choice.payload, why_out);
-	if (!r)
+	if (!r) {
 		texts->n++;
+		texts->built = true;
+	}
 	return r;
 }
 

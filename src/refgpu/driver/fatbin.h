@@ -8,6 +8,7 @@
 #ifndef PL_REFGPU_DRIVER_FATBIN_H
 #define PL_REFGPU_DRIVER_FATBIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct pl_cu_text {
 struct pl_cu_texts {
 	struct pl_cu_text *text;
 	uint32_t n;
+	bool built; /* by nvcc, out of a container: nobody reads what a compiler says of it */
 };
 
 /** pl_cu_fatbin_read() - the PTX of an image

@@ -65,20 +65,19 @@ __attribute__((format(printf, 2, 3))) static void add(struct report *report, con
 
 static void add_place(struct report *report, const struct pl_rg_fault *fault)
 {
-	struct pl_cu_module *module = NULL;
+	const struct pl_ptx_image *ptx = NULL;
 	const struct pl_ptx_line *line = NULL;
 	uint64_t offset = 0;
-	const struct pl_ptx_func *func = fault->pc ? pl_cu_code_find(fault->pc, &module, &offset) : NULL;
+	const struct pl_ptx_func *func = fault->pc ? pl_cu_code_find(fault->pc, &ptx, &offset) : NULL;
 	if (!func)
 		return;
 	add(report, "\n  in %s, block (%u,%u,%u), thread (%u,%u,%u)", func->name, fault->block[0], fault->block[1],
 	    fault->block[2], fault->thread[0], fault->thread[1], fault->thread[2]);
-	line = pl_ptx_image_line(module->image->ptx, offset);
-	if (line && line->file < module->image->ptx->files_n)
-		add(report, "\n  at %s:%u", module->image->ptx->files[line->file], line->line);
+	line = pl_ptx_image_line(ptx, offset);
+	if (line && line->file < ptx->files_n)
+		add(report, "\n  at %s:%u", ptx->files[line->file], line->line);
 	if (line)
-		add(report, "%s PTX line %u", line->file < module->image->ptx->files_n ? "," : "\n  at",
-		    line->ptx_line);
+		add(report, "%s PTX line %u", line->file < ptx->files_n ? "," : "\n  at", line->ptx_line);
 }
 
 static void add_near(struct report *report, uint64_t address)

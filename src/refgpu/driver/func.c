@@ -13,11 +13,22 @@ CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)
 	struct pl_cu_kernel *kernel;
 	*func_out = pl_cuda_handle_of(handle, PL_CU_FUNC);
 	if (*func_out)
-		return CUDA_SUCCESS;
+		return pl_cu_func_ready(*func_out);
 	kernel = pl_cuda_handle_of(handle, PL_CU_KERNEL);
 	if (!kernel)
 		return CUDA_ERROR_INVALID_HANDLE;
 	return pl_cu_kernel_func(kernel, pl_cu_ctx_current(), func_out);
+}
+
+/* Its name and parameters; a lazy image knows them without compiling. */
+static CUresult func_peek(CUfunction handle, struct pl_cu_func **func_out)
+{
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (r)
+		return r;
+	*func_out = pl_cuda_handle_of(handle, PL_CU_FUNC);
+	return *func_out ? CUDA_SUCCESS : pl_cu_func_get(handle, func_out);
 }
 
 static CUresult func_get(CUfunction handle, struct pl_cu_func **func_out)
@@ -99,7 +110,7 @@ CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfuncti
 	else if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
 		*value = atomic_load(&func->carveout);
 	else
-		return attribute_get(value, attribute, func->info, func->module->image->ptx);
+		return attribute_get(value, attribute, func->info, func->ptx);
 	return CUDA_SUCCESS;
 }
 
@@ -150,6 +161,8 @@ static CUresult kernel_get(CUkernel handle, CUdevice device, struct pl_cu_kernel
 
 CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkernel handle, CUdevice device)
 {
+	const struct pl_ptx_image *ptx;
+	const struct pl_ptx_func *info;
 	struct pl_cu_kernel *kernel;
 	CUresult r = kernel_get(handle, device, &kernel);
 	int shared;
@@ -157,27 +170,33 @@ CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkern
 		return r;
 	if (!value)
 		return CUDA_ERROR_INVALID_VALUE;
+	r = pl_cu_image_kernel(kernel->library->image, kernel->info, &info, &ptx);
+	if (r)
+		return r;
 	if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
 		*value = atomic_load(&kernel->carveout);
 		return CUDA_SUCCESS;
 	}
 	if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
-		return attribute_get(value, attribute, kernel->info, kernel->library->image->ptx);
+		return attribute_get(value, attribute, info, ptx);
 	shared = atomic_load(&kernel->dynamic_shared_max);
 	if (shared < 0)
-		shared = kernel->info->shared_bytes < PL_CU_SHARED_DEFAULT
-				 ? (int)(PL_CU_SHARED_DEFAULT - kernel->info->shared_bytes)
-				 : 0;
+		shared = info->shared_bytes < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - info->shared_bytes)
+								   : 0;
 	*value = shared;
 	return CUDA_SUCCESS;
 }
 
 CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel handle, CUdevice device)
 {
+	const struct pl_ptx_image *ptx;
+	const struct pl_ptx_func *info;
 	struct pl_cu_kernel *kernel;
 	CUresult r = kernel_get(handle, device, &kernel);
 	if (!r)
-		r = attribute_check(attribute, kernel->info, value);
+		r = pl_cu_image_kernel(kernel->library->image, kernel->info, &info, &ptx);
+	if (!r)
+		r = attribute_check(attribute, info, value);
 	if (!r && attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
 		atomic_store(&kernel->dynamic_shared_max, value);
 	if (!r && attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
@@ -207,7 +226,7 @@ static CUresult param_info(const struct pl_ptx_func *info, size_t index, size_t 
 CUresult cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset_out, size_t *bytes_out)
 {
 	struct pl_cu_func *func;
-	CUresult r = func_get(handle, &func);
+	CUresult r = func_peek(handle, &func);
 	return r ? r : param_info(func->info, index, offset_out, bytes_out);
 }
 
@@ -221,7 +240,7 @@ CUresult cuKernelGetParamInfo(CUkernel handle, size_t index, size_t *offset_out,
 CUresult cuFuncGetName(const char **name_out, CUfunction handle)
 {
 	struct pl_cu_func *func;
-	CUresult r = func_get(handle, &func);
+	CUresult r = func_peek(handle, &func);
 	if (r)
 		return r;
 	if (!name_out)
@@ -233,7 +252,7 @@ CUresult cuFuncGetName(const char **name_out, CUfunction handle)
 CUresult cuFuncGetModule(CUmodule *module_out, CUfunction handle)
 {
 	struct pl_cu_func *func;
-	CUresult r = func_get(handle, &func);
+	CUresult r = func_peek(handle, &func);
 	if (r)
 		return r;
 	if (!module_out)
@@ -245,12 +264,12 @@ CUresult cuFuncGetModule(CUmodule *module_out, CUfunction handle)
 CUresult cuFuncIsLoaded(CUfunctionLoadingState *state_out, CUfunction handle)
 {
 	struct pl_cu_func *func;
-	CUresult r = func_get(handle, &func);
+	CUresult r = func_peek(handle, &func);
 	if (r)
 		return r;
 	if (!state_out)
 		return CUDA_ERROR_INVALID_VALUE;
-	*state_out = CU_FUNCTION_LOADING_STATE_LOADED;
+	*state_out = atomic_load(&func->code) ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
 	return CUDA_SUCCESS;
 }
 

@@ -107,12 +107,11 @@ static void descriptor_fill(struct pl_isa_launch *d, const struct pl_cu_launch *
 {
 	struct pl_cu_func *func = launch->func;
 	const struct pl_ptx_func *info = func->info;
-	struct pl_cu_module *module = func->module;
 	*d = (struct pl_isa_launch){
 		.magic = PL_ISA_LAUNCH_MAGIC,
 		.flags = launch->cooperative ? PL_ISA_LAUNCH_COOPERATIVE : 0,
-		.code_va = module->section[PL_PTX_CODE]->va,
-		.code_insns = (uint32_t)(module->image->ptx->sections[PL_PTX_CODE].bytes / 16),
+		.code_va = atomic_load(&func->code)->va,
+		.code_insns = (uint32_t)(func->ptx->sections[PL_PTX_CODE].bytes / 16),
 		.entry = (uint32_t)(info->offset / 16),
 		.shared_static = info->shared_bytes,
 		.shared_dynamic = launch->shared_bytes,
@@ -124,7 +123,7 @@ static void descriptor_fill(struct pl_isa_launch *d, const struct pl_cu_launch *
 	memcpy(d->grid, launch->grid, sizeof(d->grid));
 	memcpy(d->block, launch->block, sizeof(d->block));
 	frames_fill(d, func);
-	tables_fill(d, module->ctx);
+	tables_fill(d, func->module->ctx);
 }
 
 CUresult pl_cu_launch_run(struct pl_cu_stream *stream, const struct pl_cu_launch *launch)

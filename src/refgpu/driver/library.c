@@ -70,6 +70,9 @@ CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, s
 	if (r)
 		return r;
 	*func_out = &module->funcs[kernel->info - module->image->ptx->funcs];
+	r = pl_cu_func_ready(*func_out);
+	if (r)
+		return r;
 	shared = atomic_load(&kernel->dynamic_shared_max);
 	if (shared >= 0)
 		atomic_store(&(*func_out)->dynamic_shared_max, shared);

@@ -15,7 +15,7 @@
 
 /* -- images -------------------------------------------------------------------------------------------------------- */
 
-static CUresult compile_result(int r)
+CUresult pl_cu_image_compile_result(int r)
 {
 	switch (r) {
 	case PL_PTX_OK:
@@ -50,10 +50,12 @@ CUresult pl_cu_image_compile(struct pl_cu_image **image_out, const struct pl_cu_
 {
 	struct pl_cu_image *image = calloc(1, sizeof(*image));
 	uint64_t begin = pl_now_ns();
-	CUresult r;
+	CUresult r = CUDA_SUCCESS;
 	if (!image)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	r = compile_result(compile(&image->ptx, texts, jit));
+	image->lazy = pl_cu_lazy_create(texts, jit, &image->ptx);
+	if (!image->lazy)
+		r = pl_cu_image_compile_result(compile(&image->ptx, texts, jit));
 	pl_cu_jit_finish(jit, r, (float)(pl_now_ns() - begin) / 1e6f);
 	if (r) {
 		free(image);
@@ -74,6 +76,7 @@ void pl_cu_image_unref(struct pl_cu_image *image)
 {
 	if (!image || atomic_fetch_sub(&image->refs, 1) != 1)
 		return;
+	pl_cu_lazy_destroy(image->lazy);
 	pl_ptx_image_destroy(image->ptx);
 	free(image);
 }
@@ -108,7 +111,7 @@ static CUresult sections_create(struct pl_cu_module *module)
 	return pl_cu_result_of(r);
 }
 
-static void section_write(const struct pl_cu_mem *mem, const uint8_t *from, uint64_t bytes)
+void pl_cu_section_write(const struct pl_cu_mem *mem, const uint8_t *from, uint64_t bytes)
 {
 	for (uint64_t done = 0; done < mem->bytes;) {
 		uint64_t room, part;
@@ -136,7 +139,7 @@ static CUresult sections_write(struct pl_cu_module *module)
 		pl_ptx_image_place(ptx, bases, copy);
 	for (int s = 0; s < PL_PTX_SECTIONS; s++) {
 		if (!r && module->section[s])
-			section_write(module->section[s], copy[s], ptx->sections[s].data_bytes);
+			pl_cu_section_write(module->section[s], copy[s], ptx->sections[s].data_bytes);
 		free(copy[s]);
 	}
 	return r;
@@ -153,6 +156,8 @@ static CUresult funcs_create(struct pl_cu_module *module)
 		uint32_t used = ptx->funcs[i].shared_bytes;
 		func->module = module;
 		func->info = &ptx->funcs[i];
+		func->ptx = ptx;
+		atomic_init(&func->code, module->image->lazy ? NULL : module->section[PL_PTX_CODE]);
 		func->carveout = CU_SHAREDMEM_CARVEOUT_DEFAULT;
 		func->dynamic_shared_max = used < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - used) : 0;
 		if (!func->info->entry)
@@ -210,6 +215,7 @@ void pl_cu_module_destroy(struct pl_cu_module *module)
 	for (uint32_t i = 0; module->funcs && i < module->image->ptx->funcs_n; i++) {
 		pl_cuda_handle_destroy((uint64_t)(uintptr_t)module->funcs[i].handle);
 		free(module->funcs[i].params);
+		pl_cu_mem_destroy(module->funcs[i].own_code);
 	}
 	free(module->funcs);
 	for (int s = 0; s < PL_PTX_SECTIONS; s++)
@@ -297,7 +303,18 @@ uint64_t pl_cu_module_var_address(const struct pl_cu_module *module, const struc
 	return mem ? mem->va + var->offset : 0;
 }
 
-const struct pl_ptx_func *pl_cu_code_find(uint64_t pc, struct pl_cu_module **module_out, uint64_t *offset_out)
+/* The image whose code lies there, in a module or in one of its functions. */
+static const struct pl_ptx_image *code_of(const struct pl_cu_module *module, const struct pl_cu_mem *mem)
+{
+	if (module->section[PL_PTX_CODE] == mem)
+		return module->image->ptx;
+	for (uint32_t i = 0; i < module->image->ptx->funcs_n; i++)
+		if (module->funcs[i].own_code == mem)
+			return module->funcs[i].ptx;
+	return NULL;
+}
+
+const struct pl_ptx_func *pl_cu_code_find(uint64_t pc, const struct pl_ptx_image **ptx_out, uint64_t *offset_out)
 {
 	struct pl_cu_mem *mem = pl_cu_mem_find(pc);
 	struct pl_cu_ctx *ctx = mem && mem->kind == PL_CU_MEM_MODULE ? pl_cu_ctx_of(mem->ctx) : NULL;
@@ -306,10 +323,10 @@ const struct pl_ptx_func *pl_cu_code_find(uint64_t pc, struct pl_cu_module **mod
 		return NULL;
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_module *module = ctx->modules; module && !found; module = module->next) {
-		const struct pl_ptx_image *ptx = module->image->ptx;
-		if (module->section[PL_PTX_CODE] != mem)
+		const struct pl_ptx_image *ptx = code_of(module, mem);
+		if (!ptx)
 			continue;
-		*module_out = module;
+		*ptx_out = ptx;
 		*offset_out = pc - mem->va;
 		for (uint32_t i = 0; i < ptx->funcs_n; i++)
 			if (*offset_out - ptx->funcs[i].offset < ptx->funcs[i].bytes)

@@ -13,7 +13,8 @@
 #include "refgpu/ptx/ptx.h"
 
 struct pl_cu_image {
-	struct pl_ptx_image *ptx;
+	struct pl_ptx_image *ptx; /* lazy: its kernels do nothing and only tell their parameters */
+	struct pl_cu_lazy *lazy;  /* NULL: all of it is compiled */
 	atomic_uint refs;
 };
 
@@ -21,6 +22,9 @@ struct pl_cu_func {
 	CUfunction handle;
 	struct pl_cu_module *module;
 	const struct pl_ptx_func *info;
+	const struct pl_ptx_image *ptx;           /* what its code lies in */
+	_Atomic(struct pl_cu_mem *) code;         /* its section; NULL: not compiled yet */
+	struct pl_cu_mem *own_code;               /* of a lazy image */
 	uint64_t shape_block[3];                  /* cuFuncSetBlockShape() */
 	_Atomic int dynamic_shared_max, carveout; /* attributes */
 	_Atomic int cluster_must, cluster[3], cluster_policy, cluster_any;
@@ -58,8 +62,10 @@ struct pl_cu_library {
 	struct pl_cu_kernel *kernels; /* one for each function of the image */
 };
 
-/* One reference.  Sets the logs of `jit`. */
+/* One reference.  Sets the logs of `jit`.  A large text that nvcc built becomes a lazy image: a kernel is compiled when
+ * it is used, and what is wrong with it is said then. */
 CUresult pl_cu_image_compile(struct pl_cu_image **image_out, const struct pl_cu_texts *texts, struct pl_cu_jit *jit);
+CUresult pl_cu_image_compile_result(int r);
 struct pl_cu_image *pl_cu_image_ref(struct pl_cu_image *image);
 void pl_cu_image_unref(struct pl_cu_image *image); /* NULL is fine */
 
@@ -68,6 +74,8 @@ CUresult pl_cu_module_load(struct pl_cu_module **module_out, struct pl_cu_ctx *c
 			   size_t size_bytes, struct pl_cu_jit *jit);
 CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *ctx, struct pl_cu_image *image,
 			    struct pl_cu_library *library);
+/* The first `bytes` from there, then zeros. */
+void pl_cu_section_write(const struct pl_cu_mem *mem, const uint8_t *from, uint64_t bytes);
 /* The context's device does not run it any more. */
 void pl_cu_module_destroy(struct pl_cu_module *module);
 /* Whole texts of a file, for the functions that load from one. */
@@ -79,14 +87,25 @@ struct pl_cu_func *pl_cu_module_func(struct pl_cu_module *module, const char *na
 const struct pl_ptx_var *pl_cu_module_var(const struct pl_cu_module *module, const char *name);
 uint64_t pl_cu_module_var_address(const struct pl_cu_module *module, const struct pl_ptx_var *var);
 
-/* A CUfunction, or a CUkernel in its place: the function of the current context. */
+/* -- lazy images (lazy.c) -- */
+
+/* NULL: not for these texts: compile them whole, which also says what is wrong.  *head_out is set on success. */
+struct pl_cu_lazy *pl_cu_lazy_create(const struct pl_cu_texts *texts, const struct pl_cu_jit *jit,
+				     struct pl_ptx_image **head_out);
+void pl_cu_lazy_destroy(struct pl_cu_lazy *lazy); /* NULL is fine */
+/* The facts and the code of a kernel of any image, compiled now where it was not. */
+CUresult pl_cu_image_kernel(struct pl_cu_image *image, const struct pl_ptx_func *info,
+			    const struct pl_ptx_func **info_out, const struct pl_ptx_image **ptx_out);
+CUresult pl_cu_func_ready(struct pl_cu_func *func);
+
+/* A CUfunction, or a CUkernel in its place: the function of the current context, compiled. */
 CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out);
 CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, struct pl_cu_func **func_out);
 CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out);
 CUresult pl_cu_library_ready(struct pl_cu_library *library); /* compiles it */
 
-/* For reports: the module whose code holds the address. */
-const struct pl_ptx_func *pl_cu_code_find(uint64_t pc, struct pl_cu_module **module_out, uint64_t *offset_out);
+/* For reports: the image whose code holds the address. */
+const struct pl_ptx_func *pl_cu_code_find(uint64_t pc, const struct pl_ptx_image **ptx_out, uint64_t *offset_out);
 
 /* Texture and surface references go with their module (texref.c). */
 void pl_cu_refs_destroy(struct pl_cu_module *module);

@@ -198,7 +198,7 @@ static void test_texts_that_were_linked_are_read_again_from_anywhere(void)
 {
 	char one[] = "one", two[] = "two";
 	struct pl_cu_text text[] = { { one, 3 }, { two, 3 } };
-	struct pl_cu_texts texts = { text, 2 }, got = { 0 };
+	struct pl_cu_texts texts = { .text = text, .n = 2 }, got = { 0 };
 	const char *why;
 	size_t bytes;
 	uint8_t *packed = pl_cu_texts_pack(&texts, &bytes), *copy = malloc(bytes);
