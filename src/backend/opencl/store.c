@@ -1,7 +1,7 @@
 /*
  * Do buffers made with CL_MEM_USE_HOST_PTR live in that host memory, or in a copy that the driver keeps in step at map
  * and unmap?  The API does not say, so it is tried: what the device writes must be seen in memory, and what is written
- * to memory must be seen by the device, without any map.
+ * to memory must be seen by the device, without any map.  And they must do all that other buffers do.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +47,32 @@ static bool queue_try(cl_command_queue queue, cl_mem direct, cl_mem other, uint8
 	return good;
 }
 
+static bool image_try(cl_context context, cl_mem buffer)
+{
+	static const cl_image_format format = { CL_RGBA, CL_FLOAT };
+	const cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE1D_BUFFER, .image_width = 256, .buffer = buffer };
+	cl_int status = CL_SUCCESS;
+	cl_mem image = pl_cl.clCreateImage(context, 0, &format, &desc, NULL, &status);
+
+	if (image)
+		pl_cl.clReleaseMemObject(image);
+	return image && !status;
+}
+
+/* Some drivers (Mesa) make images of all buffers but of those. */
+static bool images_try(cl_context context, cl_mem direct, cl_mem other)
+{
+	return !pl_cl.clCreateImage || !image_try(context, other) || image_try(context, direct);
+}
+
 static bool context_try(cl_context context, cl_device_id device, uint8_t *memory)
 {
 	cl_command_queue queue = pl_cl.clCreateCommandQueue(context, device, 0, NULL);
 	cl_mem direct =
 		pl_cl.clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, TRIAL_BYTES, memory, NULL);
 	cl_mem other = pl_cl.clCreateBuffer(context, CL_MEM_READ_WRITE, TRIAL_BYTES, NULL, NULL);
-	bool good = queue && direct && other && queue_try(queue, direct, other, memory);
+	bool good = queue && direct && other && images_try(context, direct, other) &&
+		    queue_try(queue, direct, other, memory);
 
 	if (direct)
 		pl_cl.clReleaseMemObject(direct);
