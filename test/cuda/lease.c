@@ -156,6 +156,49 @@ static void what_is_mapped(CUfunction add)
 	cu_ok(cu(cuMemFreeHost)(c));
 }
 
+/* The program's own memory, on parts of pages that have other things on them. */
+static void what_is_registered(CUfunction store)
+{
+	int *own = malloc(64), *neighbour = malloc(64), *large = aligned_alloc(4096, 3 * MIB), supported = 0, value = 7;
+	CUdeviceptr at, inner;
+	void *params[] = { &at, &value };
+
+	cu_ok(cu(cuDeviceGetAttribute)(&supported, CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED, 0));
+	neighbour[0] = 5;
+	cu_ok(cu(cuMemHostRegister_v2)(own, 64, CU_MEMHOSTREGISTER_DEVICEMAP));
+	say("registered twice", cu(cuMemHostRegister_v2)(own, 64, 0));
+	if (!supported) {
+		fprintf(stderr, "not mapped\n");
+		cu_is(cu(cuMemHostGetDevicePointer_v2)(&at, own, 0), CUDA_ERROR_NOT_SUPPORTED);
+		cu_ok(cu(cuMemHostUnregister)(own));
+		puts("registered: 7 8 5, 9 10\nunregistered: 8\nnot registered: CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED");
+		free(own), free(neighbour), free(large);
+		return;
+	}
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&at, own, 0));
+	cu_ok(cu(cuLaunchKernel)(store, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+	cu_ok(cu(cuCtxSynchronize)());
+	printf("registered: %d ", own[0]);
+	own[0] = 8;
+	cu_ok(cu(cuMemcpyDtoH_v2)(&value, at, 4));
+	printf("%d %d, ", value, neighbour[0]);
+	cu_ok(cu(cuMemHostRegister_v2)(large, 3 * MIB, 0));
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&inner, large, 0));
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&at, large + 1000, 0));
+	check(at == inner + 4000);
+	value = 9;
+	cu_ok(cu(cuLaunchKernel)(store, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+	cu_ok(cu(cuCtxSynchronize)());
+	large[1001] = 10;
+	printf("%d %d\n", large[1000], large[1001]);
+	cu_ok(cu(cuMemHostUnregister)(large));
+	cu_ok(cu(cuMemHostUnregister)(own));
+	printf("unregistered: %d\n", own[0]);
+	say("not registered", cu(cuMemHostUnregister)(own));
+	check(large[1000] == 9 && large[1001] == 10 && neighbour[0] == 5);
+	free(own), free(neighbour), free(large);
+}
+
 static void in_a_streams_order(void)
 {
 	unsigned char *host = malloc(MIB), *back = malloc(MIB);
@@ -196,6 +239,7 @@ static void same(void)
 	frees_twice();
 	copies_of_all_sizes();
 	what_is_mapped(cu_function(module, "add"));
+	what_is_registered(cu_function(module, "store"));
 	in_a_streams_order();
 	cu_ok(cu(cuCtxSynchronize)());
 	cu_ok(cu(cuMemGetInfo_v2)(&after, &total));

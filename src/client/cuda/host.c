@@ -1,5 +1,5 @@
 /*
- * Host memory that the API gives or registers.  Where the session shares memory, what it gives lies there: the driver
+ * Host memory that the API gives.  Where the session shares memory, what it gives lies there: the driver
  * has the same pages registered and works in them, and nothing is copied on the way.  Where nothing is shared it is
  * plain memory that no kernel reaches (CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY says so).
  */
@@ -11,9 +11,6 @@
 
 #define PAGE_BYTES 4096u
 #define HOST_FLAGS (CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED)
-#define REGISTER_FLAGS                                                                                                 \
-	(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_IOMEMORY |                    \
-	 CU_MEMHOSTREGISTER_READ_ONLY)
 
 bool pl_cuda_host_is_mapped(const struct pl_session *session)
 {
@@ -22,7 +19,7 @@ bool pl_cuda_host_is_mapped(const struct pl_session *session)
 
 /* ---- in the session's shared memory ---- */
 
-static CUresult shared_register(struct pl_session *session, struct pl_cuda_memory *memory)
+CUresult pl_cuda_host_map(struct pl_session *session, struct pl_cuda_memory *memory)
 {
 	struct pl_cuda_cuMemHostAlloc_args args = {
 		.host = memory->address, .bytes = memory->bytes, .flags = memory->flags, .store = memory->store
@@ -31,7 +28,7 @@ static CUresult shared_register(struct pl_session *session, struct pl_cuda_memor
 	struct pl_reply reply;
 	int r;
 
-	if (memory->kind == PL_CUDA_MEMORY_MANAGED)
+	if (memory->kind != PL_CUDA_MEMORY_HOST)
 		args.flags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP;
 	r = PL_CUDA_ASK(session, cuMemHostAlloc, &args, &reply);
 	if (r || reply.status)
@@ -49,7 +46,7 @@ static CUresult shared_create(struct pl_session *session, struct pl_cuda_memory 
 	if (memory->store == PL_ARENA_NONE)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	memory->address = (uintptr_t)session->arena.base + memory->store;
-	result = shared_register(session, memory);
+	result = pl_cuda_host_map(session, memory);
 	if (result)
 		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
 	return result;
@@ -91,6 +88,8 @@ void pl_cuda_host_forget(const struct pl_cuda_memory *memory)
 {
 	struct pl_session *session = memory->session;
 
+	if (memory->kind == PL_CUDA_MEMORY_REGISTERED)
+		pl_cuda_registered_forget(memory);
 	if (memory->kind != PL_CUDA_MEMORY_HOST && memory->kind != PL_CUDA_MEMORY_MANAGED)
 		return;
 	if (memory->store != PL_ARENA_NONE)
@@ -159,83 +158,5 @@ CUresult cuMemFreeHost(void *pointer)
 	    memory.kind != PL_CUDA_MEMORY_HOST || !pl_cuda_memory_take(memory.address, &memory))
 		return CUDA_ERROR_INVALID_VALUE;
 	pl_cuda_host_destroy(session, &memory);
-	return CUDA_SUCCESS;
-}
-
-/* The program's memory is not shared: copies of it go as those of any memory, and it has no address for the device. */
-CUresult cuMemHostRegister_v2(void *pointer, size_t bytes, unsigned int flags)
-{
-	struct pl_cuda_memory memory = { .address = (uintptr_t)pointer,
-					 .bytes = bytes,
-					 .kind = PL_CUDA_MEMORY_REGISTERED,
-					 .flags = flags,
-					 .store = PL_ARENA_NONE };
-	CUresult result;
-
-	memory.context = pl_cuda_current(&result);
-	if (!memory.context)
-		return result;
-	if (!pointer || !bytes || flags & ~(unsigned int)REGISTER_FLAGS || memory.address + bytes < bytes)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (flags & CU_MEMHOSTREGISTER_IOMEMORY)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	return pl_cuda_memory_enter(&memory) ? CUDA_SUCCESS : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
-}
-
-CUresult cuMemHostRegister(void *pointer, size_t bytes, unsigned int flags)
-{
-	return cuMemHostRegister_v2(pointer, bytes, flags);
-}
-
-CUresult cuMemHostUnregister(void *pointer)
-{
-	struct pl_cuda_memory memory;
-	CUresult result;
-
-	if (!pl_cuda_current(&result))
-		return result;
-	if (!pointer)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.address != (uintptr_t)pointer ||
-	    memory.kind != PL_CUDA_MEMORY_REGISTERED)
-		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
-	pl_cuda_memory_take(memory.address, &memory);
-	return CUDA_SUCCESS;
-}
-
-static bool host_find(const void *pointer, struct pl_cuda_memory *memory, CUresult *result)
-{
-	if (!pl_cuda_current(result))
-		return false;
-	*result = CUDA_ERROR_INVALID_VALUE;
-	return pointer && pl_cuda_memory_find((uintptr_t)pointer, memory) &&
-	       (memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED);
-}
-
-CUresult cuMemHostGetFlags(unsigned int *flags, void *pointer)
-{
-	struct pl_cuda_memory memory;
-	CUresult result;
-
-	if (!host_find(pointer, &memory, &result))
-		return result;
-	if (!flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	*flags = memory.flags;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *address, void *pointer, unsigned int flags)
-{
-	struct pl_cuda_memory memory;
-	CUresult result;
-
-	if (!host_find(pointer, &memory, &result))
-		return result;
-	if (!address || flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!memory.device)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	*address = memory.device + ((uintptr_t)pointer - memory.address);
 	return CUDA_SUCCESS;
 }

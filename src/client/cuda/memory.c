@@ -144,8 +144,8 @@ bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes)
 	struct pl_cuda_memory memory;
 
 	if (pl_cuda_memory_find(address, &memory))
-		return on_device(&memory) && is_entered(memory.session) &&
-		       memory.kind != PL_CUDA_MEMORY_VARIABLE && bytes <= memory.bytes - (address - memory.address);
+		return on_device(&memory) && is_entered(memory.session) && memory.kind != PL_CUDA_MEMORY_VARIABLE &&
+		       bytes <= memory.bytes - (address - memory.address);
 	pl_cuda_lease_touch(address);
 	return false;
 }

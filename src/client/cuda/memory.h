@@ -81,6 +81,11 @@ CUresult pl_cuda_host_create(struct pl_session *session, struct pl_cuda_memory *
 void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memory *memory);
 /* The driver has given it up with its context: what it lay in is free. */
 void pl_cuda_host_forget(const struct pl_cuda_memory *memory);
+/* Tells the driver of memory in the session's shared memory; sets memory->device. */
+CUresult pl_cuda_host_map(struct pl_session *session, struct pl_cuda_memory *memory);
+/* Registered memory gets its address on the device; and has none any more, as its context has gone. */
+CUresult pl_cuda_registered_map(struct pl_cuda_memory *memory);
+void pl_cuda_registered_forget(const struct pl_cuda_memory *memory);
 /* Does the device reach host memory at the address that the program knows? */
 bool pl_cuda_host_is_mapped(const struct pl_session *session);
 
