@@ -1,6 +1,6 @@
 /*
  * What a warp instruction costs, by class: loops of one kind of instruction, one warp, one thread.  Prints a table; no
- * figure is asserted.  Usage: bench-refgpu-engine [avx512|avx2|portable]
+ * figure is asserted.  Usage: bench-refgpu-engine [avx512|avx2|portable [PART OF A NAME]]
  */
 #include "base/wait.h"
 #include "refgpu/compute/kit.h"
@@ -12,6 +12,11 @@
 struct class_of {
 	const char *name, *setup, *body;
 };
+
+/* Images: 0 floats, 1 bytes, 2 floats of two levels.  Samplers: 0 point, 1 linear.  Lanes side by side: R14, R15. */
+#define COORDS "mov.u32 R17, #0x3fe00000\ncvt.f32.u32 R14, R8\nadd.f32 R14, R14, R17\nmov.u32 R15, R14\n"
+#define POINT  COORDS "umov.u64 U8, #0\n"
+#define LINEAR COORDS "umov.u64 U8, #0x100000\numov.u64 U9, #0x100001\numov.u64 U10, #0x100002\n"
 
 static const struct class_of classes[] = {
 	{ "integer add, register", "", "add.u32 R10, R11, R12\n" },
@@ -54,6 +59,10 @@ static const struct class_of classes[] = {
 	{ "mma m16n8k32 s8", "", "mma.s32.s8.s8.sub4 R20, R24, R28, R20, $0\n" },
 	{ "mma m8n8k4 f64", "", "mma.f64.f64.f64.sub0 R20, R24, R28, R20, $0\n" },
 	{ "wmma m16n16k16 f16, f32 sums", "", "wmma.f32.f16.f16.sub0 R20, R30, R40, R20, $0\n" },
+	{ "tex.2d f32, point", POINT, "tex.f32.2d R20, R14, R0, U8, $0\n" },
+	{ "tex.2d f32, linear", LINEAR, "tex.f32.2d R20, R14, R0, U8, $0\n" },
+	{ "tex.2d four of 8 bits, linear", LINEAR, "tex.f32.2d R20, R14, R0, U9, $0\n" },
+	{ "tex.2d f32, linear, two levels: lane by lane", LINEAR, "tex.f32.2d R20, R14, R0, U10, $0\n" },
 	{ "ld.param, uniform", "", "uld.u64.param U8, [8]\n" },
 };
 
@@ -84,14 +93,45 @@ static double measure(struct kit *kit, const struct class_of *class)
 	return (double)best / ((double)UNROLL * LOOPS);
 }
 
+static void textures_make(struct kit *kit)
+{
+	struct pl_isa_image *image = (void *)(kit->memory + (8 << 20));
+	struct pl_isa_image_level *levels = (void *)(kit->memory + (9 << 20) + 4096);
+	struct pl_isa_sampler *sampler = (void *)(kit->memory + (9 << 20));
+
+	for (int i = 0; i < 3; i++) {
+		image[i] = (struct pl_isa_image){ .va = KIT_VA + (10 << 20),
+						  .pitch_bytes = 256,
+						  .slice_bytes = 256 * 64,
+						  .width = 64,
+						  .height = 64,
+						  .depth = 1,
+						  .channels = i == 1 ? 4 : 1,
+						  .channel_bits = i == 1 ? 8 : 32,
+						  .texel = i == 1 ? PL_ISA_TEXEL_UNSIGNED : PL_ISA_TEXEL_FLOAT,
+						  .levels = i == 2 ? 2 : 1,
+						  .levels_va = KIT_VA + (9 << 20) + 4096 };
+		levels[i] = (struct pl_isa_image_level){ image[0].va, 256, 256 * 64, 64, 64, 1, 0 };
+	}
+	for (int i = 0; i < 2; i++)
+		sampler[i] = (struct pl_isa_sampler){ .wrap = { PL_ISA_CLAMP, PL_ISA_CLAMP, PL_ISA_CLAMP },
+						      .filter = i ? PL_ISA_LINEAR : PL_ISA_POINT };
+	kit->desc.image_va = KIT_VA + (8 << 20);
+	kit->desc.image_count = 3;
+	kit->desc.sampler_va = KIT_VA + (9 << 20);
+	kit->desc.sampler_count = 2;
+}
+
 int main(int argc, char **argv)
 {
 	struct kit kit;
 
 	kit_begin(&kit, argc > 1 ? argv[1] : NULL, 1);
+	textures_make(&kit);
 	printf("| class (%s) | ns |\n| --- | --- |\n", pl_sm_compute_vector(kit.engine));
 	for (unsigned i = 0; i < sizeof(classes) / sizeof(*classes); i++)
-		printf("| %s | %.2f |\n", classes[i].name, measure(&kit, &classes[i]));
+		if (argc < 3 || strstr(classes[i].name, argv[2]))
+			printf("| %s | %.2f |\n", classes[i].name, measure(&kit, &classes[i]));
 	kit_end(&kit);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "refgpu/compute/block.h"
 #include "refgpu/compute/check.h"
 #include "refgpu/compute/prologue.h"
+#include "refgpu/compute/sampler.h"
 #include "refgpu/compute/split.h"
 
 #define ARENA_BYTES_MAX    (256ull << 20) /* of an SM, for what is not cooperative */
@@ -132,6 +133,11 @@ int pl_sm_prepare(struct pl_sm *sm)
 		sm->blocks = blocks;
 		sm->block_room = grid->resident_max;
 	}
+	if (!sm->texture)
+		sm->texture = calloc(1, sizeof(*sm->texture));
+	if (!sm->texture)
+		return -ENOMEM;
+	sm->texture->loaded = false;
 	sm->blocks_placed = 0;
 	if (grid->prologue)
 		pl_sm_prologue_enter(sm);
@@ -143,6 +149,7 @@ void pl_sm_fini(struct pl_sm *sm)
 	if (sm->arena)
 		munmap(sm->arena, sm->arena_bytes);
 	free(sm->blocks);
+	free(sm->texture);
 	pl_sm_check_fini(sm);
 }
 

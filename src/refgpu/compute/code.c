@@ -84,7 +84,7 @@ static void bind(const struct pl_sm_build *build, const struct pl_isa_fields *f,
 	struct pl_sm_op plain = *op;
 
 	bool first = f->op == PL_ISA_SHFL || f->op == PL_ISA_S2R || f->op == PL_ISA_S2U || f->op == PL_ISA_MMA ||
-		     f->op == PL_ISA_WMMA;
+		     f->op == PL_ISA_WMMA || f->op == PL_ISA_TEX;
 
 	if (first && build->bind(f, op))
 		return;

@@ -34,6 +34,19 @@ struct pl_sm_coords {
 	int8_t offset[3];
 };
 
+/* What op->x of these operations holds. */
+#define PL_SM_TEX_GEOMETRY(x) ((x)&7)
+#define PL_SM_TEX_ARRAY(x)    ((x) >> 3 & 1)
+#define PL_SM_TEX_LOD(x)      ((x) >> 4 & 3)
+#define PL_SM_TEX_INT(x)      ((x) >> 6 & 1) /* coordinates */
+#define PL_SM_TEX_OFFSETS(x)  ((x) >> 7 & 1)
+#define PL_SM_TEX_CLAMP(x)    ((x) >> 8 & 3)
+#define PL_SM_TEX_VEC(x)      ((x) >> 10 & 3)
+#define PL_SM_TEX_U(x)        ((x) >> 12 & 1) /* the handle is a U register */
+void pl_sm_tex_operands(const struct pl_isa_fields *fields, struct pl_sm_op *op);
+/* TEX, lane by lane; w->stop tells. */
+void pl_sm_tex_lanes(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t mask);
+
 /* Loads the descriptors of a handle.  False = fault, raised (BAD_TEXTURE where the handle or the image makes no sense).
  */
 bool pl_sm_unit_load(struct pl_sm_unit *unit, uint64_t handle, bool sampled);

@@ -175,8 +175,9 @@ struct pl_sm {
 	uint32_t block_room;
 	uint8_t *arena;
 	size_t arena_bytes;
-	uint64_t arena_space;    /* whose grids have used it */
-	struct pl_sm_line *line; /* prologue.h */
+	uint64_t arena_space;       /* whose grids have used it */
+	struct pl_sm_line *line;    /* prologue.h */
+	struct pl_sm_unit *texture; /* sampler.h: what the grid's last TEX used */
 	struct pl_sm_check *check_spare;
 	struct pl_sm_check_known check_known;
 };

@@ -1,29 +1,18 @@
-/* Texture and surface operations, lane by lane. */
+/* Texture and surface operations, lane by lane; vec-texture.c does most of TEX. */
 #include <string.h>
 
 #include "refgpu/compute/half.h"
 #include "refgpu/compute/next.h"
 #include "refgpu/compute/sampler.h"
 
-/* op->x: geometry | array << 3 | lod << 4 | integer coordinates << 6 | offsets << 7 | clamp << 8 | vec << 10 | U << 12
- */
-#define X_GEOMETRY(x) ((x)&7)
-#define X_ARRAY(x)    ((x) >> 3 & 1)
-#define X_LOD(x)      ((x) >> 4 & 3)
-#define X_INT(x)      ((x) >> 6 & 1)
-#define X_OFFSETS(x)  ((x) >> 7 & 1)
-#define X_CLAMP(x)    ((x) >> 8 & 3)
-#define X_VEC(x)      ((x) >> 10 & 3)
-#define X_U(x)        ((x) >> 12 & 1)
-
 static unsigned dims_of(uint32_t x)
 {
-	return X_GEOMETRY(x) == PL_ISA_GEOM_1D ? 1 : X_GEOMETRY(x) == PL_ISA_GEOM_2D ? 2 : 3;
+	return PL_SM_TEX_GEOMETRY(x) == PL_ISA_GEOM_1D ? 1 : PL_SM_TEX_GEOMETRY(x) == PL_ISA_GEOM_2D ? 2 : 3;
 }
 
 static uint64_t handle_of(const struct pl_sm_warp *w, const struct pl_sm_op *op, const char *R, uint32_t lane)
 {
-	return X_U(op->x) ? w->frame.U[op->c] : ((const uint64_t *)(const void *)(R + op->c))[lane];
+	return PL_SM_TEX_U(op->x) ? w->frame.U[op->c] : ((const uint64_t *)(const void *)(R + op->c))[lane];
 }
 
 static uint32_t slot_of(const char *R, uint32_t first, unsigned k, uint32_t lane)
@@ -35,10 +24,10 @@ static void coords_read(const struct pl_sm_op *op, const char *R, uint32_t lane,
 {
 	unsigned dims = dims_of(op->x), at = 0;
 
-	*c = (struct pl_sm_coords){ .geometry = X_GEOMETRY(op->x),
-				    .array = X_ARRAY(op->x),
-				    .integer = X_INT(op->x),
-				    .lod_mode = X_LOD(op->x) };
+	*c = (struct pl_sm_coords){ .geometry = PL_SM_TEX_GEOMETRY(op->x),
+				    .array = PL_SM_TEX_ARRAY(op->x),
+				    .integer = PL_SM_TEX_INT(op->x),
+				    .lod_mode = PL_SM_TEX_LOD(op->x) };
 	if (c->array)
 		c->layer = slot_of(R, op->a, at++, lane);
 	if (c->array && (int32_t)c->layer < 0)
@@ -55,7 +44,7 @@ static void coords_read(const struct pl_sm_op *op, const char *R, uint32_t lane,
 		c->grad[0][k] = bits_f32(slot_of(R, op->b, k, lane));
 		c->grad[1][k] = bits_f32(slot_of(R, op->b, dims + k, lane));
 	}
-	for (unsigned k = 0; k < 3 && X_OFFSETS(op->x); k++)
+	for (unsigned k = 0; k < 3 && PL_SM_TEX_OFFSETS(op->x); k++)
 		c->offset[k] = (int8_t)(op->imm >> 8 * k);
 }
 
@@ -86,6 +75,11 @@ static __attribute__((noinline)) void tex_do(PL_SM_ARGS, bool gather)
 		if (!tex_lane(&unit, op, R, gather))
 			return;
 	}
+}
+
+void pl_sm_tex_lanes(PL_SM_ARGS)
+{
+	tex_do(w, op, R, mask, false);
 }
 
 static uint32_t query(const struct pl_sm_unit *unit, unsigned what)
@@ -149,7 +143,7 @@ static enum where surface_at(struct pl_sm_unit *unit, const char *R, unsigned by
 	int64_t at[4] = { 0, 0, 0, 0 };
 	bool inside = true;
 
-	if (X_ARRAY(op->x))
+	if (PL_SM_TEX_ARRAY(op->x))
 		at[3] = (int32_t)slot_of(R, op->a, slot++, unit->lane);
 	for (unsigned k = 0; k < dims; k++)
 		at[k] = (int32_t)slot_of(R, op->a, slot++, unit->lane);
@@ -164,13 +158,13 @@ static enum where surface_at(struct pl_sm_unit *unit, const char *R, unsigned by
 	}
 	inside = inside && at[3] >= 0 && (uint64_t)at[3] < layers;
 	at[3] = at[3] < 0 ? 0 : (uint64_t)at[3] >= layers ? (int64_t)layers - 1 : at[3];
-	if (!inside && X_CLAMP(op->x) == PL_ISA_CLAMP_TRAP) {
+	if (!inside && PL_SM_TEX_CLAMP(op->x) == PL_ISA_CLAMP_TRAP) {
 		pl_sm_fault(unit->w, op, PL_RG_FAULT_BAD_TEXTURE, PL_RG_WRITE, unit->handle, unit->lane);
 		return FAULTED;
 	}
 	*va_out = image->va + (uint64_t)(at[2] + at[3]) * image->slice_bytes + (uint64_t)at[1] * image->pitch_bytes +
 		  (uint64_t)at[0];
-	return inside || X_CLAMP(op->x) == PL_ISA_CLAMP_EDGE ? INSIDE : OUTSIDE;
+	return inside || PL_SM_TEX_CLAMP(op->x) == PL_ISA_CLAMP_EDGE ? INSIDE : OUTSIDE;
 }
 
 static bool surface_load(struct pl_sm_unit *unit, const char *R)
@@ -189,7 +183,7 @@ static void pack_values(const struct pl_sm_op *op, char *R, uint32_t lane, char 
 	unsigned bytes = pl_isa_type_bytes(op->type), reg = pl_isa_type_slots(op->type) * 4;
 	bool is_signed = op->type == PL_ISA_S8 || op->type == PL_ISA_S16;
 
-	for (unsigned k = 0; k < 1u << X_VEC(op->x); k++) {
+	for (unsigned k = 0; k < 1u << PL_SM_TEX_VEC(op->x); k++) {
 		char *slot = R + op->d + k * reg / 4 * PL_SM_SLOT_BYTES + lane * reg;
 		uint32_t v = 0;
 
@@ -210,7 +204,7 @@ static bool surface_lane(struct pl_sm_unit *unit, char *R, bool store)
 {
 	const struct pl_sm_op *op = unit->op;
 	bool formatted = store && op->sub == 1;
-	unsigned bytes = pl_isa_type_bytes(op->type) << X_VEC(op->x);
+	unsigned bytes = pl_isa_type_bytes(op->type) << PL_SM_TEX_VEC(op->x);
 	uint32_t value[4] = { 0, 0, 0, 0 };
 	char data[128] = { 0 };
 	enum where where;
@@ -234,7 +228,7 @@ static bool surface_lane(struct pl_sm_unit *unit, char *R, bool store)
 	if (where == OUTSIDE)
 		return true;
 	if (formatted) {
-		for (unsigned k = 0; k < 1u << X_VEC(op->x) && k < 4; k++)
+		for (unsigned k = 0; k < 1u << PL_SM_TEX_VEC(op->x) && k < 4; k++)
 			value[k] = slot_of(R, op->d, k, unit->lane);
 		pl_sm_texel_encode(&unit->image, value, data);
 	} else {
@@ -325,27 +319,31 @@ static __attribute__((noinline)) void sured_do(PL_SM_ARGS)
 			return;                                                                                        \
 		PL_SM_NEXT;                                                                                            \
 	}
-HANDLER(tex_h, tex_do(w, op, R, mask, false))
 HANDLER(tld4_h, tex_do(w, op, R, mask, true))
 HANDLER(txq_h, txq_do(w, op, R, mask))
 HANDLER(suld_h, surface_do(w, op, R, mask, false))
 HANDLER(sust_h, surface_do(w, op, R, mask, true))
 HANDLER(sured_h, sured_do(w, op, R, mask))
 
-bool pl_sm_bind_texture(const struct pl_isa_fields *f, struct pl_sm_op *op)
+void pl_sm_tex_operands(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
-	static const pl_sm_fn handlers[PL_ISA_OP_COUNT] = {
-		[PL_ISA_TEX] = tex_h,   [PL_ISA_TLD4] = tld4_h, [PL_ISA_TXQ] = txq_h,
-		[PL_ISA_SULD] = suld_h, [PL_ISA_SUST] = sust_h, [PL_ISA_SURED] = sured_h,
-	};
-
-	if (!handlers[f->op] || (f->op == PL_ISA_SURED && f->bkind != PL_ISA_B_REG))
-		return false;
 	op->x = f->geometry | (uint32_t)f->array << 3 | (uint32_t)f->lod << 4 | (uint32_t)f->coord_int << 6 |
 		(uint32_t)f->offsets << 7 | (uint32_t)f->clamp << 8 | (uint32_t)f->vec << 10 |
 		(uint32_t)f->handle_u << 12;
 	op->c = f->handle_u ? f->c : f->c * PL_SM_SLOT_BYTES;
 	op->imm = f->imm;
+}
+
+bool pl_sm_bind_texture(const struct pl_isa_fields *f, struct pl_sm_op *op)
+{
+	static const pl_sm_fn handlers[PL_ISA_OP_COUNT] = {
+		[PL_ISA_TLD4] = tld4_h, [PL_ISA_TXQ] = txq_h,     [PL_ISA_SULD] = suld_h,
+		[PL_ISA_SUST] = sust_h, [PL_ISA_SURED] = sured_h,
+	};
+
+	if (!handlers[f->op] || (f->op == PL_ISA_SURED && f->bkind != PL_ISA_B_REG))
+		return false;
+	pl_sm_tex_operands(f, op);
 	op->fn[0] = op->fn[1] = handlers[f->op];
 	return true;
 }
