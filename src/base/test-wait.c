@@ -122,6 +122,28 @@ static void test_waker_of_an_earlier_wait_does_not_put_this_one_to_sleep_for_goo
 	}
 }
 
+static void test_on_one_core_spinning_that_did_not_pay_is_left_out(void)
+{
+	_Atomic uint32_t sleeper = 0, there = 0;
+	struct pl_wait wait = { .turns = &there };
+	cpu_set_t before, own;
+	uint32_t skips;
+
+	assert(sched_getaffinity(0, sizeof(before), &before) == 0);
+	CPU_ZERO(&own);
+	CPU_SET((size_t)sched_getcpu(), &own);
+	assert(sched_setaffinity(0, sizeof(own), &own) == 0);
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000) && !wait.skips); /* it is not here */
+	there = pl_wait_core();
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000));
+	skips = wait.skips;
+	assert(skips);
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000) && wait.skips == skips - 1);
+	wait.skips = 0;
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000) && wait.skips == skips);
+	assert(sched_setaffinity(0, sizeof(before), &before) == 0);
+}
+
 static void test_nobody_spins_for_a_side_that_waits_itself_or_for_the_same_core(void)
 {
 	_Atomic uint32_t sleeper = 0, core = 0, slow = 1;
@@ -148,6 +170,7 @@ int main(void)
 	test_no_wake_up_is_lost();
 	test_time_limit_ends_the_wait_and_shrinks_the_spin();
 	test_waker_of_an_earlier_wait_does_not_put_this_one_to_sleep_for_good();
+	test_on_one_core_spinning_that_did_not_pay_is_left_out();
 	test_nobody_spins_for_a_side_that_waits_itself_or_for_the_same_core();
 	puts("wait: 4 ok");
 	return 0;

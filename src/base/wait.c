@@ -13,6 +13,9 @@
 /* Where a spin may take longer: so many of its limits, and the least budget's part of that. */
 #define NEARLY_SPINS    5u
 #define LEAST_SPINS     4u
+/* A wait that is longer than the budget on a core that both share: no idle core has to wake, so a spin saves nothing.
+ */
+#define SKIPS           32u
 
 uint32_t pl_wait_core(void)
 {
@@ -34,6 +37,11 @@ static inline bool in_vain(const struct pl_wait *wait)
 	       (wait->core && atomic_load_explicit(wait->core, memory_order_relaxed) == pl_wait_core());
 }
 
+static inline bool takes_turns(const struct pl_wait *wait)
+{
+	return wait->turns && atomic_load_explicit(wait->turns, memory_order_relaxed) == pl_wait_core();
+}
+
 static uint32_t spin_ns_max(const struct pl_wait *wait)
 {
 	return wait->spin_ns_max ? wait->spin_ns_max : PL_SPIN_NS_MAX;
@@ -46,6 +54,11 @@ static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg, bool *
 
 	if (!wait->spin_ns)
 		wait->spin_ns = spin_ns_max(wait);
+	*vain_out = takes_turns(wait) && wait->skips;
+	if (*vain_out) {
+		wait->skips--;
+		return false;
+	}
 	for (;;) {
 		uint64_t now;
 		for (int i = 0; i < POLLS_PER_YIELD; i++) {
@@ -60,9 +73,12 @@ static bool spin(struct pl_wait *wait, pl_wait_ready_fn ready, void *arg, bool *
 		if (!end)
 			end = now + wait->spin_ns;
 		else if (now > end)
-			return false;
+			break;
 		sched_yield();
 	}
+	if (takes_turns(wait))
+		wait->skips = SKIPS;
+	return false;
 }
 
 /* mark: what the word was when ready() was asked. */

@@ -30,6 +30,10 @@ struct pl_wait {                /* one thread's; private memory */
 	/* What the other side says of itself; both may be NULL, and it may lie. */
 	const _Atomic uint32_t *core; /* where it waited last: it may need that core, so nobody spins there for it */
 	const _Atomic uint32_t *slow; /* not 0: it waits itself, spinning for it is in vain */
+	/* Where the one runs that makes things ready, and gives this core away itself: on one core spinning is left out
+	 * for some waits after one that did not pay.  NULL where that is not known. */
+	const _Atomic uint32_t *turns;
+	uint32_t skips; /* so many */
 };
 
 static inline uint64_t pl_now_ns(void)

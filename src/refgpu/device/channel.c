@@ -198,6 +198,7 @@ void pl_rg_channel_doorbell(struct pl_rg *rg, uint32_t id)
 {
 	struct pl_rg_channel *channel = &rg->channels[id];
 	uint32_t flags = flags_of(channel);
+	struct pl_rg_unit *unit;
 
 	pl_rg_count(rg, PL_RG_C_doorbells, 1);
 	if (!(flags & PL_RG_CF_VALID) || flags & PL_RG_CF_DEAD)
@@ -206,7 +207,9 @@ void pl_rg_channel_doorbell(struct pl_rg *rg, uint32_t id)
 	atomic_store(&channel->rung, true);
 	if (pl_rg_virtual(rg))
 		return; /* the caller pumps */
-	pl_rg_unit_kick(&rg->units[atomic_load_explicit(&channel->engine, memory_order_relaxed)]);
+	unit = &rg->units[atomic_load_explicit(&channel->engine, memory_order_relaxed)];
+	atomic_store_explicit(&unit->rung_core, pl_wait_core(), memory_order_relaxed);
+	pl_rg_unit_kick(unit);
 }
 
 void pl_rg_runlist_update(struct pl_rg *rg, uint32_t value)

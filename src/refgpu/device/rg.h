@@ -64,6 +64,7 @@ struct pl_rg_unit { /* an engine */
 	pthread_t thread;
 	_Alignas(64) _Atomic uint32_t work; /* somebody wants it to look around */
 	_Atomic uint32_t sleeper;
+	_Atomic uint32_t rung_core;         /* pl_wait_core() of the last doorbell */
 	_Alignas(64) _Atomic uint32_t stop; /* what runs has to end: enum pl_rg_fault_code; 0 = go on */
 	_Atomic uint64_t begin_ns;          /* of what the watchdog watches; 0 = nothing */
 	_Atomic uint32_t waiters;           /* channels put aside */

@@ -192,6 +192,7 @@ int pl_rg_units_start(struct pl_rg *rg)
 		unit->rg = rg;
 		unit->index = e;
 		unit->poll_ns = POLL_NS_MIN;
+		unit->wait.turns = &unit->rung_core;
 		pl_mmu_tlb_init(&unit->tlb, rg->mmu, true);
 		pl_mmu_tlb_init(&unit->data_tlb, rg->mmu, false);
 		if (pl_rg_virtual(rg))
