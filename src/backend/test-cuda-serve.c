@@ -279,9 +279,9 @@ static void test_calls_by_hand_are_charged_and_handed_over(void)
 	struct pl_quota *quota = &session.quota;
 
 	quota->limit[PL_QUOTA_MEMORY] = 5000;
-	CALL(cuMemAlloc_v2, false, 0x1000, 4096);
+	CALL(cuMemAlloc_v2, false, 0x1000, 4096, 0);
 	assert(seen.handled == PL_CUDA_OP_cuMemAlloc_v2 && quota->used[PL_QUOTA_MEMORY] == 4096);
-	CALL(cuMemAlloc_v2, false, 0x2000, 4096);
+	CALL(cuMemAlloc_v2, false, 0x2000, 4096, 0);
 	assert(!seen.handled && seen.status == CUDA_ERROR_OUT_OF_MEMORY && quota->used[PL_QUOTA_MEMORY] == 4096);
 	CALL(cuMemAllocFromPoolAsync, false, 0x2000, 100, 0, 0, 0);
 	assert(seen.handled == PL_CUDA_OP_cuMemAllocAsync && quota->used[PL_QUOTA_MEMORY] == 4196);

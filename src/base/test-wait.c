@@ -124,8 +124,8 @@ static void test_waker_of_an_earlier_wait_does_not_put_this_one_to_sleep_for_goo
 
 static void test_on_one_core_spinning_that_did_not_pay_is_left_out(void)
 {
-	_Atomic uint32_t sleeper = 0, there = 0;
-	struct pl_wait wait = { .turns = &there };
+	_Atomic uint32_t sleeper = 0, ring = 0;
+	struct pl_wait wait = { .turns = &ring };
 	cpu_set_t before, own;
 	uint32_t skips;
 
@@ -134,7 +134,7 @@ static void test_on_one_core_spinning_that_did_not_pay_is_left_out(void)
 	CPU_SET((size_t)sched_getcpu(), &own);
 	assert(sched_setaffinity(0, sizeof(own), &own) == 0);
 	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000) && !wait.skips); /* it is not here */
-	there = pl_wait_core();
+	ring = pl_wait_core();
 	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000));
 	skips = wait.skips;
 	assert(skips);

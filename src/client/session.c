@@ -328,6 +328,7 @@ static int session_dial(struct pl_session *session)
 	}
 	atomic_store(&session->ticket, 0);
 	atomic_store(&session->asks, 0);
+	atomic_store(&session->idle, 0);
 	atomic_store(&session->reverse_seen, 0);
 	atomic_store(&session->dead, false);
 	pthread_attr_init(&attr);
@@ -556,6 +557,8 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 		return session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
 	call->lane->answered = head->ticket;
+	if (body.flags & PL_WIRE_REPLY_IDLE)
+		atomic_store_explicit(&session->idle, head->ticket, memory_order_relaxed);
 	*reply = (struct pl_reply){
 		.status = body.status,
 		.flags = body.flags,

@@ -59,8 +59,9 @@ struct pl_session {
 	pthread_t receiver;
 	_Atomic uint64_t ids_last; /* object ids given out so far */
 	bool closed;               /* under lock: fork() left this session to the parent; open it anew */
-	bool left;                   /* under sessions_lock: pl_session_leave() */
+	bool left;                 /* under sessions_lock: pl_session_leave() */
 	_Atomic uint64_t asks;     /* of all tickets; the others were posts */
+	_Atomic uint64_t idle;     /* all up to this ticket has ended, as the server said (PL_WIRE_REPLY_IDLE) */
 	struct pl_session *next;
 };
 
@@ -112,6 +113,14 @@ int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
  * of sending.  Each that was sent without a fault is waited for. */
 int pl_call_ask_send(struct pl_call *call);
 int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply_out);
+/* Nothing that was sent is under way, and nothing of it failed. */
+static inline bool pl_session_is_idle(const struct pl_session *session)
+{
+	uint64_t ticket = atomic_load_explicit(&session->ticket, memory_order_acquire);
+
+	return ticket && ticket == atomic_load_explicit(&session->idle, memory_order_relaxed) &&
+	       !atomic_load_explicit(&session->dead, memory_order_relaxed);
+}
 /* The ticket of the last answer that this thread got; 0: none, or not known. */
 uint64_t pl_session_answered(const struct pl_session *session);
 /* As pl_call_post(), with payload that follows the call (PL_BULK_AFTER).  After return it may be changed. */

@@ -25,7 +25,7 @@ void pl_serve_give_turn(struct pl_serve *serve)
 static int record_begin(struct pl_serve *serve, struct pl_wire_head head, int32_t status, uint32_t flags,
 			uint64_t body_bytes)
 {
-	struct pl_wire_reply body = { .status = status, .flags = flags };
+	struct pl_wire_reply body = { .status = status, .flags = flags | serve->reply_flags };
 	int r;
 
 	head.flags = PL_WIRE_REPLY;
@@ -238,6 +238,7 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 	serve->turn_held = ordered;
 	serve->replied = false;
 	serve->asked = head->flags & PL_WIRE_ASK;
+	serve->reply_flags = 0;
 	serve->after_left_bytes = head->bulk_bytes;
 	serve->dec = (struct pl_dec){
 		.at = (const uint8_t *)(head + 1),

@@ -30,7 +30,7 @@ struct pl_backend_ops {
 	const char *name;
 	enum pl_api api;
 	const struct pl_functions *functions;
-	int32_t status_internal;    /* the API's code for a fault of ours: a handler that did not reply */
+	int32_t status_internal; /* the API's code for a fault of ours: a handler that did not reply */
 	/* Loads the driver and makes the backend's state: may take long, runs before a client is there. */
 	int (*open)(void **state_out, const char *library);
 	/* A session starts. */
@@ -93,7 +93,7 @@ struct pl_serve {
 	uint64_t after_left_bytes; /* of PL_BULK_AFTER payload, not yet taken */
 	struct pl_enc reply_enc;   /* between pl_serve_reply_begin() and _end() */
 	void *reply_room;
-	uint32_t reply_len_bytes;
+	uint32_t reply_len_bytes, reply_flags; /* reply_flags: a handler's own, PL_WIRE_REPLY_IDLE */
 	bool reply_bulk;
 	struct pl_serve_later later;
 };

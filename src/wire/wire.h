@@ -44,6 +44,7 @@ enum pl_wire_reply_flag {
 	PL_WIRE_REPLY_REFUSED =
 		1,              /* the server could not decode or does not know the call; status says the API's code */
 	PL_WIRE_REPLY_LATE = 2, /* status is a late error of an earlier posted call */
+	PL_WIRE_REPLY_IDLE = 4, /* all that was sent up to this call has ended, and without an error */
 };
 
 /* ---- the greeting: the first bytes on each connection ---- */

@@ -184,6 +184,42 @@ static void shared_memory_that_lies(void)
 	peer_close(&peer);
 }
 
+static bool alloc_shares(uint64_t bytes, uint64_t store)
+{
+	struct pl_cuda_cuMemAlloc_v2_reply got = { 0 };
+
+	expect_is(CU(cuMemAlloc_v2, .bytes = bytes, .store = store + 1), CUDA_SUCCESS);
+	pl_cuda_cuMemAlloc_v2_reply_get(&peer.dec, &got);
+	assert(pl_dec_whole(&peer.dec) && got.address);
+	expect_is(CU(cuMemsetD8_v2, .dst = got.address, .value = 7, .count = bytes), CUDA_SUCCESS);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	if (got.shared)
+		assert(peer.arena[store] == 7 && peer.arena[store + bytes - 1] == 7);
+	return got.shared;
+}
+
+/* Device memory lies in the shared memory or in the device, and in no memory of the worker's. */
+static void shared_device_memory_that_lies(void)
+{
+	uint64_t end;
+
+	cuda_open();
+	end = peer.reply.arena_bytes;
+	assert(!alloc_shares(8192, end));
+	assert(!alloc_shares(8192, end - 4096));
+	assert(!alloc_shares(4097, end - 4096));
+	assert(!alloc_shares(8192, 100));
+	assert(!alloc_shares(8192, UINT64_MAX - 4096 - 1));
+	assert(!alloc_shares(8192, (uint64_t)0 - 4096));
+	assert(CU(cuMemAlloc_v2, .bytes = MEMORY_LIMIT + 1, .store = 4096 + 1));
+	assert(alloc_shares(8192, 65536));
+	assert(alloc_shares(8192, 65536 + 4096)); /* over the one before: its own affair */
+	assert(alloc_shares(1, end - 4096));
+	peer.arena[65536] = 9; /* while it is the device's */
+	expect_is(CU(cuEventQuery, .event = EVENT), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 static int32_t node_status(uint64_t node, uint32_t kind, const void *params, uint64_t bytes)
 {
 	return CU(cuGraphAddNode, .graph = 0x910, .node = node, .kind = kind, .params = { params, bytes });
@@ -334,6 +370,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: graphs whose nodes lie", graphs_that_lie, false },
 	{ "cuda: ranges and sizes that lie", ranges_that_lie, false },
 	{ "cuda: shared memory and rings that lie", shared_memory_that_lies, false },
+	{ "cuda: device memory in shared memory that lies", shared_device_memory_that_lies, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },
 	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },
 	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },

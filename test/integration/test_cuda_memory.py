@@ -5,7 +5,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import plenum
 
-CLIENT, REFGPU, LEASE, PARTS = sys.argv[1:5]
+CLIENT, REFGPU, LEASE, PARTS, DIRECT = sys.argv[1:6]
 PTX = os.path.join(os.path.dirname(__file__), "..", "cuda")
 
 
@@ -28,11 +28,12 @@ def serve(*options):
 
 
 def test_programs_print_what_they_print_natively():
-    want = natively(LEASE)
+    programs = {program: natively(program) for program in (LEASE, DIRECT)}
     with serve() as server:
         for mode in ("shm", "tcp"):
-            got = remoted(server, mode, LEASE)[1].stdout
-            assert got == want, f"{mode}:\n{got.decode()}\nnatively:\n{want.decode()}"
+            for program, want in programs.items():
+                got = remoted(server, mode, program)[1].stdout
+                assert got == want, f"{mode}:\n{got.decode()}\nnatively:\n{want.decode()}"
             remoted(server, mode, PARTS)
 
 
@@ -50,7 +51,7 @@ def test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it():
 def test_a_steady_step_waits_once():
     """alloc: 4 allocations and frees.  async: the same in a stream.  step: those, 4 copies to the device, one on it, a
     fill, a copy from it into pinned memory, and one wait."""
-    want = {"shm": {"alloc": 0, "async": 0, "step": 1}, "tcp": {"alloc": 0, "async": 0, "step": 2}}
+    want = {"shm": {"alloc": 0, "async": 0, "step": 1}, "tcp": {"alloc": 0, "async": 0, "step": 1}}
     with serve() as server:
         for mode, loops in want.items():
             for what, asks in loops.items():
@@ -58,6 +59,18 @@ def test_a_steady_step_waits_once():
                 got = (many["asks"] - few["asks"]) / 40
                 print(f"     {mode} {what}: {got:.2f} asks, {(many['posts'] - few['posts']) / 40:.2f} posts", flush=True)
                 assert got == asks, f"{mode} {what}: {got} asks a step, {asks} expected"
+
+
+def test_copies_while_nothing_is_under_way_are_the_programs_own():
+    """steady: 4 copies and 4 waits.  many: an allocation, a wait, 2 copies; in all more memory than there is."""
+    want = {"shm": {"steady": 0, "many": 2}, "tcp": {"steady": 4, "many": 3}}
+    with serve() as server:
+        for mode, loops in want.items():
+            for what, asks in loops.items():
+                few, many = (remoted(server, mode, DIRECT, what, count)[0] for count in ("20", "120"))
+                got = (many["asks"] - few["asks"]) / 100
+                print(f"     {mode} {what}: {got:.2f} asks, {(many['posts'] - few['posts']) / 100:.2f} posts", flush=True)
+                assert got == asks, f"{mode} {what}: {got} asks a round, {asks} expected"
 
 
 def test_host_memory_is_charged_and_its_limit_is_told():
@@ -69,4 +82,5 @@ def test_host_memory_is_charged_and_its_limit_is_told():
 if __name__ == "__main__":
     plenum.main([test_programs_print_what_they_print_natively,
                  test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it, test_a_steady_step_waits_once,
+                 test_copies_while_nothing_is_under_way_are_the_programs_own,
                  test_host_memory_is_charged_and_its_limit_is_told])

@@ -104,6 +104,8 @@ static int backend_open(void **state_out, const char *library)
 			     library ? library : PL_CUDA_LIBRARY);
 		r = -ENOENT;
 	}
+	host->memory_back = (__typeof__(host->memory_back))symbol_find(host->dl, "plRefgpuMemoryBack");
+	host->idle = (__typeof__(host->idle))symbol_find(host->dl, "plRefgpuIdle");
 	if (!r)
 		r = devices_describe(host);
 	if (r) {

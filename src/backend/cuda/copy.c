@@ -176,6 +176,7 @@ static void fetch_inline(struct pl_serve *serve, const struct fetch *fetch)
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
+	pl_cuda_idle_tell(serve);
 	reply.data = (struct pl_bulk){ .kind = PL_BULK_INLINE, .data = bytes, .bytes = size };
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemcpyDtoHAsync_v2_reply_bytes(&reply), 0))
 		return;
@@ -196,10 +197,12 @@ static void fetch_shared(struct pl_serve *serve, const struct fetch *fetch)
 	}
 	status = (int32_t)fetch_part(fetch, worker->arena + args->store, 0, args->size);
 	status = pl_cuda_waited(pl_cuda_session_of(serve), status, args->stream);
-	if (status)
+	if (status) {
 		pl_cuda_result(serve, status, 0);
-	else
-		(void)reply_begin(serve, PL_BULK_ARENA, args->size, args->store);
+		return;
+	}
+	pl_cuda_idle_tell(serve);
+	(void)reply_begin(serve, PL_BULK_ARENA, args->size, args->store);
 }
 
 /* In blocks behind the reply: the status is that of the first; if another fails the lane breaks. */
@@ -217,6 +220,7 @@ static void fetch_streamed(struct pl_serve *serve, const struct fetch *fetch)
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
+	pl_cuda_idle_tell(serve);
 	if (!reply_begin(serve, PL_BULK_AFTER, size, 0) && !pl_serve_reply_bulk(serve, block, first)) {
 		for (uint64_t at = first; at < size;) {
 			uint64_t part = size - at < BLOCK_BYTES ? size - at : BLOCK_BYTES;
@@ -255,10 +259,12 @@ static void fetch_ring(struct pl_serve *serve, const struct fetch *fetch)
 		pl_wake_if(&ring->made_sleeper);
 	}
 	status = pl_cuda_waited(pl_cuda_session_of(serve), status, args->stream);
-	if (status)
+	if (status) {
 		pl_cuda_result(serve, status, 0);
-	else
-		(void)reply_begin(serve, PL_BULK_ARENA, 0, 0);
+		return;
+	}
+	pl_cuda_idle_tell(serve);
+	(void)reply_begin(serve, PL_BULK_ARENA, 0, 0);
 }
 
 /* Into host memory that the driver knows and both sides share, in the stream's order. */

@@ -18,14 +18,19 @@ void pl_cuda_serve_plDevices(struct pl_serve *serve, const struct pl_cuda_plDevi
 
 void pl_cuda_serve_plCurrent(struct pl_serve *serve, const struct pl_cuda_plCurrent_args *args)
 {
-	void *context = NULL;
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_SUCCESS;
+	void *context = NULL;
+	uint64_t first = 0;
 
 	if (pl_cuda_take(serve, args->context, PL_CUDA_KIND_context, &context, &status))
 		status = pl_cuda.cuCtxSetCurrent(context);
 	else
 		pl_cuda.cuCtxSetCurrent(NULL);
 	pl_cuda_current = status ? 0 : args->context;
+	if (pl_cuda_current && !atomic_compare_exchange_strong(&session->context_first, &first, pl_cuda_current) &&
+	    first != pl_cuda_current)
+		atomic_store(&session->contexts_many, true);
 	pl_serve_reply(serve, status); /* a context that is gone: each call that needs it says so */
 }
 

@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #define KIND_MEMORY 1u /* the only kind in session->memory */
+#define PAGE_BYTES  4096u
 
 bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context)
 {
@@ -63,6 +64,19 @@ static int32_t allocated(struct pl_serve *serve, int32_t status, uint64_t addres
 	return status;
 }
 
+/* Where the driver can have it so, the client reaches the memory in a part of the shared memory that it has set aside.
+ * Of whole pages: it lies in nothing else. */
+static bool memory_share(struct pl_serve *serve, uint64_t address, uint64_t bytes, uint64_t store)
+{
+	const struct pl_cuda_host *host = pl_cuda_session_of(serve)->host;
+	const struct pl_session_worker *worker = serve->session;
+	uint64_t whole = (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+
+	return worker->arena && host->memory_back && whole >= bytes && !(store % PAGE_BYTES) &&
+	       store <= worker->arena_bytes && whole <= worker->arena_bytes - store &&
+	       !host->memory_back(address, worker->arena + store, whole);
+}
+
 /* The address is the driver's: the client leaves it to us. */
 void pl_cuda_serve_cuMemAlloc_v2(struct pl_serve *serve, const struct pl_cuda_cuMemAlloc_v2_args *args)
 {
@@ -78,6 +92,7 @@ void pl_cuda_serve_cuMemAlloc_v2(struct pl_serve *serve, const struct pl_cuda_cu
 		return;
 	}
 	reply.address = address;
+	reply.shared = args->store && memory_share(serve, address, args->bytes, args->store - 1);
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemAlloc_v2_reply_bytes(&reply), 0))
 		return;
 	pl_cuda_cuMemAlloc_v2_reply_put(&serve->reply_enc, &reply);

@@ -80,6 +80,21 @@ int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t
 	return late ? late : status;
 }
 
+/* Of several contexts the driver tells of one only. */
+void pl_cuda_idle_tell(struct pl_serve *serve)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	bool late;
+
+	if (!session->host->idle || atomic_load(&session->contexts_many) || !session->host->idle())
+		return;
+	pthread_mutex_lock(&session->late_lock);
+	late = session->late_count;
+	pthread_mutex_unlock(&session->late_lock);
+	if (!late)
+		serve->reply_flags |= PL_WIRE_REPLY_IDLE;
+}
+
 /* Calls that wait for the device, or ask how far it is. */
 static bool op_waits(uint16_t op)
 {
@@ -103,8 +118,11 @@ void pl_cuda_result(struct pl_serve *serve, int32_t status, uint64_t stream)
 	if (pl_cuda_is_sticky(status))
 		pl_cuda_context_failed(session, status);
 	if (serve->asked) {
-		int32_t said = op_waits(serve->head->op) ? pl_cuda_waited(session, status, stream) : status;
+		bool waits = op_waits(serve->head->op);
+		int32_t said = waits ? pl_cuda_waited(session, status, stream) : status;
 
+		if (waits && !said)
+			pl_cuda_idle_tell(serve);
 		if (said != status)
 			pl_serve_reply_late(serve, said);
 		else

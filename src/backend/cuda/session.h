@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cuda-serve.h"
+#include "cuda/share.h"
 #include "wire/cuda.h"
 
 #define PL_CUDA_LIBRARY  "libcuda.so.1"
@@ -22,6 +23,8 @@ struct pl_cuda_host {
 	int version;
 	uint32_t devices_count;
 	struct pl_cuda_device_facts *devices;
+	__typeof__(&plRefgpuMemoryBack) memory_back; /* NULL: a driver that lacks them */
+	__typeof__(&plRefgpuIdle) idle;
 };
 
 struct pl_cuda_late { /* an error of a posted call that nobody has heard of */
@@ -42,6 +45,8 @@ struct pl_cuda_session {
 	struct pl_handles maps;    /* by address: vmm.c */
 	struct pl_handles shared;  /* host memory by the client's address: struct pl_cuda_shared */
 	_Atomic uint64_t ids_made; /* server's own ids */
+	_Atomic uint64_t context_first; /* the first context that was current; 0 = none yet */
+	_Atomic bool contexts_many;     /* another one was, too */
 
 	pthread_mutex_t late_lock;
 	struct pl_cuda_late late[PL_CUDA_LATE_MAX]; /* under late_lock, oldest first */
@@ -78,6 +83,8 @@ void pl_cuda_late_forget(struct pl_cuda_session *session);
 /* Before the answer of a call that waited: what kernels printed, and late errors.  Return: the status to answer with.
  */
 int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t stream);
+/* After a call that waited and has nothing to report: the answer says so where nothing at all is under way. */
+void pl_cuda_idle_tell(struct pl_serve *serve);
 
 /* ---- memory.c ---- */
 

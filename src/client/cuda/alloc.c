@@ -14,6 +14,7 @@ static CUresult allocated(struct pl_session *session, CUdeviceptr *address, stru
 		return CUDA_SUCCESS;
 	}
 	(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
+	pl_cuda_direct_give_back(session, memory);
 	return pl_cuda_avoid(session, memory->address, memory->bytes) ? TRY_AGAIN : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
@@ -26,20 +27,28 @@ static CUresult allocated(struct pl_session *session, CUdeviceptr *address, stru
 			(result) = CUDA_ERROR_OUT_OF_MEMORY;                                                           \
 	} while (0)
 
-static CUresult alloc_ask(struct pl_session *session, uint64_t bytes, uint64_t *address_out)
+static CUresult alloc_ask(struct pl_session *session, struct pl_cuda_memory *memory)
 {
-	struct pl_cuda_cuMemAlloc_v2_args args = { .bytes = bytes };
-	struct pl_cuda_cuMemAlloc_v2_reply got;
+	struct pl_cuda_cuMemAlloc_v2_args args = { .bytes = memory->bytes };
+	struct pl_cuda_cuMemAlloc_v2_reply got = { 0 };
 	struct pl_reply reply;
-	int r = PL_CUDA_ASK(session, cuMemAlloc_v2, &args, &reply);
+	CUresult result;
+	int r;
 
-	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
-	pl_cuda_cuMemAlloc_v2_reply_get(&reply.dec, &got);
-	if (!pl_dec_whole(&reply.dec))
-		return CUDA_ERROR_UNKNOWN;
-	*address_out = got.address;
-	return CUDA_SUCCESS;
+	pl_cuda_direct_set_aside(session, memory);
+	args.store = memory->store == PL_ARENA_NONE ? 0 : memory->store + 1;
+	r = PL_CUDA_ASK(session, cuMemAlloc_v2, &args, &reply);
+	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	if (!result) {
+		pl_cuda_cuMemAlloc_v2_reply_get(&reply.dec, &got);
+		result = pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+	}
+	memory->address = got.address;
+	if (!got.shared) {
+		pl_cuda_direct_give_back(session, memory);
+		memory->store = PL_ARENA_NONE;
+	}
+	return result;
 }
 
 static CUresult alloc(CUdeviceptr *address, size_t bytes)
@@ -53,11 +62,10 @@ static CUresult alloc(CUdeviceptr *address, size_t bytes)
 	if (!address || !bytes)
 		return CUDA_ERROR_INVALID_VALUE;
 	memory.context = pl_cuda_thread.top;
-	memory.address = pl_cuda_lease_take(session, &memory, 0);
-	if (!memory.address)
-		result = alloc_ask(session, bytes, &memory.address);
+	if (!pl_cuda_lease_take(session, &memory, 0))
+		result = alloc_ask(session, &memory);
 	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
-		result = alloc_ask(session, bytes, &memory.address);
+		result = alloc_ask(session, &memory);
 	return result ? result : allocated(session, address, &memory);
 }
 
@@ -117,6 +125,15 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width_by
 	return result;
 }
 
+static CUresult free_post(struct pl_session *session, const struct pl_cuda_memory *memory)
+{
+	struct pl_cuda_cuMemFree_v2_args args = { .address = memory->address };
+	CUresult result = PL_CUDA_POST(session, cuMemFree_v2, &args);
+
+	pl_cuda_direct_give_back(session, memory);
+	return result;
+}
+
 CUresult cuMemFree_v2(CUdeviceptr address)
 {
 	struct pl_cuda_cuMemFree_v2_args args = { .address = address };
@@ -136,13 +153,13 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 		if (memory.kind == PL_CUDA_MEMORY_MANAGED)
 			pl_cuda_host_destroy(session, &memory);
 		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops || !pl_cuda_lease_keep(&memory, 0))
-			return PL_CUDA_POST(session, cuMemFree_v2, &args);
+			return free_post(session, &memory);
 		return CUDA_SUCCESS;
 	}
 	pl_cuda_lease_touch(address);                          /* another thread may have freed it meanwhile */
 	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply); /* the driver says what is wrong with it */
-	if (!r && !reply.status && ours)
-		pl_cuda_memory_take(address, &memory);
+	if (!r && !reply.status && ours && pl_cuda_memory_take(address, &memory))
+		pl_cuda_direct_give_back(session, &memory);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
 
@@ -227,8 +244,7 @@ static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t b
 		atomic_store(&pl_cuda_graphs_allocate, true);
 	}
 	key = stream_key(args.stream, per_thread);
-	memory.address = key ? pl_cuda_lease_take(session, &memory, key) : 0;
-	if (!memory.address)
+	if (!key || !pl_cuda_lease_take(session, &memory, key))
 		result = alloc_async_ask(session, &args, &memory.address);
 	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
 		result = alloc_async_ask(session, &args, &memory.address);

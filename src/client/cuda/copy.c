@@ -118,6 +118,13 @@ static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
 
+static enum pl_cuda_direct_how direct_how(bool waits, uint64_t store)
+{
+	if (waits)
+		return PL_CUDA_DIRECT_WAITS;
+	return store == PL_ARENA_NONE ? PL_CUDA_DIRECT_PAGEABLE : PL_CUDA_DIRECT_PINNED;
+}
+
 static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
 			  CUstream stream)
 {
@@ -141,8 +148,11 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 		return CUDA_ERROR_INVALID_VALUE;
 	if (pl_cuda_is_captured(stream, per_thread))
 		return pl_cuda_copy_captured(stream, per_thread, false, dst, (void *)(uintptr_t)src, bytes);
-	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes);
 	store = pl_cuda_memory_store(session, src, bytes);
+	if (pl_cuda_direct_copy(session, direct_how(op == PL_CUDA_OP_cuMemcpyHtoD_v2, store), per_thread, dst,
+				(void *)(uintptr_t)src, bytes, false, &result))
+		return result;
+	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes);
 	if (store != PL_ARENA_NONE)
 		return to_send_shared(session, op, &args, src, store, plain);
 	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
@@ -332,6 +342,9 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 	if (!pl_cuda_memory_find(src, &memory))
 		pl_cuda_lease_touch(src);
 	args.store = pl_cuda_memory_store(session, dst, bytes);
+	if (pl_cuda_direct_copy(session, direct_how(op == PL_CUDA_OP_cuMemcpyDtoH_v2, args.store), per_thread, src, dst,
+				bytes, true, &result))
+		return result;
 	if (args.store != PL_ARENA_NONE)
 		return from_shared(session, op, &args);
 	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))

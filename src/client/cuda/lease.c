@@ -36,6 +36,7 @@ static void give_back(const struct pl_cuda_memory *memory)
 
 	if (session == pl_cuda_session() || !pl_cuda_enter_context(PL_CUDA_OP_cuMemFree_v2, memory->context, &session))
 		(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
+	pl_cuda_direct_give_back(memory->session, memory);
 }
 
 /* What is oldest makes room.  Called with the lock held. */
@@ -78,28 +79,32 @@ static bool settle(struct pl_session *session, const struct pl_cuda_context *con
 	return true;
 }
 
-uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_memory *like, uint64_t stream)
+bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memory, uint64_t stream)
 {
 	size_t best = PL_CUDA_LEASE_ITEMS_MAX;
-	uint64_t address = 0;
+	bool taken = false;
 
 	if (atomic_load(&pl_cuda_captures))
-		return 0;
+		return false;
 	pthread_mutex_lock(&lease.lock);
 	for (size_t i = 0; i < lease.count; i++) {
-		if (!item_fits(&lease.items[i], like, stream))
+		if (!item_fits(&lease.items[i], memory, stream))
 			continue;
 		if (best == PL_CUDA_LEASE_ITEMS_MAX || lease.items[i].settled)
 			best = i;
 		if (lease.items[best].settled)
 			break;
 	}
-	if (best < PL_CUDA_LEASE_ITEMS_MAX && (stream || lease.items[best].settled || settle(session, like->context))) {
-		address = lease.items[best].memory.address;
+	if (best < PL_CUDA_LEASE_ITEMS_MAX &&
+	    (stream || lease.items[best].settled || settle(session, memory->context))) {
+		memory->address = lease.items[best].memory.address;
+		memory->store = lease.items[best].memory.store;
+		memory->extent = lease.items[best].memory.extent;
 		item_remove(best);
+		taken = true;
 	}
 	pthread_mutex_unlock(&lease.lock);
-	return address;
+	return taken;
 }
 
 bool pl_cuda_reclaim(struct pl_session *session)
@@ -147,6 +152,8 @@ void pl_cuda_lease_context_gone(const struct pl_cuda_context *context)
 			continue;
 		if (memory->kind == PL_CUDA_MEMORY_POOL && pl_cuda_thread.top)
 			give_back(memory);
+		else
+			pl_cuda_direct_give_back(memory->session, memory);
 		item_remove(i);
 	}
 	pthread_mutex_unlock(&lease.lock);

@@ -189,6 +189,7 @@ void pl_cuda_memory_context_gone(struct pl_cuda_context *context)
 		pl_cuda_ranges_remove(&table.all, &table.all.range[i]);
 		count(memory, -memory->bytes);
 		pl_cuda_host_forget(memory);
+		pl_cuda_direct_give_back(memory->session, memory);
 		free(memory);
 	}
 	pthread_rwlock_unlock(&table.lock);

@@ -33,7 +33,8 @@ struct pl_cuda_memory {
 	struct pl_session *session; /* NULL when it is entered: the context's; without one, the current */
 	uint64_t id;                /* of this allocation, never again */
 	uint64_t pool;              /* POOL: id of the one that was named; 0 = the device's */
-	uint64_t store;   /* HOST, MANAGED: its place in the session's shared memory; PL_ARENA_NONE: plain memory */
+	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
+	uint64_t extent;  /* DEVICE: where what was set aside for that begins; direct.c */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
 	/* MANAGED: advice, which changes nothing but what is answered */
@@ -89,13 +90,31 @@ void pl_cuda_registered_forget(const struct pl_cuda_memory *memory);
 /* Does the device reach host memory at the address that the program knows? */
 bool pl_cuda_host_is_mapped(const struct pl_session *session);
 
+/* ---- direct.c: device memory in the session's shared memory, docs/adr/0018 ---- */
+
+/* Sets a place aside for an allocation of memory->bytes; `store` stays PL_ARENA_NONE where there is none. */
+void pl_cuda_direct_set_aside(struct pl_session *session, struct pl_cuda_memory *memory);
+/* Gives it back: the allocation has been freed, or will be by what was sent. */
+void pl_cuda_direct_give_back(struct pl_session *session, const struct pl_cuda_memory *memory);
+
+enum pl_cuda_direct_how {
+	PL_CUDA_DIRECT_WAITS,    /* the call waits for the device in any case */
+	PL_CUDA_DIRECT_PAGEABLE, /* it need not return before the copy has been made */
+	PL_CUDA_DIRECT_PINNED,   /* it should return before */
+};
+
+/** pl_cuda_direct_copy() - the program's own thread copies, where that needs no device
+ * Return: it has ended, with *result_out; false: the server has to be asked. */
+bool pl_cuda_direct_copy(struct pl_session *session, enum pl_cuda_direct_how how, bool per_thread, CUdeviceptr address,
+			 void *host, uint64_t bytes, bool to_host, CUresult *result_out);
+
 /* ---- lease.c ---- */
 
 /* Keeps what the program frees: `stream` is 0 for cuMemFree(), else the id + 1 of a stream.  Return: kept. */
 bool pl_cuda_lease_keep(const struct pl_cuda_memory *memory, uint64_t stream);
 /* Memory of just that size, of the current context; what was done in it so far comes before what is sent from here on.
- * Return: the address; 0: none. */
-uint64_t pl_cuda_lease_take(struct pl_session *session, const struct pl_cuda_memory *like, uint64_t stream);
+ * Return: there is: its address and place are in *memory. */
+bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memory, uint64_t stream);
 /* pl_cuda_reclaim() of cuda-client.h gives all back to the driver; also before it is asked how much is free. */
 /* The program uses an address that it has no memory at: the driver is to see that too. */
 void pl_cuda_lease_touch(uint64_t address);

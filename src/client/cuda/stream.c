@@ -79,6 +79,85 @@ CUresult cuStreamGetDevice_ptsz(CUstream stream, CUdevice *device)
 	return cuStreamGetDevice(stream, device);
 }
 
+/* ---- waiting: not asked for where nothing is under way ---- */
+
+static bool is_idle(const struct pl_session *session)
+{
+	return pl_session_is_idle(session) && pl_cuda_captures_none();
+}
+
+CUresult cuCtxSynchronize(void)
+{
+	struct pl_cuda_cuCtxSynchronize_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuCtxSynchronize, &session);
+	int r;
+
+	if (result || is_idle(session))
+		return result;
+	r = PL_CUDA_ASK(session, cuCtxSynchronize, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+static CUresult stream_synchronize(bool per_thread, CUstream stream)
+{
+	struct pl_cuda_cuStreamSynchronize_args args = { .per_thread = per_thread };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamSynchronize, PL_CUDA_KIND_stream, stream, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (is_idle(session))
+		return CUDA_SUCCESS;
+	r = PL_CUDA_ASK(session, cuStreamSynchronize, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuStreamSynchronize(CUstream stream)
+{
+	return stream_synchronize(false, stream);
+}
+
+CUresult cuStreamSynchronize_ptsz(CUstream stream)
+{
+	return stream_synchronize(true, stream);
+}
+
+static CUresult stream_query(bool per_thread, CUstream stream)
+{
+	struct pl_cuda_cuStreamQuery_args args = { .per_thread = per_thread };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamQuery, PL_CUDA_KIND_stream, stream, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (is_idle(session))
+		return CUDA_SUCCESS;
+	r = PL_CUDA_ASK(session, cuStreamQuery, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuStreamQuery(CUstream stream)
+{
+	return stream_query(false, stream);
+}
+
+CUresult cuStreamQuery_ptsz(CUstream stream)
+{
+	return stream_query(true, stream);
+}
+
 CUresult cuStreamDestroy_v2(CUstream stream)
 {
 	return cuStreamDestroy(stream);

@@ -17,12 +17,13 @@ CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t byt
 	const struct pl_cu_mem *mem = pl_cu_mem_find(address);
 	side->address = address;
 	if (mem && pl_cu_mem_reaches(address, bytes)) {
-		side->device = !mem->host;
+		side->device = pl_cu_mem_on_device(mem);
 		return CUDA_SUCCESS;
 	}
 	if (!host && !mem && !pl_cu_mem_is_device_address(address) && address)
 		host = true; /* any memory of the host does where the application did not say which */
-	if (!host || (mem && !mem->host) || pl_cu_mem_is_device_address(address) || address < PROGRAM_LOWEST)
+	if (!host || (mem && pl_cu_mem_on_device(mem)) || pl_cu_mem_is_device_address(address) ||
+	    address < PROGRAM_LOWEST)
 		return CUDA_ERROR_INVALID_VALUE;
 	side->pageable = true;
 	return CUDA_SUCCESS;
@@ -266,5 +267,5 @@ CUresult pl_cu_fill_run(struct pl_cu_stream *stream, const struct pl_cu_fill *fi
 		return r;
 	}
 	pl_cu_work_close(&work);
-	return wait && mem && mem->host ? pl_cu_stream_wait(stream) : CUDA_SUCCESS;
+	return wait && mem && !pl_cu_mem_on_device(mem) ? pl_cu_stream_wait(stream) : CUDA_SUCCESS;
 }

@@ -100,6 +100,7 @@ static CUresult mem_share(struct pl_cu_ctx *ctx, struct pl_cu_mem *mem)
 	mem->host = host;
 	mem->host_bytes = mem->mapped_bytes;
 	mem->host_owned = true;
+	mem->backed = false;
 	mem->fd = fd;
 	mem->extents = (struct pl_cu_extents){ 0 };
 	pl_cu_vram_give(hw, &vram);

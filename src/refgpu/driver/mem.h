@@ -38,6 +38,7 @@ struct pl_cu_mem {
 	char *host; /* system memory of `va`; NULL: VRAM */
 	uint64_t host_bytes;
 	bool host_owned; /* unmapped when it is freed */
+	bool backed;     /* device memory all the same: share.c */
 	bool read_only, sync_memops;
 	int fd; /* of host, where other processes map it; -1: none */
 	struct pl_cu_pool *pool;
@@ -52,6 +53,12 @@ struct pl_cu_mem {
 	uint32_t pins;                 /* registered twice by the driver itself */
 	struct pl_cu_check_mem *check; /* NULL outside of check mode */
 };
+
+/* Host and device see it as memory of the device. */
+static inline bool pl_cu_mem_on_device(const struct pl_cu_mem *mem)
+{
+	return !mem->host || mem->backed;
+}
 
 const char *pl_cu_mem_kind_name(const struct pl_cu_mem *mem); /* for reports */
 

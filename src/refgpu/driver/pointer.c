@@ -23,7 +23,7 @@ static CUmemAllocationHandleType handle_types(const struct pl_cu_mem *mem)
 
 static CUresult host_pointer(void *value, const struct pl_cu_mem *mem, uint64_t address)
 {
-	if (!mem->host || mem->kind == PL_CU_MEM_IPC || mem->kind == PL_CU_MEM_MAPPED)
+	if (pl_cu_mem_on_device(mem) || mem->kind == PL_CU_MEM_IPC || mem->kind == PL_CU_MEM_MAPPED)
 		return CUDA_ERROR_INVALID_VALUE;
 	*(void **)value = mem->host + (address - mem->va);
 	return CUDA_SUCCESS;

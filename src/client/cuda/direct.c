@@ -1,0 +1,70 @@
+/*
+ * Device memory that lies in the session's shared memory (docs/adr/0018): where nothing is under way the program's own
+ * thread copies to and from it, as a driver in its process would.
+ */
+#include <string.h>
+
+#include "client/cuda/memory.h"
+
+#define SHARED_MIN  (64u << 10)  /* less is soon sent */
+#define ALIGN_BYTES (128u << 10) /* a large page of the device that has it so */
+#define ASK_BYTES_MIN                                                                                                  \
+	(256u << 10) /* a copy that waits asks for the end of what is under way first; less goes with it */
+/* A copy that should return before it is made takes no longer than handing it over and waiting for it would. */
+#define PINNED_BYTES_MAX (2u << 20)
+
+static uint64_t extent_bytes(const struct pl_cuda_memory *memory)
+{
+	return memory->bytes + ALIGN_BYTES;
+}
+
+void pl_cuda_direct_set_aside(struct pl_session *session, struct pl_cuda_memory *memory)
+{
+	memory->store = PL_ARENA_NONE;
+	if (!session->shares_memory || session->in_region || memory->bytes < SHARED_MIN ||
+	    memory->bytes > session->arena.bytes)
+		return;
+	pl_arena_passed(&session->arena, pl_session_answered(session)); /* what was freed up to there is free */
+	memory->extent = pl_arena_alloc(&session->arena, extent_bytes(memory));
+	if (memory->extent != PL_ARENA_NONE)
+		memory->store = (memory->extent + ALIGN_BYTES - 1) & ~(uint64_t)(ALIGN_BYTES - 1);
+}
+
+void pl_cuda_direct_give_back(struct pl_session *session, const struct pl_cuda_memory *memory)
+{
+	if (memory->kind == PL_CUDA_MEMORY_DEVICE && memory->store != PL_ARENA_NONE)
+		pl_arena_free(&session->arena, memory->extent, extent_bytes(memory), atomic_load(&session->ticket));
+}
+
+/* NULL: it does not lie there, or not all of it. */
+static uint8_t *place_of(const struct pl_session *session, CUdeviceptr address, uint64_t bytes)
+{
+	struct pl_cuda_memory memory;
+
+	if (!session->shares_memory || !pl_cuda_memory_find(address, &memory) || memory.kind != PL_CUDA_MEMORY_DEVICE ||
+	    memory.store == PL_ARENA_NONE || bytes > memory.bytes - (address - memory.address))
+		return NULL;
+	return session->arena.base + memory.store + (address - memory.address);
+}
+
+bool pl_cuda_direct_copy(struct pl_session *session, enum pl_cuda_direct_how how, bool per_thread, CUdeviceptr address,
+			 void *host, uint64_t bytes, bool to_host, CUresult *result)
+{
+	bool idle = pl_session_is_idle(session);
+	uint8_t *place;
+
+	if (!pl_cuda_captures_none() || (how == PL_CUDA_DIRECT_PINNED && bytes > PINNED_BYTES_MAX) ||
+	    (!idle && (how != PL_CUDA_DIRECT_WAITS || bytes < ASK_BYTES_MIN)))
+		return false;
+	place = place_of(session, address, bytes);
+	if (!place)
+		return false;
+	*result = CUDA_SUCCESS;
+	if (!idle)
+		*result = per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
+	if (!*result && to_host)
+		memcpy(host, place, bytes);
+	else if (!*result)
+		memcpy(place, host, bytes);
+	return true;
+}

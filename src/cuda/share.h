@@ -1,0 +1,19 @@
+/*
+ * What the reference GPU's driver has beside CUDA's API, for a server that runs it: found by name (dlsym()), as other
+ * drivers lack it.
+ */
+#ifndef PL_CUDA_SHARE_H
+#define PL_CUDA_SHARE_H
+
+#include "cuda/api.h"
+
+/** plRefgpuMemoryBack() - the bytes of an allocation lie in memory of the caller's from now on
+ * @address: what cuMemAlloc() has just given; what is in it is lost
+ * @host: of whole pages; stays there until the allocation is freed
+ * Return: CUDA_SUCCESS; else nothing has changed (another kind of memory, check mode, no room for page tables). */
+__attribute__((visibility("default"))) CUresult plRefgpuMemoryBack(CUdeviceptr address, void *host, size_t bytes);
+
+/* All that was put into streams of the current context has ended. */
+__attribute__((visibility("default"))) int plRefgpuIdle(void);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * Copies while nothing is under way, and while something is: over shared memory the program's own thread makes the
+ * former.  Prints what it saw, which is the same natively and over any link.  direct steady|many COUNT: loops whose
+ * round trips are counted from outside.
+ */
+#include "cu.h"
+
+#define BYTES  ((size_t)1 << 20)
+#define FLOATS ((int)(BYTES / sizeof(float)))
+#define LARGE  ((size_t)300 << 20) /* no lease keeps it */
+#define PIECES 8
+
+static CUfunction add, count_up;
+static CUstream stream, other;
+static CUdeviceptr a, b;
+static float *host, *pinned;
+
+static float sum_of(const float *at)
+{
+	float sum = 0;
+
+	for (int i = 0; i < FLOATS; i++)
+		sum += at[i];
+	return sum;
+}
+
+static void fill(float *at, float value)
+{
+	for (int i = 0; i < FLOATS; i++)
+		at[i] = value;
+}
+
+/* b += a, so often; it takes a while. */
+static void add_up(CUstream in, int times)
+{
+	int n = FLOATS;
+	void *params[] = { &a, &b, &b, &n };
+
+	for (int i = 0; i < times; i++)
+		cu_ok(cu(cuLaunchKernel)(add, (unsigned)n / 256, 1, 1, 256, 1, 1, 0, in, params, NULL));
+}
+
+static void begin_with(float first, float second)
+{
+	fill(host, first);
+	cu_ok(cu(cuMemcpyHtoD_v2)(a, host, BYTES));
+	fill(host, second);
+	cu_ok(cu(cuMemcpyHtoD_v2)(b, host, BYTES));
+	cu_ok(cu(cuCtxSynchronize)());
+}
+
+static void test_a_copy_comes_behind_what_is_under_way(void)
+{
+	begin_with(1, 0);
+	add_up(stream, 20);
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, b, BYTES));
+	printf("read behind kernels: %.0f\n", sum_of(host) / FLOATS);
+	begin_with(2, 0);
+	add_up(stream, 20);
+	fill(host, 100);
+	cu_ok(cu(cuMemcpyHtoD_v2)(a, host, BYTES));
+	add_up(NULL, 1);
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, b, BYTES));
+	printf("written behind kernels: %.0f\n", sum_of(host) / FLOATS);
+}
+
+static void test_copies_in_a_stream_keep_its_order(void)
+{
+	begin_with(1, 0);
+	fill(pinned, 3);
+	add_up(stream, 5);
+	cu_ok(cu(cuMemcpyHtoDAsync_v2)(a, pinned, BYTES, stream));
+	add_up(stream, 5);
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(pinned, b, BYTES, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	printf("in a stream: %.0f\n", sum_of(pinned) / FLOATS);
+	add_up(stream, 5);
+	cu_ok(cu(cuStreamSynchronize)(other)); /* says nothing of `stream` */
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(pinned, b, BYTES, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	printf("in a stream, another was waited for: %.0f\n", sum_of(pinned) / FLOATS);
+}
+
+static void test_a_stream_that_waits_for_nobody_is_not_idle(void)
+{
+	begin_with(1, 0);
+	add_up(other, 10);
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(pinned, b, BYTES, other));
+	cu_ok(cu(cuStreamSynchronize)(other));
+	printf("in a stream of its own: %.0f\n", sum_of(pinned) / FLOATS);
+}
+
+static void test_fills_and_copies_between_are_seen(void)
+{
+	begin_with(1, 0);
+	cu_ok(cu(cuMemsetD32_v2)(a, 0x40000000, (size_t)FLOATS));
+	cu_ok(cu(cuMemcpyDtoD_v2)(b + BYTES / 2, a, BYTES / 2));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, b, BYTES));
+	printf("fill and copy: %.1f\n", sum_of(host) / FLOATS);
+}
+
+static void test_ranges_end_where_the_memory_ends(void)
+{
+	CUdeviceptr odd;
+	char bytes[16] = "fifteen letters";
+
+	cu_ok(cu(cuMemAlloc_v2)(&odd, 70001));
+	cu_ok(cu(cuMemcpyHtoD_v2)(odd + 70001 - 16, bytes, 16));
+	memset(bytes, 0, sizeof(bytes));
+	cu_ok(cu(cuMemcpyDtoH_v2)(bytes, odd + 70001 - 16, 16));
+	printf("the end: %s\n", bytes);
+	cu_is(cu(cuMemcpyHtoD_v2)(odd + 70001 - 15, bytes, 16), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemcpyDtoH_v2)(bytes, odd + 70001 - 15, 16), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemFree_v2)(odd));
+	cu_is(cu(cuMemcpyDtoH_v2)(bytes, odd, 16), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void test_pieces_keep_apart(void)
+{
+	CUdeviceptr piece[PIECES];
+	uint32_t value, sum = 0;
+
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < PIECES; i++) {
+			cu_ok(cu(cuMemAlloc_v2)(&piece[i], 65536u * (unsigned)(i + 1)));
+			cu_ok(cu(cuMemsetD32_v2)(piece[i], (unsigned)(round * PIECES + i), 16384u * (unsigned)(i + 1)));
+		}
+		cu_ok(cu(cuCtxSynchronize)());
+		for (int i = 0; i < PIECES; i++) {
+			cu_ok(cu(cuMemcpyDtoH_v2)(&value, piece[i] + 65536u * (unsigned)(i + 1) - 4, 4));
+			check(value == (unsigned)(round * PIECES + i));
+			value += 1000;
+			cu_ok(cu(cuMemcpyHtoD_v2)(piece[i], &value, 4));
+		}
+		for (int i = 0; i < PIECES; i++) {
+			void *params[] = { &piece[i] };
+
+			cu_ok(cu(cuLaunchKernel)(count_up, 1, 1, 1, 32, 1, 1, 0, stream, params, NULL));
+			cu_ok(cu(cuMemcpyDtoH_v2)(&value, piece[i], 4));
+			sum += value;
+			cu_ok(cu(cuMemFree_v2)(piece[i]));
+		}
+	}
+	printf("pieces: %u\n", sum);
+}
+
+static void test_memory_of_two_contexts(void)
+{
+	CUcontext second, first;
+	CUdeviceptr there;
+
+	cu_ok(cu(cuCtxGetCurrent)(&first));
+	begin_with(1, 0);
+	cu_ok(cu(cuCtxCreate_v2)(&second, 0, 0));
+	cu_ok(cu(cuMemAlloc_v2)(&there, BYTES));
+	cu_ok(cu(cuCtxSetCurrent)(first));
+	add_up(NULL, 20);
+	cu_ok(cu(cuCtxSetCurrent)(second));
+	fill(host, 7);
+	cu_ok(cu(cuMemcpyHtoD_v2)(there, host, BYTES));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuCtxSetCurrent)(first));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, b, BYTES));
+	printf("two contexts: %.0f\n", sum_of(host) / FLOATS);
+	cu_ok(cu(cuCtxDestroy_v2)(second));
+}
+
+static void steady(void)
+{
+	cu_ok(cu(cuMemcpyHtoD_v2)(a, host, BYTES));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, a, BYTES));
+	cu_ok(cu(cuMemcpyHtoDAsync_v2)(b, pinned, BYTES, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_is(cu(cuStreamQuery)(other), CUDA_SUCCESS);
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(pinned, b, BYTES, stream));
+	cu_ok(cu(cuCtxSynchronize)());
+}
+
+/* In all more than any shared memory has: what is freed is used again. */
+static void many(void)
+{
+	CUdeviceptr large;
+
+	cu_ok(cu(cuMemAlloc_v2)(&large, LARGE));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemcpyHtoD_v2)(large, host, BYTES));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, large + LARGE - BYTES, BYTES));
+	cu_ok(cu(cuMemFree_v2)(large));
+}
+
+static void loop(const char *what, long rounds)
+{
+	fill(host, 0);
+	fill(pinned, 0);
+	cu_ok(cu(cuCtxSynchronize)());
+	for (long i = 0; i < rounds; i++) {
+		if (!strcmp(what, "steady"))
+			steady();
+		else
+			many();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	CUcontext ctx = cu_begin();
+	char *text = cu_ptx("kernels.ptx");
+	CUmodule module;
+
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	free(text);
+	add = cu_function(module, "add");
+	count_up = cu_function(module, "count");
+	cu_ok(cu(cuStreamCreate)(&stream, 0));
+	cu_ok(cu(cuStreamCreate)(&other, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&a, BYTES));
+	cu_ok(cu(cuMemAlloc_v2)(&b, BYTES));
+	host = malloc(BYTES);
+	cu_ok(cu(cuMemAllocHost_v2)((void **)&pinned, BYTES));
+	if (argc > 2) {
+		loop(argv[1], atol(argv[2]));
+	} else {
+		cu_run(test_a_copy_comes_behind_what_is_under_way);
+		cu_run(test_copies_in_a_stream_keep_its_order);
+		cu_run(test_a_stream_that_waits_for_nobody_is_not_idle);
+		cu_run(test_fills_and_copies_between_are_seen);
+		cu_run(test_ranges_end_where_the_memory_ends);
+		cu_run(test_pieces_keep_apart);
+		cu_run(test_memory_of_two_contexts);
+	}
+	cu_ok(cu(cuMemFreeHost)(pinned));
+	free(host);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+	return 0;
+}
