@@ -6,6 +6,7 @@
 #include <sys/sysinfo.h>
 
 #include "config.h"
+#include "identity.h"
 
 #define MEMORY_MIN       (64ull << 20)
 #define MEMORY_MAX       (256ull << 30)
@@ -107,9 +108,17 @@ static void number_check(void)
 		complain("PLENUM_REFGPU_NUMBER", text, "wants 0 to 9");
 }
 
+static void capability_check(void)
+{
+	const char *text = getenv("PLENUM_REFGPU_CAPABILITY");
+	if (text && !pl_cu_capability_read(text))
+		complain("PLENUM_REFGPU_CAPABILITY", text, "wants a compute capability of 5.0 to 12.1");
+}
+
 void pl_cu_config_read(struct pl_cu_hw_config *config_out)
 {
 	number_check();
+	capability_check();
 	*config_out = (struct pl_cu_hw_config){
 		.vram_bytes = memory_read(),
 		.sm_count = sms_read(),

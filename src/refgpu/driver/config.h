@@ -1,7 +1,7 @@
 /*
  * What a user chooses about the reference GPU, by environment: PLENUM_REFGPU_MEMORY (bytes, with K, M or G),
  * PLENUM_REFGPU_SMS, PLENUM_REFGPU_WATCHDOG (seconds), PLENUM_REFGPU_CLOCK (host or virtual),
- * PLENUM_REFGPU_NUMBER (identity.h).
+ * PLENUM_REFGPU_NUMBER, PLENUM_REFGPU_CAPABILITY (identity.h).
  */
 #ifndef PL_REFGPU_DRIVER_CONFIG_H
 #define PL_REFGPU_DRIVER_CONFIG_H

@@ -139,8 +139,8 @@ CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice device)
 		return r;
 	if (!major || !minor)
 		return CUDA_ERROR_INVALID_VALUE;
-	*major = PL_CU_COMPUTE_MAJOR;
-	*minor = PL_CU_COMPUTE_MINOR;
+	*major = (int)pl_cu_capability() / 10;
+	*minor = (int)pl_cu_capability() % 10;
 	return CUDA_SUCCESS;
 }
 

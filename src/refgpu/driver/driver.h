@@ -17,7 +17,6 @@
 #include "refgpu/driver/identity.h"
 #include "refgpu/isa/launch.h"
 
-#define PL_CU_SM              (10 * PL_CU_COMPUTE_MAJOR + PL_CU_COMPUTE_MINOR)
 #define PL_CU_SHARED_DEFAULT  (48u << 10)
 #define PL_CU_SHARED_OPTIN    (227u << 10)
 #define PL_CU_SHARED_SM       (228u << 10)

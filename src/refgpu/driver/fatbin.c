@@ -27,7 +27,7 @@ struct entry {
 struct choice {
 	struct entry entry;
 	const uint8_t *payload;
-	bool found;
+	bool found, seen_ptx;
 };
 
 static int refuse(const char **why_out, int result, const char *why)
@@ -36,20 +36,13 @@ static int refuse(const char **why_out, int result, const char *why)
 	return result;
 }
 
-/* PTX for newer devices only is worth a try: what this one cannot do is refused by its name. */
-static bool better(uint32_t offered, uint32_t had, unsigned int sm)
-{
-	if (had > sm)
-		return offered <= had;
-	return offered <= sm && offered >= had;
-}
-
 /* Newest first; of the same generation the later entry, as the runtime's own order is. */
 static void choice_offer(struct choice *choice, const struct entry *entry, const uint8_t *payload, unsigned int sm)
 {
 	if (entry->kind != KIND_PTX)
 		return;
-	if (choice->found && !better(entry->sm, choice->entry.sm, sm))
+	choice->seen_ptx = true;
+	if (entry->sm > sm || (choice->found && entry->sm < choice->entry.sm))
 		return;
 	choice->entry = *entry;
 	choice->payload = payload;
@@ -144,6 +137,10 @@ static int container_read(struct pl_cu_texts *texts, const void *image, size_t s
 	int r = container_walk(&choice, image, size_bytes, sm, why_out);
 	if (r)
 		return r;
+	if (!choice.found && choice.seen_ptx)
+		return refuse(why_out, PL_CU_FATBIN_E_TOO_NEW,
+			      "the image has PTX only for newer devices: build it for compute_90 or older, or let the "
+			      "device claim more (PLENUM_REFGPU_CAPABILITY)");
 	if (!choice.found)
 		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, "the image has no PTX: build it with code=compute_XX");
 	r = texts_grow(texts);

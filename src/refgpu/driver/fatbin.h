@@ -21,7 +21,8 @@
 enum { /* positive results; *why_out says more */
        PL_CU_FATBIN_OK,
        PL_CU_FATBIN_E_INVALID, /* no image, or a broken one */
-       PL_CU_FATBIN_E_NO_CODE, /* an image, but it has no PTX */
+       PL_CU_FATBIN_E_NO_CODE, /* an image, but none of its PTX is for this device */
+       PL_CU_FATBIN_E_TOO_NEW, /* as above: all its PTX is for newer devices */
 };
 
 struct pl_cu_text {
@@ -39,7 +40,7 @@ struct pl_cu_texts {
  * @texts_out:  on success one text, or several that have to be linked; pl_cu_texts_fini()
  * @image:      a wrapper, a container, PTX text (ends in 0), or an ELF file
  * @size_bytes: PL_CU_FATBIN_UNKNOWN where the API does not say
- * @sm:         the device's generation, 90 for compute capability 9.0: the newest PTX up to it, else the oldest
+ * @sm:         the device's generation, 90 for compute capability 9.0: the newest PTX up to it
  * @why_out:    a sentence for the log, never freed
  * Return: 0, PL_CU_FATBIN_E_*, or fatal -ENOMEM. */
 int pl_cu_fatbin_read(struct pl_cu_texts *texts_out, const void *image, size_t size_bytes, unsigned int sm,

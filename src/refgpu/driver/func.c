@@ -78,7 +78,7 @@ static CUresult attribute_get(int *value, CUfunction_attribute attribute, const 
 		*value = (int)ptx->target;
 		break;
 	case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
-		*value = PL_CU_SM;
+		*value = (int)pl_cu_capability();
 		break;
 	case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
 	case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:

@@ -50,7 +50,7 @@ static void option_read(struct pl_cu_jit *jit, CUjit_option option, void **value
 
 CUresult pl_cu_jit_read(struct pl_cu_jit *jit, unsigned int n, const CUjit_option *options, void *const *values)
 {
-	*jit = (struct pl_cu_jit){ .options = { .line_info = true } };
+	*jit = (struct pl_cu_jit){ .options = { .target = pl_cu_capability(), .line_info = true } };
 	if (n > OPTIONS_MAX || (n && (!options || !values)))
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned int i = 0; i < n; i++) {

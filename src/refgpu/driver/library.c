@@ -102,7 +102,7 @@ static CUresult library_create(CUlibrary *library_out, const void *image, size_t
 	library->jit = *jit;
 	if (jit->log.error == jit->own_error)
 		library->jit.log.error = library->jit.own_error;
-	r = pl_cu_fatbin_result(pl_cu_fatbin_read(&library->texts, image, size_bytes, PL_CU_SM, &why));
+	r = pl_cu_fatbin_result(pl_cu_fatbin_read(&library->texts, image, size_bytes, pl_cu_capability(), &why));
 	if (r)
 		pl_cu_jit_refuse(&library->jit, r, why);
 	if (!r) {

@@ -72,8 +72,8 @@ CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data, si
 	r = pl_cu_jit_read(&ignored, n, options, values);
 	if (r)
 		return r;
-	got = host ? pl_cu_archive_read(&texts, data, bytes, PL_CU_SM, &why)
-		   : pl_cu_fatbin_read(&texts, data, bytes, PL_CU_SM, &why);
+	got = host ? pl_cu_archive_read(&texts, data, bytes, pl_cu_capability(), &why)
+		   : pl_cu_fatbin_read(&texts, data, bytes, pl_cu_capability(), &why);
 	r = pl_cu_fatbin_result(got ? got : pl_cu_texts_append(&link->texts, &texts));
 	if (got > 0)
 		pl_cu_jit_refuse(&link->jit, r, why);

@@ -232,6 +232,7 @@ CUresult pl_cu_fatbin_result(int r)
 	case PL_CU_FATBIN_E_INVALID:
 		return CUDA_ERROR_INVALID_IMAGE;
 	case PL_CU_FATBIN_E_NO_CODE:
+	case PL_CU_FATBIN_E_TOO_NEW:
 		return CUDA_ERROR_NO_BINARY_FOR_GPU;
 	default:
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -244,7 +245,7 @@ CUresult pl_cu_module_load(struct pl_cu_module **module_out, struct pl_cu_ctx *c
 	struct pl_cu_texts texts = { 0 };
 	struct pl_cu_image *made = NULL;
 	const char *why = "";
-	CUresult r = pl_cu_fatbin_result(pl_cu_fatbin_read(&texts, image, size_bytes, PL_CU_SM, &why));
+	CUresult r = pl_cu_fatbin_result(pl_cu_fatbin_read(&texts, image, size_bytes, pl_cu_capability(), &why));
 	if (r) {
 		pl_cu_jit_refuse(jit, r, why);
 		return r;

@@ -287,8 +287,8 @@ nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major,
 
 	if (r)
 		return r;
-	*major = PL_CU_COMPUTE_MAJOR;
-	*minor = PL_CU_COMPUTE_MINOR;
+	*major = (int)pl_cu_capability() / 10;
+	*minor = (int)pl_cu_capability() % 10;
 	return NVML_SUCCESS;
 }
 

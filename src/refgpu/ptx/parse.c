@@ -58,16 +58,18 @@ static uint32_t target_number(const char *text)
 
 static void parse_target(struct pl_ptx_ctx *ctx)
 {
+	uint32_t max = ctx->options.target ? ctx->options.target : PL_PTX_TARGET_MAX;
+
 	do {
 		const char *text = pl_ptx_text(ctx, ctx->token.name);
 		uint32_t name_line = ctx->token.line, column = ctx->token.column;
 		uint32_t number = ctx->token.kind == T_NAME ? target_number(text) : 0;
 
 		(void)pl_ptx_expect_name(ctx, "a target");
-		if (number > PL_PTX_TARGET_MAX)
+		if (number > max)
 			pl_ptx_fail(ctx, PL_PTX_E_VERSION, name_line, column,
-				    "%s is newer than this compiler, which takes up to sm_%u: compile for compute_90",
-				    text, PL_PTX_TARGET_MAX);
+				    "%s is newer than this GPU, which is sm_%u: compile for compute_%u%s", text, max,
+				    max, number <= PL_PTX_TARGET_MAX ? ", or see PLENUM_REFGPU_CAPABILITY" : "");
 		if (number) {
 			ctx->target = number;
 			if (number > ctx->target_max)

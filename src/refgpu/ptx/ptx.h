@@ -43,6 +43,7 @@ struct pl_ptx_source {
 };
 
 struct pl_ptx_options {
+	uint32_t target;        /* sm_NN that the device claims, e.g. 90; 0 = take any up to PL_PTX_TARGET_MAX */
 	uint32_t registers_max; /* accepted as a hint: there is no spilling */
 	bool line_info;         /* keep .loc; PTX lines are always kept */
 	bool verbose;           /* one line a function in the log: slots, bytes */

@@ -141,6 +141,23 @@ static void test_newer_versions_and_targets_are_taken_where_all_is_known(void)
 	}
 }
 
+static void test_a_target_beyond_what_the_device_claims_is_refused(void)
+{
+	static const char text[] = ".version 9.5\n.target sm_120\n.address_size 64\n.visible .entry k() { ret; }\n";
+	struct pl_ptx_options options = { .target = 90 };
+	struct pl_ptx_source source = { text, sizeof(text) - 1, NULL };
+	char error[4096];
+	struct pl_ptx_log log = { .error = error, .error_bytes = sizeof(error) };
+	struct pl_ptx_image *image = NULL;
+
+	assert(pl_ptx_compile(&image, &source, 1, &options, &log) == PL_PTX_E_VERSION && !image);
+	assert(strstr(error, "sm_120 is newer than this GPU, which is sm_90") &&
+	       strstr(error, "PLENUM_REFGPU_CAPABILITY"));
+	options.target = 120;
+	assert(!pl_ptx_compile(&image, &source, 1, &options, &log));
+	pl_ptx_image_destroy(image);
+}
+
 static void test_several_errors_are_reported_at_once(void)
 {
 	struct pl_ptx_log log;
@@ -181,6 +198,7 @@ int main(void)
 	test_refusals_name_line_and_reason();
 	test_good_text_is_taken();
 	test_newer_versions_and_targets_are_taken_where_all_is_known();
+	test_a_target_beyond_what_the_device_claims_is_refused();
 	test_several_errors_are_reported_at_once();
 	test_small_log_is_cut_at_a_line();
 	test_deep_nesting_is_limited();
