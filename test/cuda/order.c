@@ -71,8 +71,10 @@ static void test_a_stream_that_is_held_is_not_ready_and_others_go_on(void)
 {
 	CUstream held = stream_create(CU_STREAM_NON_BLOCKING), other = stream_create(CU_STREAM_NON_BLOCKING);
 	atomic_int gate = 0;
+	CUcontext kept;
 	CUdeviceptr a;
 	CUevent event;
+	cu_ok(cu(cuCtxGetCurrent)(&kept));
 	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
 	cu_ok(cu(cuMemAlloc_v2)(&a, 4096));
 	cu_ok(cu(cuLaunchHostFunc)(held, hold, &gate));
@@ -85,6 +87,9 @@ static void test_a_stream_that_is_held_is_not_ready_and_others_go_on(void)
 	cu_is(cu(cuStreamQuery)(held), CUDA_ERROR_NOT_READY);
 	atomic_store(&gate, 1);
 	cu_ok(cu(cuEventSynchronize)(event));
+	cu_ok(cu(cuCtxSetCurrent)(NULL)); /* PyTorch's thread that pins memory has none */
+	cu_ok(cu(cuEventQuery)(event));
+	cu_ok(cu(cuCtxSetCurrent)(kept));
 	cu_ok(cu(cuEventQuery)(event));
 	cu_ok(cu(cuStreamSynchronize)(held));
 	cu_ok(cu(cuStreamQuery)(held));

@@ -1,5 +1,9 @@
 /* How a runtime finds the driver's functions and private tables. */
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cu.h"
 
@@ -106,9 +110,47 @@ static void test_the_check_of_the_driver_depends_on_its_input(void)
 	check(!memcmp(a, b, sizeof(a)) && memcmp(a, c, sizeof(a)));
 }
 
-int main(void)
+/* Run with `capability MAJOR MINOR` under PLENUM_REFGPU_CAPABILITY: what the device claims. */
+static int tell_capability(void)
+{
+	int major, minor;
+	cu_ok(cu(cuDeviceGetAttribute)(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 0));
+	cu_ok(cu(cuDeviceGetAttribute)(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 0));
+	return 10 * major + minor;
+}
+
+static int capability_with(const char *program, const char *told)
+{
+	pid_t child = fork();
+	int status;
+	check(child >= 0);
+	if (!child) {
+		setenv("PLENUM_REFGPU_CAPABILITY", told, 1);
+		execl("/proc/self/exe", program, "capability", NULL);
+		_exit(255);
+	}
+	check(waitpid(child, &status, 0) == child && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* The reference GPU's default holds where what is told makes no sense. */
+static void test_the_device_claims_the_capability_that_it_is_told(const char *program)
+{
+	static const char *const bad[] = { "", "9", "4.9", "12.2", "9.0x", "ten", "-1.0", "99999999999.0" };
+	check(capability_with(program, "10.0") == 100);
+	check(capability_with(program, "12.1") == 121);
+	check(capability_with(program, "7.5") == 75);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		check(capability_with(program, bad[i]) == 90);
+}
+
+int main(int argc, char **argv)
 {
 	cu_ok(cu(cuInit)(0));
+	if (argc > 1 && !strcmp(argv[1], "capability"))
+		return tell_capability();
+	if (cu_is_reference() && !getenv("PLENUM"))
+		test_the_device_claims_the_capability_that_it_is_told(argv[0]);
 	cu_run(test_functions_are_found_by_name_version_and_flavour);
 	cu_run(test_results_have_names_and_texts);
 	cu_run(test_tables_that_are_not_there_are_not_found);

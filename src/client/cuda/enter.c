@@ -174,6 +174,7 @@ static bool op_is_free(enum pl_cuda_op op)
 	case PL_CUDA_OP_cuStreamDestroy_v2:
 	case PL_CUDA_OP_cuEventDestroy:
 	case PL_CUDA_OP_cuEventDestroy_v2:
+	case PL_CUDA_OP_cuEventQuery:
 		return true;
 	default:
 		return op_is_graphs(op);

@@ -230,12 +230,19 @@ static CUresult event_ask(struct pl_cu_event *event)
 	return pl_cu_capture_unsafe();
 }
 
+/* Any thread may ask, also one without a context. */
 CUresult cuEventQuery(CUevent handle)
 {
 	struct pl_cu_event *event;
 	struct pl_cu_line *line;
 	uint64_t value;
-	CUresult r = event_get(handle, &event);
+	CUresult r = pl_cu_enter();
+	if (r)
+		return r;
+	event = pl_cuda_handle_of(handle, PL_CU_EVENT);
+	if (!event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	r = pl_cu_ctx_error(event->ctx);
 	if (!r)
 		r = event_ask(event);
 	if (r)
