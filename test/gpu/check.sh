@@ -152,6 +152,41 @@ ptx_conformance() {
 	"$bin/test/ptx/test-ptx"
 }
 
+# PyTorch against itself on the CPU, natively and through a server of its own; then the lines of both are the same.
+# PLENUM_TEST_TORCH: a Python that has PyTorch (default: python3).
+torch() {
+	have_cuda "$1" || return
+	python=${PLENUM_TEST_TORCH:-python3}
+	"$python" -c 'import torch' 2>/dev/null || { echo "SKIP: $python has no torch (PLENUM_TEST_TORCH names one that has)"; return 77; }
+	library=$(cuda_library "$1")
+	[ "$1" != refgpu ] || library_path=$bin/src/refgpu/driver
+	echo "== native"
+	LD_LIBRARY_PATH=${library_path:+$library_path:}${LD_LIBRARY_PATH:-} "$python" test/gpu/torch_check.py >"$out/torch-$1-native.txt"
+	status=$?
+	cat "$out/torch-$1-native.txt"
+	[ "$status" = 0 ] || return "$status"
+	folder=$(mktemp -d)
+	mkfifo "$folder/ready"
+	head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$folder/token"
+	chmod 600 "$folder/token"
+	"$bin/tools/plenum/plenum" serve --cuda "$library" --listen "unix:$folder/s" --listen tcp://127.0.0.1:0 \
+		--token-file "$folder/token" --ready-fd 3 3>"$folder/ready" 2>"$folder/log" &
+	server=$!
+	{ read -r unix; read -r tcp; } <"$folder/ready"
+	for address in "$unix" "$tcp"; do
+		carrier=${address%%:*}
+		echo "== $carrier"
+		PLENUM=$address PLENUM_TOKEN=$(cat "$folder/token") LD_LIBRARY_PATH=$bin/src/client/cuda:${LD_LIBRARY_PATH:-} \
+			"$python" test/gpu/torch_check.py >"$out/torch-$1-$carrier.txt" || status=1
+		diff "$out/torch-$1-native.txt" "$out/torch-$1-$carrier.txt" || status=1
+	done
+	kill $server
+	wait $server 2>/dev/null
+	[ $status = 0 ] || cat "$folder/log"
+	rm -rf "$folder"
+	return $status
+}
+
 # The yardstick of the reference GPU: the same kernels in OpenCL and CUDA.
 kernels_bench() {
 	have_opencl || return
@@ -161,7 +196,7 @@ kernels_bench() {
 : >"$out/summary.txt"
 export out icd bin
 export -f machine build have_opencl opencl_tests opencl_bench opencl_program nvml
-export -f cuda_program cuda_library have_cuda ptx_conformance kernels_bench
+export -f cuda_program cuda_library have_cuda ptx_conformance kernels_bench torch
 export MALLOC_PERTURB_=0
 step machine 30 machine
 step build 240 build
@@ -177,6 +212,8 @@ for driver in native refgpu; do
 	done
 	[ ! -x "$bin/test/ptx/test-ptx" ] || step "ptx-$driver" 120 ptx_conformance $driver
 done
+step torch-native 240 torch native
+step torch-refgpu 480 torch refgpu
 step kernels-bench 90 kernels_bench
 step opencl-bench 120 opencl_bench
 step nvml 60 nvml
