@@ -57,6 +57,8 @@ struct pl_ptx_type pl_ptx_take_type(struct pl_ptx_build *b, struct pl_ptx_statem
 		struct pl_ptx_type type = pl_ptx_type_of(st->mods[i]);
 
 		if (type.bits && !st->taken[i]) {
+			if (b->ctx->maps_f64 && st->mods[i] == W_f64)
+				pl_ptx_unsupported(b, st, ".f64 under the target map_f64_to_f32");
 			st->taken[i] = true;
 			return type;
 		}

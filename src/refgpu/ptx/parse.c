@@ -76,6 +76,8 @@ static void parse_target(struct pl_ptx_ctx *ctx)
 				ctx->target_max = number;
 		} else if (!strcmp(text, "debug")) {
 			ctx->debug = true;
+		} else if (!strcmp(text, "map_f64_to_f32")) {
+			ctx->maps_f64 = true;
 		} else if (strcmp(text, "texmode_unified") && strcmp(text, "texmode_independent")) {
 			pl_ptx_fail(ctx, PL_PTX_E_UNSUPPORTED, name_line, column, "target '%s' is not known: remove it",
 				    text);
@@ -417,7 +419,7 @@ void pl_ptx_parse_unit(struct pl_ptx_ctx *ctx)
 {
 	jmp_buf retry;
 
-	ctx->has_version = ctx->has_target = ctx->independent = false;
+	ctx->has_version = ctx->has_target = ctx->independent = ctx->maps_f64 = false;
 	ctx->file_map = NULL;
 	ctx->file_map_n = 0;
 	ctx->loc_file = UINT32_MAX;

@@ -28,6 +28,9 @@ static const struct refusal refusals[] = {
 	  PL_PTX_E_INVALID, 5, "'frob' is not known" },
 	{ ".version 9.1\n.target sm_100a\n.address_size 64\n.visible .entry k()\n{ tcgen05.wait.ld; ret; }\n",
 	  PL_PTX_E_UNSUPPORTED, 5, "tcgen05" },
+	{ ".version 1.4\n.target sm_10, map_f64_to_f32\n.entry k()\n{ .reg .f64 %fd<3>;\nadd.f64 %fd1, %fd2, %fd2; "
+	  "exit; }\n",
+	  PL_PTX_E_UNSUPPORTED, 5, "map_f64_to_f32" },
 	{ ".version 8.0\n.target sm_80\n.address_size 32\n", PL_PTX_E_UNSUPPORTED, 3, "32 bits" },
 	{ HEAD ".visible .entry k()\n{\nret;\n", PL_PTX_E_INVALID, 7, "text ends" },
 	{ HEAD "/* no end", PL_PTX_E_INVALID, 4, "comment" },
@@ -158,6 +161,25 @@ static void test_a_target_beyond_what_the_device_claims_is_refused(void)
 	pl_ptx_image_destroy(image);
 }
 
+/* What compilers of 2011 wrote is in programs of today. */
+static void test_the_first_devices_texts_are_taken(void)
+{
+	static const char text[] = "\t.version 1.4\n\t.target sm_10, map_f64_to_f32\n"
+				   "\t.shared .align 4 .b8 tile[64];\n"
+				   "\t.entry k (.param .u64 __cudaparm_a)\n{\n.reg .u16 %rh<3>; .reg .u32 %r<4>;\n"
+				   ".reg .u64 %rd<4>; .reg .f32 %f<4>;\n"
+				   "cvt.s32.u16 %r1, %ctaid.x; mov.u16 %rh1, %ntid.x; mul.wide.u16 %r2, %rh1, %rh1;\n"
+				   "ld.param.u64 %rd1, [__cudaparm_a]; ld.global.f32 %f1, [%rd1+0];\n"
+				   "mad.f32 %f2, %f1, %f1, %f1; bar.sync 0; st.global.f32 [%rd1+0], %f2; exit;\n}\n";
+	struct pl_ptx_log log;
+	char error[4096];
+	int r = compile(text, &log, error, sizeof(error));
+
+	if (r)
+		fputs(error, stderr);
+	assert(!r);
+}
+
 static void test_several_errors_are_reported_at_once(void)
 {
 	struct pl_ptx_log log;
@@ -199,6 +221,7 @@ int main(void)
 	test_good_text_is_taken();
 	test_newer_versions_and_targets_are_taken_where_all_is_known();
 	test_a_target_beyond_what_the_device_claims_is_refused();
+	test_the_first_devices_texts_are_taken();
 	test_several_errors_are_reported_at_once();
 	test_small_log_is_cut_at_a_line();
 	test_deep_nesting_is_limited();

@@ -130,6 +130,7 @@ struct pl_ptx_ctx {
 	uint32_t unit, errors_n, first_result;
 	uint32_t version, target, version_max, target_max;
 	bool has_version, has_target, debug, independent;
+	bool maps_f64; /* the target has no double precision: PTX 1.x of the first devices */
 	jmp_buf leave;  /* out of the compilation */
 	jmp_buf *retry; /* out of a statement; NULL = out of the compilation */
 	uint32_t nest;
