@@ -254,9 +254,88 @@ static void test_many_streams_work_side_by_side(void)
 	cu_ok(cu(cuMemFree_v2)(a));
 }
 
+/* ---- many copies in one call ---- */
+
+static void test_batches_copy_in_all_directions(void)
+{
+	enum { N = 3, BYTES = 70000 };
+	unsigned char *from = malloc(BYTES), *to = calloc(1, BYTES);
+	CUmemcpyAttributes attribute = { .srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM };
+	size_t sizes[N] = { BYTES, BYTES, BYTES }, first = 0, failed = 5;
+	CUdeviceptr a, b, dsts[N], srcs[N];
+	CUstream stream;
+
+	for (int i = 0; i < BYTES; i++)
+		from[i] = (unsigned char)(i * 11 + (i >> 8));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&a, BYTES));
+	cu_ok(cu(cuMemAlloc_v2)(&b, BYTES));
+	memcpy(dsts, (CUdeviceptr[]){ a, b, (uintptr_t)to }, sizeof(dsts));
+	memcpy(srcs, (CUdeviceptr[]){ (uintptr_t)from, a, b }, sizeof(srcs));
+	for (size_t i = 0; i < N; i++) /* each alone: a batch has no order */
+		cu_ok(cu(cuMemcpyBatchAsync)(&dsts[i], &srcs[i], &sizes[i], 1, &attribute, &first, 1, &failed, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(failed == SIZE_MAX && !memcmp(from, to, BYTES));
+	memset(to, 0, BYTES);
+	srcs[1] = (uintptr_t)from;
+	cu_ok(cu(cuMemcpyBatchAsync_v2)(dsts, srcs, sizes, 2, &attribute, &first, 1, stream));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(to, b, BYTES, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(!memcmp(from, to, BYTES));
+	cu_is(cu(cuMemcpyBatchAsync)(dsts, srcs, sizes, 0, &attribute, &first, 1, &failed, stream),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemcpyBatchAsync_v2)(dsts, srcs, sizes, 2, &attribute, &first, 1, NULL), CUDA_ERROR_INVALID_VALUE);
+	first = 1;
+	cu_is(cu(cuMemcpyBatchAsync_v2)(dsts, srcs, sizes, 2, &attribute, &first, 1, stream), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemFree_v2)(a));
+	cu_ok(cu(cuMemFree_v2)(b));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	free(from), free(to);
+}
+
+static void test_batches_of_blocks_copy_lines_and_arrays(void)
+{
+	CUDA_ARRAY3D_DESCRIPTOR shape = { .Width = 16, .Height = 8, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 2 };
+	CUDA_MEMCPY3D_BATCH_OP ops[2] = { { .extent = { 16, 8, 1 },
+					    .srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM } };
+	float from[8][40], to[8][32];
+	size_t failed = 5;
+	CUstream stream;
+	CUarray array;
+
+	for (int y = 0; y < 8; y++)
+		for (int x = 0; x < 40; x++)
+			from[y][x] = (float)(y * 100 + x);
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuArray3DCreate_v2)(&array, &shape));
+	ops[1] = ops[0];
+	ops[0].src.type = ops[1].dst.type = CU_MEMCPY_OPERAND_TYPE_POINTER;
+	ops[0].dst.type = ops[1].src.type = CU_MEMCPY_OPERAND_TYPE_ARRAY;
+	ops[0].src.op.ptr.ptr = (uintptr_t)from;
+	ops[0].src.op.ptr.rowLength = 20; /* elements of two floats */
+	ops[0].dst.op.array.array = ops[1].src.op.array.array = array;
+	ops[1].dst.op.ptr.ptr = (uintptr_t)to;
+	cu_ok(cu(cuMemcpy3DBatchAsync)(1, ops, &failed, 0, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_ok(cu(cuMemcpy3DBatchAsync_v2)(1, &ops[1], 0, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(failed == SIZE_MAX);
+	for (int y = 0; y < 8; y++)
+		check(!memcmp(to[y], from[y], sizeof(to[y])));
+	ops[1].src.type = (CUmemcpy3DOperandType)9;
+	cu_is(cu(cuMemcpy3DBatchAsync)(2, ops, &failed, 0, stream), CUDA_ERROR_INVALID_VALUE);
+	check(failed == 1);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_is(cu(cuMemcpy3DBatchAsync_v2)(1, ops, 1, stream), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuArrayDestroy)(array));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
+	cu_run(test_batches_copy_in_all_directions);
+	cu_run(test_batches_of_blocks_copy_lines_and_arrays);
 	cu_run(test_host_functions_run_in_order);
 	cu_run(test_callbacks_are_called_once_each);
 	cu_run(test_a_stream_that_is_held_is_not_ready_and_others_go_on);
