@@ -1,5 +1,6 @@
 """Devices of several CUDA servers in one program: the list, CUDA_VISIBLE_DEVICES, contexts, copies between servers."""
 import contextlib
+import json
 import os
 import re
 import sys
@@ -9,13 +10,14 @@ import plenum
 
 NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
+NVML = os.environ.get("PLENUM_TEST_LIBNVML", "")
 PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
 
 
 @contextlib.contextmanager
 def servers(count):
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(plenum.Server("--cuda", NATIVE, token="one-for-all-of-them", PLENUM_REFGPU_MEMORY="256M",
+        yield [stack.enter_context(plenum.Server("--cuda", NATIVE, "--nvml", NVML, token="one-for-all-of-them", PLENUM_REFGPU_MEMORY="256M",
                                                  PLENUM_REFGPU_NUMBER=str(i))) for i in range(count)]
 
 
@@ -50,6 +52,34 @@ def test_visible_devices_choose_and_order():
             run(up, modes, code=1, CUDA_VISIBLE_DEVICES=nothing)
 
 
+def test_the_tool_and_nvml_have_the_same_list():
+    with servers(3) as up:
+        env = env_of(up, ("shm", "tcp", "shm"), CUDA_VISIBLE_DEVICES="2,1,0")
+        out = json.loads(plenum.run([plenum.TOOL, "devices", "--json"], env, check=False).stdout)
+        assert [d["uuid"][-1] for d in out["cuda"]] == ["2", "1", "0"], out["cuda"]
+        del env["CUDA_VISIBLE_DEVICES"]
+        out = json.loads(plenum.run([plenum.TOOL, "devices", "--json"], env, check=False).stdout)
+        assert [d["uuid"][-1] for d in out["cuda"]] == ["0", "1", "2"], out["cuda"]
+        nvml = ctypes_nvml(env)
+        assert [d["uuid"] for d in out["cuda"]] == nvml, nvml
+
+
+def ctypes_nvml(env):
+    """The UUIDs in NVML's order, asked in a process of its own."""
+    program = f"""if True:
+        import ctypes
+        nvml = ctypes.CDLL({os.environ["PLENUM_TEST_NVML_CLIENT"]!r})
+        assert nvml.nvmlInit_v2() == 0
+        count, device, text = ctypes.c_uint(), ctypes.c_void_p(), ctypes.create_string_buffer(96)
+        assert nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0
+        for i in range(count.value):
+            assert nvml.nvmlDeviceGetHandleByIndex_v2(i, ctypes.byref(device)) == 0
+            assert nvml.nvmlDeviceGetUUID(device, text, 96) == 0
+            print(text.value.decode())
+    """
+    return plenum.run([sys.executable, "-c", program], env).stdout.decode().split()
+
+
 def test_servers_that_are_not_there_are_left_out():
     with servers(3) as up:
         env = env_of(up, ("shm", "shm", "tcp"))
@@ -59,5 +89,5 @@ def test_servers_that_are_not_there_are_left_out():
 
 
 if __name__ == "__main__":
-    plenum.main([test_devices_of_several_servers_work_together, test_visible_devices_choose_and_order,
+    plenum.main([test_devices_of_several_servers_work_together, test_visible_devices_choose_and_order, test_the_tool_and_nvml_have_the_same_list,
                  test_servers_that_are_not_there_are_left_out])

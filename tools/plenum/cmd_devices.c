@@ -31,14 +31,14 @@ struct loader {
 };
 
 static const struct argp_option options[] = {
-	{"server", 's', "ADDRESS", 0,
-	 "unix:/PATH or tcp://HOST:PORT; may be repeated (default: $PLENUM, else the server "
-	 "on this machine)",
-	 0},
-	{"keep-local", KEY_KEEP_LOCAL, NULL, 0, "this machine's own OpenCL platforms, too", 0},
-	{"native", KEY_NATIVE, NULL, 0, "what programs see without `plenum run'", 0},
-	{"json", 'j', NULL, 0, "for scripts", 0},
-	{0},
+	{ "server", 's', "ADDRESS", 0,
+	  "unix:/PATH or tcp://HOST:PORT; may be repeated (default: $PLENUM, else the server "
+	  "on this machine)",
+	  0 },
+	{ "keep-local", KEY_KEEP_LOCAL, NULL, 0, "this machine's own OpenCL platforms, too", 0 },
+	{ "native", KEY_NATIVE, NULL, 0, "what programs see without `plenum run'", 0 },
+	{ "json", 'j', NULL, 0, "for scripts", 0 },
+	{ 0 },
 };
 
 static error_t option_parse(int key, char *text, struct argp_state *state)
@@ -193,12 +193,29 @@ static void list_print(struct json_object *platforms)
 	}
 }
 
+static void cuda_print(struct json_object *devices)
+{
+	char memory[16];
+
+	if (!json_object_array_length(devices))
+		return;
+	printf("CUDA:\n      %-11s %-44s %5s %6s %8s\n", "COMPUTE", "NAME", "UNITS", "MHZ", "MEMORY");
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		struct json_object *device = json_object_array_get_idx(devices, i);
+
+		printf("%5zu %-11s %-44.44s %5s %6s %8s  %s, %s\n", i, field(device, "compute"), field(device, "name"),
+		       field(device, "compute_units"), field(device, "clock_mhz"),
+		       pl_tool_size_text(strtoull(field(device, "memory_bytes"), NULL, 10), memory, sizeof(memory)),
+		       field(device, "bus"), field(device, "uuid"));
+	}
+}
+
 int pl_cmd_devices(int argc, char **argv)
 {
-	static const struct argp argp = {options, option_parse, NULL, "List the devices that programs see.",
-					 NULL,	  NULL,		NULL};
+	static const struct argp argp = { options, option_parse, NULL, "List the devices that programs see.",
+					  NULL,    NULL,         NULL };
 	struct arguments arguments = { 0 };
-	struct json_object *answer, *list;
+	struct json_object *answer, *list, *cuda;
 	cl_platform_id platforms[PLATFORMS_MAX];
 	struct loader loader;
 	cl_uint count = 0;
@@ -219,16 +236,20 @@ int pl_cmd_devices(int argc, char **argv)
 	list = json_object_new_array();
 	for (cl_uint i = 0; r == CL_SUCCESS && i < count && i < PLATFORMS_MAX; i++)
 		json_object_array_add(list, platform_describe(&loader, platforms[i]));
+	cuda = pl_tool_cuda_devices(arguments.native);
 	answer = json_object_new_object();
 	json_object_object_add(answer, "platforms", list);
+	json_object_object_add(answer, "cuda", cuda);
 	if (arguments.json)
 		printf("%s\n", json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PRETTY |
 									      JSON_C_TO_STRING_NOSLASHESCAPE));
-	else if (!json_object_array_length(list))
+	else if (!json_object_array_length(list) && !json_object_array_length(cuda))
 		fprintf(stderr, "plenum devices: no platform; `plenum doctor' says why\n");
-	else
+	else {
 		list_print(list);
-	r = json_object_array_length(list) ? 0 : 1;
+		cuda_print(cuda);
+	}
+	r = json_object_array_length(list) || json_object_array_length(cuda) ? 0 : 1;
 	json_object_put(answer);
 	return r;
 }

@@ -100,6 +100,8 @@ bool pl_tool_cuda_client_find(char *folder_out); /* of the library that programs
 const char *pl_tool_cuda_driver(const char *told);
 /* The same of NVML: where nothing is told, that of the CUDA driver (NULL: there is none). */
 const char *pl_tool_nvml_library(const char *told, const char *cuda_driver);
+/* What programs see of CUDA's devices, in their order: a list of objects, maybe empty (devices-cuda.c). */
+struct json_object *pl_tool_cuda_devices(bool native);
 /* The folders of the libraries that programs get come first in LD_LIBRARY_PATH.  Return: 0; -errno. */
 int pl_tool_libraries_set(void);
 
