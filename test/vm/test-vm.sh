@@ -206,6 +206,25 @@ test_closed_output_ends_the_program() {
 	expect stdout y "$(cat "$work/out")" && expect status 141 "$(cat "$work/status")"
 }
 
+# The guest ends by itself when nobody takes its farewell; what it said must not be lost with it.
+test_a_tool_that_was_stopped_loses_nothing() {
+	"$plenum" vm --server none run -n -- sh -c 'echo started; sleep 5; seq 1 3000; exit 7' >"$work/out" 2>"$work/err" &
+	pid=$!
+	for _ in $(seq 1200); do
+		grep -q started "$work/out" && break
+		sleep 0.1
+	done
+	kill -STOP "$pid"
+	child=$(children "$pid")
+	for _ in $(seq 1200); do
+		grep -q '^State:.*[^Z] (' "/proc/$child/status" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -CONT "$pid"
+	wait "$pid"
+	expect status 7 $? && expect output "$(echo started; seq 1 3000)" "$(cat "$work/out")"
+}
+
 test_background_processes_do_not_hold_it() {
 	vm run -n -- sh -c 'sleep 100 & echo started' >"$work/out"
 	expect status 0 $? && expect stdout started "$(cat "$work/out")"

@@ -34,6 +34,7 @@ struct stream {                 /* guest to one of our standard streams */
 	size_t chunk_bytes;     /* a pipe that polls writable takes this much without blocking */
 	bool ended;
 	bool shut;              /* its reader went away */
+	bool gone;              /* QEMU has closed it, and all was read */
 };
 
 struct relay {
@@ -55,7 +56,7 @@ struct relay {
 	uint64_t start_ms;
 	uint64_t heard_ms;      /* when the console said something last */
 	bool ready, exited, progress;
-	bool gone;              /* QEMU closed the control port */
+	bool ctl_gone, console_gone; /* as a stream's `gone` */
 	int status;
 	int signal_fd;
 	int signal_caught;
@@ -164,6 +165,12 @@ static void take_message(struct relay *relay, const struct pl_vm_msg *msg)
 	}
 }
 
+/* After read(): QEMU holds the other end as long as it lives, and what it wrote can be read after its death. */
+static bool at_end(ssize_t n)
+{
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void serve_ctl(struct relay *relay, short revents)
 {
 	int fd = relay->qemu->port_fds[PL_VM_CTL];
@@ -183,8 +190,7 @@ static void serve_ctl(struct relay *relay, short revents)
 		ssize_t n = read(fd, relay->incoming + relay->incoming_len,
 				 sizeof(relay->incoming) - relay->incoming_len);
 
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-			relay->gone = true;
+		relay->ctl_gone = at_end(n);
 		if (n > 0)
 			relay->incoming_len += (size_t)n;
 		if (relay->incoming_len == sizeof(relay->incoming)) {
@@ -203,11 +209,8 @@ static void serve_console(struct relay *relay)
 	ssize_t n = read(relay->qemu->console_fd, text, sizeof(text));
 	size_t keep;
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		relay->gone = true;     /* QEMU holds the other end as long as it lives */
-		return;
-	}
-	if (n < 0)
+	relay->console_gone = at_end(n);
+	if (n <= 0)
 		return;
 	relay->heard_ms = pl_vm_now_ms();
 	if (relay->options->verbose)
@@ -241,8 +244,9 @@ static void serve_stream_read(struct stream *stream, int port_fd)
 {
 	ssize_t n = read(port_fd, stream->buffer, sizeof(stream->buffer));
 
+	stream->gone = at_end(n);
 	if (n <= 0)
-		return;         /* QEMU's end is noticed on the control port */
+		return;
 	if (stream->shut) {
 		stream->passed += (size_t)n;
 		return;
@@ -291,7 +295,7 @@ static void serve_signal(struct relay *relay)
 
 static bool input_wanted(const struct relay *relay)
 {
-	if (relay->input_eof || relay->input_len || !relay->ready || relay->exited)
+	if (relay->input_eof || relay->input_len || !relay->ready || relay->exited || relay->ctl_gone)
 		return false;
 	/* a terminal that is in another job's hands would stop us */
 	return !isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) == getpgrp();
@@ -308,6 +312,16 @@ static bool finished(const struct relay *relay)
 	return relay->exited;
 }
 
+/* QEMU has ended, and what it left has been taken. */
+static bool lost(const struct relay *relay)
+{
+	for (int i = 0; i < 2; i++) {
+		if (!relay->streams[i].gone || relay->streams[i].len)
+			return false;
+	}
+	return relay->ctl_gone && relay->console_gone;
+}
+
 static void poll_set(const struct relay *relay, struct pollfd *set)
 {
 	bool queued = relay->job_at < relay->job_len ||
@@ -317,20 +331,20 @@ static void poll_set(const struct relay *relay, struct pollfd *set)
 	for (int i = 0; i < SLOTS; i++)
 		set[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	set[SLOT_SIGNAL].fd = relay->signal_fd;
-	set[SLOT_CONSOLE].fd = relay->qemu->console_fd;
-	set[SLOT_CTL].fd = ports[PL_VM_CTL];
+	set[SLOT_CONSOLE].fd = relay->console_gone ? -1 : relay->qemu->console_fd;
+	set[SLOT_CTL].fd = relay->ctl_gone ? -1 : ports[PL_VM_CTL];
 	if (queued)
 		set[SLOT_CTL].events |= POLLOUT;
 	if (input_wanted(relay))
 		set[SLOT_INPUT].fd = STDIN_FILENO;
-	if (relay->input_len)
+	if (relay->input_len && !relay->ctl_gone)
 		set[SLOT_INPUT_PORT] = (struct pollfd){ ports[PL_VM_STDIN], POLLOUT, 0 };
 	for (int i = 0; i < 2; i++) {
 		const struct stream *stream = &relay->streams[i];
 
 		if (stream->len)
 			set[SLOT_OUT + i] = (struct pollfd){ stream->to_fd, POLLOUT, 0 };
-		else
+		else if (!stream->gone)
 			set[SLOT_OUT_PORT + i].fd = ports[PL_VM_STDOUT + i];
 	}
 }
@@ -384,7 +398,7 @@ static int loop(struct relay *relay, uint64_t deadline_ms, int *status_out)
 				  relay->options->timeout_s);
 			return PL_VM_E_TIMEOUT;
 		}
-		if (relay->gone || (!relay->ready && now_ms - relay->heard_ms >= BOOT_MS_MAX))
+		if (lost(relay) || (!relay->ready && now_ms - relay->heard_ms >= BOOT_MS_MAX))
 			return explain_loss(relay);
 		if (deadline_ms && deadline_ms < wake_ms)
 			wake_ms = deadline_ms;
