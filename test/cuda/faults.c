@@ -106,6 +106,7 @@ static void run_for_ever(void)
 	CUdeviceptr at;
 	void *params[] = { &at };
 	cu_ok(cu(cuModuleLoadData)(&module, text));
+	free(text);
 	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
 	cu_ok(cu(cuMemsetD32_v2)(at, 0, 1));
 	cu_ok(cu(cuLaunchKernel)(cu_function(module, "for_ever"), 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
