@@ -18,6 +18,7 @@
 #define PL_CUDA_MEMBER_SHIFT          48u          /* ids: of the n-th function of a module, its id + (n + 1 << this) */
 #define PL_CUDA_ID_SERVER             (1ull << 63) /* ids that the server gave have this bit */
 #define PL_CUDA_LAUNCH_ATTRIBUTES_MAX 64u
+#define PL_CUDA_LATER_BYTES_MAX       (4u << 20) /* limit: of a copy whose bytes come by themselves (plCopied) */
 
 /* plDevices: one for each device. */
 struct pl_cuda_device_facts {

@@ -1,7 +1,7 @@
 /*
  * Copies while nothing is under way, and while something is: over shared memory the program's own thread makes the
- * former.  Prints what it saw, which is the same natively and over any link.  direct steady|many COUNT: loops whose
- * round trips are counted from outside.
+ * former.  Prints what it saw, which is the same natively and over any link.  direct steady|many|later COUNT: loops
+ * whose round trips are counted from outside.
  */
 #include "cu.h"
 
@@ -145,6 +145,96 @@ static void test_pieces_keep_apart(void)
 	printf("pieces: %u\n", sum);
 }
 
+/* Pinned memory has what was copied when the stream, or an event behind the copy, is said to have come there. */
+static void test_copies_that_come_later_are_there_when_they_are_waited_for(void)
+{
+	CUevent event;
+	int ready = 0;
+
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	for (int how = 0; how < 5; how++) {
+		begin_with(1, 0);
+		fill(pinned, -1);
+		add_up(stream, 10 + how);
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(pinned, b, BYTES, stream));
+		cu_ok(cu(cuEventRecord)(event, stream));
+		if (how == 0)
+			cu_ok(cu(cuEventSynchronize)(event));
+		while (how == 1 && cu(cuEventQuery)(event))
+			;
+		while (how == 2 && cu(cuStreamQuery)(stream))
+			;
+		if (how == 3) {
+			cu_ok(cu(cuStreamWaitEvent)(other, event, 0));
+			cu_ok(cu(cuStreamSynchronize)(other));
+		}
+		if (how == 4)
+			cu_ok(cu(cuMemcpyDtoH_v2)(host, a, 4));
+		ready += (int)(sum_of(pinned) / FLOATS);
+	}
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	printf("later: %d\n", ready);
+}
+
+static void test_more_copies_under_way_than_are_kept(void)
+{
+	size_t piece = BYTES / 128;
+	float sum = 0;
+
+	begin_with(1, 0);
+	fill(pinned, -1);
+	add_up(stream, 3);
+	for (size_t i = 0; i < 128; i++)
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)((char *)pinned + i * piece, b + (127 - i) * piece, piece, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	sum = sum_of(pinned);
+	printf("many pieces: %.0f\n", sum / FLOATS);
+}
+
+/* What the copy goes to is given back while it is under way. */
+static void test_memory_that_goes_while_a_copy_comes(void)
+{
+	void *given, *own = aligned_alloc(4096, BYTES);
+
+	for (int i = 0; i < 3; i++) {
+		begin_with(1, 0);
+		cu_ok(cu(cuMemAllocHost_v2)(&given, BYTES));
+		cu_ok(cu(cuMemHostRegister_v2)(own, BYTES, 0));
+		add_up(stream, 10);
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(given, b, BYTES, stream));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(own, b, BYTES, stream));
+		cu_ok(cu(cuMemFreeHost)(given));
+		cu_ok(cu(cuMemHostUnregister)(own));
+		memset(own, 0, BYTES);
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		check(((float *)own)[0] == 0);
+	}
+	free(own);
+	printf("memory that goes: as if nothing were\n");
+}
+
+static void test_a_context_that_goes_while_a_copy_comes(void)
+{
+	CUcontext first, second;
+	CUdeviceptr there;
+	void *given;
+
+	cu_ok(cu(cuCtxGetCurrent)(&first));
+	for (int i = 0; i < 3; i++) {
+		cu_ok(cu(cuCtxCreate_v2)(&second, 0, 0));
+		cu_ok(cu(cuMemAlloc_v2)(&there, BYTES));
+		cu_ok(cu(cuMemAllocHost_v2)(&given, BYTES));
+		cu_ok(cu(cuMemsetD32Async)(there, 7, BYTES / 4, NULL));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(given, there, BYTES, NULL));
+		cu_ok(cu(cuCtxDestroy_v2)(second));
+		cu_ok(cu(cuCtxSetCurrent)(first));
+	}
+	begin_with(3, 4);
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(pinned, b, BYTES, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	printf("a context that goes: %.0f\n", sum_of(pinned) / FLOATS);
+}
+
 static void test_memory_of_two_contexts(void)
 {
 	CUcontext second, first;
@@ -190,14 +280,29 @@ static void many(void)
 	cu_ok(cu(cuMemFree_v2)(large));
 }
 
+/* Kernels and copies to pinned memory, waited for once. */
+static void later(void)
+{
+	size_t quarter = BYTES / 4;
+
+	for (size_t i = 0; i < 4; i++) {
+		add_up(stream, 1);
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)((char *)pinned + i * quarter, b + i * quarter, quarter, stream));
+	}
+	cu_ok(cu(cuStreamSynchronize)(stream));
+}
+
 static void loop(const char *what, long rounds)
 {
 	fill(host, 0);
 	fill(pinned, 0);
+	add_up(stream, 1); /* its shape is known from here on */
 	cu_ok(cu(cuCtxSynchronize)());
 	for (long i = 0; i < rounds; i++) {
 		if (!strcmp(what, "steady"))
 			steady();
+		else if (!strcmp(what, "later"))
+			later();
 		else
 			many();
 	}
@@ -228,7 +333,11 @@ int main(int argc, char **argv)
 		cu_run(test_fills_and_copies_between_are_seen);
 		cu_run(test_ranges_end_where_the_memory_ends);
 		cu_run(test_pieces_keep_apart);
+		cu_run(test_copies_that_come_later_are_there_when_they_are_waited_for);
+		cu_run(test_more_copies_under_way_than_are_kept);
+		cu_run(test_memory_that_goes_while_a_copy_comes);
 		cu_run(test_memory_of_two_contexts);
+		cu_run(test_a_context_that_goes_while_a_copy_comes);
 	}
 	cu_ok(cu(cuMemFreeHost)(pinned));
 	free(host);

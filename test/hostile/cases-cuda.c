@@ -220,6 +220,45 @@ static void shared_device_memory_that_lies(void)
 	peer_close(&peer);
 }
 
+static void post_copy(struct pl_cuda_cuMemcpyDtoHAsync_v2_args args)
+{
+	struct pl_wire_head head = { .op = PL_CUDA_OP_cuMemcpyDtoHAsync_v2, .ticket = ++peer.ticket };
+	_Alignas(8) uint8_t body[128];
+	struct pl_enc enc = { body };
+
+	pl_cuda_cuMemcpyDtoHAsync_v2_put(&enc, &args);
+	expect_is(record_send(peer.lane, head, body, (uint32_t)pl_cuda_cuMemcpyDtoHAsync_v2_bytes(&args)), 0);
+}
+
+/* Copies whose bytes the worker sends by itself: too long, of nothing, in no stream, asked for; then more than the
+ * client has room for, and it takes none of them. */
+static void copies_that_nobody_takes(void)
+{
+	const uint64_t most = PL_CUDA_LATER_BYTES_MAX;
+	uint64_t device;
+
+	cuda_open();
+	device = alloc(most);
+	assert(device);
+	assert(CU(cuMemcpyDtoHAsync_v2, .from = device, .size = 64, .store = ANY, .token = 1));
+	assert(CU_AS(cuMemcpyDtoH_v2, cuMemcpyDtoHAsync_v2, .from = device, .size = 64, .store = ANY, .token = 1));
+	post_copy((struct pl_cuda_cuMemcpyDtoHAsync_v2_args){ .from = device, .size = most + 1, .token = 2 });
+	post_copy((struct pl_cuda_cuMemcpyDtoHAsync_v2_args){ .from = device, .size = UINT64_MAX, .token = 2 });
+	post_copy((struct pl_cuda_cuMemcpyDtoHAsync_v2_args){ .from = 0x1000, .size = 64, .token = 3 });
+	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_OUT_OF_MEMORY); /* more than may be under way */
+	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_INVALID_VALUE);
+	post_copy(
+		(struct pl_cuda_cuMemcpyDtoHAsync_v2_args){ .from = device, .size = 64, .stream = EVENT, .token = 3 });
+	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	for (uint64_t i = 0; i < 3 * INFLIGHT_LIMIT / most; i++)
+		post_copy((struct pl_cuda_cuMemcpyDtoHAsync_v2_args){
+			.from = device, .size = most, .stream = STREAM, .token = 4 });
+	expect_is(CU(cuEventQuery, .event = EVENT),
+		  CUDA_ERROR_OUT_OF_MEMORY); /* of what was too much; it is answered */
+	peer_close(&peer);
+}
+
 static int32_t node_status(uint64_t node, uint32_t kind, const void *params, uint64_t bytes)
 {
 	return CU(cuGraphAddNode, .graph = 0x910, .node = node, .kind = kind, .params = { params, bytes });
@@ -371,6 +410,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: ranges and sizes that lie", ranges_that_lie, false },
 	{ "cuda: shared memory and rings that lie", shared_memory_that_lies, false },
 	{ "cuda: device memory in shared memory that lies", shared_device_memory_that_lies, false },
+	{ "cuda: copies that nobody takes", copies_that_nobody_takes, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },
 	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },
 	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },

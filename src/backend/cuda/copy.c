@@ -296,6 +296,10 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		return;
 	}
 	fetch.stream = stream;
+	if (args->token) {
+		pl_cuda_later_copy(serve, args, stream);
+		return;
+	}
 	if (!args->wait) {
 		fetch_posted(serve, &fetch);
 		return;

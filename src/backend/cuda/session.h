@@ -52,6 +52,9 @@ struct pl_cuda_session {
 	struct pl_cuda_late late[PL_CUDA_LATE_MAX]; /* under late_lock, oldest first */
 	uint32_t late_count;
 
+	pthread_mutex_t later_lock;
+	struct pl_cuda_later *laters; /* under later_lock: memory of copies that nobody waits for */
+
 	pthread_mutex_t hosts_lock;
 	struct pl_cuda_hostfn *hosts; /* under hosts_lock: those that wait for their client */
 	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
@@ -97,6 +100,12 @@ bool pl_cuda_address_known(uint64_t address, uint64_t bytes);
 /* A context has ended, and its memory with it. */
 void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context);
 void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t context);
+
+/* ---- later.c ---- */
+
+/* A copy whose bytes go to the client by themselves. */
+void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream);
+void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t context);
 
 /* ---- print.c ---- */
 

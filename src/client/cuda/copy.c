@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/cuda/graph.h"
+#include "client/cuda/later.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/ring.h"
 
@@ -315,6 +316,31 @@ static CUresult from_ring(struct pl_session *session, enum pl_cuda_op op,
 	return result;
 }
 
+/* Whether the program may go on meanwhile: its memory is pinned, so the API says that the copy is made later. */
+static bool may_come_later(struct pl_session *session, const void *dst,
+			   const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
+{
+	struct pl_cuda_memory memory;
+
+	return !session->shares_memory && args->size <= PL_CUDA_LATER_BYTES_MAX && pl_cuda_captures_none() &&
+	       !(pl_session_is_idle(session) && args->size <= INLINE_BYTES) &&
+	       pl_cuda_memory_find((uintptr_t)dst, &memory) &&
+	       (memory.kind == PL_CUDA_MEMORY_HOST || memory.kind == PL_CUDA_MEMORY_REGISTERED) &&
+	       args->size <= memory.bytes - ((uintptr_t)dst - memory.address) &&
+	       pl_cuda_memory_is_device(args->from, args->size);
+}
+
+static CUresult from_later(struct pl_session *session, struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
+{
+	CUresult result;
+
+	args->wait = 0;
+	result = PL_CUDA_POST(session, cuMemcpyDtoHAsync_v2, args);
+	if (result)
+		pl_cuda_later_cancel(args->token);
+	return result;
+}
+
 static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 			    CUstream stream)
 {
@@ -347,6 +373,10 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		return result;
 	if (args.store != PL_ARENA_NONE)
 		return from_shared(session, op, &args);
+	if (op == PL_CUDA_OP_cuMemcpyDtoHAsync_v2 && may_come_later(session, dst, &args))
+		args.token = pl_cuda_later_enter(session, dst, bytes);
+	if (args.token)
+		return from_later(session, &args);
 	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
 		return from_ring(session, op, &args, dst, &ring);
 	return from_blocks(session, op, &args, dst, bytes);

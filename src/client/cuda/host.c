@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "client/cuda/later.h"
 #include "client/cuda/memory.h"
 
 #define PAGE_BYTES 4096u
@@ -88,6 +89,9 @@ void pl_cuda_host_forget(const struct pl_cuda_memory *memory)
 {
 	struct pl_session *session = memory->session;
 
+	if (memory->store == PL_ARENA_NONE &&
+	    (memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED))
+		pl_cuda_later_forget(memory->address, memory->bytes);
 	if (memory->kind == PL_CUDA_MEMORY_REGISTERED)
 		pl_cuda_registered_forget(memory);
 	if (memory->kind != PL_CUDA_MEMORY_HOST && memory->kind != PL_CUDA_MEMORY_MANAGED)
@@ -105,6 +109,7 @@ void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memor
 	struct pl_reply reply;
 
 	if (memory->store == PL_ARENA_NONE) {
+		pl_cuda_later_settle(session, memory->address, memory->bytes);
 		munmap((void *)(uintptr_t)memory->address, memory->bytes);
 		return;
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "client/cuda/later.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/place.h"
 
@@ -191,7 +192,10 @@ CUresult cuMemHostUnregister(void *pointer)
 	if (!pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.address != (uintptr_t)pointer ||
 	    memory.kind != PL_CUDA_MEMORY_REGISTERED)
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
-	if (!pl_cuda_memory_take(memory.address, &memory) || memory.store == PL_ARENA_NONE)
+	if (!pl_cuda_memory_take(memory.address, &memory))
+		return CUDA_SUCCESS;
+	pl_cuda_later_settle(session, memory.address, memory.bytes);
+	if (memory.store == PL_ARENA_NONE)
 		return CUDA_SUCCESS;
 	pthread_mutex_lock(&pages.lock);
 	pages_put(&memory, true);

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "client/cuda/hostfn.h"
+#include "client/cuda/later.h"
 
 /* What kernels print goes through the program's own standard output, behind what it has printed itself, as a driver in
  * the process does it. */
@@ -25,6 +26,14 @@ static void context_failed(const struct pl_session *session, const struct pl_cud
 		pl_cuda_context_fail(context, args->status);
 }
 
+static bool copied(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec)
+{
+	struct pl_cuda_plCopied_args args;
+
+	pl_cuda_plCopied_get(dec, &args);
+	return pl_dec_whole(dec) && pl_cuda_later_arrived(session, args.token, args.size, head->bulk_bytes);
+}
+
 #define TAKE(name, fn)                                                                                                 \
 	case PL_CUDA_OP_##name: {                                                                                      \
 		struct pl_cuda_##name##_args args;                                                                     \
@@ -38,8 +47,10 @@ static void context_failed(const struct pl_session *session, const struct pl_cud
 
 void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec)
 {
-	if (!head)
-		return; /* the session is lost: every call says so */
+	if (!head) {
+		pl_cuda_later_session_lost(session);
+		return; /* every call says so */
+	}
 	switch (head->op) {
 		TAKE(plHostFunc, pl_cuda_hostfn_reached(session, args.token, args.status, args.again))
 		TAKE(plHostData, pl_cuda_host_copy_write(session, args.token, args.offset, args.data))
@@ -47,6 +58,10 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 		TAKE(plPrint, print_out(args.text))
 		TAKE(plComplain, print_err(args.text))
 		TAKE(plContextFailed, context_failed(session, &args))
+	case PL_CUDA_OP_plCopied:
+		if (copied(session, head, dec))
+			return;
+		break;
 	default:
 		break;
 	}
