@@ -253,6 +253,33 @@ static void test_a_small_page_hides_a_large_one(void)
 	bench_end(&bench);
 }
 
+static void test_large_pages_side_by_side_are_one_run_up_to_a_small_one(void)
+{
+	const struct pl_mmu_run *run;
+	struct bench bench;
+	uint64_t large, small;
+
+	bench_begin(&bench, PL_RG_MODE_F2, UINT64_MAX);
+	large = rig_vram(&bench.rig, 5 * LARGE);
+	small = rig_vram(&bench.rig, LARGE);
+	rig_map(&bench.tables, RIG_DATA, large, 4 * LARGE, RIG_LARGE);
+	rig_map(&bench.tables, RIG_DATA + 4 * LARGE, small, LARGE, RIG_LARGE); /* elsewhere */
+	rig_map(&bench.tables, RIG_DATA + LARGE + 5 * PAGE, small, PAGE, RIG_SMALL);
+	run = pl_mmu_run_at(&bench.tlb, RIG_DATA + 3 * LARGE - 8, PL_RG_READ);
+	assert(run->begin == RIG_DATA + LARGE + 6 * PAGE && run->bytes == 3 * LARGE - 6 * PAGE);
+	assert(run->host == bench.rig.vram + large + LARGE + 6 * PAGE);
+	run = pl_mmu_run_at(&bench.tlb, RIG_DATA + LARGE + 4 * PAGE, PL_RG_WRITE);
+	assert(run->begin == RIG_DATA && run->bytes == LARGE + 5 * PAGE && run->host == bench.rig.vram + large);
+	/* large pages that would leave the VRAM end there */
+	pl_mmu_flush_all(bench.mmu);
+	pl_mmu_tlb_sync(&bench.tlb);
+	rig_map(&bench.tables, RIG_DATA, VRAM_BYTES - 2 * LARGE, 3 * LARGE, RIG_LARGE);
+	run = pl_mmu_run_at(&bench.tlb, RIG_DATA + PAGE, PL_RG_READ);
+	assert(run->host + run->bytes <= bench.rig.vram + VRAM_BYTES);
+	assert(faults(&bench, RIG_DATA + 2 * LARGE, PL_RG_READ, PL_RG_FAULT_VRAM_RANGE));
+	bench_end(&bench);
+}
+
 static void test_bad_tables_are_faults(void)
 {
 	const uint64_t top = PL_RG_PTE_ADDRESS(0xffffffffff000);
@@ -429,6 +456,7 @@ int main(void)
 	test_what_is_contiguous_is_one_run();
 	test_a_run_is_cut_where_something_older_is_cached();
 	test_a_small_page_hides_a_large_one();
+	test_large_pages_side_by_side_are_one_run_up_to_a_small_one();
 	test_bad_tables_are_faults();
 	test_a_bad_target_is_a_fault();
 	test_the_limit_holds();

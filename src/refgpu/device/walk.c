@@ -201,25 +201,45 @@ static uint32_t run_make(struct pl_mmu_walk *walk, const struct table *table, ui
 	return NONE;
 }
 
-/* A large page with small ones in its place: the run ends where the next small one is present. */
-static uint32_t run_make_beside(struct pl_mmu_walk *walk, const struct table *small, uint64_t address,
-				const struct page *page, struct pl_mmu_run *run_out)
+/* Is the small page `index` not there, and its place that of `page`'s large page or of one that lies beside it? */
+static bool beside_follows(struct pl_mmu_walk *walk, const struct table *small, const struct table *large,
+			   uint64_t large_index, const struct page *page, uint64_t index)
 {
-	uint64_t large_begin = address & ~(uint64_t)(PL_MMU_LARGE_BYTES - 1);
-	uint64_t begin = address & ~(uint64_t)(PL_MMU_PAGE_BYTES - 1), end = begin + PL_MMU_PAGE_BYTES;
+	uint64_t other = index / (PL_MMU_LARGE_BYTES / PL_MMU_PAGE_BYTES);
+
+	return !page_load(walk, small, index).present &&
+	       (other == large_index || entry_follows(large, page->entry, (int64_t)other - (int64_t)large_index,
+						      entry_load(walk, large->host, other, large->entry_bytes)));
+}
+
+/* Large pages with small ones in the place of some of them: the run is what lies between those. */
+static uint32_t run_make_beside(struct pl_mmu_walk *walk, const struct table *small, const struct table *large,
+				uint64_t address, const struct page *page, struct pl_mmu_run *run_out)
+{
+	uint64_t index = (address - small->base) / PL_MMU_PAGE_BYTES, low = index / WINDOW * WINDOW;
+	uint64_t high = low + WINDOW < small->count ? low + WINDOW : small->count, first = index, end = index + 1;
+	uint64_t large_index = (address - large->base) / PL_MMU_LARGE_BYTES, bus;
 	struct pl_mmu_run run = { .rights = page->rights, .system = page->system };
 
-	while (end < large_begin + PL_MMU_LARGE_BYTES && end <= walk->limit &&
-	       !page_load(walk, small, (end - small->base) / PL_MMU_PAGE_BYTES).present)
-		end += PL_MMU_PAGE_BYTES;
-	run.begin = begin;
-	run.bytes = end - begin;
+	while (end < high && beside_follows(walk, small, large, large_index, page, end))
+		end++;
+	while (first > low && beside_follows(walk, small, large, large_index, page, first - 1))
+		first--;
+	run.begin = small->base + first * PL_MMU_PAGE_BYTES;
+	run.bytes = (end - first) * PL_MMU_PAGE_BYTES;
+	bus = page->bus + run.begin - (large->base + large_index * PL_MMU_LARGE_BYTES);
+	if (walk->limit - run.begin < run.bytes - 1)
+		run.bytes = (walk->limit - run.begin + 1) & ~(uint64_t)(PL_MMU_PAGE_BYTES - 1);
+	if (!page->system && run.bytes > walk->memory->vram_bytes - bus)
+		run.bytes = walk->memory->vram_bytes - bus;
+	if (!run.bytes || address - run.begin >= run.bytes)
+		return PL_RG_FAULT_VSPACE_LIMIT;
 	if (page->system) {
-		uint32_t fault = system_map(walk, &run, page->bus + (begin - large_begin), address);
+		uint32_t fault = system_map(walk, &run, bus, address);
 		if (fault != NONE)
 			return fault;
 	} else {
-		run.host = walk->memory->vram + page->bus + (begin - large_begin);
+		run.host = walk->memory->vram + bus;
 	}
 	*run_out = run;
 	return NONE;
@@ -289,7 +309,7 @@ static uint32_t f_walk(struct pl_mmu_walk *walk, uint64_t address, struct pl_mmu
 	if (page.fault != NONE)
 		return page.fault;
 	if (small.host)
-		return run_make_beside(walk, &small, address, &page, run_out);
+		return run_make_beside(walk, &small, &large, address, &page, run_out);
 	return run_make(walk, &large, address, &page, run_out);
 }
 
