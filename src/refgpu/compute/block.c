@@ -15,7 +15,8 @@
 #define SLICES_BEFORE_MORE 64u       /* turns that end without a block's end, then one more block becomes resident */
 #define PAD_SLOTS          (size_t)4 /* handlers read operands that an operation does not have, at the frame's begin */
 #define HUGE_FROM          (4u << 20)
-#define SHARE_MAX          16u /* blocks that an SM takes from the grid at once */
+#define CHUNK_MAX          16u /* blocks that an SM takes from the grid at once */
+#define CHUNKS_EACH        32u /* of an SM at least, where the grid has as many blocks */
 
 static size_t round_up(size_t bytes, size_t to)
 {
@@ -44,6 +45,10 @@ void pl_sm_grid_measure(struct pl_sm_grid *grid)
 	bytes = block_bytes(grid);
 	grid->resident_max = bytes > ARENA_BYTES_MAX ? 1 : (uint32_t)(ARENA_BYTES_MAX / bytes);
 	grid->resident_max = grid->resident_max > RESIDENT_MAX ? RESIDENT_MAX : grid->resident_max;
+	grid->chunk_blocks = grid->sm_count ? grid->blocks / ((uint64_t)CHUNKS_EACH * grid->sm_count) : 0;
+	grid->chunk_blocks = grid->chunk_blocks < 1           ? 1
+			     : grid->chunk_blocks > CHUNK_MAX ? CHUNK_MAX
+							      : grid->chunk_blocks;
 }
 
 static void place_warp(const struct pl_sm_grid *grid, struct pl_sm_warp *w, uint8_t *at)
@@ -153,21 +158,32 @@ void pl_sm_fini(struct pl_sm *sm)
 	pl_sm_check_fini(sm);
 }
 
-/* Some blocks in a row, so that SMs do not meet at the counter for each: an eighth of this SM's part of what is left.
- */
-static bool share_take(struct pl_sm *sm)
+static bool chunk_take(struct pl_sm *sm, uint32_t owner)
 {
 	struct pl_sm_grid *grid = sm->grid;
-	uint64_t begin = atomic_load_explicit(&grid->next_block, memory_order_relaxed), count;
+	struct pl_sm_chunks *chunks = &grid->chunks[owner];
+	uint64_t begin = atomic_load_explicit(&chunks->taken, memory_order_relaxed), end;
 
-	if (begin >= grid->blocks)
+	if ((begin * grid->sm_count + owner) * grid->chunk_blocks >= grid->blocks)
 		return false;
-	count = (grid->blocks - begin) / (8ull * grid->sm_count);
-	count = count < 1 ? 1 : count > SHARE_MAX ? SHARE_MAX : count;
-	begin = atomic_fetch_add_explicit(&grid->next_block, count, memory_order_relaxed);
+	begin = atomic_fetch_add_explicit(&chunks->taken, 1, memory_order_relaxed);
+	begin = (begin * grid->sm_count + owner) * grid->chunk_blocks;
+	end = begin + grid->chunk_blocks;
 	sm->share = begin;
-	sm->share_end = begin + count < grid->blocks ? begin + count : grid->blocks;
+	sm->share_end = end < grid->blocks ? end : grid->blocks;
 	return begin < grid->blocks;
+}
+
+/* One of its own, else the next one of others. */
+static bool share_take(struct pl_sm *sm)
+{
+	uint32_t n = sm->grid->sm_count;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (chunk_take(sm, (sm->index + i) % n))
+			return true;
+	sm->share = sm->share_end = 0;
+	return false;
 }
 
 /* The next block that this SM may take.  False: none. */

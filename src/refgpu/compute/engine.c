@@ -41,6 +41,7 @@ struct pl_rg_compute {
 	_Alignas(64) _Atomic uint32_t running; /* workers that have not come back */
 	_Atomic uint32_t sleeper;
 	struct worker *workers; /* [threads]; 0 is the launching thread */
+	struct pl_sm_chunks *chunks;
 };
 
 static const struct pl_sm_build *const builds[] = {
@@ -173,6 +174,7 @@ static void compute_destroy(struct pl_rg_compute *engine)
 	}
 	pl_sm_code_cache_fini(&engine->codes);
 	free(engine->workers);
+	free(engine->chunks);
 	free(engine);
 }
 
@@ -192,8 +194,10 @@ static int compute_create(struct pl_rg_compute **compute_out, const struct pl_rg
 	engine->mmu = config->mmu;
 	engine->codes.build = build_wanted();
 	engine->workers = aligned_alloc(64, threads * sizeof(*engine->workers));
-	if (!engine->workers)
+	engine->chunks = aligned_alloc(64, threads * sizeof(*engine->chunks));
+	if (!engine->workers || !engine->chunks)
 		return pl_err(-ENOMEM);
+	engine->grid.chunks = engine->chunks;
 	memset(engine->workers, 0, threads * sizeof(*engine->workers));
 	engine->threads = threads;
 	for (uint32_t i = 0; i < threads; i++) {
@@ -304,7 +308,8 @@ static bool grid_begin(struct pl_rg_compute *engine, const struct pl_rg_launch *
 		grid->resident_max = (uint32_t)each;
 	}
 	grid->prologue = pl_sm_prologue_make(&engine->prologue, grid, engine->codes.build) ? &engine->prologue : NULL;
-	atomic_store(&grid->next_block, 0);
+	for (uint32_t i = 0; i < engine->threads; i++)
+		atomic_store(&engine->chunks[i].taken, 0);
 	atomic_store(&grid->insns, 0);
 	atomic_store(&grid->failed, 0);
 	atomic_store(&grid->bytes_read, 0);

@@ -150,8 +150,9 @@ struct pl_sm_grid { /* a launch, shared by all SMs */
 	uint64_t blocks;
 	size_t warp_bytes, local_bytes;  /* of one warp */
 	struct pl_sm_prologue *prologue; /* NULL: there is none */
-	_Alignas(64) _Atomic uint64_t next_block;
-	_Atomic uint64_t insns;
+	struct pl_sm_chunks *chunks;     /* [sm_count]: block.h */
+	uint64_t chunk_blocks;           /* of each but the last */
+	_Alignas(64) _Atomic uint64_t insns;
 	_Atomic uint32_t heap_lock;
 	_Alignas(64) _Atomic uint32_t failed; /* somebody holds or set `fault` */
 	struct pl_rg_fault fault;
@@ -167,7 +168,6 @@ struct pl_sm {
 	uint64_t bytes_read, bytes_written;
 	uint64_t insns, insns_told;
 	uint64_t warps_run, blocks_run;
-	uint32_t polls;
 	bool flushed;
 	struct pl_sm_block *blocks; /* [block_room], blocks_placed of them laid out for this grid */
 	uint32_t blocks_placed, taken;

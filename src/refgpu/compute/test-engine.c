@@ -95,6 +95,38 @@ static void test_warps_and_blocks_that_spin_for_others(struct kit *kit)
 	assert(words(kit)[0] == 40);
 }
 
+static void test_each_block_runs_once_whoever_takes_it(struct kit *kit)
+{
+	static const uint32_t counts[] = { 1, 2, 3, 4, 63, 64, 97, 1000, 4099 };
+
+	kit->desc.shared_static = 0;
+	for (size_t n = 0; n < sizeof(counts) / sizeof(counts[0]); n++) {
+		memset(kit->memory, 0, 4 * 5000);
+		run_good(kit,
+			 BEGIN "mov.u32 R3, #1\nmulw.u32 R20, R2, #4\nadd.u64 R20, R20, U4\n"
+			       "atom.u32.global.add R6, [R20], R3, R2047\nexit\n",
+			 counts[n], 32);
+		for (uint32_t i = 0; i < 5000; i++)
+			assert(words(kit)[i] == (i < counts[n] ? 32 : 0));
+	}
+}
+
+static void test_blocks_may_wait_for_the_one_before(struct kit *kit)
+{
+	/* block b adds what block b - 1 has left, once that has told so: more blocks than are resident */
+	memset(kit->memory, 0, 16384);
+	run_good(kit,
+		 BEGIN
+		 "mulw.u32 R20, R2, #8\nadd.u64 R20, R20, U4\nmov.u32 R5, #0\nmov.u32 R6, #1\n"
+		 "setp.u32.eq P0, R2, #0, PT\n@P0 bra go\n"
+		 "wait: ld.u32.global.volatile R4, [R20 - 8]\nsetp.u32.eq P1, R4, #0, PT\n@P1 bra wait\n"
+		 "ld.u32.global.volatile R5, [R20 - 4]\ngo: add.u32 R5, R5, R2\nst.u32.global.volatile R5, [R20 + 4]\n"
+		 "fence.sub3\nst.u32.global.volatile R6, [R20]\nexit\n",
+		 120, 1);
+	for (uint32_t i = 0; i < 120; i++)
+		assert(words(kit)[2 * i + 1] == i * (i + 1) / 2);
+}
+
 static void test_cooperative_blocks_are_all_resident(struct kit *kit)
 {
 	/* every block waits for every other */
@@ -505,6 +537,8 @@ int main(int argc, char **argv)
 		test_lanes_that_exit_are_not_waited_for,
 		test_a_lane_that_spins_for_another_gets_its_answer,
 		test_warps_and_blocks_that_spin_for_others,
+		test_each_block_runs_once_whoever_takes_it,
+		test_blocks_may_wait_for_the_one_before,
 		test_cooperative_blocks_are_all_resident,
 		test_barriers_order_shared_memory,
 		test_barriers_with_counts_and_reductions,
