@@ -22,6 +22,24 @@ static void event_there_and_back(void)
 	cu_ok(cu(cuEventDestroy_v2)(event));
 }
 
+/* The first answer says that all is done, and what is asked behind it is known: as PyTorch with cuBLAS asks. */
+static void ask_when_done(void)
+{
+	unsigned long long number;
+	CUevent event;
+
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	launch(NULL, 64);
+	cu_ok(cu(cuEventRecord)(event, NULL));
+	cu_ok(cu(cuEventSynchronize)(event));
+	for (int i = 0; i < 3; i++) {
+		cu_ok(cu(cuEventQuery)(event));
+		cu_ok(cu(cuEventSynchronize)(event));
+		cu_ok(cu(cuCtxGetId)(NULL, &number));
+	}
+	cu_ok(cu(cuEventDestroy_v2)(event));
+}
+
 static void turn(const char *what)
 {
 	float value = 0;
@@ -39,8 +57,10 @@ static void turn(const char *what)
 		cu_ok(cu(cuMemcpyHtoD_v2)(a, &value, sizeof(value)));
 		launch(NULL, 64);
 		cu_ok(cu(cuMemcpyDtoH_v2)(&value, c, sizeof(value)));
+	} else if (!strcmp(what, "done")) {
+		ask_when_done();
 	} else {
-		fprintf(stderr, "usage: steady launch|event|fill|finish|read COUNT\n");
+		fprintf(stderr, "usage: steady launch|event|fill|finish|read|done COUNT\n");
 		exit(2);
 	}
 }

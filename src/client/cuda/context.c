@@ -191,6 +191,39 @@ CUresult cuCtxGetFlags(unsigned int *flags)
 	return CUDA_SUCCESS;
 }
 
+/* cuBLAS asks for it at every call. */
+CUresult cuCtxGetId(CUcontext handle, unsigned long long *number)
+{
+	struct pl_cuda_cuCtxGetId_args args = { 0 };
+	struct pl_cuda_cuCtxGetId_reply got;
+	struct pl_cuda_context *context;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuCtxGetId, PL_CUDA_KIND_context, handle, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!number)
+		return CUDA_ERROR_INVALID_VALUE;
+	context = handle ? pl_cuda_get(PL_CUDA_KIND_context, handle) : pl_cuda_current(&result);
+	if (!context)
+		return handle ? CUDA_ERROR_INVALID_CONTEXT : result;
+	*number = atomic_load(&context->number);
+	if (*number)
+		return CUDA_SUCCESS;
+	args.context = context->object.id;
+	r = PL_CUDA_ASK(session, cuCtxGetId, &args, &reply);
+	if (r || reply.status)
+		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_cuCtxGetId_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	*number = got.id;
+	atomic_store(&context->number, got.id);
+	return CUDA_SUCCESS;
+}
+
 /* ---- making and ending ---- */
 
 static struct pl_cuda_context *context_make(CUdevice device, unsigned int flags)

@@ -36,6 +36,7 @@ struct pl_cuda_context {
 	CUdevice device;
 	unsigned int flags;
 	bool primary;
+	_Atomic uint64_t number; /* cuCtxGetId(); 0: not asked yet */
 	_Atomic int error; /* a sticky error, or CUDA_ERROR_CONTEXT_IS_DESTROYED */
 	struct pl_cuda_storages storages;
 	struct pl_cuda_object *objects; /* under objects lock */

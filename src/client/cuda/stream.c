@@ -129,6 +129,49 @@ CUresult cuStreamSynchronize_ptsz(CUstream stream)
 	return stream_synchronize(true, stream);
 }
 
+/* *id_out: 0 where nothing is under way, so that there is nothing to ask. */
+static CUresult event_enter(enum pl_cuda_op op, CUevent event, struct pl_session **session_out, uint64_t *id_out)
+{
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_event, event, session_out);
+
+	if (result)
+		return result;
+	*id_out = pl_cuda_id(*session_out, PL_CUDA_KIND_event, event);
+	if (!*id_out)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (is_idle(*session_out))
+		*id_out = 0;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuEventQuery(CUevent event)
+{
+	struct pl_cuda_cuEventQuery_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = event_enter(PL_CUDA_OP_cuEventQuery, event, &session, &args.event);
+	int r;
+
+	if (result || !args.event)
+		return result;
+	r = PL_CUDA_ASK(session, cuEventQuery, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
+CUresult cuEventSynchronize(CUevent event)
+{
+	struct pl_cuda_cuEventSynchronize_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = event_enter(PL_CUDA_OP_cuEventSynchronize, event, &session, &args.event);
+	int r;
+
+	if (result || !args.event)
+		return result;
+	r = PL_CUDA_ASK(session, cuEventSynchronize, &args, &reply);
+	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+}
+
 static CUresult stream_query(bool per_thread, CUstream stream)
 {
 	struct pl_cuda_cuStreamQuery_args args = { .per_thread = per_thread };
