@@ -111,15 +111,17 @@ const char *pl_tool_nvml_library(const char *told, const char *cuda_driver)
 int pl_tool_libraries_set(void)
 {
 	const char *old = getenv("LD_LIBRARY_PATH");
-	char cuda[PATH_MAX], nvml[2 * PATH_MAX], real[PATH_MAX], path[2 * PATH_MAX + 8192];
+	char cuda[PATH_MAX], nvml[2 * PATH_MAX], real[PATH_MAX], refgpu[PATH_MAX], path[3 * PATH_MAX + 8192];
 
 	if (!pl_tool_cuda_client_find(cuda))
 		return 0; /* OpenCL finds its library by other means */
 	snprintf(nvml, sizeof(nvml), "%s/../nvml", cuda);
 	if (!realpath(nvml, real))
 		*real = '\0'; /* an installation: both are in one folder */
-	if (snprintf(path, sizeof(path), "%s%s%s%s%s", cuda, *real ? ":" : "", real, old && *old ? ":" : "",
-		     old && *old ? old : "") >= (int)sizeof(path))
+	if (!pl_tool_refgpu_find(refgpu)) /* for its NVRTC; its driver and NVML stand behind ours */
+		*refgpu = '\0';
+	if (snprintf(path, sizeof(path), "%s%s%s%s%s%s%s", cuda, *real ? ":" : "", real, *refgpu ? ":" : "", refgpu,
+		     old && *old ? ":" : "", old && *old ? old : "") >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? -errno : 0;
 }

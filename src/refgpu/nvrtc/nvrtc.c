@@ -108,6 +108,8 @@ EXPORT int nvrtcCompileProgram(void *program, int n, const char *const *options)
 
 	if (!there)
 		return PL_RTC_ERROR_INTERNAL;
+	if (pl_rtc_hardware_alone())
+		return there(program, n, options);
 	r = pl_rtc_options_rewrite(&rewritten, n, options);
 	if (r)
 		return r == -ENOMEM ? PL_RTC_ERROR_OUT_OF_MEMORY : PL_RTC_ERROR_INVALID_INPUT;

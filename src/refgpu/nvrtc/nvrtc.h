@@ -1,7 +1,8 @@
 /*
- * libnvrtc.so.N for programs on the reference GPU: `plenum refgpu run` puts it in front of NVIDIA's, which it looks for
- * in the rest of the path and hands every call to.  A program that asks for the machine code of the GPU it found
- * (sm_90) gets PTX of it (compute_90) instead, which is what the driver beside this library takes.  Any thread.
+ * libnvrtc.so.N for programs on the reference GPU: `plenum refgpu run` and `plenum run` put it in front of NVIDIA's,
+ * which it looks for in the rest of the path and hands every call to.  A program that asks for the machine code of the
+ * GPU it found (sm_90) gets PTX of it (compute_90) instead, which is what the reference GPU takes, unless all devices
+ * that the program sees are hardware.  Any thread.
  */
 #ifndef PL_REFGPU_NVRTC_NVRTC_H
 #define PL_REFGPU_NVRTC_NVRTC_H
@@ -30,6 +31,9 @@ struct pl_rtc_options {
  * Return: 0, or fatal -EINVAL (a negative count, or one beyond PL_RTC_OPTIONS_MAX), -ENOMEM. */
 int pl_rtc_options_rewrite(struct pl_rtc_options *out, int n, const char *const *options);
 void pl_rtc_options_fini(struct pl_rtc_options *options);
+
+/* The program sees devices and none is a reference GPU.  Asks the CUDA driver, once, and initialises it. */
+bool pl_rtc_hardware_alone(void);
 
 /* Which programs were compiled for another architecture than was asked for.  false: no memory. */
 bool pl_rtc_program_note(const void *program, bool rewritten);

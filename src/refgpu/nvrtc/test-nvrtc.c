@@ -97,6 +97,37 @@ static void test_errors_are_those_of_the_library(struct rtc *rtc)
 	rtc->destroy(&program);
 }
 
+/* ---- a driver, which this program is for the library ---- */
+
+static const char *device_name; /* NULL: no device */
+
+__attribute__((visibility("default"))) int cuInit(unsigned int flags);
+int cuInit(unsigned int flags)
+{
+	return flags ? 1 : device_name ? 0 : 100;
+}
+
+__attribute__((visibility("default"))) int cuDeviceGetCount(int *count);
+int cuDeviceGetCount(int *count)
+{
+	*count = 1;
+	return 0;
+}
+
+__attribute__((visibility("default"))) int cuDeviceGet(int *device, int ordinal);
+int cuDeviceGet(int *device, int ordinal)
+{
+	*device = ordinal;
+	return ordinal ? 101 : 0;
+}
+
+__attribute__((visibility("default"))) int cuDeviceGetName(char *name, int bytes, int device);
+int cuDeviceGetName(char *name, int bytes, int device)
+{
+	snprintf(name, (size_t)bytes, "%s", device_name);
+	return device ? 101 : 0;
+}
+
 /* In a process of its own, as a library is looked for once. */
 static int elsewhere(const char *library, const char *variable, const char *value, int (*check)(const char *library))
 {
@@ -163,6 +194,36 @@ static void test_the_next_in_the_path_is_taken(const char *library, const char *
 	rmdir(folder);
 }
 
+static int compiled_for(const char *library, const char *name, const char *want)
+{
+	struct rtc rtc;
+	void *program = NULL;
+
+	device_name = name;
+	rtc_open(&rtc, library);
+	assert(rtc.create(&program, "", "a.cu", 0, NULL, NULL) == 0);
+	assert(rtc.compile(program, 1, (const char *const[]){ "-arch=sm_90" }) == 0);
+	code_is(&rtc, program, want);
+	assert(rtc.destroy(&program) == 0);
+	return 0;
+}
+
+static int check_hardware(const char *library)
+{
+	return compiled_for(library, "NVIDIA H100", "CUBIN");
+}
+
+static int check_reference(const char *library)
+{
+	return compiled_for(library, "Plenum reference GPU", "PTX -arch=compute_90");
+}
+
+static void test_hardware_gets_its_machine_code(const char *library, const char *stub)
+{
+	assert(elsewhere(library, "PLENUM_NVRTC", stub, check_hardware) == 0);
+	assert(elsewhere(library, "PLENUM_NVRTC", stub, check_reference) == 0);
+}
+
 static void test_programs_are_forgotten(void)
 {
 	int a = 0, b = 0;
@@ -188,6 +249,7 @@ int main(int argc, char **argv)
 	_exit(77);
 #endif
 	test_the_next_in_the_path_is_taken(argv[1], argv[2]);
+	test_hardware_gets_its_machine_code(argv[1], argv[2]);
 	setenv("PLENUM_NVRTC", argv[2], 1);
 	rtc_open(&rtc, argv[1]);
 	test_machine_code_becomes_ptx(&rtc);
