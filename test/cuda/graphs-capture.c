@@ -249,10 +249,81 @@ static void test_memory_of_a_captured_graph_stays_in_its_place(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+/* What the nodes of a graph say that the program did not add itself. */
+static void parameters_hold(CUgraph graph, CUfunction function, int value)
+{
+	int kernels = 0, fills = 0, hosts = 0;
+	CUgraphNode nodes[8];
+	size_t count = 8;
+
+	cu_ok(cu(cuGraphGetNodes)(graph, nodes, &count));
+	for (size_t i = 0; i < count; i++) {
+		CUDA_KERNEL_NODE_PARAMS kernel = { 0 };
+		CUDA_MEMSET_NODE_PARAMS fill = { 0 };
+		CUDA_HOST_NODE_PARAMS host = { 0 };
+		CUgraphNodeType type;
+
+		cu_ok(cu(cuGraphNodeGetType)(nodes[i], &type));
+		if (type == CU_GRAPH_NODE_TYPE_KERNEL) {
+			cu_ok(cu(cuGraphKernelNodeGetParams_v2)(nodes[i], &kernel));
+			check(kernel.func == function && kernel.gridDimX == N / 64 && kernel.blockDimX == 64);
+			check(*(CUdeviceptr *)kernel.kernelParams[2] == graph_test.at[2]);
+			check(*(int *)kernel.kernelParams[3] == value);
+			cu_is(cu(cuGraphMemsetNodeGetParams)(nodes[i], &fill), CUDA_ERROR_INVALID_VALUE);
+			kernels++;
+		} else if (type == CU_GRAPH_NODE_TYPE_MEMSET) {
+			cu_ok(cu(cuGraphMemsetNodeGetParams)(nodes[i], &fill));
+			check(fill.dst == graph_test.at[0] && fill.value == 0x40000000 && fill.width == N);
+			fills++;
+		} else if (type == CU_GRAPH_NODE_TYPE_HOST) {
+			cu_ok(cu(cuGraphHostNodeGetParams)(nodes[i], &host));
+			check(host.fn == third && host.userData == graph_test.at);
+			hosts++;
+		}
+	}
+	check(kernels == 1 && fills == 1 && hosts == 1);
+}
+
+static void test_nodes_of_captures_and_clones_tell_their_parameters(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	CUDA_KERNEL_NODE_PARAMS kernel;
+	CUgraph graph, clone;
+	CUgraphNode nodes[8];
+	size_t count = 8;
+	int less = N - 1;
+
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	cu_ok(cu(cuMemsetD32Async)(graph_test.at[0], 0x40000000, N, stream));
+	add_run(stream, graph_test.at[0], graph_test.at[0], graph_test.at[2]);
+	cu_ok(cu(cuLaunchHostFunc)(stream, third, graph_test.at));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	parameters_hold(graph, graph_test.add, N);
+	cu_ok(cu(cuGraphClone)(&clone, graph));
+	parameters_hold(clone, graph_test.add, N);
+	cu_ok(cu(cuGraphGetNodes)(graph, nodes, &count));
+	for (size_t i = 0; i < count; i++) {
+		CUgraphNodeType type;
+
+		cu_ok(cu(cuGraphNodeGetType)(nodes[i], &type));
+		if (type != CU_GRAPH_NODE_TYPE_KERNEL)
+			continue;
+		cu_ok(cu(cuGraphKernelNodeGetParams_v2)(nodes[i], &kernel));
+		kernel.kernelParams[3] = &less;
+		cu_ok(cu(cuGraphKernelNodeSetParams_v2)(nodes[i], &kernel));
+	}
+	parameters_hold(graph, graph_test.add, less);
+	parameters_hold(clone, graph_test.add, N); /* its own */
+	cu_ok(cu(cuGraphDestroy)(clone));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 void graph_tests_capture(void)
 {
 	cu_run(test_a_captured_graph_does_what_the_stream_would);
 	cu_run(test_forbidden_calls_make_a_capture_invalid);
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
+	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);
 }

@@ -83,6 +83,7 @@ static bool op_is_graphs(enum pl_cuda_op op)
 	case PL_CUDA_OP_cuGraphRemoveDependencies:
 	case PL_CUDA_OP_cuGraphRemoveDependencies_v2:
 	case PL_CUDA_OP_cuGraphRetainUserObject:
+	case PL_CUDA_OP_plNodeParams:
 		return true;
 	default:
 		return false;

@@ -207,10 +207,9 @@ CUresult cuGraphExecEventWaitNodeSetEvent(CUgraphExec exec, CUgraphNode node, CU
 
 /* ---- what they are ---- */
 
-/* Parameters of nodes that a capture or a clone made are the driver's alone: they are not told. */
 static CUresult get(CUgraphNode node, CUgraphNodeType type, const void *place, const CUgraphNodeParams **params_out)
 {
-	const struct pl_cuda_node *kept;
+	struct pl_cuda_node *kept;
 	CUresult result = pl_cuda_ready();
 
 	if (result)
@@ -219,7 +218,9 @@ static CUresult get(CUgraphNode node, CUgraphNodeType type, const void *place, c
 	if (!kept || !place)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!kept->known)
-		return CUDA_ERROR_NOT_SUPPORTED;
+		result = pl_cuda_params_learn(kept, type);
+	if (result)
+		return result;
 	*params_out = &kept->params;
 	return kept->params.type == type ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }

@@ -37,6 +37,9 @@ void pl_cuda_packed_undo(struct pl_cuda_packed *packed);
 /* Keeps a copy, for whoever asks what a node's parameters are.  Return: false = no memory: they are not known. */
 bool pl_cuda_params_keep(struct pl_cuda_node *node, const CUgraphNodeParams *params);
 
+/* Of a node that somebody else has made, the parameters that it has as one of this kind: known from then on. */
+CUresult pl_cuda_params_learn(struct pl_cuda_node *node, CUgraphNodeType type);
+
 /* ---- capture.c ---- */
 
 /* The stream is being captured.  Costs a question only while the process captures at all. */

@@ -94,6 +94,17 @@ void *pl_cuda_hostfn_user(const struct pl_session *session, uint64_t token, CUho
 	return hostfn && hostfn->function == function ? hostfn->user : NULL;
 }
 
+bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhostFn *function_out, void **user_out)
+{
+	const struct hostfn *hostfn = hostfn_of(session, token);
+
+	if (!hostfn || !hostfn->function)
+		return false;
+	*function_out = hostfn->function;
+	*user_out = hostfn->user;
+	return true;
+}
+
 /* On the callback thread, so behind all calls of the function. */
 static void forget_run(void *arg)
 {

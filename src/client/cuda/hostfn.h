@@ -14,6 +14,9 @@ void pl_cuda_hostfn_forget(const struct pl_session *session, uint64_t token);
 /* What it was made with, where it is of this function; else NULL. */
 void *pl_cuda_hostfn_user(const struct pl_session *session, uint64_t token, CUhostFn function);
 
+/* The program's function behind a token.  Return: it is one of this session's. */
+bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhostFn *function_out, void **user_out);
+
 /* Memory that a graph reads, or writes, each time it runs.  Return: its token, a function's; 0 = no memory. */
 uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines);
 /* What the device wrote for it.  Runs on whichever thread pumps. */
