@@ -7,7 +7,7 @@
 
 #define BYTES  ((size_t)1 << 20)
 #define FLOATS ((int)(BYTES / sizeof(float)))
-#define LARGE  ((size_t)300 << 20) /* no lease keeps it */
+#define LARGE  ((size_t)20 << 20)
 #define PIECES 8
 
 static CUfunction add, count_up;
@@ -268,15 +268,16 @@ static void steady(void)
 	cu_ok(cu(cuCtxSynchronize)());
 }
 
-/* In all more than any shared memory has: what is freed is used again. */
-static void many(void)
+/* In all more than the shared memory has, and each of a size that no other has had: what is freed is used again. */
+static void many(long round)
 {
+	size_t bytes = LARGE + (size_t)round * 4096;
 	CUdeviceptr large;
 
-	cu_ok(cu(cuMemAlloc_v2)(&large, LARGE));
+	cu_ok(cu(cuMemAlloc_v2)(&large, bytes));
 	cu_ok(cu(cuCtxSynchronize)());
 	cu_ok(cu(cuMemcpyHtoD_v2)(large, host, BYTES));
-	cu_ok(cu(cuMemcpyDtoH_v2)(host, large + LARGE - BYTES, BYTES));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, large + bytes - BYTES, BYTES));
 	cu_ok(cu(cuMemFree_v2)(large));
 }
 
@@ -304,7 +305,7 @@ static void loop(const char *what, long rounds)
 		else if (!strcmp(what, "later"))
 			later();
 		else
-			many();
+			many(i);
 	}
 }
 

@@ -65,7 +65,7 @@ def test_copies_while_nothing_is_under_way_are_the_programs_own():
     """steady: 4 copies and 4 waits.  many: an allocation, a wait, 2 copies; in all more memory than there is.
     later: 4 kernels and 4 copies to pinned memory behind them, one wait."""
     want = {"shm": {"steady": 0, "many": 2, "later": 1}, "tcp": {"steady": 4, "many": 3, "later": 1}}
-    with serve() as server:
+    with serve("--memory-limit=640M") as server:
         for mode, loops in want.items():
             for what, asks in loops.items():
                 few, many = (remoted(server, mode, DIRECT, what, count)[0] for count in ("20", "120"))

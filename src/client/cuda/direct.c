@@ -7,6 +7,7 @@
 #include "client/cuda/memory.h"
 
 #define SHARED_MIN  (64u << 10)  /* less is soon sent */
+#define SHARED_MAX  (32u << 20)  /* more is better off with the huge pages of the device's own memory */
 #define ALIGN_BYTES (128u << 10) /* a large page of the device that has it so */
 #define ASK_BYTES_MIN                                                                                                  \
 	(256u << 10) /* a copy that waits asks for the end of what is under way first; less goes with it */
@@ -21,8 +22,7 @@ static uint64_t extent_bytes(const struct pl_cuda_memory *memory)
 void pl_cuda_direct_set_aside(struct pl_session *session, struct pl_cuda_memory *memory)
 {
 	memory->store = PL_ARENA_NONE;
-	if (!session->shares_memory || session->in_region || memory->bytes < SHARED_MIN ||
-	    memory->bytes > session->arena.bytes)
+	if (!session->shares_memory || session->in_region || memory->bytes < SHARED_MIN || memory->bytes > SHARED_MAX)
 		return;
 	pl_arena_passed(&session->arena, pl_session_answered(session)); /* what was freed up to there is free */
 	memory->extent = pl_arena_alloc(&session->arena, extent_bytes(memory));
