@@ -303,6 +303,12 @@ static void graphs_that_lie(void)
 	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_MEM_ALLOC, &id, sizeof(id)));
 	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, &id, sizeof(id)));
 	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_EMPTY, NULL, 0), CUDA_SUCCESS);
+	/* Parameters are told of what is a node of this kind. */
+	expect_is(CU(plNodeParams, .node = 0, .kind = CU_GRAPH_NODE_TYPE_KERNEL), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plNodeParams, .node = EVENT, .kind = CU_GRAPH_NODE_TYPE_KERNEL), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plNodeParams, .node = 0x911, .kind = CU_GRAPH_NODE_TYPE_KERNEL), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plNodeParams, .node = 0x911, .kind = UINT32_MAX), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plNodeParams, .node = 0x911, .kind = CU_GRAPH_NODE_TYPE_EMPTY), CUDA_ERROR_NOT_SUPPORTED);
 	peer_close(&peer);
 }
 

@@ -21,9 +21,24 @@ static void learn(uint64_t address, uint64_t bytes)
 		(void)pl_cuda_memory_enter(&memory);
 }
 
+static void give(uint64_t at, uint64_t length, CUdeviceptr *address, size_t *bytes)
+{
+	learn(at, length);
+	if (address)
+		*address = at;
+	if (bytes)
+		*bytes = length;
+}
+
+/* Which of the places and the name were given. */
+static uint64_t given(const CUdeviceptr *address, const size_t *bytes, const char *name)
+{
+	return (address || bytes ? 3u : 0) | (name ? 4u : 0);
+}
+
 CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *bytes, CUmodule module, const char *name)
 {
-	struct pl_cuda_cuModuleGetGlobal_v2_args args = { .given = (address || bytes ? 3u : 0) | (name ? 4u : 0),
+	struct pl_cuda_cuModuleGetGlobal_v2_args args = { .given = given(address, bytes, name),
 							  .name = name ? name : "" };
 	struct pl_cuda_cuModuleGetGlobal_v2_reply got;
 	struct pl_session *session;
@@ -44,17 +59,13 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *bytes, CUmodule modu
 	pl_cuda_cuModuleGetGlobal_v2_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
-	learn(got.address, got.bytes);
-	if (address)
-		*address = got.address;
-	if (bytes)
-		*bytes = got.bytes;
+	give(got.address, got.bytes, address, bytes);
 	return CUDA_SUCCESS;
 }
 
 CUresult cuLibraryGetGlobal(CUdeviceptr *address, size_t *bytes, CUlibrary library, const char *name)
 {
-	struct pl_cuda_cuLibraryGetGlobal_args args = { .given = (address || bytes ? 3u : 0) | (name ? 4u : 0),
+	struct pl_cuda_cuLibraryGetGlobal_args args = { .given = given(address, bytes, name),
 							.name = name ? name : "" };
 	struct pl_cuda_cuLibraryGetGlobal_reply got;
 	struct pl_session *session;
@@ -75,10 +86,6 @@ CUresult cuLibraryGetGlobal(CUdeviceptr *address, size_t *bytes, CUlibrary libra
 	pl_cuda_cuLibraryGetGlobal_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
-	learn(got.address, got.bytes);
-	if (address)
-		*address = got.address;
-	if (bytes)
-		*bytes = got.bytes;
+	give(got.address, got.bytes, address, bytes);
 	return CUDA_SUCCESS;
 }
