@@ -162,6 +162,60 @@ static void test_copies_go_between_servers(void)
 	free(one), free(two), free(three), free(four);
 }
 
+static void test_lines_and_arrays_go_between_servers(void)
+{
+	enum { WIDE = 64, HIGH = 16, PITCH = 256 };
+	CUDA_ARRAY_DESCRIPTOR shape = {
+		.Width = WIDE, .Height = HIGH, .Format = CU_AD_FORMAT_UNSIGNED_INT8, .NumChannels = 1
+	};
+	CUdeviceptr a = allocate(0, PITCH * HIGH), b = allocate(1, PITCH * HIGH);
+	uint8_t from[HIGH][WIDE], to[HIGH][WIDE];
+	CUDA_MEMCPY2D copy = { .WidthInBytes = WIDE, .Height = HIGH };
+	CUstream stream;
+	CUarray array;
+
+	for (int y = 0; y < HIGH; y++)
+		for (int x = 0; x < WIDE; x++)
+			from[y][x] = (uint8_t)(y * 13 + x);
+	current(1);
+	cu_ok(cu(cuArrayCreate_v2)(&array, &shape));
+	current(0);
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+	copy.srcHost = from;
+	copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+	copy.dstDevice = a + 32;
+	copy.dstPitch = PITCH;
+	cu_ok(cu(cuMemcpy2D_v2)(&copy));
+	copy.srcMemoryType = CU_MEMORYTYPE_DEVICE; /* to lines of the other server's */
+	copy.srcDevice = a + 32;
+	copy.srcPitch = PITCH;
+	copy.dstDevice = b;
+	cu_ok(cu(cuMemcpy2D_v2)(&copy));
+	copy.srcMemoryType = CU_MEMORYTYPE_UNIFIED; /* there, to an array */
+	copy.srcDevice = b;
+	copy.dstMemoryType = CU_MEMORYTYPE_ARRAY;
+	copy.dstArray = array;
+	cu_ok(cu(cuMemcpy2DAsync_v2)(&copy, stream));
+	cu_ok(cu(cuMemsetD8_v2)(a, 0, PITCH * HIGH));
+	copy.srcMemoryType = CU_MEMORYTYPE_ARRAY; /* and back from that */
+	copy.srcArray = array;
+	copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+	copy.dstDevice = a;
+	cu_ok(cu(cuMemcpy2D_v2)(&copy));
+	copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+	copy.srcDevice = a;
+	copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+	copy.dstHost = to;
+	copy.dstPitch = 0;
+	cu_ok(cu(cuMemcpy2D_v2)(&copy));
+	check(!memcmp(from, to, sizeof(to)));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuArrayDestroy)(array));
+	cu_ok(cu(cuMemFree_v2)(a));
+	cu_ok(cu(cuMemFree_v2)(b));
+}
+
 static void test_memory_elsewhere_is_reached_from_any_context(void)
 {
 	CUdeviceptr b = allocate(1, BYTES), c = allocate(1, BYTES);
@@ -424,6 +478,7 @@ int main(void)
 	cu_run(test_devices_of_two_servers_are_no_peers);
 	cu_run(test_addresses_are_one_space);
 	cu_run(test_copies_go_between_servers);
+	cu_run(test_lines_and_arrays_go_between_servers);
 	cu_run(test_memory_elsewhere_is_reached_from_any_context);
 	cu_run(test_objects_are_one_servers);
 	cu_run(test_a_librarys_kernels_run_on_all_servers);

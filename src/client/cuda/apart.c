@@ -139,6 +139,90 @@ CUresult pl_cuda_copy_from_apart(bool waits, bool per_thread, void *dst, CUdevic
 	return result || !bytes ? result : there(src, false, per_thread, dst, bytes);
 }
 
+/* ---- lines and slices ---- */
+
+/* The session of an end; NULL: the program's own memory, or an address that nobody knows. */
+static struct pl_session *end_session(CUmemorytype type, CUdeviceptr address, CUarray array)
+{
+	const struct pl_cuda_object *object;
+	struct pl_cuda_memory memory;
+
+	if (type == CU_MEMORYTYPE_ARRAY) {
+		object = pl_cuda_get(PL_CUDA_KIND_array, array);
+		return object ? object->session : NULL;
+	}
+	if (type == CU_MEMORYTYPE_HOST || !pl_cuda_memory_find(address, &memory) ||
+	    memory.kind > PL_CUDA_MEMORY_IMPORTED)
+		return NULL;
+	return memory.session;
+}
+
+static CUresult shape_there(const struct pl_session *session, bool per_thread, const CUDA_MEMCPY3D_PEER *copy)
+{
+	struct pl_cuda_context *context = pl_cuda_context_of(session);
+	CUresult result = context ? cuCtxPushCurrent_v2(context->object.handle) : CUDA_ERROR_INVALID_CONTEXT;
+
+	if (result)
+		return result;
+	result = per_thread ? cuMemcpy3DPeer_ptds(copy) : cuMemcpy3DPeer(copy);
+	(void)cuCtxPopCurrent_v2(NULL);
+	return result;
+}
+
+/* Packed, in the program's memory, on the way. */
+static CUresult shape_between(const struct pl_session *from, const struct pl_session *to, bool per_thread,
+			      const CUDA_MEMCPY3D_PEER *copy)
+{
+	CUDA_MEMCPY3D_PEER first = *copy, second = *copy;
+	pl_cleanup(pl_freep) void *room = NULL;
+	CUresult result;
+	size_t bytes;
+
+	if (__builtin_mul_overflow(copy->WidthInBytes, copy->Height, &bytes) ||
+	    __builtin_mul_overflow(bytes, copy->Depth, &bytes))
+		return CUDA_ERROR_INVALID_VALUE;
+	room = malloc(bytes);
+	if (!room)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	first.dstXInBytes = first.dstY = first.dstZ = first.dstLOD = 0;
+	second.srcXInBytes = second.srcY = second.srcZ = second.srcLOD = 0;
+	first.dstMemoryType = second.srcMemoryType = CU_MEMORYTYPE_HOST;
+	first.dstHost = room;
+	second.srcHost = room;
+	first.dstContext = second.srcContext = NULL;
+	first.dstPitch = second.srcPitch = copy->WidthInBytes;
+	first.dstHeight = second.srcHeight = copy->Height;
+	result = shape_there(from, per_thread, &first);
+	return result ? result : shape_there(to, per_thread, &second);
+}
+
+bool pl_cuda_shape_is_apart(const CUDA_MEMCPY3D_PEER *copy)
+{
+	const struct pl_session *here = pl_cuda_session(), *from, *to;
+
+	if (pl_cuda_is_alone())
+		return false;
+	from = end_session(copy->srcMemoryType, copy->srcDevice, copy->srcArray);
+	to = end_session(copy->dstMemoryType, copy->dstDevice, copy->dstArray);
+	return (from && from != here) || (to && to != here);
+}
+
+CUresult pl_cuda_shape_apart(bool waits, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
+{
+	CUresult result = stream_wait(waits, &per_thread, stream);
+	const struct pl_session *from, *to;
+
+	if (result)
+		return result;
+	from = end_session(copy->srcMemoryType, copy->srcDevice, copy->srcArray);
+	to = end_session(copy->dstMemoryType, copy->dstDevice, copy->dstArray);
+	if (from && to && from != to)
+		return shape_between(from, to, per_thread, copy);
+	return shape_there(from ? from : to, per_thread, copy);
+}
+
+/* ---- bytes ---- */
+
 CUresult pl_cuda_copy_between(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
 			      CUstream stream)
 {

@@ -198,6 +198,12 @@ static CUresult shape_here(const struct shape *shape, bool per_thread, CUstream 
 	return result;
 }
 
+static bool op_waits(enum pl_cuda_op op)
+{
+	return op != PL_CUDA_OP_cuMemcpy2DAsync_v2 && op != PL_CUDA_OP_cuMemcpy3DAsync_v2 &&
+	       op != PL_CUDA_OP_cuMemcpy3DPeerAsync;
+}
+
 static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
 {
 	struct shape shape = { .args = { .per_thread = per_thread, .store = PL_ARENA_NONE } };
@@ -210,6 +216,8 @@ static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCP
 		return result;
 	if (!copy)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (pl_cuda_shape_is_apart(copy))
+		return pl_cuda_shape_apart(op_waits(op), per_thread, copy, stream);
 	shape.args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !shape.args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;

@@ -138,6 +138,8 @@ CUresult pl_cuda_copy_to_apart(bool waits, bool per_thread, CUdeviceptr dst, con
 			       CUstream stream);
 CUresult pl_cuda_copy_from_apart(bool waits, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 				 CUstream stream);
+bool pl_cuda_shape_is_apart(const CUDA_MEMCPY3D_PEER *copy);
+CUresult pl_cuda_shape_apart(bool waits, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream);
 CUresult pl_cuda_copy_between(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
 			      CUstream stream);
 
