@@ -127,6 +127,34 @@ static void holds(CUdeviceptr at, const uint8_t *want, int device)
 	free(got);
 }
 
+/* Memory of one device put where the other's driver will give some. */
+static void test_an_address_is_never_given_twice(void)
+{
+	CUmemAllocationProp prop = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+				     .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	CUdeviceptr next = allocate(1, 65536), mapped, at[12];
+	CUmemGenericAllocationHandle handle;
+	const size_t granule = 2u << 20;
+
+	cu_ok(cu(cuMemFree_v2)(next));
+	next &= ~(CUdeviceptr)(granule - 1);
+	current(0);
+	cu_ok(cu(cuMemAddressReserve)(&mapped, granule, 0, next, 0));
+	cu_ok(cu(cuMemCreate)(&handle, granule, &prop, 0));
+	if (mapped != next || cu(cuMemMap)(mapped, granule, 0, handle, 0))
+		puts("the driver gives other addresses");
+	for (int i = 0; i < 12; i++) {
+		at[i] = allocate(1, 65536u << (i % 3));
+		check(at[i] >= mapped + granule || at[i] + (65536u << (i % 3)) <= mapped);
+	}
+	for (int i = 0; i < 12; i++)
+		cu_ok(cu(cuMemFree_v2)(at[i]));
+	current(0);
+	cu_ok(cu(cuMemUnmap)(mapped, granule));
+	cu_ok(cu(cuMemRelease)(handle));
+	cu_ok(cu(cuMemAddressFree)(mapped, granule));
+}
+
 static void test_copies_go_between_servers(void)
 {
 	CUdeviceptr a = allocate(0, BYTES), b = allocate(1, BYTES);
@@ -477,6 +505,7 @@ int main(void)
 	test_the_list_has_each_servers_devices();
 	cu_run(test_devices_of_two_servers_are_no_peers);
 	cu_run(test_addresses_are_one_space);
+	cu_run(test_an_address_is_never_given_twice);
 	cu_run(test_copies_go_between_servers);
 	cu_run(test_lines_and_arrays_go_between_servers);
 	cu_run(test_memory_elsewhere_is_reached_from_any_context);

@@ -1,26 +1,38 @@
 /* Device memory: allocation and its end. */
 #include "client/cuda/memory.h"
 
-#define TRY_AGAIN ((CUresult)-1) /* its addresses were another server's, and will not be given again */
+#define TRY_AGAIN ((CUresult)-1) /* its addresses were another server's */
 #define TRIES_MAX 8u             /* limit: as often as a server may give such addresses */
+
+/* The driver could not be kept from giving an address again but by leaving it what it has given. */
+static __thread bool keeps __attribute__((tls_model("initial-exec")));
 
 /* An allocation that the server has made.  What can not be entered is given back.  Return: also TRY_AGAIN. */
 static CUresult allocated(struct pl_session *session, CUdeviceptr *address, struct pl_cuda_memory *memory)
 {
 	struct pl_cuda_cuMemFree_v2_args args = { .address = memory->address };
+	struct pl_cuda_memory other;
+	bool collides;
 
 	if (pl_cuda_memory_enter(memory)) {
 		*address = memory->address;
 		return CUDA_SUCCESS;
 	}
+	collides = pl_cuda_collides(session, memory->address, memory->bytes, &other);
+	if (collides && keeps)
+		return TRY_AGAIN; /* lost to the program until its context ends */
 	(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
 	pl_cuda_direct_give_back(session, memory);
-	return pl_cuda_avoid(session, memory->address, memory->bytes) ? TRY_AGAIN : CUDA_ERROR_OUT_OF_MEMORY;
+	if (!collides)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	keeps = !pl_cuda_addresses_set_aside(session, other.address, other.bytes);
+	return TRY_AGAIN;
 }
 
 /* result = call, again while it came to another server's addresses. */
 #define TRY(result, call)                                                                                              \
 	do {                                                                                                           \
+		keeps = false;                                                                                         \
 		for (unsigned int try_ = 0; try_ < TRIES_MAX && ((result) = (call)) == TRY_AGAIN; try_++)              \
 			;                                                                                              \
 		if ((result) == TRY_AGAIN)                                                                             \

@@ -44,21 +44,14 @@ bool pl_cuda_addresses_set_aside(struct pl_session *session, uint64_t address, u
 	return false;
 }
 
-/* What of another session lies in a range. */
-static bool other_find(const struct pl_session *session, uint64_t address, uint64_t bytes, struct pl_cuda_memory *other)
+bool pl_cuda_collides(const struct pl_session *session, uint64_t address, uint64_t bytes, struct pl_cuda_memory *other)
 {
-	return pl_cuda_memory_next(address, other) && other->session != session && other->address < address + bytes;
-}
-
-bool pl_cuda_avoid(struct pl_session *session, uint64_t address, uint64_t bytes)
-{
-	struct pl_cuda_memory other;
-
-	if (pl_cuda_is_alone() || !other_find(session, address, bytes, &other))
+	if (pl_cuda_is_alone() || !pl_cuda_memory_next(address, other) || other->session == session ||
+	    other->address >= address + bytes)
 		return false;
-	pl_log_info("%s gives addresses that are %s's: it is told to give others", session->address,
-		    other.session->address);
-	return pl_cuda_addresses_set_aside(session, other.address, other.bytes);
+	pl_log_info("%s gives addresses that are %s's: it is asked for others", session->address,
+		    other->session->address);
+	return true;
 }
 
 /* ---- copies ---- */

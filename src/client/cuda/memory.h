@@ -124,9 +124,9 @@ void pl_cuda_lease_context_gone(const struct pl_cuda_context *context);
 
 /* Keeps the session's driver from giving these addresses (0: some, the lowest it would give).  Return: done. */
 bool pl_cuda_addresses_set_aside(struct pl_session *session, uint64_t address, uint64_t bytes);
-/* An address that a session has given is one of another server's memory, which is one address space with it.
- * Return: it was so, and is not given again: give the memory back and ask again. */
-bool pl_cuda_avoid(struct pl_session *session, uint64_t address, uint64_t bytes);
+/* What a session has given lies where another server's memory is, though all are one address space. */
+bool pl_cuda_collides(const struct pl_session *session, uint64_t address, uint64_t bytes,
+		      struct pl_cuda_memory *other_out);
 
 /* Is the address another server's than the current context's? */
 bool pl_cuda_is_elsewhere(CUdeviceptr address);

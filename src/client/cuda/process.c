@@ -100,7 +100,7 @@ static CUresult devices_ask(struct pl_session *session)
 }
 
 /* Each of several servers gives addresses of a part of its own, as far as its driver gives the lowest that are free: it
- * sets aside what the servers before it use.  Where it does not, pl_cuda_avoid() helps. */
+ * sets aside what the servers before it use.  Where it does not, pl_cuda_collides() finds it. */
 static void addresses_part(void)
 {
 	uint64_t part = ADDRESSES_BYTES;
