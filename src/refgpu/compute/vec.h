@@ -42,118 +42,64 @@ static const _Alignas(64) uint64_t lane_bit64[32] = {
 #define ON(type)             (sizeof(type) == 8 ? (lane_bit64[i] & mask) != 0 : (lane_bit[i] & mask) != 0)
 #define KEEP(type, d, value) ((d)[i] = ON(type) ? (value) : (d)[i])
 
-/* d and the sources are equally wide: stored as it goes.  x, y, z are the operands in `expr`. */
-#define H1(name, TD, TA, expr)                                                                                         \
-	static void name##_f(PL_SM_ARGS)                                                                               \
-	{                                                                                                              \
-		TD *d = PL_SM_REG(TD, d);                                                                              \
-		const uint32_t ox = op->x;                                                                             \
-		(void)ox;                                                                                              \
-		const TA *a = PL_SM_REG(TA, a);                                                                        \
-		LANES_LOOP                                                                                             \
-		{                                                                                                      \
-			TA x = a[i];                                                                                   \
-			d[i] = (TD)(expr);                                                                             \
-		}                                                                                                      \
-		PL_SM_NEXT_FULL;                                                                                       \
-	}                                                                                                              \
-	static void name##_p(PL_SM_ARGS)                                                                               \
-	{                                                                                                              \
-		TD *d = PL_SM_REG(TD, d);                                                                              \
-		const uint32_t ox = op->x;                                                                             \
-		(void)ox;                                                                                              \
-		const TA *a = PL_SM_REG(TA, a);                                                                        \
-		LANES_LOOP                                                                                             \
-		{                                                                                                      \
-			TA x = a[i];                                                                                   \
-			TD r = (TD)(expr);                                                                             \
-			KEEP(TD, d, r);                                                                                \
-		}                                                                                                      \
-		PL_SM_NEXT;                                                                                            \
-	}                                                                                                              \
-	static const pl_sm_fn name[4] = { name##_f, name##_p, name##_f, name##_p };
+/*
+ * How results reach d.  NARROW: d and the sources are equally wide, so each is stored as it comes.  WIDE: they differ,
+ * so all is read before anything is written, as registers may overlap.
+ */
+#define NARROW_HOLD(TD)
+#define NARROW_ALL(TD, value) d[i] = (TD)(value)
+#define NARROW_SOME(TD, value)                                                                                         \
+	TD r = (TD)(value);                                                                                            \
+	KEEP(TD, d, r)
+#define NARROW_END_ALL(TD)
+#define NARROW_END_SOME(TD)
+#define WIDE_HOLD(TD)        _Alignas(64) TD r[32];
+#define WIDE_ALL(TD, value)  r[i] = (TD)(value)
+#define WIDE_SOME(TD, value) r[i] = (TD)(value)
+#define WIDE_END_ALL(TD)     LANES_LOOP d[i] = r[i];
+#define WIDE_END_SOME(TD)    LANES_LOOP KEEP(TD, d, r[i]);
 
-#define H2_ONE(name, TD, TA, TB, take_b, read_b, expr)                                                                 \
-	static void name##_f(PL_SM_ARGS)                                                                               \
+#define H_LANES(name, which, next, how, TD, take, read, expr)                                                          \
+	static void name(PL_SM_ARGS)                                                                                   \
 	{                                                                                                              \
 		TD *d = PL_SM_REG(TD, d);                                                                              \
 		const uint32_t ox = op->x;                                                                             \
 		(void)ox;                                                                                              \
-		const TA *a = PL_SM_REG(TA, a);                                                                        \
-		take_b;                                                                                                \
+		how##_HOLD(TD) take;                                                                                   \
 		LANES_LOOP                                                                                             \
 		{                                                                                                      \
-			TA x = a[i];                                                                                   \
-			TB y = read_b;                                                                                 \
-			d[i] = (TD)(expr);                                                                             \
+			read;                                                                                          \
+			how##_##which(TD, expr);                                                                       \
 		}                                                                                                      \
-		PL_SM_NEXT_FULL;                                                                                       \
-	}                                                                                                              \
-	static void name##_p(PL_SM_ARGS)                                                                               \
-	{                                                                                                              \
-		TD *d = PL_SM_REG(TD, d);                                                                              \
-		const uint32_t ox = op->x;                                                                             \
-		(void)ox;                                                                                              \
-		const TA *a = PL_SM_REG(TA, a);                                                                        \
-		take_b;                                                                                                \
-		LANES_LOOP                                                                                             \
-		{                                                                                                      \
-			TA x = a[i];                                                                                   \
-			TB y = read_b;                                                                                 \
-			TD r = (TD)(expr);                                                                             \
-			KEEP(TD, d, r);                                                                                \
-		}                                                                                                      \
-		PL_SM_NEXT;                                                                                            \
+		how##_END_##which(TD) next;                                                                            \
 	}
+#define H_ONE(name, how, TD, take, read, expr)                                                                         \
+	H_LANES(name##_f, ALL, PL_SM_NEXT_FULL, how, TD, take, read, expr)                                             \
+	H_LANES(name##_p, SOME, PL_SM_NEXT, how, TD, take, read, expr)
+
+/* x, y, z are the operands in `expr`; b is a register or a scalar. */
+#define TAKE_A(TA) const TA *a = PL_SM_REG(TA, a)
 #define TAKE_R(TB) const TB *b = PL_SM_REG(TB, b)
 #define TAKE_S(TB) const TB s = *(const TB *)pl_sm_scalar(w, op)
-#define H2(name, TD, TA, TB, expr)                                                                                     \
-	H2_ONE(name##_r, TD, TA, TB, TAKE_R(TB), b[i], expr)                                                           \
-	H2_ONE(name##_s, TD, TA, TB, TAKE_S(TB), s, expr)                                                              \
+#define TAKE_C(TC) const TC *c = PL_SM_REG(TC, c)
+#define H1_AS(how, name, TD, TA, expr)                                                                                 \
+	H_ONE(name, how, TD, TAKE_A(TA), TA x = a[i], expr)                                                            \
+	static const pl_sm_fn name[4] = { name##_f, name##_p, name##_f, name##_p };
+#define H2_AS(how, name, TD, TA, TB, expr)                                                                             \
+	H_ONE(name##_r, how, TD, TAKE_A(TA); TAKE_R(TB), TA x = a[i]; TB y = b[i], expr)                               \
+	H_ONE(name##_s, how, TD, TAKE_A(TA); TAKE_S(TB), TA x = a[i]; TB y = s, expr)                                  \
+	static const pl_sm_fn name[4] = { name##_r_f, name##_r_p, name##_s_f, name##_s_p };
+#define H3_AS(how, name, TD, TA, TB, TC, expr)                                                                         \
+	H_ONE(name##_r, how, TD, TAKE_A(TA); TAKE_C(TC); TAKE_R(TB), TA x = a[i]; TB y = b[i]; TC z = c[i], expr)      \
+	H_ONE(name##_s, how, TD, TAKE_A(TA); TAKE_C(TC); TAKE_S(TB), TA x = a[i]; TB y = s; TC z = c[i], expr)         \
 	static const pl_sm_fn name[4] = { name##_r_f, name##_r_p, name##_s_f, name##_s_p };
 
-#define H3_ONE(name, TD, TA, TB, TC, take_b, read_b, expr)                                                             \
-	static void name##_f(PL_SM_ARGS)                                                                               \
-	{                                                                                                              \
-		TD *d = PL_SM_REG(TD, d);                                                                              \
-		const uint32_t ox = op->x;                                                                             \
-		(void)ox;                                                                                              \
-		const TA *a = PL_SM_REG(TA, a);                                                                        \
-		const TC *c = PL_SM_REG(TC, c);                                                                        \
-		take_b;                                                                                                \
-		LANES_LOOP                                                                                             \
-		{                                                                                                      \
-			TA x = a[i];                                                                                   \
-			TB y = read_b;                                                                                 \
-			TC z = c[i];                                                                                   \
-			d[i] = (TD)(expr);                                                                             \
-		}                                                                                                      \
-		PL_SM_NEXT_FULL;                                                                                       \
-	}                                                                                                              \
-	static void name##_p(PL_SM_ARGS)                                                                               \
-	{                                                                                                              \
-		TD *d = PL_SM_REG(TD, d);                                                                              \
-		const uint32_t ox = op->x;                                                                             \
-		(void)ox;                                                                                              \
-		const TA *a = PL_SM_REG(TA, a);                                                                        \
-		const TC *c = PL_SM_REG(TC, c);                                                                        \
-		take_b;                                                                                                \
-		LANES_LOOP                                                                                             \
-		{                                                                                                      \
-			TA x = a[i];                                                                                   \
-			TB y = read_b;                                                                                 \
-			TC z = c[i];                                                                                   \
-			TD r = (TD)(expr);                                                                             \
-			KEEP(TD, d, r);                                                                                \
-		}                                                                                                      \
-		PL_SM_NEXT;                                                                                            \
-	}
-#define H3(name, TD, TA, TB, TC, expr)                                                                                 \
-	H3_ONE(name##_r, TD, TA, TB, TC, TAKE_R(TB), b[i], expr)                                                       \
-	H3_ONE(name##_s, TD, TA, TB, TC, TAKE_S(TB), s, expr)                                                          \
-	static const pl_sm_fn name[4] = { name##_r_f, name##_r_p, name##_s_f, name##_s_p };
-
-#include "refgpu/compute/vec-wide.h"
+#define H1(name, TD, TA, expr)          H1_AS(NARROW, name, TD, TA, (expr))
+#define H2(name, TD, TA, TB, expr)      H2_AS(NARROW, name, TD, TA, TB, (expr))
+#define H3(name, TD, TA, TB, TC, expr)  H3_AS(NARROW, name, TD, TA, TB, TC, (expr))
+#define HW1(name, TD, TA, expr)         H1_AS(WIDE, name, TD, TA, (expr))
+#define HW2(name, TD, TA, TB, expr)     H2_AS(WIDE, name, TD, TA, TB, (expr))
+#define HW3(name, TD, TA, TB, TC, expr) H3_AS(WIDE, name, TD, TA, TB, TC, (expr))
 
 /* One handler for all masks and both kinds of b, for what is seldom or costs much anyway: operands are copied, the
  * result goes through a copy, so widths may differ.  `body` works on x[], y[], z[] and leaves r[]. */
