@@ -198,7 +198,7 @@ static void test_streams_wait_for_words_in_memory(void)
 	nap_ms(5);
 	check(host[4] == 0);
 	cu_is(cu(cuStreamQuery)(stream), CUDA_ERROR_NOT_READY);
-	host[0] = 5;
+	__atomic_store_n(&host[0], 5, __ATOMIC_RELEASE);
 	cu_ok(cu(cuStreamSynchronize)(stream));
 	check(host[4] == 77);
 	cu_is(cu(cuStreamWaitValue32_v2)(stream, 3, 0, 0), CUDA_ERROR_INVALID_VALUE);

@@ -55,8 +55,8 @@ static uint64_t entry_load(struct pl_mmu_walk *walk, const uint8_t *table, uint6
 
 	walk->entries++;
 	if (bytes == 4)
-		return __atomic_load_n((const uint32_t *)(const void *)at, __ATOMIC_RELAXED);
-	return __atomic_load_n((const uint64_t *)(const void *)at, __ATOMIC_RELAXED);
+		return __atomic_load_n((const uint32_t *)(const void *)at, __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const uint64_t *)(const void *)at, __ATOMIC_ACQUIRE);
 }
 
 static uint32_t rights_of(bool writable)

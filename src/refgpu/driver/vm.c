@@ -15,7 +15,8 @@
 
 static void put64(struct pl_cu_hw *hw, uint64_t address, uint64_t value)
 {
-	*(volatile uint64_t *)pl_cu_vram_at(hw, address) = value;
+	/* the device may read it at any time, and then what a table holds */
+	__atomic_store_n((uint64_t *)pl_cu_vram_at(hw, address), value, __ATOMIC_RELEASE);
 }
 
 /* Called with hw->lock held, here and below.  Return: 0, or -ENOSPC. */
