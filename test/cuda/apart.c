@@ -141,8 +141,7 @@ static void test_an_address_is_never_given_twice(void)
 	current(0);
 	cu_ok(cu(cuMemAddressReserve)(&mapped, granule, 0, next, 0));
 	cu_ok(cu(cuMemCreate)(&handle, granule, &prop, 0));
-	if (mapped != next || cu(cuMemMap)(mapped, granule, 0, handle, 0))
-		puts("the driver gives other addresses");
+	cu_ok(cu(cuMemMap)(mapped, granule, 0, handle, 0)); /* or elsewhere: a driver may have set that aside */
 	for (int i = 0; i < 12; i++) {
 		at[i] = allocate(1, 65536u << (i % 3));
 		check(at[i] >= mapped + granule || at[i] + (65536u << (i % 3)) <= mapped);
