@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "refgpu/nvrtc/nvrtc.h"
 
-#define EXPORT __attribute__((visibility("default")))
+#define ARCHS_MAX 256 /* that NVIDIA's library knows */
+#define EXPORT    __attribute__((visibility("default")))
 
 static void *library; /* set once */
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
@@ -97,6 +98,20 @@ EXPORT int nvrtcDestroyProgram(void **program)
 	return there(program);
 }
 
+/* The device may claim to be newer than NVIDIA's library; what that makes for an older one, it takes. */
+static int newest_known(void)
+{
+	int (*count)(int *) = (int (*)(int *))(uintptr_t)pl_rtc_symbol("nvrtcGetNumSupportedArchs");
+	int (*get)(int *) = (int (*)(int *))(uintptr_t)pl_rtc_symbol("nvrtcGetSupportedArchs");
+	int list[ARCHS_MAX] = { 0 }, n, newest = 0;
+
+	if (!count || !get || count(&n) || n < 1 || n > ARCHS_MAX || get(list))
+		return 0;
+	for (int i = 0; i < n; i++)
+		newest = list[i] > newest ? list[i] : newest;
+	return newest;
+}
+
 typedef int compile_fn(void *program, int n, const char *const *options);
 
 EXPORT int nvrtcCompileProgram(void *program, int n, const char *const *options);
@@ -110,7 +125,7 @@ EXPORT int nvrtcCompileProgram(void *program, int n, const char *const *options)
 		return PL_RTC_ERROR_INTERNAL;
 	if (pl_rtc_hardware_alone())
 		return there(program, n, options);
-	r = pl_rtc_options_rewrite(&rewritten, n, options);
+	r = pl_rtc_options_rewrite(&rewritten, n, options, newest_known());
 	if (r)
 		return r == -ENOMEM ? PL_RTC_ERROR_OUT_OF_MEMORY : PL_RTC_ERROR_INVALID_INPUT;
 	r = PL_RTC_ERROR_OUT_OF_MEMORY;

@@ -27,9 +27,10 @@ struct pl_rtc_options {
 };
 
 /** pl_rtc_options_rewrite() - sm_NN becomes compute_NN, wherever an architecture is named
+ * @newest: the newest that the compiler knows: what asks for a newer one gets this; 0 = not known
  * @out: set on success; release with pl_rtc_options_fini(); made_n says whether anything was rewritten
  * Return: 0, or fatal -EINVAL (a negative count, or one beyond PL_RTC_OPTIONS_MAX), -ENOMEM. */
-int pl_rtc_options_rewrite(struct pl_rtc_options *out, int n, const char *const *options);
+int pl_rtc_options_rewrite(struct pl_rtc_options *out, int n, const char *const *options, int newest);
 void pl_rtc_options_fini(struct pl_rtc_options *options);
 
 /* The program sees devices and none is a reference GPU.  Asks the CUDA driver, once, and initialises it. */

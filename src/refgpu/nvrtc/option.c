@@ -25,17 +25,26 @@ static const char *architecture_of(const char *option)
 	return NULL;
 }
 
-static char *rewritten(const char *option, const char *value)
+/* The generation behind sm_ or compute_; NULL: it is named otherwise. */
+static const char *generation_of(const char *value, bool *code_out)
 {
-	size_t before = (size_t)(value - option), room = strlen(option) + sizeof("compute_");
+	*code_out = !strncmp(value, "sm_", 3);
+	return *code_out ? value + 3 : strncmp(value, "compute_", 8) ? NULL : value + 8;
+}
+
+static char *rewritten(const char *option, const char *value, const char *generation, int newest)
+{
+	size_t before = (size_t)(value - option), room = strlen(option) + sizeof("compute_") + 12;
 	char *made = malloc(room);
 
-	if (made)
-		snprintf(made, room, "%.*scompute_%s", (int)before, option, value + 3);
+	if (made && newest && strtol(generation, NULL, 10) > newest)
+		snprintf(made, room, "%.*scompute_%d", (int)before, option, newest);
+	else if (made)
+		snprintf(made, room, "%.*scompute_%s", (int)before, option, generation);
 	return made;
 }
 
-int pl_rtc_options_rewrite(struct pl_rtc_options *out, int n, const char *const *options)
+int pl_rtc_options_rewrite(struct pl_rtc_options *out, int n, const char *const *options, int newest)
 {
 	struct pl_rtc_options made = { .n = n };
 	bool next = false;
@@ -48,12 +57,15 @@ int pl_rtc_options_rewrite(struct pl_rtc_options *out, int n, const char *const 
 		goto no_memory;
 	for (int i = 0; i < n; i++) {
 		const char *value = options[i] && !next ? architecture_of(options[i]) : options[i];
+		const char *generation;
+		bool code;
 
 		made.list[i] = options[i];
 		next = !next && value && !*value;
-		if (!value || strncmp(value, "sm_", 3))
+		generation = value ? generation_of(value, &code) : NULL;
+		if (!generation || (!code && (!newest || strtol(generation, NULL, 10) <= newest)))
 			continue;
-		made.list[i] = made.made[made.made_n] = rewritten(options[i], value);
+		made.list[i] = made.made[made.made_n] = rewritten(options[i], value, generation, newest);
 		if (!made.made[made.made_n++])
 			goto no_memory;
 	}

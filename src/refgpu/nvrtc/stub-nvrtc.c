@@ -19,6 +19,21 @@ int nvrtcGetPTX(void *program, char *to);
 int nvrtcGetCUBINSize(void *program, size_t *bytes);
 int nvrtcGetCUBIN(void *program, char *to);
 const char *nvrtcGetErrorString(int result);
+int nvrtcGetNumSupportedArchs(int *n);
+int nvrtcGetSupportedArchs(int *list);
+
+EXPORT int nvrtcGetNumSupportedArchs(int *n)
+{
+	*n = 2;
+	return 0;
+}
+
+EXPORT int nvrtcGetSupportedArchs(int *list)
+{
+	list[0] = 90;
+	list[1] = 75;
+	return 0;
+}
 
 EXPORT int nvrtcVersion(int *major, int *minor)
 {

@@ -67,6 +67,22 @@ static void test_machine_code_becomes_ptx(struct rtc *rtc)
 	assert(rtc->destroy(&program) == 0 && !program);
 }
 
+static void test_what_the_compiler_does_not_know_becomes_the_newest_that_it_knows(struct rtc *rtc)
+{
+	void *program = NULL;
+
+	assert(rtc->create(&program, "", "a.cu", 0, NULL, NULL) == 0);
+	assert(rtc->compile(program, 1, (const char *const[]){ "-arch=sm_100" }) == 0);
+	code_is(rtc, program, "PTX -arch=compute_90");
+	assert(rtc->compile(program, 2, (const char *const[]){ "--gpu-architecture", "sm_121a" }) == 0);
+	code_is(rtc, program, "PTX --gpu-architecture compute_90");
+	assert(rtc->compile(program, 1, (const char *const[]){ "-arch=compute_999999999999999999" }) == 0);
+	code_is(rtc, program, "PTX -arch=compute_90");
+	assert(rtc->compile(program, 1, (const char *const[]){ "-arch=sm_" }) == 0);
+	code_is(rtc, program, "PTX -arch=compute_");
+	rtc->destroy(&program);
+}
+
 static void test_what_asks_for_ptx_is_left_alone(struct rtc *rtc)
 {
 	void *program = NULL;
@@ -253,6 +269,7 @@ int main(int argc, char **argv)
 	setenv("PLENUM_NVRTC", argv[2], 1);
 	rtc_open(&rtc, argv[1]);
 	test_machine_code_becomes_ptx(&rtc);
+	test_what_the_compiler_does_not_know_becomes_the_newest_that_it_knows(&rtc);
 	test_what_asks_for_ptx_is_left_alone(&rtc);
 	test_errors_are_those_of_the_library(&rtc);
 	return 0;
