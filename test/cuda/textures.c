@@ -40,6 +40,38 @@ static void test_textures_and_surfaces_reach_their_array(void)
 	cu_ok(cu(cuMemFree_v2)(out));
 }
 
+/* As NV12toBGRandResize of the CUDA samples does. */
+static void test_what_a_kernel_still_reads_may_be_destroyed(void)
+{
+	CUDA_ARRAY_DESCRIPTOR desc = { .Width = 16, .Height = 8, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 1 };
+	CUDA_RESOURCE_DESC resource = { .resType = CU_RESOURCE_TYPE_ARRAY };
+	CUDA_TEXTURE_DESC sampling = { .filterMode = CU_TR_FILTER_MODE_POINT };
+	float host[8][16];
+	CUtexObject texture;
+	CUsurfObject surface;
+	CUdeviceptr out;
+	CUarray array;
+	int width = 16;
+	void *write_params[] = { &surface }, *read_params[] = { &texture, &out, &width };
+	cu_ok(cu(cuArrayCreate_v2)(&array, &desc));
+	resource.res.array.hArray = array;
+	cu_ok(cu(cuMemAlloc_v2)(&out, sizeof(host)));
+	for (int round = 0; round < 3; round++) {
+		cu_ok(cu(cuSurfObjectCreate)(&surface, &resource));
+		cu_ok(cu(cuTexObjectCreate)(&texture, &resource, &sampling, NULL));
+		cu_ok(cu(cuLaunchKernel)(cu_function(module, "write_surface"), 2000, 1, 1, 16, 8, 1, 0, NULL,
+					 write_params, NULL));
+		cu_ok(cu(cuSurfObjectDestroy)(surface));
+		cu_ok(cu(cuLaunchKernel)(cu_function(module, "read_texture"), 2000, 1, 1, 16, 8, 1, 0, NULL, read_params,
+					 NULL));
+		cu_ok(cu(cuTexObjectDestroy)(texture));
+	}
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, out, sizeof(host)));
+	check(host[7][15] == 715);
+	cu_ok(cu(cuArrayDestroy)(array));
+	cu_ok(cu(cuMemFree_v2)(out));
+}
+
 static void test_bad_descriptions_are_refused(void)
 {
 	CUDA_ARRAY_DESCRIPTOR desc = { .Width = 16, .Height = 8, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 3 };
@@ -79,6 +111,7 @@ int main(void)
 	cu_ok(r);
 	free(text);
 	cu_run(test_textures_and_surfaces_reach_their_array);
+	cu_run(test_what_a_kernel_still_reads_may_be_destroyed);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

@@ -448,13 +448,23 @@ CUresult cuTexObjectCreate(CUtexObject *object_out, const CUDA_RESOURCE_DESC *re
 }
 
 /* Kernels that read it may still run: CUDA leaves waiting for them to the application, and so does this. */
-CUresult cuTexObjectDestroy(CUtexObject object)
+/* Programs destroy what kernels under way still read. */
+static CUresult object_destroy(uint64_t handle, bool surface)
 {
 	struct pl_cu_texture *texture;
-	CUresult r = object_get(object, false, &texture);
-	if (!r)
-		pl_cu_texture_destroy(texture);
-	return r;
+	struct pl_cu_ctx *ctx;
+	CUresult r = object_get(handle, surface, &texture);
+	if (r)
+		return r;
+	if (!pl_cu_enter_ctx(&ctx))
+		(void)pl_cu_ctx_wait(ctx);
+	pl_cu_texture_destroy(texture);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuTexObjectDestroy(CUtexObject object)
+{
+	return object_destroy(object, false);
 }
 
 CUresult cuTexObjectGetResourceDesc(CUDA_RESOURCE_DESC *resource_out, CUtexObject object)
@@ -509,11 +519,7 @@ CUresult cuSurfObjectCreate(CUsurfObject *object_out, const CUDA_RESOURCE_DESC *
 
 CUresult cuSurfObjectDestroy(CUsurfObject object)
 {
-	struct pl_cu_texture *texture;
-	CUresult r = object_get(object, true, &texture);
-	if (!r)
-		pl_cu_texture_destroy(texture);
-	return r;
+	return object_destroy(object, true);
 }
 
 CUresult cuSurfObjectGetResourceDesc(CUDA_RESOURCE_DESC *resource_out, CUsurfObject object)
