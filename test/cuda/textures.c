@@ -62,7 +62,8 @@ static void test_what_a_kernel_still_reads_may_be_destroyed(void)
 		cu_ok(cu(cuLaunchKernel)(cu_function(module, "write_surface"), 2000, 1, 1, 16, 8, 1, 0, NULL,
 					 write_params, NULL));
 		cu_ok(cu(cuSurfObjectDestroy)(surface));
-		cu_ok(cu(cuLaunchKernel)(cu_function(module, "read_texture"), 2000, 1, 1, 16, 8, 1, 0, NULL, read_params,
+		cu_ok(cu(cuLaunchKernel)(cu_function(module, "read_texture"), 2000, 1, 1, 16, 8, 1, 0, NULL,
+					 read_params,
 					 NULL));
 		cu_ok(cu(cuTexObjectDestroy)(texture));
 	}

@@ -52,9 +52,10 @@ def test_copies_go_in_pieces_of_the_size_asked_for():
 def test_only_what_goes_to_the_device_on_a_stream_is_cut_by_default():
     with plenum.Server() as server:
         more = 1 + 1 + 1 + 2 + 5 - 5  # pieces of 4 MiB
-        for mode, ways in ("tcp", 1), ("shm", 0):
-            whole = calls_of(server, mode, PLENUM_BLOCK_BYTES=str(1 << 30))
-            assert calls_of(server, mode) - whole == ways * more, mode
+        whole = calls_of(server, "tcp", PLENUM_BLOCK_BYTES=str(1 << 30))
+        assert calls_of(server, "tcp") - whole == more
+        # Nothing is under way: the program's own thread copies what lies in shared memory, in one and without a call.
+        assert calls_of(server, "shm") < calls_of(server, "shm", PLENUM_BLOCK_BYTES=str(1 << 30))
 
 
 def test_a_size_that_is_none_is_named_and_the_default_holds():

@@ -53,7 +53,8 @@ bool pl_cuda_direct_copy(struct pl_session *session, enum pl_cuda_direct_how how
 	bool idle = pl_session_is_idle(session);
 	uint8_t *place;
 
-	if (!pl_cuda_captures_none() || (how == PL_CUDA_DIRECT_PINNED && bytes > PINNED_BYTES_MAX) ||
+	if (pl_cuda_block_is_chosen() || !pl_cuda_captures_none() ||
+	    (how == PL_CUDA_DIRECT_PINNED && bytes > PINNED_BYTES_MAX) ||
 	    (!idle && (how != PL_CUDA_DIRECT_WAITS || bytes < ASK_BYTES_MIN)))
 		return false;
 	place = place_of(session, address, bytes);

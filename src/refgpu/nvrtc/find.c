@@ -15,7 +15,18 @@
 static const char *const usual[] = { "/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib",
 				     "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/opt/cuda/lib64" };
 
-/* It is there, and is not this library under another name. */
+/* A copy of this library says so; two that take each other for NVIDIA's would call each other for ever. */
+static bool is_one_of_ours(const char *path)
+{
+	void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+	bool ours = library && dlsym(library, PL_RTC_MARK);
+
+	if (library)
+		dlclose(library);
+	return ours;
+}
+
+/* It is there, and is neither this library under another name nor a copy. */
 static bool is_another(const char *path)
 {
 	struct stat there, here;
@@ -23,8 +34,10 @@ static bool is_another(const char *path)
 
 	if (stat(path, &there) || !S_ISREG(there.st_mode))
 		return false;
-	return !dladdr((void *)&pl_rtc_find, &own) || !own.dli_fname || stat(own.dli_fname, &here) ||
-	       here.st_dev != there.st_dev || here.st_ino != there.st_ino;
+	if (dladdr((void *)&pl_rtc_find, &own) && own.dli_fname && !stat(own.dli_fname, &here) &&
+	    here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+		return false;
+	return !is_one_of_ours(path);
 }
 
 static bool folder_try(const char *folder, size_t length, const char *name, char *path_out)

@@ -13,6 +13,9 @@
 #define ARCHS_MAX 256 /* that NVIDIA's library knows */
 #define EXPORT    __attribute__((visibility("default")))
 
+EXPORT extern const char nvrtcPlenumMark[];
+const char nvrtcPlenumMark[] = "Plenum";
+
 static void *library; /* set once */
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
 

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PL_RTC_OPTIONS_MAX 4096 /* of one compilation */
+#define PL_RTC_OPTIONS_MAX 4096              /* of one compilation */
+#define PL_RTC_MARK        "nvrtcPlenumMark" /* a symbol that only this library has */
 
 /* The values of nvrtcResult that are answered here. */
 enum {

@@ -210,6 +210,27 @@ static void test_the_next_in_the_path_is_taken(const char *library, const char *
 	rmdir(folder);
 }
 
+/* A path that names two installations of ours. */
+static void test_a_copy_is_passed_over(const char *library, const char *stub)
+{
+	char folder[] = "/tmp/plenum-nvrtc-XXXXXX", other[] = "/tmp/plenum-nvrtc-XXXXXX", copy[PATH_MAX],
+	     link[PATH_MAX];
+	char path[2 * PATH_MAX], command[3 * PATH_MAX];
+
+	assert(mkdtemp(folder) && mkdtemp(other));
+	snprintf(copy, sizeof(copy), "%s/libnvrtc.so.13", folder);
+	snprintf(command, sizeof(command), "cp '%s' '%s'", library, copy);
+	assert(system(command) == 0);
+	snprintf(link, sizeof(link), "%s/libnvrtc.so.13", other);
+	assert(symlink(stub, link) == 0);
+	snprintf(path, sizeof(path), "%s:%s", folder, other);
+	assert(elsewhere(library, "LD_LIBRARY_PATH", path, check_77) == 0);
+	unlink(copy);
+	unlink(link);
+	rmdir(folder);
+	rmdir(other);
+}
+
 static int compiled_for(const char *library, const char *name, const char *want)
 {
 	struct rtc rtc;
@@ -265,6 +286,7 @@ int main(int argc, char **argv)
 	_exit(77);
 #endif
 	test_the_next_in_the_path_is_taken(argv[1], argv[2]);
+	test_a_copy_is_passed_over(argv[1], argv[2]);
 	test_hardware_gets_its_machine_code(argv[1], argv[2]);
 	setenv("PLENUM_NVRTC", argv[2], 1);
 	rtc_open(&rtc, argv[1]);
