@@ -331,6 +331,40 @@ static void test_batches_of_blocks_copy_lines_and_arrays(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+/* One block writes pairs of equal numbers, the other reads them meanwhile. */
+static const char pairs[] = ".version 7.0\n.target sm_70\n.address_size 64\n"
+			    ".visible .entry pairs(.param .u64 at, .param .u64 torn) {\n"
+			    ".reg .pred %p<3>; .reg .b64 %rd<9>; .reg .b32 %r<4>;\n"
+			    "ld.param.u64 %rd1, [at]; ld.param.u64 %rd2, [torn];\n"
+			    "mov.u32 %r1, %tid.x; mul.wide.u32 %rd3, %r1, 16; add.u64 %rd1, %rd1, %rd3;\n"
+			    "mov.u32 %r1, %ctaid.x; setp.ne.u32 %p1, %r1, 0; mov.u32 %r2, 0;\n"
+			    "@%p1 bra READ;\n"
+			    "WRITE: add.u32 %r2, %r2, 1; cvt.u64.u32 %rd4, %r2;\n"
+			    "st.relaxed.gpu.global.v2.u64 [%rd1], {%rd4, %rd4};\n"
+			    "setp.lt.u32 %p2, %r2, 200000; @%p2 bra WRITE; ret;\n"
+			    "READ: add.u32 %r2, %r2, 1; ld.relaxed.gpu.global.v2.u64 {%rd4, %rd5}, [%rd1];\n"
+			    "setp.ne.u64 %p1, %rd4, %rd5; @%p1 red.global.add.u32 [%rd2], 1;\n"
+			    "setp.lt.u32 %p2, %r2, 200000; @%p2 bra READ; ret; }\n";
+
+static void test_vectors_of_16_bytes_are_whole_for_other_blocks(void)
+{
+	CUdeviceptr at, torn;
+	void *params[] = { &at, &torn };
+	CUmodule module;
+	int count;
+	cu_ok(cu(cuModuleLoadData)(&module, pairs));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 32 * 16));
+	cu_ok(cu(cuMemAlloc_v2)(&torn, 4));
+	cu_ok(cu(cuMemsetD8_v2)(at, 0, 32 * 16));
+	cu_ok(cu(cuMemsetD8_v2)(torn, 0, 4));
+	cu_ok(cu(cuLaunchKernel)(cu_function(module, "pairs"), 2, 1, 1, 32, 1, 1, 0, NULL, params, NULL));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&count, torn, 4));
+	check(count == 0);
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuMemFree_v2)(torn));
+	cu_ok(cu(cuModuleUnload)(module));
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
@@ -338,6 +372,7 @@ int main(void)
 	cu_run(test_batches_of_blocks_copy_lines_and_arrays);
 	cu_run(test_host_functions_run_in_order);
 	cu_run(test_callbacks_are_called_once_each);
+	cu_run(test_vectors_of_16_bytes_are_whole_for_other_blocks);
 	cu_run(test_a_stream_that_is_held_is_not_ready_and_others_go_on);
 	cu_run(test_a_stream_waits_for_anothers_event);
 	cu_run(test_the_legacy_stream_keeps_its_place);
