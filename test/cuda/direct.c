@@ -7,7 +7,7 @@
 
 #define BYTES  ((size_t)1 << 20)
 #define FLOATS ((int)(BYTES / sizeof(float)))
-#define LARGE  ((size_t)20 << 20)
+#define LARGE  ((size_t)5 << 18) /* with all that is added, still one that lies in shared memory */
 #define PIECES 8
 
 static CUfunction add, count_up;
@@ -271,7 +271,7 @@ static void steady(void)
 /* In all more than the shared memory has, and each of a size that no other has had: what is freed is used again. */
 static void many(long round)
 {
-	size_t bytes = LARGE + (size_t)round * 4096;
+	size_t bytes = LARGE + (size_t)round * 512;
 	CUdeviceptr large;
 
 	cu_ok(cu(cuMemAlloc_v2)(&large, bytes));

@@ -54,8 +54,8 @@ def test_only_what_goes_to_the_device_on_a_stream_is_cut_by_default():
         more = 1 + 1 + 1 + 2 + 5 - 5  # pieces of 4 MiB
         whole = calls_of(server, "tcp", PLENUM_BLOCK_BYTES=str(1 << 30))
         assert calls_of(server, "tcp") - whole == more
-        # Nothing is under way: the program's own thread copies what lies in shared memory, in one and without a call.
-        assert calls_of(server, "shm") < calls_of(server, "shm", PLENUM_BLOCK_BYTES=str(1 << 30))
+        # Over shared memory they are not cut, and the program's own thread makes some of them without a call.
+        assert calls_of(server, "shm") <= calls_of(server, "shm", PLENUM_BLOCK_BYTES=str(1 << 30))
 
 
 def test_a_size_that_is_none_is_named_and_the_default_holds():

@@ -7,7 +7,7 @@
 #include "client/cuda/memory.h"
 
 #define SHARED_MIN  (64u << 10)  /* less is soon sent */
-#define SHARED_MAX  (32u << 20)  /* more is better off with the huge pages of the device's own memory */
+#define SHARED_MAX  (2u << 20)  /* kernels are better off with the huge pages of the device's own memory */
 #define ALIGN_BYTES (128u << 10) /* a large page of the device that has it so */
 #define ASK_BYTES_MIN                                                                                                  \
 	(256u << 10) /* a copy that waits asks for the end of what is under way first; less goes with it */
