@@ -287,23 +287,32 @@ CUresult cuGraphKernelNodeSetAttribute(CUgraphNode node, CUkernelNodeAttrID attr
 
 /* ---- memory of graphs ---- */
 
+static CUresult graph_mem_enter(enum pl_cuda_op op, CUdevice device, const void *value, struct pl_session **session_out,
+				uint64_t *device_out)
+{
+	const void *handle = (const void *)(uintptr_t)device;
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_device, handle, session_out);
+
+	if (result)
+		return result;
+	*device_out = pl_cuda_id(*session_out, PL_CUDA_KIND_device, handle);
+	if (!*device_out)
+		return CUDA_ERROR_INVALID_DEVICE;
+	return value ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
 CUresult cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attribute, void *value)
 {
 	struct pl_cuda_cuDeviceGetGraphMemAttribute_args args = { .attribute = attribute };
 	struct pl_cuda_cuDeviceGetGraphMemAttribute_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuDeviceGetGraphMemAttribute, PL_CUDA_KIND_device,
-					   (const void *)(uintptr_t)device, &session);
+	CUresult result =
+		graph_mem_enter(PL_CUDA_OP_cuDeviceGetGraphMemAttribute, device, value, &session, &args.device);
 	int r;
 
 	if (result)
 		return result;
-	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device);
-	if (!args.device)
-		return CUDA_ERROR_INVALID_DEVICE;
-	if (!value)
-		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuDeviceGetGraphMemAttribute, &args, &reply);
 	if (r || reply.status)
 		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
@@ -319,17 +328,12 @@ CUresult cuDeviceSetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr
 	struct pl_cuda_cuDeviceSetGraphMemAttribute_args args = { .attribute = attribute };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuDeviceSetGraphMemAttribute, PL_CUDA_KIND_device,
-					   (const void *)(uintptr_t)device, &session);
+	CUresult result =
+		graph_mem_enter(PL_CUDA_OP_cuDeviceSetGraphMemAttribute, device, value, &session, &args.device);
 	int r;
 
 	if (result)
 		return result;
-	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device);
-	if (!args.device)
-		return CUDA_ERROR_INVALID_DEVICE;
-	if (!value)
-		return CUDA_ERROR_INVALID_VALUE;
 	args.value = *(const cuuint64_t *)value;
 	r = PL_CUDA_ASK(session, cuDeviceSetGraphMemAttribute, &args, &reply);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;

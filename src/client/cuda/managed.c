@@ -14,8 +14,7 @@ CUresult cuMemAllocManaged(CUdeviceptr *address, size_t bytes, unsigned int flag
 {
 	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_MANAGED,
 					 .flags = flags,
-					 .preferred = { CU_MEM_LOCATION_TYPE_INVALID, 0 },
-					 .prefetched = { CU_MEM_LOCATION_TYPE_INVALID, 0 } };
+					 .advice = PL_CUDA_ADVICE_NONE };
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemHostAlloc, &session);
 
@@ -58,54 +57,25 @@ static CUresult location_check(CUmemLocation location)
 	}
 }
 
-static CUmemLocation location_of(CUdevice device)
-{
-	bool host = device == CU_DEVICE_CPU;
-
-	return (CUmemLocation){ host ? CU_MEM_LOCATION_TYPE_HOST : CU_MEM_LOCATION_TYPE_DEVICE, host ? 0 : device };
-}
-
-static void advise(struct pl_cuda_memory *memory, CUmem_advise advice, CUmemLocation location)
-{
-	bool *by = location.type == CU_MEM_LOCATION_TYPE_DEVICE ? &memory->by_device : &memory->by_host;
-
-	switch (advice) {
-	case CU_MEM_ADVISE_SET_READ_MOSTLY:
-	case CU_MEM_ADVISE_UNSET_READ_MOSTLY:
-		memory->read_mostly = advice == CU_MEM_ADVISE_SET_READ_MOSTLY;
-		break;
-	case CU_MEM_ADVISE_SET_PREFERRED_LOCATION:
-		memory->preferred = location;
-		break;
-	case CU_MEM_ADVISE_UNSET_PREFERRED_LOCATION:
-		memory->preferred = (CUmemLocation){ CU_MEM_LOCATION_TYPE_INVALID, 0 };
-		break;
-	default:
-		*by = advice == CU_MEM_ADVISE_SET_ACCESSED_BY;
-	}
-}
-
 CUresult cuMemAdvise_v2(CUdeviceptr address, size_t count, CUmem_advise advice, CUmemLocation location)
 {
-	bool placeless = advice == CU_MEM_ADVISE_SET_READ_MOSTLY || advice == CU_MEM_ADVISE_UNSET_READ_MOSTLY ||
-			 advice == CU_MEM_ADVISE_UNSET_PREFERRED_LOCATION;
 	struct pl_cuda_memory memory;
 	CUresult result = managed_find(address, count, &memory);
 
-	if (!result && (advice < CU_MEM_ADVISE_SET_READ_MOSTLY || advice > CU_MEM_ADVISE_UNSET_ACCESSED_BY))
+	if (!result && !pl_cuda_advice_is_known(advice))
 		result = CUDA_ERROR_INVALID_VALUE;
-	if (!result && !placeless)
+	if (!result && pl_cuda_advice_is_placed(advice))
 		result = location_check(location);
 	if (result)
 		return result;
-	advise(&memory, advice, location);
+	pl_cuda_advice_set(&memory.advice, advice, location);
 	pl_cuda_memory_change(&memory);
 	return CUDA_SUCCESS;
 }
 
 CUresult cuMemAdvise(CUdeviceptr address, size_t count, CUmem_advise advice, CUdevice device)
 {
-	return cuMemAdvise_v2(address, count, advice, location_of(device));
+	return cuMemAdvise_v2(address, count, advice, pl_cuda_location_of(device));
 }
 
 /* ---- prefetching ---- */
@@ -129,7 +99,7 @@ static CUresult prefetch(CUdeviceptr address, size_t bytes, CUmemLocation locati
 		result = location_check(location);
 	if (result)
 		return result;
-	memory.prefetched = location;
+	memory.advice.prefetched = location;
 	pl_cuda_memory_change(&memory);
 	return CUDA_SUCCESS;
 }
@@ -152,12 +122,12 @@ CUresult cuMemPrefetchAsync_v2_ptsz(CUdeviceptr address, size_t count, CUmemLoca
 
 CUresult cuMemPrefetchAsync(CUdeviceptr address, size_t count, CUdevice device, CUstream stream)
 {
-	return cuMemPrefetchAsync_v2(address, count, location_of(device), 0, stream);
+	return cuMemPrefetchAsync_v2(address, count, pl_cuda_location_of(device), 0, stream);
 }
 
 CUresult cuMemPrefetchAsync_ptsz(CUdeviceptr address, size_t count, CUdevice device, CUstream stream)
 {
-	return cuMemPrefetchAsync_v2(address, count, location_of(device), 0, stream);
+	return cuMemPrefetchAsync_v2(address, count, pl_cuda_location_of(device), 0, stream);
 }
 
 static CUresult ranges_check(const CUdeviceptr *addresses, const size_t *sizes, size_t count)
@@ -228,67 +198,6 @@ CUresult cuMemDiscardAndPrefetchBatchAsync_ptsz(CUdeviceptr *addresses, size_t *
 
 /* ---- what was advised ---- */
 
-static int device_of(CUmemLocation location)
-{
-	if (location.type == CU_MEM_LOCATION_TYPE_INVALID)
-		return CU_DEVICE_INVALID;
-	return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : CU_DEVICE_CPU;
-}
-
-static CUresult accessed_by(void *data, size_t bytes, const struct pl_cuda_memory *memory)
-{
-	size_t n = 0, room = bytes / sizeof(int);
-	int *list = data;
-
-	if (bytes % sizeof(int))
-		return CUDA_ERROR_INVALID_VALUE;
-	if (memory->by_device && n < room)
-		list[n++] = memory->context->device;
-	if (memory->by_host && n < room)
-		list[n++] = CU_DEVICE_CPU;
-	while (n < room)
-		list[n++] = CU_DEVICE_INVALID;
-	return CUDA_SUCCESS;
-}
-
-static CUresult range_get(void *data, size_t bytes, CUmem_range_attribute attribute,
-			  const struct pl_cuda_memory *memory)
-{
-	int value;
-
-	switch (attribute) {
-	case CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY:
-		value = memory->read_mostly;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION:
-		value = device_of(memory->preferred);
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_ACCESSED_BY:
-		return accessed_by(data, bytes, memory);
-	case CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION:
-		value = device_of(memory->prefetched);
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_TYPE:
-		value = (int)memory->preferred.type;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_ID:
-		value = memory->preferred.id;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_TYPE:
-		value = (int)memory->prefetched.type;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_ID:
-		value = memory->prefetched.id;
-		break;
-	default:
-		return CUDA_ERROR_INVALID_VALUE;
-	}
-	if (bytes != sizeof(value))
-		return CUDA_ERROR_INVALID_VALUE;
-	memcpy(data, &value, sizeof(value));
-	return CUDA_SUCCESS;
-}
-
 CUresult cuMemRangeGetAttribute(void *data, size_t data_size, CUmem_range_attribute attribute, CUdeviceptr address,
 				size_t count)
 {
@@ -300,7 +209,7 @@ CUresult cuMemRangeGetAttribute(void *data, size_t data_size, CUmem_range_attrib
 	if (!data)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = managed_find(address, count, &memory);
-	return result ? result : range_get(data, data_size, attribute, &memory);
+	return result ? result : pl_cuda_advice_get(&memory.advice, memory.context->device, attribute, data, data_size);
 }
 
 CUresult cuMemRangeGetAttributes(void **data, size_t *data_sizes, CUmem_range_attribute *attributes,

@@ -7,6 +7,7 @@
 #define PL_CLIENT_CUDA_MEMORY_H
 
 #include "client/cuda/state.h"
+#include "cuda/advice.h"
 
 #define PL_CUDA_LEASE_BYTES_MAX (256ull << 20) /* limit: bytes that the lease keeps */
 #define PL_CUDA_LEASE_ITEMS_MAX 1024u          /* limit: allocations that it keeps */
@@ -37,10 +38,7 @@ struct pl_cuda_memory {
 	uint64_t extent;  /* DEVICE: where what was set aside for that begins; direct.c */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
-	/* MANAGED: advice, which changes nothing but what is answered */
-	bool read_mostly;
-	CUmemLocation preferred, prefetched;
-	bool by_host, by_device; /* said to be accessed by */
+	struct pl_cuda_advice advice; /* MANAGED: changes nothing but what is answered */
 };
 
 /* Enters one.  Return: false: no memory, or the addresses are in use. */

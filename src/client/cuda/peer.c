@@ -111,33 +111,33 @@ CUresult cuDeviceGetP2PAtomicCapabilities(unsigned int *capabilities, const CUat
 
 /* ---- access ---- */
 
-/* The peer, where it is one of the current context's server; NULL with *result_out what the program gets. */
-static const struct pl_cuda_context *peer_get(CUcontext handle, CUresult apart, CUresult *result_out)
+/* The current context's server, and the peer there.  apart: what the program gets where that is another server's. */
+static CUresult peer_enter(enum pl_cuda_op op, CUcontext handle, CUresult apart, struct pl_session **session_out,
+			   uint64_t *peer_out)
 {
-	const struct pl_cuda_context *peer = pl_cuda_get(PL_CUDA_KIND_context, handle);
+	const struct pl_cuda_context *peer;
+	CUresult result = pl_cuda_enter(op, session_out);
 
-	*result_out = CUDA_ERROR_INVALID_CONTEXT;
+	if (result)
+		return result;
+	peer = pl_cuda_get(PL_CUDA_KIND_context, handle);
 	if (!peer)
-		return NULL;
-	*result_out = apart;
-	return peer->object.session == pl_cuda_session() ? peer : NULL;
+		return CUDA_ERROR_INVALID_CONTEXT;
+	*peer_out = peer->object.id;
+	return peer->object.session == *session_out ? CUDA_SUCCESS : apart;
 }
 
 CUresult cuCtxEnablePeerAccess(CUcontext handle, unsigned int flags)
 {
 	struct pl_cuda_cuCtxEnablePeerAccess_args args = { .flags = flags };
-	const struct pl_cuda_context *peer;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuCtxEnablePeerAccess, &session);
+	CUresult result = peer_enter(PL_CUDA_OP_cuCtxEnablePeerAccess, handle, CUDA_ERROR_PEER_ACCESS_UNSUPPORTED,
+				     &session, &args.peer);
 	int r;
 
 	if (result)
 		return result;
-	peer = peer_get(handle, CUDA_ERROR_PEER_ACCESS_UNSUPPORTED, &result);
-	if (!peer)
-		return result;
-	args.peer = peer->object.id;
 	r = PL_CUDA_ASK(session, cuCtxEnablePeerAccess, &args, &reply);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
@@ -145,18 +145,14 @@ CUresult cuCtxEnablePeerAccess(CUcontext handle, unsigned int flags)
 CUresult cuCtxDisablePeerAccess(CUcontext handle)
 {
 	struct pl_cuda_cuCtxDisablePeerAccess_args args = { 0 };
-	const struct pl_cuda_context *peer;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuCtxDisablePeerAccess, &session);
+	CUresult result = peer_enter(PL_CUDA_OP_cuCtxDisablePeerAccess, handle, CUDA_ERROR_PEER_ACCESS_NOT_ENABLED,
+				     &session, &args.peer);
 	int r;
 
 	if (result)
 		return result;
-	peer = peer_get(handle, CUDA_ERROR_PEER_ACCESS_NOT_ENABLED, &result);
-	if (!peer)
-		return result;
-	args.peer = peer->object.id;
 	r = PL_CUDA_ASK(session, cuCtxDisablePeerAccess, &args, &reply);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }

@@ -100,21 +100,32 @@ CUresult cuCtxSynchronize(void)
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
 
+/* *idle_out: nothing is under way, so that there is nothing to ask. */
+static CUresult stream_enter(enum pl_cuda_op op, CUstream stream, struct pl_session **session_out, uint64_t *id_out,
+			     bool *idle_out)
+{
+	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, stream, session_out);
+
+	if (result)
+		return result;
+	*id_out = pl_cuda_id(*session_out, PL_CUDA_KIND_stream, stream);
+	if (stream && !*id_out)
+		return CUDA_ERROR_INVALID_HANDLE;
+	*idle_out = is_idle(*session_out);
+	return CUDA_SUCCESS;
+}
+
 static CUresult stream_synchronize(bool per_thread, CUstream stream)
 {
 	struct pl_cuda_cuStreamSynchronize_args args = { .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamSynchronize, PL_CUDA_KIND_stream, stream, &session);
+	bool idle;
+	CUresult result = stream_enter(PL_CUDA_OP_cuStreamSynchronize, stream, &session, &args.stream, &idle);
 	int r;
 
-	if (result)
+	if (result || idle)
 		return result;
-	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
-	if (stream && !args.stream)
-		return CUDA_ERROR_INVALID_HANDLE;
-	if (is_idle(session))
-		return CUDA_SUCCESS;
 	r = PL_CUDA_ASK(session, cuStreamSynchronize, &args, &reply);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
@@ -177,16 +188,12 @@ static CUresult stream_query(bool per_thread, CUstream stream)
 	struct pl_cuda_cuStreamQuery_args args = { .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamQuery, PL_CUDA_KIND_stream, stream, &session);
+	bool idle;
+	CUresult result = stream_enter(PL_CUDA_OP_cuStreamQuery, stream, &session, &args.stream, &idle);
 	int r;
 
-	if (result)
+	if (result || idle)
 		return result;
-	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
-	if (stream && !args.stream)
-		return CUDA_ERROR_INVALID_HANDLE;
-	if (is_idle(session))
-		return CUDA_SUCCESS;
 	r = PL_CUDA_ASK(session, cuStreamQuery, &args, &reply);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }

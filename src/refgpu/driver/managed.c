@@ -8,8 +8,6 @@
 #include "mem.h"
 #include "stream.h"
 
-#define HOST_BIT             1ull
-#define DEVICE_BIT           2ull
 #define RANGE_ATTRIBUTES_MAX 16u
 
 CUresult cuMemAllocManaged(CUdeviceptr *address_out, size_t bytes, unsigned int flags)
@@ -59,55 +57,25 @@ static CUresult location_check(CUmemLocation location)
 	}
 }
 
-static CUmemLocation location_of(CUdevice device)
-{
-	bool host = device == CU_DEVICE_CPU;
-	return (CUmemLocation){ host ? CU_MEM_LOCATION_TYPE_HOST : CU_MEM_LOCATION_TYPE_DEVICE, host ? 0 : device };
-}
-
-static void advise(struct pl_cu_mem *mem, CUmem_advise advice, CUmemLocation location)
-{
-	uint64_t bit = location.type == CU_MEM_LOCATION_TYPE_DEVICE ? DEVICE_BIT : HOST_BIT;
-	switch (advice) {
-	case CU_MEM_ADVISE_SET_READ_MOSTLY:
-	case CU_MEM_ADVISE_UNSET_READ_MOSTLY:
-		mem->read_mostly = advice == CU_MEM_ADVISE_SET_READ_MOSTLY;
-		break;
-	case CU_MEM_ADVISE_SET_PREFERRED_LOCATION:
-		mem->preferred = location;
-		break;
-	case CU_MEM_ADVISE_UNSET_PREFERRED_LOCATION:
-		mem->preferred = (CUmemLocation){ CU_MEM_LOCATION_TYPE_INVALID, 0 };
-		break;
-	case CU_MEM_ADVISE_SET_ACCESSED_BY:
-		mem->accessed_by |= bit;
-		break;
-	default:
-		mem->accessed_by &= ~bit;
-	}
-}
-
 CUresult cuMemAdvise_v2(CUdeviceptr address, size_t bytes, CUmem_advise advice, CUmemLocation location)
 {
-	bool placeless = advice == CU_MEM_ADVISE_SET_READ_MOSTLY || advice == CU_MEM_ADVISE_UNSET_READ_MOSTLY ||
-			 advice == CU_MEM_ADVISE_UNSET_PREFERRED_LOCATION;
 	struct pl_cu_mem *mem;
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (!r)
 		r = managed_find(address, bytes, &mem);
-	if (!r && (advice < CU_MEM_ADVISE_SET_READ_MOSTLY || advice > CU_MEM_ADVISE_UNSET_ACCESSED_BY))
+	if (!r && !pl_cuda_advice_is_known(advice))
 		r = CUDA_ERROR_INVALID_VALUE;
-	if (!r && !placeless)
+	if (!r && pl_cuda_advice_is_placed(advice))
 		r = location_check(location);
 	if (!r)
-		advise(mem, advice, location);
+		pl_cuda_advice_set(&mem->advice, advice, location);
 	return r;
 }
 
 CUresult cuMemAdvise(CUdeviceptr address, size_t bytes, CUmem_advise advice, CUdevice device)
 {
-	return cuMemAdvise_v2(address, bytes, advice, location_of(device));
+	return cuMemAdvise_v2(address, bytes, advice, pl_cuda_location_of(device));
 }
 
 static CUresult prefetch(CUdeviceptr address, size_t bytes, CUmemLocation location, struct pl_cu_stream *stream)
@@ -122,7 +90,7 @@ static CUresult prefetch(CUdeviceptr address, size_t bytes, CUmemLocation locati
 	if (r)
 		return r;
 	pl_cu_work_close(&work);
-	mem->prefetched = location;
+	mem->advice.prefetched = location;
 	return CUDA_SUCCESS;
 }
 
@@ -138,7 +106,7 @@ CUresult cuMemPrefetchAsync_v2(CUdeviceptr address, size_t bytes, CUmemLocation 
 
 CUresult cuMemPrefetchAsync(CUdeviceptr address, size_t bytes, CUdevice device, CUstream stream)
 {
-	return cuMemPrefetchAsync_v2(address, bytes, location_of(device), 0, stream);
+	return cuMemPrefetchAsync_v2(address, bytes, pl_cuda_location_of(device), 0, stream);
 }
 
 static CUresult ranges_check(const CUdeviceptr *addresses, const size_t *sizes, size_t n)
@@ -186,64 +154,6 @@ CUresult cuMemDiscardAndPrefetchBatchAsync(CUdeviceptr *addresses, size_t *sizes
 	return cuMemPrefetchBatchAsync(addresses, sizes, n, locations, indices, locations_n, flags, stream);
 }
 
-static int device_of(CUmemLocation location)
-{
-	if (location.type == CU_MEM_LOCATION_TYPE_INVALID)
-		return CU_DEVICE_INVALID;
-	return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : CU_DEVICE_CPU;
-}
-
-static CUresult accessed_by(void *data, size_t bytes, const struct pl_cu_mem *mem)
-{
-	int *list = data;
-	size_t n = 0, room = bytes / sizeof(int);
-	if (bytes % sizeof(int))
-		return CUDA_ERROR_INVALID_VALUE;
-	if (mem->accessed_by & DEVICE_BIT && n < room)
-		list[n++] = 0;
-	if (mem->accessed_by & HOST_BIT && n < room)
-		list[n++] = CU_DEVICE_CPU;
-	while (n < room)
-		list[n++] = CU_DEVICE_INVALID;
-	return CUDA_SUCCESS;
-}
-
-static CUresult range_get(void *data, size_t bytes, CUmem_range_attribute attribute, const struct pl_cu_mem *mem)
-{
-	int value;
-	switch (attribute) {
-	case CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY:
-		value = mem->read_mostly;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION:
-		value = device_of(mem->preferred);
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_ACCESSED_BY:
-		return accessed_by(data, bytes, mem);
-	case CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION:
-		value = device_of(mem->prefetched);
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_TYPE:
-		value = (int)mem->preferred.type;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_ID:
-		value = mem->preferred.id;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_TYPE:
-		value = (int)mem->prefetched.type;
-		break;
-	case CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_ID:
-		value = mem->prefetched.id;
-		break;
-	default:
-		return CUDA_ERROR_INVALID_VALUE;
-	}
-	if (bytes != sizeof(value))
-		return CUDA_ERROR_INVALID_VALUE;
-	memcpy(data, &value, sizeof(value));
-	return CUDA_SUCCESS;
-}
-
 CUresult cuMemRangeGetAttribute(void *data, size_t bytes, CUmem_range_attribute attribute, CUdeviceptr address,
 				size_t range_bytes)
 {
@@ -254,7 +164,7 @@ CUresult cuMemRangeGetAttribute(void *data, size_t bytes, CUmem_range_attribute 
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
 		r = managed_find(address, range_bytes, &mem);
-	return r ? r : range_get(data, bytes, attribute, mem);
+	return r ? r : pl_cuda_advice_get(&mem->advice, 0, attribute, data, bytes);
 }
 
 CUresult cuMemRangeGetAttributes(void **data, size_t *sizes, CUmem_range_attribute *attributes, size_t n,

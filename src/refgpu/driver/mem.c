@@ -249,8 +249,7 @@ static struct pl_cu_mem *mem_new(enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx
 		.ctx = ctx ? ctx->handle : NULL,
 		.dev = ctx ? ctx->dev : NULL,
 		.fd = -1,
-		.preferred = { CU_MEM_LOCATION_TYPE_INVALID, 0 },
-		.prefetched = { CU_MEM_LOCATION_TYPE_INVALID, 0 },
+		.advice = PL_CUDA_ADVICE_NONE,
 	};
 	return mem;
 }

@@ -8,6 +8,7 @@
 #ifndef PL_REFGPU_DRIVER_MEM_H
 #define PL_REFGPU_DRIVER_MEM_H
 
+#include "cuda/advice.h"
 #include "refgpu/driver/driver.h"
 
 enum pl_cu_mem_kind {
@@ -45,10 +46,7 @@ struct pl_cu_mem {
 	struct pl_cu_physical *physical; /* MAPPED: a part of it */
 	uint64_t physical_offset;
 	CUmemAccess_flags access; /* MAPPED */
-	/* advice on managed memory; it changes nothing but what is answered */
-	bool read_mostly;
-	CUmemLocation preferred, prefetched;
-	uint64_t accessed_by;          /* bit 0: host, bit 1: device */
+	struct pl_cuda_advice advice;  /* on managed memory; it changes nothing but what is answered */
 	const char *what;              /* for reports */
 	uint32_t pins;                 /* registered twice by the driver itself */
 	struct pl_cu_check_mem *check; /* NULL outside of check mode */
