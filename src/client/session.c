@@ -20,6 +20,7 @@ struct pl_client_lane {
 	struct pl_session *session;
 	uint32_t epoch;
 	uint64_t answered;                /* ticket of the last answer that came */
+	bool ahead;                       /* payload of the next call has been sent; only its own thread looks */
 	struct pl_client_lane *next;      /* session->lanes_free */
 	struct pl_client_lane *next_all;  /* session->lanes_all; lanes live as long as the session's epoch */
 	struct pl_client_lane *next_mine; /* this thread's, one a session */
@@ -463,6 +464,17 @@ uint64_t pl_session_id_mint(struct pl_session *session)
 
 /* ---- calls ---- */
 
+static void call_before(struct pl_session *session, struct pl_client_lane *lane, uint16_t op)
+{
+	void (*before)(struct pl_session *, uint16_t) = atomic_load_explicit(&session->before, memory_order_relaxed);
+
+	if (__builtin_expect(!before, 1))
+		return;
+	if (!lane->ahead)
+		before(session, op);
+	lane->ahead = false;
+}
+
 /* Writes what is known of the head; call_send() writes the rest. */
 int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op, uint64_t body_bytes)
 {
@@ -477,6 +489,7 @@ int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op,
 			return pl_trace(r);
 		lane = call->lane;
 	}
+	call_before(session, lane, op);
 	op = pl_session_op(session, op);
 	if (__builtin_expect(!op, 0))
 		return -ENOSYS;
@@ -628,6 +641,8 @@ static int bulk_stream(struct pl_session *session, const void *data, uint64_t by
 
 	if (r)
 		return pl_trace(r);
+	call_before(session, lane, 0);
+	lane->ahead = atomic_load_explicit(&session->before, memory_order_relaxed);
 	r = pl_lane_reserve(lane->lane, sizeof(head), &room);
 	if (!r) {
 		memcpy(room, &head, sizeof(head));

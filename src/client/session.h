@@ -62,6 +62,9 @@ struct pl_session {
 	bool left;                 /* under sessions_lock: pl_session_leave() */
 	_Atomic uint64_t asks;     /* of all tickets; the others were posts */
 	_Atomic uint64_t idle;     /* all up to this ticket has ended, as the server said (PL_WIRE_REPLY_IDLE) */
+	/* Called before each call is begun, where it is set: it may post others of this thread.  Not between payload
+	 * that is sent ahead and its call, but before it, with op 0. */
+	void (*_Atomic before)(struct pl_session *session, uint16_t op);
 	struct pl_session *next;
 };
 

@@ -7,7 +7,7 @@
  * - when the errors of work arrive that runs: everything asynchronous is waited for by the call behind it;
  * - what is in memory that nobody has written: all memory is filled when it is made;
  * - what is at an address after its memory was freed and other memory was made: it is used right behind the free only;
- * - mapped host memory and managed memory: over tcp there is none, and the attributes say so.
+ * - mapped host memory: over tcp there is none, and the attributes say so.
  */
 #include <stdarg.h>
 

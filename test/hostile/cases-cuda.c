@@ -366,6 +366,34 @@ static void objects_beyond_the_limit(void)
 	peer_close(&peer);
 }
 
+/* Pages of managed memory are those that the driver says are. */
+static void managed_memory_that_lies(void)
+{
+	struct pl_cuda_plManagedAlloc_reply got = { 0 };
+	uint64_t plain, at;
+
+	cuda_open();
+	plain = alloc(65536);
+	expect_is(CU(plManagedAlloc, .size = 8192, .flags = 1), CUDA_SUCCESS);
+	pl_cuda_plManagedAlloc_reply_get(&peer.dec, &got);
+	at = got.start;
+	assert(pl_dec_whole(&peer.dec) && at && got.length == 8192 && plain);
+	expect_is(CU(plManagedRead, .start = plain, .address = plain, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = plain, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at - 4096, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at + 4096, .size = 8192), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at + 8192, .size = 1), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 0), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at, .size = UINT64_MAX), CUDA_ERROR_INVALID_VALUE);
+	expect_is(
+		CU(plManagedWrite, .start = at, .address = at + 4096, .data = { .kind = PL_BULK_AFTER, .bytes = 8192 }),
+		CUDA_ERROR_INVALID_VALUE);
+	assert(CU(plManagedAlloc, .size = UINT64_MAX, .flags = 1) && CU(plManagedAlloc, .size = 4096, .flags = 77));
+	expect_is(CU(cuMemFree_v2, .address = got.address), CUDA_SUCCESS);
+	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	peer_close(&peer);
+}
+
 static void post_record(uint64_t event, uint64_t stream)
 {
 	struct pl_cuda_cuEventRecord_args args = { .event = event, .stream = stream };
@@ -416,6 +444,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: ranges and sizes that lie", ranges_that_lie, false },
 	{ "cuda: shared memory and rings that lie", shared_memory_that_lies, false },
 	{ "cuda: device memory in shared memory that lies", shared_device_memory_that_lies, false },
+	{ "cuda: managed memory that lies", managed_memory_that_lies, false },
 	{ "cuda: copies that nobody takes", copies_that_nobody_takes, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },
 	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },

@@ -2,6 +2,7 @@
 
 What a server does not carry yet is left out by name, here and nowhere else.
 """
+import ctypes
 import difflib
 import os
 import re
@@ -18,6 +19,7 @@ REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
 PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
 
 WATCHDOG = "test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"  # its limit is the server's
+FAULTS = ctypes.CDLL(None).syscall(323, os.O_CLOEXEC | 1) >= 0  # userfaultfd(2), for faults of the program's own
 LEFT_OUT_TCP = {  # copies to pinned memory wait for their end, so what they wait for must not come later
     "order": ["test_a_stream_waits_for_anothers_event", "test_the_legacy_stream_keeps_its_place",
               "test_streams_wait_for_words_in_memory"],
@@ -25,13 +27,17 @@ LEFT_OUT_TCP = {  # copies to pinned memory wait for their end, so what they wai
 LEFT_OUT = {
     "runtime": [],
     "faults": [WATCHDOG],
-    "launch": ["test_variables_of_a_module_are_found_by_name"],  # one of them is managed
+    "launch": [] if FAULTS else ["test_variables_of_a_module_are_found_by_name"],  # one of them is managed
     "order": [],
     "parts": [],
     "textures": [],
     "graphs": [],
     "process": ["two processes share memory and an event"],
 }
+if FAULTS:
+    LEFT_OUT["managed"] = []
+else:
+    print("SKIP: no userfaultfd here: managed variables")
 
 
 def run(name, mode, env, library):
@@ -110,6 +116,14 @@ def test_a_posted_launch_costs_few_instructions():
         assert 50 < cost <= 700, f"{cost:.0f} instructions for a posted launch"
 
 
+def test_where_userfaultfd_is_forbidden_managed_variables_are_refused():
+    with plenum.Server("--cuda", NATIVE) as server:
+        for mode in ("shm", "tcp"):
+            result = plenum.run([os.path.join(PROGRAMS, "cuda-managed"), "forbidden"],
+                                dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_LOG="warn"))
+            assert b"userfaultfd" in result.stderr, result.stderr.decode(errors="replace")
+
+
 def test_a_server_without_cuda_has_no_device():
     with plenum.Server("--cuda", "off") as server:
         env = dict(server.env("shm"), PLENUM_TEST_LIBCUDA=REMOTE)
@@ -120,5 +134,5 @@ def test_a_server_without_cuda_has_no_device():
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
-        test_a_posted_launch_costs_few_instructions,
+        test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused,
         test_a_server_without_cuda_has_no_device])

@@ -135,6 +135,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	if (!r)
 		r = pl_handles_init(&session->shared);
 	if (!r)
+		r = pl_handles_init(&session->managed);
+	if (!r)
 		r = pl_handles_init(&session->parts);
 	if (!r)
 		r = pl_handles_init(&session->maps);
@@ -147,7 +149,7 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 
 static bool runs_free(uint16_t op)
 {
-	return op == PL_CUDA_OP_plHostDone || op == PL_CUDA_OP_plHostBytes;
+	return op == PL_CUDA_OP_plHostDone || op == PL_CUDA_OP_plHostBytes || op == PL_CUDA_OP_plManagedWrite;
 }
 
 const struct pl_backend_ops pl_backend_cuda = {

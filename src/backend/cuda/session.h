@@ -43,6 +43,7 @@ struct pl_cuda_session {
 	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged, `extra` its context's id */
 	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
 	struct pl_handles maps;    /* by address: vmm.c */
+	struct pl_handles managed; /* by its first page: `object` is an address in it: managed.c */
 	struct pl_handles shared;  /* host memory by the client's address: struct pl_cuda_shared */
 	_Atomic uint64_t ids_made; /* server's own ids */
 	_Atomic uint64_t context_first; /* the first context that was current; 0 = none yet */

@@ -1,5 +1,5 @@
 /* Device memory: allocation and its end. */
-#include "client/cuda/memory.h"
+#include "client/cuda/mirrored.h"
 
 #define TRY_AGAIN ((CUresult)-1) /* its addresses were another server's */
 #define TRIES_MAX 8u             /* limit: as often as a server may give such addresses */
@@ -162,6 +162,8 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 	       (memory.kind == PL_CUDA_MEMORY_DEVICE || memory.kind == PL_CUDA_MEMORY_POOL ||
 		memory.kind == PL_CUDA_MEMORY_MANAGED);
 	if (ours && !atomic_load(&pl_cuda_captures) && pl_cuda_memory_take(address, &memory)) {
+		if (memory.mirrored)
+			return pl_cuda_mirrored_destroy(session, &memory);
 		if (memory.kind == PL_CUDA_MEMORY_MANAGED)
 			pl_cuda_host_destroy(session, &memory);
 		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops || !pl_cuda_lease_keep(&memory, 0))

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "client/cuda/copy-shape.h"
-#include "client/cuda/memory.h"
+#include "client/cuda/mirrored.h"
 
 #define INLINE_BYTES 4096u /* what comes in a reply itself */
 
@@ -45,6 +45,15 @@ static CUresult shape_ids(struct pl_cuda_copy3d_record *record, const struct pl_
 	return CUDA_SUCCESS;
 }
 
+/* What is called the program's, and lies with the device. */
+static void mirrored_is_device(const void *host, CUmemorytype *type, CUdeviceptr *address)
+{
+	if (*type != CU_MEMORYTYPE_HOST || !pl_cuda_mirrored_holds(host))
+		return;
+	*type = CU_MEMORYTYPE_UNIFIED;
+	*address = (uintptr_t)host;
+}
+
 /* The program's own memory, by its type or, where the type leaves it open, by its address. */
 static bool is_host(CUmemorytype type, CUdeviceptr device)
 {
@@ -57,10 +66,14 @@ static const void *host_base(CUmemorytype type, const void *host, CUdeviceptr de
 }
 
 CUresult pl_cuda_copy_shape_of(struct pl_cuda_copy_shape *shape, const struct pl_session *session,
-			       const CUDA_MEMCPY3D_PEER *copy)
+			       const CUDA_MEMCPY3D_PEER *told)
 {
 	struct pl_cuda_copy3d_record *record = &shape->record;
+	CUDA_MEMCPY3D_PEER whole = *told, *copy = &whole;
 	CUresult result;
+
+	mirrored_is_device(told->srcHost, &whole.srcMemoryType, &whole.srcDevice);
+	mirrored_is_device(told->dstHost, &whole.dstMemoryType, &whole.dstDevice);
 
 	*record = (struct pl_cuda_copy3d_record){
 		.from_x = copy->srcXInBytes,

@@ -4,6 +4,7 @@
 #include "client/cuda/graph.h"
 #include "client/cuda/later.h"
 #include "client/cuda/memory.h"
+#include "client/cuda/mirrored.h"
 #include "client/cuda/ring.h"
 
 #define INLINE_BYTES     4096u /* what comes in a reply itself */
@@ -39,6 +40,9 @@ static bool must_wait(struct pl_session *session, uint64_t bytes)
 	}
 	return atomic_fetch_add(&posted_bytes, bytes) + bytes >= PASS_EVERY_BYTES;
 }
+
+static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
+				 CUstream stream);
 
 /* ---- to the device: the data is the call's, so the program may go on ---- */
 
@@ -138,6 +142,10 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 
 	if (result)
 		return result;
+	if (pl_cuda_mirrored_holds(src))
+		return device_to_device(op == PL_CUDA_OP_cuMemcpyHtoD_v2 ? PL_CUDA_OP_cuMemcpy
+									 : PL_CUDA_OP_cuMemcpyAsync,
+					per_thread, dst, (uintptr_t)src, bytes, stream);
 	if (pl_cuda_is_elsewhere(dst))
 		return pl_cuda_copy_to_apart(op == PL_CUDA_OP_cuMemcpyHtoD_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
@@ -354,6 +362,10 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 
 	if (result)
 		return result;
+	if (pl_cuda_mirrored_holds(dst))
+		return device_to_device(op == PL_CUDA_OP_cuMemcpyDtoH_v2 ? PL_CUDA_OP_cuMemcpy
+									 : PL_CUDA_OP_cuMemcpyAsync,
+					per_thread, (uintptr_t)dst, src, bytes, stream);
 	if (pl_cuda_is_elsewhere(src))
 		return pl_cuda_copy_from_apart(op == PL_CUDA_OP_cuMemcpyDtoH_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
@@ -404,6 +416,7 @@ CUresult cuMemcpyDtoHAsync_v2_ptsz(void *dst, CUdeviceptr src, size_t bytes, CUs
 
 /* ---- any address ---- */
 
+/* The program may look at once at memory that is managed. */
 static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
 				 CUstream stream)
 {
@@ -428,7 +441,10 @@ static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdevicept
 	}
 	if (r)
 		return pl_cuda_fault(r);
-	return plain ? CUDA_SUCCESS : (CUresult)reply.status;
+	result = plain ? CUDA_SUCCESS : (CUresult)reply.status;
+	if (result || op != PL_CUDA_OP_cuMemcpy || !pl_cuda_mirrored_holds((const void *)(uintptr_t)dst))
+		return result;
+	return per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
 }
 
 /* From and to the program's own memory: when all before it in the stream has ended. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/cuda/memory.h"
+#include "client/cuda/mirror.h"
 
 static CUresult device_get(CUdevice device, const struct pl_cuda_device_facts **facts_out)
 {
@@ -23,8 +24,10 @@ static bool attribute_has(const struct pl_cuda_device_facts *facts, unsigned int
 static bool attribute_denied(const struct pl_session *session, CUdevice_attribute attribute)
 {
 	switch (attribute) {
-	case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
 	case CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY:
+		return !pl_cuda_host_is_mapped(session) && !pl_mirror_is_possible();
+	case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
+	case CU_DEVICE_ATTRIBUTE_DIRECT_MANAGED_MEM_ACCESS_FROM_HOST:
 	case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
 	case CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED:
 		return !pl_cuda_host_is_mapped(session);

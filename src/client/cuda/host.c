@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include "client/cuda/later.h"
-#include "client/cuda/memory.h"
+#include "client/cuda/mirrored.h"
 
 #define PAGE_BYTES 4096u
 #define HOST_FLAGS (CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED)
@@ -94,7 +94,8 @@ void pl_cuda_host_forget(const struct pl_cuda_memory *memory)
 		pl_cuda_later_forget(memory->address, memory->bytes);
 	if (memory->kind == PL_CUDA_MEMORY_REGISTERED)
 		pl_cuda_registered_forget(memory);
-	if (memory->kind != PL_CUDA_MEMORY_HOST && memory->kind != PL_CUDA_MEMORY_MANAGED)
+	pl_cuda_mirrored_gone(memory);
+	if (memory->mirrored || (memory->kind != PL_CUDA_MEMORY_HOST && memory->kind != PL_CUDA_MEMORY_MANAGED))
 		return;
 	if (memory->store != PL_ARENA_NONE)
 		pl_arena_free(&session->arena, memory->store, memory->bytes, atomic_load(&session->ticket));

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "client/cuda/hostfn.h"
+#include "client/cuda/mirror.h"
 
 struct hostfn {
 	uint64_t token;
@@ -38,6 +39,7 @@ static void due_run(void *arg)
 	struct pl_session *session = hostfn->session;
 	uint64_t token = hostfn->token;
 
+	pl_mirror_settle(session, true); /* it sees what the device has written, and the device what it writes */
 	if (hostfn->callback)
 		hostfn->callback(hostfn->stream, (CUresult)due->status, hostfn->user);
 	else
@@ -47,6 +49,7 @@ static void due_run(void *arg)
 		free(hostfn);
 	}
 	free(due);
+	pl_mirror_settle(session, true);
 	done_tell(session, token);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "client/cuda/image.h"
+#include "client/cuda/mirror.h"
 #include "client/cuda/module.h"
 
 struct library_options {
@@ -32,6 +33,7 @@ void pl_cuda_library_fini(struct pl_cuda_library *library)
 {
 	while (library->modules)
 		pl_cuda_forget(&library->modules->object);
+	pl_mirror_remove(library);
 	pl_cuda_members_fini(&library->members);
 	pthread_mutex_destroy(&library->lock);
 }

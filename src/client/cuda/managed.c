@@ -1,11 +1,11 @@
 /*
- * Managed memory: host memory that both sides share and the device works in in place, so that no page ever moves.
- * Advice is kept and answered, and changes nothing.  Where nothing is shared there is none
- * (CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY says so).
+ * Managed memory: host memory that both sides share and the device works in in place, so that no page ever moves; where
+ * nothing is shared, and variables of modules: the driver's own, whose pages go to and fro (mirrored.h).
+ * Advice is kept and answered, and changes nothing.
  */
 #include <string.h>
 
-#include "client/cuda/memory.h"
+#include "client/cuda/mirrored.h"
 
 #define RANGE_ATTRIBUTES_MAX 16u
 #define RANGES_MAX           65536u
@@ -23,7 +23,9 @@ CUresult cuMemAllocManaged(CUdeviceptr *address, size_t bytes, unsigned int flag
 	if (!address || !bytes || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
 		return CUDA_ERROR_INVALID_VALUE;
 	memory.context = pl_cuda_thread.top;
-	result = pl_cuda_host_create(session, &memory, bytes, true);
+	memory.bytes = bytes;
+	result = pl_cuda_host_is_mapped(session) ? pl_cuda_host_create(session, &memory, bytes, true)
+						 : pl_cuda_mirrored_create(session, &memory);
 	if (!result)
 		*address = memory.address;
 	return result;
@@ -36,7 +38,7 @@ static CUresult managed_find(CUdeviceptr address, size_t bytes, struct pl_cuda_m
 
 	if (!pl_cuda_current(&result))
 		return result;
-	if (!bytes || !pl_cuda_memory_find(address, memory) || memory->kind != PL_CUDA_MEMORY_MANAGED ||
+	if (!bytes || !pl_cuda_memory_find(address, memory) || !pl_cuda_memory_is_managed(memory) ||
 	    bytes > memory->bytes - (address - memory->address))
 		return CUDA_ERROR_INVALID_VALUE;
 	return CUDA_SUCCESS;
@@ -233,7 +235,7 @@ CUresult cuStreamAttachMemAsync(CUstream stream, CUdeviceptr address, size_t len
 	if (result)
 		return result;
 	if ((flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST && flags != CU_MEM_ATTACH_SINGLE) ||
-	    !pl_cuda_memory_find(address, &memory) || memory.kind != PL_CUDA_MEMORY_MANAGED ||
+	    !pl_cuda_memory_find(address, &memory) || !pl_cuda_memory_is_managed(&memory) ||
 	    memory.address != address || (length && length != memory.bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (flags == CU_MEM_ATTACH_SINGLE && (uintptr_t)stream <= (uintptr_t)CU_STREAM_LEGACY)

@@ -12,9 +12,11 @@ static struct {
 	_Atomic uint64_t ids, used[PL_CLIENT_SERVERS_MAX];
 } table = { .lock = PTHREAD_RWLOCK_INITIALIZER };
 
+atomic_bool pl_cuda_mirrors;
+
 static bool on_device(const struct pl_cuda_memory *memory)
 {
-	return memory->kind <= PL_CUDA_MEMORY_IMPORTED;
+	return memory->kind <= PL_CUDA_MEMORY_IMPORTED || memory->mirrored;
 }
 
 /* Whether it lives is not known here. */
@@ -25,7 +27,8 @@ static bool is_unsure(const struct pl_cuda_memory *memory)
 
 static void count(const struct pl_cuda_memory *memory, uint64_t bytes)
 {
-	if (memory->kind == PL_CUDA_MEMORY_DEVICE || memory->kind == PL_CUDA_MEMORY_POOL)
+	if (memory->kind == PL_CUDA_MEMORY_DEVICE || memory->kind == PL_CUDA_MEMORY_POOL ||
+	    (memory->kind == PL_CUDA_MEMORY_MANAGED && memory->mirrored))
 		atomic_fetch_add(&table.used[pl_cuda_session_index(memory->session)], bytes);
 }
 
@@ -61,6 +64,8 @@ bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 		copy->session = copy->context ? copy->context->object.session : pl_cuda_session();
 	copy->id = atomic_fetch_add(&table.ids, 1) + 1;
 	entered = *copy;
+	if (copy->mirrored)
+		atomic_store(&pl_cuda_mirrors, true);
 	pthread_rwlock_wrlock(&table.lock);
 	r = pl_cuda_ranges_insert(&table.all, copy->address, copy->bytes, copy);
 	if (r) {

@@ -37,9 +37,18 @@ struct pl_cuda_memory {
 	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
 	uint64_t extent;  /* DEVICE: where what was set aside for that begins; direct.c */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
+	bool mirrored;    /* MANAGED, VARIABLE: managed memory with the driver, whose pages go to and fro; mirrored.h */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
-	struct pl_cuda_advice advice; /* MANAGED: changes nothing but what is answered */
+	struct pl_cuda_advice advice; /* managed: changes nothing but what is answered */
 };
+
+static inline bool pl_cuda_memory_is_managed(const struct pl_cuda_memory *memory)
+{
+	return memory->kind == PL_CUDA_MEMORY_MANAGED || memory->mirrored;
+}
+
+/* Something was mirrored once. */
+extern atomic_bool pl_cuda_mirrors;
 
 /* Enters one.  Return: false: no memory, or the addresses are in use. */
 bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory);

@@ -61,7 +61,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(CUdeviceptr *)value = address;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-		if (!is_host(memory) && memory->kind != PL_CUDA_MEMORY_MANAGED)
+		if (!is_host(memory) && !pl_cuda_memory_is_managed(memory))
 			return CUDA_ERROR_INVALID_VALUE;
 		*(void **)value = (void *)(uintptr_t)address;
 		return CUDA_SUCCESS;
@@ -90,7 +90,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(unsigned int *)value = memory->sync_memops;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-		*(unsigned int *)value = memory->kind == PL_CUDA_MEMORY_MANAGED;
+		*(unsigned int *)value = pl_cuda_memory_is_managed(memory);
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
 	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:

@@ -8,6 +8,8 @@
 #include "check.h"
 #include "mem.h"
 
+#define MANAGED_ADDRESSES  0x7ea000000000ull /* below all that the kernel chooses itself */
+#define MANAGED_BYTES      (256ull << 30)
 #define ARENA_BYTES_MAX    (1ull << 40)
 #define ARENA_BYTES_MIN    (4ull << 30)
 #define GUARD_BYTES        PL_CU_PAGE /* after each allocation: what runs over its end is found */
@@ -297,6 +299,18 @@ int pl_cu_mem_create(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struc
 	return 0;
 }
 
+/* What a program may have to have at the same addresses behind a server lies apart from where the kernel puts what has
+ * no address: in each of two processes without randomisation that is the same place.  A wish: what is there stays. */
+static void *managed_hint(enum pl_cu_mem_kind kind, uint64_t bytes)
+{
+	static _Atomic uint64_t next;
+	uint64_t at;
+	if (kind != PL_CU_MEM_MANAGED && kind != PL_CU_MEM_MODULE)
+		return NULL;
+	at = atomic_fetch_add(&next, (bytes + 2 * PL_CU_PAGE - 1) & ~(uint64_t)(PL_CU_PAGE - 1));
+	return (void *)(uintptr_t)(MANAGED_ADDRESSES + at % MANAGED_BYTES);
+}
+
 int pl_cu_mem_create_host(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, void *host,
 			  uint64_t bytes, bool read_only)
 {
@@ -307,7 +321,8 @@ int pl_cu_mem_create_host(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, 
 		return pl_err(-ENOMEM);
 	mem->host_owned = !host;
 	if (!host) {
-		host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		host = mmap(managed_hint(kind, bytes), bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (host == MAP_FAILED) {
 			free(mem);
 			return -ENOSPC;

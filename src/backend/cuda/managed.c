@@ -1,0 +1,180 @@
+/*
+ * Managed memory that the client has pages of its own for: they are fetched and brought back, at the driver's
+ * addresses. Only ranges that the driver has said are managed, and still are, can be named.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cuda/copy.h"
+#include "backend/cuda/session.h"
+#include "base/err.h"
+
+#define KIND_MANAGED 1u /* the only kind in session->managed */
+#define PAGE_MASK    4095ull
+
+static bool is_managed(uint64_t address)
+{
+	unsigned int managed = 0;
+
+	return pl_cuda.cuPointerGetAttribute &&
+	       !pl_cuda.cuPointerGetAttribute(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, address) && managed;
+}
+
+/* The whole pages of the driver's range that holds the address.  Return: it is managed. */
+static bool managed_range(uint64_t address, uint64_t *start, uint64_t *length)
+{
+	CUdeviceptr first = 0;
+	size_t bytes = 0;
+	uint64_t end;
+
+	if (!is_managed(address) ||
+	    pl_cuda.cuPointerGetAttribute(&first, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, address) ||
+	    pl_cuda.cuPointerGetAttribute(&bytes, CU_POINTER_ATTRIBUTE_RANGE_SIZE, address) || first > address ||
+	    bytes <= address - first || first + bytes + PAGE_MASK < first)
+		return false;
+	end = (first + bytes + PAGE_MASK) & ~PAGE_MASK;
+	*start = first & ~PAGE_MASK;
+	*length = end - *start;
+	return true;
+}
+
+/* What the client may name from here on.  Return: it is managed, and noted. */
+static bool managed_note(struct pl_cuda_session *session, uint64_t address, uint64_t *start, uint64_t *length)
+{
+	struct pl_handle known;
+
+	if (!managed_range(address, start, length))
+		return false;
+	(void)pl_handles_take(&session->managed, *start, KIND_MANAGED, &known);
+	return !pl_handles_put(&session->managed, *start, KIND_MANAGED, (void *)(uintptr_t)address, 0, NULL);
+}
+
+/* Has the client a right to these bytes?  Memory of before may have ended. */
+static bool managed_holds(struct pl_serve *serve, uint64_t start, uint64_t address, uint64_t bytes)
+{
+	struct pl_handle handle;
+	uint64_t first, length;
+
+	return pl_handles_get(&pl_cuda_session_of(serve)->managed, start, KIND_MANAGED, &handle) &&
+	       managed_range((uintptr_t)handle.object, &first, &length) && first == start && address >= start &&
+	       address - start <= length && bytes && bytes <= length - (address - start);
+}
+
+/* ---- variables ---- */
+
+static int32_t variable_find(struct pl_serve *serve, const struct pl_cuda_cuModuleGetGlobal_v2_args *args,
+			     CUdeviceptr *address, size_t *bytes)
+{
+	const char *name = args->given & 4 ? args->name : NULL;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	uint16_t op = serve->head->op;
+	void *owner = NULL;
+
+	if (!(args->given & 1))
+		address = NULL, bytes = NULL;
+	if (op == PL_CUDA_OP_cuModuleGetGlobal_v2) {
+		if (!pl_cuda_take(serve, args->module, PL_CUDA_KIND_module, &owner, &status))
+			return status;
+		return pl_cuda.cuModuleGetGlobal_v2 ? (int32_t)pl_cuda.cuModuleGetGlobal_v2(address, bytes, owner, name)
+						    : CUDA_ERROR_NOT_SUPPORTED;
+	}
+	if (!pl_cuda_take(serve, args->library, PL_CUDA_KIND_library, &owner, &status))
+		return status;
+	if (op == PL_CUDA_OP_cuLibraryGetManaged)
+		return pl_cuda.cuLibraryGetManaged ? (int32_t)pl_cuda.cuLibraryGetManaged(address, bytes, owner, name)
+						   : CUDA_ERROR_NOT_SUPPORTED;
+	return pl_cuda.cuLibraryGetGlobal ? (int32_t)pl_cuda.cuLibraryGetGlobal(address, bytes, owner, name)
+					  : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+void pl_cuda_serve_cuModuleGetGlobal_v2(struct pl_serve *serve, const struct pl_cuda_cuModuleGetGlobal_v2_args *args)
+{
+	struct pl_cuda_cuModuleGetGlobal_v2_reply reply = { 0 };
+	CUdeviceptr address = 0;
+	size_t bytes = 0;
+	int32_t status = variable_find(serve, args, &address, &bytes);
+
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.address = address;
+	reply.bytes = bytes;
+	if (address && !managed_note(pl_cuda_session_of(serve), address, &reply.start, &reply.length))
+		reply.start = reply.length = 0;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuModuleGetGlobal_v2_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuModuleGetGlobal_v2_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* ---- allocations ---- */
+
+static int32_t managed_alloc(struct pl_serve *serve, const struct pl_cuda_plManagedAlloc_args *args,
+			     struct pl_cuda_plManagedAlloc_reply *reply)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	CUdeviceptr address = 0;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (pl_cuda.cuMemAllocManaged)
+		status = (int32_t)pl_cuda.cuMemAllocManaged(&address, args->size, args->flags);
+	if (status)
+		return status;
+	reply->address = address;
+	if (!managed_note(session, address, &reply->start, &reply->length))
+		status = CUDA_ERROR_NOT_SUPPORTED;
+	else if (!pl_cuda_memory_note(session, address, args->size, pl_cuda_current))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	if (status)
+		pl_cuda.cuMemFree_v2(address);
+	return status;
+}
+
+void pl_cuda_serve_plManagedAlloc(struct pl_serve *serve, const struct pl_cuda_plManagedAlloc_args *args)
+{
+	struct pl_cuda_plManagedAlloc_reply reply = { 0 };
+	int32_t status = managed_alloc(serve, args, &reply);
+
+	if (status) {
+		pl_quota_return(&serve->session->quota, PL_QUOTA_MEMORY, args->size);
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedAlloc_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_plManagedAlloc_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* ---- pages ---- */
+
+void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_plManagedRead_args *args)
+{
+	struct pl_cuda_plManagedRead_reply reply = { .data = { .kind = PL_BULK_AFTER, .bytes = args->size } };
+
+	if (args->size > PL_CUDA_LIMIT_MANAGED_MAX || !managed_holds(serve, args->start, args->address, args->size)) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedRead_reply_bytes(&reply), args->size))
+		return;
+	pl_cuda_plManagedRead_reply_put(&serve->reply_enc, &reply);
+	if (!pl_serve_reply_end(serve))
+		(void)pl_serve_reply_bulk(serve, (const void *)(uintptr_t)args->address, args->size);
+}
+
+void pl_cuda_serve_plManagedWrite(struct pl_serve *serve, const struct pl_cuda_plManagedWrite_args *args)
+{
+	const void *data;
+	void *own;
+
+	if (!managed_holds(serve, args->start, args->address, args->data.bytes)) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (pl_cuda_bulk_open(serve, &args->data, &data, &own))
+		memcpy((void *)(uintptr_t)args->address, data, args->data.bytes);
+	free(own);
+	pl_serve_reply(serve, CUDA_SUCCESS);
+}

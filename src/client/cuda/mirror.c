@@ -1,0 +1,404 @@
+#include "client/cuda/mirror.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define PAGE        PL_MIRROR_PAGE_BYTES
+#define AHEAD_FIRST 16u /* pages of a fetch; twice as many where the next touch is behind them */
+#define AHEAD_PAGES (PL_MIRROR_FETCH_BYTES / PAGE)
+
+enum page_state {
+	PAGE_AWAY,
+	PAGE_CLEAN, /* write-protected */
+	PAGE_WRITTEN,
+};
+
+struct mirror {
+	struct mirror *next;
+	const struct pl_mirror_ops *ops;
+	void *session;
+	const void *owner;
+	uint64_t range, address, pages;
+	uint64_t here;             /* pages that are not away */
+	uint64_t ahead, ahead_end; /* pages of the next fetch, where it begins behind the last one */
+	uint8_t state[];           /* of each page */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct mirror *all; /* under lock */
+	uint8_t *room;      /* under lock: what was fetched */
+	int fd;             /* made once; < 0: -errno */
+} mirrors = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -ENOSYS };
+
+_Atomic uint32_t pl_mirror_pages_here;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* ---- what the kernel does; called with the lock held ---- */
+
+static void wake(uint64_t address)
+{
+	struct uffdio_range range = { address, PAGE };
+
+	(void)ioctl(mirrors.fd, UFFDIO_WAKE, &range);
+}
+
+static void protect(uint64_t address, uint64_t bytes, bool on)
+{
+	struct uffdio_writeprotect change = { .range = { address, bytes },
+					      .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0 };
+
+	if (ioctl(mirrors.fd, UFFDIO_WRITEPROTECT, &change))
+		pl_log_error("managed memory at %#lx: %s", (unsigned long)address, strerrordesc_np(errno));
+}
+
+/* Whoever waits for it goes on. */
+static void fill(uint64_t address, const void *data, uint64_t bytes, bool writable)
+{
+	struct uffdio_copy copy = {
+		.dst = address, .src = (uintptr_t)data, .len = bytes, .mode = writable ? 0 : UFFDIO_COPY_MODE_WP
+	};
+
+	if (ioctl(mirrors.fd, UFFDIO_COPY, &copy) && errno != EEXIST)
+		pl_log_error("managed memory at %#lx: %s", (unsigned long)address, strerrordesc_np(errno));
+}
+
+/* ---- pages; called with the lock held ---- */
+
+static struct mirror *mirror_find(uint64_t address)
+{
+	struct mirror *mirror = mirrors.all;
+
+	while (mirror && (address < mirror->address || address - mirror->address >= mirror->pages * PAGE))
+		mirror = mirror->next;
+	return mirror;
+}
+
+static void state_set(struct mirror *mirror, uint64_t page, enum page_state state)
+{
+	int more = (state != PAGE_AWAY) - (mirror->state[page] != PAGE_AWAY);
+
+	mirror->state[page] = (uint8_t)state;
+	mirror->here += (uint64_t)(int64_t)more;
+	atomic_fetch_add(&pl_mirror_pages_here, (uint32_t)more);
+}
+
+/* Pages from `page` on that are in the same state. */
+static uint64_t run_of(const struct mirror *mirror, uint64_t page, uint64_t pages_max)
+{
+	uint64_t n = 1;
+
+	while (n < pages_max && page + n < mirror->pages && mirror->state[page + n] == mirror->state[page])
+		n++;
+	return n;
+}
+
+static void page_fetch(struct mirror *mirror, uint64_t page, bool writes)
+{
+	uint64_t at = mirror->address + page * PAGE, pages;
+	int r;
+
+	mirror->ahead = page != mirror->ahead_end         ? AHEAD_FIRST
+			: mirror->ahead * 2 < AHEAD_PAGES ? mirror->ahead * 2
+							  : AHEAD_PAGES;
+	pages = run_of(mirror, page, mirror->ahead);
+	mirror->ahead_end = page + pages;
+	r = mirror->ops->fetch(mirror->session, mirror->range, at, mirrors.room, pages * PAGE);
+	if (r) { /* the program hears of it with its next call */
+		pl_log_error("managed memory at %#lx is lost: %s", (unsigned long)at, strerrordesc_np(-r));
+		memset(mirrors.room, 0, pages * PAGE);
+	}
+	for (uint64_t i = 0; i < pages; i++)
+		state_set(mirror, page + i, PAGE_CLEAN);
+	if (pages > 1)
+		fill(at + PAGE, mirrors.room + PAGE, (pages - 1) * PAGE, false);
+	if (writes)
+		state_set(mirror, page, PAGE_WRITTEN);
+	fill(at, mirrors.room, PAGE, writes);
+}
+
+/* A thread has touched the page, or written to it while it was protected, and waits. */
+static void touched(uint64_t address, uint64_t flags)
+{
+	uint64_t at = address & ~(uint64_t)(PAGE - 1), page;
+	struct mirror *mirror;
+
+	pthread_mutex_lock(&mirrors.lock);
+	mirror = mirror_find(at);
+	page = mirror ? (at - mirror->address) / PAGE : 0;
+	if (!mirror) {
+		wake(at); /* it has ended */
+	} else if (mirror->state[page] == PAGE_AWAY && !(flags & UFFD_PAGEFAULT_FLAG_WP)) {
+		page_fetch(mirror, page, flags & UFFD_PAGEFAULT_FLAG_WRITE);
+	} else if (mirror->state[page] == PAGE_CLEAN && flags & UFFD_PAGEFAULT_FLAG_WP) {
+		state_set(mirror, page, PAGE_WRITTEN);
+		protect(at, PAGE, false);
+	} else {
+		wake(at); /* it has changed meanwhile: it is touched again */
+	}
+	pthread_mutex_unlock(&mirrors.lock);
+}
+
+static void *watch(void *arg)
+{
+	struct uffd_msg message;
+	ssize_t got;
+
+	(void)arg;
+	while ((got = read(mirrors.fd, &message, sizeof(message))) == sizeof(message) || (got < 0 && errno == EINTR))
+		if (got > 0 && message.event == UFFD_EVENT_PAGEFAULT)
+			touched(message.arg.pagefault.address, message.arg.pagefault.flags);
+	return NULL;
+}
+
+/* ---- once ---- */
+
+/* Faults of the kernel's own, in a call that the program hands such memory to, are told only to who may see them. */
+static int descriptor_open(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC), r;
+
+	if (fd < 0)
+		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (fd < 0)
+		return -errno;
+	if (!ioctl(fd, UFFDIO_API, &api))
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+static int thread_start(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	int r;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, &attr, watch, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return -r;
+}
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&mirrors.lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&mirrors.lock);
+}
+
+/* What was here stays as it was; the rest is zeros: the device is the parent's. */
+static void fork_child(void)
+{
+	mirrors.all = NULL;
+	atomic_store(&pl_mirror_pages_here, 0);
+	if (mirrors.fd >= 0)
+		close(mirrors.fd);
+	mirrors.fd = -ENOSYS;
+	pthread_mutex_init(&mirrors.lock, NULL);
+}
+
+static void once_run(void)
+{
+	int r;
+
+	mirrors.fd = descriptor_open();
+	if (mirrors.fd < 0)
+		return;
+	mirrors.room = mmap(NULL, PL_MIRROR_FETCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	r = mirrors.room == MAP_FAILED ? -ENOMEM : thread_start();
+	if (r) {
+		close(mirrors.fd);
+		mirrors.fd = r;
+		return;
+	}
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+bool pl_mirror_is_possible(void)
+{
+	pthread_once(&once, once_run);
+	return mirrors.fd >= 0;
+}
+
+/* ---- which pages ---- */
+
+/* Called with the lock held. */
+static int piece_add(const struct mirror *like, uint64_t address, uint64_t bytes)
+{
+	struct uffdio_register registration = { .range = { address, bytes },
+						.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
+	struct mirror *mirror = calloc(1, sizeof(*mirror) + bytes / PAGE);
+	void *at;
+	int r;
+
+	if (!mirror)
+		return -ENOMEM;
+	*mirror = *like;
+	mirror->address = address;
+	mirror->pages = bytes / PAGE;
+	at = mmap((void *)(uintptr_t)address, bytes, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	r = at == MAP_FAILED ? -errno : (uintptr_t)at != address ? -EEXIST : 0;
+	if (!r)
+		(void)madvise(at, bytes, MADV_NOHUGEPAGE); /* a page is the unit */
+	if (!r && ioctl(mirrors.fd, UFFDIO_REGISTER, &registration))
+		r = -errno;
+	if (r) {
+		if (at != MAP_FAILED)
+			munmap(at, bytes);
+		free(mirror);
+		return r;
+	}
+	mirror->next = mirrors.all;
+	mirrors.all = mirror;
+	return 0;
+}
+
+/* The first address from `at` on, up to `end`, that is not mirrored; and that is. */
+static uint64_t next_bare(uint64_t at, uint64_t end)
+{
+	const struct mirror *mirror;
+
+	while (at < end && (mirror = mirror_find(at)))
+		at = mirror->address + mirror->pages * PAGE;
+	return at < end ? at : end;
+}
+
+static uint64_t next_mirrored(uint64_t at, uint64_t end)
+{
+	for (const struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
+		if (mirror->address >= at && mirror->address < end)
+			end = mirror->address;
+	return end;
+}
+
+/* Called with the lock held. */
+static void mirror_end(struct mirror *mirror)
+{
+	struct mirror **at = &mirrors.all;
+
+	while (*at != mirror)
+		at = &(*at)->next;
+	*at = mirror->next;
+	atomic_fetch_sub(&pl_mirror_pages_here, (uint32_t)mirror->here);
+	munmap((void *)(uintptr_t)mirror->address, mirror->pages * PAGE);
+	free(mirror);
+}
+
+int pl_mirror_add(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *ops, void *session, uint64_t range,
+		  const void *owner)
+{
+	const struct mirror like = {
+		.ops = ops, .session = session, .owner = owner, .range = range, .ahead_end = UINT64_MAX
+	};
+	uint64_t end = address + bytes, at, to;
+	struct mirror *before;
+	int r = 0;
+
+	if (!bytes || address % PAGE || bytes % PAGE || end < address)
+		return pl_err(-EINVAL);
+	if (!pl_mirror_is_possible())
+		return mirrors.fd;
+	pthread_mutex_lock(&mirrors.lock);
+	before = mirrors.all;
+	for (at = next_bare(address, end); at < end && !r; at = next_bare(to, end)) {
+		to = next_mirrored(at, end);
+		r = piece_add(&like, at, to - at);
+	}
+	while (r && mirrors.all != before)
+		mirror_end(mirrors.all);
+	pthread_mutex_unlock(&mirrors.lock);
+	return r;
+}
+
+void pl_mirror_remove(const void *owner)
+{
+	struct mirror *next;
+
+	pthread_mutex_lock(&mirrors.lock);
+	for (struct mirror *mirror = mirrors.all; mirror; mirror = next) {
+		next = mirror->next;
+		if (mirror->owner == owner)
+			mirror_end(mirror);
+	}
+	pthread_mutex_unlock(&mirrors.lock);
+}
+
+void pl_mirror_remove_at(uint64_t address)
+{
+	struct mirror *mirror;
+
+	pthread_mutex_lock(&mirrors.lock);
+	mirror = mirror_find(address);
+	if (mirror)
+		mirror_end(mirror);
+	pthread_mutex_unlock(&mirrors.lock);
+}
+
+bool pl_mirror_holds(uint64_t address)
+{
+	bool holds;
+
+	pthread_mutex_lock(&mirrors.lock);
+	holds = mirror_find(address);
+	pthread_mutex_unlock(&mirrors.lock);
+	return holds;
+}
+
+/* Called with the lock held. */
+static void pages_settle(struct mirror *mirror, bool free)
+{
+	uint64_t n;
+
+	for (uint64_t page = 0; page < mirror->pages && mirror->here; page += n) {
+		uint64_t at = mirror->address + page * PAGE;
+		enum page_state state = mirror->state[page];
+
+		n = run_of(mirror, page, AHEAD_PAGES);
+		if (state == PAGE_AWAY)
+			continue;
+		if (state == PAGE_WRITTEN) {
+			protect(at, n * PAGE, true);
+			(void)mirror->ops->store(mirror->session, mirror->range, at, (const void *)(uintptr_t)at,
+						 n * PAGE, free); /* else the session is lost, as the next call says */
+		}
+		for (uint64_t i = 0; i < n; i++)
+			state_set(mirror, page + i, PAGE_AWAY);
+		(void)madvise((void *)(uintptr_t)at, n * PAGE, MADV_DONTNEED);
+	}
+	mirror->ahead_end = UINT64_MAX;
+}
+
+void pl_mirror_settle(const void *session, bool free)
+{
+	if (!atomic_load(&pl_mirror_pages_here))
+		return;
+	pthread_mutex_lock(&mirrors.lock);
+	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
+		if (mirror->session == session && mirror->here)
+			pages_settle(mirror, free);
+	pthread_mutex_unlock(&mirrors.lock);
+}

@@ -1,0 +1,50 @@
+/*
+ * Managed memory of a device whose memory is not the program's: pages at the device's own addresses that come when the
+ * program touches them, and go back when the device is to see them (docs/adr/0022).  The kernel tells of touches and of
+ * first writes (userfaultfd), to a thread that fetches meanwhile.
+ *
+ * A page is with the device, or here and unchanged, or here and written.  pl_mirror_settle() sends what was written and
+ * gives all pages up; whoever writes to one meanwhile waits.  The program and the device do not use it at one time.
+ */
+#ifndef PL_CLIENT_CUDA_MIRROR_H
+#define PL_CLIENT_CUDA_MIRROR_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PL_MIRROR_PAGE_BYTES  4096u
+#define PL_MIRROR_FETCH_BYTES (1u << 20) /* limit: of one fetch */
+
+/* Both are called with the mirrors locked, and may not touch mirrored memory but for what store() is given.
+ * Return: 0, or fatal -errno. */
+struct pl_mirror_ops {
+	int (*fetch)(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes);
+	/* free: outside the session's order, before what this thread sends next */
+	int (*store)(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
+};
+
+/* Pages that are here, of all mirrors: nothing has to be settled while there are none. */
+extern _Atomic uint32_t pl_mirror_pages_here;
+
+/* Does the kernel let us?  Asked once. */
+bool pl_mirror_is_possible(void);
+
+/** pl_mirror_add() - mirrors pages
+ * Those of them that are mirrored already stay as they are.
+ * @address, @bytes: whole pages
+ * @session, @range: for the operations
+ * @owner: for pl_mirror_remove()
+ * Return: 0; fatal -errno: nothing was added (-EPERM, -ENOSYS: no userfaultfd; -EEXIST: the program has something
+ * there; -ENOMEM). */
+int pl_mirror_add(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *ops, void *session, uint64_t range,
+		  const void *owner);
+/* Unmaps what an owner has; what was written is lost. */
+void pl_mirror_remove(const void *owner);
+/* Unmaps the mirror that holds the address. */
+void pl_mirror_remove_at(uint64_t address);
+bool pl_mirror_holds(uint64_t address);
+/* The device is to see what was written, and the program what the device writes from here on. */
+void pl_mirror_settle(const void *session, bool free);
+
+#endif

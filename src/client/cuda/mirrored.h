@@ -1,0 +1,28 @@
+/* Managed memory whose pages go to and fro (mirror.h), as the API has it. */
+#ifndef PL_CLIENT_CUDA_MIRRORED_H
+#define PL_CLIENT_CUDA_MIRRORED_H
+
+#include "client/cuda/memory.h"
+
+/** pl_cuda_mirrored_variable() - the program reaches the pages of a managed variable
+ * @owner: its module's or library's object; pl_mirror_remove() ends it
+ * Return: success; else CUDA_ERROR_NOT_SUPPORTED, said in the log, or CUDA_ERROR_OUT_OF_MEMORY. */
+CUresult pl_cuda_mirrored_variable(struct pl_session *session, const void *owner, uint64_t start, uint64_t length);
+
+/* Allocates, and enters it.  `memory`: kind, bytes, flags and context are set. */
+CUresult pl_cuda_mirrored_create(struct pl_session *session, struct pl_cuda_memory *memory);
+/* Frees what was taken out of the table. */
+CUresult pl_cuda_mirrored_destroy(struct pl_session *session, const struct pl_cuda_memory *memory);
+/* It has gone with its context. */
+void pl_cuda_mirrored_gone(const struct pl_cuda_memory *memory);
+
+/* Copies of the program's: does `host` lie in mirrored memory?  It is then the device's own. */
+static inline bool pl_cuda_mirrored_holds(const void *host)
+{
+	struct pl_cuda_memory memory;
+
+	return __builtin_expect(atomic_load_explicit(&pl_cuda_mirrors, memory_order_relaxed), 0) &&
+	       pl_cuda_memory_find((uintptr_t)host, &memory) && memory.mirrored;
+}
+
+#endif

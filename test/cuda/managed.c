@@ -1,0 +1,317 @@
+/* Managed memory: variables of modules and allocations that the program reads and writes by itself. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "cu.h"
+
+#define WORDS 40960u /* of the variable `many`: 160 KiB */
+
+static const char text[] = ".version 7.0\n"
+			   ".target sm_70\n"
+			   ".address_size 64\n"
+			   ".visible .global .attribute(.managed) .align 8 .b32 many[40960];\n"
+			   ".visible .global .attribute(.managed) .align 4 .u32 one = 5;\n"
+			   ".visible .entry bump(.param .u64 at, .param .u32 n)\n"
+			   "{\n"
+			   "	.reg .pred %p;\n"
+			   "	.reg .b32 %r<8>;\n"
+			   "	.reg .b64 %a<4>;\n"
+			   "	ld.param.u64 %a0, [at];\n"
+			   "	ld.param.u32 %r0, [n];\n"
+			   "	mov.u32 %r1, %ctaid.x;\n"
+			   "	mov.u32 %r2, %ntid.x;\n"
+			   "	mov.u32 %r3, %tid.x;\n"
+			   "	mad.lo.u32 %r4, %r1, %r2, %r3;\n"
+			   "	setp.ge.u32 %p, %r4, %r0;\n"
+			   "	@%p bra done;\n"
+			   "	mul.wide.u32 %a1, %r4, 4;\n"
+			   "	add.u64 %a2, %a0, %a1;\n"
+			   "	ld.global.u32 %r5, [%a2];\n"
+			   "	ld.global.u32 %r6, [one];\n"
+			   "	add.u32 %r5, %r5, %r6;\n"
+			   "	st.global.u32 [%a2], %r5;\n"
+			   "done:\n"
+			   "	ret;\n"
+			   "}\n";
+
+static CUmodule module;
+static CUfunction bump;
+
+static void launch(CUdeviceptr at, uint32_t words)
+{
+	void *params[] = { &at, &words };
+
+	cu_ok(cu(cuLaunchKernel)(bump, (words + 255) / 256, 1, 1, 256, 1, 1, 0, NULL, params, NULL));
+}
+
+static uint32_t *variable(const char *name, CUdeviceptr *at)
+{
+	size_t bytes;
+
+	cu_ok(cu(cuModuleGetGlobal_v2)(at, &bytes, module, name));
+	return (uint32_t *)(uintptr_t)*at;
+}
+
+static void test_the_program_and_kernels_see_the_same_bytes(void)
+{
+	CUdeviceptr at;
+	uint32_t *many = variable("many", &at), *one = variable("one", &at);
+
+	check(*one == 5 && many[0] == 0 && many[WORDS - 1] == 0);
+	variable("many", &at);
+	for (uint32_t i = 0; i < WORDS; i += 1000)
+		many[i] = i;
+	for (uint32_t round = 1; round <= 5; round++) {
+		*one = round;
+		launch(at, WORDS);
+		cu_ok(cu(cuCtxSynchronize)());
+		for (uint32_t i = 0; i < WORDS; i++)
+			check(many[i] == (i % 1000 ? 0 : i) + round * (round + 1) / 2);
+	}
+	*one = 5;
+}
+
+static void test_copies_take_it_from_either_side(void)
+{
+	static uint32_t back[WORDS];
+	CUDA_MEMCPY2D lines = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+				.dstMemoryType = CU_MEMORYTYPE_DEVICE,
+				.WidthInBytes = 4096,
+				.Height = 16 };
+	CUdeviceptr at, device;
+	uint32_t *many = variable("many", &at);
+
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	for (uint32_t i = 0; i < WORDS; i++)
+		many[i] = i ^ 0x55;
+	cu_ok(cu(cuMemcpyHtoD_v2)(device, many, WORDS * 4)); /* as if it were the program's own */
+	memset(many, 0, WORDS * 4);
+	cu_ok(cu(cuMemcpyDtoH_v2)(back, device, WORDS * 4));
+	for (uint32_t i = 0; i < WORDS; i++)
+		check(back[i] == (i ^ 0x55));
+	cu_ok(cu(cuMemcpyDtoH_v2)(many, device, WORDS * 4));
+	check(!memcmp(many, back, sizeof(back)));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0x01020304, WORDS));
+	cu_ok(cu(cuCtxSynchronize)());
+	check(many[0] == 0x01020304 && many[WORDS - 1] == 0x01020304);
+	cu_ok(cu(cuMemcpy)(at, device, WORDS * 4));
+	cu_ok(cu(cuMemcpyDtoH_v2)(back, at, WORDS * 4));
+	check(!memcmp(many, back, sizeof(back)));
+	many[1] = 77;
+	lines.srcHost = many;
+	lines.srcPitch = 8192;
+	lines.dstDevice = device;
+	lines.dstPitch = 4096;
+	cu_ok(cu(cuMemcpy2D_v2)(&lines));
+	cu_ok(cu(cuMemcpyDtoH_v2)(back, device, 8192));
+	check(back[1] == 77 && back[1024] == many[2048]);
+	cu_ok(cu(cuMemFree_v2)(device));
+}
+
+struct shared {
+	uint32_t *many, seen;
+};
+
+static void look(void *arg)
+{
+	struct shared *shared = arg;
+
+	shared->seen = shared->many[3];
+	shared->many[3] = 1000;
+}
+
+static void test_a_host_function_between_kernels_sees_and_is_seen(void)
+{
+	CUdeviceptr at;
+	struct shared shared = { .many = variable("many", &at) };
+	CUstream stream;
+	uint32_t words = 8;
+	void *params[] = { &at, &words };
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	shared.many[3] = 40;
+	cu_ok(cu(cuLaunchKernel)(bump, 1, 1, 1, 32, 1, 1, 0, stream, params, NULL));
+	cu_ok(cu(cuLaunchHostFunc)(stream, look, &shared));
+	cu_ok(cu(cuLaunchKernel)(bump, 1, 1, 1, 32, 1, 1, 0, stream, params, NULL));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(shared.seen == 45 && shared.many[3] == 1005);
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+static void test_attributes_say_that_it_is_managed(void)
+{
+	CUdeviceptr at;
+	uint32_t *many = variable("many", &at);
+	unsigned int managed = 0;
+	void *host = NULL;
+	int advised = 9;
+
+	cu_ok(cu(cuPointerGetAttribute)(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, at + 4));
+	cu_ok(cu(cuPointerGetAttribute)(&host, CU_POINTER_ATTRIBUTE_HOST_POINTER, at + 4));
+	check(managed == 1 && host == many + 1);
+	cu_ok(cu(cuMemAdvise)(at, WORDS * 4, CU_MEM_ADVISE_SET_READ_MOSTLY, 0));
+	cu_ok(cu(cuMemRangeGetAttribute)(&advised, 4, CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY, at, WORDS * 4));
+	check(advised == 1);
+	cu_is(cu(cuMemFree_v2)(at), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void test_a_library_gives_its_managed_variables(void)
+{
+	CUlibrary library;
+	CUdeviceptr at, again;
+	size_t bytes = 0;
+
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	cu_ok(cu(cuLibraryGetManaged)(&at, &bytes, library, "one"));
+	check(bytes == 4 && *(uint32_t *)(uintptr_t)at == 5);
+	*(uint32_t *)(uintptr_t)at = 6;
+	cu_ok(cu(cuLibraryGetGlobal)(&again, &bytes, library, "one"));
+	check(again == at && *(uint32_t *)(uintptr_t)at == 6);
+	cu_is(cu(cuLibraryGetManaged)(&at, &bytes, library, "none"), CUDA_ERROR_NOT_FOUND);
+	cu_ok(cu(cuLibraryUnload)(library));
+}
+
+static void *write_all(void *arg)
+{
+	uint32_t *at = arg;
+
+	for (uint32_t i = 1; i < 1u << 20; i += 2)
+		at[i] = i;
+	return NULL;
+}
+
+static void test_allocations_of_many_pages_go_to_and_fro(void)
+{
+	const uint32_t words = 1u << 20;
+	CUdeviceptr at;
+	pthread_t thread;
+	uint32_t *host;
+
+	cu_ok(cu(cuMemAllocManaged)(&at, (size_t)words * 4, CU_MEM_ATTACH_GLOBAL));
+	host = (uint32_t *)(uintptr_t)at;
+	check(!pthread_create(&thread, NULL, write_all, host));
+	for (uint32_t i = 0; i < words; i += 2)
+		host[i] = i;
+	check(!pthread_join(thread, NULL));
+	launch(at, words);
+	cu_ok(cu(cuCtxSynchronize)());
+	for (uint32_t i = 0; i < words; i++)
+		check(host[i] == i + 5);
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_is(cu(cuMemAllocManaged)(&at, 0, CU_MEM_ATTACH_GLOBAL), CUDA_ERROR_INVALID_VALUE);
+}
+
+/* Over a link that shares nothing a thread that uses it while calls are made loses nothing that it wrote. */
+static atomic_bool ends;
+
+static void *count(void *arg)
+{
+	uint32_t *at = arg, n = 0;
+
+	while (!atomic_load(&ends))
+		*(volatile uint32_t *)at = ++n;
+	return (void *)(uintptr_t)n;
+}
+
+static void test_nothing_that_a_thread_writes_meanwhile_is_lost(void)
+{
+	CUdeviceptr at;
+	uint32_t *many = variable("many", &at);
+	pthread_t thread;
+	void *n;
+
+	check(!pthread_create(&thread, NULL, count, many + 8192));
+	for (int i = 0; i < 200; i++) {
+		launch(at, 16); /* other words */
+		cu_ok(cu(cuCtxSynchronize)());
+	}
+	atomic_store(&ends, true);
+	check(!pthread_join(thread, &n));
+	check(many[8192] == (uint32_t)(uintptr_t)n);
+	launch(at + 8192 * 4, 1);
+	cu_ok(cu(cuCtxSynchronize)());
+	check(many[8192] == (uint32_t)(uintptr_t)n + 5);
+}
+
+static void test_what_ends_with_its_module_comes_back_with_the_next(void)
+{
+	for (int i = 0; i < 20; i++) {
+		CUdeviceptr at;
+		size_t bytes;
+		CUmodule next;
+
+		cu_ok(cu(cuModuleLoadData)(&next, text));
+		cu_ok(cu(cuModuleGetGlobal_v2)(&at, &bytes, next, "one"));
+		check(*(uint32_t *)(uintptr_t)at == 5);
+		*(uint32_t *)(uintptr_t)at = 50;
+		cu_ok(cu(cuModuleUnload)(next));
+	}
+}
+
+/* userfaultfd(2) fails from here on, as in a container that forbids it. */
+static void forbid(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_userfaultfd, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { sizeof(rules) / sizeof(rules[0]), rules };
+
+	check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+/* Over a server: nothing is given that cannot be reached, and other variables are. */
+static void refused(bool in_place)
+{
+	CUdeviceptr at;
+	size_t bytes;
+
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	cu_is(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "one"), CUDA_ERROR_NOT_SUPPORTED);
+	cu_is(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "none"), CUDA_ERROR_NOT_FOUND);
+	cu_is(cu(cuMemAllocManaged)(&at, 4096, CU_MEM_ATTACH_GLOBAL),
+	      in_place ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED);
+	cu_ok(cu(cuModuleUnload)(module));
+}
+
+int main(int argc, char **argv)
+{
+	bool forbidden = argc > 1 && !strcmp(argv[1], "forbidden");
+	CUcontext context;
+	int managed = 0;
+
+	if (forbidden)
+		forbid();
+	context = cu_begin();
+	cu_ok(cu(cuDeviceGetAttribute)(&managed, CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY, 0));
+	if (forbidden) {
+		refused(managed);
+		return 0;
+	}
+	if (!managed) {
+		fprintf(stderr, "SKIP: the device has no managed memory, or the kernel no userfaultfd for it\n");
+		return CU_SKIP;
+	}
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	bump = cu_function(module, "bump");
+	cu_run(test_the_program_and_kernels_see_the_same_bytes);
+	cu_run(test_copies_take_it_from_either_side);
+	cu_run(test_a_host_function_between_kernels_sees_and_is_seen);
+	cu_run(test_attributes_say_that_it_is_managed);
+	cu_run(test_a_library_gives_its_managed_variables);
+	cu_run(test_allocations_of_many_pages_go_to_and_fro);
+	cu_run(test_nothing_that_a_thread_writes_meanwhile_is_lost);
+	cu_run(test_what_ends_with_its_module_comes_back_with_the_next);
+	cu_ok(cu(cuModuleUnload)(module));
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+	return 0;
+}
