@@ -7,13 +7,15 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define PASSES 2u /* over all figures: drift between the first and the last shows */
-#define PASS_ROUNDS 5u
+/* Over all figures, each by programs and sessions of its own: how fast a driver's threads hand work to each other
+ * differs more from process to process than within one. */
+#define PASSES 5u
+#define PASS_ROUNDS 2u
 #define QUICK_ROUNDS 3u
 #define QUICK_SHARE 4u /* samples are divided by it */
 #define COMMAND_LIMIT_S 60u
 #define COMMAND_VM_LIMIT_S 300u
-#define ROUNDS_MIN 3u /* taken even when a mode is slow */
+#define ROUNDS_MIN 2u /* taken even when a mode is slow */
 #define DEATHS_MAX 6u /* lost workers before a mode is given up */
 
 struct pl_bench_cell *pl_bench_cell(const struct pl_bench_run *run, size_t figure, unsigned mode)
@@ -221,6 +223,14 @@ static int figure_pass(struct pl_bench_run *run, size_t f, unsigned pass, unsign
 	return r;
 }
 
+/* The next pass begins with new programs.  A guest goes on: it takes long to start. */
+static void workers_renew(struct pl_bench_run *run)
+{
+	for (unsigned m = 0; m < run->n_modes; m++)
+		if (run->modes[m].kind != PL_BENCH_VM)
+			pl_bench_mode_rest(&run->modes[m]);
+}
+
 int pl_bench_micro(struct pl_bench_run *run)
 {
 	unsigned passes = run->config->quick ? 1 : PASSES;
@@ -230,6 +240,8 @@ int pl_bench_micro(struct pl_bench_run *run)
 	int r = 0;
 
 	for (unsigned pass = 0; pass < passes && !r; pass++) {
+		if (pass)
+			workers_renew(run);
 		for (size_t f = 0; f < run->n_figures && !r; f++) {
 			const struct pl_bench_figure *figure = &run->figures[f];
 

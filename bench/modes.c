@@ -372,9 +372,14 @@ int pl_bench_mode_prepare(struct pl_bench_run *run, struct pl_bench_mode *mode)
 	return 0;
 }
 
-void pl_bench_mode_end(struct pl_bench_mode *mode)
+void pl_bench_mode_rest(struct pl_bench_mode *mode)
 {
 	pl_bench_proc_end(&mode->worker, END_GRACE_MS);
+}
+
+void pl_bench_mode_end(struct pl_bench_mode *mode)
+{
+	pl_bench_mode_rest(mode);
 	pl_bench_proc_end(&mode->server, END_GRACE_MS);
 	pl_bench_env_fini(&mode->env);
 	mode->active = false;

@@ -21,6 +21,8 @@ void pl_bench_mode_end(struct pl_bench_mode *mode);
 
 /** pl_bench_mode_worker() - have a worker that takes commands */
 int pl_bench_mode_worker(struct pl_bench_run *run, struct pl_bench_mode *mode);
+/** pl_bench_mode_rest() - end its worker; pl_bench_mode_worker() starts a new one */
+void pl_bench_mode_rest(struct pl_bench_mode *mode);
 
 /** pl_bench_mode_why() - set mode->why, with the last line of its log */
 void pl_bench_mode_why(const struct pl_bench_run *run, struct pl_bench_mode *mode,

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define PL_SPIN_NS_MIN 2000u  /* never less: one exchange over shared memory takes 0.5 us */
-#define PL_SPIN_NS_MAX 20000u /* never more, as the core may be the one that the answer needs (docs/adr/0003) */
+#define PL_SPIN_NS_MAX 50000u /* never more, as the core may be the one that the answer needs (docs/adr/0003) */
 
 /* Where a futex does not reach the other side: another way to sleep (link/shm/bell.h).  mark() is asked before the
  * sleeper word is set and looked at; sleep() returns when something happened since, or the time is over, or for
