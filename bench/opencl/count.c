@@ -52,6 +52,15 @@ static cl_int turn_launch(struct pl_worker *w, cl_int i)
 	return e ? e : clFinish(w->queue);
 }
 
+/* Behind a launch of which nobody hears otherwise: whether clFinish() has to ask does not depend on what the client has
+ * heard by then. */
+static cl_int finish(struct pl_worker *w)
+{
+	cl_int e = turn_post(w, 0);
+
+	return e ? e : clFinish(w->queue);
+}
+
 int pl_worker_count(struct pl_worker *w, const char *name, unsigned n)
 {
 	cl_int (*turn)(struct pl_worker * w, cl_int i) = NULL;
@@ -74,11 +83,11 @@ int pl_worker_count(struct pl_worker *w, const char *name, unsigned n)
 	for (cl_int i = 0; i < 8 && !e; i++) /* the driver's own first times */
 		e = turn(w, i);
 	if (!e)
-		e = clFinish(w->queue);
+		e = finish(w);
 	for (unsigned i = 0; i < n && !e; i++)
 		e = turn(w, (cl_int)i);
 	if (!e)
-		e = clFinish(w->queue);
+		e = finish(w);
 	if (e)
 		return pl_worker_fail(w, name, e);
 	pl_worker_close(w);
