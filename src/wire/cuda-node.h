@@ -36,11 +36,18 @@ struct pl_cuda_node_alloc { /* access_count of struct pl_cuda_node_access follow
 	int32_t location_id;
 	uint64_t max_size, bytes;
 	uint32_t usage, access_count;
+	uint64_t address; /* the server tells */
+};
+
+struct pl_cuda_node_condition { /* the graphs that it runs come back, `size` of them */
+	uint64_t handle;
+	uint32_t type, size;
 };
 
 struct pl_cuda_node_memops { /* count of PL_CUDA_MEMOP_BYTES follow, as the API has them: they hold addresses and values
 			      */
 	uint32_t count, flags;
+	uint64_t context; /* id; the server tells */
 };
 #define PL_CUDA_MEMOP_BYTES 48u
 
@@ -51,8 +58,8 @@ struct pl_cuda_node_access {
 };
 
 static_assert(sizeof(struct pl_cuda_node_kernel) == 40 && sizeof(struct pl_cuda_node_fill) == 40 &&
-		      sizeof(struct pl_cuda_node_alloc) == 40 && sizeof(struct pl_cuda_node_access) == 16 &&
-		      sizeof(struct pl_cuda_node_memops) == 8,
+		      sizeof(struct pl_cuda_node_alloc) == 48 && sizeof(struct pl_cuda_node_access) == 16 &&
+		      sizeof(struct pl_cuda_node_memops) == 16 && sizeof(struct pl_cuda_node_condition) == 16,
 	      "wire layout");
 
 #endif

@@ -319,6 +319,64 @@ static void test_nodes_of_captures_and_clones_tell_their_parameters(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+static void copy_holds(CUgraphNode node, const void *to, const void *from)
+{
+	CUDA_MEMCPY3D copy = { 0 };
+
+	cu_ok(cu(cuGraphMemcpyNodeGetParams)(node, &copy));
+	check(copy.WidthInBytes == 64 && copy.Height == 1);
+	if (copy.srcMemoryType == CU_MEMORYTYPE_HOST)
+		check(copy.srcHost == from && copy.dstDevice == graph_test.at[0]);
+	else
+		check(copy.dstHost == to && copy.srcDevice == graph_test.at[0]);
+}
+
+static void test_captured_allocations_words_and_copies_tell_their_parameters(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	CUDA_BATCH_MEM_OP_NODE_PARAMS words = { 0 };
+	CUDA_MEM_ALLOC_NODE_PARAMS memory = { 0 };
+	char from[64] = "from", to[64];
+	CUgraphNodeType type;
+	CUgraphNode nodes[8];
+	int copies = 0, others = 0;
+	size_t count = 8;
+	CUdeviceptr at;
+	CUgraph graph;
+
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	cu_ok(cu(cuMemAllocAsync)(&at, 4096, stream));
+	cu_ok(cu(cuStreamWriteValue32_v2)(stream, graph_test.at[1], 77, 0));
+	cu_ok(cu(cuMemcpyHtoDAsync_v2)(graph_test.at[0], from, sizeof(from), stream));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(to, graph_test.at[0], sizeof(to), stream));
+	cu_ok(cu(cuMemFreeAsync)(at, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphGetNodes)(graph, nodes, &count));
+	for (size_t i = 0; i < count; i++) {
+		cu_ok(cu(cuGraphNodeGetType)(nodes[i], &type));
+		if (type == CU_GRAPH_NODE_TYPE_MEMCPY) {
+			copy_holds(nodes[i], to, from);
+			copies++;
+		} else if (type == CU_GRAPH_NODE_TYPE_MEM_ALLOC) {
+			cu_ok(cu(cuGraphMemAllocNodeGetParams)(nodes[i], &memory));
+			check(memory.dptr == at && memory.bytesize == 4096 &&
+			      memory.poolProps.location.type == CU_MEM_LOCATION_TYPE_DEVICE &&
+			      !memory.poolProps.location.id);
+			others++;
+		} else if (type == CU_GRAPH_NODE_TYPE_BATCH_MEM_OP) {
+			cu_ok(cu(cuGraphBatchMemOpNodeGetParams)(nodes[i], &words));
+			check(words.ctx == graph_test.ctx && words.count == 1 &&
+			      words.paramArray[0].operation == CU_STREAM_MEM_OP_WRITE_VALUE_32 &&
+			      words.paramArray[0].writeValue.address == graph_test.at[1] &&
+			      words.paramArray[0].writeValue.value == 77);
+			others++;
+		}
+	}
+	check(count == 5 && copies == 2 && others == 2);
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 void graph_tests_capture(void)
 {
 	cu_run(test_a_captured_graph_does_what_the_stream_would);
@@ -326,4 +384,5 @@ void graph_tests_capture(void)
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);
+	cu_run(test_captured_allocations_words_and_copies_tell_their_parameters);
 }

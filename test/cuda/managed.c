@@ -227,6 +227,7 @@ static void test_nothing_that_a_thread_writes_meanwhile_is_lost(void)
 	pthread_t thread;
 	void *n;
 
+	many[8192] = 0;
 	check(!pthread_create(&thread, NULL, count, many + 8192));
 	for (int i = 0; i < 200; i++) {
 		launch(at, 16); /* other words */

@@ -272,6 +272,7 @@ static void graphs_that_lie(void)
 	};
 	struct pl_cuda_node_kernel kernel = { .function = STREAM, .args_bytes = 8 };
 	struct pl_cuda_node_copy copy = { 0 };
+	struct pl_cuda_node_condition condition = { .size = UINT32_MAX };
 	struct pl_cuda_node_id id = { EVENT };
 	struct pl_enc enc = { .at = (uint8_t *)copy.copy };
 
@@ -302,6 +303,9 @@ static void graphs_that_lie(void)
 	assert(node_status(0x911, 99, &id, sizeof(id)));
 	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_MEM_ALLOC, &id, sizeof(id)));
 	assert(node_status(0x911, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, &id, sizeof(id)));
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_CONDITIONAL, &condition, sizeof(condition)),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_CONDITIONAL, &condition, 8), CUDA_ERROR_INVALID_VALUE);
 	expect_is(node_status(0x911, CU_GRAPH_NODE_TYPE_EMPTY, NULL, 0), CUDA_SUCCESS);
 	/* Parameters are told of what is a node of this kind. */
 	expect_is(CU(plNodeParams, .node = 0, .kind = CU_GRAPH_NODE_TYPE_KERNEL), CUDA_ERROR_INVALID_VALUE);

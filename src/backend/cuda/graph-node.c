@@ -170,6 +170,22 @@ static int32_t open_memops(struct node *node, struct pl_bytes bytes)
 	return CUDA_SUCCESS;
 }
 
+static int32_t open_condition(struct node *node, struct pl_bytes bytes)
+{
+	struct pl_cuda_node_condition from;
+
+	if (bytes.bytes != sizeof(from))
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(&from, bytes.at, sizeof(from));
+	if (from.size > PL_CUDA_LIMIT_BODIES_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	node->params.conditional = (CUDA_CONDITIONAL_NODE_PARAMS){ .handle = from.handle,
+								   .type = (CUgraphConditionalNodeType)from.type,
+								   .size = from.size,
+								   .ctx = node->context };
+	return CUDA_SUCCESS;
+}
+
 static int32_t open_id(struct node *node, struct pl_bytes bytes)
 {
 	struct pl_cuda_node_id from;
@@ -226,6 +242,8 @@ static int32_t node_open(struct node *node, struct pl_serve *serve, uint32_t kin
 		return open_alloc(node, params);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
 		return open_memops(node, params);
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+		return open_condition(node, params);
 	case CU_GRAPH_NODE_TYPE_EMPTY:
 		return params.bytes ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 	case CU_GRAPH_NODE_TYPE_HOST:
@@ -234,7 +252,7 @@ static int32_t node_open(struct node *node, struct pl_serve *serve, uint32_t kin
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
 		return open_id(node, params);
-	default: /* semaphores, conditions */
+	default: /* semaphores */
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
 }
@@ -359,10 +377,17 @@ static int32_t place_open(struct pl_serve *serve, struct place *place, const str
 
 static void add_reply(struct pl_serve *serve, const struct node *node)
 {
+	const CUDA_CONDITIONAL_NODE_PARAMS *condition = &node->params.conditional;
 	struct pl_cuda_cuGraphAddNode_reply reply = { 0 };
+	uint64_t bodies[PL_CUDA_LIMIT_BODIES_MAX];
 
 	if (node->params.type == CU_GRAPH_NODE_TYPE_MEM_ALLOC)
 		reply.address = node->params.alloc.dptr;
+	if (node->params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL && condition->phGraph_out) {
+		for (unsigned int i = 0; i < condition->size; i++)
+			bodies[i] = pl_cuda_id_of(serve, PL_CUDA_KIND_graph, condition->phGraph_out[i]);
+		reply.bodies = (struct pl_u64s){ bodies, condition->size };
+	}
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuGraphAddNode_reply_bytes(&reply), 0))
 		return;
 	pl_cuda_cuGraphAddNode_reply_put(&serve->reply_enc, &reply);

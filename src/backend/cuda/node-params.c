@@ -136,7 +136,73 @@ static int32_t id_tell(struct pl_serve *serve, CUgraphNode node, uint32_t kind, 
 	return status;
 }
 
-/* Ends in the program's memory are not known here. */
+static int32_t alloc_tell(struct pl_serve *serve, CUgraphNode node, struct told *told)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS params = { 0 };
+	struct pl_cuda_node_access access;
+	struct pl_cuda_node_alloc to;
+	int32_t status = GET(cuGraphMemAllocNodeGetParams, node, &params);
+
+	(void)serve;
+	if (status || params.accessDescCount > (sizeof(told->at) - sizeof(to)) / sizeof(access))
+		return status ? status : CUDA_ERROR_NOT_SUPPORTED;
+	to = (struct pl_cuda_node_alloc){ .type = params.poolProps.allocType,
+					  .handle_types = params.poolProps.handleTypes,
+					  .location_type = params.poolProps.location.type,
+					  .location_id = params.poolProps.location.id,
+					  .max_size = params.poolProps.maxSize,
+					  .bytes = params.bytesize,
+					  .usage = params.poolProps.usage,
+					  .access_count = (uint32_t)params.accessDescCount,
+					  .address = params.dptr };
+	tell(told, &to, sizeof(to));
+	for (uint32_t i = 0; i < to.access_count; i++) {
+		access = (struct pl_cuda_node_access){ params.accessDescs[i].location.type,
+						       params.accessDescs[i].location.id, params.accessDescs[i].flags,
+						       0 };
+		memcpy(told->at + told->bytes, &access, sizeof(access));
+		told->bytes += sizeof(access);
+	}
+	return CUDA_SUCCESS;
+}
+
+static int32_t memops_tell(struct pl_serve *serve, CUgraphNode node, struct told *told)
+{
+	CUDA_BATCH_MEM_OP_NODE_PARAMS params = { 0 };
+	int32_t status = GET(cuGraphBatchMemOpNodeGetParams, node, &params);
+	struct pl_cuda_node_memops to = { params.count, params.flags, 0 };
+	uint64_t bytes = (uint64_t)params.count * PL_CUDA_MEMOP_BYTES;
+
+	if (status || bytes > sizeof(told->at) - sizeof(to))
+		return status ? status : CUDA_ERROR_NOT_SUPPORTED;
+	to.context = pl_cuda_id_of(serve, PL_CUDA_KIND_context, params.ctx);
+	tell(told, &to, sizeof(to));
+	if (bytes)
+		memcpy(told->at + sizeof(to), params.paramArray, bytes);
+	told->bytes += bytes;
+	return CUDA_SUCCESS;
+}
+
+/* An end in the program's memory has a token, which the hidden node carries for. */
+static int32_t token_tell(struct pl_serve *serve, CUgraphNode node, const CUDA_MEMCPY3D *params, uint64_t *token)
+{
+	CUgraphNode beside = pl_cuda_node_beside(pl_cuda_session_of(serve), node);
+	CUDA_HOST_NODE_PARAMS carry = { 0 };
+	int32_t status;
+
+	*token = 0;
+	if (!beside)
+		return params->srcMemoryType == CU_MEMORYTYPE_HOST || params->dstMemoryType == CU_MEMORYTYPE_HOST
+			       ? CUDA_ERROR_NOT_SUPPORTED
+			       : CUDA_SUCCESS;
+	status = GET(cuGraphHostNodeGetParams, beside, &carry);
+	if (!status && carry.fn != pl_cuda_hostfn_call && carry.fn != pl_cuda_shadow_push)
+		status = CUDA_ERROR_NOT_SUPPORTED;
+	if (!status)
+		*token = ((const struct pl_cuda_hostfn *)carry.userData)->token;
+	return status;
+}
+
 static int32_t copy_tell(struct pl_serve *serve, CUgraphNode node, struct told *told)
 {
 	CUDA_MEMCPY3D params = { 0 };
@@ -145,9 +211,10 @@ static int32_t copy_tell(struct pl_serve *serve, CUgraphNode node, struct told *
 	struct pl_enc enc = { .at = (uint8_t *)to.copy };
 	int32_t status = GET(cuGraphMemcpyNodeGetParams, node, &params);
 
-	if (status || pl_cuda_node_beside(pl_cuda_session_of(serve), node) ||
-	    params.srcMemoryType == CU_MEMORYTYPE_HOST || params.dstMemoryType == CU_MEMORYTYPE_HOST)
-		return status ? status : CUDA_ERROR_NOT_SUPPORTED;
+	if (!status)
+		status = token_tell(serve, node, &params, &to.token);
+	if (status)
+		return status;
 	record = (struct pl_cuda_copy3d_record){
 		.from_x = params.srcXInBytes,
 		.from_y = params.srcY,
@@ -190,6 +257,10 @@ static int32_t node_tell(struct pl_serve *serve, CUgraphNode node, uint32_t kind
 		return fill_tell(serve, node, told);
 	case CU_GRAPH_NODE_TYPE_MEMCPY:
 		return copy_tell(serve, node, told);
+	case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+		return alloc_tell(serve, node, told);
+	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
+		return memops_tell(serve, node, told);
 	case CU_GRAPH_NODE_TYPE_HOST:
 	case CU_GRAPH_NODE_TYPE_MEM_FREE:
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:

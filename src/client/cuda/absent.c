@@ -39,34 +39,34 @@ ABSENT(cuDeviceRegisterAsyncNotification, CUDA_ERROR_NOT_SUPPORTED, NOTES,
        (CUdevice device, CUasyncCallback callback, void *user, CUasyncCallbackHandle *callback_handle), (void)device;
        (void)callback; (void)user; (void)callback_handle)
 
-/* Semaphores of Vulkan and the like: none can be imported, so none is in a graph. */
+/* Semaphores of Vulkan and the like: none can be imported, so no node is of such a kind. */
 #define SEMAPHORES "semaphores of other interfaces do not leave their machine"
-ABSENT(cuGraphAddExternalSemaphoresSignalNode, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+ABSENT(cuGraphAddExternalSemaphoresSignalNode, params ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphNode * node, CUgraph graph, const CUgraphNode *dependencies, size_t dependencies_count,
 	const CUDA_EXT_SEM_SIGNAL_NODE_PARAMS *params),
        (void)node;
-       (void)graph; (void)dependencies; (void)dependencies_count; (void)params)
-ABSENT(cuGraphAddExternalSemaphoresWaitNode, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+       (void)graph; (void)dependencies; (void)dependencies_count)
+ABSENT(cuGraphAddExternalSemaphoresWaitNode, params ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphNode * node, CUgraph graph, const CUgraphNode *dependencies, size_t dependencies_count,
 	const CUDA_EXT_SEM_WAIT_NODE_PARAMS *params),
        (void)node;
-       (void)graph; (void)dependencies; (void)dependencies_count; (void)params)
-ABSENT(cuGraphExternalSemaphoresSignalNodeSetParams, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+       (void)graph; (void)dependencies; (void)dependencies_count)
+ABSENT(cuGraphExternalSemaphoresSignalNodeSetParams, CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphNode node, const CUDA_EXT_SEM_SIGNAL_NODE_PARAMS *params), (void)node;
        (void)params)
-ABSENT(cuGraphExternalSemaphoresWaitNodeSetParams, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+ABSENT(cuGraphExternalSemaphoresWaitNodeSetParams, CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphNode node, const CUDA_EXT_SEM_WAIT_NODE_PARAMS *params), (void)node;
        (void)params)
-ABSENT(cuGraphExternalSemaphoresSignalNodeGetParams, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+ABSENT(cuGraphExternalSemaphoresSignalNodeGetParams, CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphNode node, CUDA_EXT_SEM_SIGNAL_NODE_PARAMS *params), (void)node;
        (void)params)
-ABSENT(cuGraphExternalSemaphoresWaitNodeGetParams, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+ABSENT(cuGraphExternalSemaphoresWaitNodeGetParams, CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphNode node, CUDA_EXT_SEM_WAIT_NODE_PARAMS *params), (void)node;
        (void)params)
-ABSENT(cuGraphExecExternalSemaphoresSignalNodeSetParams, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+ABSENT(cuGraphExecExternalSemaphoresSignalNodeSetParams, CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphExec exec, CUgraphNode node, const CUDA_EXT_SEM_SIGNAL_NODE_PARAMS *params), (void)exec;
        (void)node; (void)params)
-ABSENT(cuGraphExecExternalSemaphoresWaitNodeSetParams, CUDA_ERROR_INVALID_HANDLE, SEMAPHORES,
+ABSENT(cuGraphExecExternalSemaphoresWaitNodeSetParams, CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphExec exec, CUgraphNode node, const CUDA_EXT_SEM_WAIT_NODE_PARAMS *params), (void)exec;
        (void)node; (void)params)
 

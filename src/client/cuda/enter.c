@@ -28,6 +28,7 @@ static bool op_is_graphs(enum pl_cuda_op op)
 	case PL_CUDA_OP_cuGraphBatchMemOpNodeSetParams:
 	case PL_CUDA_OP_cuGraphChildGraphNodeGetGraph:
 	case PL_CUDA_OP_cuGraphClone:
+	case PL_CUDA_OP_cuGraphConditionalHandleCreate:
 	case PL_CUDA_OP_cuGraphDestroyNode:
 	case PL_CUDA_OP_cuGraphEventRecordNodeGetEvent:
 	case PL_CUDA_OP_cuGraphEventRecordNodeSetEvent:

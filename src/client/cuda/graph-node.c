@@ -48,6 +48,22 @@ static void address_note(CUgraphNodeParams *params, uint64_t address)
 		(void)pl_cuda_memory_enter(&memory);
 }
 
+/* The graphs that a condition runs: the node's, as long as it lives. */
+static CUresult bodies_note(struct pl_session *session, CUDA_CONDITIONAL_NODE_PARAMS *params, struct pl_u64s ids)
+{
+	CUgraph *bodies;
+
+	if (ids.count != params->size)
+		return CUDA_ERROR_UNKNOWN;
+	bodies = calloc(ids.count + 1, sizeof(*bodies));
+	if (!bodies)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (uint64_t i = 0; i < ids.count; i++)
+		bodies[i] = pl_cuda_object_of(session, PL_CUDA_KIND_graph, ids.at[i]);
+	params->phGraph_out = bodies;
+	return CUDA_SUCCESS;
+}
+
 static CUresult node_send(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_cuGraphAddNode_args *args,
 			  CUgraphNodeParams *params)
 {
@@ -67,7 +83,8 @@ static CUresult node_send(enum pl_cuda_op op, struct pl_session *session, struct
 		return CUDA_ERROR_UNKNOWN;
 	if (params->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC)
 		address_note(params, got.address);
-	return CUDA_SUCCESS;
+	return params->type == CU_GRAPH_NODE_TYPE_CONDITIONAL ? bodies_note(session, &params->conditional, got.bodies)
+							      : CUDA_SUCCESS;
 }
 
 static CUresult node_add(enum pl_cuda_op op, CUgraphNode *node, const struct place *place, CUgraphNodeParams *params)
@@ -75,6 +92,7 @@ static CUresult node_add(enum pl_cuda_op op, CUgraphNode *node, const struct pla
 	pl_cleanup(pl_freep) uint64_t *words = NULL;
 	struct pl_cuda_cuGraphAddNode_args args = { .kind = params->type };
 	struct pl_cuda_packed packed;
+	struct pl_cuda_node *kept;
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_graph, place->graph, &session);
 	void *made;
@@ -104,7 +122,10 @@ static CUresult node_add(enum pl_cuda_op op, CUgraphNode *node, const struct pla
 		return result;
 	}
 	pl_cuda_packed_fini(&packed);
-	(void)pl_cuda_params_keep(pl_cuda_get(PL_CUDA_KIND_node, made), params);
+	kept = pl_cuda_get(PL_CUDA_KIND_node, made);
+	if (params->type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+		kept->room = (uint8_t *)params->conditional.phGraph_out;
+	(void)pl_cuda_params_keep(kept, params);
 	*node = made;
 	return CUDA_SUCCESS;
 }

@@ -135,7 +135,7 @@ static CUresult alloc_pack(struct pl_cuda_packed *packed, const CUDA_MEM_ALLOC_N
 
 static CUresult memops_pack(struct pl_cuda_packed *packed, const CUDA_BATCH_MEM_OP_NODE_PARAMS_v2 *params)
 {
-	struct pl_cuda_node_memops to = { params->count, params->flags };
+	struct pl_cuda_node_memops to = { params->count, params->flags, 0 };
 	uint64_t bytes = (uint64_t)params->count * PL_CUDA_MEMOP_BYTES;
 
 	_Static_assert(sizeof(*params->paramArray) == PL_CUDA_MEMOP_BYTES, "as on the wire");
@@ -146,6 +146,18 @@ static CUresult memops_pack(struct pl_cuda_packed *packed, const CUDA_BATCH_MEM_
 	memcpy(packed->bytes, &to, sizeof(to));
 	if (bytes)
 		memcpy(packed->bytes + sizeof(to), params->paramArray, bytes);
+	return CUDA_SUCCESS;
+}
+
+static CUresult condition_pack(struct pl_cuda_packed *packed, const CUDA_CONDITIONAL_NODE_PARAMS *params)
+{
+	struct pl_cuda_node_condition to = { params->handle, params->type, params->size };
+
+	if (params->size > PL_CUDA_LIMIT_BODIES_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!room_make(packed, sizeof(to)))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	memcpy(packed->bytes, &to, sizeof(to));
 	return CUDA_SUCCESS;
 }
 
@@ -186,6 +198,8 @@ CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, struct pl_session *s
 		context = params->memset.ctx;
 	if (params->type == CU_GRAPH_NODE_TYPE_BATCH_MEM_OP)
 		context = params->memOp.ctx;
+	if (params->type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+		context = params->conditional.ctx;
 	packed->context = pl_cuda_id(session, PL_CUDA_KIND_context, context);
 	if (context && !packed->context)
 		return CUDA_ERROR_INVALID_CONTEXT;
@@ -211,8 +225,13 @@ CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, struct pl_session *s
 		return id_pack(packed, params->free.dptr);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
 		return memops_pack(packed, &params->memOp);
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+		return condition_pack(packed, &params->conditional);
+	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_SIGNAL:
+	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_WAIT:
+		return CUDA_ERROR_NOT_SUPPORTED; /* none can be imported */
 	default:
-		return CUDA_ERROR_NOT_SUPPORTED;
+		return CUDA_ERROR_INVALID_VALUE;
 	}
 }
 
@@ -296,6 +315,11 @@ bool pl_cuda_params_keep(struct pl_cuda_node *node, const CUgraphNodeParams *par
 		node->known = alloc_keep(node);
 	if (params->type == CU_GRAPH_NODE_TYPE_BATCH_MEM_OP)
 		node->known = memops_keep(node);
+	if (params->type == CU_GRAPH_NODE_TYPE_CONDITIONAL) {
+		node->room = before; /* its graphs stay */
+		node->params.conditional.phGraph_out = (CUgraph *)(void *)before;
+		before = NULL;
+	}
 	free(before);
 	return node->known;
 }

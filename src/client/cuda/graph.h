@@ -8,7 +8,7 @@ struct pl_cuda_node {
 	struct pl_cuda_object object;
 	bool known;               /* made here, so that its parameters are */
 	CUgraphNodeParams params; /* what it points to is `room` */
-	uint8_t *room;            /* a kernel's arguments and the addresses of them, or who has access */
+	uint8_t *room; /* a kernel's arguments and the addresses of them, who has access, or a condition's graphs */
 };
 
 struct pl_cuda_exec {

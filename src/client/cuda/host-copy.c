@@ -52,6 +52,15 @@ uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_
 	return copy->token;
 }
 
+bool pl_cuda_host_copy_what(const struct pl_session *session, uint64_t token, struct pl_cuda_lines *lines)
+{
+	const struct host_copy *copy = pl_cuda_hostfn_user(session, token, copy_send);
+
+	if (copy)
+		*lines = copy->lines;
+	return copy;
+}
+
 void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data)
 {
 	const struct host_copy *copy = pl_cuda_hostfn_user(session, token, copy_send);

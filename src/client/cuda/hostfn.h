@@ -19,6 +19,8 @@ bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhos
 
 /* Memory that a graph reads, or writes, each time it runs.  Return: its token, a function's; 0 = no memory. */
 uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines);
+/* That memory.  Return: the token is one of its. */
+bool pl_cuda_host_copy_what(const struct pl_session *session, uint64_t token, struct pl_cuda_lines *lines_out);
 /* What the device wrote for it.  Runs on whichever thread pumps. */
 void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data);
 /* Frees what pl_cuda_host_copy_new() made, when its function is forgotten. */

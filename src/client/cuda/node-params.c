@@ -108,6 +108,85 @@ static CUresult fill_learn(CUgraphNodeParams *params, struct pl_bytes from)
 	return CUDA_SUCCESS;
 }
 
+static CUmemLocation location_away(const struct pl_session *session, uint32_t type, int32_t id)
+{
+	bool device = type == CU_MEM_LOCATION_TYPE_DEVICE;
+
+	return (CUmemLocation){ (CUmemLocationType)type, device ? pl_cuda_device_away(session, id) : id };
+}
+
+static CUresult alloc_learn(struct pl_cuda_node *node, CUgraphNodeParams *params, struct pl_bytes from)
+{
+	const struct pl_session *session = node->object.session;
+	struct pl_cuda_node_access access;
+	struct pl_cuda_node_alloc alloc;
+	CUmemAccessDesc *list;
+
+	if (from.bytes < sizeof(alloc))
+		return CUDA_ERROR_UNKNOWN;
+	memcpy(&alloc, from.at, sizeof(alloc));
+	if (from.bytes - sizeof(alloc) != alloc.access_count * sizeof(access))
+		return CUDA_ERROR_UNKNOWN;
+	list = calloc(alloc.access_count + 1, sizeof(*list));
+	if (!list)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (uint32_t i = 0; i < alloc.access_count; i++) {
+		memcpy(&access, (const uint8_t *)from.at + sizeof(alloc) + i * sizeof(access), sizeof(access));
+		list[i] = (CUmemAccessDesc){ location_away(session, access.location_type, access.location_id),
+					     (CUmemAccess_flags)access.flags };
+	}
+	params->alloc.poolProps =
+		(CUmemPoolProps){ .allocType = (CUmemAllocationType)alloc.type,
+				  .handleTypes = (CUmemAllocationHandleType)alloc.handle_types,
+				  .location = location_away(session, alloc.location_type, alloc.location_id),
+				  .maxSize = alloc.max_size,
+				  .usage = (unsigned short)alloc.usage };
+	params->alloc.accessDescs = list;
+	params->alloc.accessDescCount = alloc.access_count;
+	params->alloc.bytesize = alloc.bytes;
+	params->alloc.dptr = alloc.address;
+	(void)pl_cuda_params_keep(node, params);
+	free(list);
+	return node->known ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+static CUresult memops_learn(struct pl_cuda_node *node, CUgraphNodeParams *params, struct pl_bytes from)
+{
+	struct pl_cuda_node_memops memops;
+
+	if (from.bytes < sizeof(memops))
+		return CUDA_ERROR_UNKNOWN;
+	memcpy(&memops, from.at, sizeof(memops));
+	if (from.bytes - sizeof(memops) != (uint64_t)memops.count * PL_CUDA_MEMOP_BYTES)
+		return CUDA_ERROR_UNKNOWN;
+	params->memOp = (CUDA_BATCH_MEM_OP_NODE_PARAMS_v2){
+		.ctx = pl_cuda_object_of(node->object.session, PL_CUDA_KIND_context, memops.context),
+		.count = memops.count,
+		.paramArray = (CUstreamBatchMemOpParams *)((uintptr_t)from.at + sizeof(memops)),
+		.flags = memops.flags,
+	};
+	return pl_cuda_params_keep(node, params) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+/* The program's memory behind a copy's token is the end that is the host's. */
+static CUresult host_end_learn(const struct pl_session *session, CUDA_MEMCPY3D *copy, uint64_t token)
+{
+	struct pl_cuda_lines lines;
+
+	if (!pl_cuda_host_copy_what(session, token, &lines))
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (copy->srcMemoryType == CU_MEMORYTYPE_HOST) {
+		copy->srcHost = lines.at;
+		copy->srcPitch = lines.pitch;
+		copy->srcHeight = lines.pitch ? lines.slice / lines.pitch : 0;
+	} else {
+		copy->dstHost = lines.at;
+		copy->dstPitch = lines.pitch;
+		copy->dstHeight = lines.pitch ? lines.slice / lines.pitch : 0;
+	}
+	return CUDA_SUCCESS;
+}
+
 static CUresult copy_learn(struct pl_session *session, CUgraphNodeParams *params, struct pl_bytes from)
 {
 	struct pl_cuda_copy3d_record record;
@@ -141,7 +220,7 @@ static CUresult copy_learn(struct pl_session *session, CUgraphNodeParams *params
 		.Height = record.height,
 		.Depth = record.depth,
 	};
-	return CUDA_SUCCESS;
+	return copy.token ? host_end_learn(session, &params->memcpy.copyParams, copy.token) : CUDA_SUCCESS;
 }
 
 static CUresult id_learn(struct pl_session *session, CUgraphNodeParams *params, struct pl_bytes from)
@@ -174,6 +253,10 @@ static CUresult take(struct pl_cuda_node *node, CUgraphNodeType type, struct pl_
 	switch (type) {
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		return kernel_learn(node, &params, from);
+	case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+		return alloc_learn(node, &params, from);
+	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
+		return memops_learn(node, &params, from);
 	case CU_GRAPH_NODE_TYPE_MEMSET:
 		result = fill_learn(&params, from);
 		break;
