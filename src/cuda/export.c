@@ -234,8 +234,23 @@ static CUresult context_id(CUcontext ctx, uint64_t *id_out)
 	return cuCtxGetId(ctx, (unsigned long long *)id_out);
 }
 
-static const void *context_table[10] = {
-	[0] = SIZE(10), [1 ... 3] = NOT_SUPPORTED, [4] = SLOT(context_id), [5 ... 9] = NOT_SUPPORTED
+/* cuBLAS 13 has memory for each stream: it asks which stream a handle means, then for that stream's key. */
+static CUresult stream_key(CUcontext ctx, CUstream stream, uint64_t *key_out)
+{
+	(void)ctx;
+	return cuStreamGetId(stream, (unsigned long long *)key_out);
+}
+
+static CUresult stream_meant(CUcontext ctx, CUstream stream, CUstream *stream_out, uint32_t per_thread)
+{
+	(void)ctx;
+	*stream_out = stream ? stream : per_thread ? CU_STREAM_PER_THREAD : CU_STREAM_LEGACY;
+	return CUDA_SUCCESS;
+}
+
+static const void *context_table[64] = {
+	[0] = SIZE(64),          [1 ... 3] = NOT_SUPPORTED,   [4] = SLOT(context_id),    [5 ... 38] = NOT_SUPPORTED,
+	[39] = SLOT(stream_key), [40 ... 50] = NOT_SUPPORTED, [51] = SLOT(stream_meant), [52 ... 63] = NOT_SUPPORTED,
 };
 
 /* -- the runtime's check that the driver is one ----------------------------------------------------------------------

@@ -401,6 +401,26 @@ static void test_a_library_is_placed_where_it_is_used(void)
 	free(text);
 }
 
+/* Of the options one has a value; cuBLAS gives no list for the other. */
+static void test_options_of_a_library_have_values_where_they_have_one(void)
+{
+	CUlibraryOption kept[] = { CU_LIBRARY_BINARY_IS_PRESERVED },
+			table[] = { CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE },
+			unknown[] = { CU_LIBRARY_NUM_OPTIONS };
+	char *text = cu_ptx("kernels.ptx");
+	CUlibrary library;
+	CUkernel kernel;
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, kept, NULL, 1));
+	cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "store"));
+	cu_ok(cu(cuLibraryUnload)(library));
+	cu_is(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 1), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, table, NULL, 1), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, unknown, (void *[]){ NULL }, 1),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuLibraryLoadFromFile)(&library, "/dev/null", NULL, NULL, 0, kept, NULL, 1), CUDA_ERROR_INVALID_VALUE);
+	free(text);
+}
+
 /* As the runtimes of CUDA 12.0 to 12.5 find kernels. */
 static void test_the_module_of_a_library_has_its_functions(void)
 {
@@ -513,6 +533,8 @@ int main(int argc, char **argv)
 	cu_run(test_bad_images_are_refused_with_a_reason);
 	cu_run(test_a_library_is_placed_where_it_is_used);
 	cu_run(test_the_module_of_a_library_has_its_functions);
+	if (cu_is_reference())
+		cu_run(test_options_of_a_library_have_values_where_they_have_one);
 	if (cu_is_reference())
 		cu_run(test_kernels_of_a_large_image_are_compiled_when_they_are_used);
 	cu_ok(cu(cuModuleUnload)(module));

@@ -122,6 +122,28 @@ static void threads(void *unused)
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 }
 
+/* A library asks whether the context shares the device with graphics, and goes on only where that is answered. */
+static void limits(void *unused)
+{
+	static const CUlimit graphics[] = { CU_LIMIT_CIG_ENABLED, CU_LIMIT_CIG_SHMEM_FALLBACK_ENABLED };
+	CUcontext ctx = cu_begin();
+	size_t value = 0;
+	(void)unused;
+	cu_ok(cu(cuCtxSetLimit)(CU_LIMIT_STACK_SIZE, 4096));
+	cu_ok(cu(cuCtxGetLimit)(&value, CU_LIMIT_STACK_SIZE));
+	check(value >= 4096);
+	for (size_t i = 0; cu_is_reference() && i < sizeof(graphics) / sizeof(graphics[0]); i++) {
+		value = 9;
+		cu_ok(cu(cuCtxGetLimit)(&value, graphics[i]));
+		check(!value);
+		cu_is(cu(cuCtxSetLimit)(graphics[i], 1), CUDA_ERROR_UNSUPPORTED_LIMIT);
+	}
+	value = 9;
+	check(cu(cuCtxGetLimit)(&value, CU_LIMIT_MAX) != CUDA_SUCCESS && value == 9);
+	check(cu(cuCtxGetLimit)(NULL, CU_LIMIT_STACK_SIZE) == CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+}
+
 /* A child has the parent's memory but not its driver: it is told so, and never waits for what cannot come. */
 static void in_child(void *unused)
 {
@@ -222,6 +244,7 @@ int main(void)
 		{ "without a context functions say so", without_context },
 		{ "contexts are a stack", contexts },
 		{ "the primary context is counted", primary },
+		{ "limits of a context are told", limits },
 		{ "threads share a context", threads },
 		{ "a child is told that it has no driver", forks },
 		{ "two processes share memory and an event", two_processes },

@@ -110,6 +110,40 @@ static void test_the_check_of_the_driver_depends_on_its_input(void)
 	check(!memcmp(a, b, sizeof(a)) && memcmp(a, c, sizeof(a)));
 }
 
+/* cuBLAS has memory for each stream and finds it by these. */
+static void test_a_stream_has_a_key_whatever_it_is_called(void)
+{
+	static const CUuuid id = { { 0x21, 0x31, (char)0x8c, 0x60, (char)0x97, 0x14, 0x32, 0x48, (char)0x8c, (char)0xa6,
+				     0x41, (char)0xff, 0x73, 0x24, (char)0xc8, (char)0xf2 } };
+	const union {
+		size_t bytes;
+		CUresult (*key)(CUcontext ctx, CUstream stream, uint64_t *key_out);
+		CUresult (*meant)(CUcontext ctx, CUstream stream, CUstream *stream_out, uint32_t per_thread);
+	} * table;
+	CUcontext ctx = cu_begin();
+	CUstream stream, meant;
+	unsigned long long known;
+	uint64_t keys[3];
+	cu_ok(cu(cuStreamCreate)(&stream, 0));
+	cu_ok(cu(cuGetExportTable)((const void **)&table, &id));
+	check(table[0].bytes >= 52 * sizeof(*table));
+	cu_ok(table[51].meant(ctx, stream, &meant, 0));
+	check(meant == stream);
+	cu_ok(table[39].key(ctx, meant, &keys[0]));
+	cu_ok(cu(cuStreamGetId)(stream, &known));
+	check(keys[0] == known);
+	cu_ok(table[51].meant(ctx, NULL, &meant, 0));
+	check(meant == CU_STREAM_LEGACY);
+	cu_ok(table[39].key(ctx, meant, &keys[1]));
+	cu_ok(table[51].meant(ctx, NULL, &meant, 1));
+	check(meant == CU_STREAM_PER_THREAD);
+	cu_ok(table[39].key(ctx, meant, &keys[2]));
+	check(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	check(table[39].key(ctx, stream, &keys[0]) != CUDA_SUCCESS);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+}
+
 /* Run with `capability MAJOR MINOR` under PLENUM_REFGPU_CAPABILITY: what the device claims. */
 static int tell_capability(void)
 {
@@ -136,9 +170,10 @@ static int capability_with(const char *program, const char *told)
 /* The reference GPU's default holds where what is told makes no sense. */
 static void test_the_device_claims_the_capability_that_it_is_told(const char *program)
 {
-	static const char *const bad[] = { "", "9", "4.9", "12.2", "9.0x", "ten", "-1.0", "99999999999.0" };
+	static const char *const bad[] = { "", "9", "4.9", "20.0", "9.0x", "ten", "-1.0", "99999999999.0" };
 	check(capability_with(program, "10.0") == 100);
 	check(capability_with(program, "12.1") == 121);
+	check(capability_with(program, "13.0") == 130); /* of no device yet: what newer ones will be asked */
 	check(capability_with(program, "7.5") == 75);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		check(capability_with(program, bad[i]) == 90);
@@ -157,6 +192,7 @@ int main(int argc, char **argv)
 	if (cu_is_reference()) {
 		test_what_is_kept_by_context_ends_with_it();
 		test_the_check_of_the_driver_depends_on_its_input();
+		test_a_stream_has_a_key_whatever_it_is_called();
 	}
 	return 0;
 }

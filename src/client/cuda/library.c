@@ -6,6 +6,7 @@
 #include "client/cuda/image.h"
 #include "client/cuda/mirror.h"
 #include "client/cuda/module.h"
+#include "cuda/library-options.h"
 
 struct library_options {
 	CUlibraryOption *option;
@@ -53,7 +54,7 @@ static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, const s
 	args.options = (struct pl_u32s){ (const uint32_t *)jit->option, jit->count };
 	args.values = (struct pl_u64s){ (const uint64_t *)jit->value, jit->count };
 	args.library_options = (struct pl_u32s){ (const uint32_t *)options->option, options->count };
-	args.library_values = (struct pl_u64s){ (const uint64_t *)options->value, options->count };
+	args.library_values = (struct pl_u64s){ (const uint64_t *)options->value, options->value ? options->count : 0 };
 	args.image = (struct pl_bulk){ .kind = PL_BULK_AFTER, .bytes = with_image ? sending->bytes : 0 };
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLibraryLoadData_bytes(&args));
 	if (!r) {
@@ -107,11 +108,8 @@ static CUresult load(enum pl_cuda_op op, CUlibrary *handle, const void *image, c
 	if (result)
 		return result;
 	if (!handle || (!image && !path) || (jit->count && (!jit->option || !jit->value)) ||
-	    (options->count && (!options->option || !options->value)))
+	    !pl_cuda_library_options_valid(options->count, options->option, options->value, path))
 		return CUDA_ERROR_INVALID_VALUE;
-	for (unsigned int i = 0; i < options->count; i++)
-		if ((unsigned int)options->option[i] >= CU_LIBRARY_NUM_OPTIONS)
-			return CUDA_ERROR_INVALID_VALUE;
 	result = pl_cuda_sending_open(&sending, image, path);
 	if (result)
 		return result;

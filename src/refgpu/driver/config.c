@@ -112,7 +112,7 @@ static void capability_check(void)
 {
 	const char *text = getenv("PLENUM_REFGPU_CAPABILITY");
 	if (text && !pl_cu_capability_read(text))
-		complain("PLENUM_REFGPU_CAPABILITY", text, "wants a compute capability of 5.0 to 12.1");
+		complain("PLENUM_REFGPU_CAPABILITY", text, "wants a compute capability of 5.0 to 19.9");
 }
 
 void pl_cu_config_read(struct pl_cu_hw_config *config_out)

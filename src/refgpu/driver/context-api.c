@@ -303,9 +303,9 @@ CUresult cuCtxGetLimit(size_t *value_out, CUlimit limit)
 		return r;
 	if (!value_out || (unsigned int)limit >= CU_LIMIT_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (limit >= CU_LIMIT_SHMEM_SIZE)
+	if (limit == CU_LIMIT_SHMEM_SIZE) /* of contexts that share the device with a graphics API alone */
 		return CUDA_ERROR_UNSUPPORTED_LIMIT;
-	*value_out = ctx->limit[limit];
+	*value_out = ctx->limit[limit]; /* of CU_LIMIT_CIG_*: 0, it is no such context */
 	return CUDA_SUCCESS;
 }
 

@@ -9,7 +9,7 @@
 #define PL_CU_DEVICE_NAME    "Plenum reference GPU"
 #define PL_CU_CAPABILITY     90 /* unless told: 10 * major + minor */
 #define PL_CU_CAPABILITY_MIN 50
-#define PL_CU_CAPABILITY_MAX 121
+#define PL_CU_CAPABILITY_MAX 199 /* also what no library knows yet: then it takes its PTX, not its machine code */
 #define PL_CU_UUID           "Plenum refgpu 00" /* 16 bytes, the last the device's number */
 #define PL_CU_PCI_DOMAIN     0
 #define PL_CU_PCI_BUS        1

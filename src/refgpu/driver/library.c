@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cuda-api.h"
+#include "cuda/library-options.h"
 #include "module.h"
 #include "stream.h"
 
@@ -79,17 +80,6 @@ CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, s
 	return CUDA_SUCCESS;
 }
 
-/* Library options change where host tables are looked for, which only the runtime's own use has; they are checked. */
-static CUresult options_check(unsigned int n, CUlibraryOption *options, void **values)
-{
-	if (n && (!options || !values))
-		return CUDA_ERROR_INVALID_VALUE;
-	for (unsigned int i = 0; i < n; i++)
-		if ((unsigned int)options[i] >= CU_LIBRARY_NUM_OPTIONS)
-			return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_SUCCESS;
-}
-
 static CUresult library_create(CUlibrary *library_out, const void *image, size_t size_bytes,
 			       const struct pl_cu_jit *jit)
 {
@@ -119,13 +109,10 @@ static CUresult library_create(CUlibrary *library_out, const void *image, size_t
 }
 
 static CUresult library_load(CUlibrary *library_out, const void *image, size_t size_bytes, CUjit_option *jit_options,
-			     void **jit_values, unsigned int jit_n, CUlibraryOption *options, void **values,
-			     unsigned int n)
+			     void **jit_values, unsigned int jit_n)
 {
 	struct pl_cu_jit jit;
-	CUresult r = options_check(n, options, values);
-	if (!r)
-		r = pl_cu_jit_read(&jit, jit_n, jit_options, jit_values);
+	CUresult r = pl_cu_jit_read(&jit, jit_n, jit_options, jit_values);
 	if (r)
 		return r;
 	r = library_create(library_out, image, size_bytes, &jit);
@@ -135,16 +122,16 @@ static CUresult library_load(CUlibrary *library_out, const void *image, size_t s
 	return r;
 }
 
+/* Library options change where host tables are looked for, which only the runtime's own use has; they are checked. */
 CUresult cuLibraryLoadData(CUlibrary *library_out, const void *image, CUjit_option *jit_options, void **jit_values,
 			   unsigned int jit_n, CUlibraryOption *options, void **values, unsigned int n)
 {
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	if (!library_out || !image)
+	if (!library_out || !image || !pl_cuda_library_options_valid(n, options, values, false))
 		return CUDA_ERROR_INVALID_VALUE;
-	return library_load(library_out, image, PL_CU_FATBIN_UNKNOWN, jit_options, jit_values, jit_n, options, values,
-			    n);
+	return library_load(library_out, image, PL_CU_FATBIN_UNKNOWN, jit_options, jit_values, jit_n);
 }
 
 CUresult cuLibraryLoadFromFile(CUlibrary *library_out, const char *path, CUjit_option *jit_options, void **jit_values,
@@ -155,12 +142,12 @@ CUresult cuLibraryLoadFromFile(CUlibrary *library_out, const char *path, CUjit_o
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	if (!library_out || !path)
+	if (!library_out || !path || !pl_cuda_library_options_valid(n, options, values, true))
 		return CUDA_ERROR_INVALID_VALUE;
 	r = pl_cu_file_read(path, &data, &bytes);
 	if (r)
 		return r;
-	r = library_load(library_out, data, bytes, jit_options, jit_values, jit_n, options, values, n);
+	r = library_load(library_out, data, bytes, jit_options, jit_values, jit_n);
 	free(data);
 	return r;
 }
