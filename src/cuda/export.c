@@ -253,6 +253,33 @@ static const void *context_table[64] = {
 	[39] = SLOT(stream_key), [40 ... 50] = NOT_SUPPORTED, [51] = SLOT(stream_meant), [52 ... 63] = NOT_SUPPORTED,
 };
 
+/* Tells of each kernel of a module.  Return: how many there are (cuFFT wants the one of an image whose name it does not
+ * know). */
+static unsigned int module_kernels(CUcontext ctx, CUmodule module, void (*tell)(void *arg, CUfunction function),
+				   void *arg)
+{
+	CUfunction *functions;
+	unsigned int n = 0;
+
+	(void)ctx;
+	if (cuModuleGetFunctionCount(&n, module) || !n)
+		return 0;
+	functions = calloc(n, sizeof(*functions));
+	if (!functions || cuModuleEnumerateFunctions(functions, n, module))
+		n = 0;
+	for (unsigned int i = 0; i < n; i++)
+		tell(arg, functions[i]);
+	free(functions);
+	return n;
+}
+
+static const void *module_table[64] = {
+	[0] = SIZE(64),
+	[1 ... 6] = NOT_SUPPORTED,
+	[7] = SLOT(module_kernels),
+	[8 ... 63] = NOT_SUPPORTED,
+};
+
 /* -- the runtime's check that the driver is one ----------------------------------------------------------------------
  */
 
@@ -326,6 +353,8 @@ static const struct {
 	  context_check_table },
 	{ { 0x21, 0x31, 0x8c, 0x60, 0x97, 0x14, 0x32, 0x48, 0x8c, 0xa6, 0x41, 0xff, 0x73, 0x24, 0xc8, 0xf2 },
 	  context_table },
+	{ { 0x6e, 0x16, 0x3f, 0xbe, 0xb9, 0x58, 0x44, 0x4d, 0x83, 0x5c, 0xe1, 0x82, 0xaf, 0xf1, 0x99, 0x1e },
+	  module_table },
 };
 
 /* An unknown table is not found; any other error makes runtimes give up or hang. */

@@ -144,6 +144,38 @@ static void test_a_stream_has_a_key_whatever_it_is_called(void)
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 }
 
+static void told(void *arg, CUfunction function)
+{
+	CUfunction **next = arg;
+	*(*next)++ = function;
+}
+
+/* cuFFT asks for the one kernel of an image. */
+static void test_the_kernels_of_a_module_are_told(void)
+{
+	static const CUuuid id = { { 0x6e, 0x16, 0x3f, (char)0xbe, (char)0xb9, 0x58, 0x44, 0x4d, (char)0x83, 0x5c,
+				     (char)0xe1, (char)0x82, (char)0xaf, (char)0xf1, (char)0x99, 0x1e } };
+	static const char text[] = ".version 6.0\n.target sm_50\n.address_size 64\n.visible .entry a() { ret; }\n"
+				   ".func helper() { ret; }\n.visible .entry b() { ret; }\n";
+	const union {
+		size_t bytes;
+		unsigned int (*tell)(CUcontext ctx, CUmodule module, void (*fn)(void *, CUfunction), void *arg);
+	} * table;
+	CUcontext ctx = cu_begin();
+	CUfunction functions[2], *next = functions, a, b;
+	CUmodule module;
+	cu_ok(cu(cuGetExportTable)((const void **)&table, &id));
+	check(table[0].bytes >= 8 * sizeof(*table));
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	cu_ok(cu(cuModuleGetFunction)(&a, module, "a"));
+	cu_ok(cu(cuModuleGetFunction)(&b, module, "b"));
+	check(table[7].tell(ctx, module, told, &next) == 2 && next == functions + 2);
+	check((functions[0] == a && functions[1] == b) || (functions[0] == b && functions[1] == a));
+	cu_ok(cu(cuModuleUnload)(module));
+	check(!table[7].tell(ctx, module, told, &next) && next == functions + 2);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+}
+
 /* Run with `capability MAJOR MINOR` under PLENUM_REFGPU_CAPABILITY: what the device claims. */
 static int tell_capability(void)
 {
@@ -193,6 +225,7 @@ int main(int argc, char **argv)
 		test_what_is_kept_by_context_ends_with_it();
 		test_the_check_of_the_driver_depends_on_its_input();
 		test_a_stream_has_a_key_whatever_it_is_called();
+		test_the_kernels_of_a_module_are_told();
 	}
 	return 0;
 }
