@@ -211,14 +211,26 @@ static int reverse_drain(struct pl_session *session, uint64_t timeout_ns)
 	return r == PL_LANE_E_TIMEOUT ? 0 : r;
 }
 
-void pl_session_pump(struct pl_session *session)
+/* Called with pump_lock held, which it gives up. */
+static void pump_locked(struct pl_session *session)
 {
-	if (session->dead || pthread_mutex_trylock(&session->pump_lock))
-		return;
 	int r = session->dead ? 0 : reverse_drain(session, 0);
+
 	pthread_mutex_unlock(&session->pump_lock);
 	if (r)
 		session_dies(session, r);
+}
+
+void pl_session_pump(struct pl_session *session)
+{
+	if (!session->dead && !pthread_mutex_trylock(&session->pump_lock))
+		pump_locked(session);
+}
+
+void pl_session_pump_whole(struct pl_session *session)
+{
+	pthread_mutex_lock(&session->pump_lock);
+	pump_locked(session);
 }
 
 /* Until `after` records of the reverse lane have been handled, by this thread or another. */
@@ -570,6 +582,8 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 		return session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
 	call->lane->answered = head->ticket;
+	if (!(body.flags & PL_WIRE_REPLY_AHEAD))
+		atomic_fetch_add_explicit(&session->ends, 1, memory_order_relaxed);
 	if (body.flags & PL_WIRE_REPLY_IDLE)
 		atomic_store_explicit(&session->idle, head->ticket, memory_order_relaxed);
 	*reply = (struct pl_reply){

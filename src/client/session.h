@@ -65,6 +65,7 @@ struct pl_session {
 	/* Called before each call is begun, where it is set: it may post others of this thread.  Not between payload
 	 * that is sent ahead and its call, but before it, with op 0. */
 	void (*_Atomic before)(struct pl_session *session, uint16_t op);
+	_Atomic uint64_t ends;     /* answers and the like that may have told the program that something has ended */
 	struct pl_session *next;
 };
 
@@ -147,6 +148,8 @@ void pl_bulk_done(struct pl_session *session, struct pl_bulk *bulk);
 
 /* Takes what has come without waiting for more; cheap when there is nothing (or somebody else is at it). */
 void pl_session_pump(struct pl_session *session);
+/* As well, and what somebody else is at has been handled, too. */
+void pl_session_pump_whole(struct pl_session *session);
 /* From a pl_reverse_fn: the payload of the record at hand. */
 int pl_session_reverse_bulk(struct pl_session *session, void *data, uint64_t bytes);
 

@@ -75,6 +75,21 @@ struct pl_cuda_ring {
 };
 static_assert(sizeof(struct pl_cuda_ring) == 128, "wire layout");
 
+/*
+ * Marks: words of a page, in shared memory (plMarks), or one on each side (plMarked: pairs of a word's number and its
+ * value).  A mark's word has the mark's value, or a later one, once its stream has come there.  The first ones are the
+ * session's: errors of posts that are kept; whether marks do not work.
+ */
+#define PL_CUDA_MARKS_MAX    1024u
+#define PL_CUDA_MARKS_BYTES  (PL_CUDA_MARKS_MAX * 4u)
+#define PL_CUDA_MARKS_LATE   0u
+#define PL_CUDA_MARKS_BROKEN 1u
+#define PL_CUDA_MARKS_FIRST  2u
+
+struct pl_cuda_marked {
+	uint32_t slot, value;
+};
+
 static inline uint8_t *pl_cuda_ring_block(struct pl_cuda_ring *ring, uint32_t index)
 {
 	return (uint8_t *)ring + PL_CUDA_RING_HEAD_BYTES +

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PL_WIRE_RECORD_MAX   (128u << 10) /* limit: bytes of one record, head included; larger data is bulk */
-#define PL_WIRE_INLINE_MAX   (16u << 10)  /* bulk up to here lies in the record itself */
-#define PL_WIRE_BULK_MAX     (1ull << 40) /* limit: bytes of one bulk transfer */
-#define PL_WIRE_ALIGN        8u           /* each record, and each field in it, starts at a multiple */
+#define PL_WIRE_RECORD_MAX (128u << 10) /* limit: bytes of one record, head included; larger data is bulk */
+#define PL_WIRE_INLINE_MAX (16u << 10)  /* bulk up to here lies in the record itself */
+#define PL_WIRE_BULK_MAX   (1ull << 40) /* limit: bytes of one bulk transfer */
+#define PL_WIRE_ALIGN      8u           /* each record, and each field in it, starts at a multiple */
 
 enum pl_wire_flag {
 	PL_WIRE_ASK = 1,   /* call: the caller waits for the reply with this ticket */
@@ -24,7 +24,7 @@ enum pl_wire_flag {
 /* In front of each record.  `op` is the function's number in the server's release; a client of another release
  * translates (wire/functions.h). */
 struct pl_wire_head {
-	uint32_t len_bytes;  /* of the record, this head included; a multiple of PL_WIRE_ALIGN */
+	uint32_t len_bytes; /* of the record, this head included; a multiple of PL_WIRE_ALIGN */
 	uint16_t op;
 	uint16_t flags;      /* enum pl_wire_flag */
 	uint64_t ticket;     /* calls: place in the session's order, from 1; replies: of the call */
@@ -34,27 +34,28 @@ static_assert(sizeof(struct pl_wire_head) == 24, "wire layout");
 
 /* A reply's body starts with this; what the spec declares as reply(...) follows. */
 struct pl_wire_reply {
-	int32_t status;      /* the API's own result code */
-	uint32_t flags;      /* enum pl_wire_reply_flag */
-	uint64_t after;      /* records of the reverse lane that the client must have taken before the call returns */
+	int32_t status; /* the API's own result code */
+	uint32_t flags; /* enum pl_wire_reply_flag */
+	uint64_t after; /* records of the reverse lane that the client must have taken before the call returns */
 };
 static_assert(sizeof(struct pl_wire_reply) == 16, "wire layout");
 
 enum pl_wire_reply_flag {
 	PL_WIRE_REPLY_REFUSED =
-		1,              /* the server could not decode or does not know the call; status says the API's code */
-	PL_WIRE_REPLY_LATE = 2, /* status is a late error of an earlier posted call */
-	PL_WIRE_REPLY_IDLE = 4, /* all that was sent up to this call has ended, and without an error */
+		1,               /* the server could not decode or does not know the call; status says the API's code */
+	PL_WIRE_REPLY_LATE = 2,  /* status is a late error of an earlier posted call */
+	PL_WIRE_REPLY_IDLE = 4,  /* all that was sent up to this call has ended, and without an error */
+	PL_WIRE_REPLY_AHEAD = 8, /* what was asked about has not ended, so that the answer tells of no end at all */
 };
 
 /* ---- the greeting: the first bytes on each connection ---- */
 
-#define PL_HELLO_MAGIC   0x4d554e454c50u /* "PLENUM" */
-#define PL_HELLO_MAJOR   1               /* peers of another major version refuse each other */
-#define PL_HELLO_MINOR   1               /* 1: functions are agreed by name */
-#define PL_HELLO_MINOR_FUNCTIONS 1       /* from here on: where the digests differ, the server's table comes first */
-#define PL_TOKEN_MAX     128             /* limit: bytes of a token, its NUL included */
-#define PL_WIRE_OP_FUNCTIONS 0           /* first record on the reverse lane: the table; no function has the number */
+#define PL_HELLO_MAGIC           0x4d554e454c50u /* "PLENUM" */
+#define PL_HELLO_MAJOR           1               /* peers of another major version refuse each other */
+#define PL_HELLO_MINOR           1               /* 1: functions are agreed by name */
+#define PL_HELLO_MINOR_FUNCTIONS 1   /* from here on: where the digests differ, the server's table comes first */
+#define PL_TOKEN_MAX             128 /* limit: bytes of a token, its NUL included */
+#define PL_WIRE_OP_FUNCTIONS     0   /* first record on the reverse lane: the table; no function has the number */
 
 enum pl_hello_kind {
 	PL_HELLO_SESSION = 1, /* a new session; the connection becomes its reverse lane */
@@ -65,15 +66,15 @@ enum pl_hello_kind {
 struct pl_hello {
 	uint64_t magic;
 	uint16_t major, minor;
-	uint32_t kind;         /* enum pl_hello_kind */
-	uint64_t api_hash;     /* digest of the client's table of functions (generated) */
-	uint32_t api;          /* enum pl_api */
-	uint32_t pid;          /* of the client, as it sees itself; for people */
-	uint64_t session;      /* PL_HELLO_LANE: whose */
-	uint8_t secret[16];    /* LANE: proves it; SESSION, ivshmem: the region's key, else 0 */
-	uint64_t place;        /* ivshmem, else 0.  SESSION: the guest's boot; LANE: 1 + where it lies */
+	uint32_t kind;            /* enum pl_hello_kind */
+	uint64_t api_hash;        /* digest of the client's table of functions (generated) */
+	uint32_t api;             /* enum pl_api */
+	uint32_t pid;             /* of the client, as it sees itself; for people */
+	uint64_t session;         /* PL_HELLO_LANE: whose */
+	uint8_t secret[16];       /* LANE: proves it; SESSION, ivshmem: the region's key, else 0 */
+	uint64_t place;           /* ivshmem, else 0.  SESSION: the guest's boot; LANE: 1 + where it lies */
 	char token[PL_TOKEN_MAX]; /* tcp */
-	char program[64];      /* for people */
+	char program[64];         /* for people */
 };
 static_assert(sizeof(struct pl_hello) == 256, "wire layout");
 
@@ -93,13 +94,13 @@ enum pl_hello_status {
 struct pl_hello_reply {
 	uint64_t magic;
 	uint16_t major, minor;
-	uint32_t status;       /* enum pl_hello_status */
-	uint64_t api_hash;     /* of the server's; where it differs, its table follows (PL_WIRE_OP_FUNCTIONS) */
+	uint32_t status;   /* enum pl_hello_status */
+	uint64_t api_hash; /* of the server's; where it differs, its table follows (PL_WIRE_OP_FUNCTIONS) */
 	uint64_t session;
 	uint8_t secret[16];
-	uint64_t arena_bytes;  /* 0 = no shared memory */
-	uint64_t arena_base;   /* where the server has it mapped: the client tries the same place */
-	uint32_t lane_bytes;   /* shm: bytes of each direction's ring */
+	uint64_t arena_bytes; /* 0 = no shared memory */
+	uint64_t arena_base;  /* where the server has it mapped: the client tries the same place */
+	uint32_t lane_bytes;  /* shm: bytes of each direction's ring */
 	uint32_t worker_pid;
 	uint64_t memory_bytes; /* device memory that the session may hold: what surely fits need not be asked */
 	union {

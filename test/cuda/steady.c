@@ -1,4 +1,7 @@
 /* steady WHAT COUNT: a loop whose round trips and instructions are counted from outside (difference of two counts). */
+#include <stdatomic.h>
+#include <time.h>
+
 #include "cu.h"
 
 static CUfunction add;
@@ -40,6 +43,64 @@ static void ask_when_done(void)
 	cu_ok(cu(cuEventDestroy_v2)(event));
 }
 
+/* As PyTorch's pinned memory does: each event is asked of once or twice while it may be under way. */
+static void ask_in_vain(void)
+{
+	static CUevent events[4];
+	static unsigned int at;
+	CUevent *event = &events[at++ % 4];
+	CUresult result = CUDA_SUCCESS;
+
+	if (*event)
+		result = cu(cuEventQuery)(*event);
+	else
+		cu_ok(cu(cuEventCreate)(event, CU_EVENT_DISABLE_TIMING));
+	if (result == CUDA_ERROR_NOT_READY)
+		result = cu(cuEventQuery)(*event);
+	launch(streams[0], 64);
+	cu_ok(cu(cuEventRecord)(*event, streams[0]));
+	if (result != CUDA_ERROR_NOT_READY)
+		cu_ok(result);
+}
+
+/* The same with an event of its own in each turn. */
+static void ask_once(void)
+{
+	static CUevent before;
+	CUevent event;
+	CUresult result = before ? cu(cuEventQuery)(before) : CUDA_SUCCESS;
+
+	if (result != CUDA_ERROR_NOT_READY)
+		cu_ok(result);
+	if (before)
+		cu_ok(cu(cuEventDestroy_v2)(before));
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	launch(streams[0], 64);
+	cu_ok(cu(cuEventRecord)(event, streams[0]));
+	before = event;
+}
+
+static atomic_int gate;
+
+static void CUDA_CB hold(void *user)
+{
+	(void)user;
+	while (!atomic_load(&gate))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+/* Questions one behind the other, of a stream that is held all the time. */
+static void ask_of_stream(void)
+{
+	static bool held;
+
+	if (!held)
+		cu_ok(cu(cuLaunchHostFunc)(streams[0], hold, NULL));
+	held = true;
+	for (int i = 0; i < 20; i++)
+		cu_is(cu(cuStreamQuery)(streams[0]), CUDA_ERROR_NOT_READY);
+}
+
 static void turn(const char *what)
 {
 	float value = 0;
@@ -59,8 +120,14 @@ static void turn(const char *what)
 		cu_ok(cu(cuMemcpyDtoH_v2)(&value, c, sizeof(value)));
 	} else if (!strcmp(what, "done")) {
 		ask_when_done();
+	} else if (!strcmp(what, "query")) {
+		ask_in_vain();
+	} else if (!strcmp(what, "fresh")) {
+		ask_once();
+	} else if (!strcmp(what, "poll")) {
+		ask_of_stream();
 	} else {
-		fprintf(stderr, "usage: steady launch|event|fill|finish|read|done COUNT\n");
+		fprintf(stderr, "usage: steady launch|event|fill|finish|read|done|query|fresh|poll COUNT\n");
 		exit(2);
 	}
 }
@@ -84,6 +151,7 @@ int main(int argc, char **argv)
 	cu_ok(cu(cuCtxSynchronize)());
 	for (long i = 0; i < count; i++)
 		turn(argc > 1 ? argv[1] : "");
+	atomic_store(&gate, 1);
 	cu_ok(cu(cuCtxSynchronize)());
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;

@@ -440,6 +440,28 @@ static void calls_out_of_order(void)
 	peer_expect_end(&peer);
 }
 
+static void marks_that_lie(void)
+{
+	uint64_t end;
+
+	cuda_open();
+	end = peer.reply.arena_bytes;
+	assert(CU(plMark, .stream = STREAM, .slot = PL_CUDA_MARKS_FIRST, .value = 1));
+	assert(CU(plMarks, .place = end));
+	assert(CU(plMarks, .place = 100));
+	assert(CU(plMarks, .place = UINT64_MAX - 1));
+	expect_is(CU(plMarks, .place = end - PL_CUDA_MARKS_BYTES), CUDA_SUCCESS);
+	assert(CU(plMarks, .place = 0));
+	assert(CU(plMark, .stream = STREAM, .slot = 0, .value = 1));
+	assert(CU(plMark, .stream = STREAM, .slot = PL_CUDA_MARKS_LATE, .value = 1));
+	assert(CU(plMark, .stream = STREAM, .slot = PL_CUDA_MARKS_BROKEN, .value = 1));
+	assert(CU(plMark, .stream = STREAM, .slot = PL_CUDA_MARKS_MAX, .value = 1));
+	assert(CU(plMark, .stream = 4711, .slot = PL_CUDA_MARKS_FIRST, .value = 1));
+	expect_is(CU(plMark, .stream = STREAM, .slot = PL_CUDA_MARKS_FIRST, .value = 1), CUDA_SUCCESS);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_cuda[] = {
 	{ "cuda: ids of nothing, of other kinds, of what has ended", wrong_ids, false },
 	{ "cuda: objects of a context that is gone", objects_of_a_context_that_is_gone, false },
@@ -450,6 +472,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: device memory in shared memory that lies", shared_device_memory_that_lies, false },
 	{ "cuda: managed memory that lies", managed_memory_that_lies, false },
 	{ "cuda: copies that nobody takes", copies_that_nobody_takes, false },
+	{ "cuda: marks that lie", marks_that_lie, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },
 	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },
 	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },

@@ -33,6 +33,7 @@ LEFT_OUT = {
     "parts": [],
     "textures": [],
     "graphs": [],
+    "queries": [],
     "process": ["two processes share memory and an event"],
 }
 if FAULTS:
@@ -80,6 +81,13 @@ def test_steady_loops_ask_only_where_the_api_waits():
                 asks, posts = ((many[key] - few[key]) / count for key in ("asks", "posts"))
                 print(f"     {mode} {what}: {asks:.2f} asks, {posts:.2f} posts", flush=True)
                 assert asks == expected, f"{mode} {what}: {asks} asks an iteration, {expected} expected"
+            # Asked in vain, again and again: a machine that is busy for long lets a client ask once more.
+            for what in ("query", "fresh", "poll"):
+                few, _ = plenum.stats_of(server, mode, [steady, what, str(count)], **more)
+                many, _ = plenum.stats_of(server, mode, [steady, what, str(6 * count)], **more)
+                asks, posts = ((many[key] - few[key]) / (5 * count) for key in ("asks", "posts"))
+                print(f"     {mode} {what}: {asks:.2f} asks, {posts:.2f} posts", flush=True)
+                assert asks <= 0.3, f"{mode} {what}: {asks} asks an iteration, 0.3 at most expected"
 
 
 def test_a_program_that_is_killed_leaves_nothing():

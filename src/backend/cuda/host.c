@@ -17,7 +17,7 @@ static void shared_end(struct pl_cuda_session *session, struct pl_cuda_shared *s
 	free(shared);
 }
 
-static bool in_arena(const struct pl_session_worker *worker, uint64_t store, uint64_t bytes)
+bool pl_cuda_in_arena(const struct pl_session_worker *worker, uint64_t store, uint64_t bytes)
 {
 	return worker->arena && bytes && !(store % PAGE_BYTES) && store <= worker->arena_bytes &&
 	       bytes <= worker->arena_bytes - store;
@@ -53,7 +53,7 @@ void pl_cuda_serve_cuMemHostAlloc(struct pl_serve *serve, const struct pl_cuda_c
 	struct pl_cuda_shared *shared;
 	int32_t status;
 
-	if (!in_arena(serve->session, args->store, args->bytes)) {
+	if (!pl_cuda_in_arena(serve->session, args->store, args->bytes)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}

@@ -43,6 +43,7 @@ void pl_cuda_late_keep(struct pl_cuda_session *session, int32_t status, uint64_t
 	pthread_mutex_lock(&session->late_lock);
 	if (session->late_count < PL_CUDA_LATE_MAX)
 		session->late[session->late_count++] = (struct pl_cuda_late){ status, stream };
+	pl_cuda_marks_late(session, session->late_count);
 	pthread_mutex_unlock(&session->late_lock);
 }
 
@@ -57,6 +58,7 @@ int32_t pl_cuda_late_take(struct pl_cuda_session *session, uint64_t stream)
 		status = session->late[i].status;
 		session->late_count--;
 		memmove(&session->late[i], &session->late[i + 1], (session->late_count - i) * sizeof(session->late[0]));
+		pl_cuda_marks_late(session, session->late_count);
 		break;
 	}
 	pthread_mutex_unlock(&session->late_lock);
@@ -67,6 +69,7 @@ void pl_cuda_late_forget(struct pl_cuda_session *session)
 {
 	pthread_mutex_lock(&session->late_lock);
 	session->late_count = 0;
+	pl_cuda_marks_late(session, 0);
 	pthread_mutex_unlock(&session->late_lock);
 }
 
@@ -86,6 +89,7 @@ void pl_cuda_idle_tell(struct pl_serve *serve)
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	bool late;
 
+	pl_cuda_marks_tell(session);
 	if (!session->host->idle || atomic_load(&session->contexts_many) || !session->host->idle())
 		return;
 	pthread_mutex_lock(&session->late_lock);
@@ -123,6 +127,8 @@ void pl_cuda_result(struct pl_serve *serve, int32_t status, uint64_t stream)
 
 		if (waits && !said)
 			pl_cuda_idle_tell(serve);
+		if (waits && said == CUDA_ERROR_NOT_READY)
+			serve->reply_flags |= PL_WIRE_REPLY_AHEAD;
 		if (said != status)
 			pl_serve_reply_late(serve, said);
 		else

@@ -56,6 +56,8 @@ struct pl_cuda_session {
 	pthread_mutex_t later_lock;
 	struct pl_cuda_later *laters; /* under later_lock: memory of copies that nobody waits for */
 
+	struct pl_cuda_marks *_Atomic marks; /* NULL: the client has asked for none */
+
 	pthread_mutex_t hosts_lock;
 	struct pl_cuda_hostfn *hosts; /* under hosts_lock: those that wait for their client */
 	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
@@ -107,6 +109,17 @@ void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t conte
 /* A copy whose bytes go to the client by themselves. */
 void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream);
 void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t context);
+
+/* ---- mark.c ---- */
+
+void pl_cuda_marks_late(struct pl_cuda_session *session, uint32_t count); /* errors of posts are kept */
+void pl_cuda_marks_tell(struct pl_cuda_session *session);                 /* ahead of the answer of who has waited */
+void pl_cuda_marks_context_left(struct pl_cuda_session *session, uint64_t context);
+
+/* ---- host.c ---- */
+
+/* Whole pages of the session's shared memory. */
+bool pl_cuda_in_arena(const struct pl_session_worker *worker, uint64_t store, uint64_t bytes);
 
 /* ---- print.c ---- */
 

@@ -1,4 +1,5 @@
 /* Is a call plainly valid?  Where one of these says no, the call is asked, and the driver says what is wrong. */
+#include "client/cuda/mark.h"
 #include "client/cuda/memory.h"
 
 bool pl_cuda_check_address(CUdeviceptr address, size_t bytes)
@@ -115,11 +116,6 @@ bool pl_cuda_check_wait_flags(unsigned int flags)
 	return flags == CU_EVENT_WAIT_DEFAULT && pl_cuda_captures_none();
 }
 
-bool pl_cuda_check_record_flags(unsigned int flags)
-{
-	return flags == CU_EVENT_RECORD_DEFAULT && pl_cuda_captures_none();
-}
-
 bool pl_cuda_check_positive(unsigned int count)
 {
 	return count && count <= INT32_MAX;
@@ -130,24 +126,18 @@ bool pl_cuda_check_zero(unsigned int flags)
 	return !flags && pl_cuda_captures_none();
 }
 
-/* An event and the stream that it is recorded in are of one context. */
-bool pl_cuda_check_event_for(CUevent event, CUstream stream)
-{
-	const struct pl_cuda_object *of_event = pl_cuda_get(PL_CUDA_KIND_event, event), *of_stream;
-
-	if (!of_event || !pl_cuda_captures_none())
-		return false;
-	if ((uintptr_t)stream <= (uintptr_t)CU_STREAM_PER_THREAD)
-		return of_event->context == pl_cuda_thread.top;
-	of_stream = pl_cuda_get(PL_CUDA_KIND_stream, stream);
-	return of_stream && of_stream->context == of_event->context;
-}
-
 bool pl_cuda_check_event_of(CUevent event, CUcontext context)
 {
 	const struct pl_cuda_object *of_event = pl_cuda_get(PL_CUDA_KIND_event, event);
 
 	return of_event && of_event->context && of_event->context->object.handle == context;
+}
+
+/* No check: it is told. */
+bool pl_cuda_check_event_elsewhere(CUevent event)
+{
+	pl_cuda_event_elsewhere(event);
+	return true;
 }
 
 bool pl_cuda_check_write_value_flags(unsigned int flags)

@@ -6,6 +6,7 @@
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
 #include "client/cuda/launch.h"
+#include "client/cuda/mark.h"
 #include "wire/cuda-node.h"
 
 static bool room_make(struct pl_cuda_packed *packed, uint64_t bytes)
@@ -216,8 +217,10 @@ CUresult pl_cuda_params_pack(struct pl_cuda_packed *packed, struct pl_session *s
 		return object_pack(packed, PL_CUDA_KIND_graph, params->graph.graph, CUDA_ERROR_INVALID_VALUE);
 	case CU_GRAPH_NODE_TYPE_EMPTY:
 		return CUDA_SUCCESS;
-	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
+		pl_cuda_event_elsewhere(params->eventRecord.event);
+		return object_pack(packed, PL_CUDA_KIND_event, params->eventRecord.event, CUDA_ERROR_INVALID_HANDLE);
+	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
 		return object_pack(packed, PL_CUDA_KIND_event, params->eventWait.event, CUDA_ERROR_INVALID_HANDLE);
 	case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
 		return alloc_pack(packed, &params->alloc);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "client/cuda/mark.h"
 
 #define ARGS_FEW        4096u /* bytes of arguments that are packed on the stack */
 #define EXTRA_MAX       16u
@@ -239,6 +240,7 @@ static bool attribute_pack(struct pl_session *session, struct pl_cuda_launch_att
 	    from->id != CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT)
 		return true;
 	id = pl_cuda_id(session, PL_CUDA_KIND_event, from->value.launchCompletionEvent.event);
+	pl_cuda_event_elsewhere(from->value.launchCompletionEvent.event);
 	memcpy(to->value, &id, sizeof(id));
 	return id;
 }

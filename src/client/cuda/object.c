@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/link.h"
+#include "client/cuda/mark.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/module.h"
 #include "client/cuda/state.h"
@@ -36,6 +37,10 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 		return sizeof(struct pl_cuda_node);
 	case PL_CUDA_KIND_exec:
 		return sizeof(struct pl_cuda_exec);
+	case PL_CUDA_KIND_event:
+		return sizeof(struct pl_cuda_event);
+	case PL_CUDA_KIND_stream:
+		return sizeof(struct pl_cuda_stream);
 	default:
 		return sizeof(struct pl_cuda_object);
 	}
@@ -118,6 +123,15 @@ static struct pl_cuda_object *server_id_find(const struct pl_session *session, u
 
 /* ---- making and ending ---- */
 
+/* What is not all zeros. */
+static void object_init(struct pl_cuda_object *object)
+{
+	if (object->kind == PL_CUDA_KIND_event)
+		pl_cuda_event_init((struct pl_cuda_event *)object);
+	else if (object->kind == PL_CUDA_KIND_stream)
+		pl_cuda_stream_init((struct pl_cuda_stream *)object);
+}
+
 static void *object_create(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id,
 			   struct pl_cuda_context *context)
 {
@@ -127,6 +141,7 @@ static void *object_create(struct pl_session *session, enum pl_cuda_object_kind 
 		return NULL;
 	object->kind = kind;
 	object->session = session;
+	object_init(object);
 	object->handle = (void *)(uintptr_t)pl_cuda_handle_create(kind, object);
 	if (!object->handle) {
 		free(object);
@@ -183,6 +198,12 @@ static void object_fini(struct pl_cuda_object *object)
 		break;
 	case PL_CUDA_KIND_node:
 		pl_cuda_node_fini((struct pl_cuda_node *)object);
+		break;
+	case PL_CUDA_KIND_event:
+		pl_cuda_event_fini((struct pl_cuda_event *)object);
+		break;
+	case PL_CUDA_KIND_stream:
+		pl_cuda_stream_fini((struct pl_cuda_stream *)object);
 		break;
 	default:
 		break;

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "client/cuda/hostfn.h"
 #include "client/cuda/later.h"
+#include "client/cuda/mark.h"
 
 /* What kernels print goes through the program's own standard output, behind what it has printed itself, as a driver in
  * the process does it. */
@@ -51,6 +52,8 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 		pl_cuda_later_session_lost(session);
 		return; /* every call says so */
 	}
+	if (head->op != PL_CUDA_OP_plMarked)
+		atomic_fetch_add(&session->ends, 1);
 	switch (head->op) {
 		TAKE(plHostFunc, pl_cuda_hostfn_reached(session, args.token, args.status, args.again))
 		TAKE(plHostData, pl_cuda_host_copy_write(session, args.token, args.offset, args.data))
@@ -58,6 +61,7 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 		TAKE(plPrint, print_out(args.text))
 		TAKE(plComplain, print_err(args.text))
 		TAKE(plContextFailed, context_failed(session, &args))
+		TAKE(plMarked, (void)pl_cuda_marks_told(session, args.told))
 	case PL_CUDA_OP_plCopied:
 		if (copied(session, head, dec))
 			return;

@@ -37,7 +37,7 @@ struct pl_cuda_context {
 	unsigned int flags;
 	bool primary;
 	_Atomic uint64_t number; /* cuCtxGetId(); 0: not asked yet */
-	_Atomic int error; /* a sticky error, or CUDA_ERROR_CONTEXT_IS_DESTROYED */
+	_Atomic int error;       /* a sticky error, or CUDA_ERROR_CONTEXT_IS_DESTROYED */
 	struct pl_cuda_storages storages;
 	struct pl_cuda_object *objects; /* under objects lock */
 };
@@ -118,6 +118,12 @@ extern _Atomic uint32_t pl_cuda_captures;
 static inline bool pl_cuda_captures_none(void)
 {
 	return __builtin_expect(!atomic_load_explicit(&pl_cuda_captures, memory_order_relaxed), 1);
+}
+
+/* Nothing is under way: what waits or asks how far it is needs no answer. */
+static inline bool pl_cuda_is_idle(const struct pl_session *session)
+{
+	return pl_session_is_idle(session) && pl_cuda_captures_none();
 }
 
 /* Some graph has memory of its own: whether it can be launched is the driver's to say. */

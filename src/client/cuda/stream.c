@@ -1,5 +1,5 @@
-/* Streams and events: what the client answers, and how they end. */
-#include "client/cuda/state.h"
+/* Streams: what the client answers, and how they end. */
+#include "client/cuda/mark.h"
 
 static CUresult stream_context(CUstream stream, struct pl_cuda_context **context_out)
 {
@@ -81,11 +81,6 @@ CUresult cuStreamGetDevice_ptsz(CUstream stream, CUdevice *device)
 
 /* ---- waiting: not asked for where nothing is under way ---- */
 
-static bool is_idle(const struct pl_session *session)
-{
-	return pl_session_is_idle(session) && pl_cuda_captures_none();
-}
-
 CUresult cuCtxSynchronize(void)
 {
 	struct pl_cuda_cuCtxSynchronize_args args = { 0 };
@@ -94,7 +89,7 @@ CUresult cuCtxSynchronize(void)
 	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuCtxSynchronize, &session);
 	int r;
 
-	if (result || is_idle(session))
+	if (result || pl_cuda_is_idle(session))
 		return result;
 	r = PL_CUDA_ASK(session, cuCtxSynchronize, &args, &reply);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
@@ -111,7 +106,7 @@ static CUresult stream_enter(enum pl_cuda_op op, CUstream stream, struct pl_sess
 	*id_out = pl_cuda_id(*session_out, PL_CUDA_KIND_stream, stream);
 	if (stream && !*id_out)
 		return CUDA_ERROR_INVALID_HANDLE;
-	*idle_out = is_idle(*session_out);
+	*idle_out = pl_cuda_is_idle(*session_out);
 	return CUDA_SUCCESS;
 }
 
@@ -140,61 +135,73 @@ CUresult cuStreamSynchronize_ptsz(CUstream stream)
 	return stream_synchronize(true, stream);
 }
 
-/* *id_out: 0 where nothing is under way, so that there is nothing to ask. */
-static CUresult event_enter(enum pl_cuda_op op, CUevent event, struct pl_session **session_out, uint64_t *id_out)
+void pl_cuda_stream_init(struct pl_cuda_stream *stream)
 {
-	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_event, event, session_out);
-
-	if (result)
-		return result;
-	*id_out = pl_cuda_id(*session_out, PL_CUDA_KIND_event, event);
-	if (!*id_out)
-		return CUDA_ERROR_INVALID_HANDLE;
-	if (is_idle(*session_out))
-		*id_out = 0;
-	return CUDA_SUCCESS;
+	pthread_mutex_init(&stream->lock, NULL);
 }
 
-CUresult cuEventQuery(CUevent event)
+void pl_cuda_stream_fini(struct pl_cuda_stream *stream)
 {
-	struct pl_cuda_cuEventQuery_args args = { 0 };
-	struct pl_session *session;
-	struct pl_reply reply;
-	CUresult result = event_enter(PL_CUDA_OP_cuEventQuery, event, &session, &args.event);
-	int r;
-
-	if (result || !args.event)
-		return result;
-	r = PL_CUDA_ASK(session, cuEventQuery, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pl_cuda_mark_give(stream->object.session, &stream->mark);
+	pthread_mutex_destroy(&stream->lock);
 }
 
-CUresult cuEventSynchronize(CUevent event)
+/* Where nothing was sent, by any thread, since a mark was put, the stream has ended once it has passed it. */
+static enum pl_cuda_mark_state stream_look(struct pl_session *session, struct pl_cuda_stream *stream)
 {
-	struct pl_cuda_cuEventSynchronize_args args = { 0 };
-	struct pl_session *session;
-	struct pl_reply reply;
-	CUresult result = event_enter(PL_CUDA_OP_cuEventSynchronize, event, &session, &args.event);
-	int r;
+	enum pl_cuda_mark_state state = PL_CUDA_MARK_UNKNOWN;
 
-	if (result || !args.event)
-		return result;
-	r = PL_CUDA_ASK(session, cuEventSynchronize, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	pthread_mutex_lock(&stream->lock);
+	if (stream->ticket && stream->ticket == atomic_load(&session->ticket))
+		state = pl_cuda_mark_look(session, &stream->mark);
+	pthread_mutex_unlock(&stream->lock);
+	return state;
 }
 
-static CUresult stream_query(bool per_thread, CUstream stream)
+/* A program that asks twice and sends nothing in between will ask again. */
+static void stream_asked(struct pl_session *session, struct pl_cuda_stream *stream, uint64_t before,
+			 struct pl_cuda_heard heard)
+{
+	pthread_mutex_lock(&stream->lock);
+	if (stream->ticket && stream->ticket == before)
+		stream->ticket = before + 1;
+	else if (stream->asked && stream->asked == before && pl_cuda_mark_take(session, &stream->mark))
+		stream->ticket = pl_cuda_mark_put(session, &stream->mark, stream->object.id, false, heard, 0);
+	if (stream->ticket)
+		pl_cuda_mark_ahead(&stream->mark, heard);
+	stream->asked = before + 1;
+	pthread_mutex_unlock(&stream->lock);
+}
+
+static CUresult stream_query(bool per_thread, CUstream handle)
 {
 	struct pl_cuda_cuStreamQuery_args args = { .per_thread = per_thread };
+	struct pl_cuda_stream *stream = NULL;
 	struct pl_session *session;
 	struct pl_reply reply;
+	struct pl_cuda_heard heard;
+	uint64_t before;
 	bool idle;
-	CUresult result = stream_enter(PL_CUDA_OP_cuStreamQuery, stream, &session, &args.stream, &idle);
+	CUresult result = stream_enter(PL_CUDA_OP_cuStreamQuery, handle, &session, &args.stream, &idle);
 	int r;
 
 	if (result || idle)
 		return result;
+	if ((uintptr_t)handle > (uintptr_t)CU_STREAM_PER_THREAD)
+		stream = pl_cuda_get(PL_CUDA_KIND_stream, handle);
+	switch (stream ? stream_look(session, stream) : PL_CUDA_MARK_UNKNOWN) {
+	case PL_CUDA_MARK_PASSED:
+		return CUDA_SUCCESS;
+	case PL_CUDA_MARK_AHEAD:
+		return CUDA_ERROR_NOT_READY;
+	case PL_CUDA_MARK_UNKNOWN:
+		break;
+	}
+	before = atomic_load(&session->ticket);
+	heard = pl_cuda_marks_heard(session);
 	r = PL_CUDA_ASK(session, cuStreamQuery, &args, &reply);
+	if (!r && reply.status == CUDA_ERROR_NOT_READY && stream)
+		stream_asked(session, stream, before, heard);
 	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
 }
 
@@ -211,50 +218,4 @@ CUresult cuStreamQuery_ptsz(CUstream stream)
 CUresult cuStreamDestroy_v2(CUstream stream)
 {
 	return cuStreamDestroy(stream);
-}
-
-CUresult cuEventDestroy_v2(CUevent event)
-{
-	return cuEventDestroy(event);
-}
-
-/* No place for the answer is what drivers call an invalid handle here. */
-static CUresult elapsed(enum pl_cuda_op op, float *milliseconds, CUevent start, CUevent end)
-{
-	struct pl_cuda_cuEventElapsedTime_args args = { 0 };
-	struct pl_cuda_cuEventElapsedTime_reply got;
-	struct pl_session *session;
-	struct pl_reply reply;
-	struct pl_call call;
-	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_event, start, &session);
-	int r;
-
-	if (result)
-		return result;
-	args.start = pl_cuda_id(session, PL_CUDA_KIND_event, start);
-	args.end = pl_cuda_id(session, PL_CUDA_KIND_event, end);
-	if (!args.start || !args.end || !milliseconds)
-		return CUDA_ERROR_INVALID_HANDLE;
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuEventElapsedTime_bytes(&args));
-	if (!r) {
-		pl_cuda_cuEventElapsedTime_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
-	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
-	pl_cuda_cuEventElapsedTime_reply_get(&reply.dec, &got);
-	if (!pl_dec_whole(&reply.dec))
-		return CUDA_ERROR_UNKNOWN;
-	*milliseconds = got.milliseconds;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
-{
-	return elapsed(PL_CUDA_OP_cuEventElapsedTime, milliseconds, start, end);
-}
-
-CUresult cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent end)
-{
-	return elapsed(PL_CUDA_OP_cuEventElapsedTime_v2, milliseconds, start, end);
 }
