@@ -234,6 +234,72 @@ static void two_processes(void *unused)
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 }
 
+/* -- CUDA_VISIBLE_DEVICES, which is read once -------------------------------------------------------------------- */
+
+struct seen {
+	const char *list;
+	bool all; /* that there are; else none */
+};
+
+static void devices_seen(void *arg)
+{
+	const struct seen *seen = arg;
+	int n = -1;
+	CUresult r;
+	setenv("CUDA_VISIBLE_DEVICES", seen->list, 1);
+	r = cu(cuInit)(0);
+	if (!seen->all) {
+		cu_is(r, CUDA_ERROR_NO_DEVICE);
+		cu_is(cu(cuInit)(0), CUDA_ERROR_NO_DEVICE);
+		check(cu(cuDeviceGetCount)(&n) != CUDA_SUCCESS || !n);
+		return;
+	}
+	cu_ok(r);
+	cu_ok(cu(cuDeviceGetCount)(&n));
+	check(n == 1);
+}
+
+/* The beginning of the first device's UUID, and all of it. */
+static void uuid_texts(char prefix[16], char whole[64])
+{
+	CUuuid uuid;
+	int pipes[2];
+	check(!pipe(pipes));
+	if (!fork()) {
+		cu_ok(cu(cuInit)(0));
+		cu_ok(cu(cuDeviceGetUuid_v2)(&uuid, 0));
+		exit(write(pipes[1], &uuid, sizeof(uuid)) != sizeof(uuid));
+	}
+	close(pipes[1]);
+	check(read(pipes[0], &uuid, sizeof(uuid)) == sizeof(uuid));
+	close(pipes[0]);
+	snprintf(prefix, 16, "GPU-%02x%02x%02x", (uint8_t)uuid.bytes[0], (uint8_t)uuid.bytes[1],
+		 (uint8_t)uuid.bytes[2]);
+	strcpy(whole, "GPU-");
+	for (int i = 0; i < 16; i++)
+		sprintf(whole + strlen(whole), i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
+			(uint8_t)uuid.bytes[i]);
+}
+
+static void visible(void *unused)
+{
+	char prefix[16], whole[64], twice[128];
+	const struct seen lists[] = {
+		{ "0", true },    { "0,77", true },        { "0,-1,0", true }, { prefix, true },  { whole, true },
+		{ "", false },    { "-1", false },         { "77", false },    { "-1,0", false }, { "0,0", false },
+		{ twice, false }, { "GPU-ffffff", false }, { "none", false },
+	};
+	(void)unused;
+	uuid_texts(prefix, whole);
+	snprintf(twice, sizeof(twice), "0,%s", prefix);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		int status = cu_child(devices_seen, (void *)(uintptr_t)&lists[i]);
+		if (status)
+			fprintf(stderr, "CUDA_VISIBLE_DEVICES=%s: status %d\n", lists[i].list, status);
+		check(!status);
+	}
+}
+
 int main(void)
 {
 	static const struct {
@@ -248,6 +314,7 @@ int main(void)
 		{ "threads share a context", threads },
 		{ "a child is told that it has no driver", forks },
 		{ "two processes share memory and an event", two_processes },
+		{ "CUDA_VISIBLE_DEVICES chooses, and hides", visible },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int status = cu_wanted(cases[i].name) ? cu_child(cases[i].fn, NULL) : 0;

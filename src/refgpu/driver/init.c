@@ -8,6 +8,7 @@
 #include "check.h"
 #include "config.h"
 #include "cuda/refuse.h"
+#include "cuda/visible.h"
 #include "driver.h"
 #include "hostfn.h"
 #include "mem.h"
@@ -49,10 +50,13 @@ static void uuid_make(CUuuid *uuid)
 static CUresult device_open(void)
 {
 	struct pl_cu_hw_config config;
+	uint32_t order;
 	int r;
 	pl_cu_config_read(&config);
 	pthread_mutex_init(&driver.dev.lock, NULL);
 	uuid_make(&driver.dev.uuid);
+	if (!pl_cuda_visible(getenv("CUDA_VISIBLE_DEVICES"), (const uint8_t *)driver.dev.uuid.bytes, 1, &order))
+		return CUDA_ERROR_NO_DEVICE;
 	r = pl_cu_hw_create(&driver.dev.hw, &config);
 	if (r)
 		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_OPERATING_SYSTEM;
