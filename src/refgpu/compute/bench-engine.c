@@ -14,9 +14,21 @@ struct class_of {
 };
 
 /* Images: 0 floats, 1 bytes, 2 floats of two levels.  Samplers: 0 point, 1 linear.  Lanes side by side: R14, R15. */
-#define COORDS "mov.u32 R17, #0x3fe00000\ncvt.f32.u32 R14, R8\nadd.f32 R14, R14, R17\nmov.u32 R15, R14\n"
-#define POINT  COORDS "umov.u64 U8, #0\n"
-#define LINEAR COORDS "umov.u64 U8, #0x100000\numov.u64 U9, #0x100001\numov.u64 U10, #0x100002\n"
+#define COORDS        "mov.u32 R17, #0x3fe00000\ncvt.f32.u32 R14, R8\nadd.f32 R14, R14, R17\nmov.u32 R15, R14\n"
+#define POINT         COORDS "umov.u64 U8, #0\n"
+#define LINEAR        COORDS "umov.u64 U8, #0x100000\numov.u64 U9, #0x100001\numov.u64 U10, #0x100002\n"
+
+/* Shared offset or address in R16, stride in R14; rows of 16 bytes in R8; shared offset in R8, address in R6. */
+#define MATRIX        "mov.u32 R14, #72\nmov.u64 R16, #64\n"
+#define GLOBAL_MATRIX "mov.u32 R14, #72\nmov.u64 R16, U4\n"
+#define ROWS          "mul.u32 R8, R8, #80\n"
+#define INDEX_ROWS                                                                                                     \
+	"shr.u32 R14, R8, #3\nshl.u32 R8, R8, #4\nmad.u32 R15, R14, #4000, R8\nshr.u32 R15, R15, #2\n"                 \
+	"mad.u32 R8, R14, #16, R8\n"
+#define COPY "shl.u32 R8, R8, #4\nmulw.u32 R20, R8, #1\nmov.u64 R6, U4\nadd.u64 R6, R6, R20\n"
+#define COPY_ROWS                                                                                                      \
+	"shr.u32 R14, R8, #3\nshl.u32 R8, R8, #4\nmad.u32 R15, R14, #4000, R8\nmad.u32 R8, R14, #16, R8\n"             \
+	"mulw.u32 R20, R15, #1\nmov.u64 R6, U4\nadd.u64 R6, R6, R20\n"
 
 static const struct class_of classes[] = {
 	{ "integer add, register", "", "add.u32 R10, R11, R12\n" },
@@ -46,10 +58,14 @@ static const struct class_of classes[] = {
 	{ "ld.global consecutive, R64", "", "ld.u32.global R10, [R6]\n" },
 	{ "ld.global stride 2", "add.u32 R8, R8, R8\n", "ld.u32.global R10, [U4 + R8 << 2]\n" },
 	{ "ld.global.v4 consecutive", "shl.u32 R8, R8, #2\n", "ld.u32.global.v4 R10, [U4 + R8 << 2]\n" },
+	{ "ld.global.v4, rows of 8 lanes", INDEX_ROWS, "ld.u32.global.v4 R10, [U4 + R15 << 2]\n" },
 	{ "st.global consecutive", "", "st.u32.global R10, [U4 + R8 << 2]\n" },
 	{ "ld.shared consecutive", "shl.u32 R8, R8, #2\n", "ld.u32.shared R10, [R8]\n" },
 	{ "ld.shared stride 33", "mul.u32 R8, R8, #132\n", "ld.u32.shared R10, [R8]\n" },
 	{ "ld.shared broadcast", "mov.u32 R8, #16\n", "ld.u32.shared R10, [R8]\n" },
+	{ "ld.shared.v4, rows of 8 lanes", INDEX_ROWS, "ld.u32.shared.v4 R20, [R8]\n" },
+	{ "ld.shared.v4, two rows", "shr.u32 R8, R8, #4\nmul.u32 R8, R8, #80\n", "ld.u32.shared.v4 R20, [R8]\n" },
+	{ "st.shared.v4, rows of 8 lanes", INDEX_ROWS, "st.u32.shared.v4 R20, [R8]\n" },
 	{ "st.shared consecutive", "shl.u32 R8, R8, #2\n", "st.u32.shared R10, [R8]\n" },
 	{ "atom.shared.add, 32 words", "shl.u32 R8, R8, #2\n", "atom.u32.shared.add R10, [R8], R11, R2047\n" },
 	{ "atom.shared.add, one word", "mov.u32 R8, #16\n", "atom.u32.shared.add R10, [R8], R11, R2047\n" },
@@ -58,7 +74,24 @@ static const struct class_of classes[] = {
 	{ "mma m16n8k8 tf32", "", "mma.f32.tf32.tf32.sub2 R20, R24, R28, R20, $0\n" },
 	{ "mma m16n8k32 s8", "", "mma.s32.s8.s8.sub4 R20, R24, R28, R20, $0\n" },
 	{ "mma m8n8k4 f64", "", "mma.f64.f64.f64.sub0 R20, R24, R28, R20, $0\n" },
+	{ "mma m16n8k32 e4m3", "", "mma.f32.e4m3x2.e4m3x2.sub4 R20, R24, R28, R20, $0\n" },
+	{ "mma m16n8k256 b1", "", "mma.s32.b1.b1.sub7 R20, R24, R28, R20, $0\n" },
 	{ "wmma m16n16k16 f16, f32 sums", "", "wmma.f32.f16.f16.sub0 R20, R30, R40, R20, $0\n" },
+	{ "wmma m16n16k16 f16, f16 sums", "", "wmma.f16.f16.f16.sub0 R20, R30, R40, R20, $0\n" },
+	{ "wmma m16n16k16 bf16", "", "wmma.f32.bf16.bf16.sub0 R20, R30, R40, R20, $0\n" },
+	{ "wmma m16n16k8 tf32", "", "wmma.f32.tf32.tf32.sub3 R20, R30, R40, R20, $0\n" },
+	{ "wmma m16n16k16 s8", "", "wmma.s32.s8.s8.sub0 R20, R30, R40, R20, $0\n" },
+	{ "wmma m8n8k4 f64", "", "wmma.f64.f64.f64.sub4 R20, R30, R40, R20, $0\n" },
+	{ "wmma.load 16x16 f16, rows", MATRIX, "wmld.f16 R20, R16, R14, $8\n" },
+	{ "wmma.load 16x16 f16, columns", MATRIX, "wmld.f16 R20, R16, R14, $12\n" },
+	{ "wmma.load 16x16 s8, columns", MATRIX, "wmld.s8 R20, R16, R14, $12\n" },
+	{ "wmma.load 8x4 f64, columns", MATRIX, "wmld.f64.sub4 R20, R16, R14, $12\n" },
+	{ "wmma.load 16x16 f16, rows, global", GLOBAL_MATRIX, "wmld.f16 R20, R16, R14, $0\n" },
+	{ "wmma.store 16x16 f32, rows", MATRIX, "wmst.f32 R20, R16, R14, $10\n" },
+	{ "ldmatrix x4", ROWS, "ldmatrix.sub2 R20, R8, $0\n" },
+	{ "ldmatrix x4, transposed", ROWS, "ldmatrix.sub6 R20, R8, $0\n" },
+	{ "cp.async 16 bytes, consecutive", COPY, "cpasync.b128 R8, R6, R2047, $0\n" },
+	{ "cp.async 16 bytes, rows of 8 lanes", COPY_ROWS, "cpasync.b128 R8, R6, R2047, $0\n" },
 	{ "tex.2d f32, point", POINT, "tex.f32.2d R20, R14, R0, U8, $0\n" },
 	{ "tex.2d f32, linear", LINEAR, "tex.f32.2d R20, R14, R0, U8, $0\n" },
 	{ "tex.2d four of 8 bits, linear", LINEAR, "tex.f32.2d R20, R14, R0, U9, $0\n" },

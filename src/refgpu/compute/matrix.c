@@ -3,6 +3,7 @@
  * matrices, multiplied with double or 64-bit accumulation, and scattered again.  Which lane holds which element: PTX's
  * figures for mma; for wmma, whose layout PTX leaves open, the row-major order of elements dealt to lanes in turn.
  */
+#include <math.h>
 #include <string.h>
 
 #include "refgpu/compute/convert.h"
@@ -133,8 +134,8 @@ static void multiply(struct work *x, unsigned m, unsigned n, unsigned k)
 		for (unsigned j = 0; j < n; j++) {
 			double sum = x->c[i * n + j];
 
-			for (unsigned p = 0; p < k; p++)
-				sum += x->a[i * k + p] * x->b[p * n + j];
+			for (unsigned p = 0; p < k; p++) /* but for F64 the product is exact */
+				sum = fma(x->a[i * k + p], x->b[p * n + j], sum);
 			x->c[i * n + j] = sum;
 		}
 }
@@ -263,14 +264,6 @@ const struct pl_sm_mma pl_sm_wmma_shapes[PL_ISA_WMMA_COUNT] = { { 16, 16, 16 }, 
 								{ 16, 16, 8 },  { 8, 8, 4 },   { 8, 8, 32 },
 								{ 8, 8, 128 } };
 
-static void wm_size(unsigned shape, unsigned which, unsigned *rows, unsigned *cols)
-{
-	const struct pl_sm_mma *s = &pl_sm_wmma_shapes[shape];
-
-	*rows = which == PL_ISA_WM_B ? s->k : s->m;
-	*cols = which == PL_ISA_WM_A ? s->k : s->n;
-}
-
 /* Element e of a lane is number e * 32 + lane, row by row; elements of less than 32 bits pack, so that the
  * neighbours in a register are neighbours in a row. */
 static unsigned wm_number(unsigned bits, uint32_t lane, unsigned e)
@@ -280,14 +273,21 @@ static unsigned wm_number(unsigned bits, uint32_t lane, unsigned e)
 	return (e / pack * PL_ISA_LANES + lane) * pack + e % pack;
 }
 
-static void wm_gather(const char *R, uint32_t first, unsigned type, unsigned count, double *out)
+/* rows: of a fragment that lies column by column; 0: row by row */
+static void wm_gather(const char *R, uint32_t first, unsigned type, unsigned count, unsigned rows, double *out)
 {
 	unsigned bits = pl_sm_element_bits(type);
 
 	for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++)
-		for (unsigned e = 0; e < (count + PL_ISA_LANES - 1) / PL_ISA_LANES; e++)
-			if (wm_number(bits, lane, e) < count)
-				out[wm_number(bits, lane, e)] = number_of(bits_get(R, first, e, bits, lane), type);
+		for (unsigned e = 0; e < (count + PL_ISA_LANES - 1) / PL_ISA_LANES; e++) {
+			unsigned number = wm_number(bits, lane, e);
+
+			if (number >= count)
+				continue;
+			if (rows)
+				number = number % rows * (count / rows) + number / rows;
+			out[number] = number_of(bits_get(R, first, e, bits, lane), type);
+		}
 }
 
 static __attribute__((noinline)) void wmma_do(const struct pl_sm_op *op, char *R)
@@ -296,9 +296,10 @@ static __attribute__((noinline)) void wmma_do(const struct pl_sm_op *op, char *R
 	const struct pl_sm_mma *s = &pl_sm_wmma_shapes[PL_SM_MATRIX_SHAPE(op->x)];
 	unsigned count = s->m * s->n, dbits = pl_sm_element_bits(PL_SM_MATRIX_TYPE(op->x));
 
-	wm_gather(R, op->a, PL_SM_MATRIX_A(op->x), s->m * s->k, work.a);
-	wm_gather(R, op->b, PL_SM_MATRIX_B(op->x), s->k * s->n, work.b);
-	wm_gather(R, op->c, pl_sm_matrix_c(op->x), count, work.c);
+	wm_gather(R, op->a, PL_SM_MATRIX_A(op->x), s->m * s->k, 0, work.a);
+	wm_gather(R, op->b, PL_SM_MATRIX_B(op->x), s->k * s->n,
+		  pl_sm_wm_by_column(PL_ISA_WM_B, pl_sm_element_bits(PL_SM_MATRIX_B(op->x))) ? s->k : 0, work.b);
+	wm_gather(R, op->c, pl_sm_matrix_c(op->x), count, 0, work.c);
 	product(&work, op->x, s->m, s->n, s->k);
 	for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++)
 		for (unsigned e = 0; e < count / PL_ISA_LANES; e++)
@@ -314,31 +315,41 @@ static void wmma_h(PL_SM_ARGS)
 	PL_SM_NEXT;
 }
 
-/* Address of element (row, col) for a lane, and its bit within the byte. */
-static uint64_t wm_address(const struct pl_sm_op *op, const char *R, uint32_t lane, unsigned row, unsigned col,
-			   unsigned bits, unsigned *bit)
-{
-	uint64_t base = PL_SM_REG(const uint64_t, a)[lane];
-	uint32_t stride = PL_SM_REG(const uint32_t, b)[lane];
-	uint64_t number = op->x & PL_ISA_WM_COL ? (uint64_t)col * stride + row : (uint64_t)row * stride + col;
+struct wm_place { /* what the lanes give; copied, as the fragment may lie over it */
+	uint64_t base[PL_ISA_LANES];
+	uint32_t stride[PL_ISA_LANES];
+};
 
-	*bit = (unsigned)(number * bits & 7);
-	return base + number * bits / 8;
+/* Address of a fragment's element for a lane, and its bit within the byte. */
+static uint64_t wm_address(const struct pl_sm_op *op, const struct wm_place *place, uint32_t lane, unsigned number,
+			   unsigned *bit)
+{
+	unsigned rows, cols, bits = pl_sm_element_bits(op->type), row, col;
+	uint64_t at;
+
+	pl_sm_wm_size(op->sub, op->x & 3, &rows, &cols);
+	row = pl_sm_wm_by_column(op->x & 3, bits) ? number % rows : number / cols;
+	col = pl_sm_wm_by_column(op->x & 3, bits) ? number / rows : number % cols;
+	at = op->x & PL_ISA_WM_COL ? (uint64_t)col * place->stride[lane] + row
+				   : (uint64_t)row * place->stride[lane] + col;
+	*bit = (unsigned)(at * bits & 7);
+	return place->base[lane] + at * bits / 8;
 }
 
-static bool wm_lane(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t lane, bool store)
+static bool wm_lane(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, const struct wm_place *place,
+		    uint32_t lane, bool store)
 {
 	unsigned rows, cols, bits = pl_sm_element_bits(op->type), bit, bytes = bits < 8 ? 1 : bits / 8;
 	unsigned space = op->x & PL_ISA_WM_SHARED ? PL_ISA_SHARED : PL_ISA_GENERIC;
 
-	wm_size(op->sub, op->x & 3, &rows, &cols);
+	pl_sm_wm_size(op->sub, op->x & 3, &rows, &cols);
 	for (unsigned e = 0; e < (rows * cols + PL_ISA_LANES - 1) / PL_ISA_LANES; e++) {
 		unsigned number = wm_number(bits, lane, e);
 		uint64_t va, v = 0;
 
 		if (number >= rows * cols)
 			continue;
-		va = wm_address(op, R, lane, number / cols, number % cols, bits, &bit);
+		va = wm_address(op, place, lane, number, &bit);
 		if (store) {
 			v = bits_get(R, op->d, e, bits, lane);
 			if (!pl_sm_mem_write(w, op, space, va, &v, bytes, lane))
@@ -352,32 +363,20 @@ static bool wm_lane(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, ui
 	return true;
 }
 
-static __attribute__((noinline)) void wm_do(PL_SM_ARGS, bool store)
+void pl_sm_wm_any(PL_SM_ARGS, bool store)
 {
+	struct wm_place place;
+
+	memcpy(place.base, R + op->a, sizeof(place.base));
+	memcpy(place.stride, R + op->b, sizeof(place.stride));
 	for (uint32_t left = mask; left; left &= left - 1)
-		if (!wm_lane(w, op, R, (uint32_t)__builtin_ctz(left), store))
+		if (!wm_lane(w, op, R, &place, (uint32_t)__builtin_ctz(left), store))
 			return;
-}
-
-static void wmld_h(PL_SM_ARGS)
-{
-	wm_do(w, op, R, mask, false);
-	if (w->stop)
-		return;
-	PL_SM_NEXT;
-}
-
-static void wmst_h(PL_SM_ARGS)
-{
-	wm_do(w, op, R, mask, true);
-	if (w->stop)
-		return;
-	PL_SM_NEXT;
 }
 
 /* -- 8x8 matrices of 16 bits: rows of 16 bytes, whose addresses lanes 8 * n .. 8 * n + 7 give -- */
 
-static __attribute__((noinline)) bool ldmatrix_do(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, bool store)
+bool pl_sm_ldmatrix_any(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, bool store)
 {
 	bool trans = op->sub & 4;
 	uint32_t addr[PL_ISA_LANES];
@@ -407,22 +406,6 @@ static __attribute__((noinline)) bool ldmatrix_do(struct pl_sm_warp *w, const st
 	return true;
 }
 
-static void ldmatrix_h(PL_SM_ARGS)
-{
-	(void)mask;
-	if (!ldmatrix_do(w, op, R, false))
-		return;
-	PL_SM_NEXT;
-}
-
-static void stmatrix_h(PL_SM_ARGS)
-{
-	(void)mask;
-	if (!ldmatrix_do(w, op, R, true))
-		return;
-	PL_SM_NEXT;
-}
-
 static __attribute__((noinline)) void movmatrix_do(const struct pl_sm_op *op, char *R)
 {
 	uint16_t in[8][8];
@@ -448,10 +431,6 @@ bool pl_sm_bind_matrix(const struct pl_isa_fields *f, struct pl_sm_op *op)
 	static const pl_sm_fn handlers[PL_ISA_OP_COUNT] = {
 		[PL_ISA_MMA] = mma_h,
 		[PL_ISA_WMMA] = wmma_h,
-		[PL_ISA_WMLD] = wmld_h,
-		[PL_ISA_WMST] = wmst_h,
-		[PL_ISA_LDMATRIX] = ldmatrix_h,
-		[PL_ISA_STMATRIX] = stmatrix_h,
 		[PL_ISA_MOVMATRIX] = movmatrix_h,
 	};
 

@@ -1,296 +1,402 @@
 /*
- * Products of small matrices in vector code: mma and wmma of all types but single bits.  Sums are made in double, one
- * product after the other, so that results do not depend on the extension.
+ * Products of small matrices of floats in vector code: mma and wmma.  Sums are made in double, one product after the
+ * other, each exact or fused, so that results do not depend on the extension; PTX leaves the order open and asks for
+ * single precision where this gives double.  Integers: vec-matrix-int.c.
  *
- * A slot of 32 lanes holds a tile of 8 rows, four lanes to a row, in the order of memory: of A as it is, of B turned,
- * of C as it is or with its columns in two slots.  The fragments of wmma are the matrix row by row.
+ * A slot of 32 lanes holds a tile of 8 rows, 16 bytes of each (F64: 32), in the order of memory: of A as it is, of B
+ * turned, of C as it is or with its columns in two slots.  The fragments of wmma are the matrix row by row.
  */
 #include "refgpu/compute/half.h"
 #include "refgpu/compute/matrix.h"
-#include "refgpu/compute/vec.h"
+#include "refgpu/compute/tiles.h"
 
-struct matrices {
-	_Alignas(64) double a[16 * 64];
-	_Alignas(64) double b[64 * 8];
+bool V(pl_sm_bind_matrix_int)(uint32_t x, bool wmma, struct pl_sm_op *op);
+
+#define ALWAYS static inline __attribute__((always_inline))
+
+struct matrices { /* row by row */
+	_Alignas(64) double a[32 * 16];
+	_Alignas(64) double b[16 * 32];
 	_Alignas(64) double c[32 * 8];
 };
 
-/* -- elements of one slot (F64: two) as doubles, in the order of memory; return: how many -- */
+/* -- elements as doubles; count is a multiple of 4, of narrower ones of 8 -- */
 
-#define EACH(n) PL_SM_IVDEP for (int i = 0; i < (n); i++)
+#define EACH(n) PL_SM_IVDEP for (unsigned i = 0; i < (n); i++)
 
-static unsigned halves_to(double *out, const uint16_t *in, unsigned type)
+ALWAYS void halves_to(double *out, const void *in, unsigned count)
 {
-	if (type == PL_ISA_F16)
-		EACH(64) out[i] = f16_to_f32(in[i]);
-	else
-		EACH(64) out[i] = bf16_to_f32(in[i]);
-	return 64;
-}
+#if defined(__AVX512F__)
+	for (unsigned i = 0; i < count; i += 8) {
+		__m128i v = _mm_loadu_si128((const __m128i *)((const char *)in + 2 * i));
 
-static unsigned bytes_to(double *out, const uint8_t *in, unsigned type)
-{
-	switch (type) {
-	case PL_ISA_S8:
-		EACH(128) out[i] = (int8_t)in[i];
-		return 128;
-	case PL_ISA_U8:
-		EACH(128) out[i] = in[i];
-		return 128;
-	case PL_ISA_S4:
-		for (int i = 0; i < 128; i++) {
-			out[2 * i] = (int8_t)(in[i] << 4) >> 4;
-			out[2 * i + 1] = (int8_t)in[i] >> 4;
-		}
-		return 256;
-	default:
-		for (int i = 0; i < 128; i++) {
-			out[2 * i] = in[i] & 15;
-			out[2 * i + 1] = in[i] >> 4;
-		}
-		return 256;
+		_mm512_storeu_pd(out + i, _mm512_cvtps_pd(_mm256_cvtph_ps(v)));
 	}
+#elif defined(__F16C__)
+	for (unsigned i = 0; i < count; i += 4) {
+		__m128i v = _mm_loadl_epi64((const __m128i *)((const char *)in + 2 * i));
+
+		_mm256_storeu_pd(out + i, _mm256_cvtps_pd(_mm_cvtph_ps(v)));
+	}
+#else
+	const uint16_t *halves = in;
+
+	EACH(count) out[i] = f16_to_f32(halves[i]);
+#endif
 }
 
-static unsigned slot_to(double *out, const char *slot, unsigned type)
+ALWAYS void bfloats_to(double *out, const void *in, unsigned count)
 {
-	const void *in = slot;
+	const uint16_t *halves = in;
+
+	EACH(count) out[i] = bf16_to_f32(halves[i]);
+}
+
+ALWAYS void words_to(double *out, const void *in, unsigned count, uint32_t keep)
+{
 	const uint32_t *words = in;
-	const double *wide = in;
 
+	EACH(count) out[i] = bits_f32(words[i] & keep);
+}
+
+/* E5M2 is the upper half of F16; E4M3 has three bits of its fraction and an exponent that is 8 less. */
+static void small_to(double *out, const uint8_t *in, unsigned count, unsigned type)
+{
+	uint16_t half[128];
+
+	if (type == PL_ISA_E5M2X2) {
+		EACH(count) half[i] = (uint16_t)(in[i] << 8);
+		halves_to(out, half, count);
+		return;
+	}
+	EACH(count) half[i] = (uint16_t)((in[i] & 0x80) << 8 | (in[i] & 0x7f) << 7);
+	halves_to(out, half, count);
+	EACH(count) out[i] = (in[i] & 0x7f) == 0x7f ? bits_f64(0x7ff8000000000000) : out[i] * 256;
+}
+
+ALWAYS void to_doubles(double *out, const void *in, unsigned count, unsigned type)
+{
 	switch (type) {
 	case PL_ISA_F16:
+		halves_to(out, in, count);
+		break;
 	case PL_ISA_BF16:
-		return halves_to(out, in, type);
+		bfloats_to(out, in, count);
+		break;
 	case PL_ISA_F32:
-		EACH(32) out[i] = bits_f32(words[i]);
-		return 32;
+		words_to(out, in, count, ~0u);
+		break;
 	case PL_ISA_TF32: /* the low 13 bits are not looked at */
-		EACH(32) out[i] = bits_f32(words[i] & 0xffffe000u);
-		return 32;
+		words_to(out, in, count, 0xffffe000u);
+		break;
 	case PL_ISA_F64:
-		EACH(32) out[i] = wide[i];
-		return 32;
-	case PL_ISA_S32:
-		EACH(32) out[i] = (int32_t)words[i];
-		return 32;
+		memcpy(out, in, count * sizeof(*out));
+		break;
 	default:
-		return bytes_to(out, in, type);
+		small_to(out, in, count, type);
 	}
 }
 
-/* From doubles to one slot, likewise. */
-static unsigned slot_from(char *slot, const double *in, unsigned type, bool sat)
+#if defined(__AVX512F__)
+/* Rounded once: towards zero, then made odd where bits were lost, as f64_to_f16() has it. */
+ALWAYS void to_halves(void *out, const double *in, unsigned count)
 {
-	void *out = slot;
-	uint32_t *words = out;
+	for (unsigned i = 0; i < count; i += 8) {
+		__m512d v = _mm512_loadu_pd(in + i);
+		__m256 f = _mm512_cvt_roundpd_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+		__mmask8 lost = _mm512_cmp_pd_mask(_mm512_cvtps_pd(f), v, _CMP_NEQ_OQ);
+		__m256i odd = _mm256_castps_si256(f);
+		__m128i h;
+
+		odd = _mm256_mask_or_epi32(odd, lost, odd, _mm256_set1_epi32(1));
+		h = _mm256_cvtps_ph(_mm256_castsi256_ps(odd), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+		h = _mm_mask_mov_epi16(h, _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q), _mm_set1_epi16(0x7fff));
+		_mm_storeu_si128((__m128i *)((char *)out + 2 * i), h);
+	}
+}
+#else
+ALWAYS void to_halves(void *out, const double *in, unsigned count)
+{
 	uint16_t *halves = out;
-	double *wide = out;
+
+	EACH(count) halves[i] = f64_to_f16(in[i]);
+}
+#endif
+
+/* NaNs are 0x7fff.. of their width, but for F64. */
+ALWAYS void from_doubles(void *out, const double *in, unsigned count, unsigned type)
+{
+	float *floats = out;
+	uint32_t *words = out;
 
 	switch (type) {
 	case PL_ISA_F16:
-		EACH(64) halves[i] = f64_to_f16(in[i]);
-		return 64;
+		to_halves(out, in, count);
+		break;
 	case PL_ISA_F32:
-		EACH(32) words[i] = in[i] == in[i] ? f32_bits((float)in[i]) : 0x7fffffff;
-		return 32;
-	case PL_ISA_F64:
-		EACH(32) wide[i] = in[i];
-		return 32;
+		EACH(count) floats[i] = (float)in[i];
+		EACH(count) words[i] = (words[i] & 0x7fffffff) > 0x7f800000 ? 0x7fffffff : words[i];
+		break;
 	default:
-		for (int i = 0; i < 32; i++) {
-			double v = in[i];
-
-			if (sat)
-				v = v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : v;
-			words[i] = (uint32_t)(int64_t)v;
-		}
-		return 32;
+		memcpy(out, in, count * sizeof(*in));
 	}
-}
-
-static unsigned slot_bytes(unsigned type)
-{
-	return type == PL_ISA_F64 ? 2 * PL_SM_SLOT_BYTES : PL_SM_SLOT_BYTES;
 }
 
 /* -- products -- */
 
-/* c += a b; n is a multiple of 8.  Rows four at a time keep the adders busy. */
-static void multiply(struct matrices *x, unsigned m, unsigned n, unsigned k)
+#if defined(__AVX512F__)
+typedef double vd __attribute__((vector_size(64)));
+#define MADD(a, b, c) ((vd)_mm512_fmadd_pd(_mm512_set1_pd(a), (__m512d)(b), (__m512d)(c)))
+#elif defined(__FMA__)
+typedef double vd __attribute__((vector_size(32)));
+#define MADD(a, b, c) ((vd)_mm256_fmadd_pd(_mm256_set1_pd(a), (__m256d)(b), (__m256d)(c)))
+#else
+typedef double vd __attribute__((vector_size(16)));
+#define MADD(a, b, c) (fused ? (vd){ fma(a, (b)[0], (c)[0]), fma(a, (b)[1], (c)[1]) } : (c) + (a) * (b))
+#endif
+#define COLUMNS     (sizeof(vd) / sizeof(double))
+
+/* Eight rows at a time keep the adders busy.  fused: products are not exact (F64). */
+#define EACH_ROW(x) x(0) x(1) x(2) x(3) x(4) x(5) x(6) x(7)
+#define ROW_SUM(r)  vd s##r = *(const vd *)(const void *)(c + (r)*n);
+#define ROW_STEP(r) s##r = MADD(a[(r)*k + p], v, s##r);
+#define ROW_END(r)  *(vd *)(void *)(c + (r)*n) = s##r;
+ALWAYS void multiply_rows(const double *a, const double *b, double *c, unsigned n, unsigned k, bool fused)
 {
-	for (unsigned i = 0; i < m; i += 4)
-		for (unsigned j = 0; j < n; j += 8) {
-			double sum[4][8];
-			const double *a = x->a + i * k;
-
-			for (unsigned r = 0; r < 4; r++)
-				for (unsigned q = 0; q < 8; q++)
-					sum[r][q] = x->c[(i + r) * n + j + q];
-			for (unsigned p = 0; p < k; p++) {
-				const double *b = x->b + p * n + j;
-
-				for (unsigned r = 0; r < 4; r++)
-					for (unsigned q = 0; q < 8; q++)
-						sum[r][q] += a[r * k + p] * b[q];
-			}
-			for (unsigned r = 0; r < 4; r++)
-				for (unsigned q = 0; q < 8; q++)
-					x->c[(i + r) * n + j + q] = sum[r][q];
-		}
+	(void)fused;
+	EACH_ROW(ROW_SUM)
+	for (unsigned p = 0; p < k; p++) {
+		vd v = *(const vd *)(const void *)(b + p * n);
+		EACH_ROW(ROW_STEP)
+	}
+	EACH_ROW(ROW_END)
 }
 
-/* -- mma -- */
-
-static void read_a(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
+ALWAYS void multiply_of(struct matrices *x, unsigned m, unsigned n, unsigned k, bool fused)
 {
-	double tile[256];
-	unsigned halves = s->m == 16 ? 2 : 1;
+	for (unsigned i = 0; i < m; i += 8)
+		for (unsigned j = 0; j < n; j += COLUMNS)
+			multiply_rows(x->a + i * k, x->b + j, x->c + i * n + j, n, k, fused);
+}
 
-	for (unsigned at = 0, reg = 0; at < s->m * s->k; reg++) {
-		unsigned count = slot_to(tile, R + reg * slot_bytes(type), type), width = count / 8;
-		double *to = x->a + (reg % halves * 8) * s->k + reg / halves * width;
-
-		for (unsigned g = 0; g < 8; g++)
-			memcpy(to + g * s->k, tile + g * width, width * sizeof(*to));
-		at += count;
+/* c += a b; m and n are multiples of 8 */
+ALWAYS void multiply(struct matrices *x, unsigned m, unsigned n, unsigned k, bool fused)
+{
+	switch (k) {
+	case 4:
+		multiply_of(x, m, n, 4, fused);
+		break;
+	case 8:
+		multiply_of(x, m, n, 8, fused);
+		break;
+	case 16:
+		multiply_of(x, m, n, 16, fused);
+		break;
+	default:
+		multiply_of(x, m, n, k, fused);
 	}
 }
 
-static void read_b(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
-{
-	double tile[256];
+/* -- mma; n is 8 -- */
 
-	for (unsigned at = 0, reg = 0; at < s->n * s->k; reg++) {
-		unsigned count = slot_to(tile, R + reg * slot_bytes(type), type), width = count / 8;
-		double *to = x->b + reg * width * 8;
+ALWAYS unsigned slot_bytes(unsigned type)
+{
+	return type == PL_ISA_F64 ? 2 * PL_SM_SLOT_BYTES : PL_SM_SLOT_BYTES;
+}
+
+ALWAYS unsigned element_bytes(unsigned type)
+{
+	return type == PL_ISA_F64                          ? 8
+	       : type == PL_ISA_F32 || type == PL_ISA_TF32 ? 4
+	       : type == PL_ISA_F16 || type == PL_ISA_BF16 ? 2
+							   : 1;
+}
+
+ALWAYS void read_a(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
+{
+	unsigned width = slot_bytes(type) / 8 / element_bytes(type), halves = s->m / 8, k = s->k;
+
+	for (unsigned reg = 0; reg < k / width * halves; reg++, R += slot_bytes(type)) {
+		double *to = x->a + reg % halves * 8 * k + reg / halves * width;
 
 		for (unsigned g = 0; g < 8; g++)
-			for (unsigned r = 0; r < width; r++)
-				to[r * 8 + g] = tile[g * width + r];
-		at += count;
+			to_doubles(to + g * k, R + g * (slot_bytes(type) / 8), width, type);
 	}
 }
 
-static void read_c(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
+/* The tile of one slot, eight columns of B, as rows. */
+ALWAYS void read_b_tile(double *to, const char *slot, unsigned type)
+{
+	unsigned width = slot_bytes(type) / 8 / element_bytes(type);
+	double tile[128];
+
+	if (element_bytes(type) == 2) {
+		v16x8 v[8];
+
+		for (unsigned i = 0; i < 8; i++)
+			v[i] = tile_load(slot + 16 * i);
+		tile_turn16(v);
+		to_doubles(to, v, 64, type);
+		return;
+	}
+	to_doubles(tile, slot, width * 8, type);
+	for (unsigned r = 0; r < width; r++)
+		for (unsigned g = 0; g < 8; g++)
+			to[r * 8 + g] = tile[g * width + r];
+}
+
+ALWAYS void read_b(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
+{
+	unsigned width = slot_bytes(type) / 8 / element_bytes(type);
+
+	for (unsigned reg = 0; reg < s->k / width; reg++)
+		read_b_tile(x->b + reg * width * 8, R + reg * slot_bytes(type), type);
+}
+
+ALWAYS void read_c(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
 {
 	double tile[64];
 
-	for (unsigned at = 0, reg = 0; at < s->m * 8; reg++) {
-		unsigned count = slot_to(tile, R + reg * slot_bytes(type), type);
-
-		if (count == 64)
-			memcpy(x->c + at, tile, sizeof(tile));
-		else
-			for (unsigned i = 0; i < 32; i++)
-				x->c[reg / 2 * 64 + i * 2 + reg % 2] = tile[i];
-		at += count;
-	}
-}
-
-static void write_d(const struct matrices *x, const struct pl_sm_mma *s, char *R, unsigned type, bool sat)
-{
-	double tile[32];
-
-	for (unsigned at = 0, reg = 0; at < s->m * 8; reg++) {
-		char *slot = R + reg * slot_bytes(type);
-
+	for (unsigned at = 0; at < s->m * 8; at += 64) {
 		if (type == PL_ISA_F16) {
-			at += slot_from(slot, x->c + at, type, sat);
+			to_doubles(x->c + at, R, 64, type);
+			R += PL_SM_SLOT_BYTES;
 			continue;
 		}
-		for (unsigned i = 0; i < 32; i++)
-			tile[i] = x->c[reg / 2 * 64 + i * 2 + reg % 2];
-		at += slot_from(slot, tile, type, sat);
+		to_doubles(tile, R, 64, type);
+		EACH(32)
+		{
+			x->c[at + 2 * i] = tile[i];
+			x->c[at + 2 * i + 1] = tile[32 + i];
+		}
+		R += 2 * slot_bytes(type);
 	}
 }
 
-static __attribute__((noinline)) void mma_do(const struct pl_sm_op *op, char *R)
+ALWAYS void write_d(const struct matrices *x, const struct pl_sm_mma *s, char *R, unsigned type)
+{
+	double tile[64];
+
+	for (unsigned at = 0; at < s->m * 8; at += 64) {
+		if (type == PL_ISA_F16) {
+			from_doubles(R, x->c + at, 64, type);
+			R += PL_SM_SLOT_BYTES;
+			continue;
+		}
+		EACH(32)
+		{
+			tile[i] = x->c[at + 2 * i];
+			tile[32 + i] = x->c[at + 2 * i + 1];
+		}
+		from_doubles(R, tile, 64, type);
+		R += 2 * slot_bytes(type);
+	}
+}
+
+ALWAYS void mma_of(const struct pl_sm_op *op, char *R, unsigned a, unsigned b)
 {
 	const struct pl_sm_mma *s = &pl_sm_mma_shapes[PL_SM_MATRIX_SHAPE(op->x)];
 	struct matrices x;
 
-	read_a(&x, s, R + op->a, PL_SM_MATRIX_A(op->x));
-	read_b(&x, s, R + op->b, PL_SM_MATRIX_B(op->x));
+	read_a(&x, s, R + op->a, a);
+	read_b(&x, s, R + op->b, b);
 	read_c(&x, s, R + op->c, pl_sm_matrix_c(op->x));
-	multiply(&x, s->m, 8, s->k);
-	write_d(&x, s, R + op->d, PL_SM_MATRIX_TYPE(op->x), PL_SM_MATRIX_SAT(op->x));
-}
-
-static void mma_h(PL_SM_ARGS)
-{
-	(void)mask;
-	mma_do(op, R);
-	PL_SM_NEXT;
+	multiply(&x, s->m, 8, s->k, a == PL_ISA_F64);
+	write_d(&x, s, R + op->d, PL_SM_MATRIX_TYPE(op->x));
 }
 
 /* -- wmma -- */
 
-static void read_rows(double *out, const char *R, unsigned type, unsigned count)
-{
-	for (unsigned at = 0; at < count; R += slot_bytes(type))
-		at += slot_to(out + at, R, type);
-}
-
-static __attribute__((noinline)) void wmma_do(const struct pl_sm_op *op, char *R)
+ALWAYS void wmma_of(const struct pl_sm_op *op, char *R, unsigned a, unsigned b)
 {
 	const struct pl_sm_mma *s = &pl_sm_wmma_shapes[PL_SM_MATRIX_SHAPE(op->x)];
-	unsigned type = PL_SM_MATRIX_TYPE(op->x);
 	struct matrices x;
-	char *d = R + op->d;
 
-	read_rows(x.a, R + op->a, PL_SM_MATRIX_A(op->x), s->m * s->k);
-	read_rows(x.b, R + op->b, PL_SM_MATRIX_B(op->x), s->k * s->n);
-	read_rows(x.c, R + op->c, pl_sm_matrix_c(op->x), s->m * s->n);
-	multiply(&x, s->m, s->n, s->k);
-	for (unsigned at = 0; at < s->m * s->n; d += slot_bytes(type))
-		at += slot_from(d, x.c + at, type, PL_SM_MATRIX_SAT(op->x));
+	to_doubles(x.a, R + op->a, s->m * s->k, a);
+	to_doubles(x.b, R + op->b, s->k * s->n, b);
+	to_doubles(x.c, R + op->c, s->m * s->n, pl_sm_matrix_c(op->x));
+	multiply(&x, s->m, s->n, s->k, a == PL_ISA_F64);
+	from_doubles(R + op->d, x.c, s->m * s->n, PL_SM_MATRIX_TYPE(op->x));
 }
 
-static void wmma_h(PL_SM_ARGS)
+#define HANDLER(name, product, a, b)                                                                                   \
+	static __attribute__((noinline)) void name##_do(const struct pl_sm_op *op, char *R)                            \
+	{                                                                                                              \
+		product(op, R, a, b);                                                                                  \
+	}                                                                                                              \
+	static void name##_h(PL_SM_ARGS)                                                                               \
+	{                                                                                                              \
+		(void)mask;                                                                                            \
+		name##_do(op, R);                                                                                      \
+		PL_SM_NEXT;                                                                                            \
+	}
+HANDLER(mma_f16, mma_of, PL_ISA_F16, PL_ISA_F16)
+HANDLER(mma_bf16, mma_of, PL_ISA_BF16, PL_ISA_BF16)
+HANDLER(mma_tf32, mma_of, PL_ISA_TF32, PL_ISA_TF32)
+HANDLER(mma_f64, mma_of, PL_ISA_F64, PL_ISA_F64)
+HANDLER(mma_any, mma_of, PL_SM_MATRIX_A(op->x), PL_SM_MATRIX_B(op->x))
+HANDLER(wmma_f16, wmma_of, PL_ISA_F16, PL_ISA_F16)
+HANDLER(wmma_bf16, wmma_of, PL_ISA_BF16, PL_ISA_BF16)
+HANDLER(wmma_tf32, wmma_of, PL_ISA_TF32, PL_ISA_TF32)
+HANDLER(wmma_f64, wmma_of, PL_ISA_F64, PL_ISA_F64)
+
+/* Whole slots, whole tiles, and no more than there is room for. */
+static bool sizes_good(const struct pl_sm_mma *s, unsigned element, unsigned c, unsigned d, bool wmma)
 {
-	(void)mask;
-	wmma_do(op, R);
-	PL_SM_NEXT;
+	unsigned line = element == PL_ISA_F64 ? 4 : 16 / element_bytes(element);
+	unsigned slot = wmma ? 4 : c == PL_ISA_F16 || d == PL_ISA_F16 ? 64 : 32;
+
+	return s->m * s->k <= 32 * 16 && s->k * s->n <= 16 * 32 && s->m * s->n <= 32 * 8 && s->m % 8 == 0 &&
+	       s->n % 8 == 0 && s->m * s->n % slot == 0 && s->k % (wmma ? 4 : line) == 0;
 }
 
-static bool element_good(unsigned type)
+static bool sum_good(unsigned type, bool f64)
 {
-	return type == PL_ISA_F16 || type == PL_ISA_BF16 || type == PL_ISA_F32 || type == PL_ISA_TF32 ||
-	       type == PL_ISA_F64 || type == PL_ISA_S8 || type == PL_ISA_U8 || type == PL_ISA_S4 || type == PL_ISA_U4;
+	return f64 ? type == PL_ISA_F64 : type == PL_ISA_F16 || type == PL_ISA_F32;
 }
 
-/* Whole slots, whole rows of tiles, and no more than there is room for. */
-static bool sizes_good(const struct pl_sm_mma *s, unsigned a, unsigned b, unsigned c, unsigned d)
+static pl_sm_fn handler_of(unsigned a, unsigned b, bool wmma)
 {
-	unsigned a_slot = a == PL_ISA_F64 ? 32 : 1024 / pl_sm_element_bits(a);
-	unsigned b_slot = b == PL_ISA_F64 ? 32 : 1024 / pl_sm_element_bits(b);
-	unsigned c_slot = c == PL_ISA_F16 || d == PL_ISA_F16 ? 64 : 32;
+	bool small = (a == PL_ISA_E4M3X2 || a == PL_ISA_E5M2X2) && (b == PL_ISA_E4M3X2 || b == PL_ISA_E5M2X2);
 
-	return s->m * s->k <= 16 * 64 && s->k * s->n <= 64 * 8 && s->m * s->n <= 32 * 8 && s->m % 8 == 0 &&
-	       s->n % 8 == 0 && s->k * 8 % a_slot == 0 && s->k * 8 % b_slot == 0 && s->m * s->n % c_slot == 0;
+	if (small)
+		return wmma ? NULL : mma_any_h;
+	if (a != b)
+		return NULL;
+	switch (a) {
+	case PL_ISA_F16:
+		return wmma ? wmma_f16_h : mma_f16_h;
+	case PL_ISA_BF16:
+		return wmma ? wmma_bf16_h : mma_bf16_h;
+	case PL_ISA_TF32:
+		return wmma ? wmma_tf32_h : mma_tf32_h;
+	case PL_ISA_F64:
+		return wmma ? wmma_f64_h : mma_f64_h;
+	default:
+		return NULL;
+	}
 }
 
-/* Single bits, and m8n8k4 of halves, whose lanes lie otherwise: matrix.c. */
+/* m8n8k4 of halves, whose lanes lie otherwise, and combinations that PTX does not have: matrix.c. */
 bool V(pl_sm_bind_matrix)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_matrix)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
 	uint32_t x = pl_sm_matrix_x(f);
-	unsigned c = pl_sm_matrix_c(x), d = PL_SM_MATRIX_TYPE(x);
+	unsigned a = PL_SM_MATRIX_A(x), b = PL_SM_MATRIX_B(x), c = pl_sm_matrix_c(x), d = PL_SM_MATRIX_TYPE(x);
+	bool wmma = f->op == PL_ISA_WMMA;
+	pl_sm_fn fn;
 
-	if ((f->op != PL_ISA_MMA && f->op != PL_ISA_WMMA) || f->imm >> 11 ||
-	    f->sub >= (f->op == PL_ISA_MMA ? (unsigned)PL_ISA_MMA_COUNT : (unsigned)PL_ISA_WMMA_COUNT) ||
-	    !element_good(PL_SM_MATRIX_A(x)) || !element_good(PL_SM_MATRIX_B(x)))
+	if ((f->op != PL_ISA_MMA && !wmma) || f->imm >> 11 ||
+	    f->sub >= (wmma ? (unsigned)PL_ISA_WMMA_COUNT : (unsigned)PL_ISA_MMA_COUNT))
 		return false;
-	if (f->op == PL_ISA_MMA && PL_SM_MATRIX_SHAPE(x) == PL_ISA_MMA_M8N8K4 && PL_SM_MATRIX_A(x) == PL_ISA_F16)
-		return false;
-	if ((c != PL_ISA_F16 && c != PL_ISA_F32 && c != PL_ISA_F64 && c != PL_ISA_S32) ||
-	    (d != PL_ISA_F16 && d != PL_ISA_F32 && d != PL_ISA_F64 && d != PL_ISA_S32))
-		return false;
-	if (!sizes_good(f->op == PL_ISA_MMA ? &pl_sm_mma_shapes[f->sub] : &pl_sm_wmma_shapes[f->sub], PL_SM_MATRIX_A(x),
-			PL_SM_MATRIX_B(x), c, d))
+	if (V(pl_sm_bind_matrix_int)(x, wmma, op))
+		return true;
+	fn = handler_of(a, b, wmma);
+	if (!fn || !sum_good(c, a == PL_ISA_F64) || !sum_good(d, a == PL_ISA_F64) ||
+	    (!wmma && f->sub == PL_ISA_MMA_M8N8K4 && a == PL_ISA_F16) ||
+	    !sizes_good(wmma ? &pl_sm_wmma_shapes[f->sub] : &pl_sm_mma_shapes[f->sub], a, c, d, wmma))
 		return false;
 	op->x = x;
-	op->fn[0] = op->fn[1] = f->op == PL_ISA_MMA ? mma_h : wmma_h;
+	op->fn[0] = op->fn[1] = fn;
 	return true;
 }

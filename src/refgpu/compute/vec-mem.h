@@ -90,6 +90,17 @@ static inline void gather8(uint64_t *d, const uint8_t *host, const uint32_t rel[
 #endif
 }
 
+/* Does the element of each lane in mask lie in shared memory as a whole, and aligned? */
+static inline bool lanes_good(const uint32_t off[32], uint32_t mask, unsigned size, uint32_t limit)
+{
+	uint32_t bad = 0, last = limit - size;
+
+	if (limit < size)
+		return false;
+	LANES_LOOP bad |= ((off[i] > last ? ~0u : 0) | (off[i] & (size - 1))) & ((lane_bit[i] & mask) ? ~0u : 0);
+	return !bad;
+}
+
 /* Two or four words of each lane, one lane after the other in memory: a transposition. */
 #define INTERLEAVED(k_)                                                                                                \
 	static inline void words_apart##k_(uint32_t *d, const uint32_t *from)                                          \

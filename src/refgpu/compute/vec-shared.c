@@ -12,17 +12,6 @@ static inline bool row_good(uint32_t start, uint32_t count, unsigned size, uint3
 	return !(start & (size - 1)) && start < limit && limit - start >= count * size;
 }
 
-/* The same of the lanes in mask, each by itself. */
-static inline bool lanes_good(const uint32_t off[32], uint32_t mask, unsigned size, uint32_t limit)
-{
-	uint32_t bad = 0, last = limit - size;
-
-	if (limit < size)
-		return false;
-	LANES_LOOP bad |= ((off[i] > last ? ~0u : 0) | (off[i] & (size - 1))) & ((lane_bit[i] & mask) ? ~0u : 0);
-	return !bad;
-}
-
 static __attribute__((noinline)) bool gather_good(void *d, const uint8_t *shared, const uint32_t *a, uint32_t imm,
 						  uint32_t mask, unsigned size, uint32_t limit)
 {
