@@ -76,15 +76,16 @@ static bool mbar_change(struct pl_sm_warp *w, const struct pl_sm_op *op, struct 
 	}
 }
 
-/* Lanes one after the other.  Return: lanes whose test holds; a fault stops the warp. */
+/* Lanes one after the other; mostly all at one mbarrier.  Return: lanes whose test holds; a fault stops the warp. */
 static uint32_t mbar_lanes(PL_SM_ARGS)
 {
-	uint32_t holds = 0;
+	uint32_t holds = 0, found = 0;
+	uint64_t *at = NULL;
 
 	for (uint32_t left = mask; left; left &= left - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(left),
 			 b = op->flags & PL_SM_OP_COUNTED ? PL_SM_REG(const uint32_t, b)[i] : 0, addr;
-		uint64_t *at, state = 0;
+		uint64_t state = 0;
 		struct mbar m;
 
 		if (op->sub == PL_ISA_MBAR_TEST || op->sub == PL_ISA_MBAR_TRY || op->sub == PL_ISA_MBAR_PENDING)
@@ -94,10 +95,13 @@ static uint32_t mbar_lanes(PL_SM_ARGS)
 			continue;
 		}
 		addr = PL_SM_REG(const uint32_t, a)[i] + op->x;
-		at = mbar_at(w, op, addr, op->sub == PL_ISA_MBAR_INIT, i);
-		if (!at)
-			return 0;
-		pl_sm_check_mbar(w, addr, op->sub < PL_ISA_MBAR_TEST);
+		if (!at || addr != found) {
+			at = mbar_at(w, op, addr, op->sub == PL_ISA_MBAR_INIT, i);
+			if (!at)
+				return 0;
+			pl_sm_check_mbar(w, addr, op->sub < PL_ISA_MBAR_TEST);
+			found = addr;
+		}
 		m = mbar_unpack(*at);
 		if (op->sub >= PL_ISA_MBAR_TEST) {
 			bool parity = op->sub == PL_ISA_MBAR_TEST_PARITY || op->sub == PL_ISA_MBAR_TRY_PARITY;
@@ -116,16 +120,77 @@ static uint32_t mbar_lanes(PL_SM_ARGS)
 	return holds;
 }
 
+/* Do all lanes in mask have the value of the first? */
+static bool all_same(const uint32_t *v, uint32_t mask)
+{
+	uint32_t first = v[__builtin_ctz(mask)], differ = 0;
+
+	for (uint32_t i = 0; i < PL_ISA_LANES; i++)
+		differ |= (v[i] ^ first) & (0 - (mask >> i & 1));
+	return !differ;
+}
+
+/* All lanes ask for the same mbarrier, or arrive at it without ending a phase before the last of them.  False: not
+ * that, nothing is done. */
+static bool mbar_together(PL_SM_ARGS, uint32_t *holds)
+{
+	const uint32_t *a = PL_SM_REG(const uint32_t, a), *b = PL_SM_REG(const uint32_t, b);
+	const uint64_t *states = (const void *)(R + op->c);
+	uint64_t *at, total = 0;
+	struct mbar m;
+
+	if ((op->sub != PL_ISA_MBAR_ARRIVE && (op->sub < PL_ISA_MBAR_TEST || op->sub == PL_ISA_MBAR_PENDING)) ||
+	    w->block->check || !all_same(a, mask))
+		return false;
+	at = mbar_at(w, op, a[__builtin_ctz(mask)] + op->x, false, (uint32_t)__builtin_ctz(mask));
+	if (!at)
+		return true;
+	m = mbar_unpack(*at);
+	if (op->sub == PL_ISA_MBAR_TEST_PARITY || op->sub == PL_ISA_MBAR_TRY_PARITY) {
+		for (uint32_t i = 0; i < PL_ISA_LANES; i++)
+			*holds |= (uint32_t)(m.phase != (b[i] & 1)) << i;
+		*holds &= mask;
+		return true;
+	}
+	if (op->sub != PL_ISA_MBAR_ARRIVE) {
+		for (uint32_t i = 0; i < PL_ISA_LANES; i++)
+			*holds |= (uint32_t)(m.phase != states[i] >> 63) << i;
+		*holds &= mask;
+		return true;
+	}
+	for (uint32_t i = 0; i < PL_ISA_LANES; i++)
+		total += mask >> i & 1 ? b[i] : 0;
+	if (total > m.pending || b[31 - __builtin_clz(mask)] == 0)
+		return false;
+	for (uint32_t left = mask; left; left &= left - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(left), n = b[i];
+
+		if (op->flags & PL_SM_OP_RESULT)
+			PL_SM_REG(uint64_t, d)[i] = mbar_pack(&m);
+		m.pending -= n;
+	}
+	mbar_settle(&m);
+	*at = mbar_pack(&m);
+	return true;
+}
+
+static __attribute__((noinline)) uint32_t mbar_do(PL_SM_ARGS)
+{
+	uint32_t holds = 0;
+
+	return mbar_together(w, op, R, mask, &holds) ? holds : mbar_lanes(w, op, R, mask);
+}
+
 static void mbar_h(PL_SM_ARGS)
 {
-	uint32_t holds = mbar_lanes(w, op, R, mask);
+	uint32_t holds = mbar_do(w, op, R, mask);
 
 	if (w->stop)
 		return;
 	if (op->sub >= PL_ISA_MBAR_TEST && op->sub != PL_ISA_MBAR_PENDING) {
 		if (op->d != PL_ISA_PT)
 			w->frame.P[op->d] = (w->frame.P[op->d] & ~mask) | (holds & mask);
-		if ((op->sub == PL_ISA_MBAR_TRY || op->sub == PL_ISA_MBAR_TRY_PARITY) && holds != mask) {
+		if (holds != mask) {                              /* it will be asked again */
 			w->insns += (uint64_t)(op + 1 - w->mark); /* others have their turn */
 			w->mark = w->pc = op + 1;
 			w->polls_left = 1;
@@ -152,7 +217,7 @@ static bool copy(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned to_sp
 	return true;
 }
 
-static void cpasync_h(PL_SM_ARGS)
+void pl_sm_cpasync_any(PL_SM_ARGS)
 {
 	union pl_sm_mem m = { .x = op->x };
 	bool counted = op->c != PL_ISA_NONE * PL_SM_SLOT_BYTES;
@@ -177,7 +242,6 @@ static void cpasync_h(PL_SM_ARGS)
 		memcpy(at, source, n);
 		w->sm->bytes_read += n;
 	}
-	PL_SM_NEXT;
 }
 
 static void cpbulk_h(PL_SM_ARGS)
@@ -221,9 +285,6 @@ bool pl_sm_bind_async(const struct pl_isa_fields *f, struct pl_sm_op *op)
 				     ? PL_SM_OP_COUNTED
 				     : 0;
 		op->fn[0] = op->fn[1] = mbar_h;
-		return true;
-	case PL_ISA_CPASYNC:
-		op->fn[0] = op->fn[1] = cpasync_h;
 		return true;
 	case PL_ISA_CPBULK:
 		op->x = f->imm & 2047;

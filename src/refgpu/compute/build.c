@@ -8,6 +8,7 @@ bool V(pl_sm_bind_float)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_half)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_cvt)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_mem)(const struct pl_isa_fields *f, struct pl_sm_op *op);
+bool V(pl_sm_bind_cpasync)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_shfl)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_matrix)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_fragment)(const struct pl_isa_fields *f, struct pl_sm_op *op);
@@ -20,10 +21,10 @@ static bool bind(const struct pl_isa_fields *f, struct pl_sm_op *op)
 	uint32_t x = op->x;
 	uint8_t sub = op->sub;
 
-	if (V(pl_sm_bind_texture)(f, op) || V(pl_sm_bind_mem)(f, op) || V(pl_sm_bind_shfl)(f, op) ||
-	    V(pl_sm_bind_sreg)(f, op) || V(pl_sm_bind_matrix)(f, op) || V(pl_sm_bind_fragment)(f, op) ||
-	    V(pl_sm_bind_cmp)(f, op) || V(pl_sm_bind_cvt)(f, op) || V(pl_sm_bind_half)(f, op) ||
-	    V(pl_sm_bind_float)(f, op))
+	if (V(pl_sm_bind_texture)(f, op) || V(pl_sm_bind_mem)(f, op) || V(pl_sm_bind_cpasync)(f, op) ||
+	    V(pl_sm_bind_shfl)(f, op) || V(pl_sm_bind_sreg)(f, op) || V(pl_sm_bind_matrix)(f, op) ||
+	    V(pl_sm_bind_fragment)(f, op) || V(pl_sm_bind_cmp)(f, op) || V(pl_sm_bind_cvt)(f, op) ||
+	    V(pl_sm_bind_half)(f, op) || V(pl_sm_bind_float)(f, op))
 		return true;
 	op->x = x;
 	op->sub = sub;

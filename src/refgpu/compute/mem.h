@@ -33,6 +33,9 @@ bool pl_sm_mem_read(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned sp
 bool pl_sm_mem_write(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned space, uint64_t addr, const void *data,
 		     size_t bytes, uint32_t lane);
 
+/* async.c: cp.async of any lanes, one after the other; w->stop tells. */
+void pl_sm_cpasync_any(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t mask);
+
 static inline uint8_t *pl_sm_local_at(uint8_t *local, uint64_t offset, uint32_t lane)
 {
 	return local + (offset >> 2) * PL_SM_SLOT_BYTES + lane * 4 + (offset & 3);

@@ -477,6 +477,30 @@ static void test_mbarriers_and_async_copies(struct kit *kit)
 	kit->desc.shared_static = 0;
 }
 
+static void test_a_warp_that_asks_an_mbarrier_gives_way(struct kit *kit)
+{
+	bool told[1025] = { false };
+	char text[1024];
+
+	kit->desc.shared_static = 1024;
+	sprintf(text,
+		BEGIN "setp.u32.eq P0, R1, #0, PT\nmov.u32 R3, #512\nmov.u32 R4, #1024\n@P0 mbar 0, R3, R4, R0, $0\n"
+		      "bar 0, R0, R0, PT, $0\nmov.u32 R6, #1\nmbar.sub%u 30, R3, R6, R0, $0\n"
+		      "wait: mbar.sub%u 1, R3, R0, R30, $0\n@!P1 bra wait\ncvt.u32.u64 R8, R30\n"
+		      "and.u32 R8, R8, #0xfffff\nst.u32.global R8, [U4 + R1 << 2]\nexit\n",
+		PL_ISA_MBAR_ARRIVE, PL_ISA_MBAR_TEST);
+	run_good(kit, text, 1, 1024);
+	for (uint32_t i = 0; i < 1024; i++) { /* arrivals that were still to come */
+		uint32_t pending = words(kit)[i];
+
+		assert(pending >= 1 && pending <= 1024 && !told[pending]);
+		assert(i % 32 == 0 || pending == words(kit)[i - 1] - 1);
+		told[pending] = true;
+	}
+	assert(kit->result.instructions < 32 * 40);
+	kit->desc.shared_static = 0;
+}
+
 static void test_check_mode_finds_races(struct kit *kit)
 {
 	kit->desc.flags = PL_ISA_LAUNCH_CHECK;
@@ -554,6 +578,7 @@ int main(int argc, char **argv)
 		test_endless_kernels_can_be_stopped,
 		test_printf_malloc_and_assert,
 		test_mbarriers_and_async_copies,
+		test_a_warp_that_asks_an_mbarrier_gives_way,
 		test_check_mode_finds_races,
 		test_changed_code_shows_after_a_flush,
 		test_virtual_time_is_the_same_each_run,

@@ -1,4 +1,4 @@
-/* Compares: SETP of one-slot and 64-bit types in vector code, the rest of SETP, SETP2, SET lane by lane. */
+/* Compares: SETP of 16 to 64 bits in vector code, the rest of SETP, SETP2, SET lane by lane. */
 #include "refgpu/compute/vec.h"
 #include "refgpu/compute/half.h"
 
@@ -102,6 +102,16 @@ CMP_INT(u32, vu32, uint32_t, bits32)
 CMP_INT(s32, vi32, int32_t, bits32)
 CMP_INT(u64, vu64, uint64_t, bits64)
 CMP_INT(s64, vi64, int64_t, bits64)
+/* the low halves of slots */
+#define CMP_HALF(suffix, VT, T)                                                                                        \
+	CMP(eq_##suffix, VT, T, bits32, x << 16 == y << 16)                                                            \
+	CMP(ne_##suffix, VT, T, bits32, x << 16 != y << 16)                                                            \
+	CMP(lt_##suffix, VT, T, bits32, x << 16 < y << 16)                                                             \
+	CMP(le_##suffix, VT, T, bits32, x << 16 <= y << 16)                                                            \
+	CMP(gt_##suffix, VT, T, bits32, x << 16 > y << 16)                                                             \
+	CMP(ge_##suffix, VT, T, bits32, x << 16 >= y << 16)
+CMP_HALF(u16, vu32, uint32_t)
+CMP_HALF(s16, vi32, int32_t)
 #define CMP_FLOAT(suffix, VT, T, bits)                                                                                 \
 	CMP(eq_##suffix, VT, T, bits, x == y)                                                                          \
 	CMP(ne_##suffix, VT, T, bits, (x < y) | (x > y))                                                               \
@@ -120,11 +130,10 @@ CMP_INT(s64, vi64, int64_t, bits64)
 CMP_FLOAT(f32, vf32, float, bits32)
 CMP_FLOAT(f64, vf64, double, bits64)
 
-static const pl_sm_fn *const cmp_int[4][6] = {
-	{ eq_u32, ne_u32, lt_u32, le_u32, gt_u32, ge_u32 },
-	{ eq_s32, ne_s32, lt_s32, le_s32, gt_s32, ge_s32 },
-	{ eq_u64, ne_u64, lt_u64, le_u64, gt_u64, ge_u64 },
-	{ eq_s64, ne_s64, lt_s64, le_s64, gt_s64, ge_s64 },
+static const pl_sm_fn *const cmp_int[6][6] = {
+	{ eq_u16, ne_u16, lt_u16, le_u16, gt_u16, ge_u16 }, { eq_s16, ne_s16, lt_s16, le_s16, gt_s16, ge_s16 },
+	{ eq_u32, ne_u32, lt_u32, le_u32, gt_u32, ge_u32 }, { eq_s32, ne_s32, lt_s32, le_s32, gt_s32, ge_s32 },
+	{ eq_u64, ne_u64, lt_u64, le_u64, gt_u64, ge_u64 }, { eq_s64, ne_s64, lt_s64, le_s64, gt_s64, ge_s64 },
 };
 #define FLOAT_ROW(t)                                                                                                   \
 	{                                                                                                              \
@@ -319,8 +328,8 @@ static void set_h(PL_SM_ARGS)
 
 static bool bind_setp(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
-	if (f->type >= PL_ISA_U32 && f->type <= PL_ISA_S64 && f->cmp <= PL_ISA_GE)
-		set_handlers(op, cmp_int[f->type - PL_ISA_U32][f->cmp]);
+	if (f->type >= PL_ISA_U16 && f->type <= PL_ISA_S64 && f->cmp <= PL_ISA_GE)
+		set_handlers(op, cmp_int[f->type - PL_ISA_U16][f->cmp]);
 	else if (f->type == PL_ISA_F64 || (f->type == PL_ISA_F32 && !f->ftz))
 		set_handlers(op, cmp_float[f->type == PL_ISA_F64][f->cmp]);
 	else

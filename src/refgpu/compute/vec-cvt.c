@@ -45,6 +45,8 @@ HW1(f64_f32, double, float, x == x ? (double)x : bits_f64(0x7ff8000000000000ull)
 HW1(f32_f64, float, double, CANON((float)x))
 H1(f16_f32, uint32_t, float, f32_to_f16(x))
 H1(f32_f16, float, uint32_t, CANON(f16_to_f32((uint16_t)x)))
+/* of what is no number the bits are cut, too: convert.c */
+H1(tf32_f32, uint32_t, uint32_t, ((x & 0x7f800000) == 0x7f800000 ? x : x + 0x1000) & 0xffffe000)
 H1(bf16_f32, uint32_t, float, f32_to_bf16(x))
 H1(f32_bf16, float, uint32_t, CANON(bf16_to_f32((uint16_t)x)))
 
@@ -91,6 +93,8 @@ static const pl_sm_fn *fast_pair(const struct pl_isa_fields *f)
 
 	if (f->type <= PL_ISA_S64 && f->type2 <= PL_ISA_S64)
 		return f->sat ? NULL : int_int[f->type][f->type2];
+	if (f->type == PL_ISA_TF32 && f->type2 == PL_ISA_F32 && f->round == PL_ISA_RNA && !f->sub && !f->ftz && !f->sat)
+		return tf32_f32;
 	if (f->ftz || f->round > PL_ISA_RP || f->sub & 3)
 		return NULL;
 	switch (KEY(f->type, f->type2)) {

@@ -32,24 +32,20 @@ static inline void addresses(const struct pl_sm_warp *w, const struct pl_sm_op *
 	}
 }
 
-/* All 32 lanes one after the other, two or four words each: a transposition.  False: not that. */
+/* All 32 lanes one after the other, two words each.  False: not that. */
 static bool consecutive_words(const struct pl_sm_op *op, char *R, const struct pl_sm_span *span,
 			      const uint64_t addr[32], bool store)
 {
 	union pl_sm_mem m = { .x = op->x };
 	uint64_t differ = 0, start = addr[0];
-	unsigned bytes = 4u << m.vec;
 	uint32_t *d = PL_SM_REG(uint32_t, d), *at = (void *)(span->host + (start - span->begin));
 
-	if (m.bytes != 4 || m.vec < 1 || m.vec > 2 || span->local)
+	if (m.bytes != 4 || m.vec != 1 || span->local)
 		return false;
-	LANES_LOOP differ |= addr[i] - start - (uint64_t)(unsigned)i * bytes;
+	LANES_LOOP differ |= addr[i] - start - (uint64_t)(unsigned)i * 8;
 	if (differ)
 		return false;
-	if (m.vec == 1)
-		store ? words_together2(at, d) : words_apart2(d, at);
-	else
-		store ? words_together4(at, d) : words_apart4(d, at);
+	store ? words_together2(at, d) : words_apart2(d, at);
 	return true;
 }
 
@@ -150,56 +146,19 @@ static void local_element(char *d, const struct pl_sm_span *span, const uint32_t
 	}
 }
 
-typedef uint64_t quad __attribute__((vector_size(16), may_alias));
-
-/* Vectors of 8 or 16 bytes move whole, as on hardware: scans (CUB) hand a value and its state to other blocks in one.
- * False: not that. */
-static bool span_whole(const struct pl_sm_op *op, char *R, const struct pl_sm_span *span, const uint64_t addr[32],
-		       uint32_t mask, bool store)
-{
-	union pl_sm_mem m = { .x = op->x };
-	unsigned words = ((unsigned)m.bytes << m.vec) / 4, each = m.bytes / 4;
-
-	if (span->local || !m.vec || !each || words > 4)
-		return false;
-	for (; mask; mask &= mask - 1) {
-		unsigned i = FIRST(mask);
-		void *at = span->host + (addr[i] - span->begin);
-		union {
-			uint32_t word[4];
-			uint64_t two;
-			quad four;
-		} v = { .word = { 0 } };
-
-		if (!store && words == 4)
-			v.four = *(const volatile quad *)at;
-		else if (!store)
-			v.two = *(const volatile uint64_t *)at;
-		for (unsigned k = 0; k < words; k++) {
-			char *slot = R + op->d + k / each * each * PL_SM_SLOT_BYTES + (i * each + k % each) * 4;
-
-			if (store)
-				memcpy(&v.word[k], slot, 4);
-			else
-				memcpy(slot, &v.word[k], 4);
-		}
-		if (store && words == 4)
-			*(volatile quad *)at = v.four;
-		else if (store)
-			*(volatile uint64_t *)at = v.two;
-	}
-	return true;
-}
-
 static void span_access(const struct pl_sm_op *op, char *R, const struct pl_sm_span *span, const uint64_t addr[32],
 			uint32_t mask, bool store)
 {
 	union pl_sm_mem m = { .x = op->x };
 	unsigned bytes = m.bytes, slots = pl_isa_type_slots(op->type);
+	unsigned words = bytes << m.vec >> 2, each = bytes / 4;
 	uint32_t rel[32];
 
-	if (span_whole(op, R, span, addr, mask, store))
+	if (!span->local && m.vec && each && words <= 4) {
+		LANES_LOOP rel[i] = (uint32_t)(addr[i] - span->begin);
+		V(pl_sm_vectors_move)(R + op->d, span->host, rel, mask, words, each, store);
 		return;
+	}
 	for (unsigned k = 0; k < 1u << m.vec; k++) {
 		char *d = R + op->d + k * slots * PL_SM_SLOT_BYTES;
 

@@ -6,6 +6,7 @@
 #define PL_REFGPU_COMPUTE_VEC_MEM_H
 
 #include "refgpu/compute/mem.h"
+#include "refgpu/compute/tiles.h"
 #include "refgpu/compute/vec.h"
 
 #define FIRST(mask) ((unsigned)__builtin_ctz(mask))
@@ -15,6 +16,11 @@
 void V(pl_sm_access_any)(PL_SM_ARGS, bool store);
 /* Handlers of shared memory; NULL: none of them. */
 pl_sm_fn V(pl_sm_shared_handler)(union pl_sm_mem m, bool store);
+
+/* Vectors of `words` words (2 or 4; elements of `each` words, 1 or 2) of the lanes in mask, aligned, at host + rel[i].
+ */
+void V(pl_sm_vectors_move)(char *d, uint8_t *host, const uint32_t rel[32], uint32_t mask, unsigned words, unsigned each,
+			   bool store);
 
 /* Copies the lanes in mask between a slot array and consecutive memory. */
 #if defined(__AVX512F__)
@@ -101,18 +107,15 @@ static inline bool lanes_good(const uint32_t off[32], uint32_t mask, unsigned si
 	return !bad;
 }
 
-/* Two or four words of each lane, one lane after the other in memory: a transposition. */
-#define INTERLEAVED(k_)                                                                                                \
-	static inline void words_apart##k_(uint32_t *d, const uint32_t *from)                                          \
-	{                                                                                                              \
-		LANES_LOOP for (int k = 0; k < k_; k++) d[k * 32 + i] = from[i * k_ + k];                              \
-	}                                                                                                              \
-	static inline void words_together##k_(uint32_t *to, const uint32_t *d)                                         \
-	{                                                                                                              \
-		LANES_LOOP for (int k = 0; k < k_; k++) to[i * k_ + k] = d[k * 32 + i];                                \
-	}
-INTERLEAVED(2)
-INTERLEAVED(4)
+/* Two words of each lane, one lane after the other in memory. */
+static inline void words_apart2(uint32_t *d, const uint32_t *from)
+{
+	LANES_LOOP for (int k = 0; k < 2; k++) d[k * 32 + i] = from[i * 2 + k];
+}
+static inline void words_together2(uint32_t *to, const uint32_t *d)
+{
+	LANES_LOOP for (int k = 0; k < 2; k++) to[i * 2 + k] = d[k * 32 + i];
+}
 
 /* Is v[i] == start + step * i in the lanes of mask?  Of 32, and of 16. */
 #if defined(__AVX512F__)

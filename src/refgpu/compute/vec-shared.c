@@ -101,6 +101,19 @@ static void load8(PL_SM_ARGS)
 	PL_SM_NEXT;
 }
 
+/* Two or four words of each lane, anywhere.  False: not done. */
+static __attribute__((noinline)) bool vectors_good(PL_SM_ARGS, unsigned words, bool store)
+{
+	const uint32_t *a = PL_SM_REG(const uint32_t, a), imm = (uint32_t)op->imm;
+	uint32_t off[32];
+
+	LANES_LOOP off[i] = a[i] + imm;
+	if (!lanes_good(off, mask, words * 4, w->sm->grid->shared_bytes))
+		return false;
+	V(pl_sm_vectors_move)(R + op->d, w->block->shared, off, mask, words, 1, store);
+	return true;
+}
+
 /* Two or four words of each lane. */
 #define LOAD_WORDS(words)                                                                                              \
 	static void load_words##words(PL_SM_ARGS)                                                                      \
@@ -118,10 +131,10 @@ static void load8(PL_SM_ARGS)
 				else                                                                                   \
 					LANES_LOOP KEEP(uint32_t, d + 32 * k, v);                                      \
 			}                                                                                              \
-		} else if (mask == PL_SM_ALL && ramp_of32(a, a[0], words * 4, mask) &&                                 \
-			   row_good(start, 32, words * 4, limit)) {                                                    \
-			words_apart##words(d, from);                                                                   \
-		} else {                                                                                               \
+		} else if (words == 2 && mask == PL_SM_ALL && ramp_of32(a, a[0], 8, mask) &&                           \
+			   row_good(start, 32, 8, limit)) {                                                            \
+			words_apart2(d, from);                                                                         \
+		} else if (!vectors_good(w, op, R, mask, words, false)) {                                              \
 			V(pl_sm_access_any)(w, op, R, mask, false);                                                    \
 			if (w->stop)                                                                                   \
 				return;                                                                                \
@@ -130,6 +143,19 @@ static void load8(PL_SM_ARGS)
 	}
 LOAD_WORDS(2)
 LOAD_WORDS(4)
+
+#define STORE_WORDS(words)                                                                                             \
+	static void store_words##words(PL_SM_ARGS)                                                                     \
+	{                                                                                                              \
+		if (!vectors_good(w, op, R, mask, words, true)) {                                                      \
+			V(pl_sm_access_any)(w, op, R, mask, true);                                                     \
+			if (w->stop)                                                                                   \
+				return;                                                                                \
+		}                                                                                                      \
+		PL_SM_NEXT;                                                                                            \
+	}
+STORE_WORDS(2)
+STORE_WORDS(4)
 
 static __attribute__((noinline)) bool scatter_good(uint8_t *shared, const void *d, const uint32_t *a, uint32_t imm,
 						   uint32_t mask, unsigned size, uint32_t limit)
@@ -174,10 +200,81 @@ static __attribute__((noinline)) bool scatter_good(uint8_t *shared, const void *
 STORE(store4, uint32_t, 4, lanes_copy4)
 STORE(store8, uint64_t, 8, lanes_copy8)
 
+/* -- cp.async -- */
+
+static inline void copy_lanes(uint8_t *to, const uint32_t off[32], const uint8_t *from, const uint32_t rel[32],
+			      uint32_t mask, unsigned size)
+{
+	if (mask == PL_SM_ALL)
+		for (unsigned i = 0; i < 32; i++)
+			memcpy(to + off[i], from + rel[i], size);
+	else
+		for (; mask; mask &= mask - 1)
+			memcpy(to + off[FIRST(mask)], from + rel[FIRST(mask)], size);
+}
+
+/* All lanes' whole vectors, from one run of pages.  False: not that, nothing is done. */
+static __attribute__((noinline)) bool copy_good(PL_SM_ARGS)
+{
+	union pl_sm_mem m = { .x = op->x };
+	const uint32_t *to = PL_SM_REG(const uint32_t, a);
+	const uint64_t *b = PL_SM_REG(const uint64_t, b);
+	uint64_t imm = op->imm, first = b[FIRST(mask)] + imm, last, bad = 0;
+	uint8_t *shared = w->block->shared, *host;
+	const struct pl_mmu_run *run;
+	uint32_t off[32], rel[32], size = m.bytes, less = 0;
+
+	if (op->c != PL_ISA_NONE * PL_SM_SLOT_BYTES) {
+		const uint32_t *count = PL_SM_REG(const uint32_t, c);
+
+		LANES_LOOP less |= count[i] < size && (lane_bit[i] & mask) ? ~0u : 0;
+	}
+	LANES_LOOP off[i] = to[i];
+	run = pl_mmu_run_cached(&w->sm->tlb, first, PL_RG_READ);
+	if (less || !run || run->bytes < size || w->block->check ||
+	    !lanes_good(off, mask, size, w->sm->grid->shared_bytes))
+		return false;
+	host = run->host;
+	first = run->begin - imm, last = run->bytes - size;
+	LANES_LOOP bad |= (b[i] - first > last || (b[i] + imm) & (size - 1)) && (lane_bit[i] & mask) ? ~0ull : 0;
+	if (bad)
+		return false;
+	LANES_LOOP rel[i] = (uint32_t)(b[i] - first);
+	w->sm->bytes_read += (uint64_t)(uint32_t)__builtin_popcount(mask) * size;
+	if (size == 16)
+		copy_lanes(shared, off, host, rel, mask, 16);
+	else if (size == 8)
+		copy_lanes(shared, off, host, rel, mask, 8);
+	else
+		copy_lanes(shared, off, host, rel, mask, 4);
+	return true;
+}
+
+static void cpasync_h(PL_SM_ARGS)
+{
+	if (!copy_good(w, op, R, mask)) {
+		pl_sm_cpasync_any(w, op, R, mask);
+		if (w->stop)
+			return;
+	}
+	PL_SM_NEXT;
+}
+
+bool V(pl_sm_bind_cpasync)(const struct pl_isa_fields *f, struct pl_sm_op *op);
+bool V(pl_sm_bind_cpasync)(const struct pl_isa_fields *f, struct pl_sm_op *op)
+{
+	if (f->op != PL_ISA_CPASYNC)
+		return false;
+	op->fn[0] = op->fn[1] = cpasync_h;
+	return true;
+}
+
 pl_sm_fn V(pl_sm_shared_handler)(union pl_sm_mem m, bool store)
 {
-	if (m.form != PL_ISA_ADDR_R32 || (m.bytes != 4 && m.bytes != 8) || (m.vec && (m.bytes != 4 || store)))
+	if (m.form != PL_ISA_ADDR_R32 || (m.bytes != 4 && m.bytes != 8) || (m.vec && m.bytes != 4))
 		return NULL;
+	if (m.vec && store)
+		return m.vec == 1 ? store_words2 : m.vec == 2 ? store_words4 : NULL;
 	if (m.vec)
 		return m.vec == 1 ? load_words2 : m.vec == 2 ? load_words4 : NULL;
 	return store ? (m.bytes == 8 ? store8 : store4) : (m.bytes == 8 ? load8 : load4);

@@ -58,9 +58,9 @@ enum pl_isa_mbar {
 	PL_ISA_MBAR_EXPECT_TX,   /* b = bytes */
 	PL_ISA_MBAR_ARRIVE_TX,   /* one arrival and b = bytes expected */
 	PL_ISA_MBAR_COMPLETE_TX, /* b = bytes */
-	PL_ISA_MBAR_TEST,        /* d = predicate; c = state (R2) */
+	PL_ISA_MBAR_TEST,        /* d = predicate; c = state (R2); as the next three gives way to others where false */
 	PL_ISA_MBAR_TEST_PARITY, /* d = predicate; b = parity */
-	PL_ISA_MBAR_TRY,         /* as TEST, gives way to others where false */
+	PL_ISA_MBAR_TRY,
 	PL_ISA_MBAR_TRY_PARITY,
 	PL_ISA_MBAR_PENDING, /* d = R1 count of pending arrivals in state c (R2); no memory */
 	PL_ISA_MBAR_COUNT
