@@ -16,7 +16,7 @@ import plenum
 
 NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
-CONDITIONAL = os.environ.get("PLENUM_TEST_CONDITIONAL", "")
+MORE = os.environ.get("PLENUM_TEST_MORE", "")
 PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
 
 WATCHDOG = "test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"  # its limit is the server's
@@ -133,10 +133,10 @@ def test_where_userfaultfd_is_forbidden_managed_variables_are_refused():
             assert b"userfaultfd" in result.stderr, result.stderr.decode(errors="replace")
 
 
-def test_conditional_nodes_are_refused_or_carried_as_the_driver_does():
+def test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it():
     os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
-    program = os.path.join(PROGRAMS, "cuda-conditional")
-    for driver, word in ((NATIVE, b"handle: CUDA_ERROR_NOT_SUPPORTED"), (CONDITIONAL, b"if: CUDA_SUCCESS")):
+    program = os.path.join(PROGRAMS, "cuda-refused")
+    for driver, word in ((NATIVE, b"handle: CUDA_ERROR_NOT_SUPPORTED"), (MORE, b"if: CUDA_SUCCESS")):
         native = plenum.run([program], dict(plenum.native_env(), PLENUM_TEST_LIBCUDA=driver)).stdout
         assert word in native, native.decode()
         with plenum.Server("--cuda", driver, "--worker-read", os.path.dirname(NATIVE)) as server:
@@ -156,4 +156,4 @@ if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
         test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused,
-        test_conditional_nodes_are_refused_or_carried_as_the_driver_does, test_a_server_without_cuda_has_no_device])
+        test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it, test_a_server_without_cuda_has_no_device])

@@ -12,7 +12,6 @@
 	}
 
 ABSENT(cuDeviceRegisterAsyncNotification)
-ABSENT(cuDevSmResourceSplitByCount)
 ABSENT(cuMemHostRegister_v2)
 ABSENT(cuMemHostUnregister)
 ABSENT(cuMemBatchDecompressAsync)
@@ -22,6 +21,5 @@ ABSENT(cuMemMapArrayAsync)
 ABSENT(cuMemExportToShareableHandle)
 ABSENT(cuMemImportFromShareableHandle)
 ABSENT(cuMemGetHandleForAddressRange)
-ABSENT(cuIpcOpenEventHandle)
 ABSENT(cuCoredumpGetAttribute)
 ABSENT(cuCoredumpSetAttribute)

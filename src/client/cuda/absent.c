@@ -25,14 +25,6 @@ ABSENT(cuCoredumpSetAttributeGlobal, CUDA_ERROR_NOT_SUPPORTED, DUMPS,
        (CUcoredumpSettings attribute, void *value, size_t *bytes), (void)attribute;
        (void)value; (void)bytes)
 
-/* Green contexts. */
-#define DIVIDED "the multiprocessors of a remote device are not divided"
-ABSENT(cuDevSmResourceSplitByCount, CUDA_ERROR_NOT_SUPPORTED, DIVIDED,
-       (CUdevResource * result, unsigned int *groups, const CUdevResource *input, CUdevResource *remaining,
-	unsigned int flags, unsigned int min_count),
-       (void)result;
-       (void)groups; (void)input; (void)remaining; (void)flags; (void)min_count)
-
 /* The driver's notes of its memory's state. */
 #define NOTES "a remote device does not notify"
 ABSENT(cuDeviceRegisterAsyncNotification, CUDA_ERROR_NOT_SUPPORTED, NOTES,
@@ -69,11 +61,6 @@ ABSENT(cuGraphExecExternalSemaphoresSignalNodeSetParams, CUDA_ERROR_INVALID_VALU
 ABSENT(cuGraphExecExternalSemaphoresWaitNodeSetParams, CUDA_ERROR_INVALID_VALUE, SEMAPHORES,
        (CUgraphExec exec, CUgraphNode node, const CUDA_EXT_SEM_WAIT_NODE_PARAMS *params), (void)exec;
        (void)node; (void)params)
-
-/* CU_DEVICE_ATTRIBUTE_IPC_EVENT_SUPPORTED is 0. */
-#define EVENTS "events are not shared between sessions"
-ABSENT(cuIpcOpenEventHandle, CUDA_ERROR_INVALID_HANDLE, EVENTS, (CUevent * event, CUipcEventHandle handle), (void)event;
-       (void)handle)
 
 /* Decompression: its attributes are 0. */
 #define UNPACKS "no remote device unpacks"

@@ -1,4 +1,5 @@
-/* Conditional nodes: what comes of each call, to be compared natively and over a server. */
+/* What the reference GPU refuses, conditional nodes and groups of multiprocessors: what comes of each call, to be
+ * compared natively and over a server. */
 #include "cu.h"
 
 static CUgraph graph;
@@ -39,6 +40,34 @@ static CUgraphNode add(const char *what, bool edges, CUgraphNode after, CUgraphN
 	}
 	puts("");
 	return node;
+}
+
+static void split(const CUdevResource *all, unsigned int groups, unsigned int each, bool counts, bool rest)
+{
+	CUdevResource made[8] = { 0 }, remaining = { 0 };
+	char what[64];
+
+	snprintf(what, sizeof(what), "%u groups of %u", groups, each);
+	say(what,
+	    cu(cuDevSmResourceSplitByCount)(counts ? NULL : made, &groups, all, rest ? &remaining : NULL, 0, each));
+	printf("%u:", groups);
+	for (int i = 0; i < 8; i++)
+		printf(" %u", made[i].sm.smCount);
+	printf(", rest %u\n", remaining.sm.smCount);
+}
+
+static void multiprocessors(void)
+{
+	CUdevResource all = { 0 };
+
+	say("multiprocessors", cu(cuDeviceGetDevResource)(0, &all, CU_DEV_RESOURCE_TYPE_SM));
+	printf("%u\n", all.sm.smCount);
+	split(&all, 3, 3, false, true);
+	split(&all, 8, 4, false, false);
+	split(&all, 0, 2, true, true);
+	split(&all, 8, 99, false, true);
+	all.sm.smCount++;
+	split(&all, 2, 2, false, true);
 }
 
 int main(void)
@@ -86,5 +115,6 @@ int main(void)
 	cu_ok(cu(cuGraphGetNodes)(graph, NULL, &count));
 	printf("%zu nodes\n", count);
 	say("destroy", cu(cuGraphDestroy)(graph));
+	multiprocessors();
 	return 0;
 }
