@@ -154,6 +154,10 @@ struct pl_link_opened { /* what a greeting gave */
 int pl_link_dial(const char *address, const struct pl_hello *hello, uint64_t timeout_ns,
 		 struct pl_link_opened *opened_out);
 
+/** pl_link_greet() - as pl_link_dial(), over a socket that somebody else has connected
+ * For lanes that are the socket itself.  Takes over `fd` in any case. */
+int pl_link_greet(int fd, const struct pl_hello *hello, uint64_t timeout_ns, struct pl_link_opened *opened_out);
+
 /** pl_link_listen() - a listening socket for an address ("tcp://host:0" takes a free port)
  * @bound_out: PL_LINK_ADDRESS_MAX bytes, the address with the real port
  * Return: 0 and *fd_out (owned by the caller), or fatal -errno. */

@@ -197,6 +197,24 @@ int pl_link_dial(const char *address_text, const struct pl_hello *hello_given, u
 	return 0;
 }
 
+int pl_link_greet(int fd_given, const struct pl_hello *hello, uint64_t timeout_ns, struct pl_link_opened *opened_out)
+{
+	pl_cleanup(fds_closep) struct pl_greet_fds fds = { 0 };
+	struct pl_link_opened opened = { .arena_fd = -1 };
+	pl_cleanup(pl_closep) int fd = fd_given;
+	int r = greet(fd, hello, pl_now_ns() + timeout_ns, &opened.reply, &fds);
+
+	if (r)
+		return pl_trace(r);
+	if (opened.reply.status == PL_HELLO_OK) {
+		r = open_lane(pl_steal_fd(&fd), false, &opened.reply, &fds, &opened);
+		if (r)
+			return pl_trace(r);
+	}
+	*opened_out = opened;
+	return opened.reply.status <= PL_HELLO_E_INTERNAL ? (int)opened.reply.status : PL_HELLO_E_INTERNAL;
+}
+
 /* ---- server ---- */
 
 int pl_link_listen(const char *address_text, int *fd_out, char *bound_out)

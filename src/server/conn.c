@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/wait.h"
+#include "link/greet.h"
 #include "link/ivshmem/region.h"
 #include "server/daemon-internal.h"
 #include "server/token.h"
@@ -158,8 +159,8 @@ static bool peer_checked(struct pl_conn *conn)
 		pl_conn_refuse(conn, PL_HELLO_E_TOKEN, "user %d not allowed: plenum serve --allow-uid", (int)conn->uid);
 		return false;
 	}
-	if (conn->hello.kind == PL_HELLO_LANE)
-		return true; /* the session's secret proves more */
+	if (conn->hello.kind == PL_HELLO_LANE || conn->hello.kind == PL_HELLO_PEER)
+		return true; /* the session's secret or key proves more */
 	good = daemon->secrets->token[0] && pl_secret_same(conn->hello.token, daemon->secrets->token, PL_TOKEN_MAX);
 	if (!good)
 		pl_conn_refuse(conn, PL_HELLO_E_TOKEN,
@@ -245,6 +246,42 @@ static void lane_greeted(struct pl_conn *conn)
 	close(fd);
 }
 
+/* The first greeting of another server says nothing, so that it can be sent to anybody; the second names the
+ * session. */
+static void peer_knocked(struct pl_conn *conn)
+{
+	static const struct pl_hello_reply reply = { .status = PL_HELLO_OK };
+
+	if (conn->knocked || pl_greet_reply_send(conn->source.fd, &reply, NULL, pl_now_ns())) {
+		pl_conn_close(conn);
+		return;
+	}
+	conn->knocked = true;
+	conn->hello_bytes = 0;
+}
+
+static void peer_greeted(struct pl_conn *conn)
+{
+	struct pl_pool_worker *worker = pl_pool_find(conn->daemon, conn->hello.session);
+	struct pl_hand hand = { .kind = PL_HAND_PEER };
+	int r;
+
+	if (!conn->hello.session) {
+		peer_knocked(conn);
+		return;
+	}
+	if (!worker || !pl_secret_same(conn->hello.secret, pl_pool_peer_key(worker), sizeof(conn->hello.secret))) {
+		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "no such session: it has ended, or was not yours");
+		return;
+	}
+	fcntl(conn->source.fd, F_SETFL, fcntl(conn->source.fd, F_GETFL) & ~O_NONBLOCK);
+	r = pl_hand_send(worker->source.fd, &hand, conn->source.fd, -1);
+	if (r < 0)
+		pl_conn_refuse(conn, PL_HELLO_E_BUSY, "the session's worker takes no connection");
+	else
+		pl_conn_close(conn);
+}
+
 static void conn_greeted(struct pl_conn *conn)
 {
 	struct pl_hello *hello = &conn->hello;
@@ -268,6 +305,9 @@ static void conn_greeted(struct pl_conn *conn)
 		return;
 	case PL_HELLO_LANE:
 		lane_greeted(conn);
+		return;
+	case PL_HELLO_PEER:
+		peer_greeted(conn);
 		return;
 	case PL_HELLO_CONTROL:
 		if (conn->local)

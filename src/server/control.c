@@ -137,6 +137,7 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 	put_u64(session, "refused", atomic_load(&shared->refused));
 	put_u64(session, "bytes_in", atomic_load(&shared->bytes_in));
 	put_u64(session, "bytes_out", atomic_load(&shared->bytes_out));
+	put_u64(session, "peer_bytes", atomic_load(&shared->peer_bytes));
 	put_u64(session, "wakes", atomic_load(&shared->wakes));
 	put_u64(session, "spins", atomic_load(&shared->spins));
 	put_u64(session, "sleeps", atomic_load(&shared->sleeps));

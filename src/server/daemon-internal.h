@@ -42,6 +42,7 @@ struct pl_conn {
 	uint32_t api;                      /* WAITING: place in options->apis */
 	struct pl_hello hello;
 	uint32_t hello_bytes;              /* so far */
+	bool knocked;                      /* another server, whose second hello is awaited */
 	char *text;                        /* control: request, then answer; owned */
 	size_t text_bytes, text_sent;
 };
@@ -128,14 +129,30 @@ struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session);
 void pl_pool_kill(struct pl_pool_worker *worker);
 /* The guest has started anew: what an earlier boot of it left behind ends. */
 void pl_pool_guest_booted(struct pl_daemon *daemon, const struct pl_region *region, uint64_t boot);
-const uint8_t *pl_pool_secret(const struct pl_pool_worker *worker); /* 16 bytes */
+/* Of its session; 16 bytes each. */
+const uint8_t *pl_pool_secret(const struct pl_pool_worker *worker);
+const uint8_t *pl_pool_peer_key(const struct pl_pool_worker *worker);
+
+/* ---- connections to other servers: dial.c ---- */
+
+struct pl_dials {
+	struct {
+		pid_t pid, worker; /* 0 = free */
+	} at[PL_DAEMON_DIALS_MAX];
+};
+
+/* For a worker, which may not connect itself: a child does, and answers it. */
+void pl_dial_start(struct pl_daemon *daemon, const struct pl_pool_worker *worker, const struct pl_hand *request);
+void pl_dial_reaped(struct pl_daemon *daemon, pid_t pid); /* any child */
 
 /* ---- the daemon ---- */
 
 /* In memory that a forked worker finds empty. */
 struct pl_secrets {
 	char token[PL_TOKEN_MAX];          /* zero-padded; "" = none */
-	uint8_t sessions[][16];            /* by slot */
+	struct {
+		uint8_t secret[16], peer_key[16];
+	} sessions[];                      /* by slot */
 };
 
 struct pl_daemon {
@@ -150,6 +167,7 @@ struct pl_daemon {
 	uint64_t started_ns;
 	struct pl_conns conns;
 	struct pl_pool pool;
+	struct pl_dials dials;
 	struct pl_folder folder;           /* of the workers */
 	struct pl_confine confine;         /* of the workers */
 	struct pl_secrets *secrets;

@@ -25,6 +25,9 @@
 #define PL_DAEMON_START_MS_MAX    60000       /* limit: a worker that has not loaded its driver by then has failed */
 #define PL_DAEMON_BACKOFF_MS_MIN  100         /* after a failed start; doubles with each further one */
 #define PL_DAEMON_BACKOFF_MS_MAX  10000
+#define PL_DAEMON_DIALS_MAX       16          /* limit: connections to other servers that are being made at one time */
+#define PL_DAEMON_DIAL_MS_MAX     5000        /* limit: for one of them, their greeting included */
+#define PL_DAEMON_PEERS_MAX       64          /* limit: --peer */
 #define PL_DAEMON_STOP_MS         2000        /* workers get this long to end before they are killed */
 
 struct pl_daemon_api {
@@ -41,6 +44,9 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	uid_t allow_uids[PL_DAEMON_UIDS_MAX]; /* besides our own and root */
 	uint32_t allow_uids_count;
 	bool allow_all_users;
+	const char *const *peers;   /* addresses of servers that workers may be connected to, with * and ? */
+	uint32_t peers_count;
+	bool peers_off;             /* and no unix socket of our own user's either */
 	uint32_t spares;            /* workers kept ready */
 	uint32_t sessions_max, lanes_max;
 	uint64_t quota[PL_QUOTA_KINDS];

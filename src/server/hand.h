@@ -22,16 +22,20 @@ enum pl_hand_kind {
 	PL_HAND_LANE,      /* daemon: one more lane; with its connection */
 	PL_HAND_COUNT,     /* daemon: write the counters to the shared page */
 	PL_HAND_COUNTED,   /* worker: done */
+	PL_HAND_DIAL,      /* worker: connect to the server at `text`; `session` is the number of the request */
+	PL_HAND_DIALED,    /* daemon: the answer; with the connection, or `text` says why not */
+	PL_HAND_PEER,      /* daemon: another server's worker; with its connection */
 };
 
 struct pl_hand {
 	uint32_t kind;                        /* enum pl_hand_kind */
 	bool local;                           /* SESSION: unix socket, memory can be shared */
 	uint64_t region_offset, region_bytes; /* SESSION: its part of a region of ivshmem; 0 bytes = none */
-	uint64_t session;                     /* SESSION */
+	uint64_t session;                     /* SESSION; DIAL, DIALED: the request */
 	uint8_t secret[16];                   /* SESSION */
+	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER for it has to show */
 	struct pl_hello hello;                /* SESSION, LANE; without the token */
-	char text[PL_HAND_TEXT_MAX];          /* FAILED */
+	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED */
 };
 
 /** pl_hand_send() - never blocks

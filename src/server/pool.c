@@ -47,7 +47,12 @@ static void phase_set(struct pl_pool_worker *worker, enum pl_pool_phase phase)
 
 const uint8_t *pl_pool_secret(const struct pl_pool_worker *worker)
 {
-	return worker->daemon->secrets->sessions[worker->slot];
+	return worker->daemon->secrets->sessions[worker->slot].secret;
+}
+
+const uint8_t *pl_pool_peer_key(const struct pl_pool_worker *worker)
+{
+	return worker->daemon->secrets->sessions[worker->slot].peer_key;
 }
 
 struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session)
@@ -154,6 +159,8 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 			worker->counting = false;
 			if (!--daemon->pool.counting)
 				pl_control_counted(daemon);
+		} else if (hand.kind == PL_HAND_DIAL && worker->phase == PL_POOL_SERVING) {
+			pl_dial_start(daemon, worker, &hand);
 		}
 	}
 }
@@ -181,6 +188,8 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 		.parent = parent,
 		.confine = &daemon->confine,
 		.slot = worker->slot,
+		.listeners = daemon->listeners,
+		.listeners_count = daemon->listeners_count,
 	};
 
 	memcpy(config.quota, options->quota, sizeof(config.quota));
@@ -333,14 +342,15 @@ static void session_note(struct pl_pool_worker *worker, const struct pl_conn *co
 static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct pl_pool_worker *worker)
 {
 	struct pl_hand hand = { .kind = PL_HAND_SESSION, .local = conn->local, .hello = conn->hello };
-	uint8_t *secret = daemon->secrets->sessions[worker->slot];
+	__typeof__(daemon->secrets->sessions[0]) *secrets = &daemon->secrets->sessions[worker->slot];
 
-	if (getrandom(secret, 16, 0) != 16) {
+	if (getrandom(secrets, sizeof(*secrets), 0) != sizeof(*secrets)) {
 		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "the server has no randomness");
 		return;
 	}
 	hand.session = ++daemon->pool.sessions_made;
-	memcpy(hand.secret, secret, sizeof(hand.secret));
+	memcpy(hand.secret, secrets->secret, sizeof(hand.secret));
+	memcpy(hand.peer_key, secrets->peer_key, sizeof(hand.peer_key));
 	fcntl(conn->source.fd, F_SETFL, fcntl(conn->source.fd, F_GETFL) & ~O_NONBLOCK);
 	region_take(worker, conn, &hand);
 	if (pl_hand_send(worker->source.fd, &hand, conn->source.fd,
@@ -480,7 +490,7 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 	--*phase_count(worker);
 	*(worker->prev ? &worker->prev->next : &pool->first) = worker->next;
 	*(worker->next ? &worker->next->prev : &pool->last) = worker->prev;
-	explicit_bzero(daemon->secrets->sessions[worker->slot], sizeof(daemon->secrets->sessions[0]));
+	explicit_bzero(&daemon->secrets->sessions[worker->slot], sizeof(daemon->secrets->sessions[0]));
 	pool->slots[worker->slot] = false;
 	if (worker->session)
 		session_ended(worker, phase, status);
@@ -499,6 +509,7 @@ void pl_pool_reap(struct pl_daemon *daemon)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct pl_pool_worker *worker = daemon->pool.first;
 
+		pl_dial_reaped(daemon, pid);
 		while (worker && worker->pid != pid)
 			worker = worker->next;
 		if (worker)

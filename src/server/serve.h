@@ -13,6 +13,7 @@
 
 #include "link/link.h"
 #include "server/handles.h"
+#include "server/peer.h"
 #include "server/quota.h"
 #include "server/turn.h"
 #include "wire/codec.h"
@@ -39,6 +40,8 @@ struct pl_backend_ops {
 	void (*call)(struct pl_serve *serve);
 	/* May this op come outside the session's order?  Its handler then runs without the turn.  NULL: none may. */
 	bool (*runs_free)(uint16_t op);
+	/* Serves a lane of another server's worker until it breaks; on a thread of its own.  NULL: no such lanes. */
+	void (*peer)(struct pl_session_worker *session, struct pl_lane *lane);
 	/* For messages: name of an op, or NULL. */
 	const char *(*op_name)(uint16_t op);
 };
@@ -48,6 +51,7 @@ struct pl_worker_shared {
 	_Atomic uint64_t asks, posts, refused;
 	_Atomic uint64_t bytes_in, bytes_out, wakes, spins, sleeps;
 	_Atomic uint64_t memory_bytes, objects, lanes;
+	_Atomic uint64_t peer_bytes; /* to and from other servers */
 	_Atomic uint64_t started_ns; /* pl_now_ns() when the session began; 0 = spare */
 	char program[64];
 	uint32_t client_pid;
@@ -71,6 +75,7 @@ struct pl_session_worker {
 	_Atomic uint32_t lanes_count;
 	_Atomic uint32_t later_sleepers; /* futex: lanes that wait for a pl_serve_answer() */
 	struct pl_worker_shared *shared;
+	struct pl_peers peers;
 	void *api; /* the backend's state of this session */
 };
 

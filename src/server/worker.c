@@ -16,6 +16,7 @@
 #include "link/shm/shm.h"
 #include "server/folder.h"
 #include "server/hand.h"
+#include "server/listener.h"
 
 /* Where arenas go, if nothing is there (a hint to mmap(), no more): far from where programs, heaps, libraries and
  * sanitizers live, so that the client finds the same place free; a random GiB keeps the sessions of one client apart.
@@ -264,6 +265,7 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 	int r;
 
 	session->id = hand->session;
+	memcpy(session->peers.key, hand->peer_key, sizeof(session->peers.key));
 	worker->local = hand->local;
 	memcpy(worker->secret, hand->secret, sizeof(worker->secret));
 	memcpy(session->quota.limit, config->quota, sizeof(session->quota.limit));
@@ -460,6 +462,14 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 			break;
 		lane_start(worker, fd, &hand->hello);
 		return 0;
+	case PL_HAND_PEER:
+		if (fd < 0 || !worker->session.reverse)
+			break;
+		pl_peers_accept(&worker->session, fd);
+		return 0;
+	case PL_HAND_DIALED:
+		pl_peers_dialed(&worker->session.peers, hand->session, fd, hand->text);
+		return 0;
 	case PL_HAND_COUNT:
 		counters_write(worker);
 		r = pl_hand_send(worker->control, &(struct pl_hand){ .kind = PL_HAND_COUNTED }, -1, -1);
@@ -544,6 +554,9 @@ void pl_worker_main(const struct pl_worker_config *config, int control, struct p
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 
+	pl_peers_init(&worker.session.peers, worker.control);
+	for (uint32_t i = 0; i < config->listeners_count; i++)
+		pl_peers_where_add(&worker.session.peers, config->listeners[i].address);
 	if (driver_load(&worker) < 0)
 		_exit(1);
 	_exit(worker_wait(&worker));

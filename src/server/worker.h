@@ -17,6 +17,8 @@
  * Address space only; a lane that never compiles touches a few pages. */
 #define PL_WORKER_STACK_BYTES (8u << 20)
 
+struct pl_listener; /* listener.h */
+
 struct pl_worker_config {
 	const struct pl_backend_ops *backend;
 	const char *library;
@@ -28,6 +30,8 @@ struct pl_worker_config {
 	const struct pl_confine *confine;
 	uint32_t slot;      /* no other worker that lives has it */
 	pid_t parent;
+	const struct pl_listener *listeners; /* the daemon's */
+	uint32_t listeners_count;
 };
 
 /** pl_worker_main() - the whole life of a worker; call it in a fresh child

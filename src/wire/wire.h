@@ -61,6 +61,7 @@ enum pl_hello_kind {
 	PL_HELLO_SESSION = 1, /* a new session; the connection becomes its reverse lane */
 	PL_HELLO_LANE = 2,    /* one more lane of a session */
 	PL_HELLO_CONTROL = 3, /* the tool asks the daemon (unix sockets only) */
+	PL_HELLO_PEER = 4,    /* another server (wire/peer.h).  Session 0: is this a Plenum?  A second one follows */
 };
 
 struct pl_hello {
@@ -70,8 +71,8 @@ struct pl_hello {
 	uint64_t api_hash;        /* digest of the client's table of functions (generated) */
 	uint32_t api;             /* enum pl_api */
 	uint32_t pid;             /* of the client, as it sees itself; for people */
-	uint64_t session;         /* PL_HELLO_LANE: whose */
-	uint8_t secret[16];       /* LANE: proves it; SESSION, ivshmem: the region's key, else 0 */
+	uint64_t session;         /* PL_HELLO_LANE, _PEER: whose */
+	uint8_t secret[16];       /* LANE, PEER: proves it; SESSION, ivshmem: the region's key, else 0 */
 	uint64_t place;           /* ivshmem, else 0.  SESSION: the guest's boot; LANE: 1 + where it lies */
 	char token[PL_TOKEN_MAX]; /* tcp */
 	char program[64];         /* for people */

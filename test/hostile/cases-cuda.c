@@ -1,10 +1,9 @@
 /* CUDA: objects, ranges and images that lie, and calls out of their order. */
-#include "hostile.h"
+#include "calls-cuda.h"
 
 #include <poll.h>
 #include <stdlib.h>
 
-#include "cuda-wire.h"
 #include "cuda/graph.h"
 #include "cuda/memory.h"
 #include "cuda/result.h"
@@ -17,28 +16,11 @@
 
 static struct peer peer;
 
-#define CU_AS(op, layout, ...)                                                                                         \
-	({                                                                                                             \
-		_Alignas(8) uint8_t body_[CALL_MAX] = { 0 };                                                           \
-		struct pl_cuda_##layout##_args args_ = { __VA_ARGS__ };                                                \
-		uint64_t bytes_ = pl_cuda_##layout##_bytes(&args_);                                                    \
-		struct pl_enc enc_ = { body_ };                                                                        \
-		assert(bytes_ <= sizeof(body_));                                                                       \
-		pl_cuda_##layout##_put(&enc_, &args_);                                                                 \
-		ask_raw(&peer, PL_CUDA_OP_##op, body_, (uint32_t)bytes_);                                              \
-		peer.body.status;                                                                                      \
-	})
-#define CU(f, ...) CU_AS(f, f, __VA_ARGS__)
-
 enum { CTX = 0x900, STREAM, EVENT, OTHER_STREAM };
 
 static void cuda_open(void)
 {
-	hello_api = PL_API_CUDA;
-	hello_api_hash = PL_CUDA_API_HASH;
-	peer_open(&peer, server.unix_address);
-	hello_api = PL_API_OPENCL;
-	hello_api_hash = PL_CL_API_HASH;
+	peer_open_cuda(&peer, server.unix_address);
 	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX), CUDA_SUCCESS);
 	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
 	expect_is(CU(cuStreamCreate, .stream = STREAM), CUDA_SUCCESS);

@@ -67,6 +67,7 @@ extern uint32_t hello_api; /* what it asks for; OpenCL */
 extern uint64_t hello_api_hash;
 int peer_try(struct peer *peer, const char *address); /* Return: as pl_link_dial() */
 void peer_open(struct peer *peer, const char *address);
+void peer_open_cuda(struct peer *peer, const char *address);
 void peer_close(struct peer *peer);                 /* and its worker is gone */
 struct pl_lane *peer_lane(const struct peer *peer); /* one more */
 struct pl_hello peer_lane_hello(const struct peer *peer);
@@ -126,6 +127,6 @@ struct hostile_case {
 	bool needs_device;
 };
 extern const struct hostile_case cases_greeting[], cases_record[], cases_object[], cases_limit[], cases_slow[],
-	cases_cuda[];
+	cases_cuda[], cases_peer[];
 
 #endif

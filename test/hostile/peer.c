@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cuda-wire.h"
 #include "lib/leak.h"
 #include "lib/process.h"
 
@@ -145,6 +146,15 @@ void peer_open(struct peer *peer, const char *address)
 {
 	expect_is(peer_try(peer, address), 0);
 	peer->lane = peer_lane(peer);
+}
+
+void peer_open_cuda(struct peer *peer, const char *address)
+{
+	hello_api = PL_API_CUDA;
+	hello_api_hash = PL_CUDA_API_HASH;
+	peer_open(peer, address);
+	hello_api = PL_API_OPENCL;
+	hello_api_hash = PL_CL_API_HASH;
 }
 
 void peer_close(struct peer *peer)

@@ -55,6 +55,7 @@ int main(int argc, char **argv)
 	cases_run(cases_limit, part);
 	cases_run(cases_slow, part);
 	cases_run(cases_cuda, part);
+	cases_run(cases_peer, part);
 	pl_test_at("the end");
 	assert(pl_test_usage_back(server.pid, &before, 8u << 20));
 	witness_stop();

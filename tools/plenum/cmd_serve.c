@@ -31,13 +31,14 @@ enum {
 	KEY_WORKER_READ,
 	KEY_WORKER_WRITE,
 	KEY_WORKER_UIDS,
+	KEY_PEER,
 };
 
 #define ARENA_STAGING_BYTES (256ull << 20) /* shared memory beyond --memory-limit: data on its way */
 
 struct arguments {
 	struct pl_daemon_options daemon;
-	const char *listen[PL_DAEMON_LISTENERS_MAX];
+	const char *listen[PL_DAEMON_LISTENERS_MAX], *peers[PL_DAEMON_PEERS_MAX];
 	bool generate_token;
 	const char *cuda, *nvml;
 };
@@ -63,6 +64,10 @@ static const struct argp_option options[] = {
 	 "root; may be repeated",
 	 1},
 	{"allow-all-users", KEY_ALLOW_ALL, NULL, 0, "let every local user", 1},
+	{"peer", KEY_PEER, "ADDRESS|off", 0,
+	 "a server to which data of its clients may be copied without them, with * and ? for more; may be repeated "
+	 "(always: unix sockets of your own servers; off: none)",
+	 1},
 	{NULL, 0, NULL, 0, "What one session may hold (sizes: 512M, 4G):", 2},
 	{"memory-limit", KEY_MEMORY, "SIZE", 0, "device memory (default: what the device has)", 2},
 	{"host-limit", KEY_HOST, "SIZE", 0, "the server's own memory: sources, binaries (default: 4G)", 2},
@@ -209,6 +214,16 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 				   text);
 		arguments->listen[daemon->listen_count++] = text;
 		return 0;
+	case KEY_PEER:
+		if (!strcmp(text, "off"))
+			daemon->peers_off = true;
+		else if (daemon->peers_count == PL_DAEMON_PEERS_MAX)
+			argp_error(state, "--peer: at most %d", PL_DAEMON_PEERS_MAX);
+		else if (strncmp(text, "tcp://", 6) && strncmp(text, "unix:/", 6) && strncmp(text, "vsock:", 6))
+			argp_error(state, "--peer: tcp://HOST:PORT, unix:/PATH, vsock:CID:PORT or off, not `%s'", text);
+		else
+			arguments->peers[daemon->peers_count++] = text;
+		return 0;
 	case KEY_TOKEN_FILE:
 		daemon->token_file = text;
 		return 0;
@@ -321,6 +336,7 @@ int pl_cmd_serve(int argc, char **argv)
 	apis_choose(daemon, &arguments);
 	daemon->version = PL_VERSION;
 	daemon->listen = arguments.listen;
+	daemon->peers = arguments.peers;
 	pl_log_init("plenumd", daemon->log_level);
 	return pl_daemon_run(daemon) < 0 ? 1 : 0;
 }

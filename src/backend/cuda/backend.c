@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -142,6 +143,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 		r = pl_handles_init(&session->maps);
 	if (!r)
 		r = pl_handles_init(&session->shadows);
+	if (!r && !pl_cuda_peers_create(session))
+		r = pl_err(-ENOMEM);
 	if (!r)
 		r = pl_cuda_print_start(session);
 	return pl_trace(r);
@@ -161,5 +164,6 @@ const struct pl_backend_ops pl_backend_cuda = {
 	.session = backend_session,
 	.call = pl_cuda_serve_call,
 	.runs_free = runs_free,
+	.peer = pl_cuda_peer_serve,
 	.op_name = pl_cuda_op_name,
 };

@@ -66,6 +66,7 @@ struct pl_cuda_session {
 	struct pl_cuda_image *images; /* under images_lock; they live as long as the session */
 
 	struct pl_cuda_print print;
+	struct pl_cuda_peers *peers; /* peer.h */
 };
 
 static inline struct pl_cuda_session *pl_cuda_session_of(const struct pl_serve *serve)

@@ -1,14 +1,14 @@
 /*
  * Several servers in one process: their addresses are one space, and copies between them go through here.
  *
- * A copy from one server to another comes to this process and goes on from here, a block at a time: the second server
- * takes one while the first gives the next.
+ * A copy from one server to another goes directly (between.h), or else comes to this process and goes on from here, a
+ * block at a time.
  */
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "client/cuda/memory.h"
+#include "client/cuda/between.h"
 
 #define GRANULE_BYTES (2ull << 20) /* drivers set addresses aside in multiples */
 #define BLOCK_BYTES   (4u << 20)
@@ -72,18 +72,25 @@ bool pl_cuda_is_apart(CUdeviceptr a, CUdeviceptr b)
 	       of_a.session != of_b.session;
 }
 
-/* Makes the context of an address current, until cuCtxPopCurrent(). */
-static CUresult context_push(CUdeviceptr address)
+static CUresult context_at(CUdeviceptr address, struct pl_cuda_context **context_out)
 {
-	struct pl_cuda_context *context;
 	struct pl_cuda_memory memory;
 
 	if (!pl_cuda_memory_find(address, &memory))
 		return CUDA_ERROR_INVALID_VALUE;
-	context = memory.context;
-	if (!context || atomic_load(&context->error) == CUDA_ERROR_CONTEXT_IS_DESTROYED)
-		context = pl_cuda_context_of(memory.session);
-	return context ? cuCtxPushCurrent_v2(context->object.handle) : CUDA_ERROR_INVALID_CONTEXT;
+	*context_out = memory.context;
+	if (!memory.context || atomic_load(&memory.context->error) == CUDA_ERROR_CONTEXT_IS_DESTROYED)
+		*context_out = pl_cuda_context_of(memory.session);
+	return *context_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+/* Makes the context of an address current, until cuCtxPopCurrent(). */
+static CUresult context_push(CUdeviceptr address)
+{
+	struct pl_cuda_context *context;
+	CUresult result = context_at(address, &context);
+
+	return result ? result : cuCtxPushCurrent_v2(context->object.handle);
 }
 
 static CUresult there(CUdeviceptr at, bool to_device, bool per_thread, void *host, size_t bytes)
@@ -216,30 +223,77 @@ CUresult pl_cuda_shape_apart(bool waits, bool per_thread, const CUDA_MEMCPY3D_PE
 
 /* ---- bytes ---- */
 
-CUresult pl_cuda_copy_between(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
-			      CUstream stream)
+/* Through this process. */
+static CUresult blocks_copy(bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes)
 {
-	CUresult result = stream_wait(waits, &per_thread, stream);
 	size_t block = bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES, part;
-	pl_cleanup(pl_freep) void *room = bytes ? malloc(block) : NULL;
+	pl_cleanup(pl_freep) void *room = malloc(block);
+	CUresult result = room ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 
-	if (result || !bytes)
-		return result;
-	if (!pl_cuda_is_apart(dst, src)) { /* both elsewhere, and there together */
-		result = context_push(dst);
-		if (result)
-			return result;
-		result = per_thread ? cuMemcpyDtoD_v2_ptds(dst, src, bytes) : cuMemcpyDtoD_v2(dst, src, bytes);
-		(void)cuCtxPopCurrent_v2(NULL);
-		return result;
-	}
-	if (!room)
-		return CUDA_ERROR_OUT_OF_MEMORY;
 	for (size_t at = 0; at < bytes && !result; at += part) {
 		part = bytes - at < block ? bytes - at : block;
 		result = there(src + at, false, per_thread, room, part);
 		if (!result)
 			result = there(dst + at, true, per_thread, room, part);
+		if (!result)
+			atomic_fetch_add(&pl_cuda_between_through, part);
 	}
+	return result;
+}
+
+static CUresult context_wait(struct pl_cuda_context *context)
+{
+	CUresult result = cuCtxPushCurrent_v2(context->object.handle);
+
+	if (result)
+		return result;
+	result = cuCtxSynchronize();
+	(void)cuCtxPopCurrent_v2(NULL);
+	return result;
+}
+
+/* Pages of it may be newer in this process. */
+static bool is_mirrored(CUdeviceptr address)
+{
+	struct pl_cuda_memory memory;
+
+	return pl_cuda_memory_find(address, &memory) && memory.mirrored;
+}
+
+static CUresult copy_apart(enum pl_cuda_order order, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes)
+{
+	struct pl_cuda_context *current = pl_cuda_thread.top;
+	struct pl_cuda_end to = { .address = dst }, from = { .address = src };
+	CUresult result = context_at(dst, &to.context), made;
+
+	if (!result)
+		result = context_at(src, &from.context);
+	if (!result && order == PL_CUDA_ORDER_CONTEXT && current && current != to.context && current != from.context)
+		result = context_wait(current);
+	if (result)
+		return result;
+	if (!is_mirrored(dst) && !is_mirrored(src) && pl_cuda_between(order, &to, &from, bytes, &made))
+		return made;
+	if (order == PL_CUDA_ORDER_CONTEXT) {
+		result = context_wait(from.context);
+		result = result ? result : context_wait(to.context);
+	}
+	return result ? result : blocks_copy(per_thread, dst, src, bytes);
+}
+
+CUresult pl_cuda_copy_between(enum pl_cuda_order order, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
+			      CUstream stream)
+{
+	CUresult result = stream_wait(order != PL_CUDA_ORDER_STREAM, &per_thread, stream);
+
+	if (result || !bytes)
+		return result;
+	if (pl_cuda_is_apart(dst, src))
+		return copy_apart(order, per_thread, dst, src, bytes);
+	result = context_push(dst); /* both elsewhere, and there together */
+	if (result)
+		return result;
+	result = per_thread ? cuMemcpyDtoD_v2_ptds(dst, src, bytes) : cuMemcpyDtoD_v2(dst, src, bytes);
+	(void)cuCtxPopCurrent_v2(NULL);
 	return result;
 }

@@ -462,7 +462,7 @@ static CUresult copy(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr s
 	bool to = pl_cuda_memory_on_device(dst), from = pl_cuda_memory_on_device(src);
 
 	if (to && from && (pl_cuda_is_elsewhere(dst) || pl_cuda_is_elsewhere(src)))
-		return pl_cuda_copy_between(waits, per_thread, dst, src, bytes, stream);
+		return pl_cuda_copy_between(pl_cuda_order_of(waits, per_thread), per_thread, dst, src, bytes, stream);
 	if (to && from)
 		return device_to_device(waits ? PL_CUDA_OP_cuMemcpy : PL_CUDA_OP_cuMemcpyAsync, per_thread, dst, src,
 					bytes, stream);

@@ -181,7 +181,7 @@ static CUresult dtod(bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t b
 	if (result)
 		return result;
 	if (pl_cuda_is_apart(dst, src))
-		return pl_cuda_copy_between(true, per_thread, dst, src, bytes, NULL);
+		return pl_cuda_copy_between(pl_cuda_order_of(true, per_thread), per_thread, dst, src, bytes, NULL);
 	return POST_OR_ASK(session, cuMemcpyDtoD_v2, &args, is_plain(dst, src, bytes));
 }
 
@@ -209,7 +209,7 @@ static CUresult dtod_async(bool per_thread, CUdeviceptr dst, CUdeviceptr src, si
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (pl_cuda_is_apart(dst, src))
-		return pl_cuda_copy_between(false, per_thread, dst, src, bytes, stream);
+		return pl_cuda_copy_between(PL_CUDA_ORDER_STREAM, per_thread, dst, src, bytes, stream);
 	return POST_OR_ASK(session, cuMemcpyDtoDAsync_v2, &args, is_plain(dst, src, bytes));
 }
 
@@ -242,7 +242,7 @@ static CUresult peer(bool per_thread, CUdeviceptr dst, CUcontext dst_context, CU
 	if (result)
 		return result;
 	if (pl_cuda_is_apart(dst, src))
-		return pl_cuda_copy_between(true, per_thread, dst, src, bytes, NULL);
+		return pl_cuda_copy_between(PL_CUDA_ORDER_CONTEXT, per_thread, dst, src, bytes, NULL);
 	args.dst_context = pl_cuda_id(session, PL_CUDA_KIND_context, dst_context);
 	args.src_context = pl_cuda_id(session, PL_CUDA_KIND_context, src_context);
 	if (!args.src_context)
@@ -278,7 +278,7 @@ static CUresult peer_async(bool per_thread, CUdeviceptr dst, CUcontext dst_conte
 	if (result)
 		return result;
 	if (pl_cuda_is_apart(dst, src))
-		return pl_cuda_copy_between(false, per_thread, dst, src, bytes, stream);
+		return pl_cuda_copy_between(PL_CUDA_ORDER_STREAM, per_thread, dst, src, bytes, stream);
 	args.dst_context = pl_cuda_id(session, PL_CUDA_KIND_context, dst_context);
 	args.src_context = pl_cuda_id(session, PL_CUDA_KIND_context, src_context);
 	if (!args.dst_context || !args.src_context)

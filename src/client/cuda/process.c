@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/err.h"
-#include "client/cuda/memory.h"
+#include "client/cuda/between.h"
 #include "client/servers.h"
 #include "client/stats.h"
 #include "cuda/refuse.h"
@@ -160,6 +160,8 @@ static CUresult sessions_open(void)
 static void process_once(void)
 {
 	pthread_atfork(NULL, NULL, fork_child);
+	pl_client_stats_also("between_direct", &pl_cuda_between_direct);
+	pl_client_stats_also("between_through", &pl_cuda_between_through);
 	pl_client_stats_start(NULL);
 }
 

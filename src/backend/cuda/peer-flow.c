@@ -1,0 +1,233 @@
+/*
+ * The bytes of one copy: in blocks, one on the way to or from the device while the other is on the link.  In a stream
+ * of its own, or in none: what it has to wait for was waited for before, and its client waits for its end.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend/cuda/peer.h"
+#include "base/err.h"
+
+#define BLOCKS    2u         /* under way at one time */
+#define PIN_BYTES (1u << 20) /* pinning pays from here on */
+
+struct room {
+	uint8_t *at;
+	uint64_t bytes;
+	bool pinned;
+	bool at_once; /* this thread copies: without a stream */
+	CUstream stream;
+	CUevent events[BLOCKS];
+	uint32_t started; /* blocks that the device was given */
+};
+
+/* ---- words ---- */
+
+int pl_cuda_peer_say(struct pl_lane *lane, int32_t status, uint64_t bulk_bytes)
+{
+	struct pl_wire_head head = { .len_bytes = sizeof(head) + sizeof(struct pl_peer_say),
+				     .op = PL_PEER_SAY,
+				     .bulk_bytes = bulk_bytes };
+	struct pl_peer_say say = { .status = status };
+	void *at;
+	int r = pl_lane_reserve(lane, head.len_bytes, &at);
+
+	if (r)
+		return pl_trace(r);
+	memcpy(at, &head, sizeof(head));
+	memcpy((uint8_t *)at + sizeof(head), &say, sizeof(say));
+	return pl_trace(pl_lane_commit(lane, head.len_bytes, bulk_bytes ? PL_LANE_MORE : PL_LANE_NOW));
+}
+
+int pl_cuda_peer_hear(struct pl_lane *lane, uint64_t bulk_bytes, int32_t *status_out)
+{
+	const struct pl_wire_head *head;
+	struct pl_peer_say say;
+	int r = pl_lane_recv(lane, UINT64_MAX, &head);
+
+	if (r)
+		return r < 0 ? pl_trace(r) : pl_err(-EPROTO);
+	if (head->op != PL_PEER_SAY || head->len_bytes != sizeof(*head) + sizeof(say))
+		return pl_err(-EPROTO);
+	memcpy(&say, head + 1, sizeof(say));
+	if (head->bulk_bytes != (say.status ? 0 : bulk_bytes))
+		return pl_err(-EPROTO);
+	*status_out = say.status;
+	return 0;
+}
+
+/* ---- room ---- */
+
+static void room_close(struct pl_session_worker *worker, struct room *room)
+{
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		if (room->events[i])
+			pl_cuda.cuEventDestroy_v2(room->events[i]);
+	if (room->stream)
+		pl_cuda.cuStreamDestroy_v2(room->stream);
+	if (room->pinned)
+		pl_cuda.cuMemHostUnregister(room->at);
+	if (room->at)
+		munmap(room->at, room->bytes);
+	pl_quota_return(&worker->quota, PL_QUOTA_HOST, room->bytes);
+}
+
+static bool driver_has_all(void)
+{
+	return pl_cuda.cuStreamCreate && pl_cuda.cuStreamDestroy_v2 && pl_cuda.cuStreamSynchronize &&
+	       pl_cuda.cuEventCreate && pl_cuda.cuEventRecord && pl_cuda.cuEventSynchronize &&
+	       pl_cuda.cuEventDestroy_v2 && pl_cuda.cuMemcpyHtoDAsync_v2 && pl_cuda.cuMemcpyDtoHAsync_v2;
+}
+
+/* Where the device works in the host's memory, no thread of its own is faster than the one that asks. */
+static bool host_has_device(const struct pl_session_worker *worker)
+{
+	const struct pl_cuda_session *session = worker->api;
+
+	return session->host->memory_back && pl_cuda.cuMemcpyHtoD_v2_ptds && pl_cuda.cuMemcpyDtoH_v2_ptds;
+}
+
+/* Where it can not be pinned the driver copies once more. */
+static CUresult room_prepare(struct room *room)
+{
+	CUresult r = pl_cuda.cuStreamCreate(&room->stream, CU_STREAM_NON_BLOCKING);
+
+	for (uint32_t i = 0; !r && i < BLOCKS; i++)
+		r = pl_cuda.cuEventCreate(&room->events[i], CU_EVENT_DISABLE_TIMING);
+	if (!r && room->bytes >= PIN_BYTES && pl_cuda.cuMemHostRegister_v2 && pl_cuda.cuMemHostUnregister)
+		room->pinned = !pl_cuda.cuMemHostRegister_v2(room->at, room->bytes, 0);
+	return r;
+}
+
+/* Charged as host memory of the session's. */
+static int32_t room_open(struct pl_session_worker *worker, uint64_t bytes, struct room *room)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	*room = (struct room){ 0 };
+	if (!driver_has_all())
+		return CUDA_ERROR_NOT_SUPPORTED;
+	bytes = bytes < PL_PEER_BLOCK_BYTES ? bytes : BLOCKS * PL_PEER_BLOCK_BYTES;
+	if (!pl_quota_charge(&worker->quota, PL_QUOTA_HOST, bytes))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	room->bytes = bytes;
+	room->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (room->at == MAP_FAILED) {
+		room->at = NULL;
+		r = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	room->at_once = !r && host_has_device(worker);
+	if (!r && !room->at_once)
+		r = room_prepare(room);
+	if (r)
+		room_close(worker, room);
+	return (int32_t)r;
+}
+
+static uint8_t *room_block(const struct room *room, uint32_t index)
+{
+	return room->at + (index % BLOCKS) * (uint64_t)PL_PEER_BLOCK_BYTES;
+}
+
+static uint64_t block_bytes(const struct pl_cuda_flow *flow, uint32_t index)
+{
+	uint64_t left = flow->bytes - index * (uint64_t)PL_PEER_BLOCK_BYTES;
+
+	return left < PL_PEER_BLOCK_BYTES ? left : PL_PEER_BLOCK_BYTES;
+}
+
+static uint32_t blocks_of(const struct pl_cuda_flow *flow)
+{
+	return (uint32_t)((flow->bytes + PL_PEER_BLOCK_BYTES - 1) / PL_PEER_BLOCK_BYTES);
+}
+
+/* The device gets the next block to work on. */
+static CUresult block_start(const struct pl_cuda_flow *flow, struct room *room, bool to_device)
+{
+	uint32_t index = room->started++;
+	CUdeviceptr at = flow->address + index * (uint64_t)PL_PEER_BLOCK_BYTES;
+	uint8_t *block = room_block(room, index);
+	uint64_t bytes = block_bytes(flow, index);
+	CUresult r;
+
+	if (room->at_once)
+		return to_device ? pl_cuda.cuMemcpyHtoD_v2_ptds(at, block, bytes)
+				 : pl_cuda.cuMemcpyDtoH_v2_ptds(block, at, bytes);
+	r = to_device ? pl_cuda.cuMemcpyHtoDAsync_v2(at, block, bytes, room->stream)
+		      : pl_cuda.cuMemcpyDtoHAsync_v2(block, at, bytes, room->stream);
+
+	return r ? r : pl_cuda.cuEventRecord(room->events[index % BLOCKS], room->stream);
+}
+
+static CUresult block_wait(struct room *room, uint32_t index)
+{
+	return room->at_once ? CUDA_SUCCESS : pl_cuda.cuEventSynchronize(room->events[index % BLOCKS]);
+}
+
+/* ---- both ways ---- */
+
+int pl_cuda_flow_send(const struct pl_cuda_flow *flow, int32_t *status_out)
+{
+	uint32_t count = blocks_of(flow);
+	struct room room;
+	CUresult status = (CUresult)room_open(flow->worker, flow->bytes, &room);
+	bool opened = !status;
+	int r = 0;
+
+	if (opened)
+		status = block_start(flow, &room, false);
+	for (uint32_t i = 0; !r && i < count; i++) {
+		uint64_t bytes = block_bytes(flow, i);
+
+		if (!status && room.started < count)
+			status = block_start(flow, &room, false);
+		if (!status)
+			status = block_wait(&room, i);
+		r = pl_cuda_peer_say(flow->lane, (int32_t)status, status ? 0 : bytes);
+		if (status)
+			break;
+		if (!r)
+			r = pl_lane_send_bulk(flow->lane, room_block(&room, i), bytes);
+	}
+	if (opened) {
+		if (!room.at_once)
+			(void)pl_cuda.cuStreamSynchronize(room.stream); /* the device is done with the room */
+		room_close(flow->worker, &room);
+	}
+	*status_out = (int32_t)status;
+	return pl_trace(r);
+}
+
+/* After a failure of ours what still comes is taken all the same: the link stays in order. */
+int pl_cuda_flow_recv(const struct pl_cuda_flow *flow, int32_t *status_out, bool *theirs_out)
+{
+	uint32_t count = blocks_of(flow);
+	int32_t theirs = 0;
+	struct room room;
+	CUresult status = (CUresult)room_open(flow->worker, flow->bytes, &room), ended;
+	bool opened = !status;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && !theirs && i < count; i++) {
+		uint64_t bytes = block_bytes(flow, i);
+
+		r = pl_cuda_peer_hear(flow->lane, bytes, &theirs);
+		if (r || theirs)
+			break;
+		if (!status && i >= BLOCKS)
+			status = block_wait(&room, i);
+		r = status ? pl_lane_drop_bulk(flow->lane, bytes)
+			   : pl_lane_recv_bulk(flow->lane, room_block(&room, i), bytes);
+		if (!r && !status)
+			status = block_start(flow, &room, true);
+	}
+	if (opened) {
+		ended = room.at_once ? CUDA_SUCCESS : pl_cuda.cuStreamSynchronize(room.stream);
+		status = status ? status : ended;
+		room_close(flow->worker, &room);
+	}
+	*theirs_out = theirs != 0;
+	*status_out = status ? (int32_t)status : theirs;
+	return pl_trace(r);
+}

@@ -1,0 +1,70 @@
+/*
+ * Lanes between workers of two servers, for copies that do not go through the program (wire/peer.h).  A worker can not
+ * connect to anything: its daemon does, and hands it the socket.  Whoever comes from outside has shown the session's
+ * key to its daemon; what he may do here, he has to show with a ticket of the backend's.
+ * All functions may be called from any thread unless they say otherwise.
+ */
+#ifndef PL_SERVER_PEER_H
+#define PL_SERVER_PEER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "link/link.h"
+
+#define PL_PEER_LINKS_MAX 16    /* limit: lanes to other servers, of one session */
+#define PL_PEER_PROOF_MS  5000  /* limit: from the greeting to the first ticket */
+#define PL_PEER_DIAL_MS   12000 /* limit: the daemon's answer to a request for a connection */
+#define PL_PEER_STALL_MS  10000 /* limit: in the middle of a copy without a byte that comes or goes */
+#define PL_PEER_WHERE_MAX 1024  /* limit: bytes of addresses where this server listens */
+#define PL_PEER_WHY_MAX   160   /* limit: bytes of a reason, for people */
+
+struct pl_session_worker;
+
+struct pl_peer_watch { /* a copy that is under way */
+	struct pl_lane *lane;
+	uint64_t bytes, seen_bytes, since_ns;
+	struct pl_peer_watch *next;
+};
+
+struct pl_peers {
+	int control; /* to the daemon */
+	uint8_t key[16];
+	char where[PL_PEER_WHERE_MAX]; /* addresses of this server, a line each */
+	uint64_t stall_ns;
+
+	pthread_mutex_t dial_lock; /* one request at a time */
+	pthread_mutex_t lock;      /* all below */
+	pthread_cond_t news;
+	uint64_t request; /* the one whose answer is waited for; 0 = none */
+	bool answered;
+	int fd;
+	char why[PL_PEER_WHY_MAX];
+	uint32_t links;
+	struct pl_peer_watch *watched;
+	bool watching; /* the watchdog runs */
+};
+
+void pl_peers_init(struct pl_peers *peers, int control);
+/* Of those that another server could use; others are passed over. */
+void pl_peers_where_add(struct pl_peers *peers, const char *address);
+
+/* The daemon's answer; takes over fd.  Called on the worker's main thread. */
+void pl_peers_dialed(struct pl_peers *peers, uint64_t request, int fd, const char *why);
+/* A connection of another server's worker; takes over fd.  Called on the worker's main thread. */
+void pl_peers_accept(struct pl_session_worker *session, int fd);
+
+/** pl_peer_connect() - a lane to a session of another server's
+ * @key: that session's, 16 bytes
+ * @why_out: set on failure, for people
+ * Return: 0 and *lane_out, for pl_peer_leave(); fatal -EHOSTUNREACH, -EMFILE (PL_PEER_LINKS_MAX). */
+int pl_peer_connect(struct pl_session_worker *session, const char *address, uint64_t remote, const uint8_t *key,
+		    struct pl_lane **lane_out, char why_out[PL_PEER_WHY_MAX]);
+void pl_peer_leave(struct pl_session_worker *session, struct pl_lane *lane);
+
+/* From begin to end the lane is shut down when nothing comes or goes for stall_ns.  End also counts the bytes. */
+void pl_peer_watch_begin(struct pl_session_worker *session, struct pl_peer_watch *watch, struct pl_lane *lane);
+void pl_peer_watch_end(struct pl_session_worker *session, struct pl_peer_watch *watch);
+
+#endif

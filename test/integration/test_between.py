@@ -1,0 +1,94 @@
+"""Copies between devices of two CUDA servers: directly where one server reaches the other, through the program else."""
+import contextlib
+import json
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import plenum
+
+NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
+REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
+PROGRAM = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-between")
+BYTES = (48 << 20) + 5
+LARGE = 4  # copies of so much
+ANY_HOST = ("--peer", "tcp://127.0.0.1:*")
+
+
+@contextlib.contextmanager
+def servers(*options):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(plenum.Server("--cuda", NATIVE, "--nvml", "off", *more, token="one-for-both-of-them", PLENUM_REFGPU_MEMORY="256M",
+                                                 PLENUM_REFGPU_NUMBER=str(i))) for i, more in enumerate(options)]
+
+
+def run(up, modes, **more):
+    """Return: the client's counts, and its log."""
+    env = up[0].env("shm", PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_LOG="info", **more)
+    env["PLENUM"] = ",".join({"shm": s.unix, "tcp": s.tcp}[mode] for s, mode in zip(up, modes))
+    with tempfile.NamedTemporaryFile() as stats:
+        env["PLENUM_STATS"] = stats.name
+        result = plenum.run([PROGRAM, str(BYTES)], env, check=False, timeout=100)
+        log = result.stderr.decode(errors="replace")
+        assert result.returncode == 0, f"{modes}: {result.returncode}\n{result.stdout.decode(errors='replace')}\n{log[-3000:]}"
+        return json.load(open(stats.name)), log
+
+
+def is_direct(up, modes, **more):
+    counts, log = run(up, modes, **more)
+    assert counts["between_through"] == 0, (modes, counts, log)
+    assert counts["between_direct"] >= LARGE * BYTES, (modes, counts)
+    if modes == ("tcp", "tcp"):  # all that the client's sockets carried are calls
+        assert counts["bytes_in"] + counts["bytes_out"] < 1 << 20, counts
+    assert "go through this program" not in log, log
+    return counts, log
+
+
+def is_through(up, modes, why, **more):
+    counts, log = run(up, modes, **more)
+    assert counts["between_direct"] == 0 and counts["between_through"] >= LARGE * BYTES, (modes, counts)
+    assert why in log, log
+    assert log.count("go through this program") == 1, log
+    return counts, log
+
+
+def test_bytes_go_from_server_to_server():
+    with servers(ANY_HOST, ANY_HOST) as up:
+        for modes in (("shm", "shm"), ("tcp", "tcp"), ("shm", "tcp")):
+            is_direct(up, modes)
+
+
+def test_one_server_that_reaches_the_other_is_enough():
+    with servers(("--peer", "off"), ANY_HOST) as up:
+        _, log = is_direct(up, ("tcp", "tcp"))
+        assert "--peer" not in log, log  # the second is asked for its first copy
+    with servers(ANY_HOST, ("--peer", "off")) as up:
+        _, log = is_direct(up, ("tcp", "tcp"))
+        assert f"{up[1].tcp} does not reach {up[0].tcp}: not among the servers" in log, log
+
+
+def test_a_unix_socket_of_the_same_user_needs_no_option():
+    with servers((), ()) as up:
+        is_direct(up, ("shm", "shm"))
+        _, log = is_direct(up, ("tcp", "tcp"))  # found by what the server says of itself
+        assert f"does not reach {up[0].tcp}" in log, log
+
+
+def test_where_none_reaches_the_other_the_program_copies():
+    with servers(("--peer", "off"), ("--peer", "off")) as up:
+        is_through(up, ("shm", "tcp"), "not among the servers that it may connect to: plenum serve --peer")
+    with servers(ANY_HOST, ANY_HOST) as up:
+        is_through(up, ("tcp", "shm"), "PLENUM_PEERS=off", PLENUM_PEERS="off")
+
+
+def test_a_server_without_room_for_it_lets_the_program_copy():
+    with servers((), ("--host-limit", "1M")) as up:
+        counts, log = run(up, ("shm", "shm"))
+        assert counts["between_through"] >= LARGE * BYTES, counts
+
+
+if __name__ == "__main__":
+    plenum.main([test_bytes_go_from_server_to_server, test_one_server_that_reaches_the_other_is_enough,
+                 test_a_unix_socket_of_the_same_user_needs_no_option, test_where_none_reaches_the_other_the_program_copies,
+                 test_a_server_without_room_for_it_lets_the_program_copy])
