@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,10 @@
 
 /* Free memory that is kept for reuse, as touching new pages is slow; above this, freed pages go back to the system. */
 #define KEEP_BYTES (256ull << 20)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
 
 struct pl_extent {
 	uint64_t offset, bytes;
@@ -67,6 +72,7 @@ void pl_arena_fini(struct pl_arena *arena)
 		return;
 	extents_free(arena->free_by_offset);
 	extents_free(arena->held);
+	free(arena->huge);
 	munmap(arena->base, arena->bytes);
 	close(arena->fd);
 	pthread_mutex_destroy(&arena->lock);
@@ -117,14 +123,61 @@ uint64_t pl_arena_alloc(struct pl_arena *arena, uint64_t bytes)
 	return offset;
 }
 
+/* ---- huge pages ---- */
+
+/* Shared memory gets none by itself where the system says so (shmem_enabled), but on demand.  The first page has to be
+ * there; the others need not be touched one by one.  Called with the lock held. */
+static bool block_collapse(struct pl_arena *arena, uint64_t block)
+{
+	volatile uint8_t *at = arena->base + block * PL_ARENA_HUGE_BYTES;
+
+	if (arena->huge[block / 8] & 1u << block % 8)
+		return true;
+	*at = 0;
+	if (madvise((void *)(uintptr_t)at, PL_ARENA_HUGE_BYTES, MADV_COLLAPSE)) {
+		pl_log_debug("no huge pages in shared memory: %s", strerrordesc_np(errno));
+		arena->huge_never = errno == EINVAL || errno == ENOSYS;
+		return false;
+	}
+	arena->huge[block / 8] |= (uint8_t)(1u << block % 8);
+	return true;
+}
+
+bool pl_arena_huge(struct pl_arena *arena, uint64_t offset, uint64_t bytes)
+{
+	bool all;
+
+	if (!arena->base || ((uintptr_t)arena->base | arena->start) % PL_ARENA_HUGE_BYTES)
+		return false;
+	pthread_mutex_lock(&arena->lock);
+	if (!arena->huge)
+		arena->huge = calloc(arena->bytes / PL_ARENA_HUGE_BYTES / 8 + 1, 1);
+	all = arena->huge && !arena->huge_never;
+	for (uint64_t at = 0; all && at < bytes; at += PL_ARENA_HUGE_BYTES)
+		all = block_collapse(arena, (offset + at) / PL_ARENA_HUGE_BYTES);
+	pthread_mutex_unlock(&arena->lock);
+	return all;
+}
+
+/* Pages of it have gone back to the system.  Called with the lock held. */
+static void huge_forget(struct pl_arena *arena, const struct pl_extent *extent)
+{
+	uint64_t last = (extent->offset + extent->bytes - 1) / PL_ARENA_HUGE_BYTES;
+
+	for (uint64_t block = extent->offset / PL_ARENA_HUGE_BYTES; arena->huge && block <= last; block++)
+		arena->huge[block / 8] &= (uint8_t) ~(1u << block % 8);
+}
+
 /* Puts the extent among the free ones and joins it with its neighbours.  Called with the lock held. */
 static void insert_free(struct pl_arena *arena, struct pl_extent *extent)
 {
 	struct pl_extent **link = &arena->free_by_offset, *before = NULL;
 
-	if (arena->top_bytes - arena->used_bytes > KEEP_BYTES)
+	if (arena->top_bytes - arena->used_bytes > KEEP_BYTES) {
 		fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(arena->start + extent->offset),
 			  (off_t)extent->bytes);
+		huge_forget(arena, extent);
+	}
 	while (*link && (*link)->offset < extent->offset) {
 		before = *link;
 		link = &before->next;
@@ -164,6 +217,24 @@ void pl_arena_free(struct pl_arena *arena, uint64_t offset, uint64_t bytes, uint
 		arena->held_last = extent;
 	}
 	pthread_mutex_unlock(&arena->lock);
+}
+
+/* More than is needed, and what lies before and behind goes back at once. */
+uint64_t pl_arena_alloc_aligned(struct pl_arena *arena, uint64_t bytes, uint64_t align)
+{
+	uint64_t whole, offset, at;
+
+	if (bytes > arena->bytes || align > arena->bytes)
+		return PL_ARENA_NONE;
+	whole = round_up(bytes) + align;
+	offset = pl_arena_alloc(arena, whole);
+	if (offset == PL_ARENA_NONE)
+		return offset;
+	at = (offset + align - 1) & ~(align - 1);
+	if (at > offset)
+		pl_arena_free(arena, offset, at - offset, 0);
+	pl_arena_free(arena, at + round_up(bytes), offset + align - at, 0);
+	return at;
 }
 
 void pl_arena_passed(struct pl_arena *arena, uint64_t fence)

@@ -12,6 +12,7 @@
 
 #define PL_ARENA_GRAIN_BYTES 4096u
 #define PL_ARENA_NONE        UINT64_MAX
+#define PL_ARENA_HUGE_BYTES  (2u << 20)
 
 struct pl_extent;
 
@@ -27,6 +28,8 @@ struct pl_arena {
 	struct pl_extent *held_last;
 	uint64_t used_bytes, held_bytes; /* used: held ones not counted */
 	uint64_t top_bytes;              /* nothing above was ever used */
+	uint8_t *huge;                   /* a bit for each PL_ARENA_HUGE_BYTES that are one page now; NULL: none is */
+	bool huge_never;                 /* the system makes none */
 };
 
 /* Takes over fd, a sealed file of `bytes`.  base_wanted: the worker's address, tried first.  Return: 0 or fatal -errno.
@@ -38,6 +41,13 @@ void pl_arena_fini(struct pl_arena *arena);
 
 /* Return: offset of `bytes` (rounded up to the grain), or PL_ARENA_NONE when there is no room. */
 uint64_t pl_arena_alloc(struct pl_arena *arena, uint64_t bytes);
+/* As well, at a multiple of `align` in the arena, a power of two. */
+uint64_t pl_arena_alloc_aligned(struct pl_arena *arena, uint64_t bytes, uint64_t align);
+
+/** pl_arena_huge() - makes huge pages of an extent that nobody uses yet, for both sides
+ * @offset, @bytes: multiples of PL_ARENA_HUGE_BYTES.  What lies there is undefined afterwards.
+ * Return: all of it lies in huge pages. */
+bool pl_arena_huge(struct pl_arena *arena, uint64_t offset, uint64_t bytes);
 
 /** pl_arena_free() - gives an extent back
  * @fence: the extent is used again once pl_arena_passed() was told a fence >= this one; 0 = at once */

@@ -37,7 +37,10 @@ static void test_memory_that_can_shrink_is_refused(void)
 static void test_extents_never_overlap_and_come_back(void)
 {
 	enum { N = 200, STEPS = 20000 };
-	static struct { uint64_t offset, bytes; uint8_t mark; } live[N];
+	static struct {
+		uint64_t offset, bytes;
+		uint8_t mark;
+	} live[N];
 	struct pl_arena arena;
 
 	make(&arena);
@@ -94,12 +97,60 @@ static void test_absurd_sizes_find_no_room(void)
 	pl_arena_fini(&arena);
 }
 
+static void test_aligned_extents_leave_what_is_around_them(void)
+{
+	struct pl_arena arena;
+	uint64_t first, at, more;
+
+	make(&arena);
+	first = pl_arena_alloc(&arena, 4096);
+	at = pl_arena_alloc_aligned(&arena, 5000, 1u << 20);
+	assert(first == 0 && at == 1u << 20);
+	more = pl_arena_alloc(&arena, (1u << 20) - 4096);
+	assert(more == 4096);
+	assert(pl_arena_alloc(&arena, 4096) == at + 8192);
+	assert(pl_arena_alloc_aligned(&arena, BYTES + 1, 4096) == PL_ARENA_NONE);
+	assert(pl_arena_alloc_aligned(&arena, UINT64_MAX, 4096) == PL_ARENA_NONE);
+	assert(pl_arena_alloc_aligned(&arena, 4096, 1ull << 63) == PL_ARENA_NONE);
+	pl_arena_fini(&arena);
+}
+
+/* Where the system makes none that is said; what lies in them is kept either way. */
+static void test_huge_pages_hold_what_is_written(void)
+{
+	struct pl_arena arena;
+	bool made;
+	uint64_t at, place;
+	void *room = mmap(NULL, 2 * BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert(room != MAP_FAILED && !munmap(room, 2 * BYTES));
+	place = ((uintptr_t)room + PL_ARENA_HUGE_BYTES - 1) & ~(uint64_t)(PL_ARENA_HUGE_BYTES - 1);
+	assert(pl_arena_init(&arena, memory(BYTES, F_SEAL_SHRINK | F_SEAL_GROW), BYTES, place) == 0);
+	at = pl_arena_alloc_aligned(&arena, 3 * PL_ARENA_HUGE_BYTES, PL_ARENA_HUGE_BYTES);
+	assert(at != PL_ARENA_NONE);
+	made = pl_arena_huge(&arena, at, 2 * PL_ARENA_HUGE_BYTES);
+	if (!made)
+		printf("     no huge pages in shared memory here\n");
+	memset(arena.base + at, 5, 3 * PL_ARENA_HUGE_BYTES);
+	assert(pl_arena_huge(&arena, at, 2 * PL_ARENA_HUGE_BYTES) == made);
+	for (uint64_t i = made ? 0 : 1; i < 3 * PL_ARENA_HUGE_BYTES; i++)
+		assert(arena.base[at + i] == 5 || (!made && i % PL_ARENA_HUGE_BYTES == 0));
+	pl_arena_free(&arena, at, 3 * PL_ARENA_HUGE_BYTES, 0);
+	pl_arena_fini(&arena);
+	/* One whose parts lie at no such place. */
+	assert(pl_arena_init_part(&arena, memory(BYTES, F_SEAL_SHRINK), 4096, BYTES - 4096, 0) == 0);
+	assert(!pl_arena_huge(&arena, 0, PL_ARENA_HUGE_BYTES));
+	pl_arena_fini(&arena);
+}
+
 int main(void)
 {
 	test_memory_that_can_shrink_is_refused();
 	test_extents_never_overlap_and_come_back();
 	test_held_extent_waits_for_its_fence();
 	test_absurd_sizes_find_no_room();
-	puts("arena: 4 ok");
+	test_aligned_extents_leave_what_is_around_them();
+	test_huge_pages_hold_what_is_written();
+	puts("arena: 6 ok");
 	return 0;
 }

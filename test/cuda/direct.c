@@ -309,6 +309,35 @@ static void loop(const char *what, long rounds)
 	}
 }
 
+/* More of them than are kept in shared memory, and more than once. */
+static void test_long_allocations_hold_what_was_copied(void)
+{
+	enum { MANY = 10, WORDS = 15 << 20 };
+	const size_t bytes = WORDS * sizeof(uint32_t) + 20;
+	uint32_t *words = malloc(bytes), *back = malloc(bytes);
+	CUdeviceptr at[MANY];
+
+	for (uint32_t n = 0; n < WORDS + 5; n++)
+		words[n] = n * 2654435761u;
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < MANY; i++) {
+			words[1024] = words[WORDS + 4] = i;
+			cu_ok(cu(cuMemAlloc_v2)(&at[i], bytes));
+			cu_ok(cu(cuMemcpyHtoD_v2)(at[i], words, bytes));
+			cu_ok(cu(cuMemsetD32Async)(at[i] + 4096, i + 1, 1, stream));
+		}
+		for (uint32_t i = 0; i < MANY; i++) {
+			cu_ok(cu(cuMemcpyDtoH_v2)(back, at[i], bytes));
+			words[1024] = i + 1;
+			words[WORDS + 4] = i;
+			check(!memcmp(words, back, bytes));
+			cu_ok(cu(cuMemFree_v2)(at[i]));
+		}
+	}
+	free(words);
+	free(back);
+}
+
 int main(int argc, char **argv)
 {
 	CUcontext ctx = cu_begin();
@@ -337,6 +366,7 @@ int main(int argc, char **argv)
 		cu_run(test_copies_that_come_later_are_there_when_they_are_waited_for);
 		cu_run(test_more_copies_under_way_than_are_kept);
 		cu_run(test_memory_that_goes_while_a_copy_comes);
+		cu_run(test_long_allocations_hold_what_was_copied);
 		cu_run(test_memory_of_two_contexts);
 		cu_run(test_a_context_that_goes_while_a_copy_comes);
 	}

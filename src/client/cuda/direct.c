@@ -6,34 +6,69 @@
 
 #include "client/cuda/memory.h"
 
-#define SHARED_MIN  (64u << 10)  /* less is soon sent */
-#define SHARED_MAX  (2u << 20)  /* kernels are better off with the huge pages of the device's own memory */
-#define ALIGN_BYTES (128u << 10) /* a large page of the device that has it so */
+#define SHARED_MIN  (64u << 10)    /* less is soon sent */
+#define SHARED_MAX  (64u << 20)    /* copies of more are as fast through a ring */
+#define SMALL_MAX   (2u << 20)     /* kernels on more need huge pages, which the device's own memory has */
+#define SHARED_SUM  (512ull << 20) /* huge pages are there at once, used or not: no more of them */
+#define ALIGN_BYTES (128u << 10)   /* a large page of the device that has it so */
 #define ASK_BYTES_MIN                                                                                                  \
 	(256u << 10) /* a copy that waits asks for the end of what is under way first; less goes with it */
 /* A copy that should return before it is made takes no longer than handing it over and waiting for it would. */
 #define PINNED_BYTES_MAX (2u << 20)
 
+static _Atomic uint64_t huge_sum; /* bytes of all extents of huge pages */
+
+static bool is_huge(const struct pl_cuda_memory *memory)
+{
+	return memory->bytes > SMALL_MAX;
+}
+
 static uint64_t extent_bytes(const struct pl_cuda_memory *memory)
 {
-	return memory->bytes + ALIGN_BYTES;
+	uint64_t grain = is_huge(memory) ? PL_ARENA_HUGE_BYTES : PL_ARENA_GRAIN_BYTES;
+
+	return (memory->bytes + grain - 1) & ~(grain - 1);
+}
+
+/* Return: within the sum, which it is part of now. */
+static bool huge_count(uint64_t bytes)
+{
+	if (atomic_fetch_add(&huge_sum, bytes) + bytes <= SHARED_SUM)
+		return true;
+	atomic_fetch_sub(&huge_sum, bytes);
+	return false;
+}
+
+static void extent_free(struct pl_session *session, const struct pl_cuda_memory *memory, uint64_t fence)
+{
+	if (is_huge(memory))
+		atomic_fetch_sub(&huge_sum, extent_bytes(memory));
+	if (memory->store != PL_ARENA_NONE)
+		pl_arena_free(&session->arena, memory->store, extent_bytes(memory), fence);
 }
 
 void pl_cuda_direct_set_aside(struct pl_session *session, struct pl_cuda_memory *memory)
 {
+	uint64_t bytes = extent_bytes(memory);
+
 	memory->store = PL_ARENA_NONE;
-	if (!session->shares_memory || session->in_region || memory->bytes < SHARED_MIN || memory->bytes > SHARED_MAX)
+	if (!session->shares_memory || session->in_region || memory->bytes < SHARED_MIN || memory->bytes > SHARED_MAX ||
+	    (is_huge(memory) && !huge_count(bytes)))
 		return;
 	pl_arena_passed(&session->arena, pl_session_answered(session)); /* what was freed up to there is free */
-	memory->extent = pl_arena_alloc(&session->arena, extent_bytes(memory));
-	if (memory->extent != PL_ARENA_NONE)
-		memory->store = (memory->extent + ALIGN_BYTES - 1) & ~(uint64_t)(ALIGN_BYTES - 1);
+	memory->store =
+		pl_arena_alloc_aligned(&session->arena, bytes, is_huge(memory) ? PL_ARENA_HUGE_BYTES : ALIGN_BYTES);
+	if (memory->store != PL_ARENA_NONE &&
+	    (!is_huge(memory) || pl_arena_huge(&session->arena, memory->store, bytes)))
+		return;
+	extent_free(session, memory, 0);
+	memory->store = PL_ARENA_NONE;
 }
 
 void pl_cuda_direct_give_back(struct pl_session *session, const struct pl_cuda_memory *memory)
 {
 	if (memory->kind == PL_CUDA_MEMORY_DEVICE && memory->store != PL_ARENA_NONE)
-		pl_arena_free(&session->arena, memory->extent, extent_bytes(memory), atomic_load(&session->ticket));
+		extent_free(session, memory, atomic_load(&session->ticket));
 }
 
 /* NULL: it does not lie there, or not all of it. */

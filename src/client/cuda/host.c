@@ -41,11 +41,18 @@ CUresult pl_cuda_host_map(struct pl_session *session, struct pl_cuda_memory *mem
 
 static CUresult shared_create(struct pl_session *session, struct pl_cuda_memory *memory)
 {
+	uint64_t huge = memory->bytes & ~(uint64_t)(PL_ARENA_HUGE_BYTES - 1);
 	CUresult result;
 
-	memory->store = pl_arena_alloc(&session->arena, memory->bytes);
+	/* In huge pages where there are such: a fault for each 2 MiB, and copies that need not look up every page. */
+	if (huge && !session->in_region)
+		memory->store = pl_arena_alloc_aligned(&session->arena, memory->bytes, PL_ARENA_HUGE_BYTES);
+	else
+		memory->store = pl_arena_alloc(&session->arena, memory->bytes);
 	if (memory->store == PL_ARENA_NONE)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (huge && !session->in_region)
+		(void)pl_arena_huge(&session->arena, memory->store, huge);
 	memory->address = (uintptr_t)session->arena.base + memory->store;
 	result = pl_cuda_host_map(session, memory);
 	if (result)

@@ -99,7 +99,6 @@ bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memor
 	    (stream || lease.items[best].settled || settle(session, memory->context))) {
 		memory->address = lease.items[best].memory.address;
 		memory->store = lease.items[best].memory.store;
-		memory->extent = lease.items[best].memory.extent;
 		item_remove(best);
 		taken = true;
 	}
