@@ -1,4 +1,5 @@
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <lz4.h>
@@ -8,10 +9,13 @@
 #include "base/err.h"
 #include "cuda/image.h"
 #include "fatbin.h"
+#include "identity.h"
 
 #define KIND_PTX   1
 #define FLAG_LZ4   0x2000u
 #define FLAG_ZSTD  0x8000u
+#define FLAG_ARCH  0x100000u /* compute_90a: of that one capability */
+#define FLAG_KIN   0x200000u /* compute_100f: of its family, the same major number */
 #define PAGE_BYTES 4096u
 
 struct entry {
@@ -27,7 +31,8 @@ struct entry {
 struct choice {
 	struct entry entry;
 	const uint8_t *payload;
-	bool found, seen_ptx;
+	bool found, fits;
+	unsigned int oldest; /* PTX that there is; 0 = none */
 };
 
 static int refuse(const char **why_out, int result, const char *why)
@@ -36,14 +41,54 @@ static int refuse(const char **why_out, int result, const char *why)
 	return result;
 }
 
-/* Newest first; of the same generation the later entry, as the runtime's own order is. */
+static _Thread_local char advice[320]; /* for refuse(), until the next image of this thread */
+
+static int refuse_newer(const char **why_out, unsigned int oldest, unsigned int sm)
+{
+	unsigned int claim = oldest > PL_CU_CAPABILITY_UNKNOWN ? oldest : PL_CU_CAPABILITY_UNKNOWN;
+
+	snprintf(
+		advice, sizeof(advice),
+		"the image has PTX for compute_%u and newer only, and the device claims %u.%u: build it for compute_%u "
+		"or older, or set PLENUM_REFGPU_CAPABILITY=%u.%u where the device runs, which lets it claim that",
+		oldest, sm / 10, sm % 10, sm, claim / 10, claim % 10);
+	return refuse(why_out, PL_CU_FATBIN_E_TOO_NEW, advice);
+}
+
+/* A library that knows a capability relies on its machine code for it, though it has PTX for newer ones. */
+static int refuse_machine_code(const char **why_out, unsigned int sm)
+{
+	int n = snprintf(advice, sizeof(advice), "the image has no PTX: build it with code=compute_%u", sm);
+
+	if (sm < PL_CU_CAPABILITY_UNKNOWN)
+		snprintf(advice + n, sizeof(advice) - (size_t)n,
+			 ", or, if it is a library's, set PLENUM_REFGPU_CAPABILITY=%u.%u where the device runs: for "
+			 "devices that it does not know it has PTX",
+			 PL_CU_CAPABILITY_UNKNOWN / 10, PL_CU_CAPABILITY_UNKNOWN % 10);
+	return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, advice);
+}
+
+static bool entry_fits(const struct entry *entry, unsigned int sm)
+{
+	if (entry->flags & FLAG_ARCH)
+		return entry->sm == sm;
+	return !(entry->flags & FLAG_KIN) || entry->sm / 10 == sm / 10;
+}
+
+/* What is made for one capability or family is the last choice of others: this device may know all that is in it.
+ * Newest first; of the same generation the later entry, as the runtime's own order is. */
 static void choice_offer(struct choice *choice, const struct entry *entry, const uint8_t *payload, unsigned int sm)
 {
+	bool fits = entry_fits(entry, sm);
+
 	if (entry->kind != KIND_PTX)
 		return;
-	choice->seen_ptx = true;
-	if (entry->sm > sm || (choice->found && entry->sm < choice->entry.sm))
+	if (!choice->oldest || entry->sm < choice->oldest)
+		choice->oldest = entry->sm;
+	if (entry->sm > sm ||
+	    (choice->found && (choice->fits > fits || (choice->fits == fits && entry->sm < choice->entry.sm))))
 		return;
+	choice->fits = fits;
 	choice->entry = *entry;
 	choice->payload = payload;
 	choice->found = true;
@@ -137,12 +182,8 @@ static int container_read(struct pl_cu_texts *texts, const void *image, size_t s
 	int r = container_walk(&choice, image, size_bytes, sm, why_out);
 	if (r)
 		return r;
-	if (!choice.found && choice.seen_ptx)
-		return refuse(why_out, PL_CU_FATBIN_E_TOO_NEW,
-			      "the image has PTX only for newer devices: build it for compute_90 or older, or let the "
-			      "device claim more (PLENUM_REFGPU_CAPABILITY)");
 	if (!choice.found)
-		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, "the image has no PTX: build it with code=compute_XX");
+		return choice.oldest ? refuse_newer(why_out, choice.oldest, sm) : refuse_machine_code(why_out, sm);
 	r = texts_grow(texts);
 	if (!r)
 		r = entry_unpack(&texts->text[texts->n], &choice.entry, choice.payload, why_out);

@@ -41,7 +41,7 @@ struct pl_cu_texts {
  * @image:      a wrapper, a container, PTX text (ends in 0), or an ELF file
  * @size_bytes: PL_CU_FATBIN_UNKNOWN where the API does not say
  * @sm:         the device's generation, 90 for compute capability 9.0: the newest PTX up to it
- * @why_out:    a sentence for the log, never freed
+ * @why_out:    a sentence for the log, never freed, good until the next image of this thread
  * Return: 0, PL_CU_FATBIN_E_*, or fatal -ENOMEM. */
 int pl_cu_fatbin_read(struct pl_cu_texts *texts_out, const void *image, size_t size_bytes, unsigned int sm,
 		      const char **why_out);

@@ -6,16 +6,18 @@
 
 #include <stdlib.h>
 
-#define PL_CU_DEVICE_NAME    "Plenum reference GPU"
-#define PL_CU_CAPABILITY     90 /* unless told: 10 * major + minor */
-#define PL_CU_CAPABILITY_MIN 50
-#define PL_CU_CAPABILITY_MAX 199 /* also what no library knows yet: then it takes its PTX, not its machine code */
-#define PL_CU_UUID           "Plenum refgpu 00" /* 16 bytes, the last the device's number */
-#define PL_CU_PCI_DOMAIN     0
-#define PL_CU_PCI_BUS        1
-#define PL_CU_CLOCK_KHZ      1000000 /* nominal: the host's threads are its clock */
-#define PL_CU_BUS_BITS       128
-#define PL_CU_COPY_ENGINES   2
+#define PL_CU_DEVICE_NAME        "Plenum reference GPU"
+#define PL_CU_CAPABILITY         90 /* unless told: 10 * major + minor */
+#define PL_CU_CAPABILITY_MIN     50
+#define PL_CU_CAPABILITY_MAX     199
+/* What no library of NVIDIA's knows yet: it takes its PTX then, while for what it knows it relies on machine code. */
+#define PL_CU_CAPABILITY_UNKNOWN 130
+#define PL_CU_UUID               "Plenum refgpu 00" /* 16 bytes, the last the device's number */
+#define PL_CU_PCI_DOMAIN         0
+#define PL_CU_PCI_BUS            1
+#define PL_CU_CLOCK_KHZ          1000000 /* nominal: the host's threads are its clock */
+#define PL_CU_BUS_BITS           128
+#define PL_CU_COPY_ENGINES       2
 
 /* Which of several reference GPUs it is, 0 to 9: the last of its UUID, and its number on the bus. */
 static inline unsigned int pl_cu_number(void)

@@ -12,6 +12,8 @@
 
 #define LZ4_FLAG  0x2000u
 #define ZSTD_FLAG 0x8000u
+#define ARCH_FLAG 0x100000u
+#define KIN_FLAG  0x200000u
 
 struct image {
 	uint8_t data[8192];
@@ -41,10 +43,10 @@ static void image_add(struct image *image, unsigned int kind, unsigned int sm, c
 	put(entry + 2, 0x101, 2);
 	put(entry + 4, 64, 4);
 	put(entry + 8, padded, 8);
-	put(entry + 16, flags ? size : 0, 4);
+	put(entry + 16, flags & (LZ4_FLAG | ZSTD_FLAG) ? size : 0, 4);
 	put(entry + 28, sm, 4);
 	put(entry + 40, flags, 8);
-	put(entry + 56, flags ? unpacked : 0, 8);
+	put(entry + 56, flags & (LZ4_FLAG | ZSTD_FLAG) ? unpacked : 0, 8);
 	memcpy(entry + 64, payload, size);
 	image->size += 64 + padded;
 	put(image->data + 8, image->size - 16, 8);
@@ -77,6 +79,49 @@ static void test_the_newest_text_that_the_device_takes_wins(void)
 	assert(!read_at(&image, 75, text) && !strcmp(text, "old"));
 	assert(!read_at(&image, 120, text) && !strcmp(text, "new"));
 	assert(read_at(&image, 70, text) == PL_CU_FATBIN_E_TOO_NEW);
+}
+
+static void test_text_for_one_capability_is_the_last_choice_of_others(void)
+{
+	struct image image;
+	char text[4096];
+	image_begin(&image);
+	image_add(&image, 1, 80, "all", 4, 0, 0);
+	image_add(&image, 1, 90, "90a", 4, ARCH_FLAG, 0);
+	image_add(&image, 1, 100, "100f", 5, KIN_FLAG, 0);
+	assert(!read_at(&image, 90, text) && !strcmp(text, "90a"));
+	assert(!read_at(&image, 100, text) && !strcmp(text, "100f"));
+	assert(!read_at(&image, 103, text) && !strcmp(text, "100f"));
+	assert(!read_at(&image, 120, text) && !strcmp(text, "all"));
+	image_begin(&image);
+	image_add(&image, 1, 90, "90a", 4, ARCH_FLAG, 0);
+	assert(!read_at(&image, 120, text) && !strcmp(text, "90a"));
+	assert(read_at(&image, 89, text) == PL_CU_FATBIN_E_TOO_NEW);
+}
+
+static void why_says(const struct image *image, unsigned int sm, const char *first, const char *second)
+{
+	struct pl_cu_texts texts;
+	const char *why = NULL;
+	assert(pl_cu_fatbin_read(&texts, image->data, image->size, sm, &why) > 0);
+	assert(strstr(why, first) && (second ? strstr(why, second) != NULL : !strstr(why, "PLENUM_")));
+}
+
+static void test_refusals_say_what_to_set(void)
+{
+	struct image image;
+	image_begin(&image);
+	image_add(&image, 1, 121, "new", 4, 0, 0);
+	image_add(&image, 1, 120, "new", 4, 0, 0);
+	why_says(&image, 90, "PTX for compute_120 and newer only, and the device claims 9.0",
+		 "PLENUM_REFGPU_CAPABILITY=13.0");
+	image_begin(&image);
+	image_add(&image, 1, 150, "new", 4, 0, 0);
+	why_says(&image, 130, "the device claims 13.0", "PLENUM_REFGPU_CAPABILITY=15.0");
+	image_begin(&image);
+	image_add(&image, 2, 120, "\177ELF", 4, 0, 0);
+	why_says(&image, 120, "no PTX", "PLENUM_REFGPU_CAPABILITY=13.0");
+	why_says(&image, 130, "no PTX: build it with code=compute_130", NULL);
 }
 
 static void test_code_without_text_is_no_code(void)
@@ -218,6 +263,8 @@ static void test_texts_that_were_linked_are_read_again_from_anywhere(void)
 int main(void)
 {
 	test_the_newest_text_that_the_device_takes_wins();
+	test_text_for_one_capability_is_the_last_choice_of_others();
+	test_refusals_say_what_to_set();
 	test_code_without_text_is_no_code();
 	test_both_compressions_unpack();
 	test_every_truncation_is_refused();
