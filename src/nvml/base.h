@@ -62,7 +62,14 @@ typedef enum nvmlReturn_enum {
 #define NVML_AFFINITY_SCOPE_NODE                       0
 #define NVML_AFFINITY_SCOPE_SOCKET                     1
 #define NVML_BUS_TYPE_PCIE                             2
+#define NVML_DEVICE_ARCH_MAXWELL                       3
+#define NVML_DEVICE_ARCH_PASCAL                        4
+#define NVML_DEVICE_ARCH_VOLTA                         5
+#define NVML_DEVICE_ARCH_TURING                        6
+#define NVML_DEVICE_ARCH_AMPERE                        7
+#define NVML_DEVICE_ARCH_ADA                           8
 #define NVML_DEVICE_ARCH_HOPPER                        9
+#define NVML_DEVICE_ARCH_BLACKWELL                     10
 #define NVML_DEVICE_ARCH_UNKNOWN                       0xffffffff
 #define NVML_DEVICE_INFOROM_VERSION_BUFFER_SIZE        16
 #define NVML_DEVICE_NAME_BUFFER_SIZE                   64

@@ -39,6 +39,7 @@
 	X(nvmlDeviceGetMemoryInfo)                                                                                     \
 	X(nvmlDeviceGetMemoryInfo_v2)                                                                                  \
 	X(nvmlDeviceGetCudaComputeCapability)                                                                          \
+	X(nvmlDeviceGetArchitecture)                                                                                   \
 	X(nvmlDeviceGetMemoryBusWidth)                                                                                 \
 	X(nvmlDeviceGetComputeRunningProcesses)                                                                        \
 	X(nvmlDeviceGetComputeRunningProcesses_v3)                                                                     \
@@ -117,6 +118,37 @@ static unsigned long long used_by(nvmlDevice_t device, pid_t pid)
 		if (infos[i].pid == (unsigned int)pid)
 			return infos[i].usedGpuMemory;
 	return 0;
+}
+
+/* The reference GPU is of the generation that it claims. */
+static void test_the_architecture_is_that_of_the_capability(nvmlDevice_t device)
+{
+	static const struct {
+		const char *capability;
+		unsigned int architecture;
+	} cases[] = {
+		{ "5.2", NVML_DEVICE_ARCH_MAXWELL },    { "6.0", NVML_DEVICE_ARCH_PASCAL },
+		{ "7.0", NVML_DEVICE_ARCH_VOLTA },      { "7.5", NVML_DEVICE_ARCH_TURING },
+		{ "8.6", NVML_DEVICE_ARCH_AMPERE },     { "8.9", NVML_DEVICE_ARCH_ADA },
+		{ "9.0", NVML_DEVICE_ARCH_HOPPER },     { "10.0", NVML_DEVICE_ARCH_BLACKWELL },
+		{ "12.1", NVML_DEVICE_ARCH_BLACKWELL }, { "13.0", NVML_DEVICE_ARCH_UNKNOWN },
+	};
+	const char *told = getenv("PLENUM_REFGPU_CAPABILITY");
+	unsigned int architecture;
+	char name[96], before[16] = "";
+
+	assert(!d.nvmlDeviceGetName(device, name, sizeof(name)));
+	if (strcmp(name, "Plenum reference GPU") || getenv("PLENUM"))
+		return; /* hardware, or a server's process, whose environment this is not */
+	snprintf(before, sizeof(before), "%s", told ? told : "");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		setenv("PLENUM_REFGPU_CAPABILITY", cases[i].capability, 1);
+		assert(!d.nvmlDeviceGetArchitecture(device, &architecture));
+		assert(architecture == cases[i].architecture);
+	}
+	unsetenv("PLENUM_REFGPU_CAPABILITY");
+	if (told)
+		setenv("PLENUM_REFGPU_CAPABILITY", before, 1);
 }
 
 static void test_memory_is_counted_where_it_is_used(nvmlDevice_t device)
@@ -216,6 +248,7 @@ int main(int argc, char **argv)
 	libraries_open(argv[1], argv[2]);
 	assert(!d.cuInit(0) && !d.cuCtxCreate_v2(&ctx, 0, 0) && !d.nvmlInit_v2());
 	device = test_both_say_the_same();
+	test_the_architecture_is_that_of_the_capability(device);
 	test_memory_is_counted_where_it_is_used(device);
 	test_a_list_without_room_says_how_much_it_needs(device);
 	test_another_structure_is_refused(device);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define PL_CU_DEVICE_NAME        "Plenum reference GPU"
-#define PL_CU_CAPABILITY         90 /* unless told: 10 * major + minor */
+#define PL_CU_CAPABILITY         121 /* unless told: 10 * major + minor; ADR 0026 */
 #define PL_CU_CAPABILITY_MIN     50
 #define PL_CU_CAPABILITY_MAX     199
 /* What no library of NVIDIA's knows yet: it takes its PTX then, while for what it knows it relies on machine code. */

@@ -276,9 +276,26 @@ nvmlReturn_t nvmlDeviceGetMultiGpuBoard(nvmlDevice_t device, unsigned int *multi
 	return number(device, multi_gpu_bool, 0);
 }
 
+/* Whose compute capability it claims. */
+static unsigned int architecture(unsigned int capability)
+{
+	static const struct {
+		unsigned int below, architecture;
+	} known[] = {
+		{ 60, NVML_DEVICE_ARCH_MAXWELL }, { 70, NVML_DEVICE_ARCH_PASCAL },     { 75, NVML_DEVICE_ARCH_VOLTA },
+		{ 80, NVML_DEVICE_ARCH_TURING },  { 89, NVML_DEVICE_ARCH_AMPERE },     { 90, NVML_DEVICE_ARCH_ADA },
+		{ 100, NVML_DEVICE_ARCH_HOPPER }, { 130, NVML_DEVICE_ARCH_BLACKWELL },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (capability < known[i].below)
+			return known[i].architecture;
+	return NVML_DEVICE_ARCH_UNKNOWN;
+}
+
 nvmlReturn_t nvmlDeviceGetArchitecture(nvmlDevice_t device, nvmlDeviceArchitecture_t *arch)
 {
-	return number(device, arch, NVML_DEVICE_ARCH_HOPPER); /* whose compute capability it has */
+	return number(device, arch, architecture(pl_cu_capability()));
 }
 
 nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major, int *minor)
