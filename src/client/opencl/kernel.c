@@ -301,6 +301,12 @@ static void arg_value(struct pl_cl_clSetKernelArg_args *args, const void *value,
 	args->value = (struct pl_bytes){value, bytes};
 }
 
+/* No handle, or the number 0: the same bytes to the driver. */
+static bool is_nothing(size_t size, const void *value)
+{
+	return value && size == sizeof(cl_mem) && !handle_of(value);
+}
+
 /* The driver took it: what that says of the parameter. */
 static void arg_learn(struct pl_cl_param *param, const struct pl_cl_clSetKernelArg_args *args, const void *value)
 {
@@ -308,7 +314,7 @@ static void arg_learn(struct pl_cl_param *param, const struct pl_cl_clSetKernelA
 
 	if (args->kind == PL_CL_ARG_BYTES) {
 		param->size_taken = args->size;
-		if (unknown)
+		if (unknown && !is_nothing(args->size, value))
 			param->kind = PL_CL_PARAM_VALUE;
 	}
 	if (args->kind == PL_CL_ARG_SAMPLER && unknown)
@@ -441,6 +447,11 @@ cl_int pl_cl_stub_clSetKernelArg(cl_kernel handle, cl_uint arg_index, size_t arg
 	case PL_CL_PARAM_LOCAL:
 		if (!value && local_fits(kernel, arg_size))
 			done = pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_NULL, arg_size, 0, NULL, 0);
+		break;
+	case PL_CL_PARAM_UNKNOWN:
+		if (is_nothing(arg_size, value) && param->size_taken == arg_size)
+			done = pl_cl_kernel_arg_put(kernel, arg_index, PL_CL_ARG_BYTES, arg_size, 0, value,
+						    (uint32_t)arg_size);
 		break;
 	default:
 		break;
