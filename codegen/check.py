@@ -83,8 +83,6 @@ class Checker:
             self.fail(line, f"{name} goes to the client, which does not reply: remove reply(...)")
         if function.call_class in ("local", "info", "refused") and (function.explicit_wire or function.sends):
             self.fail(line, f"{name} is {function.call_class} and does not travel: remove wire(...) or sends")
-        if function.kept and function.call_class != "ask":
-            self.fail(line, f"{name} is {function.call_class}: only the answer of an ask can be kept")
         if function.call_class == "refused" and (function.manual_client or function.manual_server):
             self.fail(line, f"{name} is refused, so there is nothing to write by hand: remove manual")
         if function.flavour and not function.flavour_since:

@@ -10,8 +10,8 @@ object whose id the client chose. **ask** is waited for. {more}
 """
 MORE = {"opencl": """**info** is a query, answered from the client's cache or by
 asking. A post or mint that is not plainly valid is asked, so that the driver's own error code comes back.""",
-        "cuda": """**kept**: the answer for
-the same arguments stays as it is, so it is asked once. **refused** functions are exported and return what stands there.
+        "cuda": """**refused**
+functions are exported and return what stands there.
 A post or mint that is not plainly valid is asked, so that the driver's own error code comes back.
 `_ptds` and `_ptsz` are twins whose default stream is the calling thread's own, with the version that brought them.""",
         "nvml": """**refused** functions are
@@ -28,7 +28,7 @@ def fields_text(fields):
 
 
 def class_text(function):
-    return function.call_class + (", kept" if function.kept else "") + (f" ({function.condition})" if function.condition else "")
+    return function.call_class + (f" ({function.condition})" if function.condition else "")
 
 
 def by_hand(function):

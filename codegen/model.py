@@ -160,7 +160,6 @@ class Function:
     manual_client: bool = False
     manual_server: bool = False
     gives_turn: bool = False
-    kept: bool = False  # the answer for the same arguments stays as it is
     flavour: str = ""  # ptds, ptsz: a twin with this suffix whose default stream is the thread's own
     flavour_since: str = ""
     refusal: str = ""  # refused: the code, and why

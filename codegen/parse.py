@@ -280,7 +280,7 @@ class Parser:
             self.sign(")", "the condition ends here")
 
     def flag(self, function):
-        """One of manual, turn, extension, kept, since, ptds, ptsz; False when none stands here."""
+        """One of manual, turn, extension, since, ptds, ptsz; False when none stands here."""
         if self.skip("manual"):
             side = self.name("client, server or both").text
             if side not in ("client", "server", "both"):
@@ -294,8 +294,6 @@ class Parser:
             function.gives_turn = True
         elif self.skip("extension"):
             function.extension = self.name("the extension's name").text
-        elif self.skip("kept"):
-            function.kept = True
         elif self.skip("since"):
             function.since = self.version()
         elif self.here.text in ("ptds", "ptsz"):
