@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "backend/cuda/hostfn.h"
+#include "cuda/extra.h"
 #include "wire/cuda-node.h"
-
-#define EXTRA_MAX 8u
 
 struct told {
 	uint64_t bytes;
@@ -34,16 +33,10 @@ static CUresult param_get(const CUDA_KERNEL_NODE_PARAMS *params, size_t index, s
 /* Arguments in one piece, as they were launched. */
 static int32_t extra_tell(void *const *extra, uint8_t *room, uint64_t room_bytes, uint32_t *bytes_out)
 {
-	const void *buffer = NULL;
-	size_t bytes = 0;
+	const void *buffer;
+	size_t bytes;
 
-	for (unsigned int i = 0; i < EXTRA_MAX && extra[i] != CU_LAUNCH_PARAM_END; i += 2) {
-		if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER)
-			buffer = extra[i + 1];
-		else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE)
-			bytes = *(const size_t *)extra[i + 1];
-	}
-	if (!buffer || bytes > room_bytes)
+	if (pl_cuda_extra_read(extra, &buffer, &bytes) || bytes > room_bytes)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	memcpy(room, buffer, bytes);
 	*bytes_out = (uint32_t)bytes;

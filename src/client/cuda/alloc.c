@@ -50,7 +50,7 @@ static CUresult alloc_ask(struct pl_session *session, struct pl_cuda_memory *mem
 	pl_cuda_direct_set_aside(session, memory);
 	args.store = memory->store == PL_ARENA_NONE ? 0 : memory->store + 1;
 	r = PL_CUDA_ASK(session, cuMemAlloc_v2, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (!result) {
 		pl_cuda_cuMemAlloc_v2_reply_get(&reply.dec, &got);
 		result = pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
@@ -96,7 +96,7 @@ static CUresult pitch_ask(struct pl_session *session, const struct pl_cuda_cuMem
 	int r = PL_CUDA_ASK(session, cuMemAllocPitch_v2, args, &reply);
 
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuMemAllocPitch_v2_reply_get(&reply.dec, got);
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
@@ -174,7 +174,7 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply); /* the driver says what is wrong with it */
 	if (!r && !reply.status && ours && pl_cuda_memory_take(address, &memory))
 		pl_cuda_direct_give_back(session, &memory);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* The driver's own account: what the lease keeps is given back first. */
@@ -195,7 +195,7 @@ CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total_bytes)
 	pl_cuda_reclaim(session);
 	r = PL_CUDA_ASK(session, cuMemGetInfo_v2, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuMemGetInfo_v2_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -224,7 +224,7 @@ static CUresult alloc_async_ask(struct pl_session *session, const struct pl_cuda
 	int r = PL_CUDA_ASK(session, cuMemAllocAsync, args, &reply);
 
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuMemAllocAsync_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -299,7 +299,7 @@ static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream
 	/* What a graph allocated, its next launch allocates again. */
 	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind != PL_CUDA_MEMORY_GRAPH)
 		pl_cuda_memory_take(address, &memory);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, CUstream stream)

@@ -23,7 +23,6 @@ static CUresult info_ask(enum pl_cuda_op op, bool per_thread, CUstream stream, s
 	struct pl_cuda_cuStreamGetCaptureInfo_args args = { .want = 1, .per_thread = per_thread };
 	struct pl_cuda_cuStreamGetCaptureInfo_reply got;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, stream, session);
 	int r;
 
@@ -35,13 +34,9 @@ static CUresult info_ask(enum pl_cuda_op op, bool per_thread, CUstream stream, s
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (pl_cuda_captures_none())
 		return CUDA_SUCCESS;
-	r = pl_call_begin(&call, *session, (uint16_t)op, pl_cuda_cuStreamGetCaptureInfo_bytes(&args));
-	if (!r) {
-		pl_cuda_cuStreamGetCaptureInfo_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK_AS(*session, op, cuStreamGetCaptureInfo, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuStreamGetCaptureInfo_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec) || (got.edges.count && got.edges.count != got.dependencies.count))
 		return CUDA_ERROR_UNKNOWN;
@@ -197,7 +192,7 @@ static CUresult begin(bool per_thread, CUstream stream)
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = PL_CUDA_ASK(session, cuStreamBeginCapture, &args, &reply);
-	return begun(r ? pl_cuda_fault(r) : (CUresult)reply.status);
+	return begun(pl_cuda_answer(r, &reply));
 }
 
 static CUresult begin_v2(bool per_thread, CUstream stream, CUstreamCaptureMode mode)
@@ -214,7 +209,7 @@ static CUresult begin_v2(bool per_thread, CUstream stream, CUstreamCaptureMode m
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = PL_CUDA_ASK(session, cuStreamBeginCapture_v2, &args, &reply);
-	return begun(r ? pl_cuda_fault(r) : (CUresult)reply.status);
+	return begun(pl_cuda_answer(r, &reply));
 }
 
 /* A capture that was invalid ends, too, without a graph. */
@@ -240,7 +235,7 @@ static CUresult end(bool per_thread, CUstream stream, CUgraph *graph)
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, cuStreamEndCapture, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (captured && (!result || result == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED ||
 			 result == CUDA_ERROR_STREAM_CAPTURE_UNJOINED))
 		atomic_fetch_sub(&pl_cuda_captures, 1);
@@ -293,7 +288,7 @@ static CUresult begin_to_graph(bool per_thread, CUstream stream, CUgraph graph, 
 	args.dependencies = (struct pl_u64s){ words, count };
 	args.edges = (struct pl_u64s){ words + count, edges ? count : 0 };
 	r = PL_CUDA_ASK(session, cuStreamBeginCaptureToGraph, &args, &reply);
-	return begun(r ? pl_cuda_fault(r) : (CUresult)reply.status);
+	return begun(pl_cuda_answer(r, &reply));
 }
 
 static CUresult dependencies_update(enum pl_cuda_op op, bool per_thread, CUstream stream, const CUgraphNode *nodes,
@@ -303,7 +298,6 @@ static CUresult dependencies_update(enum pl_cuda_op op, bool per_thread, CUstrea
 	pl_cleanup(pl_freep) uint64_t *words = NULL;
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
@@ -317,12 +311,8 @@ static CUresult dependencies_update(enum pl_cuda_op op, bool per_thread, CUstrea
 		return result;
 	args.dependencies = (struct pl_u64s){ words, count };
 	args.edges = (struct pl_u64s){ words + count, edges ? count : 0 };
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuStreamUpdateCaptureDependencies_bytes(&args));
-	if (!r) {
-		pl_cuda_cuStreamUpdateCaptureDependencies_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	r = PL_CUDA_ASK_AS(session, op, cuStreamUpdateCaptureDependencies, &args, &reply);
+	return pl_cuda_answer(r, &reply);
 }
 
 #define CAPTURE_ENTRIES(suffix, per_thread)                                                                            \
@@ -416,5 +406,5 @@ CUresult pl_cuda_copy_captured(CUstream stream, bool per_thread, bool to_host, C
 	if (!r && !reply.status)
 		return CUDA_SUCCESS;
 	pl_cuda_hostfn_forget(session, args.token);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }

@@ -215,7 +215,7 @@ CUresult cuCtxGetId(CUcontext handle, unsigned long long *number)
 	args.context = context->object.id;
 	r = PL_CUDA_ASK(session, cuCtxGetId, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuCtxGetId_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -282,7 +282,7 @@ static CUresult create(enum pl_cuda_op op, CUcontext *handle, struct pl_u32s aff
 		pl_cuda_cuCtxCreate_v3_put(&call.enc, &args);
 		r = pl_call_ask(&call, &reply);
 	}
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (!result)
 		result = push(context);
 	if (result)
@@ -415,7 +415,7 @@ static CUresult primary_make(struct pl_session *session, CUdevice device, struct
 	context->primary = true;
 	args.context = context->object.id;
 	r = PL_CUDA_ASK(session, cuDevicePrimaryCtxRetain, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (result)
 		context_gone(context);
 	else
@@ -496,7 +496,7 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
 	pthread_mutex_unlock(&primaries.lock);
 	if (gone)
 		context_gone(gone);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuDevicePrimaryCtxReset(CUdevice device)
@@ -519,7 +519,7 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags)
 	primary = &primaries.of[device];
 	pthread_mutex_lock(&primaries.lock);
 	r = PL_CUDA_ASK(session, cuDevicePrimaryCtxSetFlags_v2, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (!result) {
 		primary->flags = flags;
 		if (primary->context)

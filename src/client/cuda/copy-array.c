@@ -43,7 +43,7 @@ static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_
 			pl_arena_passed(&session->arena, call.ticket);
 	}
 	pl_bulk_done(session, &args.data);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 static CUresult from_take(struct pl_reply *reply, void *dst, uint64_t bytes)
@@ -85,7 +85,7 @@ static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarr
 		pl_cuda_cuMemcpyAtoHAsync_v2_put(&call.enc, &args);
 		r = pl_call_ask(&call, &reply);
 	}
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (!result)
 		result = from_take(&reply, dst, bytes);
 	if (args.store != PL_ARENA_NONE)

@@ -155,7 +155,7 @@ static CUresult shape_to(struct shape *shape, struct pl_session *session, enum p
 		pl_bulk_done(session, &shape->args.data);
 	}
 	free(own);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* What the server sent, to where it belongs. */
@@ -190,7 +190,7 @@ static CUresult shape_from(struct shape *shape, struct pl_session *session, enum
 	if (session->shares_memory && shape->is.bytes > INLINE_BYTES)
 		shape->args.store = pl_arena_alloc(&session->arena, shape->is.bytes);
 	r = shape_ask(shape, session, op, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (!result)
 		result = shape_take(shape, &reply);
 	if (shape->args.store != PL_ARENA_NONE)
@@ -247,7 +247,7 @@ static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCP
 	if (shape.is.to_host)
 		return shape_from(&shape, session, op);
 	r = shape_ask(&shape, session, op, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* ---- the API's structures ---- */

@@ -63,7 +63,7 @@ static CUresult to_send(struct pl_session *session, enum pl_cuda_op op, struct p
 	pl_bulk_done(session, &args->data);
 	if (!r && !plain)
 		passed(session, call.ticket);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 static CUresult to_blocks(struct pl_session *session, enum pl_cuda_op op,
@@ -97,7 +97,7 @@ static CUresult to_send_shared(struct pl_session *session, enum pl_cuda_op op,
 		pl_cuda_cuMemcpyHtoDAsync_v2_put(&call.enc, args);
 		r = plain ? pl_call_post(&call) : pl_call_ask(&call, &reply);
 	}
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
@@ -120,7 +120,7 @@ static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
 	pl_cuda_ring_give(own);
 	if (!r && !plain)
 		r = pl_call_ask_wait(&call, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 static enum pl_cuda_direct_how direct_how(bool waits, uint64_t store)
@@ -242,7 +242,7 @@ static CUresult fetch_take(struct pl_session *session, struct fetch *fetch)
 {
 	struct pl_reply reply;
 	int r = pl_call_ask_wait(&fetch->call, &reply);
-	CUresult result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	CUresult result = pl_cuda_answer(r, &reply);
 
 	if (!result)
 		result = from_take(session, &reply, fetch->dst, fetch->bytes);
@@ -299,7 +299,7 @@ static CUresult from_ask(struct pl_session *session, enum pl_cuda_op op,
 		r = pl_call_ask_wait(&call, &reply);
 	if (!r)
 		passed(session, call.ticket);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* Into host memory that both sides have. */

@@ -74,7 +74,7 @@ static CUresult record(struct pl_call *call, struct pl_session *session, CUevent
 	if (!r && plain)
 		mark(session, event, stream, per_thread, call->ticket, heard);
 	pthread_mutex_unlock(&event->lock);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 static CUresult record_enter(enum pl_cuda_op op, CUevent event, CUstream stream, struct pl_session **session_out,
@@ -232,7 +232,7 @@ CUresult cuEventSynchronize(CUevent event)
 	if (result || !args.event)
 		return result;
 	r = PL_CUDA_ASK(session, cuEventSynchronize, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuEventDestroy_v2(CUevent event)
@@ -247,7 +247,6 @@ static CUresult elapsed(enum pl_cuda_op op, float *milliseconds, CUevent start, 
 	struct pl_cuda_cuEventElapsedTime_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_event, start, &session);
 	int r;
 
@@ -257,13 +256,9 @@ static CUresult elapsed(enum pl_cuda_op op, float *milliseconds, CUevent start, 
 	args.end = pl_cuda_id(session, PL_CUDA_KIND_event, end);
 	if (!args.start || !args.end || !milliseconds)
 		return CUDA_ERROR_INVALID_HANDLE;
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuEventElapsedTime_bytes(&args));
-	if (!r) {
-		pl_cuda_cuEventElapsedTime_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK_AS(session, op, cuEventElapsedTime, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuEventElapsedTime_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;

@@ -88,7 +88,7 @@ static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_fact
 	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device_of(session));
 	r = PL_CUDA_ASK(session, plFunctionFacts, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_plFunctionFacts_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -196,7 +196,7 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
 		return CUDA_ERROR_INVALID_HANDLE;
 	args.function = function->object.id;
 	r = PL_CUDA_ASK(session, cuFuncSetAttribute, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (!result)
 		attribute_note(function, attribute, value);
 	return result;
@@ -221,7 +221,7 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
 	if (!args.kernel)
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = PL_CUDA_ASK(session, cuKernelSetAttribute, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (result)
 		return result;
 	attribute_note(kernel, attribute, value);

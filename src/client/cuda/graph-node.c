@@ -69,15 +69,10 @@ static CUresult node_send(enum pl_cuda_op op, struct pl_session *session, struct
 {
 	struct pl_cuda_cuGraphAddNode_reply got;
 	struct pl_reply reply;
-	struct pl_call call;
-	int r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuGraphAddNode_bytes(args));
+	int r = PL_CUDA_ASK_AS(session, op, cuGraphAddNode, args, &reply);
 
-	if (!r) {
-		pl_cuda_cuGraphAddNode_put(&call.enc, args);
-		r = pl_call_ask(&call, &reply);
-	}
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuGraphAddNode_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;

@@ -7,14 +7,9 @@ static CUresult set_send(enum pl_cuda_op op, struct pl_session *session,
 			 const struct pl_cuda_cuGraphNodeSetParams_args *args)
 {
 	struct pl_reply reply;
-	struct pl_call call;
-	int r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuGraphNodeSetParams_bytes(args));
+	int r = PL_CUDA_ASK_AS(session, op, cuGraphNodeSetParams, args, &reply);
 
-	if (!r) {
-		pl_cuda_cuGraphNodeSetParams_put(&call.enc, args);
-		r = pl_call_ask(&call, &reply);
-	}
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* of_exec: of one that is ready to run; the node's own parameters stay. */

@@ -68,7 +68,7 @@ static CUresult instantiate(struct instance *instance, CUgraphExec *exec, CUgrap
 		pl_cuda_cuGraphInstantiate_put(&call.enc, &args);
 		r = pl_call_ask(&call, &reply);
 	}
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (!r)
 		instance_take(instance, session, &reply);
 	if (result) {
@@ -159,7 +159,6 @@ static CUresult update(enum pl_cuda_op op, CUgraphExec exec, CUgraph graph, CUgr
 	struct pl_cuda_cuGraphExecUpdate_args args;
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_exec, exec, &session);
 	int r;
 
@@ -169,11 +168,7 @@ static CUresult update(enum pl_cuda_op op, CUgraphExec exec, CUgraph graph, CUgr
 	args.graph = pl_cuda_id(session, PL_CUDA_KIND_graph, graph);
 	if (!args.exec || !args.graph)
 		return CUDA_ERROR_INVALID_VALUE;
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuGraphExecUpdate_bytes(&args));
-	if (!r) {
-		pl_cuda_cuGraphExecUpdate_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK_AS(session, op, cuGraphExecUpdate, &args, &reply);
 	if (r)
 		return pl_cuda_fault(r);
 	pl_cuda_cuGraphExecUpdate_reply_get(&reply.dec, &got);
@@ -228,7 +223,7 @@ CUresult cuGraphDebugDotPrint(CUgraph graph, const char *path, unsigned int flag
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuGraphDebugDotPrint, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuGraphDebugDotPrint_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -255,7 +250,7 @@ CUresult cuGraphKernelNodeGetAttribute(CUgraphNode node, CUkernelNodeAttrID attr
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuGraphKernelNodeGetAttribute, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuGraphKernelNodeGetAttribute_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -282,7 +277,7 @@ CUresult cuGraphKernelNodeSetAttribute(CUgraphNode node, CUkernelNodeAttrID attr
 						       ? sizeof(*value)
 						       : PL_CUDA_LIMIT_ATTRIBUTE_BYTES };
 	r = PL_CUDA_ASK(session, cuGraphKernelNodeSetAttribute, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* ---- memory of graphs ---- */
@@ -315,7 +310,7 @@ CUresult cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr
 		return result;
 	r = PL_CUDA_ASK(session, cuDeviceGetGraphMemAttribute, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuDeviceGetGraphMemAttribute_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -336,7 +331,7 @@ CUresult cuDeviceSetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr
 		return result;
 	args.value = *(const cuuint64_t *)value;
 	r = PL_CUDA_ASK(session, cuDeviceSetGraphMemAttribute, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* ---- objects of the program's that live as long as graphs do ---- */
@@ -364,7 +359,7 @@ CUresult cuUserObjectCreate(CUuserObject *object, void *data, CUhostFn destroy, 
 	if (r || reply.status) {
 		pl_cuda_hostfn_forget(session, args.token);
 		pl_cuda_undo(session, PL_CUDA_KIND_user_object, made);
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	}
 	*object = made;
 	return CUDA_SUCCESS;

@@ -33,7 +33,7 @@ CUresult pl_cuda_host_map(struct pl_session *session, struct pl_cuda_memory *mem
 		args.flags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP;
 	r = PL_CUDA_ASK(session, cuMemHostAlloc, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuMemHostAlloc_reply_get(&reply.dec, &got);
 	memory->device = got.device;
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;

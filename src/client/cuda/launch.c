@@ -8,37 +8,20 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cuda/extra.h"
 #include "client/cuda/mark.h"
 
-#define ARGS_FEW        4096u /* bytes of arguments that are packed on the stack */
-#define EXTRA_MAX       16u
+#define ARGS_FEW        4096u  /* bytes of arguments that are packed on the stack */
 #define GRID_EVERYWHERE 65535u /* every device that CUDA still knows takes as many blocks in each direction */
 #define ATTRIBUTES      PL_CUDA_LAUNCH_ATTRIBUTES_MAX
 
 /* ---- arguments ---- */
 
-static CUresult extra_read(void **extra, const void **buffer_out, size_t *bytes_out)
-{
-	*buffer_out = NULL;
-	*bytes_out = 0;
-	for (unsigned int i = 0; i < EXTRA_MAX; i += 2) {
-		if (extra[i] == CU_LAUNCH_PARAM_END)
-			return *buffer_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-		if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER)
-			*buffer_out = extra[i + 1];
-		else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE && extra[i + 1])
-			*bytes_out = *(size_t *)extra[i + 1];
-		else
-			return CUDA_ERROR_INVALID_VALUE;
-	}
-	return CUDA_ERROR_INVALID_VALUE;
-}
-
 static CUresult extra_pack(const struct pl_cuda_facts *facts, void **extra, uint8_t *room, uint64_t *bytes_out)
 {
 	const void *buffer;
 	size_t bytes;
-	CUresult result = extra_read(extra, &buffer, &bytes);
+	CUresult result = pl_cuda_extra_read(extra, &buffer, &bytes);
 
 	if (result)
 		return result;

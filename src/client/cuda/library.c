@@ -62,7 +62,7 @@ static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, const s
 		r = pl_call_ask_after(&call, sending->packed, args.image.bytes, &reply);
 	}
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuLibraryLoadData_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -187,7 +187,7 @@ static CUresult kernels_ask(struct pl_session *session, const struct pl_cuda_lib
 	int r = PL_CUDA_ASK(session, plLibraryKernels, &args, &reply);
 
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_plLibraryKernels_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -250,31 +250,27 @@ static CUresult library_get(CUlibrary handle, struct pl_cuda_library **library_o
 	return result;
 }
 
-static CUresult kernel_at(struct pl_cuda_library *library, uint32_t at, CUkernel *handle)
+static struct pl_cuda_owner owner_of(struct pl_cuda_library *library)
 {
-	struct pl_cuda_function *kernel;
-
-	pthread_mutex_lock(&library->lock);
-	kernel = pl_cuda_members_get(&library->members, &library->object, at, PL_CUDA_KIND_kernel, NULL);
-	pthread_mutex_unlock(&library->lock);
-	if (!kernel)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	*handle = kernel->object.handle;
-	return CUDA_SUCCESS;
+	return (struct pl_cuda_owner){ &library->members, &library->lock, &library->object, PL_CUDA_KIND_kernel, NULL };
 }
 
 CUresult cuLibraryGetKernel(CUkernel *kernel, CUlibrary handle, const char *name)
 {
 	struct pl_cuda_library *library;
+	struct pl_cuda_function *found;
+	struct pl_cuda_owner owner;
 	CUresult result = library_get(handle, &library);
-	uint32_t at;
 
 	if (result)
 		return result;
 	if (!kernel || !name)
 		return CUDA_ERROR_INVALID_VALUE;
-	at = pl_cuda_members_find(&library->members, name);
-	return at == UINT32_MAX ? CUDA_ERROR_NOT_FOUND : kernel_at(library, at, kernel);
+	owner = owner_of(library);
+	result = pl_cuda_members_named(&owner, name, &found);
+	if (!result)
+		*kernel = found->object.handle;
+	return result;
 }
 
 CUresult cuLibraryGetKernelCount(unsigned int *count, CUlibrary handle)
@@ -293,14 +289,20 @@ CUresult cuLibraryGetKernelCount(unsigned int *count, CUlibrary handle)
 CUresult cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int kernels_count, CUlibrary handle)
 {
 	struct pl_cuda_library *library;
+	struct pl_cuda_function *found;
+	struct pl_cuda_owner owner;
 	CUresult result = library_get(handle, &library);
 
 	if (result)
 		return result;
 	if (!kernels || !kernels_count)
 		return CUDA_ERROR_INVALID_VALUE;
-	for (uint32_t i = 0; !result && i < kernels_count && i < library->members.count; i++)
-		result = kernel_at(library, i, &kernels[i]);
+	owner = owner_of(library);
+	for (uint32_t i = 0; !result && i < kernels_count && i < owner.members->count; i++) {
+		result = pl_cuda_members_at(&owner, i, &found);
+		if (!result)
+			kernels[i] = found->object.handle;
+	}
 	return result;
 }
 
@@ -354,7 +356,7 @@ static CUresult function_make(struct pl_session *session, struct pl_cuda_functio
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	args.function = function->object.id;
 	r = PL_CUDA_ASK(session, cuKernelGetFunction, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (result) {
 		pl_cuda_forget(&function->object);
 		return result;
@@ -411,7 +413,7 @@ static CUresult module_make(struct pl_session *session, struct pl_cuda_library *
 	args.module = module->object.id;
 	do {
 		r = PL_CUDA_ASK(session, cuLibraryGetModule, &args, &reply);
-		result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		result = pl_cuda_answer(r, &reply);
 	} while (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session));
 	if (result) {
 		pl_cuda_forget(&module->object);

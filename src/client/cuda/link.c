@@ -69,7 +69,7 @@ CUresult cuLinkCreate_v2(unsigned int options_count, CUjit_option *options, void
 	args.options = (struct pl_u32s){ (const uint32_t *)options, options_count };
 	args.values = (struct pl_u64s){ (const uint64_t *)option_values, options_count };
 	r = PL_CUDA_ASK(session, cuLinkCreate, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (result)
 		pl_cuda_forget(&link->object);
 	else
@@ -102,7 +102,7 @@ static CUresult data_send(struct pl_session *session, struct pl_cuda_link *link,
 		r = pl_call_ask_after(&call, data, bytes, &reply);
 	}
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuLinkAddData_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -205,7 +205,7 @@ CUresult cuLinkComplete(CUlinkState handle, void **cubin, size_t *bytes)
 	args.link = link->object.id;
 	r = PL_CUDA_ASK(session, cuLinkComplete, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuLinkComplete_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;

@@ -134,3 +134,18 @@ struct pl_cuda_function *pl_cuda_members_get(struct pl_cuda_members *members, st
 		atomic_store(&function->facts, pl_cuda_facts_make(members->facts[at] + 1, *members->facts[at]));
 	return function;
 }
+
+CUresult pl_cuda_members_at(const struct pl_cuda_owner *owner, uint32_t at, struct pl_cuda_function **function)
+{
+	pthread_mutex_lock(owner->lock);
+	*function = pl_cuda_members_get(owner->members, owner->object, at, owner->kind, owner->context);
+	pthread_mutex_unlock(owner->lock);
+	return *function ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult pl_cuda_members_named(const struct pl_cuda_owner *owner, const char *name, struct pl_cuda_function **function)
+{
+	uint32_t at = pl_cuda_members_find(owner->members, name);
+
+	return at == UINT32_MAX ? CUDA_ERROR_NOT_FOUND : pl_cuda_members_at(owner, at, function);
+}

@@ -130,7 +130,7 @@ static CUresult alloc_ask(struct pl_session *session, const struct pl_cuda_memor
 	int r = PL_CUDA_ASK(session, plManagedAlloc, &args, &reply);
 
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_plManagedAlloc_reply_get(&reply.dec, got);
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
@@ -192,5 +192,5 @@ CUresult pl_cuda_mirrored_destroy(struct pl_session *session, const struct pl_cu
 
 	pl_mirror_remove_at(memory->address);
 	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }

@@ -37,7 +37,7 @@ static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, struct 
 		r = pl_call_ask_after(&call, sending->packed, args.image.bytes, &reply);
 	}
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuModuleLoadDataEx_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -134,7 +134,7 @@ static CUresult functions_ask(struct pl_cuda_module *module)
 	int r = result ? 0 : PL_CUDA_ASK(session, plModuleFunctions, &args, &reply);
 
 	if (result || r || reply.status)
-		return result ? result : r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return result ? result : pl_cuda_answer(r, &reply);
 	pl_cuda_plModuleFunctions_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -166,32 +166,28 @@ static CUresult module_get(CUmodule handle, struct pl_cuda_module **module_out)
 	return result;
 }
 
-static CUresult function_at(struct pl_cuda_module *module, uint32_t at, CUfunction *handle)
+static struct pl_cuda_owner owner_of(struct pl_cuda_module *module)
 {
-	struct pl_cuda_function *function;
-
-	pthread_mutex_lock(&module->lock);
-	function = pl_cuda_members_get(&module->members, &module->object, at, PL_CUDA_KIND_function,
-				       module->object.context);
-	pthread_mutex_unlock(&module->lock);
-	if (!function)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	*handle = function->object.handle;
-	return CUDA_SUCCESS;
+	return (struct pl_cuda_owner){ &module->members, &module->lock, &module->object, PL_CUDA_KIND_function,
+				       module->object.context };
 }
 
 CUresult cuModuleGetFunction(CUfunction *function, CUmodule handle, const char *name)
 {
 	struct pl_cuda_module *module;
+	struct pl_cuda_function *found;
+	struct pl_cuda_owner owner;
 	CUresult result = module_get(handle, &module);
-	uint32_t at;
 
 	if (result)
 		return result;
 	if (!function || !name || !*name)
 		return CUDA_ERROR_INVALID_VALUE;
-	at = pl_cuda_members_find(&module->members, name);
-	return at == UINT32_MAX ? CUDA_ERROR_NOT_FOUND : function_at(module, at, function);
+	owner = owner_of(module);
+	result = pl_cuda_members_named(&owner, name, &found);
+	if (!result)
+		*function = found->object.handle;
+	return result;
 }
 
 CUresult cuModuleGetFunctionCount(unsigned int *count, CUmodule handle)
@@ -210,13 +206,19 @@ CUresult cuModuleGetFunctionCount(unsigned int *count, CUmodule handle)
 CUresult cuModuleEnumerateFunctions(CUfunction *functions, unsigned int functions_count, CUmodule handle)
 {
 	struct pl_cuda_module *module;
+	struct pl_cuda_function *found;
+	struct pl_cuda_owner owner;
 	CUresult result = module_get(handle, &module);
 
 	if (result)
 		return result;
 	if (!functions || !functions_count)
 		return CUDA_ERROR_INVALID_VALUE;
-	for (uint32_t i = 0; !result && i < functions_count && i < module->members.count; i++)
-		result = function_at(module, i, &functions[i]);
+	owner = owner_of(module);
+	for (uint32_t i = 0; !result && i < functions_count && i < owner.members->count; i++) {
+		result = pl_cuda_members_at(&owner, i, &found);
+		if (!result)
+			functions[i] = found->object.handle;
+	}
 	return result;
 }

@@ -79,6 +79,20 @@ uint32_t pl_cuda_members_find(const struct pl_cuda_members *members, const char 
 struct pl_cuda_function *pl_cuda_members_get(struct pl_cuda_members *members, struct pl_cuda_object *owner, uint32_t at,
 					     enum pl_cuda_object_kind kind, struct pl_cuda_context *context);
 
+/* Whose members they are; the lock is the owner's, not held. */
+struct pl_cuda_owner {
+	struct pl_cuda_members *members;
+	pthread_mutex_t *lock;
+	struct pl_cuda_object *object;
+	enum pl_cuda_object_kind kind;   /* of its members */
+	struct pl_cuda_context *context; /* theirs; NULL = none */
+};
+/* The function at a place.  Return: success or CUDA_ERROR_OUT_OF_MEMORY. */
+CUresult pl_cuda_members_at(const struct pl_cuda_owner *owner, uint32_t at, struct pl_cuda_function **function_out);
+/* The one with this name.  Return: also CUDA_ERROR_NOT_FOUND. */
+CUresult pl_cuda_members_named(const struct pl_cuda_owner *owner, const char *name,
+			       struct pl_cuda_function **function_out);
+
 /* From a server's bytes.  NULL: no memory, or they are none. */
 struct pl_cuda_facts *pl_cuda_facts_make(const void *data, uint64_t bytes);
 

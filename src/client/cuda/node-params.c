@@ -291,7 +291,7 @@ CUresult pl_cuda_params_learn(struct pl_cuda_node *node, CUgraphNodeType type)
 		return result;
 	r = PL_CUDA_ASK(session, plNodeParams, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_plNodeParams_reply_get(&reply.dec, &got);
 	if (pl_dec_whole(&reply.dec))
 		params = malloc(got.params.bytes + 1); /* a function's facts may have to be asked for */

@@ -156,7 +156,6 @@ static CUresult clusters_ask(enum pl_cuda_op op, int *clusters, CUfunction funct
 	struct pl_cuda_cuOccupancyMaxPotentialClusterSize_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter(op, &session);
 	int r;
 
@@ -182,13 +181,9 @@ static CUresult clusters_ask(enum pl_cuda_op op, int *clusters, CUfunction funct
 	};
 	if (!args.function)
 		return CUDA_ERROR_INVALID_HANDLE;
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuOccupancyMaxPotentialClusterSize_bytes(&args));
-	if (!r) {
-		pl_cuda_cuOccupancyMaxPotentialClusterSize_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK_AS(session, op, cuOccupancyMaxPotentialClusterSize, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuOccupancyMaxPotentialClusterSize_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;

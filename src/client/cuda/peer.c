@@ -42,7 +42,7 @@ CUresult cuDeviceCanAccessPeer(int *can_access, CUdevice device, CUdevice peer)
 	args.peer = device_id(session, peer);
 	r = PL_CUDA_ASK(session, cuDeviceCanAccessPeer, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuDeviceCanAccessPeer_reply_get(&reply.dec, &got);
 	*can_access = (int)got.can_access;
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
@@ -72,7 +72,7 @@ CUresult cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attribute, CU
 	args.dst = device_id(session, dst);
 	r = PL_CUDA_ASK(session, cuDeviceGetP2PAttribute, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuDeviceGetP2PAttribute_reply_get(&reply.dec, &got);
 	*value = (int)got.value;
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
@@ -102,7 +102,7 @@ CUresult cuDeviceGetP2PAtomicCapabilities(unsigned int *capabilities, const CUat
 	args.dst = device_id(session, dst);
 	r = PL_CUDA_ASK(session, cuDeviceGetP2PAtomicCapabilities, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuDeviceGetP2PAtomicCapabilities_reply_get(&reply.dec, &got);
 	for (unsigned int i = 0; i < count && i < got.capabilities.count; i++)
 		capabilities[i] = got.capabilities.at[i];
@@ -139,7 +139,7 @@ CUresult cuCtxEnablePeerAccess(CUcontext handle, unsigned int flags)
 	if (result)
 		return result;
 	r = PL_CUDA_ASK(session, cuCtxEnablePeerAccess, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuCtxDisablePeerAccess(CUcontext handle)
@@ -154,7 +154,7 @@ CUresult cuCtxDisablePeerAccess(CUcontext handle)
 	if (result)
 		return result;
 	r = PL_CUDA_ASK(session, cuCtxDisablePeerAccess, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* ---- copies ---- */

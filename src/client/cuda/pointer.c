@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/cuda/memory.h"
+#include "cuda/pointer.h"
 
 #define ATTRIBUTES_MAX 256u
 
@@ -112,23 +113,6 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 	}
 }
 
-static size_t value_bytes(CUpointer_attribute attribute)
-{
-	switch (attribute) {
-	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
-	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
-	case CU_POINTER_ATTRIBUTE_MAPPED:
-	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
-		return sizeof(unsigned int);
-	default:
-		return sizeof(unsigned long long);
-	}
-}
-
 CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr address)
 {
 	struct pl_cuda_memory memory;
@@ -158,7 +142,7 @@ CUresult cuPointerGetAttributes(unsigned int attributes_count, CUpointer_attribu
 		if (!data[i] || attributes[i] < CU_POINTER_ATTRIBUTE_CONTEXT ||
 		    attributes[i] > CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE)
 			return CUDA_ERROR_INVALID_VALUE;
-		memset(data[i], 0, value_bytes(attributes[i]));
+		memset(data[i], 0, pl_cuda_pointer_bytes(attributes[i]));
 		if (found)
 			(void)get(data[i], attributes[i], &memory, address);
 		else if (attributes[i] == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL)
@@ -186,7 +170,7 @@ CUresult cuPointerSetAttribute(const void *value, CUpointer_attribute attribute,
 	args.value = *(const unsigned int *)value;
 	r = PL_CUDA_ASK(session, cuPointerSetAttribute, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	memory.sync_memops = args.value != 0;
 	pl_cuda_memory_change(&memory);
 	return CUDA_SUCCESS;

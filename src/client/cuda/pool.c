@@ -22,7 +22,7 @@ static CUresult pool_ask(struct pl_session *session, CUmemLocation location, CUm
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, cuMemGetDefaultMemPool, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
 	else
@@ -95,7 +95,7 @@ CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 	result = first_find(device);
 	r = result ? 0 : PL_CUDA_ASK(session, cuDeviceSetMemPool, &args, &reply);
 	if (!result)
-		result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		result = pl_cuda_answer(r, &reply);
 	if (!result)
 		pools.current[device] = pool;
 	pthread_mutex_unlock(&pools.lock);
@@ -153,7 +153,7 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *properties)
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, cuMemPoolCreate, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
 	else
@@ -178,7 +178,7 @@ CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t keep_bytes)
 		return CUDA_ERROR_INVALID_VALUE;
 	pl_cuda_reclaim(session);
 	r = PL_CUDA_ASK(session, cuMemPoolTrimTo, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 static bool is_word(CUmemPool_attribute attribute)
@@ -210,7 +210,7 @@ CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute,
 	args.value = is_word(attribute) ? (uint64_t) * (const unsigned int *)value : *(const cuuint64_t *)value;
 	pl_cuda_reclaim(session);
 	r = PL_CUDA_ASK(session, cuMemPoolSetAttribute, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, void *value)
@@ -230,7 +230,7 @@ CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute,
 	pl_cuda_reclaim(session);
 	r = PL_CUDA_ASK(session, cuMemPoolGetAttribute, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuMemPoolGetAttribute_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;

@@ -39,7 +39,7 @@ CUresult cuDevSmResourceSplitByCount(CUdevResource *result, unsigned int *groups
 	args.want = (result ? 1u : 0) | (remaining ? 2u : 0);
 	r = PL_CUDA_ASK(session, cuDevSmResourceSplitByCount, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuDevSmResourceSplitByCount_reply_get(&reply.dec, &got);
 	return pl_dec_whole(&reply.dec) ? take(&got, result, groups, remaining) : CUDA_ERROR_UNKNOWN;
 }

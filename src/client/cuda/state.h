@@ -134,17 +134,27 @@ CUresult pl_cuda_capture_mode_tell(struct pl_session *session);
 
 /* ---- calls by hand ---- */
 
-/* PL_CUDA_ASK(session, name, &args, &reply): the call, waited for.  Value: 0 or fatal, as pl_call_ask(). */
-#define PL_CUDA_ASK(session, name, args, reply)                                                                        \
+/* What a call that was waited for comes to: pl_call_ask()'s result, and the API's code in the reply. */
+static inline CUresult pl_cuda_answer(int r, const struct pl_reply *reply)
+{
+	return r ? pl_cuda_fault(r) : (CUresult)reply->status;
+}
+
+/* PL_CUDA_ASK_AS(session, op, name, &args, &reply): a call of op with the record of `name`, waited for.  Value: 0 or
+ * fatal, as pl_call_ask(). */
+#define PL_CUDA_ASK_AS(session, op, name, args, reply)                                                                 \
 	({                                                                                                             \
 		struct pl_call call_;                                                                                  \
-		int r_ = pl_call_begin(&call_, (session), PL_CUDA_OP_##name, pl_cuda_##name##_bytes(args));            \
+		int r_ = pl_call_begin(&call_, (session), (uint16_t)(op), pl_cuda_##name##_bytes(args));               \
 		if (!r_) {                                                                                             \
 			pl_cuda_##name##_put(&call_.enc, (args));                                                      \
 			r_ = pl_call_ask(&call_, (reply));                                                             \
 		}                                                                                                      \
 		r_;                                                                                                    \
 	})
+
+/* The same with the name's own op. */
+#define PL_CUDA_ASK(session, name, args, reply) PL_CUDA_ASK_AS(session, PL_CUDA_OP_##name, name, args, reply)
 
 /* PL_CUDA_POST(session, name, &args): the call, posted.  Value: the API's code. */
 #define PL_CUDA_POST(session, name, args)                                                                              \

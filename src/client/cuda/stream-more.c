@@ -21,7 +21,7 @@ static CUresult attribute_get(bool per_thread, CUstream stream, CUstreamAttrID a
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuStreamGetAttribute, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuStreamGetAttribute_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec) || got.value.bytes != sizeof(*value))
 		return CUDA_ERROR_UNKNOWN;
@@ -59,7 +59,7 @@ static CUresult attribute_set(bool per_thread, CUstream stream, CUstreamAttrID a
 	if (!value)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuStreamSetAttribute, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuStreamSetAttribute(CUstream stream, CUstreamAttrID attribute, const CUstreamAttrValue *value)
@@ -78,7 +78,6 @@ static CUresult batch(enum pl_cuda_op op, bool per_thread, CUstream stream, unsi
 	struct pl_cuda_cuStreamBatchMemOp_args args = { .flags = flags, .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
@@ -90,12 +89,8 @@ static CUresult batch(enum pl_cuda_op op, bool per_thread, CUstream stream, unsi
 	if (!operations || count > PL_CUDA_LIMIT_BATCH_BYTES_MAX / sizeof(*operations))
 		return CUDA_ERROR_INVALID_VALUE;
 	args.operations = (struct pl_bytes){ operations, count * sizeof(*operations) };
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuStreamBatchMemOp_bytes(&args));
-	if (!r) {
-		pl_cuda_cuStreamBatchMemOp_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	r = PL_CUDA_ASK_AS(session, op, cuStreamBatchMemOp, &args, &reply);
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuStreamBatchMemOp(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *operations,

@@ -92,7 +92,7 @@ CUresult cuCtxSynchronize(void)
 	if (result || pl_cuda_is_idle(session))
 		return result;
 	r = PL_CUDA_ASK(session, cuCtxSynchronize, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 /* *idle_out: nothing is under way, so that there is nothing to ask. */
@@ -122,7 +122,7 @@ static CUresult stream_synchronize(bool per_thread, CUstream stream)
 	if (result || idle)
 		return result;
 	r = PL_CUDA_ASK(session, cuStreamSynchronize, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuStreamSynchronize(CUstream stream)
@@ -202,7 +202,7 @@ static CUresult stream_query(bool per_thread, CUstream handle)
 	r = PL_CUDA_ASK(session, cuStreamQuery, &args, &reply);
 	if (!r && reply.status == CUDA_ERROR_NOT_READY && stream)
 		stream_asked(session, stream, before, heard);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuStreamQuery(CUstream stream)

@@ -10,7 +10,6 @@ static CUresult encode(enum pl_cuda_op op, CUtensorMap *map, const struct pl_cud
 	struct pl_cuda_cuTensorMapEncodeTiled_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter(op, &session);
 	int r;
 
@@ -18,13 +17,9 @@ static CUresult encode(enum pl_cuda_op op, CUtensorMap *map, const struct pl_cud
 		return result;
 	if (!map || !args->dims.at || !args->element_strides.at || !args->box.at || args->dims.count > RANK_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuTensorMapEncodeTiled_bytes(args));
-	if (!r) {
-		pl_cuda_cuTensorMapEncodeTiled_put(&call.enc, args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK_AS(session, op, cuTensorMapEncodeTiled, args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuTensorMapEncodeTiled_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec) || got.map.bytes != sizeof(*map))
 		return CUDA_ERROR_UNKNOWN;
@@ -119,7 +114,7 @@ CUresult cuTensorMapReplaceAddress(CUtensorMap *tensor_map, void *global_address
 	args.map = (struct pl_bytes){ tensor_map, sizeof(*tensor_map) };
 	r = PL_CUDA_ASK(session, cuTensorMapReplaceAddress, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuTensorMapReplaceAddress_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec) || got.map.bytes != sizeof(*tensor_map))
 		return CUDA_ERROR_UNKNOWN;

@@ -30,18 +30,13 @@ static CUresult variable_ask(struct pl_session *session, enum pl_cuda_op op,
 			     struct pl_cuda_cuModuleGetGlobal_v2_reply *got)
 {
 	struct pl_reply reply;
-	struct pl_call call;
 	int r;
 
 	if (strlen(args->name) >= PL_CUDA_LIMIT_NAME_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
-	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuModuleGetGlobal_v2_bytes(args));
-	if (!r) {
-		pl_cuda_cuModuleGetGlobal_v2_put(&call.enc, args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK_AS(session, op, cuModuleGetGlobal_v2, args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuModuleGetGlobal_v2_reply_get(&reply.dec, got);
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }

@@ -20,7 +20,7 @@ CUresult cuMemAddressReserve(CUdeviceptr *address, size_t bytes, size_t alignmen
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuMemAddressReserve, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuMemAddressReserve_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -39,7 +39,7 @@ CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
 	if (result)
 		return result;
 	r = PL_CUDA_ASK(session, cuMemAddressFree, &args, &reply);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuMemGetAllocationGranularity(size_t *granularity, const CUmemAllocationProp *properties,
@@ -63,7 +63,7 @@ CUresult cuMemGetAllocationGranularity(size_t *granularity, const CUmemAllocatio
 	}
 	r = PL_CUDA_ASK(session, cuMemGetAllocationGranularity, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuMemGetAllocationGranularity_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -76,7 +76,7 @@ static CUresult create_ask(struct pl_session *session, const struct pl_cuda_cuMe
 	struct pl_reply reply;
 	int r = PL_CUDA_ASK(session, cuMemCreate, args, &reply);
 
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const CUmemAllocationProp *properties,
@@ -129,7 +129,7 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuMemMap, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	memory.context = pl_cuda_context_of(session);
 	memory.session = session;
 	(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
@@ -149,7 +149,7 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
 		return result;
 	r = PL_CUDA_ASK(session, cuMemUnmap, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	for (uint64_t at = address; at - address < bytes; at += memory.bytes)
 		if (!pl_cuda_memory_find(at, &memory) || memory.kind != PL_CUDA_MEMORY_MAPPED ||
 		    !pl_cuda_memory_take(memory.address, &memory))
@@ -174,7 +174,7 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void 
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, cuMemRetainAllocationHandle, &args, &reply);
-	result = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	result = pl_cuda_answer(r, &reply);
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
 	else
@@ -235,7 +235,7 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsi
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK(session, cuIpcOpenMemHandle, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuIpcOpenMemHandle_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -267,5 +267,5 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr address)
 	r = PL_CUDA_ASK(session, cuIpcCloseMemHandle, &args, &reply);
 	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_IMPORTED)
 		pl_cuda_memory_take(address, &memory);
-	return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	return pl_cuda_answer(r, &reply);
 }

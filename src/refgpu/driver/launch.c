@@ -4,6 +4,7 @@
 #include "capture.h"
 #include "check.h"
 #include "cuda-api.h"
+#include "cuda/extra.h"
 #include "event.h"
 #include "launch.h"
 
@@ -13,7 +14,6 @@
 #define WORKSPACE_BYTES  16u /* of a cooperative launch: its barrier */
 #define DESCRIPTOR_BYTES 256u
 #define ATTRIBUTES_MAX   64u
-#define EXTRA_MAX        16u
 #define BLOCK_Z_MAX      64u
 
 static _Atomic uint64_t grid_ids = 1;
@@ -168,23 +168,6 @@ CUresult pl_cu_launch_run(struct pl_cu_stream *stream, const struct pl_cu_launch
 
 /* -- arguments ----------------------------------------------------------------------------------------------------- */
 
-static CUresult extra_read(void **extra, const void **buffer_out, size_t *bytes_out)
-{
-	*buffer_out = NULL;
-	*bytes_out = 0;
-	for (unsigned int i = 0; i < EXTRA_MAX; i += 2) {
-		if (extra[i] == CU_LAUNCH_PARAM_END)
-			return *buffer_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-		if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER)
-			*buffer_out = extra[i + 1];
-		else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE && extra[i + 1])
-			*bytes_out = *(size_t *)extra[i + 1];
-		else
-			return CUDA_ERROR_INVALID_VALUE;
-	}
-	return CUDA_ERROR_INVALID_VALUE;
-}
-
 CUresult pl_cu_params_pack(const struct pl_cu_func *func, void **params, void **extra, void **packed_out)
 {
 	const struct pl_ptx_func *info = func->info;
@@ -197,7 +180,7 @@ CUresult pl_cu_params_pack(const struct pl_cu_func *func, void **params, void **
 	} else if (extra) {
 		const void *buffer;
 		size_t bytes;
-		r = extra_read(extra, &buffer, &bytes);
+		r = pl_cuda_extra_read(extra, &buffer, &bytes);
 		if (!r)
 			memcpy(packed, buffer, bytes < info->param_bytes ? bytes : info->param_bytes);
 	} else if (info->params_n && !params) {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cuda-api.h"
+#include "cuda/pointer.h"
 #include "mem.h"
 #include "pool.h"
 #include "vmm.h"
@@ -93,23 +94,6 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 	}
 }
 
-static size_t value_bytes(CUpointer_attribute attribute)
-{
-	switch (attribute) {
-	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
-	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
-	case CU_POINTER_ATTRIBUTE_MAPPED:
-	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
-		return sizeof(unsigned int);
-	default:
-		return sizeof(unsigned long long);
-	}
-}
-
 CUresult cuPointerGetAttribute(void *value, CUpointer_attribute attribute, CUdeviceptr address)
 {
 	struct pl_cu_mem *mem;
@@ -138,7 +122,7 @@ CUresult cuPointerGetAttributes(unsigned int n, CUpointer_attribute *attributes,
 		if (!values[i] || attributes[i] < CU_POINTER_ATTRIBUTE_CONTEXT ||
 		    attributes[i] > CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE)
 			return CUDA_ERROR_INVALID_VALUE;
-		memset(values[i], 0, value_bytes(attributes[i]));
+		memset(values[i], 0, pl_cuda_pointer_bytes(attributes[i]));
 		if (mem)
 			(void)get(values[i], attributes[i], mem, address);
 		else if (attributes[i] == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL)
