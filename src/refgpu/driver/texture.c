@@ -165,8 +165,10 @@ static CUresult image_linear(struct pl_isa_image *image, const CUDA_RESOURCE_DES
 	if (r)
 		return r;
 	texel = (uint64_t)image->channels * image->channel_bits / 8;
+	/* As NVIDIA's driver, it asks for no more than the first texel: what is read beyond the memory is a fault then.
+	 */
 	if (!bytes || bytes / texel > LINEAR_TEXELS || bytes < texel || resource->res.linear.devPtr % texel ||
-	    !pl_cu_mem_reaches(resource->res.linear.devPtr, bytes))
+	    resource->res.linear.devPtr + bytes < bytes || !pl_cu_mem_reaches(resource->res.linear.devPtr, texel))
 		return CUDA_ERROR_INVALID_VALUE;
 	image->va = resource->res.linear.devPtr;
 	image->width = (uint32_t)(bytes / texel);
