@@ -17,6 +17,8 @@ typedef uint64_t v2x64 __attribute__((vector_size(16)));
 #define MIX16_HIGH(a, b) ((v16x8)__builtin_shufflevector((v8x16)(a), (v8x16)(b), 4, 12, 5, 13, 6, 14, 7, 15))
 #define MIX32_LOW(a, b)  ((v16x8)__builtin_shufflevector((v4x32)(a), (v4x32)(b), 0, 4, 1, 5))
 #define MIX32_HIGH(a, b) ((v16x8)__builtin_shufflevector((v4x32)(a), (v4x32)(b), 2, 6, 3, 7))
+#define EVEN32(a, b)     ((v16x8)__builtin_shufflevector((v4x32)(a), (v4x32)(b), 0, 2, 4, 6))
+#define ODD32(a, b)      ((v16x8)__builtin_shufflevector((v4x32)(a), (v4x32)(b), 1, 3, 5, 7))
 #define MIX64_LOW(a, b)  ((v16x8)__builtin_shufflevector((v2x64)(a), (v2x64)(b), 0, 2))
 #define MIX64_HIGH(a, b) ((v16x8)__builtin_shufflevector((v2x64)(a), (v2x64)(b), 1, 3))
 
@@ -80,6 +82,21 @@ static inline void tile_turn32(v16x8 v[4])
 	v[1] = MIX64_HIGH(a[0], a[2]);
 	v[2] = MIX64_LOW(a[1], a[3]);
 	v[3] = MIX64_HIGH(a[1], a[3]);
+}
+
+/* 8 rows of 4 elements of 32 bits, one after the other: 4 rows of 8. */
+static inline void tile_turn32_8(v16x8 out[8], const void *in)
+{
+	v16x8 v[8];
+
+	for (int i = 0; i < 8; i++)
+		v[i] = tile_load((const char *)in + 16 * i);
+	tile_turn32(v);
+	tile_turn32(v + 4);
+	for (int k = 0; k < 4; k++) {
+		out[2 * k] = v[k];
+		out[2 * k + 1] = v[4 + k];
+	}
 }
 
 #endif

@@ -63,9 +63,13 @@ static void turn32(uint32_t *out, const uint32_t *in, unsigned rows, unsigned co
 
 static void turn64(uint64_t *out, const uint64_t *in, unsigned rows, unsigned cols)
 {
-	for (unsigned r = 0; r < rows; r++)
-		for (unsigned c = 0; c < cols; c++)
-			out[c * rows + r] = in[r * cols + c];
+	for (unsigned r = 0; r < rows; r += 2)
+		for (unsigned c = 0; c < cols; c += 2) {
+			v16x8 a = tile_load(in + r * cols + c), b = tile_load(in + (r + 1) * cols + c);
+
+			tile_store(out + c * rows + r, MIX64_LOW(a, b));
+			tile_store(out + (c + 1) * rows + r, MIX64_HIGH(a, b));
+		}
 }
 
 static void turn(void *out, const void *in, unsigned bits, unsigned rows, unsigned cols)

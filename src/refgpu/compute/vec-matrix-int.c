@@ -3,7 +3,7 @@
  * and are multiplied in pairs; any order of sums gives the same result.  What lies in a register: see vec-matrix.c.
  */
 #include "refgpu/compute/matrix.h"
-#include "refgpu/compute/vec.h"
+#include "refgpu/compute/tiles.h"
 
 #define K_WORDS_MAX 8u /* of a row of A: words of 32 bits */
 #define N_MAX       32u
@@ -19,46 +19,53 @@ struct sums { /* row by row */
 
 #define EACH(n) PL_SM_IVDEP for (unsigned i = 0; i < (n); i++)
 
-/* Field f of each half of a word, of `bits`, as a number of 16 bits. */
+#if defined(__AVX2__)
+typedef __m256i vi;
+#define VI(name) _mm256_##name
+#define VI_LOAD  _mm256_load_si256
+#define VI_STORE _mm256_store_si256
+#else
+typedef __m128i vi;
+#define VI(name) _mm_##name
+#define VI_LOAD  _mm_load_si128
+#define VI_STORE _mm_store_si128
+#endif
+#define COLUMNS (sizeof(vi) / 4)
+/* Field f of each half of a word, of `bits`, as a number of 16 bits; count is a multiple of 8. */
 static inline void fields(uint32_t *out, const uint32_t *in, unsigned count, unsigned bits, unsigned f, bool is_signed)
 {
-	const uint16_t *from = (const void *)in;
-	uint16_t *to = (void *)out;
-	unsigned up = 16 - bits * (f + 1), down = 16 - bits;
+	__m128i up = _mm_cvtsi32_si128((int)(16 - bits * (f + 1))), down = _mm_cvtsi32_si128((int)(16 - bits));
 
-	if (is_signed)
-		EACH(2 * count) to[i] = (uint16_t)((int16_t)(uint16_t)(from[i] << up) >> down);
-	else
-		EACH(2 * count) to[i] = (uint16_t)((uint16_t)(from[i] << up) >> down);
+	for (unsigned i = 0; i < count; i += COLUMNS) {
+		vi v = VI(sll_epi16)(VI_LOAD((const vi *)(in + i)), up);
+
+		VI_STORE((vi *)(out + i), is_signed ? VI(sra_epi16)(v, down) : VI(srl_epi16)(v, down));
+	}
 }
 
-#if defined(__AVX2__)
 #define EACH_ROW(x) x(0) x(1) x(2) x(3) x(4) x(5) x(6) x(7)
-#define ROW_SUM(r)  __m256i s##r = _mm256_load_si256((const __m256i *)(sum + (r)*n));
-#define ROW_STEP(r) s##r = _mm256_add_epi32(s##r, _mm256_madd_epi16(_mm256_set1_epi32((int)a[(r)*words + p]), v));
-#define ROW_END(r)  _mm256_store_si256((__m256i *)(sum + (r)*n), s##r);
-/* Eight rows and columns. */
-static inline void multiply_tile(int32_t *sum, const uint32_t *a, const uint32_t *b, unsigned n, unsigned words)
+#define ROW_SUM(r)  vi s##r = VI_LOAD((const vi *)(sum + (r)*n));
+#define ROW_STEP(r) s##r = VI(add_epi32)(s##r, VI(madd_epi16)(VI(set1_epi32)((int)a[(r)*words + p]), v));
+#define ROW_END(r)  VI_STORE((vi *)(sum + (r)*n), s##r);
+/* Eight rows. */
+static inline __attribute__((always_inline)) void multiply_tile(int32_t *sum, const uint32_t *a, const uint32_t *b,
+								unsigned n, unsigned words)
 {
 	EACH_ROW(ROW_SUM)
 	for (unsigned p = 0; p < words; p++) {
-		__m256i v = _mm256_load_si256((const __m256i *)(b + p * n));
+		vi v = VI_LOAD((const vi *)(b + p * n));
 		EACH_ROW(ROW_STEP)
 	}
 	EACH_ROW(ROW_END)
 }
-#else
-static inline void multiply_tile(int32_t *sum, const uint32_t *a, const uint32_t *b, unsigned n, unsigned words)
-{
-	for (unsigned r = 0; r < 8; r++)
-		for (unsigned p = 0; p < words; p++) {
-			int32_t low = (int16_t)a[r * words + p], high = (int32_t)a[r * words + p] >> 16;
-			const int16_t *pairs = (const void *)(b + p * n);
 
-			EACH(8) sum[r * n + i] += low * pairs[2 * i] + high * pairs[2 * i + 1];
-		}
+static inline __attribute__((always_inline)) void multiply_words(int32_t *sum, const struct factors *y,
+								 const struct pl_sm_mma *s, unsigned words)
+{
+	for (unsigned i = 0; i < s->m; i += 8)
+		for (unsigned j = 0; j < s->n; j += COLUMNS)
+			multiply_tile(sum + i * s->n + j, y->a + i * words, y->b + j, s->n, words);
 }
-#endif
 
 static void multiply(struct sums *sums, const struct factors *x, const struct pl_sm_mma *s, unsigned words, uint32_t op)
 {
@@ -71,9 +78,12 @@ static void multiply(struct sums *sums, const struct factors *x, const struct pl
 	for (unsigned f = 0; f < 16 / bits; f++) {
 		fields(y.a, x->a, s->m * words, bits, f, a_signed);
 		fields(y.b, x->b, words * s->n, bits, f, b_signed);
-		for (unsigned i = 0; i < s->m; i += 8)
-			for (unsigned j = 0; j < s->n; j += 8)
-				multiply_tile(sums->v + i * s->n + j, y.a + i * words, y.b + j, s->n, words);
+		if (words == 4)
+			multiply_words(sums->v, &y, s, 4);
+		else if (words == 8)
+			multiply_words(sums->v, &y, s, 8);
+		else
+			multiply_words(sums->v, &y, s, words);
 	}
 }
 
@@ -108,11 +118,12 @@ static void mma_a(uint32_t *out, const char *R, unsigned m, unsigned words)
 /* Tiles of 8 columns, 4 words of each, as rows. */
 static void mma_b(uint32_t *out, const char *R, unsigned words)
 {
-	const uint32_t *in = (const void *)R;
+	for (unsigned at = 0; at < words; at += 4) {
+		v16x8 v[8];
 
-	for (unsigned at = 0; at < words; at += 4)
-		for (unsigned k = 0; k < 4; k++)
-			EACH(8) out[(at + k) * 8 + i] = in[at * 8 + i * 4 + k];
+		tile_turn32_8(v, R + at / 4 * PL_SM_SLOT_BYTES);
+		memcpy(out + at * 8, v, sizeof(v));
+	}
 }
 
 /* Rows of n bytes, as words of four rows. */
@@ -130,13 +141,14 @@ static void mma_end(const struct pl_sm_op *op, char *R, const struct sums *sums,
 {
 	int32_t *d = PL_SM_REG(int32_t, d);
 	const int32_t *c = PL_SM_REG(const int32_t, c);
-	int32_t apart[16 * 8];
+	_Alignas(64) int32_t apart[16 * 8];
 
 	for (unsigned at = 0; at < m * 8; at += 64)
-		EACH(32)
-		{
-			apart[at + i] = sums->v[at + 2 * i];
-			apart[at + 32 + i] = sums->v[at + 2 * i + 1];
+		for (unsigned i = 0; i < 32; i += 4) {
+			v16x8 low = tile_load(sums->v + at + 2 * i), high = tile_load(sums->v + at + 2 * i + 4);
+
+			tile_store(apart + at + i, EVEN32(low, high));
+			tile_store(apart + at + 32 + i, ODD32(low, high));
 		}
 	add(d, c, apart, m * 8, PL_SM_MATRIX_SAT(op->x));
 }
@@ -173,21 +185,36 @@ static __attribute__((noinline)) void wmma_do(const struct pl_sm_op *op, char *R
 /* -- single bits: columns of B as they lie -- */
 
 /* a: rows of `words`; b: tiles of 8 columns, 4 words of each */
-static inline void count_bits(struct sums *sums, const uint32_t *a, const char *b, unsigned m, unsigned words, bool and)
+static inline __attribute__((always_inline)) int32_t count_pair(const uint32_t *a, const char *b, bool and)
 {
-	for (unsigned row = 0; row < m; row++)
+	uint64_t x, y;
+
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	return __builtin_popcountll(and? x & y : x ^ y);
+}
+
+static inline __attribute__((always_inline)) void count_rows(struct sums *sums, const uint32_t *a, const char *b,
+							     unsigned m, unsigned words, bool and)
+{
+	for (unsigned row = 0; row < m; row++, a += words)
 		for (unsigned col = 0; col < 8; col++) {
-			int32_t sum = 0;
+			const char *at = b + col * 16;
+			int32_t sum = count_pair(a, at, and) + count_pair(a + 2, at + 8, and);
 
-			for (unsigned p = 0; p < words; p += 2) {
-				uint64_t x, y;
-
-				memcpy(&x, a + row * words + p, 8);
-				memcpy(&y, b + p / 4 * PL_SM_SLOT_BYTES + col * 16 + p % 4 * 4, 8);
-				sum += __builtin_popcountll(and? x & y : x ^ y);
-			}
+			if (words == 8)
+				sum += count_pair(a + 4, at + PL_SM_SLOT_BYTES, and) +
+				       count_pair(a + 6, at + PL_SM_SLOT_BYTES + 8, and);
 			sums->v[row * 8 + col] = sum;
 		}
+}
+
+static inline void count_bits(struct sums *sums, const uint32_t *a, const char *b, unsigned m, unsigned words, bool and)
+{
+	if (words == 8)
+		count_rows(sums, a, b, m, 8, and);
+	else
+		count_rows(sums, a, b, m, 4, and);
 }
 
 static __attribute__((noinline)) void mma_bits_do(const struct pl_sm_op *op, char *R)
@@ -237,6 +264,8 @@ static bool sizes_good(const struct pl_sm_mma *s, unsigned bits, bool wmma)
 		return false;
 	if (wmma && bits < 8)
 		return s->m == 8 && s->n == 8 && words == 4;
+	if (bits == 1 && words != 4 && words != 8)
+		return false;
 	return s->m * words <= 32 * K_WORDS_MAX / 2 && words * s->n <= K_WORDS_MAX * 8 * 2 && words <= K_WORDS_MAX &&
 	       (wmma || words % 4 == 0);
 }

@@ -160,8 +160,9 @@ typedef double vd __attribute__((vector_size(16)));
 #define EACH_ROW(x) x(0) x(1) x(2) x(3) x(4) x(5) x(6) x(7)
 #define ROW_SUM(r)  vd s##r = *(const vd *)(const void *)(c + (r)*n);
 #define ROW_STEP(r) s##r = MADD(a[(r)*k + p], v, s##r);
-#define ROW_END(r)  *(vd *)(void *)(c + (r)*n) = s##r;
-ALWAYS void multiply_rows(const double *a, const double *b, double *c, unsigned n, unsigned k, bool fused)
+#define ROW_END(r)  *(vd *)(void *)(d + (r)*n) = s##r;
+ALWAYS void multiply_rows(double *d, const double *a, const double *b, const double *c, unsigned n, unsigned k,
+			  bool fused)
 {
 	(void)fused;
 	EACH_ROW(ROW_SUM)
@@ -172,28 +173,30 @@ ALWAYS void multiply_rows(const double *a, const double *b, double *c, unsigned 
 	EACH_ROW(ROW_END)
 }
 
-ALWAYS void multiply_of(struct matrices *x, unsigned m, unsigned n, unsigned k, bool fused)
+ALWAYS void multiply_of(double *d, const double *a, const double *b, const double *c, unsigned m, unsigned n,
+			unsigned k, bool fused)
 {
 	for (unsigned i = 0; i < m; i += 8)
 		for (unsigned j = 0; j < n; j += COLUMNS)
-			multiply_rows(x->a + i * k, x->b + j, x->c + i * n + j, n, k, fused);
+			multiply_rows(d + i * n + j, a + i * k, b + j, c + i * n + j, n, k, fused);
 }
 
-/* c += a b; m and n are multiples of 8 */
-ALWAYS void multiply(struct matrices *x, unsigned m, unsigned n, unsigned k, bool fused)
+/* d = a b + c; m and n are multiples of 8 */
+ALWAYS void multiply(double *d, const double *a, const double *b, const double *c, const struct pl_sm_mma *s,
+		     bool fused)
 {
-	switch (k) {
+	switch (s->k) {
 	case 4:
-		multiply_of(x, m, n, 4, fused);
+		multiply_of(d, a, b, c, s->m, s->n, 4, fused);
 		break;
 	case 8:
-		multiply_of(x, m, n, 8, fused);
+		multiply_of(d, a, b, c, s->m, s->n, 8, fused);
 		break;
 	case 16:
-		multiply_of(x, m, n, 16, fused);
+		multiply_of(d, a, b, c, s->m, s->n, 16, fused);
 		break;
 	default:
-		multiply_of(x, m, n, k, fused);
+		multiply_of(d, a, b, c, s->m, s->n, s->k, fused);
 	}
 }
 
@@ -229,20 +232,25 @@ ALWAYS void read_b_tile(double *to, const char *slot, unsigned type)
 {
 	unsigned width = slot_bytes(type) / 8 / element_bytes(type);
 	double tile[128];
+	v16x8 v[8];
 
-	if (element_bytes(type) == 2) {
-		v16x8 v[8];
-
+	switch (element_bytes(type)) {
+	case 2:
 		for (unsigned i = 0; i < 8; i++)
 			v[i] = tile_load(slot + 16 * i);
 		tile_turn16(v);
 		to_doubles(to, v, 64, type);
 		return;
+	case 4:
+		tile_turn32_8(v, slot);
+		to_doubles(to, v, 32, type);
+		return;
+	default:
+		to_doubles(tile, slot, width * 8, type);
+		for (unsigned r = 0; r < width; r++)
+			for (unsigned g = 0; g < 8; g++)
+				to[r * 8 + g] = tile[g * width + r];
 	}
-	to_doubles(tile, slot, width * 8, type);
-	for (unsigned r = 0; r < width; r++)
-		for (unsigned g = 0; g < 8; g++)
-			to[r * 8 + g] = tile[g * width + r];
 }
 
 ALWAYS void read_b(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
@@ -253,55 +261,71 @@ ALWAYS void read_b(struct matrices *x, const struct pl_sm_mma *s, const char *R,
 		read_b_tile(x->b + reg * width * 8, R + reg * slot_bytes(type), type);
 }
 
+/* 64 elements of 32 or 64 bits: even and odd ones lie in two slots. */
+ALWAYS void mix(void *out, const char *slots, unsigned bytes)
+{
+	for (unsigned at = 0; at < 32 * bytes; at += 16) {
+		v16x8 even = tile_load(slots + at), odd = tile_load(slots + 32 * bytes + at);
+
+		tile_store((char *)out + 2 * at, bytes == 4 ? MIX32_LOW(even, odd) : MIX64_LOW(even, odd));
+		tile_store((char *)out + 2 * at + 16, bytes == 4 ? MIX32_HIGH(even, odd) : MIX64_HIGH(even, odd));
+	}
+}
+
+ALWAYS void unmix(char *slots, const void *in, unsigned bytes)
+{
+	for (unsigned at = 0; at < 32 * bytes; at += 16) {
+		v16x8 low = tile_load((const char *)in + 2 * at), high = tile_load((const char *)in + 2 * at + 16);
+
+		tile_store(slots + at, bytes == 4 ? EVEN32(low, high) : MIX64_LOW(low, high));
+		tile_store(slots + 32 * bytes + at, bytes == 4 ? ODD32(low, high) : MIX64_HIGH(low, high));
+	}
+}
+
 ALWAYS void read_c(struct matrices *x, const struct pl_sm_mma *s, const char *R, unsigned type)
 {
-	double tile[64];
+	_Alignas(64) float floats[64];
 
 	for (unsigned at = 0; at < s->m * 8; at += 64) {
 		if (type == PL_ISA_F16) {
 			to_doubles(x->c + at, R, 64, type);
-			R += PL_SM_SLOT_BYTES;
-			continue;
+		} else if (type == PL_ISA_F64) {
+			mix(x->c + at, R, 8);
+		} else {
+			mix(floats, R, 4);
+			to_doubles(x->c + at, floats, 64, PL_ISA_F32);
 		}
-		to_doubles(tile, R, 64, type);
-		EACH(32)
-		{
-			x->c[at + 2 * i] = tile[i];
-			x->c[at + 2 * i + 1] = tile[32 + i];
-		}
-		R += 2 * slot_bytes(type);
+		R += type == PL_ISA_F16 ? PL_SM_SLOT_BYTES : 2 * slot_bytes(type);
 	}
 }
 
 ALWAYS void write_d(const struct matrices *x, const struct pl_sm_mma *s, char *R, unsigned type)
 {
-	double tile[64];
+	_Alignas(64) float floats[64];
 
 	for (unsigned at = 0; at < s->m * 8; at += 64) {
 		if (type == PL_ISA_F16) {
 			from_doubles(R, x->c + at, 64, type);
-			R += PL_SM_SLOT_BYTES;
-			continue;
+		} else if (type == PL_ISA_F64) {
+			unmix(R, x->c + at, 8);
+		} else {
+			from_doubles(floats, x->c + at, 64, PL_ISA_F32);
+			unmix(R, floats, 4);
 		}
-		EACH(32)
-		{
-			tile[i] = x->c[at + 2 * i];
-			tile[32 + i] = x->c[at + 2 * i + 1];
-		}
-		from_doubles(R, tile, 64, type);
-		R += 2 * slot_bytes(type);
+		R += type == PL_ISA_F16 ? PL_SM_SLOT_BYTES : 2 * slot_bytes(type);
 	}
 }
 
 ALWAYS void mma_of(const struct pl_sm_op *op, char *R, unsigned a, unsigned b)
 {
 	const struct pl_sm_mma *s = &pl_sm_mma_shapes[PL_SM_MATRIX_SHAPE(op->x)];
+	struct pl_sm_mma size = { s->m, 8, s->k };
 	struct matrices x;
 
 	read_a(&x, s, R + op->a, a);
 	read_b(&x, s, R + op->b, b);
 	read_c(&x, s, R + op->c, pl_sm_matrix_c(op->x));
-	multiply(&x, s->m, 8, s->k, a == PL_ISA_F64);
+	multiply(x.c, x.a, x.b, x.c, &size, a == PL_ISA_F64);
 	write_d(&x, s, R + op->d, PL_SM_MATRIX_TYPE(op->x));
 }
 
@@ -315,8 +339,25 @@ ALWAYS void wmma_of(const struct pl_sm_op *op, char *R, unsigned a, unsigned b)
 	to_doubles(x.a, R + op->a, s->m * s->k, a);
 	to_doubles(x.b, R + op->b, s->k * s->n, b);
 	to_doubles(x.c, R + op->c, s->m * s->n, pl_sm_matrix_c(op->x));
-	multiply(&x, s->m, s->n, s->k, a == PL_ISA_F64);
+	multiply(x.c, x.a, x.b, x.c, s, a == PL_ISA_F64);
 	from_doubles(R + op->d, x.c, s->m * s->n, PL_SM_MATRIX_TYPE(op->x));
+}
+
+/* Doubles are multiplied where they lie; D goes through a copy, as it may lie over a part of A or B. */
+static __attribute__((noinline)) void wmma_f64_do(const struct pl_sm_op *op, char *R)
+{
+	static const struct pl_sm_mma s = { 8, 8, 4 };
+	_Alignas(64) double d[64];
+
+	multiply(d, PL_SM_REG(const double, a), PL_SM_REG(const double, b), PL_SM_REG(const double, c), &s, true);
+	memcpy(R + op->d, d, sizeof(d));
+}
+
+static void wmma_f64_h(PL_SM_ARGS)
+{
+	(void)mask;
+	wmma_f64_do(op, R);
+	PL_SM_NEXT;
 }
 
 #define HANDLER(name, product, a, b)                                                                                   \
@@ -338,7 +379,6 @@ HANDLER(mma_any, mma_of, PL_SM_MATRIX_A(op->x), PL_SM_MATRIX_B(op->x))
 HANDLER(wmma_f16, wmma_of, PL_ISA_F16, PL_ISA_F16)
 HANDLER(wmma_bf16, wmma_of, PL_ISA_BF16, PL_ISA_BF16)
 HANDLER(wmma_tf32, wmma_of, PL_ISA_TF32, PL_ISA_TF32)
-HANDLER(wmma_f64, wmma_of, PL_ISA_F64, PL_ISA_F64)
 
 /* Whole slots, whole tiles, and no more than there is room for. */
 static bool sizes_good(const struct pl_sm_mma *s, unsigned element, unsigned c, unsigned d, bool wmma)
@@ -346,6 +386,8 @@ static bool sizes_good(const struct pl_sm_mma *s, unsigned element, unsigned c, 
 	unsigned line = element == PL_ISA_F64 ? 4 : 16 / element_bytes(element);
 	unsigned slot = wmma ? 4 : c == PL_ISA_F16 || d == PL_ISA_F16 ? 64 : 32;
 
+	if (wmma && element == PL_ISA_F64)
+		return s == &pl_sm_wmma_shapes[PL_ISA_WMMA_M8N8K4];
 	return s->m * s->k <= 32 * 16 && s->k * s->n <= 16 * 32 && s->m * s->n <= 32 * 8 && s->m % 8 == 0 &&
 	       s->n % 8 == 0 && s->m * s->n % slot == 0 && s->k % (wmma ? 4 : line) == 0;
 }

@@ -460,14 +460,10 @@ bool V(pl_sm_bind_mem)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_mem)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
 	bool store = f->op == PL_ISA_ST;
-	pl_sm_fn shared;
 
 	if (f->op != PL_ISA_LD && !store)
 		return false;
-	shared = f->space == PL_ISA_SHARED ? V(pl_sm_shared_handler)((union pl_sm_mem){ .x = op->x }, store) : NULL;
-	if (shared)
-		op->fn[0] = op->fn[1] = shared;
-	else if (!bind_fast(op, store))
+	if (!(f->space == PL_ISA_SHARED && V(pl_sm_bind_shared)(op, store)) && !bind_fast(op, store))
 		op->fn[0] = op->fn[1] = store ? store_any : load_any;
 	return true;
 }

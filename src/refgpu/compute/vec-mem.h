@@ -14,8 +14,8 @@
 
 /* The slow way: any addresses, faults.  w->stop tells. */
 void V(pl_sm_access_any)(PL_SM_ARGS, bool store);
-/* Handlers of shared memory; NULL: none of them. */
-pl_sm_fn V(pl_sm_shared_handler)(union pl_sm_mem m, bool store);
+/* Handlers of shared memory; false: none of them. */
+bool V(pl_sm_bind_shared)(struct pl_sm_op *op, bool store);
 
 /* Vectors of `words` words (2 or 4; elements of `each` words, 1 or 2) of the lanes in mask, aligned, at host + rel[i].
  */

@@ -80,6 +80,33 @@ static void load4(PL_SM_ARGS)
 	PL_SM_NEXT;
 }
 
+/* All lanes: two rows, or two words. */
+static void load4_f(PL_SM_ARGS)
+{
+	const uint32_t *a = PL_SM_REG(const uint32_t, a);
+	uint32_t imm = (uint32_t)op->imm, limit = w->sm->grid->shared_bytes, step = a[1] - a[0];
+	uint32_t low = a[0] + imm, high = a[16] + imm;
+	const uint8_t *shared = w->block->shared;
+	const uint32_t *p = (const void *)(shared + low), *q = (const void *)(shared + high);
+	uint32_t *d = PL_SM_REG(uint32_t, d);
+
+	if ((step != 0 && step != 4) || !ramp_of16(a, a[0], step, 0xffff) || !ramp_of16(a + 16, a[16], step, 0xffff) ||
+	    !row_good(low, step ? 16 : 1, 4, limit) || !row_good(high, step ? 16 : 1, 4, limit)) {
+		load4(w, op, R, mask);
+		return;
+	}
+	if (step) {
+		HALF_LOOP d[i] = p[i];
+		HALF_LOOP d[16 + i] = q[i];
+	} else {
+		uint32_t first = *p, second = *q;
+
+		HALF_LOOP d[i] = first;
+		HALF_LOOP d[16 + i] = second;
+	}
+	PL_SM_NEXT_FULL;
+}
+
 static void load8(PL_SM_ARGS)
 {
 	const uint32_t *a = PL_SM_REG(const uint32_t, a);
@@ -114,27 +141,45 @@ static __attribute__((noinline)) bool vectors_good(PL_SM_ARGS, unsigned words, b
 	return true;
 }
 
+/* Halves of the warp at one address each.  False: not that. */
+static inline bool vectors_of_halves(PL_SM_ARGS, unsigned words)
+{
+	const uint32_t *a = PL_SM_REG(const uint32_t, a);
+	uint32_t imm = (uint32_t)op->imm, limit = w->sm->grid->shared_bytes, low = a[0] + imm, high = a[16] + imm;
+	const uint32_t *p = (const void *)(w->block->shared + low), *q = (const void *)(w->block->shared + high);
+	uint32_t *d = PL_SM_REG(uint32_t, d);
+
+	if (mask != PL_SM_ALL || a[1] != a[0] || !ramp_of16(a, a[0], 0, 0xffff) ||
+	    !ramp_of16(a + 16, a[16], 0, 0xffff) || !row_good(low, 1, words * 4, limit) ||
+	    !row_good(high, 1, words * 4, limit))
+		return false;
+	for (unsigned k = 0; k < words; k++, d += 32) {
+		uint32_t first = p[k], second = q[k];
+
+		HALF_LOOP d[i] = first;
+		HALF_LOOP d[16 + i] = second;
+	}
+	return true;
+}
+
+/* Two words of each lane, one lane after the other.  False: not that. */
+static inline bool pairs_of_row(PL_SM_ARGS)
+{
+	const uint32_t *a = PL_SM_REG(const uint32_t, a);
+	uint32_t start = a[0] + (uint32_t)op->imm;
+
+	if (mask != PL_SM_ALL || !ramp_of32(a, a[0], 8, mask) || !row_good(start, 32, 8, w->sm->grid->shared_bytes))
+		return false;
+	words_apart2(PL_SM_REG(uint32_t, d), (const void *)(w->block->shared + start));
+	return true;
+}
+
 /* Two or four words of each lane. */
 #define LOAD_WORDS(words)                                                                                              \
 	static void load_words##words(PL_SM_ARGS)                                                                      \
 	{                                                                                                              \
-		const uint32_t *a = PL_SM_REG(const uint32_t, a);                                                      \
-		uint32_t limit = w->sm->grid->shared_bytes, first = FIRST(mask);                                       \
-		uint32_t start = a[first] + (uint32_t)op->imm;                                                         \
-		const uint32_t *from = (const void *)(w->block->shared + start);                                       \
-		uint32_t *d = PL_SM_REG(uint32_t, d);                                                                  \
-		if (ramp_of32(a, a[first], 0, mask) && row_good(start, 1, words * 4, limit)) {                         \
-			for (int k = 0; k < words; k++) {                                                              \
-				uint32_t v = from[k];                                                                  \
-				if (mask == PL_SM_ALL)                                                                 \
-					LANES_LOOP d[32 * k + i] = v;                                                  \
-				else                                                                                   \
-					LANES_LOOP KEEP(uint32_t, d + 32 * k, v);                                      \
-			}                                                                                              \
-		} else if (words == 2 && mask == PL_SM_ALL && ramp_of32(a, a[0], 8, mask) &&                           \
-			   row_good(start, 32, 8, limit)) {                                                            \
-			words_apart2(d, from);                                                                         \
-		} else if (!vectors_good(w, op, R, mask, words, false)) {                                              \
+		if (!vectors_of_halves(w, op, R, mask, words) && !(words == 2 && pairs_of_row(w, op, R, mask)) &&      \
+		    !vectors_good(w, op, R, mask, words, false)) {                                                     \
 			V(pl_sm_access_any)(w, op, R, mask, false);                                                    \
 			if (w->stop)                                                                                   \
 				return;                                                                                \
@@ -269,13 +314,19 @@ bool V(pl_sm_bind_cpasync)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 	return true;
 }
 
-pl_sm_fn V(pl_sm_shared_handler)(union pl_sm_mem m, bool store)
+bool V(pl_sm_bind_shared)(struct pl_sm_op *op, bool store)
 {
-	if (m.form != PL_ISA_ADDR_R32 || (m.bytes != 4 && m.bytes != 8) || (m.vec && m.bytes != 4))
-		return NULL;
-	if (m.vec && store)
-		return m.vec == 1 ? store_words2 : m.vec == 2 ? store_words4 : NULL;
+	static const pl_sm_fn words[2][2] = { { load_words2, store_words2 }, { load_words4, store_words4 } };
+	union pl_sm_mem m = { .x = op->x };
+
+	if (m.form != PL_ISA_ADDR_R32 || (m.bytes != 4 && m.bytes != 8) || (m.vec && m.bytes != 4) || m.vec > 2)
+		return false;
 	if (m.vec)
-		return m.vec == 1 ? load_words2 : m.vec == 2 ? load_words4 : NULL;
-	return store ? (m.bytes == 8 ? store8 : store4) : (m.bytes == 8 ? load8 : load4);
+		op->fn[1] = words[m.vec - 1][store];
+	else if (store)
+		op->fn[1] = m.bytes == 8 ? store8 : store4;
+	else
+		op->fn[1] = m.bytes == 8 ? load8 : load4;
+	op->fn[0] = op->fn[1] == load4 ? load4_f : op->fn[1];
+	return true;
 }

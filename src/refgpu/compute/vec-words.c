@@ -35,10 +35,10 @@ static inline void store_quads(const char *d, uint8_t *const at[4])
 
 static inline void load_pairs(char *d, uint8_t *const at[4])
 {
-	v4x32 low = (v4x32)(v2x64){ HALF(at[0]), HALF(at[1]) }, high = (v4x32)(v2x64){ HALF(at[2]), HALF(at[3]) };
+	v2x64 low = { HALF(at[0]), HALF(at[1]) }, high = { HALF(at[2]), HALF(at[3]) };
 
-	tile_store(d, (v16x8)__builtin_shufflevector(low, high, 0, 2, 4, 6));
-	tile_store(d + PL_SM_SLOT_BYTES, (v16x8)__builtin_shufflevector(low, high, 1, 3, 5, 7));
+	tile_store(d, EVEN32(low, high));
+	tile_store(d + PL_SM_SLOT_BYTES, ODD32(low, high));
 }
 
 static inline void store_pairs(const char *d, uint8_t *const at[4])
