@@ -32,20 +32,24 @@ static inline void addresses(const struct pl_sm_warp *w, const struct pl_sm_op *
 	}
 }
 
-/* All 32 lanes one after the other, two words each.  False: not that. */
+/* All 32 lanes one after the other, two or four words each.  False: not that. */
 static bool consecutive_words(const struct pl_sm_op *op, char *R, const struct pl_sm_span *span,
 			      const uint64_t addr[32], bool store)
 {
 	union pl_sm_mem m = { .x = op->x };
 	uint64_t differ = 0, start = addr[0];
+	unsigned bytes = 4u << m.vec;
 	uint32_t *d = PL_SM_REG(uint32_t, d), *at = (void *)(span->host + (start - span->begin));
 
-	if (m.bytes != 4 || m.vec != 1 || span->local)
+	if (m.bytes != 4 || m.vec < 1 || m.vec > 2 || span->local)
 		return false;
-	LANES_LOOP differ |= addr[i] - start - (uint64_t)(unsigned)i * 8;
+	LANES_LOOP differ |= addr[i] - start - (uint64_t)(unsigned)i * bytes;
 	if (differ)
 		return false;
-	store ? words_together2(at, d) : words_apart2(d, at);
+	if (m.vec == 1)
+		store ? words_together2(at, d) : words_apart2(d, at);
+	else
+		store ? words_together4(at, d) : words_apart4(d, at);
 	return true;
 }
 

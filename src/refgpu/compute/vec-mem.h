@@ -107,15 +107,18 @@ static inline bool lanes_good(const uint32_t off[32], uint32_t mask, unsigned si
 	return !bad;
 }
 
-/* Two words of each lane, one lane after the other in memory. */
-static inline void words_apart2(uint32_t *d, const uint32_t *from)
-{
-	LANES_LOOP for (int k = 0; k < 2; k++) d[k * 32 + i] = from[i * 2 + k];
-}
-static inline void words_together2(uint32_t *to, const uint32_t *d)
-{
-	LANES_LOOP for (int k = 0; k < 2; k++) to[i * 2 + k] = d[k * 32 + i];
-}
+/* Two or four words of each lane, one lane after the other in memory. */
+#define INTERLEAVED(k_)                                                                                                \
+	static inline void words_apart##k_(uint32_t *d, const uint32_t *from)                                          \
+	{                                                                                                              \
+		LANES_LOOP for (int k = 0; k < k_; k++) d[k * 32 + i] = from[i * k_ + k];                              \
+	}                                                                                                              \
+	static inline void words_together##k_(uint32_t *to, const uint32_t *d)                                         \
+	{                                                                                                              \
+		LANES_LOOP for (int k = 0; k < k_; k++) to[i * k_ + k] = d[k * 32 + i];                                \
+	}
+INTERLEAVED(2)
+INTERLEAVED(4)
 
 /* Is v[i] == start + step * i in the lanes of mask?  Of 32, and of 16. */
 #if defined(__AVX512F__)
