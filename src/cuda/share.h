@@ -13,6 +13,13 @@
  * Return: CUDA_SUCCESS; else nothing has changed (another kind of memory, check mode, no room for page tables). */
 __attribute__((visibility("default"))) CUresult plRefgpuMemoryBack(CUdeviceptr address, void *host, size_t bytes);
 
+/** plRefgpuIpcFile() - the descriptor that a handle of this process' stands for
+ * @handle: 64 bytes of cuIpcGetMemHandle() or cuIpcGetEventHandle()
+ * Return: borrowed; -1: it stands for none. */
+__attribute__((visibility("default"))) int plRefgpuIpcFile(const void *handle);
+/* Changes a handle of another process' so that opening it here takes this descriptor, which stays the caller's. */
+__attribute__((visibility("default"))) void plRefgpuIpcGive(void *handle, int fd);
+
 /* All that was put into streams of the current context has ended. */
 __attribute__((visibility("default"))) int plRefgpuIdle(void);
 

@@ -147,6 +147,16 @@ void pl_dial_reaped(struct pl_daemon *daemon, pid_t pid); /* any child */
 
 /* ---- the daemon ---- */
 
+/* ---- what sessions give to each other: shares.c ---- */
+
+struct pl_share;
+
+/* PUT, DROP or TAKE of a worker; others are passed over.  Takes *fd (sets it to -1) where it keeps it. */
+void pl_shares_handle(struct pl_daemon *daemon, const struct pl_pool_worker *worker, const struct pl_hand *hand,
+		      int *fd);
+void pl_shares_forget(struct pl_daemon *daemon, uint64_t session); /* it has ended */
+void pl_shares_fini(struct pl_daemon *daemon);
+
 /* In memory that a forked worker finds empty. */
 struct pl_secrets {
 	char token[PL_TOKEN_MAX];          /* zero-padded; "" = none */
@@ -168,6 +178,8 @@ struct pl_daemon {
 	struct pl_conns conns;
 	struct pl_pool pool;
 	struct pl_dials dials;
+	struct pl_share *shares;           /* PL_DAEMON_SHARES_MAX; NULL until there is one */
+	uint32_t shares_top;               /* how many were ever in use */
 	struct pl_folder folder;           /* of the workers */
 	struct pl_confine confine;         /* of the workers */
 	struct pl_secrets *secrets;

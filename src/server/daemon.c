@@ -270,6 +270,7 @@ static void daemon_fini(struct pl_daemon *daemon)
 		close(daemon->signals.fd);
 	if (daemon->spare_fd >= 0)
 		close(daemon->spare_fd);
+	pl_shares_fini(daemon);
 	pl_pool_fini(daemon);
 	for (uint32_t i = 0; i < daemon->listeners_count; i++)
 		pl_listener_fini(&daemon->listeners[i]);

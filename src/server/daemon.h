@@ -28,6 +28,8 @@
 #define PL_DAEMON_DIALS_MAX       16          /* limit: connections to other servers that are being made at one time */
 #define PL_DAEMON_DIAL_MS_MAX     5000        /* limit: for one of them, their greeting included */
 #define PL_DAEMON_PEERS_MAX       64          /* limit: --peer */
+#define PL_DAEMON_SHARES_MAX      8192        /* limit: what sessions keep for others at one time */
+#define PL_DAEMON_SHARES_EACH     2048        /* limit: of one session */
 #define PL_DAEMON_STOP_MS         2000        /* workers get this long to end before they are killed */
 
 struct pl_daemon_api {

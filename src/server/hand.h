@@ -25,17 +25,24 @@ enum pl_hand_kind {
 	PL_HAND_DIAL,      /* worker: connect to the server at `text`; `session` is the number of the request */
 	PL_HAND_DIALED,    /* daemon: the answer; with the connection, or `text` says why not */
 	PL_HAND_PEER,      /* daemon: another server's worker; with its connection */
+	PL_HAND_PUT,       /* worker: keep this for other sessions; a descriptor may come along */
+	PL_HAND_DROP,      /* worker: no more; no answer */
+	PL_HAND_TAKE,      /* worker: what was put under this token */
+	PL_HAND_ANSWER,    /* daemon: to PUT and TAKE; with what was put */
 };
 
 struct pl_hand {
 	uint32_t kind;                        /* enum pl_hand_kind */
 	bool local;                           /* SESSION: unix socket, memory can be shared */
 	uint64_t region_offset, region_bytes; /* SESSION: its part of a region of ivshmem; 0 bytes = none */
-	uint64_t session;                     /* SESSION; DIAL, DIALED: the request */
-	uint8_t secret[16];                   /* SESSION */
+	uint64_t session;                     /* SESSION; else the request and its answer */
+	uint8_t secret[16];                   /* SESSION; PUT, DROP, TAKE: the token */
+	uint32_t type;                        /* PUT, TAKE: the backend's */
+	int32_t result;                       /* ANSWER: 0, or -errno */
+	bool own;                             /* ANSWER: the asking session put it */
 	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER for it has to show */
 	struct pl_hello hello;                /* SESSION, LANE; without the token */
-	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED */
+	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED; PUT, ANSWER: PL_BROKER_NOTE_BYTES */
 };
 
 /** pl_hand_send() - never blocks

@@ -9,7 +9,6 @@
 
 #include "base/err.h"
 #include "base/wait.h"
-#include "server/hand.h"
 #include "server/serve.h"
 
 #define GREET_NS_MAX 5000000000ull
@@ -23,7 +22,7 @@ void pl_peers_init(struct pl_peers *peers, int control)
 	pthread_condattr_t attr;
 
 	*peers = (struct pl_peers){ .control = control, .fd = -1, .stall_ns = PL_PEER_STALL_MS * 1000000ull };
-	pthread_mutex_init(&peers->dial_lock, NULL);
+	pthread_mutex_init(&peers->request_lock, NULL);
 	pthread_mutex_init(&peers->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -132,14 +131,14 @@ void pl_peers_accept(struct pl_session_worker *session, int fd)
 
 /* ---- to others ---- */
 
-void pl_peers_dialed(struct pl_peers *peers, uint64_t request, int fd, const char *why)
+void pl_peers_answered(struct pl_peers *peers, const struct pl_hand *answer, int fd)
 {
 	pthread_mutex_lock(&peers->lock);
-	if (peers->request == request && !peers->answered) {
+	if (peers->request == answer->session && !peers->answered) {
 		peers->answered = true;
+		peers->answer = *answer;
 		peers->fd = fd;
 		fd = -1;
-		snprintf(peers->why, sizeof(peers->why), "%s", why);
 		pthread_cond_broadcast(&peers->news);
 	}
 	pthread_mutex_unlock(&peers->lock);
@@ -156,30 +155,47 @@ static struct timespec after_ms(uint64_t ms)
 	return t;
 }
 
-/* Return: a socket, or -1.  Called with dial_lock held. */
+int pl_peers_request(struct pl_peers *peers, struct pl_hand *request, int fd, struct pl_hand *answer_out, int *fd_out)
+{
+	static uint64_t requests; /* under request_lock: a worker has one session */
+	struct timespec end;
+	int r;
+
+	pthread_mutex_lock(&peers->request_lock);
+	request->session = ++requests;
+	end = after_ms(PL_PEER_DIAL_MS);
+	pthread_mutex_lock(&peers->lock);
+	peers->request = request->session;
+	peers->answered = false;
+	r = pl_hand_send(peers->control, request, fd, -1);
+	while (!r && !peers->answered)
+		r = pthread_cond_timedwait(&peers->news, &peers->lock, &end);
+	peers->request = 0;
+	if (peers->answered) {
+		*answer_out = peers->answer;
+		*fd_out = peers->fd;
+		r = 0;
+	}
+	pthread_mutex_unlock(&peers->lock);
+	pthread_mutex_unlock(&peers->request_lock);
+	return r ? pl_err(r < 0 ? r : -r) : 0;
+}
+
+/* Return: a socket, or -1. */
 static int dial(struct pl_peers *peers, const char *address, char why_out[PL_PEER_WHY_MAX])
 {
-	static uint64_t requests; /* under dial_lock */
-	struct pl_hand hand = { .kind = PL_HAND_DIAL, .session = ++requests };
-	struct timespec end = after_ms(PL_PEER_DIAL_MS);
-	int fd = -1, r;
+	struct pl_hand hand = { .kind = PL_HAND_DIAL }, answer;
+	int fd = -1;
 
 	if (strlen(address) >= sizeof(hand.text)) {
 		snprintf(why_out, PL_PEER_WHY_MAX, "its address is too long");
 		return -1;
 	}
 	strcpy(hand.text, address);
-	pthread_mutex_lock(&peers->lock);
-	peers->request = hand.session;
-	peers->answered = false;
-	r = pl_hand_send(peers->control, &hand, -1, -1);
-	while (!r && !peers->answered)
-		r = pthread_cond_timedwait(&peers->news, &peers->lock, &end);
-	if (peers->answered)
-		fd = peers->fd;
-	snprintf(why_out, PL_PEER_WHY_MAX, "%s", peers->answered ? peers->why : "no connection in time");
-	peers->request = 0;
-	pthread_mutex_unlock(&peers->lock);
+	if (pl_peers_request(peers, &hand, -1, &answer, &fd))
+		snprintf(why_out, PL_PEER_WHY_MAX, "no connection in time");
+	else
+		snprintf(why_out, PL_PEER_WHY_MAX, "%s", answer.text);
 	return fd;
 }
 
@@ -195,9 +211,7 @@ int pl_peer_connect(struct pl_session_worker *session, const char *address, uint
 		snprintf(why_out, PL_PEER_WHY_MAX, "connected to too many servers");
 		return pl_err(-EMFILE);
 	}
-	pthread_mutex_lock(&peers->dial_lock);
 	fd = dial(peers, address, why_out);
-	pthread_mutex_unlock(&peers->dial_lock);
 	if (fd < 0) {
 		link_give(peers);
 		return pl_err(-EHOSTUNREACH);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "link/link.h"
+#include "server/hand.h"
 
 #define PL_PEER_LINKS_MAX 16    /* limit: lanes to other servers, of one session */
 #define PL_PEER_PROOF_MS  5000  /* limit: from the greeting to the first ticket */
@@ -34,13 +35,13 @@ struct pl_peers {
 	char where[PL_PEER_WHERE_MAX]; /* addresses of this server, a line each */
 	uint64_t stall_ns;
 
-	pthread_mutex_t dial_lock; /* one request at a time */
-	pthread_mutex_t lock;      /* all below */
+	pthread_mutex_t request_lock; /* one at a time */
+	pthread_mutex_t lock;         /* all below */
 	pthread_cond_t news;
 	uint64_t request; /* the one whose answer is waited for; 0 = none */
 	bool answered;
-	int fd;
-	char why[PL_PEER_WHY_MAX];
+	struct pl_hand answer;
+	int fd; /* that came with it */
 	uint32_t links;
 	struct pl_peer_watch *watched;
 	bool watching; /* the watchdog runs */
@@ -50,8 +51,13 @@ void pl_peers_init(struct pl_peers *peers, int control);
 /* Of those that another server could use; others are passed over. */
 void pl_peers_where_add(struct pl_peers *peers, const char *address);
 
-/* The daemon's answer; takes over fd.  Called on the worker's main thread. */
-void pl_peers_dialed(struct pl_peers *peers, uint64_t request, int fd, const char *why);
+/* The daemon's answer to a request; takes over fd.  Called on the worker's main thread. */
+void pl_peers_answered(struct pl_peers *peers, const struct pl_hand *answer, int fd);
+/** pl_peers_request() - asks the daemon and waits
+ * @fd: goes along; -1 = none
+ * @fd_out: came with the answer, owned by the caller; -1 = none
+ * Return: 0, or fatal -ETIMEDOUT, -errno of pl_hand_send(). */
+int pl_peers_request(struct pl_peers *peers, struct pl_hand *request, int fd, struct pl_hand *answer_out, int *fd_out);
 /* A connection of another server's worker; takes over fd.  Called on the worker's main thread. */
 void pl_peers_accept(struct pl_session_worker *session, int fd);
 

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -136,7 +137,7 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 
 	(void)events;
 	for (;;) {
-		int r = pl_hand_recv(worker->source.fd, &hand, NULL);
+		int fds[PL_HAND_FDS], r = pl_hand_recv(worker->source.fd, &hand, fds);
 
 		if (r == -EAGAIN)
 			return;
@@ -147,6 +148,12 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 				pl_pool_kill(worker);
 			return;
 		}
+		if (worker->phase == PL_POOL_SERVING)
+			pl_shares_handle(daemon, worker, &hand, &fds[0]);
+		explicit_bzero(hand.secret, sizeof(hand.secret));
+		for (int i = 0; i < PL_HAND_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
 		if (hand.kind == PL_HAND_READY && worker->phase == PL_POOL_STARTING) {
 			pl_log_debug("worker %d is ready after %llu ms", (int)worker->pid,
 				     (unsigned long long)((pl_now_ns() - worker->since_ns) / 1000000u));
@@ -483,6 +490,7 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 
 	worker->reaped = true;
 	region_give(worker);
+	pl_shares_forget(daemon, worker->session);
 	pl_folder_remove(&daemon->folder, worker->pid);
 	if (!worker->deaf)
 		worker_ready(&worker->source, EPOLLIN); /* its last words */

@@ -468,7 +468,8 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 		pl_peers_accept(&worker->session, fd);
 		return 0;
 	case PL_HAND_DIALED:
-		pl_peers_dialed(&worker->session.peers, hand->session, fd, hand->text);
+	case PL_HAND_ANSWER:
+		pl_peers_answered(&worker->session.peers, hand, fd);
 		return 0;
 	case PL_HAND_COUNT:
 		counters_write(worker);

@@ -322,6 +322,57 @@ static void parts_beyond_the_limit(void)
 	peer_close(&peer);
 }
 
+/* Handles that another session made: forged, of another kind, after their end; and more than a session may give. */
+static void handles_of_others_that_lie(void)
+{
+	const struct pl_cuda_allocation_record shared = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+							  .requestedHandleTypes =
+								  CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR,
+							  .location_type = CU_MEM_LOCATION_TYPE_DEVICE };
+	struct pl_cuda_cuIpcGetMemHandle_reply got;
+	struct pl_cuda_ipc_event_record event;
+	struct peer giver;
+	uint8_t handle[64];
+	uint32_t given = 0;
+	uint64_t device;
+
+	cuda_open();
+	device = alloc(8192);
+	expect_is(CU(cuIpcGetMemHandle, .address = device), CUDA_SUCCESS);
+	pl_cuda_cuIpcGetMemHandle_reply_get(&peer.dec, &got);
+	memcpy(handle, got.handle.all, sizeof(handle));
+	expect_is(CU(cuIpcGetMemHandle, .address = 0x1000), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuIpcGetEventHandle, .event = EVENT), CUDA_ERROR_INVALID_VALUE); /* not made for it */
+	expect_is(CU(cuIpcGetEventHandle, .event = STREAM), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuIpcOpenMemHandle, .handle = { handle, 64 }, .flags = 1), CUDA_ERROR_INVALID_CONTEXT);
+	giver = peer;
+	cuda_open();
+	assert(CU(cuIpcOpenMemHandle, .handle = { handle, 63 }, .flags = 1));
+	expect_is(CU(cuIpcOpenMemHandle, .handle = { handle, 64 }, .flags = 77), CUDA_ERROR_INVALID_VALUE);
+	memcpy(event.all, handle, sizeof(handle));
+	expect_is(CU(cuIpcOpenEventHandle, .event = 0x711, .handle = event), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuMemImportFromShareableHandle, .shareable = { handle, 64 }, .type = 1, .allocation = 0x712),
+		  CUDA_ERROR_INVALID_VALUE);
+	for (uint32_t i = 0; i < sizeof(handle); i++) {
+		handle[i] ^= 0x80;
+		expect_is(CU(cuIpcOpenMemHandle, .handle = { handle, 64 }, .flags = 1), CUDA_ERROR_INVALID_VALUE);
+		handle[i] ^= 0x80;
+	}
+	expect_is(CU(cuIpcOpenMemHandle, .handle = { handle, 64 }, .flags = 1), CUDA_SUCCESS);
+	expect_is(CU(cuMemCreate, .handle = 0x713, .bytes = 2u << 20, .properties = shared), CUDA_SUCCESS);
+	assert(CU(cuMemExportToShareableHandle, .allocation = 0x713, .type = 2));
+	assert(CU(cuMemExportToShareableHandle, .allocation = 0x713, .type = 1, .flags = 1));
+	assert(CU(cuMemExportToShareableHandle, .allocation = 0, .type = 1));
+	while (given < 10000 && !CU(cuMemExportToShareableHandle, .allocation = 0x713, .type = 1))
+		given++;
+	assert(given && given < 10000);
+	expect_is(CU(cuMemExportToShareableHandle, .allocation = 0x713, .type = 1), CUDA_ERROR_OUT_OF_MEMORY);
+	expect_is(CU(cuEventQuery, .event = EVENT), CUDA_SUCCESS);
+	peer_close(&giver);
+	expect_is(CU(cuIpcOpenMemHandle, .handle = { handle, 64 }, .flags = 1), CUDA_ERROR_INVALID_VALUE);
+	peer_close(&peer);
+}
+
 static void memory_beyond_the_limit(void)
 {
 	uint64_t half;
@@ -456,6 +507,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: copies that nobody takes", copies_that_nobody_takes, false },
 	{ "cuda: marks that lie", marks_that_lie, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },
+	{ "cuda: handles of other sessions that lie", handles_of_others_that_lie, false },
 	{ "cuda: memory beyond the limit", memory_beyond_the_limit, false },
 	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },
 	{ "cuda: errors of posted calls come with the next wait", errors_of_posts, false },

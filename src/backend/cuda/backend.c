@@ -107,6 +107,8 @@ static int backend_open(void **state_out, const char *library)
 	}
 	host->memory_back = (__typeof__(host->memory_back))symbol_find(host->dl, "plRefgpuMemoryBack");
 	host->idle = (__typeof__(host->idle))symbol_find(host->dl, "plRefgpuIdle");
+	host->ipc_file = (__typeof__(host->ipc_file))symbol_find(host->dl, "plRefgpuIpcFile");
+	host->ipc_give = (__typeof__(host->ipc_give))symbol_find(host->dl, "plRefgpuIpcGive");
 	if (!r)
 		r = devices_describe(host);
 	if (r) {
@@ -131,6 +133,7 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	pthread_mutex_init(&session->later_lock, NULL);
 	pthread_mutex_init(&session->hosts_lock, NULL);
 	pthread_mutex_init(&session->images_lock, NULL);
+	pthread_mutex_init(&session->shares_lock, NULL);
 	worker->api = session; /* lives as long as the process: the driver's threads have it */
 	r = pl_handles_init(&session->memory);
 	if (!r)

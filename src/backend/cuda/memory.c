@@ -18,6 +18,7 @@ bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)
 {
 	struct pl_handle handle;
 
+	pl_cuda_share_freed(session, address);
 	if (!pl_handles_take(&session->memory, address, KIND_MEMORY, &handle))
 		return false;
 	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, (uintptr_t)handle.object);

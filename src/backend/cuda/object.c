@@ -203,6 +203,8 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 		return;
 	if (!handle.failed)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	if (kind == PL_CUDA_KIND_event)
+		pl_cuda_share_event_ended(pl_cuda_session_of(serve), id);
 	if (kind == PL_CUDA_KIND_link)
 		pl_cuda_link_gone(id);
 	if (kind == PL_CUDA_KIND_module)

@@ -61,33 +61,3 @@ void pl_cuda_serve_cuMemPoolGetAttribute(struct pl_serve *serve, const struct pl
 	pl_cuda_cuMemPoolGetAttribute_reply_put(&serve->reply_enc, &reply);
 	(void)pl_serve_reply_end(serve);
 }
-
-/* The driver knows whether it has such memory. */
-void pl_cuda_serve_cuIpcOpenMemHandle(struct pl_serve *serve, const struct pl_cuda_cuIpcOpenMemHandle_args *args)
-{
-	struct pl_cuda_cuIpcOpenMemHandle_reply reply = { 0 };
-	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
-	CUdeviceptr address = 0;
-	CUipcMemHandle handle;
-	size_t bytes = 0;
-
-	if (args->handle.bytes != sizeof(handle)) {
-		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
-		return;
-	}
-	memcpy(&handle, args->handle.at, sizeof(handle));
-	if (pl_cuda.cuIpcOpenMemHandle_v2)
-		status = (int32_t)pl_cuda.cuIpcOpenMemHandle_v2(&address, handle, args->flags);
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	if (pl_cuda.cuMemGetAddressRange_v2 && pl_cuda.cuMemGetAddressRange_v2(NULL, &bytes, address))
-		bytes = 0;
-	reply.address = address;
-	reply.bytes = bytes;
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuIpcOpenMemHandle_reply_bytes(&reply), 0))
-		return;
-	pl_cuda_cuIpcOpenMemHandle_reply_put(&serve->reply_enc, &reply);
-	(void)pl_serve_reply_end(serve);
-}

@@ -25,6 +25,8 @@ struct pl_cuda_host {
 	struct pl_cuda_device_facts *devices;
 	__typeof__(&plRefgpuMemoryBack) memory_back; /* NULL: a driver that lacks them */
 	__typeof__(&plRefgpuIdle) idle;
+	__typeof__(&plRefgpuIpcFile) ipc_file;
+	__typeof__(&plRefgpuIpcGive) ipc_give;
 };
 
 struct pl_cuda_late { /* an error of a posted call that nobody has heard of */
@@ -67,6 +69,8 @@ struct pl_cuda_session {
 
 	struct pl_cuda_print print;
 	struct pl_cuda_peers *peers; /* peer.h */
+	pthread_mutex_t shares_lock;
+	struct pl_cuda_share *shares; /* under shares_lock: memory that others may have; share.c */
 };
 
 static inline struct pl_cuda_session *pl_cuda_session_of(const struct pl_serve *serve)
@@ -104,6 +108,17 @@ bool pl_cuda_address_known(uint64_t address, uint64_t bytes);
 /* A context has ended, and its memory with it. */
 void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context);
 void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t context);
+
+/* ---- share.c ---- */
+
+/* Of what has ended no handle is good any more. */
+void pl_cuda_share_freed(struct pl_cuda_session *session, uint64_t address);
+void pl_cuda_share_event_ended(struct pl_cuda_session *session, uint64_t id);
+
+/* ---- vmm.c ---- */
+
+/* A handle for an allocation of another session's, which is charged there.  Return: the status to answer with. */
+int32_t pl_cuda_part_import(struct pl_serve *serve, uint64_t id, CUmemGenericAllocationHandle handle);
 
 /* ---- later.c ---- */
 

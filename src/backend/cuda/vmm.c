@@ -67,6 +67,18 @@ static int32_t part_enter(struct pl_serve *serve, uint64_t id, CUmemGenericAlloc
 	return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+int32_t pl_cuda_part_import(struct pl_serve *serve, uint64_t id, CUmemGenericAllocationHandle handle)
+{
+	struct part *part = malloc(sizeof(*part));
+
+	if (!part) {
+		pl_cuda.cuMemRelease(handle);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	*part = (struct part){ 0, 1 };
+	return part_enter(serve, id, handle, part);
+}
+
 void pl_cuda_serve_cuMemCreate(struct pl_serve *serve, const struct pl_cuda_cuMemCreate_args *args)
 {
 	CUmemGenericAllocationHandle handle = 0;
@@ -77,8 +89,8 @@ void pl_cuda_serve_cuMemCreate(struct pl_serve *serve, const struct pl_cuda_cuMe
 	pl_cuda_allocation_record_give(&properties, &args->properties);
 	if (!part)
 		status = CUDA_ERROR_OUT_OF_MEMORY;
-	else if (properties.requestedHandleTypes)
-		status = CUDA_ERROR_NOT_SUPPORTED; /* it would leave the worker */
+	else if (properties.requestedHandleTypes & ~(uint64_t)CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+		status = CUDA_ERROR_NOT_SUPPORTED; /* what share.c does not hand on */
 	else if (pl_cuda.cuMemCreate && pl_cuda.cuMemRelease)
 		status = (int32_t)pl_cuda.cuMemCreate(&handle, args->bytes, &properties, args->flags);
 	if (status) {

@@ -91,8 +91,6 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const C
 		return result;
 	if (!handle || !properties)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (properties->requestedHandleTypes) /* handles for other processes are not brokered */
-		return CUDA_ERROR_NOT_SUPPORTED;
 	session = pl_cuda_location_session(properties->location);
 	pl_cuda_allocation_record_take(&args.properties, properties);
 	pl_cuda_allocation_record_home(session, &args.properties);
@@ -182,29 +180,7 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void 
 	return result;
 }
 
-/* ---- between processes: descriptors do not leave the worker ---- */
-
-CUresult cuMemExportToShareableHandle(void *shareable, CUmemGenericAllocationHandle handle,
-				      CUmemAllocationHandleType type, unsigned long long flags)
-{
-	CUresult result = pl_cuda_ready();
-
-	(void)type, (void)flags;
-	if (result)
-		return result;
-	return !shareable || !pl_cuda_get(PL_CUDA_KIND_allocation, (const void *)(uintptr_t)handle)
-		       ? CUDA_ERROR_INVALID_VALUE
-		       : CUDA_ERROR_NOT_SUPPORTED;
-}
-
-CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *shareable,
-					CUmemAllocationHandleType type)
-{
-	CUresult result = pl_cuda_ready();
-
-	(void)shareable, (void)type;
-	return result ? result : !handle ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
-}
+/* ---- between processes: share.c ---- */
 
 CUresult cuMemGetHandleForAddressRange(void *handle, CUdeviceptr address, size_t bytes, CUmemRangeHandleType type,
 				       unsigned long long flags)
@@ -215,57 +191,4 @@ CUresult cuMemGetHandleForAddressRange(void *handle, CUdeviceptr address, size_t
 	if (!pl_cuda_current(&result))
 		return result;
 	return handle ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
-}
-
-/* ---- another process' memory, where its worker's driver gives it to ours ---- */
-
-CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
-{
-	struct pl_cuda_cuIpcOpenMemHandle_args args = { .handle = { &handle, sizeof(handle) }, .flags = flags };
-	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_IMPORTED, .store = PL_ARENA_NONE };
-	struct pl_cuda_cuIpcOpenMemHandle_reply got;
-	struct pl_session *session;
-	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcOpenMemHandle_v2, &session);
-	int r;
-
-	if (result)
-		return result;
-	if (!address)
-		return CUDA_ERROR_INVALID_VALUE;
-	r = PL_CUDA_ASK(session, cuIpcOpenMemHandle, &args, &reply);
-	if (r || reply.status)
-		return pl_cuda_answer(r, &reply);
-	pl_cuda_cuIpcOpenMemHandle_reply_get(&reply.dec, &got);
-	if (!pl_dec_whole(&reply.dec))
-		return CUDA_ERROR_UNKNOWN;
-	memory.address = got.address;
-	memory.bytes = got.bytes;
-	memory.context = pl_cuda_thread.top;
-	if (got.bytes)
-		(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
-	*address = got.address;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuIpcOpenMemHandle(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
-{
-	return cuIpcOpenMemHandle_v2(address, handle, flags);
-}
-
-CUresult cuIpcCloseMemHandle(CUdeviceptr address)
-{
-	struct pl_cuda_cuIpcCloseMemHandle_args args = { .address = address };
-	struct pl_cuda_memory memory;
-	struct pl_session *session;
-	struct pl_reply reply;
-	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuIpcCloseMemHandle, address, &session);
-	int r;
-
-	if (result)
-		return result;
-	r = PL_CUDA_ASK(session, cuIpcCloseMemHandle, &args, &reply);
-	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_IMPORTED)
-		pl_cuda_memory_take(address, &memory);
-	return pl_cuda_answer(r, &reply);
 }

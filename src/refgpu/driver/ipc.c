@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "cuda-api.h"
+#include "cuda/share.h"
 #include "ipc.h"
 #include "mem.h"
 
 #define MAGIC_MEM   0x314d454d49504c50ull
 #define MAGIC_EVENT 0x3154564549504c50ull
+#define PID_GIVEN   (-1)
 #define POLL_NS     50000 /* the other process' device tells nobody here: who waits looks now and then */
 
 /* In the 64 bytes of a handle. */
@@ -46,6 +48,12 @@ static uint64_t inode_of(int fd)
 	return fstat(fd, &stat) ? 0 : (uint64_t)stat.st_ino;
 }
 
+/* A descriptor of this process, which a server has put into the handle. */
+static int given_open(const struct ipc_handle *handle)
+{
+	return fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
+}
+
 /* The file of a handle, opened; -1 where it is gone or was never there. */
 static int handle_open(const struct ipc_handle *handle)
 {
@@ -53,13 +61,29 @@ static int handle_open(const struct ipc_handle *handle)
 	struct stat stat;
 	int fd;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", handle->pid, handle->fd);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = handle->pid == PID_GIVEN ? given_open(handle) : open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	if (!fstat(fd, &stat) && (uint64_t)stat.st_ino == handle->inode && stat.st_size >= (off_t)handle->bytes)
 		return fd;
 	close(fd);
 	return -1;
+}
+
+int plRefgpuIpcFile(const void *opaque)
+{
+	struct ipc_handle handle;
+	memcpy(&handle, opaque, sizeof(handle));
+	return handle.pid == getpid() && inode_of(handle.fd) == handle.inode ? handle.fd : -1;
+}
+
+void plRefgpuIpcGive(void *opaque, int fd)
+{
+	struct ipc_handle handle;
+	memcpy(&handle, opaque, sizeof(handle));
+	handle.pid = PID_GIVEN;
+	handle.fd = fd;
+	memcpy(opaque, &handle, sizeof(handle));
 }
 
 static void *map_shared(int fd, uint64_t bytes)

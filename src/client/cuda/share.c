@@ -1,0 +1,192 @@
+/*
+ * Memory of other processes that use the same server, and ours for them.  A handle has nothing but a token of the
+ * server's.  What stands for a descriptor is a file that has such a handle: it can be passed on as any descriptor can.
+ */
+#include "client/cuda/share.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "client/cuda/memory.h"
+
+/* ---- allocations ---- */
+
+/* The bytes leave the shared memory: until then this process reached them there.  Return: they did lie there. */
+static bool store_leave(CUdeviceptr address, struct pl_cuda_memory *was)
+{
+	struct pl_cuda_memory memory;
+
+	if (!pl_cuda_memory_find(address, was) || was->kind != PL_CUDA_MEMORY_DEVICE)
+		return false;
+	memory = *was;
+	memory.store = PL_ARENA_NONE;
+	memory.flags |= PL_CUDA_MEMORY_EXPORTED;
+	pl_cuda_memory_change(&memory);
+	return was->store != PL_ARENA_NONE;
+}
+
+CUresult cuIpcGetMemHandle(CUipcMemHandle *handle, CUdeviceptr address)
+{
+	struct pl_cuda_cuIpcGetMemHandle_args args = { .address = address };
+	struct pl_cuda_cuIpcGetMemHandle_reply got;
+	struct pl_cuda_memory was = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuIpcGetMemHandle, address, &session);
+	bool left;
+	int r;
+
+	if (result)
+		return result;
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_lease_touch(address); /* what was freed is no memory any more */
+	left = store_leave(address, &was);
+	r = PL_CUDA_ASK(session, cuIpcGetMemHandle, &args, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (!result) {
+		pl_cuda_cuIpcGetMemHandle_reply_get(&reply.dec, &got);
+		result = pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+	}
+	if (left && !result)
+		pl_cuda_direct_give_back(session, &was);
+	else if (left)
+		pl_cuda_memory_change(&was); /* it is where it was */
+	if (!result)
+		memcpy(handle, got.handle.all, sizeof(*handle));
+	return result;
+}
+
+CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
+{
+	struct pl_cuda_cuIpcOpenMemHandle_args args = { .handle = { &handle, sizeof(handle) }, .flags = flags };
+	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_IMPORTED, .store = PL_ARENA_NONE };
+	struct pl_cuda_cuIpcOpenMemHandle_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcOpenMemHandle_v2, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!address)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuIpcOpenMemHandle, &args, &reply);
+	if (r || reply.status)
+		return pl_cuda_answer(r, &reply);
+	pl_cuda_cuIpcOpenMemHandle_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	memory.address = got.address;
+	memory.bytes = got.bytes;
+	memory.context = pl_cuda_thread.top;
+	if (got.bytes)
+		(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
+	*address = got.address;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuIpcOpenMemHandle(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
+{
+	return cuIpcOpenMemHandle_v2(address, handle, flags);
+}
+
+CUresult cuIpcCloseMemHandle(CUdeviceptr address)
+{
+	struct pl_cuda_cuIpcCloseMemHandle_args args = { .address = address };
+	struct pl_cuda_memory memory;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuIpcCloseMemHandle, address, &session);
+	int r;
+
+	if (result)
+		return result;
+	r = PL_CUDA_ASK(session, cuIpcCloseMemHandle, &args, &reply);
+	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_IMPORTED)
+		pl_cuda_memory_take(address, &memory);
+	return pl_cuda_answer(r, &reply);
+}
+
+/* ---- descriptors ---- */
+
+/* A sealed file of these bytes.  Return: its descriptor, or -1. */
+static int file_make(struct pl_bytes bytes)
+{
+	pl_cleanup(pl_closep) int fd = memfd_create("plenum-handle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || pwrite(fd, bytes.at, bytes.bytes, 0) != (ssize_t)bytes.bytes ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -1;
+	return pl_steal_fd(&fd);
+}
+
+CUresult cuMemExportToShareableHandle(void *shareable, CUmemGenericAllocationHandle handle,
+				      CUmemAllocationHandleType type, unsigned long long flags)
+{
+	struct pl_cuda_cuMemExportToShareableHandle_args args = { .type = type, .flags = flags };
+	struct pl_cuda_cuMemExportToShareableHandle_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemExportToShareableHandle, PL_CUDA_KIND_allocation,
+					   (const void *)(uintptr_t)handle, &session);
+	int r, fd;
+
+	if (result)
+		return result;
+	args.allocation = pl_cuda_id(session, PL_CUDA_KIND_allocation, (const void *)(uintptr_t)handle);
+	if (!shareable || !args.allocation)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuMemExportToShareableHandle, &args, &reply);
+	if (r || reply.status)
+		return pl_cuda_answer(r, &reply);
+	pl_cuda_cuMemExportToShareableHandle_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	fd = file_make(got.shareable);
+	if (fd < 0)
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	memcpy(shareable, &fd, sizeof(fd));
+	return CUDA_SUCCESS;
+}
+
+static bool file_read(int fd, uint8_t bytes[CU_IPC_HANDLE_SIZE])
+{
+	struct stat stat;
+
+	return !fstat(fd, &stat) && S_ISREG(stat.st_mode) && stat.st_size == CU_IPC_HANDLE_SIZE &&
+	       pread(fd, bytes, CU_IPC_HANDLE_SIZE, 0) == CU_IPC_HANDLE_SIZE;
+}
+
+CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *shareable,
+					CUmemAllocationHandleType type)
+{
+	struct pl_cuda_cuMemImportFromShareableHandle_args args = { .type = type };
+	uint8_t bytes[CU_IPC_HANDLE_SIZE];
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemImportFromShareableHandle, &session);
+	void *made;
+	int r;
+
+	if (result)
+		return result;
+	if (!handle || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR || !file_read((int)(intptr_t)shareable, bytes))
+		return CUDA_ERROR_INVALID_VALUE;
+	made = pl_cuda_new(session, PL_CUDA_KIND_allocation, &args.allocation);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	args.shareable = (struct pl_bytes){ bytes, sizeof(bytes) };
+	r = PL_CUDA_ASK(session, cuMemImportFromShareableHandle, &args, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (result)
+		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
+	else
+		*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
+	return result;
+}

@@ -1,0 +1,368 @@
+/*
+ * Memory, events and descriptors of another process: what it sees, what ends when, and handles that are none.  Natively
+ * and over a server the same, but for what only a server can promise ($PLENUM).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cu.h"
+
+#define BYTES   (1u << 20) /* over shared memory such an allocation lies in it at first */
+#define GRANULE (2u << 20)
+
+static int ours, theirs;
+
+struct passed {
+	CUipcMemHandle memory;
+	CUipcEventHandle event;
+};
+
+/* ---- the two processes in step ---- */
+
+static void step_say(int fd)
+{
+	check(write(fd, "x", 1) == 1);
+}
+
+static void step_wait(int fd)
+{
+	char byte;
+
+	check(read(fd, &byte, 1) == 1);
+}
+
+static void fd_pass(int to, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec byte = { "f", 1 };
+	struct msghdr message = {
+		.msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	check(sendmsg(to, &message, 0) == 1);
+}
+
+static int fd_take(int from)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec room = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	int fd;
+
+	check(recvmsg(from, &message, 0) == 1 && CMSG_FIRSTHDR(&message));
+	memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
+	return fd;
+}
+
+static void word_is(CUdeviceptr at, uint32_t want)
+{
+	uint32_t got = ~want;
+
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, sizeof(got)));
+	if (got != want)
+		fprintf(stderr, "%#x, not %#x\n", got, want);
+	check(got == want);
+}
+
+/* ---- the other process ---- */
+
+static void other_sees_and_outlives(void)
+{
+	struct passed passed;
+	CUdeviceptr at, again;
+	CUevent event;
+
+	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
+	cu_ok(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
+	cu_ok(cu(cuIpcOpenEventHandle)(&event, passed.event));
+	cu_is(cu(cuIpcOpenMemHandle_v2)(&again, *(CUipcMemHandle *)&passed.event, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuEventSynchronize)(event));
+	word_is(at, 0x11111111);
+	word_is(at + BYTES - 4, 0x22222222); /* what the first process wrote itself, before */
+	cu_ok(cu(cuMemsetD32_v2)(at + 8, 0x33333333, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	step_say(theirs);
+	step_wait(theirs); /* it has written */
+	word_is(at + 12, 0x44444444);
+	step_say(theirs);
+	step_wait(theirs); /* it has freed its memory, and has other of this size */
+	word_is(at + 12, 0x44444444);
+	cu_is(cu(cuIpcOpenMemHandle_v2)(&again, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuIpcCloseMemHandle)(at));
+	cu_is(cu(cuIpcCloseMemHandle)(at), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuEventDestroy_v2)(event));
+}
+
+static void test_memory_and_event_of_another_process(void)
+{
+	uint32_t word = 0x22222222, *all = malloc(BYTES);
+	struct passed passed, same;
+	CUdeviceptr at, next;
+	CUevent event;
+
+	check(all);
+	memset(all, 0x11, BYTES);
+	cu_ok(cu(cuMemAlloc_v2)(&at, BYTES));
+	cu_ok(cu(cuMemcpyHtoD_v2)(at, all, BYTES));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemcpyHtoD_v2)(at + BYTES - 4, &word, 4)); /* nothing is under way */
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuIpcGetMemHandle)(&passed.memory, at + 4096)); /* of what it lies in */
+	cu_ok(cu(cuIpcGetMemHandle)(&same.memory, at));
+	check(!memcmp(&same.memory, &passed.memory, sizeof(same.memory)));
+	cu_ok(cu(cuIpcGetEventHandle)(&passed.event, event));
+	cu_ok(cu(cuEventRecord)(event, NULL));
+	check(cu(cuIpcOpenMemHandle_v2)(&next, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS) != CUDA_SUCCESS);
+	check(write(ours, &passed, sizeof(passed)) == sizeof(passed));
+	step_wait(ours);
+	word_is(at + 8, 0x33333333);
+	word = 0x44444444;
+	cu_ok(cu(cuMemcpyHtoD_v2)(at + 12, &word, 4));
+	cu_ok(cu(cuCtxSynchronize)());
+	step_say(ours);
+	step_wait(ours);
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuMemAlloc_v2)(&next, BYTES)); /* not what the other still has */
+	cu_ok(cu(cuMemsetD32_v2)(next, 0x55555555, BYTES / 4));
+	cu_ok(cu(cuCtxSynchronize)());
+	step_say(ours);
+	step_wait(ours);
+	cu_ok(cu(cuMemFree_v2)(next));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	free(all);
+}
+
+/* ---- descriptors ---- */
+
+static CUdeviceptr map(CUmemGenericAllocationHandle allocation)
+{
+	CUmemAccessDesc access = { .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 },
+				   .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
+	CUdeviceptr at;
+
+	cu_ok(cu(cuMemAddressReserve)(&at, GRANULE, 0, 0, 0));
+	cu_ok(cu(cuMemMap)(at, GRANULE, 0, allocation, 0));
+	cu_ok(cu(cuMemSetAccess)(at, GRANULE, &access, 1));
+	return at;
+}
+
+static void unmap(CUdeviceptr at)
+{
+	cu_ok(cu(cuMemUnmap)(at, GRANULE));
+	cu_ok(cu(cuMemAddressFree)(at, GRANULE));
+}
+
+static CUresult import(CUmemGenericAllocationHandle *allocation, int fd)
+{
+	return cu(cuMemImportFromShareableHandle)(allocation, (void *)(intptr_t)fd,
+						  CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+}
+
+static void other_maps_a_descriptor(void)
+{
+	CUmemGenericAllocationHandle allocation;
+	int fd = fd_take(theirs);
+	CUdeviceptr at;
+
+	cu_ok(import(&allocation, fd));
+	check(!close(fd)); /* the program's own */
+	at = map(allocation);
+	cu_ok(cu(cuMemRelease)(allocation));
+	word_is(at + 4, 0x66666666);
+	cu_ok(cu(cuMemsetD32_v2)(at + 8, 0x77777777, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	step_say(theirs);
+	step_wait(theirs); /* the first process has let go of it */
+	word_is(at + 8, 0x77777777);
+	unmap(at);
+}
+
+static void test_a_descriptor_is_passed_on(void)
+{
+	CUmemAllocationProp prop = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+				     .requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR,
+				     .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	CUmemGenericAllocationHandle allocation, plain;
+	CUdeviceptr at;
+	int fd = -1;
+
+	cu_ok(cu(cuMemCreate)(&allocation, GRANULE, &prop, 0));
+	at = map(allocation);
+	cu_ok(cu(cuMemsetD32_v2)(at, 0x66666666, GRANULE / 4));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemExportToShareableHandle)(&fd, allocation, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0));
+	fd_pass(ours, fd);
+	check(!close(fd));
+	step_wait(ours);
+	word_is(at + 8, 0x77777777);
+	cu_ok(cu(cuMemRelease)(allocation));
+	unmap(at);
+	step_say(ours);
+	step_wait(ours);
+	prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_NONE;
+	cu_ok(cu(cuMemCreate)(&plain, GRANULE, &prop, 0));
+	cu_is(cu(cuMemExportToShareableHandle)(&fd, plain, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemExportToShareableHandle)(&fd, allocation, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemRelease)(plain));
+}
+
+/* ---- handles that are none ---- */
+
+static void other_tries(void)
+{
+	CUmemGenericAllocationHandle allocation;
+	struct passed passed, wrong;
+	CUdeviceptr at;
+	CUevent event;
+	int fd, none[2] = { -1, open("/dev/null", O_RDWR | O_CLOEXEC) };
+
+	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
+	memset(&wrong, 0x5a, sizeof(wrong));
+	cu_is(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuIpcOpenEventHandle)(&event, wrong.event), CUDA_ERROR_INVALID_VALUE);
+	memset(&wrong, 0, sizeof(wrong));
+	cu_is(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuIpcOpenEventHandle)(&event, *(CUipcEventHandle *)&passed.memory), CUDA_ERROR_INVALID_VALUE);
+	for (size_t i = 0; i < sizeof(wrong.memory) && getenv("PLENUM"); i++) {
+		wrong = passed; /* a token has no neighbours */
+		((uint8_t *)&wrong.memory)[i] ^= 1;
+		cu_is(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+		      CUDA_ERROR_INVALID_VALUE);
+	}
+	cu_is(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, ~0u), CUDA_ERROR_INVALID_VALUE);
+	fd = memfd_create("none", MFD_CLOEXEC);
+	check(fd >= 0 && pwrite(fd, &passed.memory, sizeof(passed.memory), 0) == sizeof(passed.memory));
+	cu_is(import(&allocation, fd), CUDA_ERROR_INVALID_VALUE); /* a handle of another kind */
+	for (int i = 0; i < 2; i++)
+		cu_is(import(&allocation, none[i]), CUDA_ERROR_INVALID_VALUE);
+	close(fd), close(none[1]);
+	cu_ok(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS)); /* all the same */
+	cu_ok(cu(cuIpcCloseMemHandle)(at));
+}
+
+static void test_handles_that_are_none(void)
+{
+	struct passed passed = { 0 };
+	CUipcEventHandle handle;
+	CUdeviceptr at;
+	CUevent event;
+
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4096));
+	cu_ok(cu(cuIpcGetMemHandle)(&passed.memory, at));
+	cu_is(cu(cuIpcGetMemHandle)(&passed.memory, 4096), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING)); /* of this process alone */
+	cu_is(cu(cuIpcGetEventHandle)(&handle, event), CUDA_ERROR_INVALID_VALUE);
+	check(write(ours, &passed, sizeof(passed)) == sizeof(passed));
+	step_wait(ours);
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+/* ---- who ends first ---- */
+
+static void other_stays(void)
+{
+	CUdeviceptr at, again;
+	struct passed passed;
+	char byte;
+
+	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
+	cu_ok(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
+	step_say(theirs);
+	while (read(theirs, &byte, 1) > 0) /* until the first process has ended */
+		;
+	for (int i = 0; i < 500; i++) { /* a server sees that a little later */
+		if (cu(cuIpcOpenMemHandle_v2)(&again, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS))
+			break;
+		cu_ok(cu(cuIpcCloseMemHandle)(again));
+		usleep(10000);
+	}
+	cu_is(cu(cuIpcOpenMemHandle_v2)(&again, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+	      CUDA_ERROR_INVALID_VALUE);
+	word_is(at + 16, 0x66666666);
+	cu_ok(cu(cuMemsetD32_v2)(at, 1, 1));
+	word_is(at, 1);
+	cu_ok(cu(cuIpcCloseMemHandle)(at));
+}
+
+/* In a process of its own, which ends without a word. */
+static void first_ends(void)
+{
+	struct passed passed = { 0 };
+	CUdeviceptr at;
+
+	cu_begin();
+	cu_ok(cu(cuMemAlloc_v2)(&at, BYTES));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0x66666666, BYTES / 4));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuIpcGetMemHandle)(&passed.memory, at));
+	check(write(ours, &passed, sizeof(passed)) == sizeof(passed));
+	step_wait(ours);
+	_exit(0);
+}
+
+/* ---- all ---- */
+
+int main(void)
+{
+	void (*const others[])(void) = { other_sees_and_outlives, other_maps_a_descriptor, other_tries };
+	int ends[2], status;
+	pid_t pid;
+
+	check(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	ours = ends[0], theirs = ends[1];
+	pid = fork();
+	if (!pid) {
+		close(ours);
+		cu_begin();
+		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+			others[i]();
+			step_say(theirs);
+		}
+		other_stays();
+		_exit(0);
+	}
+	close(theirs);
+	if (!fork()) { /* it has no driver yet, and will end while the other process goes on */
+		cu_begin();
+		cu_run(test_memory_and_event_of_another_process);
+		cu_run(test_a_descriptor_is_passed_on);
+		cu_run(test_handles_that_are_none);
+		fflush(stdout);
+		_exit(0);
+	}
+	check(wait(&status) > 0 && WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		return 77; /* no device */
+	check(!WEXITSTATUS(status));
+	if (!fork())
+		first_ends();
+	close(ours);
+	for (int i = 0; i < 2; i++) {
+		check(wait(&status) > 0);
+		check(WIFEXITED(status) && !WEXITSTATUS(status));
+	}
+	puts("who has it open keeps it when the other process ends");
+	return 0;
+}
