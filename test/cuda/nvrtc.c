@@ -98,7 +98,7 @@ static void test_machine_code_is_refused_with_advice(void)
 	if (!cu_is_reference())
 		return;
 	cu_is(cu(cuModuleLoadDataEx)(&module, elf, 2, options, values), CUDA_ERROR_NO_BINARY_FOR_GPU);
-	check(strstr(log, "compute_90"));
+	check(strstr(log, "compute_XX"));
 }
 
 int main(void)

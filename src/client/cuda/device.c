@@ -1,9 +1,11 @@
 /* Devices: what they are came with the session. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/cuda/memory.h"
 #include "client/cuda/mirror.h"
+#include "cuda/claim.h"
 
 static CUresult device_get(CUdevice device, const struct pl_cuda_device_facts **facts_out)
 {
@@ -50,13 +52,30 @@ static bool attribute_denied(const struct pl_session *session, CUdevice_attribut
 	}
 }
 
+/* What a reference GPU claims is this process' matter, where nobody has said it. */
+static int capability(const struct pl_cuda_device_facts *facts, CUdevice_attribute attribute)
+{
+	unsigned int told = 10 * (unsigned int)facts->attribute[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR] +
+			    (unsigned int)facts->attribute[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
+
+	if (told == PL_CUDA_CLAIM && !getenv("PLENUM_REFGPU_CAPABILITY") &&
+	    !strncmp(facts->name, PL_CUDA_REFERENCE_NAME, sizeof(facts->name)))
+		told = pl_cuda_claim();
+	return (int)(attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ? told / 10 : told % 10);
+}
+
 int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute)
 {
 	const struct pl_cuda_device_facts *facts = pl_cuda_device(device);
 
 	if (!facts || attribute_denied(pl_cuda_device_session(device), attribute))
 		return 0;
-	return attribute_has(facts, attribute) ? facts->attribute[attribute] : 0;
+	if (!attribute_has(facts, attribute))
+		return 0;
+	return attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ||
+			       attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
+		       ? capability(facts, attribute)
+		       : facts->attribute[attribute];
 }
 
 CUresult cuDeviceGet(CUdevice *device, int ordinal)

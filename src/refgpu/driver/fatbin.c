@@ -41,11 +41,11 @@ static int refuse(const char **why_out, int result, const char *why)
 	return result;
 }
 
-static _Thread_local char advice[320]; /* for refuse(), until the next image of this thread */
+static _Thread_local char advice[400]; /* for refuse(), until the next image of this thread */
 
 static int refuse_newer(const char **why_out, unsigned int oldest, unsigned int sm)
 {
-	unsigned int claim = oldest > PL_CU_CAPABILITY_UNKNOWN ? oldest : PL_CU_CAPABILITY_UNKNOWN;
+	unsigned int claim = oldest > PL_CUDA_CLAIM_UNKNOWN ? oldest : PL_CUDA_CLAIM_UNKNOWN;
 
 	snprintf(
 		advice, sizeof(advice),
@@ -56,15 +56,15 @@ static int refuse_newer(const char **why_out, unsigned int oldest, unsigned int 
 }
 
 /* A library that knows a capability relies on its machine code for it, though it has PTX for newer ones. */
-static int refuse_machine_code(const char **why_out, unsigned int sm)
+static int refuse_machine_code(const char **why_out, unsigned int sm, const char *why)
 {
-	int n = snprintf(advice, sizeof(advice), "the image has no PTX: build it with code=compute_%u", sm);
+	int n = snprintf(advice, sizeof(advice), "%s", why);
 
-	if (sm < PL_CU_CAPABILITY_UNKNOWN)
+	if (sm < PL_CUDA_CLAIM_UNKNOWN)
 		snprintf(advice + n, sizeof(advice) - (size_t)n,
 			 ", or, if it is a library's, set PLENUM_REFGPU_CAPABILITY=%u.%u where the device runs: for "
 			 "devices that it does not know it has PTX",
-			 PL_CU_CAPABILITY_UNKNOWN / 10, PL_CU_CAPABILITY_UNKNOWN % 10);
+			 PL_CUDA_CLAIM_UNKNOWN / 10, PL_CUDA_CLAIM_UNKNOWN % 10);
 	return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, advice);
 }
 
@@ -183,7 +183,9 @@ static int container_read(struct pl_cu_texts *texts, const void *image, size_t s
 	if (r)
 		return r;
 	if (!choice.found)
-		return choice.oldest ? refuse_newer(why_out, choice.oldest, sm) : refuse_machine_code(why_out, sm);
+		return choice.oldest ? refuse_newer(why_out, choice.oldest, sm)
+				     : refuse_machine_code(why_out, sm,
+							   "the image has no PTX: build it with code=compute_XX");
 	r = texts_grow(texts);
 	if (!r)
 		r = entry_unpack(&texts->text[texts->n], &choice.entry, choice.payload, why_out);
@@ -347,10 +349,10 @@ static int image_read(struct pl_cu_texts *texts, const void *image, size_t size_
 	if (magic == PL_CUDA_IMAGE_LINKED)
 		return pack_read(texts, image, size_bytes, why_out);
 	if (magic == PL_CUDA_IMAGE_ELF)
-		return refuse(why_out, PL_CU_FATBIN_E_NO_CODE,
-			      "machine code of one generation of devices, without PTX: build with code=compute_90, "
-			      "or ask NVRTC for compute_90 instead of sm_90 (plenum refgpu run does so for "
-			      "libnvrtc.so)");
+		return refuse_machine_code(why_out, sm,
+					   "machine code of one generation of devices, without PTX: build with "
+					   "code=compute_XX, or ask NVRTC for compute_XX instead of sm_XX (plenum "
+					   "refgpu run does so for libnvrtc.so)");
 	return text_read(texts, image, size_bytes, why_out);
 }
 

@@ -6,18 +6,17 @@
 
 #include <stdlib.h>
 
-#define PL_CU_DEVICE_NAME        "Plenum reference GPU"
-#define PL_CU_CAPABILITY         121 /* unless told: 10 * major + minor; ADR 0026 */
-#define PL_CU_CAPABILITY_MIN     50
-#define PL_CU_CAPABILITY_MAX     199
-/* What no library of NVIDIA's knows yet: it takes its PTX then, while for what it knows it relies on machine code. */
-#define PL_CU_CAPABILITY_UNKNOWN 130
-#define PL_CU_UUID               "Plenum refgpu 00" /* 16 bytes, the last the device's number */
-#define PL_CU_PCI_DOMAIN         0
-#define PL_CU_PCI_BUS            1
-#define PL_CU_CLOCK_KHZ          1000000 /* nominal: the host's threads are its clock */
-#define PL_CU_BUS_BITS           128
-#define PL_CU_COPY_ENGINES       2
+#include "cuda/claim.h"
+
+#define PL_CU_DEVICE_NAME    PL_CUDA_REFERENCE_NAME
+#define PL_CU_CAPABILITY_MIN 50
+#define PL_CU_CAPABILITY_MAX 199
+#define PL_CU_UUID           "Plenum refgpu 00" /* 16 bytes, the last the device's number */
+#define PL_CU_PCI_DOMAIN     0
+#define PL_CU_PCI_BUS        1
+#define PL_CU_CLOCK_KHZ      1000000 /* nominal: the host's threads are its clock */
+#define PL_CU_BUS_BITS       128
+#define PL_CU_COPY_ENGINES   2
 
 /* Which of several reference GPUs it is, 0 to 9: the last of its UUID, and its number on the bus. */
 static inline unsigned int pl_cu_number(void)
@@ -47,7 +46,7 @@ static inline unsigned int pl_cu_capability(void)
 	const char *text = getenv("PLENUM_REFGPU_CAPABILITY");
 	unsigned int value = text ? pl_cu_capability_read(text) : 0;
 
-	return value ? value : PL_CU_CAPABILITY;
+	return value ? value : pl_cuda_claim();
 }
 
 #endif

@@ -24,9 +24,9 @@ static void test_capabilities_are_read(void)
 static void test_nonsense_leaves_the_default(void)
 {
 	unsetenv("PLENUM_REFGPU_CAPABILITY");
-	assert(pl_cu_capability() == PL_CU_CAPABILITY);
+	assert(pl_cu_capability() == PL_CUDA_CLAIM);
 	setenv("PLENUM_REFGPU_CAPABILITY", "twelve", 1);
-	assert(pl_cu_capability() == PL_CU_CAPABILITY);
+	assert(pl_cu_capability() == PL_CUDA_CLAIM);
 	setenv("PLENUM_REFGPU_CAPABILITY", "12.0", 1);
 	assert(pl_cu_capability() == 120);
 }
