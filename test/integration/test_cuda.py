@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -146,6 +147,18 @@ def test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it():
                 assert remote == native, f"{mode}:\n{remote.decode()}\nnatively:\n{native.decode()}"
 
 
+def test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know():
+    with tempfile.TemporaryDirectory() as folder, plenum.Server("--cuda", NATIVE) as server:
+        library = shutil.copy(os.environ["PLENUM_TEST_CLAIM_STUB"], os.path.join(folder, "libcublas.so.13"))
+        for mode, driver in (("native", NATIVE), ("shm", REMOTE), ("tcp", REMOTE)):
+            env = plenum.native_env() if mode == "native" else server.env(mode)
+            for more, claimed in (({}, 121), ({"LD_PRELOAD": library}, 130),
+                                  ({"LD_PRELOAD": library, "PLENUM_REFGPU_CAPABILITY": "12.1"}, 121)):
+                told = plenum.run([os.path.join(PROGRAMS, "cuda-runtime"), "capability"],
+                                  dict(env, PLENUM_TEST_LIBCUDA=driver, **more), check=False).returncode
+                assert told == claimed, f"{mode}, {sorted(more)}: {told}"
+
+
 def test_a_server_without_cuda_has_no_device():
     with plenum.Server("--cuda", "off") as server:
         env = dict(server.env("shm"), PLENUM_TEST_LIBCUDA=REMOTE)
@@ -157,4 +170,5 @@ if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
         test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused,
-        test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it, test_a_server_without_cuda_has_no_device])
+        test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
+        test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])
