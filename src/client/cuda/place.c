@@ -23,6 +23,19 @@ struct placed {
 	uint8_t edges[2 * PAGE]; /* the first and the last page, while a fork is under way */
 };
 
+/* Whole pages, with whatever lies on them: not by memcpy(), which a program that is built with a sanitizer has watched.
+ */
+__attribute__((no_sanitize("address", "thread"))) static void pages_copy(uint8_t *to, const uint8_t *from,
+									 uint64_t bytes)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
+#else
+	for (uint64_t at = 0; at < bytes; at += sizeof(uint64_t))
+		*(volatile uint64_t *)(void *)(to + at) = *(const volatile uint64_t *)(const void *)(from + at);
+#endif
+}
+
 static struct {
 	pthread_mutex_t lock;
 	struct placed *all; /* under lock */
@@ -36,8 +49,8 @@ static void fork_prepare(void)
 {
 	pthread_mutex_lock(&places.lock);
 	for (struct placed *at = places.all; at; at = at->next) {
-		memcpy(at->edges, at->address, PAGE);
-		memcpy(at->edges + PAGE, at->address + at->bytes - PAGE, PAGE);
+		pages_copy(at->edges, at->address, PAGE);
+		pages_copy(at->edges + PAGE, at->address + at->bytes - PAGE, PAGE);
 	}
 }
 
@@ -52,8 +65,8 @@ static void fork_child(void)
 		if (mmap(at->address, at->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, at->fd,
 			 (off_t)at->offset) == MAP_FAILED)
 			continue;
-		memcpy(at->address, at->edges, PAGE);
-		memcpy(at->address + at->bytes - PAGE, at->edges + PAGE, PAGE);
+		pages_copy(at->address, at->edges, PAGE);
+		pages_copy(at->address + at->bytes - PAGE, at->edges + PAGE, PAGE);
 		close(at->fd);
 	}
 	places.all = NULL; /* they are private from here on */
@@ -129,6 +142,13 @@ static void still_end(struct still *still)
 	still->fd = -1;
 }
 
+/* Only what is there can be protected. */
+__attribute__((no_sanitize("address", "thread"))) static void pages_touch(const volatile uint8_t *pages, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += PAGE)
+		(void)pages[at];
+}
+
 static int still_begin(struct still *still, uint64_t address, uint64_t bytes, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -141,8 +161,7 @@ static int still_begin(struct still *still, uint64_t address, uint64_t bytes, ui
 		return -errno;
 	if (ioctl(still->fd, UFFDIO_API, &api) || ioctl(still->fd, UFFDIO_REGISTER, &registration))
 		return -errno;
-	for (uint64_t at = 0; at < bytes; at += PAGE) /* only what is there can be protected */
-		(void)*(const volatile uint8_t *)(uintptr_t)(address + at);
+	pages_touch((const uint8_t *)(uintptr_t)address, bytes);
 	return ioctl(still->fd, UFFDIO_WRITEPROTECT, &protect) ? -errno : 0;
 }
 
@@ -167,7 +186,7 @@ static struct placed *placed_create(const struct pl_arena *arena, uint64_t addre
 /* Called with the lock held, and the pages still. */
 static int in(const struct pl_arena *arena, const struct placed *placed, uint64_t store)
 {
-	memcpy(arena->base + store, placed->address, placed->bytes);
+	pages_copy(arena->base + store, placed->address, placed->bytes);
 	if (mmap(placed->address, placed->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, placed->fd,
 		 (off_t)placed->offset) == MAP_FAILED)
 		return -errno;
@@ -209,7 +228,7 @@ static int out(uint64_t address, uint64_t bytes)
 
 	if (own == MAP_FAILED)
 		return -errno;
-	memcpy(own, (const void *)(uintptr_t)address, bytes);
+	pages_copy(own, (const uint8_t *)(uintptr_t)address, bytes);
 	if (mremap(own, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(uintptr_t)address) != MAP_FAILED)
 		return 0;
 	munmap(own, bytes);
