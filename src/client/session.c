@@ -192,6 +192,7 @@ static void reverse_handle(struct pl_session *session, const struct pl_wire_head
 		ours.op = pl_session_reverse_op(session, head->op);
 		head = &ours;
 	}
+	(void)atomic_load_explicit(&session->ticket, memory_order_acquire);
 	session->reverse_fn(session, head, &dec);
 	/* A record whose payload broke off has not been handled: no reply that needs it may count as complete. */
 	if (!atomic_load(&session->dead))
@@ -526,7 +527,8 @@ static inline int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_
 {
 	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
 
-	call->ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_relaxed) + 1;
+	/* Release: what the program did before comes before what the server sends because of it; reverse_handle(). */
+	call->ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_release) + 1;
 	head->flags = flags;
 	head->ticket = call->ticket;
 	head->bulk_bytes = bulk_bytes;
@@ -545,6 +547,7 @@ int pl_call_post_free(struct pl_call *call)
 	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
 	int r;
 
+	atomic_fetch_add_explicit(&call->session->frees, 1, memory_order_release); /* as a ticket; call_wait() */
 	head->flags = PL_WIRE_FREE;
 	head->ticket = 0;
 	head->bulk_bytes = 0;
@@ -581,6 +584,7 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 	    head->len_bytes < sizeof(*head) + sizeof(body))
 		return session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
+	(void)atomic_load_explicit(&session->frees, memory_order_acquire);
 	call->lane->answered = head->ticket;
 	if (!(body.flags & PL_WIRE_REPLY_AHEAD))
 		atomic_fetch_add_explicit(&session->ends, 1, memory_order_relaxed);

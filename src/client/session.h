@@ -42,6 +42,8 @@ struct pl_session {
 	_Atomic bool dead;       /* the link broke or the worker died; calls fail at once */
 	_Atomic uint32_t epoch;  /* changes when the session is made anew (fork) */
 	_Atomic uint64_t ticket; /* last one given */
+	_Atomic uint64_t
+		frees; /* calls outside the order so far: what came before them in this process is seen after */
 	uint64_t id;
 	uint8_t secret[16];
 	uint64_t memory_bytes; /* device memory that the server lets this session hold */
@@ -65,7 +67,7 @@ struct pl_session {
 	/* Called before each call is begun, where it is set: it may post others of this thread.  Not between payload
 	 * that is sent ahead and its call, but before it, with op 0. */
 	void (*_Atomic before)(struct pl_session *session, uint16_t op);
-	_Atomic uint64_t ends;     /* answers and the like that may have told the program that something has ended */
+	_Atomic uint64_t ends; /* answers and the like that may have told the program that something has ended */
 	struct pl_session *next;
 };
 

@@ -11,6 +11,11 @@
 
 #include "cu.h"
 
+#ifdef __SANITIZE_THREAD__ /* over a server the kernel keeps apart who writes and who sends: no sanitizer sees that */
+#define UNSEEN true
+#else
+#define UNSEEN false
+#endif
 #define WORDS 40960u /* of the variable `many`: 160 KiB */
 
 static const char text[] = ".version 7.0\n"
@@ -310,7 +315,8 @@ int main(int argc, char **argv)
 	cu_run(test_attributes_say_that_it_is_managed);
 	cu_run(test_a_library_gives_its_managed_variables);
 	cu_run(test_allocations_of_many_pages_go_to_and_fro);
-	cu_run(test_nothing_that_a_thread_writes_meanwhile_is_lost);
+	if (!UNSEEN)
+		cu_run(test_nothing_that_a_thread_writes_meanwhile_is_lost);
 	cu_run(test_what_ends_with_its_module_comes_back_with_the_next);
 	cu_ok(cu(cuModuleUnload)(module));
 	cu_ok(cu(cuCtxDestroy_v2)(context));

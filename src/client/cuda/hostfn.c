@@ -14,8 +14,9 @@ struct hostfn {
 	void *user;
 };
 
-struct due {
+struct due { /* for the callback thread; the token as the server said it: it is named after the function is entered */
 	struct hostfn *hostfn;
+	uint64_t token;
 	int32_t status;
 	bool again;
 };
@@ -37,7 +38,7 @@ static void due_run(void *arg)
 	struct due *due = arg;
 	struct hostfn *hostfn = due->hostfn;
 	struct pl_session *session = hostfn->session;
-	uint64_t token = hostfn->token;
+	uint64_t token = due->token;
 
 	pl_mirror_settle(session, true); /* it sees what the device has written, and the device what it writes */
 	if (hostfn->callback)
@@ -70,7 +71,7 @@ void pl_cuda_hostfn_reached(const struct pl_session *session, uint64_t token, in
 		pl_log_error("a host function is lost: %s", hostfn ? "no memory" : "unknown token");
 		return;
 	}
-	*due = (struct due){ hostfn, status, again };
+	*due = (struct due){ hostfn, token, status, again };
 	if (!pl_callback_run(due_run, due))
 		free(due);
 }
@@ -111,19 +112,25 @@ bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhos
 /* On the callback thread, so behind all calls of the function. */
 static void forget_run(void *arg)
 {
-	struct hostfn *hostfn = arg;
+	struct due *due = arg;
+	struct hostfn *hostfn = due->hostfn;
 
-	pl_cuda_host_copy_forget(hostfn->session, hostfn->token);
-	pl_cuda_handle_destroy(hostfn->token);
+	pl_cuda_host_copy_forget(hostfn->session, due->token);
+	pl_cuda_handle_destroy(due->token);
 	free(hostfn);
+	free(due);
 }
 
 void pl_cuda_hostfn_forget(const struct pl_session *session, uint64_t token)
 {
 	struct hostfn *hostfn = hostfn_of(session, token);
+	struct due *due = hostfn ? malloc(sizeof(*due)) : NULL;
 
-	if (hostfn)
-		(void)pl_callback_run(forget_run, hostfn);
+	if (!due)
+		return; /* without memory it stays */
+	*due = (struct due){ hostfn, token, 0, false };
+	if (!pl_callback_run(forget_run, due))
+		free(due);
 }
 
 static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *hostfn)
