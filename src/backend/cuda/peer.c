@@ -93,7 +93,7 @@ static CUresult ticket_take(struct pl_cuda_peers *peers, const struct pl_peer_as
 		if (ticket->id != ask->ticket || !pl_secret_same(ticket->secret, ask->secret, sizeof(ask->secret)))
 			continue;
 		taken = *ticket;
-		explicit_bzero(ticket, sizeof(*ticket));
+		*ticket = (struct pl_cuda_ticket){ 0 };
 		break;
 	}
 	pthread_mutex_unlock(&peers->lock);
