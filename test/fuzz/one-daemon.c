@@ -51,6 +51,7 @@ static void daemon_make(void)
 	pl_fuzz_check(!pl_loop_init(&the_daemon.loop) && !pl_pool_init(&the_daemon));
 	pl_token_set(PL_ONE_TOKEN, the_daemon.secrets->token);
 	memcpy(the_daemon.secrets->sessions[0].secret, PL_ONE_SECRET, 16);
+	memcpy(the_daemon.secrets->sessions[0].peer_key, PL_ONE_SECRET, 16);
 	listener_make(&the_daemon.listeners[0]);
 	the_daemon.listeners_count = 1;
 	pl_fuzz_check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));

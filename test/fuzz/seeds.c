@@ -321,6 +321,9 @@ static void greetings(void)
 	put("\x0c", 1);
 	hello_put(PL_HELLO_LANE, PL_HELLO_MAJOR, "", PL_ONE_SECRET);
 	write_out("greeting", "lane");
+	put("\x0c", 1);
+	hello_put(PL_HELLO_PEER, PL_HELLO_MAJOR, "", PL_ONE_SECRET);
+	write_out("greeting", "peer");
 	put("\x04", 1);
 	hello_put(PL_HELLO_SESSION, 9, "", PL_ONE_SECRET);
 	write_out("greeting", "version");
