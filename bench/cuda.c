@@ -58,6 +58,8 @@ int pl_bench_cuda_reach(struct pl_bench_run *run, struct pl_bench_mode *mode)
 		return native_reach(run, mode); /* what the guest's private server uses */
 	case PL_BENCH_CUDA_MODE:
 		return 0;
+	case PL_BENCH_ICD:
+		return pl_bench_env_set(&mode->env, "LD_LIBRARY_PATH", mode->icd) ? -ENOMEM : 0;
 	case PL_BENCH_REFGPU:
 		if (!strcmp(mode->name, "refgpu-1") && pl_bench_env_set(&mode->env, "PLENUM_REFGPU_THREADS", "1"))
 			return -ENOMEM;
