@@ -224,6 +224,7 @@ static void pump_locked(struct pl_session *session)
 
 void pl_session_pump(struct pl_session *session)
 {
+	pl_lanes_flush();
 	if (!session->dead && !pthread_mutex_trylock(&session->pump_lock))
 		pump_locked(session);
 }
@@ -532,7 +533,10 @@ static inline int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_
 	head->flags = flags;
 	head->ticket = call->ticket;
 	head->bulk_bytes = bulk_bytes;
-	return pl_lane_commit(call->lane->lane, call->len_bytes, bulk_bytes ? PL_LANE_MORE : PL_LANE_NOW);
+	return pl_lane_commit(call->lane->lane, call->len_bytes,
+			      bulk_bytes            ? PL_LANE_MORE
+			      : flags & PL_WIRE_ASK ? PL_LANE_NOW
+						    : PL_LANE_SOON);
 }
 
 int pl_call_post(struct pl_call *call)

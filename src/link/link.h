@@ -22,6 +22,7 @@ enum { /* positive results of lane operations */
 enum pl_lane_how {
 	PL_LANE_NOW,  /* the peer should see it at once: it waits for it, or may start work on it */
 	PL_LANE_MORE, /* more follows directly: the link may hold this back until then */
+	PL_LANE_SOON, /* nobody waits for it yet: in a burst the link may hold it back for a moment (0.1 ms) */
 };
 
 struct pl_lane_stats { /* this end's; written by the lane's threads, read by anyone (relaxed) */
@@ -114,6 +115,9 @@ static inline void pl_lane_destroy(struct pl_lane *lane) /* NULL is fine */
 	if (lane)
 		lane->ops->destroy(lane);
 }
+
+/* What lanes of this process hold back (PL_LANE_SOON) is sent: somebody waits for it otherwise than by receiving. */
+void pl_lanes_flush(void);
 
 /* Tells the peer, without a wake-up, that what it waits for takes longer than it should spin, or (false) no more. */
 static inline void pl_lane_answer_slow(struct pl_lane *lane, bool slow)

@@ -1,7 +1,5 @@
 #include "link/tcp/tcp.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -13,9 +11,13 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "link/tcp/socket.h"
+#include "link/tcp/soon.h"
 
 #define HOLD_BYTES  (64u << 10) /* what PL_LANE_MORE may hold back */
 #define OUT_BYTES   (HOLD_BYTES + PL_WIRE_RECORD_MAX)
+#define SOON_BYTES  (16u << 10) /* and PL_LANE_SOON: two hundred launches */
+#define SOON_NS     10000u      /* what comes so soon behind a post is of its burst */
 #define AHEAD_BYTES (32u << 10) /* read ahead at most so much: payload in it is copied twice */
 #define IN_BYTES    (PL_WIRE_RECORD_MAX + AHEAD_BYTES)
 
@@ -30,13 +32,7 @@
 #define SPIN_NS_MAX     PL_SPIN_NS_MAX
 #define SPIN_PAYS_NS    120000u /* a wait that lasts less, a wake-up included, is worth spinning for next time */
 #define TOGETHER_WAITS  16u     /* so often a side that shares its core with the peer looks whether it still does */
-#define WATCH_S         15      /* how often a sleeper asks whether the link is cut */
-#define WATCH_NS        (WATCH_S * 1000000000ull)
-#define KEEP_IDLE_S     15
-#define KEEP_EACH_S     5
-#define KEEP_COUNT      3
-#define UNANSWERED_DEAD 7     /* retransmissions or window probes in a row without an answer: at least 25 s */
-#define SILENT_DEAD_MS  60000 /* or two probes and so long no word; probes are up to two minutes apart */
+#define WATCH_NS        (PL_TCP_WATCH_S * 1000000000ull)
 
 struct tcp_lane {
 	struct pl_lane base;
@@ -45,6 +41,11 @@ struct tcp_lane {
 	_Alignas(64) uint8_t *out; /* the sending thread's */
 	uint32_t out_bytes;        /* committed, held back */
 	uint64_t out_bulk_left;    /* payload that the last record still owes */
+	struct pl_soon soon;       /* its lock is for the three above, once posts may be held back */
+	bool holds_posts, locked;  /* some were committed as PL_LANE_SOON; the sending thread has the lock */
+	bool bursts;               /* what followed the last post came soon */
+	bool post_last;
+	uint64_t commit_ns;
 
 	_Alignas(64) uint8_t *in; /* the receiving thread's */
 	uint32_t in_begin, in_end;
@@ -66,12 +67,6 @@ static int broken(struct tcp_lane *lane)
 	return atomic_load_explicit(&lane->broken, memory_order_relaxed);
 }
 
-/* Fails on AF_UNIX, which needs nothing of what is set here. */
-static void option_set(int fd, int level, int option, int value)
-{
-	setsockopt(fd, level, option, &value, sizeof(value));
-}
-
 /* The first reason stays. */
 static int break_lane(struct tcp_lane *lane, int code)
 {
@@ -89,18 +84,6 @@ static int break_errno(struct tcp_lane *lane, int error)
 	if (!broken(lane))
 		pl_log_debug("connection ends: %s", strerrordesc_np(error));
 	return break_lane(lane, -EPIPE);
-}
-
-/* Nobody at the other end answers.  A full window of a living peer does not count: its probes are answered. */
-static bool link_is_cut(int fd)
-{
-	struct tcp_info info;
-	socklen_t bytes = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes))
-		return false;
-	return info.tcpi_retransmits >= UNANSWERED_DEAD || info.tcpi_probes >= UNANSWERED_DEAD ||
-	       (info.tcpi_probes >= 2 && info.tcpi_last_ack_recv >= SILENT_DEAD_MS);
 }
 
 /* Sleeps until the socket has `events`, its end has come, or the deadline.  Return: 0, PL_LANE_E_TIMEOUT, fatal. */
@@ -127,7 +110,7 @@ static int sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return break_errno(lane, errno);
-		if (!n && link_is_cut(lane->base.fd))
+		if (!n && pl_tcp_is_cut(lane->base.fd))
 			return break_errno(lane, ETIMEDOUT);
 	}
 }
@@ -161,6 +144,7 @@ static int send_all(struct tcp_lane *lane, uint32_t skip, const void *data, uint
 		}
 	}
 	lane->out_bytes = 0;
+	pl_soon_sent(&lane->soon);
 	return 0;
 }
 
@@ -174,7 +158,54 @@ static int send_records(struct tcp_lane *lane)
 	if (n != lane->out_bytes)
 		return pl_trace(send_all(lane, n < 0 ? 0 : (uint32_t)n, NULL, 0));
 	lane->out_bytes = 0;
+	pl_soon_sent(&lane->soon);
 	return 0;
+}
+
+/* By the thread that looks after lanes. */
+static bool soon_send(struct pl_soon *soon)
+{
+	struct tcp_lane *lane = (struct tcp_lane *)((char *)soon - offsetof(struct tcp_lane, soon));
+	ssize_t n;
+
+	if (!soon->holds || broken(lane))
+		return false;
+	n = send(lane->base.fd, lane->out, lane->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	pl_count(&lane->base.stats.wakes, 1);
+	if (n <= 0)
+		return true; /* what is wrong the sending thread will find */
+	lane->out_bytes -= (uint32_t)n;
+	memmove(lane->out, lane->out + n, lane->out_bytes);
+	if (!lane->out_bytes)
+		pl_soon_sent(soon);
+	return true;
+}
+
+/* A post of a burst waits for the next call, which is expected within 10 us. */
+static bool post_waits(struct tcp_lane *lane, bool post)
+{
+	uint64_t now = pl_now_ns();
+
+	if (lane->post_last)
+		lane->bursts = now - lane->commit_ns < SOON_NS;
+	lane->post_last = post;
+	lane->commit_ns = now;
+	return post && lane->locked && lane->bursts && lane->out_bytes < SOON_BYTES && pl_soon_hold(&lane->soon);
+}
+
+static void out_lock(struct tcp_lane *lane)
+{
+	if (lane->holds_posts && !lane->locked) {
+		pthread_mutex_lock(&lane->soon.lock);
+		lane->locked = true;
+	}
+}
+
+static void out_unlock(struct tcp_lane *lane)
+{
+	if (lane->locked)
+		pthread_mutex_unlock(&lane->soon.lock);
+	lane->locked = false;
 }
 
 static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_out)
@@ -187,25 +218,41 @@ static int lane_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_ou
 		return pl_err(-EINVAL); /* the last record's payload was not sent */
 	if (broken(lane))
 		return broken(lane);
+	out_lock(lane);
 	*room_out = lane->out + lane->out_bytes; /* out_bytes < HOLD_BYTES here */
 	return 0;
 }
 
-static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_how how)
+static int record_commit(struct tcp_lane *lane, uint32_t len_bytes, enum pl_lane_how how)
 {
-	struct tcp_lane *lane = tcp_lane(base);
 	const struct pl_wire_head *head = (const struct pl_wire_head *)(lane->out + lane->out_bytes);
+	int r;
 
 	if (len_bytes - sizeof(*head) > PL_WIRE_RECORD_MAX - sizeof(*head) || head->len_bytes != len_bytes ||
 	    head->bulk_bytes > PL_WIRE_BULK_MAX)
 		return pl_err(-EINVAL);
 	lane->out_bytes += len_bytes;
 	lane->out_bulk_left = head->bulk_bytes;
-	pl_count(&base->stats.records_out, 1);
-	pl_count(&base->stats.bytes_out, len_bytes);
+	pl_count(&lane->base.stats.records_out, 1);
+	pl_count(&lane->base.stats.bytes_out, len_bytes);
 	if (head->bulk_bytes || (how == PL_LANE_MORE && lane->out_bytes < HOLD_BYTES))
 		return 0;
-	return send_records(lane);
+	if ((how == PL_LANE_SOON || lane->holds_posts) && post_waits(lane, how == PL_LANE_SOON))
+		return 0;
+	lane->holds_posts |= how == PL_LANE_SOON;
+	r = send_records(lane);
+	if (!r && how == PL_LANE_NOW)
+		pl_lanes_flush(); /* the peer takes this one behind what was sent before it */
+	return pl_trace(r);
+}
+
+static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_how how)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+	int r = record_commit(lane, len_bytes, how);
+
+	out_unlock(lane);
+	return r;
 }
 
 static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes)
@@ -215,7 +262,9 @@ static int lane_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes
 
 	if (bytes > lane->out_bulk_left)
 		return pl_err(-EINVAL);
+	out_lock(lane);
 	r = send_all(lane, 0, data, bytes);
+	out_unlock(lane);
 	if (r)
 		return pl_trace(r);
 	lane->out_bulk_left -= bytes;
@@ -255,7 +304,7 @@ static void wake_at(struct tcp_lane *lane, uint64_t bytes)
 	if (!lane->wake_bytes || (uint64_t)lane->wake_bytes == bytes)
 		return;
 	lane->wake_bytes = (int)bytes;
-	option_set(lane->base.fd, SOL_SOCKET, SO_RCVLOWAT, lane->wake_bytes);
+	pl_tcp_option_set(lane->base.fd, SOL_SOCKET, SO_RCVLOWAT, lane->wake_bytes);
 }
 
 /* The core on which a segment of loopback is received is the one on which it was sent.  Spinning there keeps the peer
@@ -306,7 +355,7 @@ static ssize_t receive_asleep(struct tcp_lane *lane, struct iovec *parts, int co
 			return broken(lane);
 		if (!n || (errno != EAGAIN && errno != EINTR))
 			return break_errno(lane, n ? errno : EPIPE);
-		if (errno == EAGAIN && link_is_cut(lane->base.fd))
+		if (errno == EAGAIN && pl_tcp_is_cut(lane->base.fd))
 			return break_errno(lane, ETIMEDOUT);
 	}
 }
@@ -500,6 +549,8 @@ static void lane_destroy(struct pl_lane *base)
 {
 	struct tcp_lane *lane = tcp_lane(base);
 
+	pl_soon_remove(&lane->soon);
+	pthread_mutex_destroy(&lane->soon.lock);
 	close(base->fd);
 	free(lane->out);
 	free(lane->in);
@@ -517,29 +568,6 @@ static const struct pl_lane_ops tcp_ops = {
 	.destroy = lane_destroy,
 };
 
-static bool socket_is_tcp(int fd)
-{
-	int protocol = 0;
-	socklen_t bytes = sizeof(protocol);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) && protocol == IPPROTO_TCP;
-}
-
-/* Both ends have one address: nothing but memory is between them. */
-static bool peer_is_near(int fd)
-{
-	struct sockaddr_in6 own = { 0 }, peer = { 0 }; /* sockaddr_in is smaller */
-	socklen_t own_bytes = sizeof(own), peer_bytes = sizeof(peer);
-
-	if (getsockname(fd, (struct sockaddr *)&own, &own_bytes) ||
-	    getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) || own.sin6_family != peer.sin6_family)
-		return false;
-	if (own.sin6_family == AF_INET6)
-		return !memcmp(&own.sin6_addr, &peer.sin6_addr, sizeof(own.sin6_addr));
-	return own.sin6_family == AF_INET && !memcmp(&((struct sockaddr_in *)&own)->sin_addr,
-						     &((struct sockaddr_in *)&peer)->sin_addr, sizeof(struct in_addr));
-}
-
 int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 {
 	struct tcp_lane *lane = aligned_alloc(_Alignof(struct tcp_lane), sizeof(*lane));
@@ -548,6 +576,7 @@ int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 		*lane = (struct tcp_lane){ .base = { .ops = &tcp_ops, .fd = fd },
 					   .out = malloc(OUT_BYTES),
 					   .in = malloc(IN_BYTES),
+					   .soon = { .lock = PTHREAD_MUTEX_INITIALIZER, .send = soon_send },
 					   .spin_ns = SPIN_NS_MAX };
 	if (!lane || !lane->out || !lane->in) {
 		if (lane)
@@ -556,16 +585,11 @@ int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 			close(fd);
 		return pl_err(-ENOMEM);
 	}
-	lane->wake_bytes = socket_is_tcp(fd);
-	lane->near = lane->wake_bytes && peer_is_near(fd);
+	lane->wake_bytes = pl_tcp_is_tcp(fd);
+	lane->near = lane->wake_bytes && pl_tcp_is_near(fd);
 	if (lane->near)
-		option_set(fd, SOL_SOCKET, SO_SNDBUF, NEAR_SEND_BYTES);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_sec = WATCH_S }, sizeof(struct timeval));
-	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
-	option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EACH_S);
-	option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
+		pl_tcp_option_set(fd, SOL_SOCKET, SO_SNDBUF, NEAR_SEND_BYTES);
+	pl_tcp_socket_prepare(fd);
 	*lane_out = &lane->base;
 	return 0;
 }

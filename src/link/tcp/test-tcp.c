@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,92 @@ static void test_more_leaves_with_the_next(void)
 	}
 	pl_lane_destroy(lanes[0]);
 	pl_lane_destroy(lanes[1]);
+}
+
+/* Whether one follows another soon is the machine's affair: of many bursts one is seen to travel together. */
+static void test_posts_of_a_burst_leave_together_and_by_themselves(void)
+{
+	enum { POSTS = 50, BURSTS = 2000 };
+	struct pl_lane *lanes[2];
+	uint64_t next = 0, sends = POSTS;
+
+	lane_pair(lanes);
+	for (int burst = 0; burst < BURSTS && sends > POSTS / 5; burst++) {
+		uint64_t before = lanes[0]->stats.wakes;
+
+		for (uint64_t i = 0; i < POSTS; i++)
+			assert(!put(lanes[0], next + i, 0, PL_LANE_SOON));
+		sends = lanes[0]->stats.wakes - before;
+		for (uint64_t i = 0; i < POSTS; i++)
+			expect(lanes[1], next++);
+	}
+	assert(sends <= POSTS / 5);
+	for (uint64_t i = 0; i < POSTS; i++) /* nothing is left of these */
+		assert(!put(lanes[0], next + i, 0, PL_LANE_SOON));
+	pl_lane_destroy(lanes[0]);
+	pl_lane_destroy(lanes[1]);
+}
+
+struct mixed {
+	struct pl_lane *lane;
+	unsigned seed;
+};
+
+#define MIXED_RECORDS 20000u
+#define MIXED_PAYLOAD 100u
+
+static bool has_payload(uint64_t i)
+{
+	return i % 7 == 3;
+}
+
+static void *mixed_run(void *arg)
+{
+	struct mixed *mixed = arg;
+	uint8_t payload[MIXED_PAYLOAD];
+
+	for (uint64_t i = 0; i < MIXED_RECORDS; i++) {
+		unsigned dice = (unsigned)rand_r(&mixed->seed) % 100;
+		enum pl_lane_how how = dice < 80 ? PL_LANE_SOON : dice < 90 ? PL_LANE_MORE : PL_LANE_NOW;
+
+		if (i == MIXED_RECORDS - 1)
+			how = PL_LANE_NOW;
+		memset(payload, (int)i, sizeof(payload));
+		assert(!put(mixed->lane, i, has_payload(i) ? MIXED_PAYLOAD : 0, how));
+		if (has_payload(i))
+			assert(!pl_lane_send_bulk(mixed->lane, payload, sizeof(payload)));
+		if (dice == 99)
+			usleep(100);
+	}
+	return NULL;
+}
+
+static void test_what_is_held_back_keeps_its_order(void)
+{
+	enum { LANES = 3 };
+	struct pl_lane *lanes[LANES][2];
+	struct mixed mixed[LANES];
+	pthread_t threads[LANES];
+	uint8_t payload[MIXED_PAYLOAD];
+
+	for (unsigned n = 0; n < LANES; n++) {
+		lane_pair(lanes[n]);
+		mixed[n] = (struct mixed){ lanes[n][0], n };
+		assert(!pthread_create(&threads[n], NULL, mixed_run, &mixed[n]));
+	}
+	for (uint64_t i = 0; i < MIXED_RECORDS; i++)
+		for (unsigned n = 0; n < LANES; n++) {
+			expect(lanes[n][1], i);
+			if (!has_payload(i))
+				continue;
+			assert(!pl_lane_recv_bulk(lanes[n][1], payload, sizeof(payload)));
+			assert(payload[0] == (uint8_t)i && payload[MIXED_PAYLOAD - 1] == (uint8_t)i);
+		}
+	for (unsigned n = 0; n < LANES; n++) {
+		pthread_join(threads[n], NULL);
+		pl_lane_destroy(lanes[n][0]);
+		pl_lane_destroy(lanes[n][1]);
+	}
 }
 
 static void test_payload_leaves_with_its_record(void)
@@ -379,6 +466,8 @@ int main(void)
 	test_both_ends_are_set_up();
 	test_a_posted_record_is_one_send();
 	test_more_leaves_with_the_next();
+	test_posts_of_a_burst_leave_together_and_by_themselves();
+	test_what_is_held_back_keeps_its_order();
 	test_payload_leaves_with_its_record();
 	test_our_own_mistakes_are_said();
 	test_single_bytes_become_records();
