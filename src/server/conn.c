@@ -50,6 +50,7 @@ static void conn_release(struct pl_source *source)
 	struct pl_conn *conn = conn_of(source);
 
 	free(conn->text);
+	explicit_bzero(conn, sizeof(*conn)); /* workers are forked from this heap */
 	free(conn);
 }
 
@@ -234,7 +235,8 @@ static void lane_greeted(struct pl_conn *conn)
 		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "no such session: it has ended, or was not yours");
 		return;
 	}
-	memset(hand.hello.secret, 0, sizeof(hand.hello.secret));
+	explicit_bzero(hand.hello.secret, sizeof(hand.hello.secret));
+	explicit_bzero(hand.hello.token, sizeof(hand.hello.token));
 	fcntl(conn->source.fd, F_SETFL, fcntl(conn->source.fd, F_GETFL) & ~O_NONBLOCK);
 	r = pl_hand_send(worker->source.fd, &hand, conn->source.fd, -1);
 	if (r < 0) {

@@ -355,6 +355,7 @@ static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct 
 		pl_conn_refuse(conn, PL_HELLO_E_INTERNAL, "the server has no randomness");
 		return;
 	}
+	explicit_bzero(hand.hello.token, sizeof(hand.hello.token)); /* no worker's business */
 	hand.session = ++daemon->pool.sessions_made;
 	memcpy(hand.secret, secrets->secret, sizeof(hand.secret));
 	memcpy(hand.peer_key, secrets->peer_key, sizeof(hand.peer_key));
@@ -363,13 +364,14 @@ static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct 
 	if (pl_hand_send(worker->source.fd, &hand, conn->source.fd,
 			 worker->region ? pl_region_fd(worker->region) : -1) < 0) {
 		pl_pool_kill(worker); /* the connection waits for another one */
-		return;
+	} else {
+		session_note(worker, conn, &hand);
+		daemon->pool.apis[worker->api].failures = 0;
+		pl_log_info("session %llu: %s (pid %u), worker %d", (unsigned long long)hand.session,
+			    hand.hello.program, worker->shared->client_pid, (int)worker->pid);
+		pl_conn_close(conn);
 	}
-	session_note(worker, conn, &hand);
-	daemon->pool.apis[worker->api].failures = 0;
-	pl_log_info("session %llu: %s (pid %u), worker %d", (unsigned long long)hand.session, hand.hello.program,
-		    worker->shared->client_pid, (int)worker->pid);
-	pl_conn_close(conn);
+	explicit_bzero(&hand, sizeof(hand)); /* the next workers are forked from this stack */
 }
 
 static uint64_t starting_expire(struct pl_daemon *daemon, uint64_t now_ns)

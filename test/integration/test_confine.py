@@ -47,6 +47,37 @@ def test_the_environment_shows_no_token():
         assert server.token not in with_it[1] and "PATH" not in with_it[1], with_it
 
 
+def memory_of(pid):
+    """What a process may write, as bytes, none where it has ended; None where nobody may look."""
+    parts = []
+    try:
+        with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            for line in maps:
+                ends, access = line.split()[:2]
+                start, end = (int(word, 16) for word in ends.split("-"))
+                if access == "rw-p" and end - start < 64 << 20 and "[v" not in line:
+                    memory.seek(start)
+                    parts.append(memory.read(end - start))
+    except PermissionError:
+        return None
+    except OSError:
+        return b""
+    return b"".join(parts)
+
+
+def test_no_worker_has_the_token_in_its_memory():
+    """Workers are forked from the process that compares it."""
+    with plenum.Server("--spare", "2") as server:
+        for _ in range(3):
+            plenum.run([plenum.program("platforms")], server.env("tcp"))
+        memories = [memory_of(pid) for pid in server.workers()]
+        if None in memories:
+            print("SKIP: may not look at workers' memory")
+            return
+        assert sum(len(memory) > 100000 for memory in memories) >= 2, [len(memory) for memory in memories]
+        assert not [1 for memory in memories if server.token.encode() in memory], "a worker knows the token"
+
+
 def test_the_operator_may_allow_more():
     with plenum.Server("--confine=off") as server:
         assert builds(server, "shm", secret_make(server, "#define A 1\n"))[0][0] == "0"
@@ -80,5 +111,6 @@ if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
     plenum.main([test_files_of_the_server_are_not_included, test_the_environment_shows_no_token,
+                 test_no_worker_has_the_token_in_its_memory,
                  test_the_operator_may_allow_more, test_builds_work_for_users_of_their_own,
                  test_wrong_options_are_explained])
