@@ -222,7 +222,10 @@ static int callgrind_run(struct pl_bench_run *run, struct pl_bench_mode *mode, c
 	unsigned turns, double *count_out, char *why)
 {
 	char out[PATH_MAX], option[PATH_MAX + 32], count[16];
-	const char *argv[] = { valgrind, "-q", "--tool=callgrind", "--separate-threads=yes", option,
+	/* Not the program's loop, nor the loader. */
+	const char *only = pl_bench_is_cuda(run) ? "--collect-atstart=yes"
+						 : "--toggle-collect=pl_cl_stub_clEnqueueNDRangeKernel";
+	const char *argv[] = { valgrind, "-q", "--tool=callgrind", "--separate-threads=yes", only, option,
 		pl_bench_is_cuda(run) ? run->config->cuda_worker_path : run->config->worker_path, "--count",
 		"post", count, NULL };
 	int r;

@@ -328,11 +328,11 @@ static struct pl_cl_formats *formats_find(struct pl_cl_context *context, cl_mem_
 {
 	struct pl_cl_formats *formats;
 
-	pl_cl_lock(&context->object.lock);
+	pl_lock(&context->object.lock);
 	for (formats = context->formats; formats; formats = formats->next)
 		if (formats->flags == flags && formats->type == type)
 			break;
-	pl_cl_unlock(&context->object.lock);
+	pl_unlock(&context->object.lock);
 	return formats;
 }
 
@@ -365,10 +365,10 @@ static cl_int formats_ask(struct pl_cl_context *context, cl_mem_flags flags, cl_
 		*formats = (struct pl_cl_formats){ .flags = flags, .type = type, .bytes = bytes };
 		if (bytes)
 			memcpy(formats->list, at, bytes);
-		pl_cl_lock(&context->object.lock);
+		pl_lock(&context->object.lock);
 		formats->next = context->formats;
 		context->formats = formats;
-		pl_cl_unlock(&context->object.lock);
+		pl_unlock(&context->object.lock);
 	}
 	free(heap);
 	*formats_out = formats;

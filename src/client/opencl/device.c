@@ -51,10 +51,10 @@ cl_int pl_cl_platform_devices(struct pl_cl_platform *platform)
 
 	if (!session)
 		return pl_cl_lost();
-	pl_cl_lock(&platform->object.lock);
+	pl_lock(&platform->object.lock);
 	if (!platform->listed)
 		code = devices_ask(platform, session);
-	pl_cl_unlock(&platform->object.lock);
+	pl_unlock(&platform->object.lock);
 	return code;
 }
 
@@ -234,13 +234,13 @@ void pl_cl_device_preload(struct pl_cl_device *device)
 	uint64_t left;
 	void *heap = NULL;
 
-	pl_cl_lock(&device->object.lock);
+	pl_lock(&device->object.lock);
 	if (device->preloaded || !session) {
-		pl_cl_unlock(&device->object.lock);
+		pl_unlock(&device->object.lock);
 		return;
 	}
 	device->preloaded = true;
-	pl_cl_unlock(&device->object.lock);
+	pl_unlock(&device->object.lock);
 	if (PL_CL_ASK(session, plDeviceSnapshot, &args, &reply))
 		return;
 	pl_cl_plDeviceSnapshot_reply_get(&reply.dec, &got);
@@ -297,13 +297,13 @@ const struct pl_cl_device_facts *pl_cl_device_facts(struct pl_cl_device *device)
 	facts.base_align_bytes = align_bits / 8;
 	facts.dims_max = dims;
 	facts.images = images;
-	pl_cl_lock(&device->object.lock);
+	pl_lock(&device->object.lock);
 	if (!device->facts.known) {
 		facts.known = false;
 		device->facts = facts;
 		__atomic_store_n(&device->facts.known, true, __ATOMIC_RELEASE);
 	}
-	pl_cl_unlock(&device->object.lock);
+	pl_unlock(&device->object.lock);
 	return &device->facts;
 }
 

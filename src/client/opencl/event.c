@@ -11,7 +11,7 @@
 
 #define POOL_MAX 4096u /* events kept for reuse */
 
-static struct pl_cl_lock pool_lock;
+static struct pl_lock pool_lock;
 static struct pl_cl_object *pool; /* under pool_lock; linked by `later` */
 static uint32_t pool_count;	  /* under pool_lock */
 
@@ -19,7 +19,7 @@ static uint32_t pool_count;	  /* under pool_lock */
 
 void pl_cl_event_fork(void)
 {
-	pool_lock = (struct pl_cl_lock){0};
+	pool_lock = (struct pl_lock){0};
 	pool = NULL;
 	pool_count = 0;
 }
@@ -30,14 +30,14 @@ bool pl_cl_event_free(struct pl_cl_object *object)
 
 	if (object->infos)
 		return false;
-	pl_cl_lock(&pool_lock);
+	pl_lock(&pool_lock);
 	if (pool_count < POOL_MAX) {
 		object->later = pool;
 		pool = object;
 		pool_count++;
 		pooled = true;
 	}
-	pl_cl_unlock(&pool_lock);
+	pl_unlock(&pool_lock);
 	return pooled;
 }
 
@@ -45,13 +45,13 @@ static struct pl_cl_event *event_alloc(struct pl_cl_server *server)
 {
 	struct pl_cl_object *object;
 
-	pl_cl_lock(&pool_lock);
+	pl_lock(&pool_lock);
 	object = pool;
 	if (object) {
 		pool = object->later;
 		pool_count--;
 	}
-	pl_cl_unlock(&pool_lock);
+	pl_unlock(&pool_lock);
 	if (object)
 		memset(object, 0, sizeof(struct pl_cl_event));
 	else
@@ -333,10 +333,10 @@ void pl_cl_event_reverse_status(struct pl_cl_server *server, const struct pl_cl_
 		return;
 	}
 	if (args->times.count >= PL_CL_TIMES) {
-		pl_cl_lock(&event->object.lock);
+		pl_lock(&event->object.lock);
 		memcpy(event->times, args->times.at, sizeof(event->times));
 		event->timed = true;
-		pl_cl_unlock(&event->object.lock);
+		pl_unlock(&event->object.lock);
 	}
 	pl_cl_event_set(event, args->status);
 	pl_cl_unhold_later(event);
@@ -349,10 +349,10 @@ static void event_watch(struct pl_cl_event *event)
 	bool first;
 	cl_int code;
 
-	pl_cl_lock(&event->object.lock);
+	pl_lock(&event->object.lock);
 	first = !event->watched;
 	event->watched = true;
-	pl_cl_unlock(&event->object.lock);
+	pl_unlock(&event->object.lock);
 	if (!first)
 		return;
 	pl_cl_hold(event);
@@ -443,10 +443,10 @@ static cl_int times_ask(struct pl_cl_event *event)
 	pl_cl_plEventTimes_reply_get(&reply.dec, &got);
 	if (got.times.count < PL_CL_TIMES)
 		return CL_PROFILING_INFO_NOT_AVAILABLE;
-	pl_cl_lock(&event->object.lock);
+	pl_lock(&event->object.lock);
 	memcpy(event->times, got.times.at, sizeof(event->times));
 	event->timed = true;
-	pl_cl_unlock(&event->object.lock);
+	pl_unlock(&event->object.lock);
 	return CL_SUCCESS;
 }
 
@@ -461,9 +461,9 @@ int pl_cl_event_times(struct pl_cl_event *event, cl_uint param, struct pl_cl_val
 		return 0;
 	if (pl_cl_event_known(event) > CL_COMPLETE)
 		pl_session_pump(event->object.session);
-	pl_cl_lock(&event->object.lock);
+	pl_lock(&event->object.lock);
 	timed = event->timed;
-	pl_cl_unlock(&event->object.lock);
+	pl_unlock(&event->object.lock);
 	if (!timed) {
 		cl_int code;
 		if (pl_cl_event_known(event) != CL_COMPLETE)

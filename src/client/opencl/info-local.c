@@ -106,11 +106,11 @@ static int queue_answer(struct pl_cl_queue *queue, cl_uint param, struct pl_cl_v
 		if (bytes == sizeof(id))
 			memcpy(&id, at, sizeof(id));
 		free(heap);
-		pl_cl_lock(&queue->object.server->queues_lock);
+		pl_lock(&queue->object.server->queues_lock);
 		struct pl_cl_queue *found = queue->object.server->queues;
 		while (found && found->object.id != id)
 			found = found->next;
-		pl_cl_unlock(&queue->object.server->queues_lock);
+		pl_unlock(&queue->object.server->queues_lock);
 		return value_handle(value, found);
 	}
 	default:

@@ -57,7 +57,7 @@ void pl_cl_info_store(struct pl_cl_object *object, uint16_t op, uint64_t second,
 	*answer = (struct info_answer){ .second = second, .op = op, .index = index, .param = param, .bytes = bytes };
 	if (bytes)
 		memcpy(answer->value, value, bytes);
-	pl_cl_lock(&object->lock);
+	pl_lock(&object->lock);
 	infos = object->infos;
 	if (!infos) {
 		infos = calloc(1, sizeof(*infos));
@@ -69,7 +69,7 @@ void pl_cl_info_store(struct pl_cl_object *object, uint16_t op, uint64_t second,
 		answer->next = infos->buckets[bucket];
 		atomic_store_explicit(&infos->buckets[bucket], answer, memory_order_release);
 	}
-	pl_cl_unlock(&object->lock);
+	pl_unlock(&object->lock);
 }
 
 void pl_cl_infos_free(struct pl_cl_object *object)

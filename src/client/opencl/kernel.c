@@ -481,11 +481,11 @@ cl_kernel pl_cl_stub_clCloneKernel(cl_kernel handle, cl_int *errcode_ret)
 	args.source_kernel = source->object.id;
 	args.args = (struct pl_bytes){source->pending, source->pending_bytes};
 	args.kernel = kernel->object.id;
-	pl_cl_lock(&source->object.lock);
+	pl_lock(&source->object.lock);
 	PL_CL_SEND(source->object.session, clCloneKernel, &args, false, code);
 	if (!code)
 		pl_cl_kernel_sent(source);
-	pl_cl_unlock(&source->object.lock);
+	pl_unlock(&source->object.lock);
 	pl_cl_code_set(errcode_ret, code);
 	if (code) {
 		pl_cl_object_drop(kernel);

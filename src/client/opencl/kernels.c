@@ -135,19 +135,19 @@ struct pl_cl_kernels *pl_cl_program_kernels(struct pl_cl_program *program)
 {
 	struct pl_cl_kernels *kernels = NULL, *asked;
 
-	pl_cl_lock(&program->object.lock);
+	pl_lock(&program->object.lock);
 	if (program->kernels)
 		kernels = pl_cl_kernels_ref(program->kernels);
-	pl_cl_unlock(&program->object.lock);
+	pl_unlock(&program->object.lock);
 	if (kernels)
 		return kernels;
 	asked = kernels_ask(program);
 	if (!asked)
 		return NULL;
-	pl_cl_lock(&program->object.lock);
+	pl_lock(&program->object.lock);
 	if (!program->kernels)
 		program->kernels = pl_cl_kernels_ref(asked);
-	pl_cl_unlock(&program->object.lock);
+	pl_unlock(&program->object.lock);
 	return asked;
 }
 
@@ -155,9 +155,9 @@ void pl_cl_program_forget(struct pl_cl_program *program)
 {
 	struct pl_cl_kernels *kernels;
 
-	pl_cl_lock(&program->object.lock);
+	pl_lock(&program->object.lock);
 	kernels = program->kernels;
 	program->kernels = NULL;
-	pl_cl_unlock(&program->object.lock);
+	pl_unlock(&program->object.lock);
 	pl_cl_kernels_unref(kernels);
 }

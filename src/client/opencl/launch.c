@@ -41,10 +41,10 @@ static bool shape_taken(struct pl_cl_kernel *kernel, const struct pl_cl_device *
 {
 	bool taken = false;
 
-	pl_cl_lock(&kernel->object.lock);
+	pl_lock(&kernel->object.lock);
 	for (uint32_t i = 0; i < PL_CL_SHAPES && !taken; i++)
 		taken = shape_is(&kernel->shapes[i], device, dims, global, local);
-	pl_cl_unlock(&kernel->object.lock);
+	pl_unlock(&kernel->object.lock);
 	return taken;
 }
 
@@ -55,13 +55,13 @@ static void shape_keep(struct pl_cl_kernel *kernel, struct pl_cl_device *device,
 
 	if (!dims || dims > DIMS || !global)
 		return;
-	pl_cl_lock(&kernel->object.lock);
+	pl_lock(&kernel->object.lock);
 	shape = &kernel->shapes[kernel->shapes_next++ % PL_CL_SHAPES];
 	*shape = (struct pl_cl_shape){.device = device, .dims = dims, .has_local = local != NULL};
 	memcpy(shape->global, global, dims * sizeof(*global));
 	if (local)
 		memcpy(shape->local, local, dims * sizeof(*local));
-	pl_cl_unlock(&kernel->object.lock);
+	pl_unlock(&kernel->object.lock);
 }
 
 static bool sizes_plain(const struct pl_cl_queue *queue, struct pl_cl_kernel *kernel, cl_uint dims,
@@ -161,12 +161,12 @@ cl_int pl_cl_stub_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kern
 	}
 	args.kernel = kernel->object.id;
 	/* Whoever launches next must not be before the arguments that this launch takes along. */
-	pl_cl_lock(&kernel->object.lock);
+	pl_lock(&kernel->object.lock);
 	args.args = (struct pl_bytes){kernel->pending, kernel->pending_bytes};
 	PL_CL_SEND(command.session, clEnqueueNDRangeKernel, &args, plain, code);
 	if (!code)
 		pl_cl_kernel_sent(kernel);
-	pl_cl_unlock(&kernel->object.lock);
+	pl_unlock(&kernel->object.lock);
 	if (!code && !plain)
 		shape_keep(kernel, command.queue->device, work_dim, global_work_size, local_work_size);
 	return pl_cl_command_end(&command, code);
@@ -199,12 +199,12 @@ cl_int pl_cl_stub_clEnqueueTask(cl_command_queue command_queue, cl_kernel handle
 		return pl_cl_command_end(&command, code);
 	}
 	args.kernel = kernel->object.id;
-	pl_cl_lock(&kernel->object.lock);
+	pl_lock(&kernel->object.lock);
 	args.args = (struct pl_bytes){kernel->pending, kernel->pending_bytes};
 	PL_CL_SEND(command.session, clEnqueueTask, &args, plain, code);
 	if (!code)
 		pl_cl_kernel_sent(kernel);
-	pl_cl_unlock(&kernel->object.lock);
+	pl_unlock(&kernel->object.lock);
 	return pl_cl_command_end(&command, code);
 }
 
@@ -245,13 +245,13 @@ cl_int pl_cl_stub_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_
 		     (suggested_local_work_size ? PL_CL_GIVEN_LOCAL : 0u);
 	args.offset = (struct pl_u64s){global_work_offset, global_work_offset ? dims : 0};
 	args.global = (struct pl_u64s){global_work_size, global_work_size ? dims : 0};
-	pl_cl_lock(&kernel->object.lock);
+	pl_lock(&kernel->object.lock);
 	args.args = (struct pl_bytes){kernel->pending, kernel->pending_bytes};
 	r = PL_CL_ASK(queue->object.session, clGetKernelSuggestedLocalWorkSizeKHR, &args, &reply);
 	code = r ? pl_cl_fault(r) : reply.status;
 	if (!code)
 		pl_cl_kernel_sent(kernel);
-	pl_cl_unlock(&kernel->object.lock);
+	pl_unlock(&kernel->object.lock);
 	if (code)
 		return code;
 	pl_cl_clGetKernelSuggestedLocalWorkSizeKHR_reply_get(&reply.dec, &got);

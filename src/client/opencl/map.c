@@ -33,11 +33,11 @@ void pl_cl_maps_free(struct pl_cl_mem *mem)
 
 static void map_add(struct pl_cl_mem *mem, struct pl_cl_map *map)
 {
-	pl_cl_lock(&mem->root->object.lock);
+	pl_lock(&mem->root->object.lock);
 	map->next = mem->maps;
 	mem->maps = map;
 	mem->maps_count++;
-	pl_cl_unlock(&mem->root->object.lock);
+	pl_unlock(&mem->root->object.lock);
 }
 
 /* Called with root's lock held. */
@@ -54,14 +54,14 @@ static struct pl_cl_map *map_take(struct pl_cl_mem *mem, const void *ptr)
 {
 	struct pl_cl_map **link, *map = NULL;
 
-	pl_cl_lock(&mem->root->object.lock);
+	pl_lock(&mem->root->object.lock);
 	link = map_find(mem, ptr);
 	if (link) {
 		map = *link;
 		*link = map->next;
 		mem->maps_count--;
 	}
-	pl_cl_unlock(&mem->root->object.lock);
+	pl_unlock(&mem->root->object.lock);
 	return map;
 }
 
@@ -71,7 +71,7 @@ static uint8_t *shadow_get(struct pl_cl_mem *root, size_t bytes)
 	struct pl_cl_server *server = root->object.server;
 	uint8_t *shadow;
 
-	pl_cl_lock(&root->object.lock);
+	pl_lock(&root->object.lock);
 	if (!root->shadow && bytes) {
 		root->shadow_offset = pl_cl_arena_alloc(server, bytes);
 		root->shadow_bytes = bytes;
@@ -82,7 +82,7 @@ static uint8_t *shadow_get(struct pl_cl_mem *root, size_t bytes)
 				aligned_alloc(SHADOW_ALIGN, (bytes + SHADOW_ALIGN - 1) & ~(size_t)(SHADOW_ALIGN - 1));
 	}
 	shadow = root->shadow;
-	pl_cl_unlock(&root->object.lock);
+	pl_unlock(&root->object.lock);
 	return shadow;
 }
 

@@ -425,9 +425,9 @@ int pl_cl_mem_info(struct pl_cl_mem *mem, enum pl_cl_info_kind info, cl_uint par
 		return value_word(value, mem->flags, sizeof(cl_mem_flags));
 	case CL_MEM_MAP_COUNT: {
 		cl_uint count;
-		pl_cl_lock(&mem->root->object.lock);
+		pl_lock(&mem->root->object.lock);
 		count = mem->maps_count;
-		pl_cl_unlock(&mem->root->object.lock);
+		pl_unlock(&mem->root->object.lock);
 		return value_word(value, count, sizeof(count));
 	}
 	case CL_MEM_USES_SVM_POINTER:

@@ -294,7 +294,7 @@ int pl_cl_reply_value(struct pl_reply *reply, struct pl_bytes field, const void 
 
 /* ---- callbacks ---- */
 
-bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_cl_lock *lock, void (*fn)(void *, void *),
+bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_lock *lock, void (*fn)(void *, void *),
 			void *user_data)
 {
 	struct pl_cl_callback *callback = malloc(sizeof(*callback));
@@ -302,10 +302,10 @@ bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_cl_lock *lock, v
 	if (!callback)
 		return false;
 	*callback = (struct pl_cl_callback){.fn = fn, .user_data = user_data};
-	pl_cl_lock(lock);
+	pl_lock(lock);
 	callback->next = *list;
 	*list = callback;
-	pl_cl_unlock(lock);
+	pl_unlock(lock);
 	return true;
 }
 

@@ -17,7 +17,7 @@
 
 #include "opencl-client.h"
 
-#include "client/opencl/lock.h"
+#include "base/lock.h"
 #include "client/session.h"
 #include "wire/opencl.h"
 
@@ -37,7 +37,7 @@ struct pl_cl_object {
 	struct pl_session *session;
 	struct pl_cl_server *server;
 	uint32_t epoch; /* the session's at creation */
-	struct pl_cl_lock lock;
+	struct pl_lock lock;
 	bool unsent;                            /* the server does not know it: no plRelease */
 	bool kept;                              /* its callbacks run before it is freed: pl_cl_object_free() */
 	_Atomic bool seen;                      /* the server is known to have it */
@@ -150,7 +150,7 @@ static inline void pl_cl_code_set(cl_int *errcode_ret, cl_int code)
 /* ---- callbacks ---- */
 
 /* Puts one in front of a list.  Return: false = no memory. */
-bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_cl_lock *lock, void (*fn)(void *, void *),
+bool pl_cl_callback_add(struct pl_cl_callback **list, struct pl_lock *lock, void (*fn)(void *, void *),
 			void *user_data);
 /* Runs them on the callback thread, the newest first, then done(object) there (may be NULL). */
 void pl_cl_callbacks_run(struct pl_cl_callback *list, void *object, void (*done)(void *object));

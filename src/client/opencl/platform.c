@@ -48,15 +48,15 @@ static void fork_child(void)
 	pl_cl_event_fork();
 	pl_cl_svm_fork();
 	for (uint32_t i = 0; i < servers_count; i++) {
-		servers[i]->lock = (struct pl_cl_lock){0};
-		servers[i]->queues_lock = (struct pl_cl_lock){0};
-		servers[i]->tokens.lock = (struct pl_cl_lock){0};
-		servers[i]->handles.lock = (struct pl_cl_lock){0};
+		servers[i]->lock = (struct pl_lock){0};
+		servers[i]->queues_lock = (struct pl_lock){0};
+		servers[i]->tokens.lock = (struct pl_lock){0};
+		servers[i]->handles.lock = (struct pl_lock){0};
 		for (uint32_t p = 0; p < servers[i]->platforms_count; p++) {
 			struct pl_cl_platform *platform = servers[i]->platforms[p];
-			platform->object.lock = (struct pl_cl_lock){0};
+			platform->object.lock = (struct pl_lock){0};
 			for (uint32_t d = 0; platform->listed && d < platform->devices_count; d++)
-				platform->devices[d]->object.lock = (struct pl_cl_lock){0};
+				platform->devices[d]->object.lock = (struct pl_lock){0};
 		}
 	}
 }
@@ -149,10 +149,10 @@ static void server_list(struct pl_cl_server *server)
 
 	if (!session || session->dead)
 		return;
-	pl_cl_lock(&server->lock);
+	pl_lock(&server->lock);
 	if (!server->listed)
 		server->listed = !platforms_ask(server, session);
-	pl_cl_unlock(&server->lock);
+	pl_unlock(&server->lock);
 }
 
 cl_int pl_cl_platform_list(cl_uint room, cl_platform_id *platforms, cl_uint *count_out)

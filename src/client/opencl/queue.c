@@ -11,13 +11,13 @@ void pl_cl_queue_fini(struct pl_cl_object *object)
 {
 	struct pl_cl_queue *queue = (struct pl_cl_queue *)object;
 
-	pl_cl_lock(&object->server->queues_lock);
+	pl_lock(&object->server->queues_lock);
 	if (queue->link) {
 		*queue->link = queue->next;
 		if (queue->next)
 			queue->next->link = queue->link;
 	}
-	pl_cl_unlock(&object->server->queues_lock);
+	pl_unlock(&object->server->queues_lock);
 	pl_cl_unhold(queue->context);
 	pl_cl_unhold(queue->device);
 }
@@ -37,13 +37,13 @@ static struct pl_cl_queue *queue_new(struct pl_cl_context *context, struct pl_cl
 	pl_cl_hold(context);
 	if (device)
 		pl_cl_hold(device);
-	pl_cl_lock(&server->queues_lock);
+	pl_lock(&server->queues_lock);
 	queue->next = server->queues;
 	queue->link = &server->queues;
 	if (queue->next)
 		queue->next->link = &queue->next;
 	server->queues = queue;
-	pl_cl_unlock(&server->queues_lock);
+	pl_unlock(&server->queues_lock);
 	return queue;
 }
 
@@ -196,10 +196,10 @@ static bool queues_idle(struct pl_cl_server *server)
 {
 	bool idle = true;
 
-	pl_cl_lock(&server->queues_lock);
+	pl_lock(&server->queues_lock);
 	for (struct pl_cl_queue *queue = server->queues; queue && idle; queue = queue->next)
 		idle = pl_cl_queue_idle(queue);
-	pl_cl_unlock(&server->queues_lock);
+	pl_unlock(&server->queues_lock);
 	return idle;
 }
 

@@ -118,13 +118,13 @@ enum pl_cl_svm_how pl_cl_svm_find(struct pl_cl_context *context, const void *ptr
 
 	if (!atomic_load_explicit(&context->svm, memory_order_relaxed))
 		return PL_CL_SVM_NONE;
-	pl_cl_lock(&context->object.lock);
+	pl_lock(&context->object.lock);
 	area = area_find(context, ptr, size);
 	if (area) {
 		how = area->store == PL_ARENA_NONE ? PL_CL_SVM_COPY : PL_CL_SVM_SHARED;
 		*store_out = how == PL_CL_SVM_SHARED ? area->store + ((uintptr_t)ptr - area->address) : PL_ARENA_NONE;
 	}
-	pl_cl_unlock(&context->object.lock);
+	pl_unlock(&context->object.lock);
 	return how;
 }
 
@@ -135,11 +135,11 @@ bool pl_cl_svm_beyond(struct pl_cl_context *context, const void *ptr, size_t siz
 
 	if (!atomic_load_explicit(&context->svm, memory_order_relaxed))
 		return false;
-	pl_cl_lock(&context->object.lock);
+	pl_lock(&context->object.lock);
 	area = area_find(context, ptr, 1);
 	beyond = area && size > area->size - ((uintptr_t)ptr - area->address);
 	*more_out = area ? area->asked - area->size : 0;
-	pl_cl_unlock(&context->object.lock);
+	pl_unlock(&context->object.lock);
 	return beyond;
 }
 
@@ -153,7 +153,7 @@ static bool area_add(struct pl_cl_context *context, struct area *area)
 {
 	struct pl_cl_svm *svm;
 
-	pl_cl_lock(&context->object.lock);
+	pl_lock(&context->object.lock);
 	svm = context->svm;
 	if (!svm)
 		context->svm = svm = calloc(1, sizeof(*svm));
@@ -162,7 +162,7 @@ static bool area_add(struct pl_cl_context *context, struct area *area)
 		svm->areas = area;
 		pl_cl_hold(context); /* as drivers do: clSVMFree() may come after the last clReleaseContext() */
 	}
-	pl_cl_unlock(&context->object.lock);
+	pl_unlock(&context->object.lock);
 	return svm;
 }
 
@@ -171,14 +171,14 @@ static struct area *area_take(struct pl_cl_context *context, const void *ptr)
 	struct pl_cl_svm *svm = context->svm;
 	struct area **link, *area = NULL;
 
-	pl_cl_lock(&context->object.lock);
+	pl_lock(&context->object.lock);
 	for (link = svm ? &svm->areas : NULL; link && *link; link = &(*link)->next)
 		if ((*link)->address == (uintptr_t)ptr) {
 			area = *link;
 			*link = area->next;
 			break;
 		}
-	pl_cl_unlock(&context->object.lock);
+	pl_unlock(&context->object.lock);
 	return area;
 }
 
@@ -190,13 +190,13 @@ bool pl_cl_svm_mapping_add(struct pl_cl_context *context, const void *ptr, size_
 	if (!mapping)
 		return false;
 	*mapping = (struct pl_cl_svm_mapping){ .ptr = ptr, .size = size, .flags = flags };
-	pl_cl_lock(&context->object.lock);
+	pl_lock(&context->object.lock);
 	area = area_find(context, ptr, size);
 	if (area) {
 		mapping->next = area->mappings;
 		area->mappings = mapping;
 	}
-	pl_cl_unlock(&context->object.lock);
+	pl_unlock(&context->object.lock);
 	if (!area)
 		free(mapping);
 	return true;
@@ -207,7 +207,7 @@ struct pl_cl_svm_mapping *pl_cl_svm_mapping_take(struct pl_cl_context *context, 
 	struct pl_cl_svm_mapping **link, *mapping = NULL;
 	struct area *area;
 
-	pl_cl_lock(&context->object.lock);
+	pl_lock(&context->object.lock);
 	area = area_find(context, ptr, 0);
 	for (link = area ? &area->mappings : NULL; link && *link; link = &(*link)->next)
 		if ((*link)->ptr == ptr) {
@@ -215,7 +215,7 @@ struct pl_cl_svm_mapping *pl_cl_svm_mapping_take(struct pl_cl_context *context, 
 			*link = mapping->next;
 			break;
 		}
-	pl_cl_unlock(&context->object.lock);
+	pl_unlock(&context->object.lock);
 	return mapping;
 }
 

@@ -44,14 +44,14 @@ bool pl_cl_table_put(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry e
 	struct pl_cl_slot slot = {.key = key, .thing = thing, .entry = entry};
 	bool ok;
 
-	pl_cl_lock(&table->lock);
+	pl_lock(&table->lock);
 	ok = table->used * 4 < table->room * 3 || table_grow(table);
 	if (ok) {
 		slot_insert(table->slots, table->room, &slot);
 		table->used++;
 		table->live++;
 	}
-	pl_cl_unlock(&table->lock);
+	pl_unlock(&table->lock);
 	return ok;
 }
 
@@ -73,14 +73,14 @@ void *pl_cl_table_take(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry
 	struct pl_cl_slot *slot;
 	void *thing = NULL;
 
-	pl_cl_lock(&table->lock);
+	pl_lock(&table->lock);
 	slot = slot_find(table, key, entry);
 	if (slot) {
 		thing = slot->thing;
 		slot->gone = true;
 		table->live--;
 	}
-	pl_cl_unlock(&table->lock);
+	pl_unlock(&table->lock);
 	return thing;
 }
 
@@ -89,29 +89,29 @@ void *pl_cl_table_keep(struct pl_cl_table *table, uint64_t key, enum pl_cl_entry
 	struct pl_cl_slot *slot;
 	void *thing;
 
-	pl_cl_lock(&table->lock);
+	pl_lock(&table->lock);
 	slot = slot_find(table, key, entry);
 	thing = slot && keep(slot->thing) ? slot->thing : NULL;
-	pl_cl_unlock(&table->lock);
+	pl_unlock(&table->lock);
 	return thing;
 }
 
 void pl_cl_table_each(struct pl_cl_table *table, enum pl_cl_entry entry, void (*fn)(void *thing, void *arg), void *arg)
 {
-	pl_cl_lock(&table->lock);
+	pl_lock(&table->lock);
 	for (uint32_t i = 0; i < table->room; i++) {
 		struct pl_cl_slot *slot = &table->slots[i];
 		if (slot->key && !slot->gone && slot->entry == (uint32_t)entry)
 			fn(slot->thing, arg);
 	}
-	pl_cl_unlock(&table->lock);
+	pl_unlock(&table->lock);
 }
 
 bool pl_cl_table_take_any(struct pl_cl_table *table, struct pl_cl_slot *slot_out)
 {
 	bool found = false;
 
-	pl_cl_lock(&table->lock);
+	pl_lock(&table->lock);
 	for (uint32_t i = 0; i < table->room && !found; i++) {
 		struct pl_cl_slot *slot = &table->slots[i];
 		if (!slot->key || slot->gone)
@@ -121,7 +121,7 @@ bool pl_cl_table_take_any(struct pl_cl_table *table, struct pl_cl_slot *slot_out
 		table->live--;
 		found = true;
 	}
-	pl_cl_unlock(&table->lock);
+	pl_unlock(&table->lock);
 	return found;
 }
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "client/opencl/lock.h"
+#include "base/lock.h"
 
 enum pl_cl_entry {
 	PL_CL_ENTRY_WATCH = 1, /* struct pl_cl_event, held; key = its id */
@@ -25,7 +25,7 @@ struct pl_cl_slot {
 };
 
 struct pl_cl_table {
-	struct pl_cl_lock lock;
+	struct pl_lock lock;
 	struct pl_cl_slot *slots;
 	uint32_t room, used, live; /* used: gone ones included */
 };

@@ -11,13 +11,13 @@ struct pl_cl_queue;
 struct pl_cl_server {
 	char address[PL_LINK_ADDRESS_MAX];
 	struct pl_session *session; /* NULL until first reached */
-	struct pl_cl_lock lock;
+	struct pl_lock lock;
 	struct pl_cl_platform **platforms; /* under lock until listed */
 	uint32_t platforms_count;
 	bool listed;
 	struct pl_cl_table tokens;  /* what the reverse lane's tokens and watched events mean */
 	struct pl_cl_table handles; /* addresses of live objects that can be kernel arguments */
-	struct pl_cl_lock queues_lock;
+	struct pl_lock queues_lock;
 	struct pl_cl_queue *queues;    /* under queues_lock */
 	_Atomic uint64_t memory_bytes; /* of all buffers, as far as this client knows */
 	_Atomic uint32_t state_epoch;  /* epoch that tokens and queues belong to */

@@ -1,5 +1,6 @@
 #include "link/tcp/soon.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -25,7 +26,7 @@ static void lanes_send(bool counts)
 	for (struct pl_soon **at = &all.lanes; *at;) {
 		struct pl_soon *soon = *at;
 
-		if (pthread_mutex_trylock(&soon->lock)) {
+		if (!pl_lock_try(&soon->lock)) {
 			soon->rounds = 0;
 			at = &soon->next;
 			continue;
@@ -37,7 +38,7 @@ static void lanes_send(bool counts)
 		} else {
 			at = &soon->next;
 		}
-		pthread_mutex_unlock(&soon->lock);
+		pl_unlock(&soon->lock);
 	}
 }
 

@@ -5,13 +5,14 @@
 #ifndef PL_LINK_TCP_SOON_H
 #define PL_LINK_TCP_SOON_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct pl_soon {              /* of one lane */
-	pthread_mutex_t lock; /* what the lane holds back: its sending thread's, and the one that looks after it */
+#include "base/lock.h"
+
+struct pl_soon {             /* of one lane */
+	struct pl_lock lock; /* what the lane holds back: its sending thread's, and the one that looks after it */
 	/* Sends it; never blocks.  Called with the lock held.  Return: there was something. */
 	bool (*send)(struct pl_soon *soon);
 	bool holds; /* under lock: something is held back */

@@ -140,7 +140,7 @@ int cuDeviceGet(int *device, int ordinal)
 __attribute__((visibility("default"))) int cuDeviceGetName(char *name, int bytes, int device);
 int cuDeviceGetName(char *name, int bytes, int device)
 {
-	snprintf(name, (size_t)bytes, "%s", device_name);
+	snprintf(name, (size_t)bytes, "%s", device_name ? device_name : "");
 	return device ? 101 : 0;
 }
 
