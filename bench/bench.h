@@ -19,7 +19,7 @@
 
 #define PL_BENCH_MODES_MAX 8 /* without the raw column */
 #define PL_BENCH_FIGURES_MAX 256
-#define PL_BENCH_ROUNDS_MAX 160 /* over all passes */
+#define PL_BENCH_ROUNDS_MAX 320 /* over all passes */
 
 enum pl_bench_suite {
 	PL_BENCH_MICRO = 1,

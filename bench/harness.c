@@ -9,13 +9,13 @@
 
 /* Over all figures, each by programs and sessions of its own: how fast a driver's threads hand work to each other
  * differs more from process to process than within one. */
-#define PASSES 5u
-#define PASS_ROUNDS 2u
+#define PASSES 10u
+#define PASS_ROUNDS 1u
 #define QUICK_ROUNDS 3u
 #define QUICK_SHARE 4u /* samples are divided by it */
 #define COMMAND_LIMIT_S 60u
 #define COMMAND_VM_LIMIT_S 300u
-#define ROUNDS_MIN 2u /* taken even when a mode is slow */
+#define ROUNDS_MIN 1u /* taken even when a mode is slow */
 #define DEATHS_MAX 6u /* lost workers before a mode is given up */
 
 struct pl_bench_cell *pl_bench_cell(const struct pl_bench_run *run, size_t figure, unsigned mode)
