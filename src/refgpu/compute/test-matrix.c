@@ -418,6 +418,18 @@ static void test_fragments_in_both_orders(struct kit *kit)
 	}
 }
 
+/* Types that PTX does not have in this shape, whose lines are many: the device takes any program. */
+static void test_fragments_of_many_short_lines(struct kit *kit)
+{
+	for (unsigned k = 0; k < 16; k++) {
+		struct move m = { 6, k & 1 ? PL_ISA_WM_B : PL_ISA_WM_A, PL_ISA_S8, 130, 32, k & 2, k & 4, k & 8, 5 };
+
+		if (m.by_column != (m.which == PL_ISA_WM_B))
+			m.stride = 10;
+		move_check(kit, &m);
+	}
+}
+
 static void test_what_does_not_fit_is_a_fault(struct kit *kit)
 {
 	struct move m = { 0, PL_ISA_WM_A, PL_ISA_F16, 256, 32, false, true, false, 480 };
@@ -449,6 +461,7 @@ int main(int argc, char **argv)
 	}
 	test_products_of_all_shapes_and_types(&kit);
 	test_fragments_in_both_orders(&kit);
+	test_fragments_of_many_short_lines(&kit);
 	test_what_does_not_fit_is_a_fault(&kit);
 	kit_end(&kit);
 	return 0;

@@ -8,6 +8,7 @@
 #include "refgpu/compute/vec-mem.h"
 
 #define FRAGMENT_BYTES_MAX 1024u
+#define LINES_MAX          32u
 
 /* out[c][r] = in[r][c]; sides are multiples of 8, of 32 bits and more: of 4. */
 static void turn8(uint8_t *out, const uint8_t *in, unsigned rows, unsigned cols)
@@ -116,7 +117,8 @@ static inline bool lines_of(const struct pl_sm_op *op, const char *R, struct lin
 	lines_out->begin = begin;
 	lines_out->pitch = (uint64_t)stride * bits / 8;
 	lines_out->turned = by_column != pl_sm_wm_by_column(which, bits);
-	if (rows % side || cols % side || lines_out->count * lines_out->bytes > FRAGMENT_BYTES_MAX)
+	if (rows % side || cols % side || lines_out->count > LINES_MAX ||
+	    lines_out->count * lines_out->bytes > FRAGMENT_BYTES_MAX)
 		return false;
 	if (bits < 8)
 		return !differ && stride * bits % 8 == 0 && !lines_out->turned;
@@ -142,7 +144,7 @@ static inline void line_copy(void *to, const void *from, unsigned bytes)
 
 /* Host memory of each line.  False: one is out of bounds, or does not lie in one run of pages. */
 static inline bool lines_find(struct pl_sm_warp *w, const struct pl_sm_op *op, const struct lines *lines,
-			      char *host[32], bool store)
+			      char *host[LINES_MAX], bool store)
 {
 	uint64_t at = lines->begin, last = lines->pitch * (lines->count - 1) + lines->bytes;
 	bool offset = op->x & PL_ISA_WM_SHARED;
@@ -171,7 +173,7 @@ static __attribute__((noinline)) bool fragment_load(struct pl_sm_warp *w, const 
 {
 	_Alignas(64) char packed[FRAGMENT_BYTES_MAX];
 	struct lines lines;
-	char *host[32], *to;
+	char *host[LINES_MAX], *to;
 
 	if (w->block->check || !lines_of(op, R, &lines) || !lines_find(w, op, &lines, host, false))
 		return false;
@@ -188,7 +190,7 @@ static __attribute__((noinline)) bool fragment_store(struct pl_sm_warp *w, const
 {
 	_Alignas(64) char packed[FRAGMENT_BYTES_MAX];
 	struct lines lines;
-	char *host[32];
+	char *host[LINES_MAX];
 	const char *from;
 
 	if (w->block->check || !lines_of(op, R, &lines) || !lines_find(w, op, &lines, host, true))
