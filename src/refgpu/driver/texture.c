@@ -449,7 +449,6 @@ CUresult cuTexObjectCreate(CUtexObject *object_out, const CUDA_RESOURCE_DESC *re
 	return r;
 }
 
-/* Kernels that read it may still run: CUDA leaves waiting for them to the application, and so does this. */
 /* Programs destroy what kernels under way still read. */
 static CUresult object_destroy(uint64_t handle, bool surface)
 {
