@@ -52,6 +52,10 @@ void kit_begin(struct kit *kit, const char *vector, uint32_t threads)
 	assert(!pl_mmu_create(&kit->mmu, kit->vram, VRAM_BYTES, no_dma, NULL));
 	assert(!pl_mmu_space_ref(&kit->space, kit->mmu, &root, UINT64_MAX));
 	assert(!pl_sm_compute.create(&kit->engine, &(struct pl_rg_compute_config){ kit->mmu, 64 }));
+	if (vector && strcmp(pl_sm_compute_vector(kit->engine), vector) != 0) {
+		printf("this machine has no %s\n", vector);
+		exit(77);
+	}
 	kit->desc = (struct pl_isa_launch){ .magic = PL_ISA_LAUNCH_MAGIC,
 					    .slots = 256,
 					    .preds = 64,

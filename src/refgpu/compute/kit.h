@@ -36,7 +36,8 @@ struct kit {
 	struct pl_rg_launch_result result;
 };
 
-/* vector: "avx512", "avx2", "portable"; NULL: the best.  threads 0: as many as cores. */
+/* vector: "avx512", "avx2", "portable" (the program ends as a test that is skipped where the machine has it not); NULL:
+ * the best.  threads 0: as many as cores. */
 void kit_begin(struct kit *kit, const char *vector, uint32_t threads);
 void kit_end(struct kit *kit);
 /* Assembles, places and makes it the next run's program; its first ENTRY is the kernel. */

@@ -198,10 +198,6 @@ int main(int argc, char **argv)
 	assert(argc == 2);
 	for (uint32_t threads = 1; threads <= 3; threads += 2) {
 		kit_begin(&kit, argv[1], threads);
-		if (strcmp(pl_sm_compute_vector(kit.engine), argv[1]) != 0) {
-			printf("this machine has no %s\n", argv[1]);
-			return 77;
-		}
 		for (unsigned i = 0; i < sizeof(tests) / sizeof(*tests); i++)
 			tests[i](&kit);
 		kit_end(&kit);

@@ -216,10 +216,6 @@ int main(int argc, char **argv)
 
 	assert(argc == 2);
 	kit_begin(&kit, argv[1], 1);
-	if (strcmp(pl_sm_compute_vector(kit.engine), argv[1]) != 0) {
-		printf("this machine has no %s\n", argv[1]);
-		return 77;
-	}
 	test_lanes_together_get_what_each_gets_alone(&kit);
 	test_what_is_not_there_faults_either_way(&kit);
 	kit_end(&kit);

@@ -1,7 +1,4 @@
-/*
- * Transpositions of small tiles whose rows lie anywhere: vectors of 16 bytes, which every extension has.  Part of
- * vec-fragment.c and vec-matrix.c.
- */
+/* Transpositions of small tiles whose rows lie anywhere: vectors of 16 bytes, which every extension has. */
 #ifndef PL_REFGPU_COMPUTE_TILES_H
 #define PL_REFGPU_COMPUTE_TILES_H
 
@@ -82,6 +79,15 @@ static inline void tile_turn32(v16x8 v[4])
 	v[1] = MIX64_HIGH(a[0], a[2]);
 	v[2] = MIX64_LOW(a[1], a[3]);
 	v[3] = MIX64_HIGH(a[1], a[3]);
+}
+
+/* 2 x 2 elements of 64 bits. */
+static inline void tile_turn64(v16x8 v[2])
+{
+	v16x8 first = v[0];
+
+	v[0] = MIX64_LOW(first, v[1]);
+	v[1] = MIX64_HIGH(first, v[1]);
 }
 
 /* 8 rows of 4 elements of 32 bits, one after the other: 4 rows of 8. */

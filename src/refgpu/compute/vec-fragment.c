@@ -34,42 +34,26 @@ static void turn8(uint8_t *out, const uint8_t *in, unsigned rows, unsigned cols)
 		}
 }
 
-static void turn16(uint16_t *out, const uint16_t *in, unsigned rows, unsigned cols)
+/* Elements of 16 bits and more. */
+static inline __attribute__((always_inline)) void turn_wide(char *out, const char *in, unsigned bytes, unsigned rows,
+							    unsigned cols)
 {
-	for (unsigned r = 0; r < rows; r += 8)
-		for (unsigned c = 0; c < cols; c += 8) {
+	unsigned side = 16 / bytes;
+
+	for (unsigned r = 0; r < rows; r += side)
+		for (unsigned c = 0; c < cols; c += side) {
 			v16x8 v[8];
 
-			for (unsigned i = 0; i < 8; i++)
-				v[i] = tile_load(in + (r + i) * cols + c);
-			tile_turn16(v);
-			for (unsigned i = 0; i < 8; i++)
-				tile_store(out + (c + i) * rows + r, v[i]);
-		}
-}
-
-static void turn32(uint32_t *out, const uint32_t *in, unsigned rows, unsigned cols)
-{
-	for (unsigned r = 0; r < rows; r += 4)
-		for (unsigned c = 0; c < cols; c += 4) {
-			v16x8 v[4];
-
-			for (unsigned i = 0; i < 4; i++)
-				v[i] = tile_load(in + (r + i) * cols + c);
-			tile_turn32(v);
-			for (unsigned i = 0; i < 4; i++)
-				tile_store(out + (c + i) * rows + r, v[i]);
-		}
-}
-
-static void turn64(uint64_t *out, const uint64_t *in, unsigned rows, unsigned cols)
-{
-	for (unsigned r = 0; r < rows; r += 2)
-		for (unsigned c = 0; c < cols; c += 2) {
-			v16x8 a = tile_load(in + r * cols + c), b = tile_load(in + (r + 1) * cols + c);
-
-			tile_store(out + c * rows + r, MIX64_LOW(a, b));
-			tile_store(out + (c + 1) * rows + r, MIX64_HIGH(a, b));
+			for (unsigned i = 0; i < side; i++)
+				v[i] = tile_load(in + ((r + i) * cols + c) * bytes);
+			if (bytes == 2)
+				tile_turn16(v);
+			else if (bytes == 4)
+				tile_turn32(v);
+			else
+				tile_turn64(v);
+			for (unsigned i = 0; i < side; i++)
+				tile_store(out + ((c + i) * rows + r) * bytes, v[i]);
 		}
 }
 
@@ -80,13 +64,13 @@ static void turn(void *out, const void *in, unsigned bits, unsigned rows, unsign
 		turn8(out, in, rows, cols);
 		break;
 	case 16:
-		turn16(out, in, rows, cols);
+		turn_wide(out, in, 2, rows, cols);
 		break;
 	case 32:
-		turn32(out, in, rows, cols);
+		turn_wide(out, in, 4, rows, cols);
 		break;
 	default:
-		turn64(out, in, rows, cols);
+		turn_wide(out, in, 8, rows, cols);
 	}
 }
 

@@ -1,12 +1,11 @@
 /*
  * What loads and stores share: copies between a slot and consecutive memory, gathers, and tests of how the lanes'
- * addresses lie.  Part of vec-mem.c and vec-shared.c.
+ * addresses lie.
  */
 #ifndef PL_REFGPU_COMPUTE_VEC_MEM_H
 #define PL_REFGPU_COMPUTE_VEC_MEM_H
 
 #include "refgpu/compute/mem.h"
-#include "refgpu/compute/tiles.h"
 #include "refgpu/compute/vec.h"
 
 #define FIRST(mask) ((unsigned)__builtin_ctz(mask))
