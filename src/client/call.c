@@ -1,0 +1,230 @@
+/* Calls: heads, tickets, answers, and the data that goes with them. */
+#include "client/session-parts.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "client/agree.h"
+
+static void call_before(struct pl_session *session, struct pl_client_lane *lane, uint16_t op)
+{
+	void (*before)(struct pl_session *, uint16_t) = atomic_load_explicit(&session->before, memory_order_relaxed);
+
+	if (__builtin_expect(!before, 1))
+		return;
+	if (!lane->ahead)
+		before(session, op);
+	lane->ahead = false;
+}
+
+/* Writes what is known of the head; call_send() writes the rest. */
+int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op, uint64_t body_bytes)
+{
+	struct pl_client_lane *lane = pl_client_lane_known(session);
+	struct pl_wire_head *head;
+	void *room;
+	int r = 0;
+
+	if (__builtin_expect(!lane, 0)) {
+		r = pl_client_lane_of_thread(session, &call->lane);
+		if (r)
+			return pl_trace(r);
+		lane = call->lane;
+	}
+	call_before(session, lane, op);
+	op = pl_session_op(session, op);
+	if (__builtin_expect(!op, 0))
+		return -ENOSYS;
+	if (body_bytes > PL_WIRE_RECORD_MAX - sizeof(*head))
+		return pl_err(-EMSGSIZE);
+	call->lane = lane;
+	call->len_bytes = (uint32_t)(sizeof(*head) + body_bytes);
+	r = pl_lane_reserve(lane->lane, call->len_bytes, &room);
+	if (__builtin_expect(r, 0))
+		return pl_session_dies(session, r);
+	head = room;
+	head->len_bytes = call->len_bytes;
+	head->op = op;
+	call->session = session;
+	call->room = room;
+	call->enc.at = (uint8_t *)(head + 1);
+	return 0;
+}
+
+/* The ticket is taken at the last moment: nobody else waits while the record is written. */
+static inline int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_bytes)
+{
+	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
+
+	/* Release: what the program did before comes before what the server sends because of it; reverse_handle(). */
+	call->ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_release) + 1;
+	head->flags = flags;
+	head->ticket = call->ticket;
+	head->bulk_bytes = bulk_bytes;
+	return pl_lane_commit(call->lane->lane, call->len_bytes,
+			      bulk_bytes            ? PL_LANE_MORE
+			      : flags & PL_WIRE_ASK ? PL_LANE_NOW
+						    : PL_LANE_SOON);
+}
+
+int pl_call_post(struct pl_call *call)
+{
+	int r = call_send(call, 0, 0);
+
+	return __builtin_expect(r, 0) ? pl_session_dies(call->session, r) : 0;
+}
+
+int pl_call_post_free(struct pl_call *call)
+{
+	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
+	int r;
+
+	atomic_fetch_add_explicit(&call->session->frees, 1, memory_order_release); /* as a ticket; call_wait() */
+	head->flags = PL_WIRE_FREE;
+	head->ticket = 0;
+	head->bulk_bytes = 0;
+	r = pl_lane_commit(call->lane->lane, call->len_bytes, PL_LANE_NOW);
+	return r ? pl_session_dies(call->session, r) : 0;
+}
+
+int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes)
+{
+	int r = call_send(call, 0, bytes);
+
+	if (!r)
+		r = pl_lane_send_bulk(call->lane->lane, data, bytes);
+	return r ? pl_session_dies(call->session, r) : 0;
+}
+
+uint64_t pl_session_answered(const struct pl_session *session)
+{
+	const struct pl_client_lane *lane = pl_client_lane_known(session);
+
+	return lane ? lane->answered : 0;
+}
+
+static int call_wait(struct pl_call *call, struct pl_reply *reply)
+{
+	struct pl_session *session = call->session;
+	const struct pl_wire_head *head;
+	struct pl_wire_reply body;
+	int r = pl_lane_recv(call->lane->lane, UINT64_MAX, &head);
+
+	if (r)
+		return pl_session_dies(session, r < 0 ? r : -EPROTO);
+	if (!(head->flags & PL_WIRE_REPLY) || head->ticket != call->ticket ||
+	    head->len_bytes < sizeof(*head) + sizeof(body))
+		return pl_session_dies(session, pl_err(-EPROTO));
+	memcpy(&body, head + 1, sizeof(body));
+	(void)atomic_load_explicit(&session->frees, memory_order_acquire);
+	call->lane->answered = head->ticket;
+	if (!(body.flags & PL_WIRE_REPLY_AHEAD))
+		atomic_fetch_add_explicit(&session->ends, 1, memory_order_relaxed);
+	if (body.flags & PL_WIRE_REPLY_IDLE)
+		atomic_store_explicit(&session->idle, head->ticket, memory_order_relaxed);
+	*reply = (struct pl_reply){
+		.status = body.status,
+		.flags = body.flags,
+		.bulk_bytes = head->bulk_bytes,
+		.lane = call->lane,
+		.dec = { .at = (const uint8_t *)(head + 1) + sizeof(body),
+			 .end = (const uint8_t *)head + head->len_bytes,
+			 .arena = session->arena.base,
+			 .arena_bytes = session->arena.bytes,
+			 .after_bytes = head->bulk_bytes },
+	};
+	if (atomic_load_explicit(&session->reverse_seen, memory_order_acquire) < body.after)
+		return pl_trace(pl_session_pump_until(session, body.after));
+	return 0;
+}
+
+int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, struct pl_reply *reply)
+{
+	int r = call_send(call, PL_WIRE_ASK, bytes);
+
+	atomic_fetch_add_explicit(&call->session->asks, 1, memory_order_relaxed);
+	if (!r && bytes)
+		r = pl_lane_send_bulk(call->lane->lane, data, bytes);
+	return r ? pl_session_dies(call->session, r) : call_wait(call, reply);
+}
+
+int pl_call_ask_send(struct pl_call *call)
+{
+	int r = call_send(call, PL_WIRE_ASK, 0);
+
+	atomic_fetch_add_explicit(&call->session->asks, 1, memory_order_relaxed);
+	return r ? pl_session_dies(call->session, r) : 0;
+}
+
+int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply)
+{
+	return call_wait(call, reply);
+}
+
+int pl_call_ask(struct pl_call *call, struct pl_reply *reply)
+{
+	return pl_call_ask_after(call, NULL, 0, reply);
+}
+
+int pl_call_bulk(struct pl_reply *reply, void *data, uint64_t bytes)
+{
+	int r;
+
+	if (bytes > reply->bulk_bytes)
+		return pl_session_dies(reply->lane->session, pl_err(-EPROTO));
+	r = pl_lane_recv_bulk(reply->lane->lane, data, bytes);
+	if (r)
+		return pl_session_dies(reply->lane->session, r);
+	reply->bulk_bytes -= bytes;
+	return 0;
+}
+
+/* ---- bulk ---- */
+
+/* Sent ahead of the call, without a ticket: other threads do not wait while it travels. */
+static int bulk_stream(struct pl_session *session, const void *data, uint64_t bytes)
+{
+	struct pl_wire_head head = { .len_bytes = sizeof(head), .flags = PL_WIRE_BULK, .bulk_bytes = bytes };
+	struct pl_client_lane *lane;
+	void *room;
+	int r = pl_client_lane_of_thread(session, &lane);
+
+	if (r)
+		return pl_trace(r);
+	call_before(session, lane, 0);
+	lane->ahead = atomic_load_explicit(&session->before, memory_order_relaxed);
+	r = pl_lane_reserve(lane->lane, sizeof(head), &room);
+	if (!r) {
+		memcpy(room, &head, sizeof(head));
+		r = pl_lane_commit(lane->lane, sizeof(head), PL_LANE_MORE);
+	}
+	if (!r)
+		r = pl_lane_send_bulk(lane->lane, data, bytes);
+	return r ? pl_session_dies(session, r) : 0;
+}
+
+int pl_bulk_prepare(struct pl_session *session, struct pl_bulk *bulk, const void *data, uint64_t bytes)
+{
+	*bulk = (struct pl_bulk){ .kind = PL_BULK_INLINE, .data = data, .bytes = bytes };
+	if (bytes <= PL_WIRE_INLINE_MAX)
+		return 0;
+	if (session->shares_memory) {
+		bulk->offset = pl_arena_alloc(&session->arena, bytes);
+		if (bulk->offset != PL_ARENA_NONE) {
+			bulk->kind = PL_BULK_ARENA;
+			memcpy(session->arena.base + bulk->offset, data, bytes);
+			return 0;
+		}
+		bulk->offset = 0; /* the arena is full: the lane carries it */
+	}
+	bulk->kind = PL_BULK_STREAM;
+	return pl_trace(bulk_stream(session, data, bytes));
+}
+
+void pl_bulk_done(struct pl_session *session, struct pl_bulk *bulk)
+{
+	if (bulk->kind == PL_BULK_ARENA)
+		pl_arena_free(&session->arena, bulk->offset, bulk->bytes, atomic_load(&session->ticket));
+	bulk->kind = PL_BULK_INLINE;
+	bulk->bytes = 0;
+}
