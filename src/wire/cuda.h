@@ -75,6 +75,12 @@ struct pl_cuda_ring {
 };
 static_assert(sizeof(struct pl_cuda_ring) == 128, "wire layout");
 
+static inline uint8_t *pl_cuda_ring_block(struct pl_cuda_ring *ring, uint32_t index)
+{
+	return (uint8_t *)ring + PL_CUDA_RING_HEAD_BYTES +
+	       (uint64_t)(index % PL_CUDA_RING_BLOCKS) * PL_CUDA_RING_BLOCK_BYTES;
+}
+
 /*
  * Marks: words of a page, in shared memory (plMarks), or one on each side (plMarked: pairs of a word's number and its
  * value).  A mark's word has the mark's value, or a later one, once its stream has come there.  The first ones are the
@@ -89,11 +95,14 @@ static_assert(sizeof(struct pl_cuda_ring) == 128, "wire layout");
 struct pl_cuda_marked {
 	uint32_t slot, value;
 };
+static_assert(sizeof(struct pl_cuda_marked) == 8, "wire layout");
 
-static inline uint8_t *pl_cuda_ring_block(struct pl_cuda_ring *ring, uint32_t index)
-{
-	return (uint8_t *)ring + PL_CUDA_RING_HEAD_BYTES +
-	       (uint64_t)(index % PL_CUDA_RING_BLOCKS) * PL_CUDA_RING_BLOCK_BYTES;
-}
+/* What a copy between servers waits for (plPeerExport, plPeerCopy). */
+enum pl_cuda_order {
+	PL_CUDA_ORDER_STREAM = 0,  /* nothing: of a call that does not wait, whose stream was waited for */
+	PL_CUDA_ORDER_DEFAULT = 1, /* the default streams of both ends */
+	PL_CUDA_ORDER_CONTEXT = 2, /* the current context, and those of both ends */
+	PL_CUDA_ORDER_THREAD = 3,  /* the thread's default streams */
+};
 
 #endif

@@ -8,8 +8,7 @@
 #include "base/err.h"
 #include "base/wait.h"
 #include "server/token.h"
-
-enum order { ORDER_NONE, ORDER_DEFAULT, ORDER_CONTEXT, ORDER_THREAD };
+#include "wire/cuda.h"
 
 bool pl_cuda_peers_create(struct pl_cuda_session *session)
 {
@@ -50,12 +49,12 @@ static int32_t order_wait(struct pl_serve *serve, uint32_t order)
 	CUresult r = CUDA_SUCCESS;
 
 	pl_serve_give_turn(serve);
-	if (order == ORDER_NONE)
+	if (order == PL_CUDA_ORDER_STREAM)
 		return CUDA_SUCCESS;
-	if (order == ORDER_CONTEXT)
+	if (order == PL_CUDA_ORDER_CONTEXT)
 		r = pl_cuda.cuCtxSynchronize ? pl_cuda.cuCtxSynchronize() : CUDA_ERROR_NOT_SUPPORTED;
 	else
-		r = default_stream_wait(order == ORDER_THREAD ? CU_STREAM_PER_THREAD : CU_STREAM_LEGACY);
+		r = default_stream_wait(order == PL_CUDA_ORDER_THREAD ? CU_STREAM_PER_THREAD : CU_STREAM_LEGACY);
 	if (pl_cuda_is_sticky((int32_t)r))
 		pl_cuda_context_failed(session, (int32_t)r);
 	return pl_cuda_waited(session, (int32_t)r, 0);
@@ -113,7 +112,7 @@ void pl_cuda_serve_plPeerExport(struct pl_serve *serve, const struct pl_cuda_plP
 	struct pl_cuda_plPeerExport_reply reply;
 	int32_t status;
 
-	if (args->put > 1 || args->order > ORDER_THREAD || args->size > PL_CUDA_LIMIT_TRANSFER_MAX) {
+	if (args->put > 1 || args->order > PL_CUDA_ORDER_THREAD || args->size > PL_CUDA_LIMIT_TRANSFER_MAX) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
@@ -282,7 +281,7 @@ void pl_cuda_serve_plPeerCopy(struct pl_serve *serve, const struct pl_cuda_plPee
 {
 	struct pl_cuda_plPeerCopy_reply reply = { 0 };
 
-	if (args->secret.bytes != PL_PEER_SECRET_BYTES || args->put > 1 || args->order > ORDER_THREAD ||
+	if (args->secret.bytes != PL_PEER_SECRET_BYTES || args->put > 1 || args->order > PL_CUDA_ORDER_THREAD ||
 	    args->size > PL_CUDA_LIMIT_TRANSFER_MAX) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;

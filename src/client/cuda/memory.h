@@ -147,12 +147,7 @@ CUresult pl_cuda_copy_from_apart(bool waits, bool per_thread, void *dst, CUdevic
 bool pl_cuda_shape_is_apart(const CUDA_MEMCPY3D_PEER *copy);
 CUresult pl_cuda_shape_apart(bool waits, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream);
 
-enum pl_cuda_order {                        /* what a copy between servers waits for */
-		     PL_CUDA_ORDER_STREAM,  /* of a call that does not wait: its stream */
-		     PL_CUDA_ORDER_DEFAULT, /* the default streams of both ends */
-		     PL_CUDA_ORDER_CONTEXT, /* the current context, and those of both ends */
-		     PL_CUDA_ORDER_THREAD,  /* the thread's default streams */
-};
+/* Of a copy that is not one between contexts by its name. */
 static inline enum pl_cuda_order pl_cuda_order_of(bool waits, bool per_thread)
 {
 	return !waits ? PL_CUDA_ORDER_STREAM : per_thread ? PL_CUDA_ORDER_THREAD : PL_CUDA_ORDER_DEFAULT;
