@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "client/cuda/between.h"
+#include "client/cuda/mirrored.h"
 
 #define GRANULE_BYTES (2ull << 20) /* drivers set addresses aside in multiples */
 #define BLOCK_BYTES   (4u << 20)
@@ -252,14 +253,6 @@ static CUresult context_wait(struct pl_cuda_context *context)
 	return result;
 }
 
-/* Pages of it may be newer in this process. */
-static bool is_mirrored(CUdeviceptr address)
-{
-	struct pl_cuda_memory memory;
-
-	return pl_cuda_memory_find(address, &memory) && memory.mirrored;
-}
-
 static CUresult copy_apart(enum pl_cuda_order order, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes)
 {
 	struct pl_cuda_context *current = pl_cuda_thread.top;
@@ -272,7 +265,9 @@ static CUresult copy_apart(enum pl_cuda_order order, bool per_thread, CUdevicept
 		result = context_wait(current);
 	if (result)
 		return result;
-	if (!is_mirrored(dst) && !is_mirrored(src) && pl_cuda_between(order, &to, &from, bytes, &made))
+	/* Pages of mirrored memory may be newer in this process. */
+	if (!pl_cuda_mirrored_holds((const void *)(uintptr_t)dst) &&
+	    !pl_cuda_mirrored_holds((const void *)(uintptr_t)src) && pl_cuda_between(order, &to, &from, bytes, &made))
 		return made;
 	if (order == PL_CUDA_ORDER_CONTEXT) {
 		result = context_wait(from.context);

@@ -170,7 +170,7 @@ static CUresult ticket_get(const struct copy *copy, uint64_t *ticket_out,
 		return result;
 	r = PL_CUDA_ASK(session, plPeerExport, &args, &reply);
 	if (r || reply.status)
-		return r ? pl_cuda_fault(r) : (CUresult)reply.status;
+		return pl_cuda_answer(r, &reply);
 	pl_cuda_plPeerExport_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
@@ -192,7 +192,7 @@ static bool copy_ask(const struct copy *copy, struct pl_cuda_plPeerCopy_args *ar
 	if (*result_out)
 		return true;
 	r = PL_CUDA_ASK(session, plPeerCopy, args, &reply);
-	*result_out = r ? pl_cuda_fault(r) : (CUresult)reply.status;
+	*result_out = pl_cuda_answer(r, &reply);
 	if (*result_out)
 		return true;
 	pl_cuda_plPeerCopy_reply_get(&reply.dec, &got);

@@ -262,7 +262,6 @@ static CUresult create(enum pl_cuda_op op, CUcontext *handle, struct pl_u32s aff
 	struct pl_cuda_context *context;
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_device, (const void *)(uintptr_t)device, &session);
 	int r;
 
@@ -277,11 +276,7 @@ static CUresult create(enum pl_cuda_op op, CUcontext *handle, struct pl_u32s aff
 	if (!context)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	args.context = context->object.id;
-	r = pl_call_begin(&call, session, PL_CUDA_OP_cuCtxCreate_v3, pl_cuda_cuCtxCreate_v3_bytes(&args));
-	if (!r) {
-		pl_cuda_cuCtxCreate_v3_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK(session, cuCtxCreate_v3, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!result)
 		result = push(context);

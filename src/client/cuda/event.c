@@ -205,14 +205,8 @@ CUresult cuEventQuery(CUevent handle)
 	if (result || !args.event)
 		return result;
 	event = pl_cuda_get(PL_CUDA_KIND_event, handle);
-	switch (event_look(session, event, &records)) {
-	case PL_CUDA_MARK_PASSED:
-		return CUDA_SUCCESS;
-	case PL_CUDA_MARK_AHEAD:
-		return CUDA_ERROR_NOT_READY;
-	case PL_CUDA_MARK_UNKNOWN:
-		break;
-	}
+	if (pl_cuda_mark_tells(event_look(session, event, &records), &result))
+		return result;
 	heard = pl_cuda_marks_heard(session);
 	r = PL_CUDA_ASK(session, cuEventQuery, &args, &reply);
 	if (r)

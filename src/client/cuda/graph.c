@@ -44,7 +44,6 @@ static CUresult instantiate(struct instance *instance, CUgraphExec *exec, CUgrap
 	struct pl_cuda_cuGraphInstantiate_args args = { .flags = instance->flags, .per_thread = instance->per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
-	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(instance->op, PL_CUDA_KIND_graph, graph, &session);
 	struct pl_cuda_exec *made;
 	void *handle;
@@ -63,11 +62,7 @@ static CUresult instantiate(struct instance *instance, CUgraphExec *exec, CUgrap
 	handle = pl_cuda_new(session, PL_CUDA_KIND_exec, &args.exec);
 	if (!handle)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	r = pl_call_begin(&call, session, (uint16_t)instance->op, pl_cuda_cuGraphInstantiate_bytes(&args));
-	if (!r) {
-		pl_cuda_cuGraphInstantiate_put(&call.enc, &args);
-		r = pl_call_ask(&call, &reply);
-	}
+	r = PL_CUDA_ASK_AS(session, instance->op, cuGraphInstantiate, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!r)
 		instance_take(instance, session, &reply);

@@ -43,6 +43,14 @@ struct pl_cuda_heard pl_cuda_marks_heard(const struct pl_session *session);
 uint64_t pl_cuda_mark_put(struct pl_session *session, struct pl_cuda_mark *mark, uint64_t stream, bool per_thread,
 			  struct pl_cuda_heard heard, uint64_t ticket);
 enum pl_cuda_mark_state pl_cuda_mark_look(struct pl_session *session, struct pl_cuda_mark *mark);
+/* What a query returns.  Return: false: the server has to be asked, and *result_out is as it was. */
+static inline bool pl_cuda_mark_tells(enum pl_cuda_mark_state state, CUresult *result_out)
+{
+	if (state == PL_CUDA_MARK_UNKNOWN)
+		return false;
+	*result_out = state == PL_CUDA_MARK_PASSED ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+	return true;
+}
 /* The server has said that it is not passed. */
 void pl_cuda_mark_ahead(struct pl_cuda_mark *mark, struct pl_cuda_heard heard);
 

@@ -189,14 +189,8 @@ static CUresult stream_query(bool per_thread, CUstream handle)
 		return result;
 	if ((uintptr_t)handle > (uintptr_t)CU_STREAM_PER_THREAD)
 		stream = pl_cuda_get(PL_CUDA_KIND_stream, handle);
-	switch (stream ? stream_look(session, stream) : PL_CUDA_MARK_UNKNOWN) {
-	case PL_CUDA_MARK_PASSED:
-		return CUDA_SUCCESS;
-	case PL_CUDA_MARK_AHEAD:
-		return CUDA_ERROR_NOT_READY;
-	case PL_CUDA_MARK_UNKNOWN:
-		break;
-	}
+	if (stream && pl_cuda_mark_tells(stream_look(session, stream), &result))
+		return result;
 	before = atomic_load(&session->ticket);
 	heard = pl_cuda_marks_heard(session);
 	r = PL_CUDA_ASK(session, cuStreamQuery, &args, &reply);
