@@ -42,8 +42,7 @@ struct pl_session {
 	_Atomic bool dead;       /* the link broke or the worker died; calls fail at once */
 	_Atomic uint32_t epoch;  /* changes when the session is made anew (fork) */
 	_Atomic uint64_t ticket; /* last one given */
-	_Atomic uint64_t
-		frees; /* calls outside the order so far: what came before them in this process is seen after */
+	_Atomic uint64_t frees;  /* calls outside the order; what the program did before one is seen after an answer */
 	uint64_t id;
 	uint8_t secret[16];
 	uint64_t memory_bytes; /* device memory that the server lets this session hold */

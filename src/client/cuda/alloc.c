@@ -1,6 +1,5 @@
 /* Device memory: allocation and its end. */
 #include "client/cuda/mirrored.h"
-#include "client/cuda/share.h"
 
 #define TRY_AGAIN ((CUresult)-1) /* its addresses were another server's */
 #define TRIES_MAX 8u             /* limit: as often as a server may give such addresses */
@@ -167,8 +166,8 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 			return pl_cuda_mirrored_destroy(session, &memory);
 		if (memory.kind == PL_CUDA_MEMORY_MANAGED)
 			pl_cuda_host_destroy(session, &memory);
-		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops ||
-			 memory.flags & PL_CUDA_MEMORY_EXPORTED || !pl_cuda_lease_keep(&memory, 0))
+		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops || memory.exported ||
+			 !pl_cuda_lease_keep(&memory, 0))
 			return free_post(session, &memory);
 		return CUDA_SUCCESS;
 	}

@@ -29,7 +29,7 @@ enum pl_cuda_memory_kind {
 struct pl_cuda_memory {
 	uint64_t address, bytes;
 	enum pl_cuda_memory_kind kind;
-	unsigned int flags;
+	unsigned int flags; /* HOST, REGISTERED, MANAGED: the API's */
 	struct pl_cuda_context *context;
 	struct pl_session *session; /* NULL when it is entered: the context's; without one, the current */
 	uint64_t id;                /* of this allocation, never again */
@@ -38,6 +38,7 @@ struct pl_cuda_memory {
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
 	bool mirrored;    /* MANAGED, VARIABLE: managed memory with the driver, whose pages go to and fro; mirrored.h */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
+	bool exported;    /* DEVICE: other processes may have a handle; freed, it goes back to the driver at once */
 	struct pl_cuda_advice advice; /* managed: changes nothing but what is answered */
 };
 
@@ -57,7 +58,7 @@ bool pl_cuda_memory_find(uint64_t address, struct pl_cuda_memory *memory_out);
 bool pl_cuda_memory_next(uint64_t address, struct pl_cuda_memory *memory_out);
 /* Takes the one out that begins there.  Return: found. */
 bool pl_cuda_memory_take(uint64_t address, struct pl_cuda_memory *memory_out);
-/* Changes advice and flags of the one that holds the address to those of `memory`. */
+/* Changes the one that `memory` is a copy of, as long as it lives: all but address, bytes and id may differ. */
 void pl_cuda_memory_change(const struct pl_cuda_memory *memory);
 /* All of the range is of one device allocation of the current session.  Where it is none, the driver will be asked, and
  * finds no lease there.

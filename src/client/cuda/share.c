@@ -2,7 +2,7 @@
  * Memory of other processes that use the same server, and ours for them.  A handle has nothing but a token of the
  * server's.  What stands for a descriptor is a file that has such a handle: it can be passed on as any descriptor can.
  */
-#include "client/cuda/share.h"
+#include "client/cuda/memory.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "client/cuda/memory.h"
 
 /* ---- allocations ---- */
 
@@ -25,7 +24,7 @@ static bool store_leave(CUdeviceptr address, struct pl_cuda_memory *was)
 		return false;
 	memory = *was;
 	memory.store = PL_ARENA_NONE;
-	memory.flags |= PL_CUDA_MEMORY_EXPORTED;
+	memory.exported = true;
 	pl_cuda_memory_change(&memory);
 	return was->store != PL_ARENA_NONE;
 }
