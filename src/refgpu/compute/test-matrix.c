@@ -447,6 +447,10 @@ static void test_what_does_not_fit_is_a_fault(struct kit *kit)
 	assert(move_run(kit, &m) == PL_RG_FAULT_PT_NOT_PRESENT);
 	m = (struct move){ 0, PL_ISA_WM_C, PL_ISA_F32, 16, 32, false, false, true, KIT_READ_ONLY - DATA };
 	assert(move_run(kit, &m) == PL_RG_FAULT_READ_ONLY);
+	m.offset -= 15 * 64 + 32; /* half of the last row */
+	assert(move_run(kit, &m) == PL_RG_FAULT_READ_ONLY);
+	m.offset -= 32;
+	assert(move_run(kit, &m) == PL_RG_FAULT_NONE);
 }
 
 int main(int argc, char **argv)
