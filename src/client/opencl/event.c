@@ -267,12 +267,22 @@ void pl_cl_event_reverse_reached(struct pl_cl_server *server, const struct pl_cl
 
 /* ---- status ---- */
 
+void pl_cl_ended(struct pl_cl_server *server, uint64_t id)
+{
+	uint64_t ended = atomic_load_explicit(&server->ended, memory_order_relaxed);
+
+	while (ended < id && !atomic_compare_exchange_weak_explicit(&server->ended, &ended, id, memory_order_release,
+								    memory_order_relaxed))
+		;
+}
+
 void pl_cl_event_set(struct pl_cl_event *event, cl_int status)
 {
 	cl_int seen = event->status;
 
 	if (seen <= CL_COMPLETE || status > CL_COMPLETE)
 		return;
+	pl_cl_ended(event->object.server, event->object.id);
 	if (event->queue && status < 0)
 		event->object.server->doubt = true;
 	if (!atomic_compare_exchange_strong(&event->status, &seen, status) || !event->queue)
@@ -393,6 +403,15 @@ static int value_word(struct pl_cl_value *value, uint64_t word, size_t bytes)
 	return 1;
 }
 
+/* Nothing was heard of it, but of the end of something that was made later and may have waited for it: who has seen
+ * that must not be told that this goes on. */
+static bool event_overtaken(struct pl_cl_event *event)
+{
+	uint64_t ended = atomic_load_explicit(&event->object.server->ended, memory_order_acquire);
+
+	return ended > event->object.id && atomic_exchange(&event->asked, ended) != ended;
+}
+
 static int status_answer(struct pl_cl_event *event, struct pl_cl_value *value)
 {
 	cl_int status;
@@ -403,13 +422,15 @@ static int status_answer(struct pl_cl_event *event, struct pl_cl_value *value)
 		pl_session_pump(event->object.session);
 		status = pl_cl_event_known(event);
 	}
-	if (status > CL_COMPLETE && event_doubtful(event)) {
+	if (status <= CL_COMPLETE || !event->queue)
+		return value_word(value, (uint32_t)status, sizeof(status));
+	if (event_doubtful(event) || event_overtaken(event)) {
 		cl_int code = pl_cl_event_status_ask(event, &status);
 		if (code)
 			return code;
-	} else if (status > CL_COMPLETE && event->queue) {
-		event_watch(event);
 	}
+	if (status > CL_COMPLETE)
+		event_watch(event);
 	return value_word(value, (uint32_t)status, sizeof(status));
 }
 

@@ -259,10 +259,13 @@ cl_int pl_cl_command_end_full(struct pl_cl_command *command, cl_int code)
 		return code;
 	}
 	/* A blocking command has ended: it is not counted among those that may be under way. */
-	if (!command->blocking)
+	if (!command->blocking) {
 		atomic_fetch_add_explicit(&command->queue->posted, 1, memory_order_release);
-	else if (pl_cl_queue_ordered(command->queue))
-		pl_cl_queue_done(command->queue, command->posted);
+	} else {
+		if (pl_cl_queue_ordered(command->queue))
+			pl_cl_queue_done(command->queue, command->posted);
+		pl_cl_ended_all(command->queue->object.server);
+	}
 	if (command->minted && command->blocking)
 		pl_cl_event_give_done(command->minted, command->event_out);
 	else if (command->minted)

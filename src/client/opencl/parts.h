@@ -95,6 +95,12 @@ void pl_cl_event_lost(struct pl_cl_event *event);
 void pl_cl_event_callback_lost(struct pl_cl_event_callback *callback);
 /* Final status, from wherever it came; runs callbacks. */
 void pl_cl_event_set(struct pl_cl_event *event, cl_int status);
+/* An end was heard of: of this id, or of anything that was made so far.  What is older may have ended before it. */
+void pl_cl_ended(struct pl_cl_server *server, uint64_t id);
+static inline void pl_cl_ended_all(struct pl_cl_server *server)
+{
+	pl_cl_ended(server, atomic_load_explicit(&server->session->ids_last, memory_order_relaxed));
+}
 /* What is known now, without asking: CL_COMPLETE or negative is final. */
 cl_int pl_cl_event_known(struct pl_cl_event *event);
 bool pl_cl_waits_done(cl_uint count, const cl_event *list);

@@ -255,6 +255,7 @@ cl_int pl_cl_queue_finish(struct pl_cl_queue *queue)
 	pl_cl_server_confirm(queue->object.server, fence);
 	if (!reply.status || (reply.flags & PL_WIRE_REPLY_LATE)) {
 		pl_cl_queue_done(queue, posted);
+		pl_cl_ended_all(queue->object.server);
 		pl_cl_arena_passed(queue->object.server, fence);
 	} else {
 		queue->object.server->doubt = true;

@@ -22,6 +22,7 @@ struct pl_cl_server {
 	_Atomic uint64_t memory_bytes; /* of all buffers, as far as this client knows */
 	_Atomic uint32_t state_epoch;  /* epoch that tokens and queues belong to */
 	_Atomic uint64_t confirmed;    /* ticket up to which the server is known to have come */
+	_Atomic uint64_t ended;	       /* newest id of which an end was heard: what it waited for has ended too */
 	_Atomic bool doubt;	       /* a command failed in this session: "the queue is finished" no longer tells
 					     * the status of its events */
 };
@@ -175,6 +176,7 @@ struct pl_cl_event {
 	cl_command_type type;
 	_Atomic cl_int status;	     /* what is known; CL_COMPLETE or negative is final */
 	_Atomic uint64_t sequence;   /* in queue->posted; 0 = not sent yet */
+	_Atomic uint64_t asked;	     /* server->ended when its status was last asked */
 	bool watched, timed;	     /* under object.lock */
 	uint64_t times[PL_CL_TIMES]; /* under object.lock; valid when timed */
 };
