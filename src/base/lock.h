@@ -1,9 +1,11 @@
 /*
  * A lock of four bytes for objects: a compare and a swap where nobody is in the way (which is nearly always), a futex
- * otherwise.  Not recursive.  Zero-initialised = free.
+ * otherwise.  For the threads of one process; not recursive, not fair.  Zero-initialised = free; nothing to destroy.
+ * What the holder wrote is seen by the next one.  A fork()ed child finds it as it was: taken for good, if another
+ * thread had it.
  */
-#ifndef PL_LOCK_H
-#define PL_LOCK_H
+#ifndef PL_BASE_LOCK_H
+#define PL_BASE_LOCK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,10 +15,11 @@ struct pl_lock {
 	_Atomic uint32_t word; /* 0 free, 1 taken, 2 taken and somebody sleeps */
 };
 
-void pl_lock_wait(struct pl_lock *lock);
+/* The rare halves of pl_lock() and pl_unlock(): call those. */
+void pl_lock_wait(struct pl_lock *lock); /* returns with the lock taken */
 void pl_lock_wake(struct pl_lock *lock);
 
-/* Return: taken. */
+/* Never waits.  Return: taken. */
 static inline bool pl_lock_try(struct pl_lock *lock)
 {
 	uint32_t seen = 0;
@@ -31,6 +34,7 @@ static inline void pl_lock(struct pl_lock *lock)
 		pl_lock_wait(lock);
 }
 
+/* Called with the lock held, by whoever took it. */
 static inline void pl_unlock(struct pl_lock *lock)
 {
 	if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)
