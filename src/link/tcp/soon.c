@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <time.h>
 
-#include "base/err.h"
 #include "link/link.h"
 
 #define NAP_NS     50000u /* the system adds as much again */
@@ -58,11 +57,26 @@ static void *look_after(void *arg)
 	return NULL;
 }
 
-/* The child has one thread, and its parent's lanes are not its own. */
+/* The thread is then not in the middle of the list, and has no lane's lock. */
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&all.lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* The child has one thread, and its parent's lanes are not its own: what they hold back the parent sends. */
 static void fork_child(void)
 {
 	pthread_mutex_init(&all.lock, NULL);
 	pthread_cond_init(&all.some, NULL);
+	for (struct pl_soon *soon = all.lanes; soon; soon = soon->next) {
+		soon->holds = false;
+		atomic_store(&soon->armed, false);
+	}
 	all.lanes = NULL;
 	all.runs = false;
 	atomic_store(&holding, 0);
@@ -70,7 +84,7 @@ static void fork_child(void)
 
 static void first(void)
 {
-	pthread_atfork(NULL, NULL, fork_child);
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 /* Called with all.lock held.  The program's signals are not for this thread. */

@@ -13,7 +13,8 @@
 
 struct pl_soon {             /* of one lane */
 	struct pl_lock lock; /* what the lane holds back: its sending thread's, and the one that looks after it */
-	/* Sends it; never blocks.  Called with the lock held.  Return: there was something. */
+	/* Sends it; never blocks.  Called with the lock held.  Return: there was something; false too where nothing can
+	 * be sent any more. */
 	bool (*send)(struct pl_soon *soon);
 	bool holds; /* under lock: something is held back */
 	_Atomic bool armed;
@@ -26,7 +27,7 @@ struct pl_soon {             /* of one lane */
 bool pl_soon_hold(struct pl_soon *soon);
 /* It has been sent.  Called with soon->lock held. */
 void pl_soon_sent(struct pl_soon *soon);
-/* Nobody looks after it any more. */
+/* Nobody looks after it any more, nor is about to: its lane may go.  Called without soon->lock held. */
 void pl_soon_remove(struct pl_soon *soon);
 
 #endif

@@ -172,8 +172,12 @@ static bool soon_send(struct pl_soon *soon)
 		return false;
 	n = send(lane->base.fd, lane->out, lane->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 	pl_count(&lane->base.stats.wakes, 1);
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
+		break_errno(lane, errno);
+		return false;
+	}
 	if (n <= 0)
-		return true; /* what is wrong the sending thread will find */
+		return true; /* the socket is full: later */
 	lane->out_bytes -= (uint32_t)n;
 	memmove(lane->out, lane->out + n, lane->out_bytes);
 	if (!lane->out_bytes)
