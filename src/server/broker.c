@@ -8,6 +8,7 @@
 #include "server/serve.h"
 
 static_assert(PL_BROKER_NOTE_BYTES < PL_HAND_TEXT_MAX, "a note travels in a hand");
+static_assert(PL_BROKER_TOKEN_BYTES == sizeof(((struct pl_hand *)0)->secret), "a token travels in a hand");
 
 int pl_broker_put(struct pl_session_worker *session, uint32_t type, const void *note, int fd,
 		  uint8_t token_out[PL_BROKER_TOKEN_BYTES])

@@ -145,8 +145,6 @@ struct pl_dials {
 void pl_dial_start(struct pl_daemon *daemon, const struct pl_pool_worker *worker, const struct pl_hand *request);
 void pl_dial_reaped(struct pl_daemon *daemon, pid_t pid); /* any child */
 
-/* ---- the daemon ---- */
-
 /* ---- what sessions give to each other: shares.c ---- */
 
 struct pl_share;
@@ -156,6 +154,8 @@ void pl_shares_handle(struct pl_daemon *daemon, const struct pl_pool_worker *wor
 		      int *fd);
 void pl_shares_forget(struct pl_daemon *daemon, uint64_t session); /* it has ended */
 void pl_shares_fini(struct pl_daemon *daemon);
+
+/* ---- the daemon ---- */
 
 /* In memory that a forked worker finds empty. */
 struct pl_secrets {

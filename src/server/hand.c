@@ -58,11 +58,9 @@ int pl_hand_recv(int socket, struct pl_hand *hand_out, int fds_out[PL_HAND_FDS])
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg))
 		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
 			memcpy(fds, CMSG_DATA(cmsg), cmsg->cmsg_len - CMSG_LEN(0)); /* the room has no more */
-	if (!n)
-		return -EPIPE;
 	if (n != (ssize_t)sizeof(*hand_out)) {
-		fds_close(fds);
-		return pl_err(-EPROTO);
+		fds_close(fds); /* an empty message may bring some, too */
+		return n ? pl_err(-EPROTO) : -EPIPE;
 	}
 	if (fds_out)
 		memcpy(fds_out, fds, sizeof(fds));

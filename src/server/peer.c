@@ -281,6 +281,8 @@ void pl_peer_watch_begin(struct pl_session_worker *session, struct pl_peer_watch
 	first = !watch->next;
 	if (!peers->watching)
 		peers->watching = !thread_start(watchdog_run, peers);
+	if (!peers->watching)
+		pl_lane_shutdown(lane); /* nobody would end its waiting */
 	if (first)
 		pthread_cond_broadcast(&peers->news);
 	pthread_mutex_unlock(&peers->lock);

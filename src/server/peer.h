@@ -17,7 +17,7 @@
 #define PL_PEER_LINKS_MAX 16    /* limit: lanes to other servers, of one session */
 #define PL_PEER_PROOF_MS  5000  /* limit: from the greeting to the first ticket */
 #define PL_PEER_DIAL_MS   12000 /* limit: the daemon's answer to a request for a connection */
-#define PL_PEER_STALL_MS  10000 /* limit: in the middle of a copy without a byte that comes or goes */
+#define PL_PEER_STALL_MS  10000 /* limit: in the middle of a copy without a block that comes or goes */
 #define PL_PEER_WHERE_MAX 1024  /* limit: bytes of addresses where this server listens */
 #define PL_PEER_WHY_MAX   160   /* limit: bytes of a reason, for people */
 
@@ -69,7 +69,8 @@ int pl_peer_connect(struct pl_session_worker *session, const char *address, uint
 		    struct pl_lane **lane_out, char why_out[PL_PEER_WHY_MAX]);
 void pl_peer_leave(struct pl_session_worker *session, struct pl_lane *lane);
 
-/* From begin to end the lane is shut down when nothing comes or goes for stall_ns.  End also counts the bytes. */
+/* From begin to end the lane is shut down when no whole record or payload (at most PL_PEER_BLOCK_BYTES) comes or goes
+ * for stall_ns, or at once where nobody can look after it.  End also counts the bytes. */
 void pl_peer_watch_begin(struct pl_session_worker *session, struct pl_peer_watch *watch, struct pl_lane *lane);
 void pl_peer_watch_end(struct pl_session_worker *session, struct pl_peer_watch *watch);
 

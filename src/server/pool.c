@@ -150,7 +150,6 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 		}
 		if (worker->phase == PL_POOL_SERVING)
 			pl_shares_handle(daemon, worker, &hand, &fds[0]);
-		explicit_bzero(hand.secret, sizeof(hand.secret));
 		for (int i = 0; i < PL_HAND_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
@@ -169,6 +168,7 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 		} else if (hand.kind == PL_HAND_DIAL && worker->phase == PL_POOL_SERVING) {
 			pl_dial_start(daemon, worker, &hand);
 		}
+		explicit_bzero(&hand, sizeof(hand)); /* tokens and notes: workers are forked from this stack */
 	}
 }
 
@@ -492,10 +492,10 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 
 	worker->reaped = true;
 	region_give(worker);
-	pl_shares_forget(daemon, worker->session);
 	pl_folder_remove(&daemon->folder, worker->pid);
 	if (!worker->deaf)
 		worker_ready(&worker->source, EPOLLIN); /* its last words */
+	pl_shares_forget(daemon, worker->session);      /* those of the last words, too */
 	phase = worker->phase;
 	--*phase_count(worker);
 	*(worker->prev ? &worker->prev->next : &pool->first) = worker->next;

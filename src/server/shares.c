@@ -123,4 +123,5 @@ void pl_shares_handle(struct pl_daemon *daemon, const struct pl_pool_worker *wor
 		given = share->fd;
 	}
 	(void)pl_hand_send(worker->source.fd, &answer, given, -1);
+	explicit_bzero(&answer, sizeof(answer)); /* workers are forked from this stack */
 }
