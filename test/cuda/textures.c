@@ -5,6 +5,41 @@
 
 static CUmodule module;
 
+/* A kernel writes an array of 16 x 8 floats through a surface, another one reads it through a texture into `out`. */
+struct written {
+	CUDA_RESOURCE_DESC resource;
+	CUtexObject texture;
+	CUsurfObject surface;
+	CUdeviceptr out;
+};
+
+static void written_begin(struct written *written, CUarray array)
+{
+	*written = (struct written){ .resource = { .resType = CU_RESOURCE_TYPE_ARRAY } };
+	written->resource.res.array.hArray = array;
+	cu_ok(cu(cuMemAlloc_v2)(&written->out, 8 * 16 * sizeof(float)));
+}
+
+static void written_objects(struct written *written)
+{
+	CUDA_TEXTURE_DESC sampling = { .filterMode = CU_TR_FILTER_MODE_POINT };
+	cu_ok(cu(cuSurfObjectCreate)(&written->surface, &written->resource));
+	cu_ok(cu(cuTexObjectCreate)(&written->texture, &written->resource, &sampling, NULL));
+}
+
+static void written_write(struct written *written, unsigned blocks)
+{
+	void *params[] = { &written->surface };
+	cu_ok(cu(cuLaunchKernel)(cu_function(module, "write_surface"), blocks, 1, 1, 16, 8, 1, 0, NULL, params, NULL));
+}
+
+static void written_read(struct written *written, unsigned blocks)
+{
+	int width = 16;
+	void *params[] = { &written->texture, &written->out, &width };
+	cu_ok(cu(cuLaunchKernel)(cu_function(module, "read_texture"), blocks, 1, 1, 16, 8, 1, 0, NULL, params, NULL));
+}
+
 static void test_textures_and_surfaces_reach_their_array(void)
 {
 	CUDA_ARRAY3D_DESCRIPTOR desc = { .Width = 16,
@@ -12,64 +47,46 @@ static void test_textures_and_surfaces_reach_their_array(void)
 					 .Format = CU_AD_FORMAT_FLOAT,
 					 .NumChannels = 1,
 					 .Flags = CUDA_ARRAY3D_SURFACE_LDST };
-	CUDA_RESOURCE_DESC resource = { .resType = CU_RESOURCE_TYPE_ARRAY };
-	CUDA_TEXTURE_DESC sampling = { .filterMode = CU_TR_FILTER_MODE_POINT };
+	struct written written;
 	float host[8][16];
-	CUtexObject texture;
-	CUsurfObject surface;
-	CUdeviceptr out;
 	CUarray array;
-	int width = 16;
-	void *write_params[] = { &surface }, *read_params[] = { &texture, &out, &width };
 	cu_ok(cu(cuArray3DCreate_v2)(&array, &desc));
-	resource.res.array.hArray = array;
-	cu_ok(cu(cuSurfObjectCreate)(&surface, &resource));
-	cu_ok(cu(cuTexObjectCreate)(&texture, &resource, &sampling, NULL));
-	cu_ok(cu(cuMemAlloc_v2)(&out, sizeof(host)));
-	cu_ok(cu(cuLaunchKernel)(cu_function(module, "write_surface"), 1, 1, 1, 16, 8, 1, 0, NULL, write_params, NULL));
-	cu_ok(cu(cuLaunchKernel)(cu_function(module, "read_texture"), 1, 1, 1, 16, 8, 1, 0, NULL, read_params, NULL));
-	cu_ok(cu(cuMemcpyDtoH_v2)(host, out, sizeof(host)));
+	written_begin(&written, array);
+	written_objects(&written);
+	written_write(&written, 1);
+	written_read(&written, 1);
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, written.out, sizeof(host)));
 	for (int y = 0; y < 8; y++)
 		for (int x = 0; x < 16; x++)
 			check(host[y][x] == (float)(y * 100 + x));
-	cu_ok(cu(cuTexObjectDestroy)(texture));
-	cu_is(cu(cuTexObjectDestroy)(texture), CUDA_ERROR_INVALID_VALUE);
-	cu_ok(cu(cuSurfObjectDestroy)(surface));
+	cu_ok(cu(cuTexObjectDestroy)(written.texture));
+	cu_is(cu(cuTexObjectDestroy)(written.texture), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuSurfObjectDestroy)(written.surface));
 	cu_ok(cu(cuArrayDestroy)(array));
 	cu_is(cu(cuArrayDestroy)(array), CUDA_ERROR_INVALID_HANDLE);
-	cu_ok(cu(cuMemFree_v2)(out));
+	cu_ok(cu(cuMemFree_v2)(written.out));
 }
 
 /* As NV12toBGRandResize of the CUDA samples does. */
 static void test_what_a_kernel_still_reads_may_be_destroyed(void)
 {
 	CUDA_ARRAY_DESCRIPTOR desc = { .Width = 16, .Height = 8, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 1 };
-	CUDA_RESOURCE_DESC resource = { .resType = CU_RESOURCE_TYPE_ARRAY };
-	CUDA_TEXTURE_DESC sampling = { .filterMode = CU_TR_FILTER_MODE_POINT };
+	struct written written;
 	float host[8][16];
-	CUtexObject texture;
-	CUsurfObject surface;
-	CUdeviceptr out;
 	CUarray array;
-	int width = 16;
-	void *write_params[] = { &surface }, *read_params[] = { &texture, &out, &width };
 	cu_ok(cu(cuArrayCreate_v2)(&array, &desc));
-	resource.res.array.hArray = array;
-	cu_ok(cu(cuMemAlloc_v2)(&out, sizeof(host)));
+	written_begin(&written, array);
 	for (int round = 0; round < 3; round++) {
-		cu_ok(cu(cuSurfObjectCreate)(&surface, &resource));
-		cu_ok(cu(cuTexObjectCreate)(&texture, &resource, &sampling, NULL));
-		cu_ok(cu(cuLaunchKernel)(cu_function(module, "write_surface"), 2000, 1, 1, 16, 8, 1, 0, NULL,
-					 write_params, NULL));
-		cu_ok(cu(cuSurfObjectDestroy)(surface));
-		cu_ok(cu(cuLaunchKernel)(cu_function(module, "read_texture"), 2000, 1, 1, 16, 8, 1, 0, NULL,
-					 read_params, NULL));
-		cu_ok(cu(cuTexObjectDestroy)(texture));
+		written_objects(&written);
+		written_write(&written, 2000);
+		cu_ok(cu(cuSurfObjectDestroy)(written.surface));
+		written_read(&written, 2000);
+		cu_ok(cu(cuTexObjectDestroy)(written.texture));
 	}
-	cu_ok(cu(cuMemcpyDtoH_v2)(host, out, sizeof(host)));
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, written.out, sizeof(host)));
 	check(host[7][15] == 715);
 	cu_ok(cu(cuArrayDestroy)(array));
-	cu_ok(cu(cuMemFree_v2)(out));
+	cu_ok(cu(cuMemFree_v2)(written.out));
 }
 
 static void test_bad_descriptions_are_refused(void)
