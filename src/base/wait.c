@@ -178,8 +178,13 @@ void pl_wake_note(_Atomic uint32_t *sleeper)
 		;
 }
 
+void pl_wake_call(_Atomic uint32_t *sleeper)
+{
+	syscall(SYS_futex, sleeper, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 void pl_wake(_Atomic uint32_t *sleeper)
 {
 	pl_wake_note(sleeper);
-	syscall(SYS_futex, sleeper, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	pl_wake_call(sleeper);
 }

@@ -64,6 +64,8 @@ bool pl_wait_until(struct pl_wait *wait, _Atomic uint32_t *sleeper, pl_wait_read
 void pl_wake(_Atomic uint32_t *sleeper);
 /* The part of it that the word sees: for a side that wakes in another way than by the futex. */
 void pl_wake_note(_Atomic uint32_t *sleeper);
+/* The other part, after the word has seen it: only the address counts, the word itself may be gone. */
+void pl_wake_call(_Atomic uint32_t *sleeper);
 
 /* Store before, load after: the one order that release and acquire do not give.  ThreadSanitizer does not know fences;
  * an exchange on a word of one's own is the same to it. */

@@ -206,6 +206,12 @@ static void hits_publish(struct pl_mmu_tlb *tlb)
 	tlb->hits = 0;
 }
 
+static void first_level_drop(struct pl_mmu_tlb *tlb)
+{
+	memset(tlb->slots, 0, sizeof(tlb->slots));
+	memset(tlb->near, 0, sizeof(tlb->near));
+}
+
 /* Drops what was flushed since `seen`.  Return: something of the space that is entered. */
 static bool runs_drop(struct pl_mmu_tlb *tlb)
 {
@@ -220,7 +226,7 @@ static bool runs_drop(struct pl_mmu_tlb *tlb)
 			tlb->runs[i].bytes = 0;
 	}
 	if (mine)
-		memset(tlb->slots, 0, sizeof(tlb->slots));
+		first_level_drop(tlb);
 	tlb->seen = generation;
 	count(&tlb->counts.flushes, 1);
 	hits_publish(tlb);
@@ -243,7 +249,7 @@ void pl_mmu_tlb_enter(struct pl_mmu_tlb *tlb, struct pl_mmu_space *space)
 	if (atomic_load(&tlb->mmu->generation.value) != tlb->seen)
 		runs_drop(tlb);
 	if (tlb->space_id != id) {
-		memset(tlb->slots, 0, sizeof(tlb->slots));
+		first_level_drop(tlb);
 		tlb->space = space;
 		tlb->space_id = id;
 	}
@@ -351,6 +357,7 @@ const struct pl_mmu_run *pl_mmu_miss(struct pl_mmu_tlb *tlb, uint64_t address, e
 	}
 	tlb->newest = at;
 	*slot = tlb->runs[at];
+	tlb->near[(address >> PL_MMU_NEAR_SHIFT) % PL_MMU_NEAR] = *slot;
 	if (!(slot->rights & RIGHT(access)))
 		return fault(tlb, PL_RG_FAULT_READ_ONLY, address, access);
 	return slot;

@@ -25,6 +25,8 @@
 
 #define PL_MMU_SLOT_SHIFT    18   /* a slot is chosen by the address in units of 256 KiB */
 #define PL_MMU_SLOTS         128u /* first level: direct, copies of runs */
+#define PL_MMU_NEAR_SHIFT    14   /* the same in units of 16 KiB, for small allocations that are neighbours: */
+#define PL_MMU_NEAR          128u /* looked at where the slot has another run */
 #define PL_MMU_RUNS          64u  /* second level: any run of any space, oldest replaced first */
 #define PL_MMU_SPACES_MAX    520u /* one per channel and the apertures' */
 
@@ -50,6 +52,7 @@ struct pl_mmu_space;
 
 struct pl_mmu_tlb {
 	struct pl_mmu_run slots[PL_MMU_SLOTS];
+	struct pl_mmu_run near[PL_MMU_NEAR];
 	uint64_t hits;            /* since counts.hits */
 	struct pl_rg_fault fault; /* code, access and address of the translation that failed last */
 	struct pl_mmu *mmu;
@@ -101,14 +104,22 @@ static inline bool pl_mmu_tlb_sync(struct pl_mmu_tlb *tlb)
 	return pl_mmu_tlb_flushed(tlb);
 }
 
+static inline bool pl_mmu_run_serves(const struct pl_mmu_run *run, uint64_t address, enum pl_rg_access access)
+{
+	return address - run->begin < run->bytes && (run->rights >> access & 1);
+}
+
 /* The run of `address` where the first level has it.  NULL: perhaps a fault, perhaps not; ask pl_mmu_run_at(). */
 static inline const struct pl_mmu_run *pl_mmu_run_cached(struct pl_mmu_tlb *tlb, uint64_t address,
 							 enum pl_rg_access access)
 {
 	const struct pl_mmu_run *run = &tlb->slots[(address >> PL_MMU_SLOT_SHIFT) % PL_MMU_SLOTS];
 
-	if (__builtin_expect(address - run->begin >= run->bytes || !(run->rights >> access & 1), 0))
-		return NULL;
+	if (__builtin_expect(!pl_mmu_run_serves(run, address, access), 0)) {
+		run = &tlb->near[(address >> PL_MMU_NEAR_SHIFT) % PL_MMU_NEAR];
+		if (!pl_mmu_run_serves(run, address, access))
+			return NULL;
+	}
 	tlb->hits++;
 	return run;
 }

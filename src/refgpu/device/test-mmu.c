@@ -149,6 +149,8 @@ static void test_a_stale_entry_is_used_until_the_flush(void)
 		/* also when the first level has lost it */
 		for (uint32_t s = 0; s < PL_MMU_SLOTS; s++)
 			bench.tlb.slots[s].bytes = 0;
+		for (uint32_t s = 0; s < PL_MMU_NEAR; s++)
+			bench.tlb.near[s].bytes = 0;
 		assert(at(&bench, RIG_DATA, PL_RG_WRITE) == bench.rig.vram + old);
 		/* and for whoever comes back from another space */
 		pl_mmu_tlb_leave(&bench.tlb);
@@ -163,6 +165,29 @@ static void test_a_stale_entry_is_used_until_the_flush(void)
 		assert(faults(&bench, RIG_DATA, PL_RG_WRITE, PL_RG_FAULT_READ_ONLY));
 		bench_end(&bench);
 	}
+}
+
+/* Two small allocations beside each other, whose memory is not: a kernel reads one and writes the other by turns. */
+static void test_neighbours_are_both_in_the_first_level(void)
+{
+	struct bench bench;
+	uint64_t low, gap, high, refills = 0;
+
+	bench_begin(&bench, PL_RG_MODE_F2, UINT64_MAX);
+	high = rig_vram(&bench.rig, LARGE);
+	gap = rig_vram(&bench.rig, LARGE);
+	low = rig_vram(&bench.rig, LARGE);
+	assert(gap != low && gap != high);
+	rig_map(&bench.tables, RIG_DATA, low, PAGE, RIG_SMALL);
+	rig_map(&bench.tables, RIG_DATA + (1 << PL_MMU_NEAR_SHIFT), high, PAGE, RIG_SMALL);
+	for (int turn = 0; turn < 100; turn++) {
+		if (turn == 1)
+			refills = atomic_load(&bench.tlb.counts.refills);
+		assert(at(&bench, RIG_DATA, PL_RG_READ) == bench.rig.vram + low);
+		assert(at(&bench, RIG_DATA + (1 << PL_MMU_NEAR_SHIFT), PL_RG_WRITE) == bench.rig.vram + high);
+	}
+	assert(atomic_load(&bench.tlb.counts.refills) == refills);
+	bench_end(&bench);
 }
 
 static void test_a_flush_of_another_directory_changes_nothing(void)
@@ -451,6 +476,7 @@ int main(void)
 	test_rights();
 	test_supervisor_pages_are_for_supervisors();
 	test_a_stale_entry_is_used_until_the_flush();
+	test_neighbours_are_both_in_the_first_level();
 	test_a_flush_of_another_directory_changes_nothing();
 	test_a_tlb_that_is_not_entered_holds_no_flush_up();
 	test_what_is_contiguous_is_one_run();

@@ -18,8 +18,6 @@
 #define MSIX_ENTRY_BYTES  16u
 #define MSIX_ENTRY_MASKED 12u
 
-static __thread struct pl_wait thread_wait;
-
 static void *dma_map(void *arg, uint64_t bus, uint64_t bytes, bool write, uint64_t *bytes_out)
 {
 	(void)arg, (void)write;
@@ -73,7 +71,7 @@ static void interrupt(void *arg, uint32_t vector, bool level)
 		if (chan && hw->on_fault)
 			hw->on_fault(hw->on_fault_arg, &record, chan);
 	}
-	pl_wake_if(&hw->sleeper);
+	pl_cu_hw_wake(hw);
 }
 
 static const struct pl_rg_host_ops host_ops = { .dma_map = dma_map, .interrupt = interrupt, .now = host_now };
@@ -246,14 +244,4 @@ void pl_cu_sys_free(struct pl_cu_hw *hw, void *memory, uint64_t bytes)
 		return;
 	pl_cu_vm_unmap(hw, (uint64_t)(uintptr_t)memory, bytes);
 	munmap(memory, bytes);
-}
-
-bool pl_cu_hw_wait(struct pl_cu_hw *hw, pl_wait_ready_fn ready, void *arg, uint64_t timeout_ns)
-{
-	return pl_wait_until(&thread_wait, &hw->sleeper, ready, arg, timeout_ns);
-}
-
-void pl_cu_hw_wake(struct pl_cu_hw *hw)
-{
-	pl_wake_if(&hw->sleeper);
 }

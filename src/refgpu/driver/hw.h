@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/lock.h"
 #include "base/wait.h"
 #include "refgpu/device/device.h"
 #include "refgpu/device/regs.h"
@@ -38,6 +39,13 @@ struct pl_cu_fault_record {
 struct pl_cu_chan;
 struct pl_cu_usage;
 
+struct pl_cu_waiter;
+struct pl_cu_waiters { /* threads that wait for the device: hw-wait.c */
+	struct pl_lock lock;
+	struct pl_cu_waiter *first; /* under lock */
+	_Atomic uint32_t count;
+};
+
 struct pl_cu_hw {
 	struct pl_rg *rg;
 	uint8_t *vram; /* through BAR1 */
@@ -50,7 +58,7 @@ struct pl_cu_hw {
 	uint64_t runlists;                           /* VRAM address; one page per engine */
 	pthread_mutex_t reg_lock;                    /* registers that go in pairs: fault queue, TLB */
 	struct pl_cu_usage *usage;                   /* what others may know */
-	_Atomic uint32_t sleeper;                    /* who waits for any progress of the device */
+	struct pl_cu_waiters waiters;
 	/* Called from an engine's thread when a channel has died, no lock held. */
 	void (*on_fault)(void *arg, const struct pl_cu_fault_record *record, struct pl_cu_chan *chan);
 	void *on_fault_arg;
@@ -109,7 +117,9 @@ static inline void pl_cu_reg_write(struct pl_cu_hw *hw, uint32_t offset, uint32_
 	pl_rg_bar_write(hw->rg, 0, offset, 4, value);
 }
 
-/* Waits until ready(arg), which is looked at whenever the device has done something.  Return: true when ready. */
+/* Waits until ready(arg), which is looked at whenever the device has done something: by the device's threads, too, so
+ * that a thread is woken only when what it waits for is there.  It takes no lock that somebody holds who calls
+ * pl_cu_hw_wake().  Return: true when ready. */
 bool pl_cu_hw_wait(struct pl_cu_hw *hw, pl_wait_ready_fn ready, void *arg, uint64_t timeout_ns);
 /* For who makes something ready that is not the device. */
 void pl_cu_hw_wake(struct pl_cu_hw *hw);
