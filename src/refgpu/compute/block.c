@@ -75,16 +75,22 @@ static void place_warp(const struct pl_sm_grid *grid, struct pl_sm_warp *w, uint
 static void place_threads(const struct pl_sm_grid *grid, struct pl_sm_warp *w)
 {
 	const uint32_t *dim = grid->desc.block;
+	uint32_t flat = w->index * PL_ISA_LANES, row = flat / dim[0];
+	uint32_t x = flat - row * dim[0], y = row % dim[1], z = row / dim[1];
 
-	w->lanes = 0;
 	for (uint32_t i = 0; i < PL_ISA_LANES; i++) {
-		uint32_t flat = w->index * PL_ISA_LANES + i;
-
-		w->tid[0][i] = flat % dim[0];
-		w->tid[1][i] = flat / dim[0] % dim[1];
-		w->tid[2][i] = flat / dim[0] / dim[1];
-		w->lanes |= flat < grid->threads ? 1u << i : 0;
+		w->tid[0][i] = x;
+		w->tid[1][i] = y;
+		w->tid[2][i] = z;
+		if (++x < dim[0])
+			continue;
+		x = 0;
+		if (++y < dim[1])
+			continue;
+		y = 0;
+		z++;
 	}
+	w->lanes = grid->threads - flat < PL_ISA_LANES ? (1u << (grid->threads - flat)) - 1 : PL_SM_ALL;
 }
 
 static void place_block(struct pl_sm *sm, struct pl_sm_block *block, uint8_t *at)
