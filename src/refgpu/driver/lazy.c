@@ -47,17 +47,12 @@ void pl_cu_lazy_destroy(struct pl_cu_lazy *lazy)
 	free(lazy);
 }
 
-/* Who gave a place for a log or asked for the time wants the whole compiled. */
-static bool nobody_asks(const struct pl_cu_jit *jit)
-{
-	return !jit->log.info && jit->log.error == jit->own_error && !jit->wall_time && !jit->info_used &&
-	       !jit->error_used && !jit->options.verbose;
-}
-
-static bool loads_eagerly(void)
+bool pl_cu_image_whole_wanted(const struct pl_cu_jit *jit)
 {
 	const char *told = getenv("CUDA_MODULE_LOADING");
-	return told && !strcmp(told, "EAGER");
+
+	return jit->log.info || jit->log.error != jit->own_error || jit->wall_time || jit->info_used ||
+	       jit->error_used || jit->options.verbose || (told && !strcmp(told, "EAGER"));
 }
 
 static bool text_pack(struct pl_cu_lazy *lazy, const struct pl_cu_text *text)
@@ -105,7 +100,7 @@ struct pl_cu_lazy *pl_cu_lazy_create(const struct pl_cu_texts *texts, const stru
 	const struct pl_cu_text *text = texts->text;
 	pl_cleanup(lazy_destroyp) struct pl_cu_lazy *lazy = NULL;
 	struct pl_ptx_source source;
-	if (texts->n != 1 || !texts->built || text->len_bytes < TEXT_BYTES_MIN || loads_eagerly() || !nobody_asks(jit))
+	if (texts->n != 1 || !texts->built || text->len_bytes < TEXT_BYTES_MIN || pl_cu_image_whole_wanted(jit))
 		return NULL;
 	lazy = calloc(1, sizeof(*lazy));
 	if (!lazy)

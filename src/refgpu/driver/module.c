@@ -46,24 +46,34 @@ static int compile(struct pl_ptx_image **ptx_out, const struct pl_cu_texts *text
 	return r;
 }
 
-CUresult pl_cu_image_compile(struct pl_cu_image **image_out, const struct pl_cu_texts *texts, struct pl_cu_jit *jit)
+static CUresult image_make(struct pl_cu_image **image_out, const struct pl_cu_texts *texts, struct pl_cu_jit *jit)
 {
 	struct pl_cu_image *image = calloc(1, sizeof(*image));
-	uint64_t begin = pl_now_ns();
 	CUresult r = CUDA_SUCCESS;
 	if (!image)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	atomic_store(&image->refs, 1);
 	image->lazy = pl_cu_lazy_create(texts, jit, &image->ptx);
 	if (!image->lazy)
 		r = pl_cu_image_compile_result(compile(&image->ptx, texts, jit));
-	pl_cu_jit_finish(jit, r, (float)(pl_now_ns() - begin) / 1e6f);
 	if (r) {
 		free(image);
 		return r;
 	}
-	atomic_store(&image->refs, 1);
+	pl_cu_image_keep(image, texts, jit);
 	*image_out = image;
 	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_image_compile(struct pl_cu_image **image_out, const struct pl_cu_texts *texts, struct pl_cu_jit *jit)
+{
+	uint64_t begin = pl_now_ns();
+	struct pl_cu_image *image = pl_cu_image_cached(texts, jit);
+	CUresult r = image ? CUDA_SUCCESS : image_make(&image, texts, jit);
+	pl_cu_jit_finish(jit, r, (float)(pl_now_ns() - begin) / 1e6f);
+	if (!r)
+		*image_out = image;
+	return r;
 }
 
 struct pl_cu_image *pl_cu_image_ref(struct pl_cu_image *image)

@@ -87,7 +87,17 @@ struct pl_cu_func *pl_cu_module_func(struct pl_cu_module *module, const char *na
 const struct pl_ptx_var *pl_cu_module_var(const struct pl_cu_module *module, const char *name);
 uint64_t pl_cu_module_var_address(const struct pl_cu_module *module, const struct pl_ptx_var *var);
 
+/* -- images that were compiled before (image-cache.c): 64 of them, unless CUDA_CACHE_DISABLE is set -- */
+
+/* One reference; NULL: compile it.  The log of such an image was empty. */
+struct pl_cu_image *pl_cu_image_cached(const struct pl_cu_texts *texts, const struct pl_cu_jit *jit);
+/* jit: after compiling. */
+void pl_cu_image_keep(struct pl_cu_image *image, const struct pl_cu_texts *texts, const struct pl_cu_jit *jit);
+
 /* -- lazy images (lazy.c) -- */
+
+/* Who gave a place for a log or asked for the time, or wants no lazy loading. */
+bool pl_cu_image_whole_wanted(const struct pl_cu_jit *jit);
 
 /* NULL: not for these texts: compile them whole, which also says what is wrong.  *head_out is set on success. */
 struct pl_cu_lazy *pl_cu_lazy_create(const struct pl_cu_texts *texts, const struct pl_cu_jit *jit,

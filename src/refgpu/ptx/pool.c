@@ -1,14 +1,57 @@
 #include "pool.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #define CHUNK_BYTES (256u << 10)
+#define CHUNKS_KEPT 32u /* for the next compilation: what goes back to the system comes from it a page at a time */
 
 struct pl_ptx_chunk {
 	struct pl_ptx_chunk *next;
 	char *end;
 	uint64_t bytes, unused;
 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct pl_ptx_chunk *first; /* under lock: of the usual size */
+	uint32_t count;
+} kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct pl_ptx_chunk *chunk_new(uint64_t bytes)
+{
+	struct pl_ptx_chunk *chunk = NULL;
+
+	if (bytes == CHUNK_BYTES + sizeof(*chunk)) {
+		pthread_mutex_lock(&kept.lock);
+		chunk = kept.first;
+		if (chunk) {
+			kept.first = chunk->next;
+			kept.count--;
+		}
+		pthread_mutex_unlock(&kept.lock);
+	}
+	return chunk ? chunk : malloc(bytes);
+}
+
+static void chunk_free(struct pl_ptx_chunk *chunk)
+{
+	bool keep = chunk->bytes == CHUNK_BYTES + sizeof(*chunk);
+
+	if (keep) {
+		pthread_mutex_lock(&kept.lock);
+		keep = kept.count < CHUNKS_KEPT;
+		if (keep) {
+			chunk->next = kept.first;
+			kept.first = chunk;
+			kept.count++;
+		}
+		pthread_mutex_unlock(&kept.lock);
+	}
+	if (!keep)
+		free(chunk);
+}
 
 void pl_ptx_pool_init(struct pl_ptx_pool *pool, uint64_t bytes_max, jmp_buf *leave)
 {
@@ -32,7 +75,7 @@ void pl_ptx_pool_reset(struct pl_ptx_pool *pool, struct pl_ptx_pool_mark mark)
 
 		pool->chunks = gone->next;
 		pool->bytes -= gone->bytes;
-		free(gone);
+		chunk_free(gone);
 	}
 	pool->at = mark.at;
 	pool->end = mark.chunk ? mark.chunk->end : mark.at;
@@ -46,7 +89,7 @@ void *pl_ptx_pool_slow(struct pl_ptx_pool *pool, size_t bytes)
 	if (bytes > pool->bytes_max || pool->bytes + want > pool->bytes_max)
 		longjmp(*pool->leave, PL_PTX_LEAVE_LIMIT);
 	want += sizeof(*chunk);
-	chunk = malloc(want);
+	chunk = chunk_new(want);
 	if (!chunk)
 		longjmp(*pool->leave, PL_PTX_LEAVE_MEMORY);
 	chunk->next = pool->chunks;
