@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -10,6 +11,7 @@
 #define PACKED_MAGIC   0x474d494c50ull /* "PLIMG" */
 #define READ_BYTES_MAX (64u << 20)     /* of one process_vm_readv() */
 #define PAGE_BYTES     4096u
+#define PAGES_AT_ONCE  8u /* of a text whose end is looked for */
 #define PAD(n)         (((uint64_t)(n) + 7) & ~(uint64_t)7)
 
 enum packed_kind {
@@ -52,15 +54,23 @@ static void bytes_take(char *to, const char *from, size_t bytes)
 }
 #endif
 
+/* Each forbidden try is a line in the system's log: one is enough. */
+static _Atomic bool forbidden;
+
 bool pl_cuda_peek(void *to, const void *from, size_t bytes)
 {
 	for (size_t done = 0; done < bytes;) {
 		size_t part = bytes - done < READ_BYTES_MAX ? bytes - done : READ_BYTES_MAX;
 		struct iovec local = { (char *)to + done, part };
 		struct iovec remote = { (char *)(uintptr_t)from + done, part };
-		ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+		ssize_t got = -1;
 
-		if (got < 0 && (errno == EPERM || errno == ENOSYS)) { /* a sandbox forbids it */
+		if (!atomic_load_explicit(&forbidden, memory_order_relaxed)) {
+			got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+			if (got < 0 && (errno == EPERM || errno == ENOSYS))
+				atomic_store_explicit(&forbidden, true, memory_order_relaxed);
+		}
+		if (atomic_load_explicit(&forbidden, memory_order_relaxed)) {
 			bytes_take((char *)to + done, (const char *)from + done, part);
 			got = (ssize_t)part;
 		}
@@ -68,6 +78,55 @@ bool pl_cuda_peek(void *to, const void *from, size_t bytes)
 			return false;
 		done += (size_t)got;
 	}
+	return true;
+}
+
+/* What is there of so many bytes, whole pages of them but for the first and the last. */
+static size_t pages_peek(char *to, const char *from, size_t bytes)
+{
+	struct iovec remote[PAGES_AT_ONCE];
+	struct iovec local = { to, bytes };
+	size_t n = 0, at = 0;
+	ssize_t got;
+
+	for (; at < bytes && n < PAGES_AT_ONCE; n++) {
+		size_t part = PAGE_BYTES - (uintptr_t)(from + at) % PAGE_BYTES;
+
+		part = part < bytes - at ? part : bytes - at;
+		remote[n] = (struct iovec){ (char *)(uintptr_t)from + at, part };
+		at += part;
+	}
+	local.iov_len = at;
+	got = process_vm_readv(getpid(), &local, 1, remote, n, 0); /* what is there of those, in their order */
+	return got > 0 ? (size_t)got : 0;
+}
+
+bool pl_cuda_peek_text(const char *text, size_t most, size_t *len_out)
+{
+	char pages[PAGES_AT_ONCE * PAGE_BYTES];
+
+	for (size_t at = 0; at < most;) {
+		size_t part = sizeof(pages) - (uintptr_t)(text + at) % PAGE_BYTES, got = 0;
+		const char *end;
+
+		part = part < most - at ? part : most - at;
+		if (!atomic_load_explicit(&forbidden, memory_order_relaxed))
+			got = pages_peek(pages, text + at, part);
+		if (!got) { /* or it is forbidden: the first page tells */
+			size_t page = PAGE_BYTES - (uintptr_t)(text + at) % PAGE_BYTES;
+
+			got = page < part ? page : part;
+			if (!pl_cuda_peek(pages, text + at, got))
+				return false;
+		}
+		end = memchr(pages, 0, got);
+		if (end) {
+			*len_out = at + (size_t)(end - pages);
+			return true;
+		}
+		at += got;
+	}
+	*len_out = most;
 	return true;
 }
 
@@ -118,24 +177,15 @@ static int elf_bytes(const void *at, uint64_t *bytes_out)
 	return 0;
 }
 
-/* A text, its 0 included, looked for page by page. */
+/* A text, its 0 included. */
 static int text_bytes(const char *text, uint64_t *bytes_out)
 {
-	for (uint64_t at = 0; at <= PL_CUDA_IMAGE_TEXT_MAX;) {
-		size_t part = PAGE_BYTES - (uintptr_t)(text + at) % PAGE_BYTES;
-		char page[PAGE_BYTES];
-		const char *end;
+	size_t len;
 
-		if (!pl_cuda_peek(page, text + at, part))
-			return -EINVAL;
-		end = memchr(page, 0, part);
-		if (end) {
-			*bytes_out = at + (uint64_t)(end - page) + 1;
-			return 0;
-		}
-		at += part;
-	}
-	return -E2BIG;
+	if (!pl_cuda_peek_text(text, PL_CUDA_IMAGE_TEXT_MAX + 1, &len))
+		return -EINVAL;
+	*bytes_out = len + 1;
+	return len > PL_CUDA_IMAGE_TEXT_MAX ? -E2BIG : 0;
 }
 
 static int linked_bytes(const void *at, uint64_t *bytes_out)

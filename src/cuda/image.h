@@ -36,8 +36,13 @@ struct pl_cuda_linked {
 	uint64_t size_bytes; /* this header too */
 };
 
-/* Reads where perhaps nothing is mapped.  Return: all of it was there. */
+/* Reads where perhaps nothing is mapped.  Return: all of it was there.  Where a sandbox forbids such reads it just
+ * reads.
+ */
 bool pl_cuda_peek(void *to, const void *from, size_t bytes);
+/* Length of a text that ends in 0, or `most` where there is none up to there.  Return: false = its memory ends first.
+ */
+bool pl_cuda_peek_text(const char *text, size_t most, size_t *len_out);
 
 /** pl_cuda_image_pack() - what a program gave, in one piece that travels
  * @image: as the API takes it: a wrapper, a container, ELF, what a linker made, or PTX text that ends in 0

@@ -47,6 +47,30 @@ static void test_text_travels_with_its_end(void)
 	free(packed);
 }
 
+/* The end of the memory after each page, and in the middle of what is read at once. */
+static void test_a_text_is_measured_up_to_its_memory_s_end(void)
+{
+	enum { PAGE = 4096, PAGES = 20 };
+	char *at = mmap(NULL, PAGE * (PAGES + 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t len;
+
+	assert(at != MAP_FAILED);
+	memset(at, 'x', (size_t)PAGE * PAGES);
+	for (int pages = PAGES; pages; pages--) {
+		size_t bytes = (size_t)pages * PAGE;
+
+		assert(!munmap(at + bytes, PAGE));
+		assert(!pl_cuda_peek_text(at + 5, SIZE_MAX, &len));
+		assert(pl_cuda_peek_text(at + 5, bytes - 5, &len) && len == bytes - 5);
+		assert(pl_cuda_peek_text(at + 5, bytes - 10, &len) && len == bytes - 10);
+		at[bytes - 1] = 0;
+		assert(pl_cuda_peek_text(at + 5, SIZE_MAX, &len) && len == bytes - 6);
+		at[bytes - PAGE] = 0;
+		assert(pl_cuda_peek_text(at, SIZE_MAX, &len) && len == bytes - PAGE);
+	}
+	assert(!munmap(at, PAGE));
+}
+
 static void test_a_container_travels_as_it_is(void)
 {
 	uint8_t container[sizeof(struct pl_cuda_container) + BODY_BYTES];
@@ -150,6 +174,7 @@ static void test_addresses_do_not_travel(void)
 int main(void)
 {
 	test_text_travels_with_its_end();
+	test_a_text_is_measured_up_to_its_memory_s_end();
 	test_a_container_travels_as_it_is();
 	test_a_wrapper_and_its_parts_are_made_anew();
 	test_an_image_that_ends_nowhere_is_refused();

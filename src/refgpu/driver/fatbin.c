@@ -11,12 +11,11 @@
 #include "fatbin.h"
 #include "identity.h"
 
-#define KIND_PTX   1
-#define FLAG_LZ4   0x2000u
-#define FLAG_ZSTD  0x8000u
-#define FLAG_ARCH  0x100000u /* compute_90a: of that one capability */
-#define FLAG_KIN   0x200000u /* compute_100f: of its family, the same major number */
-#define PAGE_BYTES 4096u
+#define KIND_PTX  1
+#define FLAG_LZ4  0x2000u
+#define FLAG_ZSTD 0x8000u
+#define FLAG_ARCH 0x100000u /* compute_90a: of that one capability */
+#define FLAG_KIN  0x200000u /* compute_100f: of its family, the same major number */
 
 struct entry {
 	uint16_t kind, version;
@@ -228,43 +227,24 @@ static int wrapper_read(struct pl_cu_texts *texts, const void *image, unsigned i
 	return r;
 }
 
-/* The length of a text that ends in 0, looked for page by page. */
-static bool text_len(const char *text, size_t size_bytes, size_t *len_out)
-{
-	size_t at = 0;
-	while (at < size_bytes && at <= PL_CU_FATBIN_TEXT_MAX) {
-		char page[PAGE_BYTES];
-		size_t part = PAGE_BYTES - ((uintptr_t)(text + at) % PAGE_BYTES);
-		const char *end;
-		if (part > size_bytes - at)
-			part = size_bytes - at;
-		if (!pl_cuda_peek(page, text + at, part))
-			return false;
-		end = memchr(page, 0, part);
-		if (end) {
-			*len_out = at + (size_t)(end - page);
-			return true;
-		}
-		at += part;
-	}
-	*len_out = at;
-	return at == size_bytes;
-}
-
 static bool text_plausible(const char *text, size_t len_bytes)
 {
-	for (size_t i = 0; i < len_bytes; i++)
-		if ((unsigned char)text[i] < ' ' && !strchr("\t\n\r\f\v", text[i]))
-			return false;
-	return len_bytes > 0;
+	bool bad = false;
+
+	for (size_t i = 0; i < len_bytes; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		bad |= c < ' ' && (c < '\t' || c > '\r');
+	}
+	return len_bytes > 0 && !bad;
 }
 
 static int text_read(struct pl_cu_texts *texts, const void *image, size_t size_bytes, const char **why_out)
 {
 	struct pl_cu_text *text;
-	size_t len;
+	size_t most = size_bytes < PL_CU_FATBIN_TEXT_MAX + 1u ? size_bytes : PL_CU_FATBIN_TEXT_MAX + 1u, len;
 	int r;
-	if (!text_len(image, size_bytes, &len))
+	if (!pl_cuda_peek_text(image, most, &len) || len > PL_CU_FATBIN_TEXT_MAX)
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the text has no end");
 	r = texts_grow(texts);
 	if (r)
