@@ -27,6 +27,7 @@ LEFT_OUT_TCP = {  # copies to pinned memory wait for their end, so what they wai
               "test_streams_wait_for_words_in_memory"],
 }
 LEFT_OUT = {
+    "again": [],
     "runtime": [],
     "faults": [WATCHDOG],
     "launch": [] if FAULTS else ["test_variables_of_a_module_are_found_by_name"],  # one of them is managed
