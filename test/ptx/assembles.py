@@ -11,7 +11,9 @@ SKIP = 77
 
 
 def faults_of(ptxas, path):
-    done = subprocess.run([ptxas, "-O0", "-arch=sm_90", "-o", os.devnull, path], capture_output=True, text=True)
+    with open(path, encoding="utf-8") as f:
+        target = max(90, int(re.search(r"^\.target sm_(\d+)", f.read(), re.M)[1]))
+    done = subprocess.run([ptxas, "-O0", f"-arch=sm_{target}", "-o", os.devnull, path], capture_output=True, text=True)
     if done.returncode == 0:
         return []
     with open(path, encoding="utf-8") as f:

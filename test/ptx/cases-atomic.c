@@ -162,6 +162,19 @@ static bool judge_cas_loop(const struct pt_op *op, const uint64_t *in, const uin
 	return false;
 }
 
+static bool judge_wide_loop(const struct pt_op *op, const uint64_t *in, const uint64_t *got, char *why)
+{
+	uint64_t sum = 0;
+
+	(void)op;
+	for (int i = 0; i < BLOCK; i++)
+		sum += in[i];
+	if (got[0] == sum && got[1] == -sum)
+		return true;
+	snprintf(why, 160, "%" PRIx64 " and its negation", sum);
+	return false;
+}
+
 #define INTEGERS                                                                                                       \
 	"{add.u32,add.s32,add.u64,exch.b32,exch.b64,and.b32,and.b64,or.b32,or.b64,xor.b32,xor.b64,inc.u32,dec.u32,"    \
 	"min.u32,min.s32,min.u64,min.s64,max.u32,max.s32,max.u64,max.s64}"
@@ -195,6 +208,20 @@ static bool judge_cas_loop(const struct pt_op *op, const uint64_t *in, const uin
 		.ops = "red" space "." REDS, .sig = "T=TT", .rows = 512, .want = want_red, .decl = declared,           \
 		.text = at "st" space ".&B " a ", %i0; # " a ", %i1; ld" space ".&B %o0, " a ";"                       \
 	}
+
+#define WIDE_OF(op, space, declared, at, a, operands)                                                                  \
+	{                                                                                                              \
+		.ops = "atom" space "." op ".b128", .sig = "dddd=ddddd", .rows = 256, .want = want_wide_cas,           \
+		.decl = declared, .sm = 90, .ptx = 84,                                                                 \
+		.text = at ".reg .b128 %x, %y, %z; .reg .b64 %w; .reg .pred %q; and.b64 %w, %i2, 1; setp.ne.u64 %q, "  \
+			   "%w, 0;"                                                                                    \
+			   "not.b64 %w, %i0; selp.b64 %w, %i0, %w, %q; st" space ".v2.b64 " a                          \
+			   ", {%i0, %i1}; mov.b128 %x, "                                                               \
+			   "{%w, %i1}; mov.b128 %y, {%i3, %i4}; # %z, " a ", " operands "; mov.b128 {%o0, %o1}, %z; "  \
+			   "ld" space ".v2.b64 {%o2, %o3}, " a ";"                                                     \
+	}
+#define WIDE(space, declared, at, a)                                                                                   \
+	WIDE_OF("cas", space, declared, at, a, "%x, %y"), WIDE_OF("exch", space, declared, at, a, "%y")
 
 /* The block's cell is that of its first row, in o1. */
 #define TOGETHER(space, declared, at)                                                                                  \
@@ -230,30 +257,27 @@ const struct pt_family pt_cases_atomic[] = {
 	  .rows = 256,
 	  .want = want_atom,
 	  .text = "st.global.&B [%oa], %i0; # %o0, [%oa], %i1; ld.global.&B %o1, [%oa];" },
-	{ .ops = "atom.global.cas.b128",
-	  .sig = "dddd=ddddd",
-	  .rows = 256,
-	  .want = want_wide_cas,
-	  .may_refuse = true,
+	WIDE(".global", NULL, "", "[%oa]"),
+	WIDE(".shared", SHARED, SHARED_AT, "[%sa]"),
+	WIDE("", SHARED, GENERIC_AT, "[%sa]"),
+	/* Both halves are counted in one loop: none is lost, and none seen without the other. */
+	{ .ops = "atom.global.cas.b128 loop",
+	  .sig = "dd=d",
+	  .rows = 512,
+	  .group = BLOCK,
+	  .judge = judge_wide_loop,
 	  .sm = 90,
-	  .ptx = 83,
-	  .text = ".reg .b128 %x, %y, %z; .reg .b64 %w; .reg .pred %q; and.b64 %w, %i2, 1; setp.ne.u64 %q, %w, 0;"
-		  "not.b64 %w, %i0; selp.b64 %w, %i0, %w, %q; st.global.v2.b64 [%oa], {%i0, %i1}; mov.b128 %x, {%w, "
-		  "%i1};"
-		  "mov.b128 %y, {%i3, %i4}; # %z, [%oa], %x, %y; mov.b128 {%o0, %o1}, %z; ld.global.v2.b64 {%o2, %o3}, "
-		  "[%oa];" },
-	{ .ops = "atom.global.exch.b128",
-	  .sig = "dddd=ddddd",
-	  .rows = 256,
-	  .want = want_wide_cas,
-	  .may_refuse = true,
-	  .sm = 90,
-	  .ptx = 83,
-	  .text = ".reg .b128 %x, %y, %z; .reg .b64 %w; .reg .pred %q; and.b64 %w, %i2, 1; setp.ne.u64 %q, %w, 0;"
-		  "not.b64 %w, %i0; selp.b64 %w, %i0, %w, %q; st.global.v2.b64 [%oa], {%i0, %i1}; mov.b128 %x, {%w, "
-		  "%i1};"
-		  "mov.b128 %y, {%i3, %i4}; # %z, [%oa], %y; mov.b128 {%o0, %o1}, %z; ld.global.v2.b64 {%o2, %o3}, "
-		  "[%oa];" },
+	  .ptx = 84,
+	  .text = ".reg .b64 %ca, %l, %h, %m, %n; .reg .b32 %cb; .reg .pred %q, %p; .reg .b128 %v, %w, %x; and.b32 "
+		  "%cb, %gid, -128;"
+		  "mad.wide.u32 %ca, %cb, 16, %out; setp.ne.u32 %q, %tx, 0; mov.b64 %l, 0; @!%q st.global.v2.u64 "
+		  "[%ca], {%l, "
+		  "%l}; bar.sync 0; ld.relaxed.gpu.global.b128 %v, [%ca];"
+		  "$_again: mov.b128 {%l, %h}, %v; add.u64 %m, %l, %i0; sub.u64 %n, %h, %i0; mov.b128 %w, {%m, %n};"
+		  "# %x, [%ca], %v, %w; mov.b128 %v, %x; mov.b128 {%m, %n}, %x; setp.ne.u64 %q, %m, %l; setp.ne.u64 "
+		  "%p, %n, %h; or.pred %q, %q, "
+		  "%p; @%q bra $_again; bar.sync 0; ld.relaxed.gpu.global.b128 %v, [%ca]; mov.b128 {%o0, %o1}, %v; "
+		  "bar.sync 0;" },
 	TOGETHER(".global", NULL, GLOBAL_CELL),
 	TOGETHER(".shared", SHARED, SHARED_CELL),
 	TOGETHER("", SHARED, GENERIC_CELL),

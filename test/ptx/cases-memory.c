@@ -136,7 +136,125 @@ static bool want_isspacep(const struct pt_op *op, const uint64_t *in, uint64_t *
 		.text = to FILL2(space) "# [%sa], {%i0,%i1,%i2,%i3};" GET2(space)                                      \
 	}
 
+/* 128 bits through a register of their own, and back by another way. */
+static bool want_both(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	out[0] = in[0];
+	out[1] = in[1];
+	return true;
+}
+
+static bool want_words(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	out[0] = in[1] << 32 | in[0] >> 32;
+	out[1] = in[0] << 32 | in[1] >> 32;
+	return true;
+}
+
+/* By lanes apart: odd ones keep what they had, with the halves the other way round. */
+static bool want_some(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	out[0] = in[2] & 1 ? in[1] : in[0];
+	out[1] = in[2] & 1 ? in[0] : in[1];
+	return true;
+}
+
+static bool want_eight(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	for (int i = 0; i < 4; i++)
+		out[i] = in[i & 1] + (uint64_t)i;
+	return true;
+}
+
+#define WHOLE(space, declared, at, to)                                                                                 \
+	{ .ops = "ld" space ".b128",                                                                                   \
+	  .sig = "dd=dd",                                                                                              \
+	  .rows = 256,                                                                                                 \
+	  .want = want_both,                                                                                           \
+	  .decl = declared,                                                                                            \
+	  .sm = 70,                                                                                                    \
+	  .ptx = 83,                                                                                                   \
+	  .text = ".reg .b128 %q; " at PUT2(space) "# %q, [%sa]; mov.b128 {%o0, %o1}, %q;" },                          \
+	{                                                                                                              \
+		.ops = "st" space ".b128", .sig = "dd=dd", .rows = 256, .want = want_both, .decl = declared, .sm = 70, \
+		.ptx = 83,                                                                                             \
+		.text = ".reg .b128 %q; " to FILL2(space) "mov.b128 %q, {%i0, %i1}; # [%sa], %q;" GET2(space)          \
+	}
+
+#define EIGHT_OF(at)                                                                                                   \
+	".reg .b64 %v<4>; add.u64 %v0, %i0, 0; add.u64 %v1, %i1, 1; add.u64 %v2, %i0, 2; add.u64 %v3, %i1, 3; " at
+
 const struct pt_family pt_cases_memory[] = {
+	WHOLE(".shared", SHARED, SHARED_AT, SHARED_AT),
+	WHOLE(".local", NULL, LOCAL_AT, LOCAL_AT),
+	WHOLE(".global", NULL, ".reg .b64 %sa; mov.b64 %sa, %oa; ", ".reg .b64 %sa; mov.b64 %sa, %oa; "),
+	WHOLE("", SHARED, SHARED_GENERIC, SHARED_GENERIC),
+	{ .ops = "{ld.volatile.global.b128,ld.relaxed.gpu.global.b128,ld.acquire.sys.global.b128,ld.global.nc.b128}",
+	  .sig = "dd=dd",
+	  .rows = 256,
+	  .want = want_both,
+	  .sm = 70,
+	  .ptx = 84,
+	  .text = ".reg .b128 %q; # %q, [%ia]; mov.b128 {%o0, %o1}, %q;" },
+	{ .ops = "{st.volatile.global.b128,st.relaxed.gpu.global.b128,st.release.sys.global.b128}",
+	  .sig = "dd=dd",
+	  .rows = 256,
+	  .want = want_both,
+	  .sm = 70,
+	  .ptx = 84,
+	  .text = ".reg .b128 %q; mov.b128 %q, {%i0, %i1}; # [%oa], %q; ld.global.v2.u64 {%o0, %o1}, [%oa];" },
+	{ .ops = "mov.b128 words",
+	  .sig = "dd=dd",
+	  .want = want_words,
+	  .sm = 70,
+	  .ptx = 83,
+	  .text = ".reg .b128 %q, %p; .reg .b32 %w<4>; mov.b128 %q, {%i0, %i1}; mov.b128 {%w0, %w1, %w2, %w3}, %q;"
+		  "mov.b128 %p, {%w1, %w2, %w3, %w0}; mov.b128 {%o0, %o1}, %p;" },
+	{ .ops = "mov.b128 guarded",
+	  .sig = "dd=ddd",
+	  .want = want_some,
+	  .sm = 70,
+	  .ptx = 83,
+	  .text = ".reg .b128 %q, %p; .reg .pred %g; and.b64 %ia, %i2, 1; setp.ne.u64 %g, %ia, 0; mov.b128 %q, {%i0, "
+		  "%i1}; mov.b128 %p, {%i1, %i0}; @%g mov.b128 %q, %p; mov.b128 {%o0, %o1}, %q;" },
+	/* Lanes that are apart use the same registers for values of other widths. */
+	{ .ops = "mov.b128 apart",
+	  .sig = "dd=ddd",
+	  .want = want_some,
+	  .sm = 70,
+	  .ptx = 83,
+	  .text = ".reg .b128 %q, %p; .reg .pred %g; .reg .b64 %t, %u; .reg .b32 %n; and.b64 %ia, %i2, 1; setp.ne.u64 "
+		  "%g, %ia, 0; mov.u32 %n, 0; mov.b128 %p, {%i0, %i1}; @%g bra $_odd;"
+		  "$_even: mov.b128 %q, %p; mov.b128 {%t, %u}, %q; mov.b128 %p, {%u, %t}; add.u32 %n, %n, 1; "
+		  "setp.lt.u32 %g, %n, 4; @%g "
+		  "bra $_even; bra $_all;"
+		  "$_odd: mov.b128 {%t, %u}, %p; mov.b128 %p, {%u, %t}; add.u32 %n, %n, 1; setp.lt.u32 %g, %n, 3; @%g "
+		  "bra $_odd;"
+		  "$_all: mov.b128 {%o0, %o1}, %p;" },
+	{ .ops = "st.global.v4.b64 ",
+	  .sig = "dddd=dd",
+	  .want = want_eight,
+	  .sm = 100,
+	  .ptx = 88,
+	  .text = EIGHT_OF(".reg .b64 %sa; mov.b64 %sa, %oa; ") "# [%sa], {%v0, %v1, %v2, %v3}; .reg .b32 %w<8>; "
+								"ld.global.v8.b32 {%w0, %w1, %w2, %w3, %w4, %w5, %w6, "
+								"%w7}, [%sa]; mov.b64 %o0, {%w0, "
+								"%w1}; mov.b64 %o1, {%w2, %w3}; mov.b64 %o2, {%w4, "
+								"%w5}; mov.b64 %o3, {%w6, %w7};" },
+	{ .ops = "ld.global.v4.u64 ",
+	  .sig = "dddd=dd",
+	  .want = want_eight,
+	  .sm = 100,
+	  .ptx = 88,
+	  .text = EIGHT_OF(
+		  ".reg .b64 %sa; mov.b64 %sa, %oa; ") ".reg .b32 %w<8>; mov.b64 {%w0, %w1}, %v0; mov.b64 {%w2, %w3}, "
+						       "%v1; mov.b64 {%w4, %w5}, %v2; mov.b64 {%w6, %w7}, %v3;"
+						       "st.global.v8.f32 [%sa], {%w0, %w1, %w2, %w3, %w4, %w5, %w6, "
+						       "%w7}; # {%o0, %o1, %o2, %o3}, [%sa];" },
 	SPACE(".shared", ".shared", SHARED, SHARED_AT, SHARED_AT),
 	SPACE(".local", ".local", NULL, LOCAL_AT, LOCAL_AT),
 	SPACE(".global", ".global", NULL, ".reg .b64 %sa; mov.b64 %sa, %ia; ", ".reg .b64 %sa; mov.b64 %sa, %oa; "),

@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static int dump(const struct pt_cases *cases, const char *folder)
 			perror(path);
 			return 1;
 		}
-		text = pt_module_text(list, end - at, pt_case_ptx(list[0]), 90);
+		text = pt_module_text(list, end - at, pt_case_ptx(list[0]), pt_case_target(list[0], UINT_MAX));
 		fputs(text, file);
 		free(text);
 		fclose(file);

@@ -35,6 +35,13 @@ unsigned pt_case_sm(const struct pt_case *c)
 	return c->family->sm > 80 ? c->family->sm : 80;
 }
 
+unsigned pt_case_target(const struct pt_case *c, unsigned most)
+{
+	unsigned target = pt_case_sm(c) > 90 ? pt_case_sm(c) : 90;
+
+	return target < most ? target : most;
+}
+
 size_t pt_batch_end(const struct pt_cases *cases, size_t first)
 {
 	size_t end = first;
@@ -247,7 +254,7 @@ static CUresult module_load(struct pt_driver *cu, const struct pt_case *const *l
 {
 	CUjit_option options[] = { CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
 	void *values[] = { log, (void *)(uintptr_t)room };
-	char *text = pt_module_text(list, count, pt_case_ptx(list[0]), (unsigned)cu->sm > 90 ? 90 : (unsigned)cu->sm);
+	char *text = pt_module_text(list, count, pt_case_ptx(list[0]), pt_case_target(list[0], (unsigned)cu->sm));
 	CUresult e;
 
 	memset(log, 0, room);

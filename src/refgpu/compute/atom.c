@@ -129,23 +129,68 @@ static uint32_t add32(const struct access *x, uint32_t *at, uint32_t b, uint32_t
 }
 
 struct wide {
-	uint64_t half[2];
+	_Alignas(16) uint64_t half[2];
 };
-static struct wide apply128(const struct access *x, void *at, struct wide b, struct wide c)
-{
-	static _Atomic uint32_t lock; /* 16-byte compare-and-swap is not in every x86-64, and is rare: one at a time */
-	uint32_t free = 0;
-	struct wide old;
 
-	while (!atomic_compare_exchange_weak(&lock, &free, 1))
-		free = 0;
-	memcpy(&old, at, 16);
+static struct wide wide_result(const struct access *x, struct wide old, struct wide b, struct wide c)
+{
 	if (x->atom == PL_ISA_ATOM_EXCH)
-		memcpy(at, &b, 16);
-	else if (memcmp(&old, &b, 16) == 0)
-		memcpy(at, &c, 16);
+		return b;
+	return old.half[0] == b.half[0] && old.half[1] == b.half[1] ? c : old;
+}
+
+#if defined(__x86_64__)
+/* Return: *at was *old_io and is `to` now; else *old_io is what was there. */
+__attribute__((target("cx16"))) static bool wide_swap(struct wide *at, struct wide *old_io, struct wide to)
+{
+	bool done;
+
+	__asm__ volatile("lock cmpxchg16b %1"
+			 : "=@ccz"(done), "+m"(*at), "+a"(old_io->half[0]), "+d"(old_io->half[1])
+			 : "b"(to.half[0]), "c"(to.half[1])
+			 : "memory");
+	return done;
+}
+#define HAVE_WIDE_SWAP __builtin_cpu_supports("cmpxchg16b")
+#else
+static bool wide_swap(struct wide *at, struct wide *old_io, struct wide to)
+{
+	return (void)at, (void)old_io, (void)to, false;
+}
+#define HAVE_WIDE_SWAP false
+#endif
+
+static struct wide apply128(const struct access *x, struct wide *at, struct wide b, struct wide c)
+{
+	static _Atomic uint32_t lock; /* of processors that cannot swap 16 bytes: one at a time */
+	struct wide old = *at;
+	uint32_t none = 0;
+
+	if (x->plain) {
+		*at = wide_result(x, old, b, c);
+		return old;
+	}
+	if (HAVE_WIDE_SWAP) {
+		while (!wide_swap(at, &old, wide_result(x, old, b, c)))
+			;
+		return old;
+	}
+	while (!atomic_compare_exchange_weak(&lock, &none, 1))
+		none = 0;
+	old = *at;
+	*at = wide_result(x, old, b, c);
 	atomic_store(&lock, 0);
 	return old;
+}
+
+/* Two rows of registers. */
+static struct wide wide_of(const char *row)
+{
+	struct wide v;
+
+	memcpy(&v.half[0], row, 8);
+	memcpy(&v.half[1], row + 2 * PL_SM_SLOT_BYTES, 8);
+	return v;
 }
 
 /* One element of one lane; d NULL: no result wanted. */
@@ -177,10 +222,11 @@ static void element(const struct access *x, uint8_t *at, const char *b, const ch
 			memcpy(d, &old64, 8);
 		break;
 	default:
-		old128 = apply128(x, at, *(const struct wide *)(const void *)b,
-				  c ? *(const struct wide *)(const void *)c : (struct wide){ { 0 } });
-		if (d)
-			memcpy(d, &old128, 16);
+		old128 = apply128(x, (void *)at, wide_of(b), c ? wide_of(c) : (struct wide){ { 0 } });
+		if (d) {
+			memcpy(d, &old128.half[0], 8);
+			memcpy(d + 2 * PL_SM_SLOT_BYTES, &old128.half[1], 8);
+		}
 	}
 }
 
@@ -255,7 +301,7 @@ static __attribute__((noinline)) void atom_do(PL_SM_ARGS, bool result)
 			return;
 		}
 		for (unsigned k = 0; k < 1u << m.vec; k++) {
-			unsigned slot = k * reg / 4 * PL_SM_SLOT_BYTES + i * reg;
+			unsigned slot = k * reg / 4 * PL_SM_SLOT_BYTES + i * (reg < 8 ? reg : 8);
 			element(&x, at + k * m.bytes, R + op->b + slot,
 				x.atom == PL_ISA_ATOM_CAS ? R + op->c + slot : NULL, result ? R + op->d + slot : NULL);
 		}

@@ -69,6 +69,11 @@ static void decode_memory(const struct pl_isa_fields *f, struct pl_sm_op *op)
 	m.atom = f->atom;
 	m.sem = f->sem;
 	m.bytes = pl_isa_type_bytes(f->type);
+	if (f->type == PL_ISA_B128 && (f->op == PL_ISA_LD || f->op == PL_ISA_ST)) { /* as it lies in registers */
+		op->type = PL_ISA_U64;
+		m.bytes = 8;
+		m.vec++;
+	}
 	op->x = m.x;
 	if (f->form == PL_ISA_ADDR_U || f->form == PL_ISA_ADDR_UR)
 		op->a = f->a;

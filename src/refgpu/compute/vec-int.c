@@ -195,10 +195,18 @@ H2(mov_s16, int32_t, int32_t, int32_t, ((void)x, (int16_t)y))
 H2(mov_u32, uint32_t, uint32_t, uint32_t, ((void)x, y))
 H2(mov_u64, uint64_t, uint64_t, uint64_t, ((void)x, y))
 
-struct quad {
-	uint64_t half[2];
-};
-HSLOW(mov_b128, struct quad, uint32_t, struct quad, uint32_t, LANES_LOOP r[i] = y[i])
+/* 128 bits: two rows of 64.  The rows of the operands may be those of the result, in another order. */
+static void mov_b128_h(PL_SM_ARGS)
+{
+	const uint64_t *from = PL_SM_REG(const uint64_t, b);
+	uint64_t *d = PL_SM_REG(uint64_t, d), r[64];
+
+	memcpy(r, from, sizeof(r));
+	LANES_LOOP KEEP(uint64_t, d, r[i]);
+	d += 32;
+	LANES_LOOP KEEP(uint64_t, d, r[32 + i]);
+	PL_SM_NEXT;
+}
 
 #define SEL_ONE(name, T, bits, take_b, read_b)                                                                         \
 	static inline void name##_do(PL_SM_ARGS, bool all)                                                             \
@@ -238,10 +246,14 @@ SEL(sel_64, uint64_t, lane_bit64)
 static void sel_b128_h(PL_SM_ARGS)
 {
 	uint32_t p = (op->c == PL_ISA_PT ? PL_SM_ALL : w->frame.P[op->c]) ^ (op->x & 1 ? PL_SM_ALL : 0);
+	const uint64_t *a = PL_SM_REG(const uint64_t, a), *b = PL_SM_REG(const uint64_t, b);
+	uint64_t *d = PL_SM_REG(uint64_t, d), r[64];
 
-	for (int i = 0; i < 32; i++)
-		if (mask >> i & 1)
-			memmove(R + op->d + i * 16, R + (p >> i & 1 ? op->a : op->b) + i * 16, 16);
+	for (int k = 0; k < 64; k += 32)
+		LANES_LOOP r[k + i] = p >> i & 1 ? a[k + i] : b[k + i];
+	LANES_LOOP KEEP(uint64_t, d, r[i]);
+	d += 32;
+	LANES_LOOP KEEP(uint64_t, d, r[32 + i]);
 	PL_SM_NEXT;
 }
 
@@ -301,7 +313,8 @@ static bool bind_move(const struct pl_isa_fields *f, struct pl_sm_op *op)
 		case PL_ISA_S16:
 			return set_handlers(op, mov_s16);
 		case PL_ISA_B128:
-			return set_handlers(op, mov_b128);
+			op->fn[0] = op->fn[1] = mov_b128_h;
+			return !(op->flags & PL_SM_OP_B_SCALAR);
 		default:
 			return set_handlers(op, bytes == 8 ? mov_u64 : mov_u32);
 		}

@@ -90,10 +90,7 @@ static void load_element(char *d, const struct pl_sm_span *span, const uint32_t 
 	} else {
 		for (; mask; mask &= mask - 1) {
 			int i = __builtin_ctz(mask);
-			if (bytes == 16)
-				memcpy(d + 16 * i, span->host + rel[i], 16);
-			else
-				((uint32_t *)(void *)d)[i] = small_load(span->host + rel[i], type);
+			((uint32_t *)(void *)d)[i] = small_load(span->host + rel[i], type);
 		}
 	}
 }
@@ -118,11 +115,8 @@ static void store_element(const char *d, const struct pl_sm_span *span, const ui
 		case 4:
 			*(uint32_t *)(void *)at = slot[i];
 			break;
-		case 8:
-			*(uint64_t *)(void *)at = wide[i];
-			break;
 		default:
-			memcpy(at, d + 16 * i, 16);
+			*(uint64_t *)(void *)at = wide[i];
 		}
 	}
 }

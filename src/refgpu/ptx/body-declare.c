@@ -21,8 +21,6 @@ void pl_ptx_declare_regs(struct pl_ptx_ctx *ctx)
 					 pl_ptx_text(ctx, word));
 		pl_ptx_advance(ctx);
 	}
-	if (type.bits > 64)
-		pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED, "registers of 128 bits: use two of .b64");
 	if (!type.bits)
 		pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "a register has no type: give one, as .b32");
 	do {

@@ -302,7 +302,7 @@ static void check_reg(struct pl_ptx_build *b, const struct pl_ptx_statement *st,
 	const struct pl_ptx_sym *sym = operand->sym;
 
 	if (sym->type.class == K_PRED ||
-	    (fit == FIT_EXACT ? sym->type.bits != type.bits : sym->type.bits < type.bits) ||
+	    (fit == FIT_EXACT || sym->type.bits > 64 ? sym->type.bits != type.bits : sym->type.bits < type.bits) ||
 	    !class_fits(sym->type, type))
 		pl_ptx_fail(b->ctx, PL_PTX_E_INVALID, operand->line, operand->column,
 			    "%s: '%s' is .%s, which does not fit .%s: use a register of that type",
@@ -369,6 +369,16 @@ static uint32_t const_value(struct pl_ptx_build *b, const struct pl_ptx_statemen
 	return pl_ptx_const(b, value, pl_ptx_slots_of(type));
 }
 
+static uint32_t constant_source(struct pl_ptx_build *b, const struct pl_ptx_statement *st,
+				const struct pl_ptx_operand *operand, struct pl_ptx_type type)
+{
+	if (operand->kind == O_SREG)
+		return pl_ptx_sreg_read(b, operand, pl_ptx_slots_of(type));
+	if (operand->kind == O_SYM)
+		return pl_ptx_fit(b, pl_ptx_symbol_value(b, st, operand), pl_ptx_slots_of(type));
+	return const_value(b, st, operand, type);
+}
+
 uint32_t pl_ptx_source(struct pl_ptx_build *b, const struct pl_ptx_statement *st, const struct pl_ptx_operand *operand,
 		       struct pl_ptx_type type, int fit)
 {
@@ -389,12 +399,12 @@ uint32_t pl_ptx_source(struct pl_ptx_build *b, const struct pl_ptx_statement *st
 		}
 		return pl_ptx_reg_of(b, operand->sym);
 	case O_SREG:
-		return pl_ptx_sreg_read(b, operand, pl_ptx_slots_of(type));
+	case O_SYM:
 	case O_INT:
 	case O_FLOAT:
-		return const_value(b, st, operand, type);
-	case O_SYM:
-		return pl_ptx_fit(b, pl_ptx_symbol_value(b, st, operand), pl_ptx_slots_of(type));
+		if (type.bits > 64)
+			pl_ptx_bad(b, st, "128 bits come from a register: use mov with two of .b64");
+		return constant_source(b, st, operand, type);
 	default:
 		pl_ptx_bad(b, st, "an operand in this form does not go here: use a register or a constant");
 	}
