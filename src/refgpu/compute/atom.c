@@ -3,6 +3,9 @@
  * instructions.  Lanes go in order; where all lanes of an integer operation name one word, they are put together first
  * and memory sees one operation.
  */
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <string.h>
 
 #include "refgpu/compute/half.h"
@@ -141,7 +144,7 @@ static struct wide wide_result(const struct access *x, struct wide old, struct w
 
 #if defined(__x86_64__)
 /* Return: *at was *old_io and is `to` now; else *old_io is what was there. */
-__attribute__((target("cx16"))) static bool wide_swap(struct wide *at, struct wide *old_io, struct wide to)
+static bool wide_swap(struct wide *at, struct wide *old_io, struct wide to)
 {
 	bool done;
 
@@ -151,13 +154,29 @@ __attribute__((target("cx16"))) static bool wide_swap(struct wide *at, struct wi
 			 : "memory");
 	return done;
 }
-#define HAVE_WIDE_SWAP __builtin_cpu_supports("cmpxchg16b")
+
+static bool have_wide_swap(void)
+{
+	static _Atomic int known; /* 1: no, 2: yes */
+	unsigned a, b, c, d;
+	int have = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (!have) {
+		have = __get_cpuid(1, &a, &b, &c, &d) && c & bit_CMPXCHG16B ? 2 : 1;
+		atomic_store_explicit(&known, have, memory_order_relaxed);
+	}
+	return have == 2;
+}
 #else
 static bool wide_swap(struct wide *at, struct wide *old_io, struct wide to)
 {
 	return (void)at, (void)old_io, (void)to, false;
 }
-#define HAVE_WIDE_SWAP false
+
+static bool have_wide_swap(void)
+{
+	return false;
+}
 #endif
 
 static struct wide apply128(const struct access *x, struct wide *at, struct wide b, struct wide c)
@@ -170,7 +189,7 @@ static struct wide apply128(const struct access *x, struct wide *at, struct wide
 		*at = wide_result(x, old, b, c);
 		return old;
 	}
-	if (HAVE_WIDE_SWAP) {
+	if (have_wide_swap()) {
 		while (!wide_swap(at, &old, wide_result(x, old, b, c)))
 			;
 		return old;
