@@ -175,6 +175,14 @@ static bool judge_wide_loop(const struct pt_op *op, const uint64_t *in, const ui
 	return false;
 }
 
+static bool want_none(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	(void)in;
+	out[0] = 0;
+	return true;
+}
+
 #define INTEGERS                                                                                                       \
 	"{add.u32,add.s32,add.u64,exch.b32,exch.b64,and.b32,and.b64,or.b32,or.b64,xor.b32,xor.b64,inc.u32,dec.u32,"    \
 	"min.u32,min.s32,min.u64,min.s64,max.u32,max.s32,max.u64,max.s64}"
@@ -278,6 +286,21 @@ const struct pt_family pt_cases_atomic[] = {
 		  "%p, %n, %h; or.pred %q, %q, "
 		  "%p; @%q bra $_again; bar.sync 0; ld.relaxed.gpu.global.b128 %v, [%ca]; mov.b128 {%o0, %o1}, %v; "
 		  "bar.sync 0;" },
+	/* What blocks store and load at one address is one of the stored, not halves of two. */
+	{ .ops = "st.relaxed.gpu.global.b128 seen",
+	  .sig = "r=r",
+	  .rows = 4096,
+	  .want = want_none,
+	  .decl = ".global .align 16 .b64 $_cell[2];",
+	  .sm = 70,
+	  .ptx = 84,
+	  .text = ".reg .b64 %ca, %l, %h; .reg .b32 %n, %k, %bad; .reg .pred %q; .reg .b128 %v; mov.u64 %ca, $_cell; "
+		  "mov.b32 %n, 0; mov.b32 %bad, 0;"
+		  "$_again: mad.lo.u32 %k, %gid, 256, %n; cvt.u64.u32 %l, %k; neg.s64 %h, %l; mov.b128 %v, {%l, %h}; #"
+		  " [%ca], %v; ld.relaxed.gpu.global.b128 %v, [%ca]; mov.b128 {%l, %h}, %v; add.u64 %l, %l, %h;"
+		  "setp.ne.u64 %q, %l, 0; @%q add.u32 %bad, %bad, 1; add.u32 %n, %n, 1; setp.lt.u32 %q, %n, 200; @%q "
+		  "bra "
+		  "$_again; mov.b32 %o0, %bad;" },
 	TOGETHER(".global", NULL, GLOBAL_CELL),
 	TOGETHER(".shared", SHARED, SHARED_CELL),
 	TOGETHER("", SHARED, GENERIC_CELL),
