@@ -67,7 +67,7 @@ struct pl_session_worker {
 	uint8_t *arena; /* NULL = none */
 	uint64_t arena_bytes;
 	int arena_fd;
-	uint64_t arena_start; /* where the arena lies in arena_fd's file */
+	uint64_t arena_start; /* where the arena lies in arena_fd's file; not 0: a guest's region */
 	struct pl_lane *reverse;
 	pthread_mutex_t reverse_lock;  /* sending on `reverse` */
 	uint32_t reverse_len_bytes;    /* of the record begun; under reverse_lock */

@@ -1,12 +1,18 @@
 /* Device memory: who has how much of it. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
 #define KIND_MEMORY 1u /* the only kind in session->memory */
 #define PAGE_BYTES  4096u
+#define HUGE_BYTES  (2u << 20)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
 
 bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context)
 {
@@ -65,17 +71,34 @@ static int32_t allocated(struct pl_serve *serve, int32_t status, uint64_t addres
 	return status;
 }
 
+/* Kernels on long allocations want huge pages (docs/adr/0018).  A client of this machine has made them itself, one in a
+ * guest can not.  Return: all of it lies in huge pages, or needs none. */
+static bool memory_huge(const struct pl_session_worker *worker, uint64_t store, uint64_t bytes)
+{
+	if (!worker->arena_start || bytes <= HUGE_BYTES)
+		return true;
+	if (((uintptr_t)worker->arena | worker->arena_start | store | bytes) % HUGE_BYTES)
+		return false;
+	for (uint64_t at = store; at < store + bytes; at += HUGE_BYTES) {
+		(void)*(volatile uint8_t *)(worker->arena + at); /* the first page has to be there */
+		if (madvise(worker->arena + at, HUGE_BYTES, MADV_COLLAPSE))
+			return false;
+	}
+	return true;
+}
+
 /* Where the driver can have it so, the client reaches the memory in a part of the shared memory that it has set aside.
  * Of whole pages: it lies in nothing else. */
 static bool memory_share(struct pl_serve *serve, uint64_t address, uint64_t bytes, uint64_t store)
 {
 	const struct pl_cuda_host *host = pl_cuda_session_of(serve)->host;
 	const struct pl_session_worker *worker = serve->session;
-	uint64_t whole = (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	uint64_t grain = worker->arena_start && bytes > HUGE_BYTES ? HUGE_BYTES : PAGE_BYTES;
+	uint64_t whole = (bytes + grain - 1) & ~(grain - 1);
 
 	return worker->arena && host->memory_back && whole >= bytes && !(store % PAGE_BYTES) &&
 	       store <= worker->arena_bytes && whole <= worker->arena_bytes - store &&
-	       !host->memory_back(address, worker->arena + store, whole);
+	       memory_huge(worker, store, whole) && !host->memory_back(address, worker->arena + store, whole);
 }
 
 /* The address is the driver's: the client leaves it to us. */

@@ -10,13 +10,14 @@
 #define SHARED_MAX  (64u << 20)    /* copies of more are as fast through a ring */
 #define SMALL_MAX   (2u << 20)     /* kernels on more need huge pages, which the device's own memory has */
 #define SHARED_SUM  (512ull << 20) /* huge pages are there at once, used or not: no more of them */
+#define REGION_PART 4              /* of a guest's part of its region; the rest is for all else */
 #define ALIGN_BYTES (128u << 10)   /* a large page of the device that has it so */
 #define ASK_BYTES_MIN                                                                                                  \
 	(256u << 10) /* a copy that waits asks for the end of what is under way first; less goes with it */
 /* A copy that should return before it is made takes no longer than handing it over and waiting for it would. */
 #define PINNED_BYTES_MAX (2u << 20)
 
-static _Atomic uint64_t huge_sum; /* bytes of all extents of huge pages */
+static _Atomic uint64_t extents_sum; /* bytes of all extents of huge pages, in a region of all */
 
 static bool is_huge(const struct pl_cuda_memory *memory)
 {
@@ -30,21 +31,36 @@ static uint64_t extent_bytes(const struct pl_cuda_memory *memory)
 	return (memory->bytes + grain - 1) & ~(grain - 1);
 }
 
-/* Return: within the sum, which it is part of now. */
-static bool huge_count(uint64_t bytes)
+static bool is_counted(const struct pl_session *session, const struct pl_cuda_memory *memory)
 {
-	if (atomic_fetch_add(&huge_sum, bytes) + bytes <= SHARED_SUM)
+	return session->in_region || is_huge(memory);
+}
+
+/* Return: within the sum, which it is part of now. */
+static bool extent_count(const struct pl_session *session, uint64_t bytes)
+{
+	uint64_t limit = SHARED_SUM;
+
+	if (session->in_region && limit > session->arena.bytes / REGION_PART)
+		limit = session->arena.bytes / REGION_PART;
+	if (atomic_fetch_add(&extents_sum, bytes) + bytes <= limit)
 		return true;
-	atomic_fetch_sub(&huge_sum, bytes);
+	atomic_fetch_sub(&extents_sum, bytes);
 	return false;
 }
 
 static void extent_free(struct pl_session *session, const struct pl_cuda_memory *memory, uint64_t fence)
 {
-	if (is_huge(memory))
-		atomic_fetch_sub(&huge_sum, extent_bytes(memory));
+	if (is_counted(session, memory))
+		atomic_fetch_sub(&extents_sum, extent_bytes(memory));
 	if (memory->store != PL_ARENA_NONE)
 		pl_arena_free(&session->arena, memory->store, extent_bytes(memory), fence);
+}
+
+/* A guest can make no huge pages of its host's memory: the worker does. */
+static bool extent_huge(struct pl_session *session, const struct pl_cuda_memory *memory, uint64_t bytes)
+{
+	return !is_huge(memory) || session->in_region || pl_arena_huge(&session->arena, memory->store, bytes);
 }
 
 void pl_cuda_direct_set_aside(struct pl_session *session, struct pl_cuda_memory *memory)
@@ -52,14 +68,13 @@ void pl_cuda_direct_set_aside(struct pl_session *session, struct pl_cuda_memory 
 	uint64_t bytes = extent_bytes(memory);
 
 	memory->store = PL_ARENA_NONE;
-	if (!session->shares_memory || session->in_region || memory->bytes < SHARED_MIN || memory->bytes > SHARED_MAX ||
-	    (is_huge(memory) && !huge_count(bytes)))
+	if (!session->shares_memory || memory->bytes < SHARED_MIN || memory->bytes > SHARED_MAX ||
+	    (is_counted(session, memory) && !extent_count(session, bytes)))
 		return;
 	pl_arena_passed(&session->arena, pl_session_answered(session)); /* what was freed up to there is free */
 	memory->store =
 		pl_arena_alloc_aligned(&session->arena, bytes, is_huge(memory) ? PL_ARENA_HUGE_BYTES : ALIGN_BYTES);
-	if (memory->store != PL_ARENA_NONE &&
-	    (!is_huge(memory) || pl_arena_huge(&session->arena, memory->store, bytes)))
+	if (memory->store != PL_ARENA_NONE && extent_huge(session, memory, bytes))
 		return;
 	extent_free(session, memory, 0);
 	memory->store = PL_ARENA_NONE;

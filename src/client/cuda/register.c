@@ -48,6 +48,12 @@ static CUresult pages_place(struct pl_session *session, struct pl_cuda_memory *m
 	CUresult result;
 	int r;
 
+	if (session->in_region) { /* a device's pages can not be kept still, so not be moved back: docs/adr/0015 */
+		pl_log_info("registered memory at %p has no address on the device: this session's shared memory is a "
+			    "guest's region",
+			    (void *)(uintptr_t)memory->address);
+		return CUDA_ERROR_NOT_SUPPORTED;
+	}
 	memory->store = pl_arena_alloc(&session->arena, memory->bytes);
 	if (memory->store == PL_ARENA_NONE)
 		return CUDA_ERROR_OUT_OF_MEMORY;
