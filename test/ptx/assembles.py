@@ -12,7 +12,8 @@ SKIP = 77
 
 def faults_of(ptxas, path):
     with open(path, encoding="utf-8") as f:
-        target = max(90, int(re.search(r"^\.target sm_(\d+)", f.read(), re.M)[1]))
+        number, own = re.search(r"^\.target sm_(\d+)(a?)", f.read(), re.M).groups()
+    target = f"{max(90, int(number))}{own}"
     done = subprocess.run([ptxas, "-O0", f"-arch=sm_{target}", "-o", os.devnull, path], capture_output=True, text=True)
     if done.returncode == 0:
         return []

@@ -7,6 +7,12 @@
 #define ROUND  "{.rn,.rz,.rm,.rp}"
 #define WHOLE  "{.rni,.rzi,.rmi,.rpi}"
 
+#define SMALL(what, operands, wanted, body)                                                                            \
+	{                                                                                                              \
+		.ops = "cvt.rn.satfinite" what, .sig = operands, .want = wanted, .sm = 100, .ptx = 86,                 \
+		.specific = true, .text = body                                                                         \
+	}
+
 const struct pt_family pt_cases_cvt[] = {
 	{ .ops = "cvt.sat.u8.{s8,u16,s16,u32,s32,u64,s64}", .sig = "T=U", .rows = 512, .want = want_cvt },
 	{ .ops = "cvt.sat.s8.{u8,u16,s16,u32,s32,u64,s64}", .sig = "T=U", .rows = 512, .want = want_cvt },
@@ -58,6 +64,40 @@ const struct pt_family pt_cases_cvt[] = {
 	  .sm = 89,
 	  .ptx = 81 },
 	{ .ops = "cvt.rn{,.relu}.f16x2.{e4m3x2,e5m2x2}", .sig = "T=U", .want = want_cvt_unpair, .sm = 89, .ptx = 81 },
+	SMALL("{,.relu}.{e2m3x2,e3m2x2}.f32", "T=UU", want_cvt_pair, NULL),
+	SMALL("{,.relu}.e2m1x2.f32", "h=UU", want_cvt_pair, ".reg .b8 %c; # %c, %i0, %i1; cvt.u16.u8 %o0, %c;"),
+	SMALL("{,.relu}.e2m1x2.f16x2", "h=U", want_cvt_unpair, ".reg .b8 %c; # %c, %i0; cvt.u16.u8 %o0, %c;"),
+	{ .ops = "cvt.rn{,.relu}.f16x2.{e2m3x2,e3m2x2}",
+	  .sig = "T=U",
+	  .want = want_cvt_unpair,
+	  .sm = 100,
+	  .ptx = 86,
+	  .specific = true },
+	{ .ops = "cvt.rn{,.relu}.f16x2.e2m1x2",
+	  .sig = "T=h",
+	  .want = want_cvt_unpair,
+	  .sm = 100,
+	  .ptx = 86,
+	  .specific = true,
+	  .text = ".reg .b8 %c, %e; mov.b16 {%c, %e}, %i0; # %o0, %c;" },
+	{ .ops = "cvt.{rz,rp}{,.satfinite}.ue8m0x2.f32",
+	  .sig = "T=UU",
+	  .want = want_cvt_scale,
+	  .sm = 100,
+	  .ptx = 86,
+	  .specific = true },
+	{ .ops = "cvt.{rz,rp}{,.satfinite}.ue8m0x2.bf16x2",
+	  .sig = "T=U",
+	  .want = want_cvt_scale,
+	  .sm = 100,
+	  .ptx = 86,
+	  .specific = true },
+	{ .ops = "cvt.rn.bf16x2.ue8m0x2",
+	  .sig = "T=U",
+	  .want = want_cvt_unscale,
+	  .sm = 100,
+	  .ptx = 86,
+	  .specific = true },
 	{ .ops = "cvt.pack.sat.{u16,s16}.s32", .sig = "r=rr", .want = want_cvt_pack, .ptx = 65 },
 	{ .ops = "cvt.pack.sat.{u2,s2,u4,s4,u8,s8}.s32.b32", .sig = "r=rrr", .want = want_cvt_pack, .ptx = 65 },
 	{ 0 },

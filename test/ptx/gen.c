@@ -347,7 +347,8 @@ char *pt_module_text(const struct pt_case *const *cases, size_t count, unsigned 
 	FILE *out = open_memstream(&text, &bytes);
 
 	assert(out);
-	fprintf(out, ".version %u.%u\n.target sm_%u\n.address_size 64\n", ptx / 10, ptx % 10, sm);
+	fprintf(out, ".version %u.%u\n.target sm_%u%s\n.address_size 64\n", ptx / 10, ptx % 10, sm,
+		cases[0]->family->specific ? "a" : "");
 	for (size_t i = 0; i < count; i++)
 		kernel_put(out, cases[i], (unsigned)i);
 	fclose(out);

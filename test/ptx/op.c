@@ -31,6 +31,10 @@ const struct pt_type_info pt_types[PT_COUNT] = {
 	[PT_BF16X2] = { "bf16x2", 32, 2, true, &sf_bf16 },
 	[PT_E4M3X2] = { "e4m3x2", 16, 2, true, &sf_e4m3 },
 	[PT_E5M2X2] = { "e5m2x2", 16, 2, true, &sf_e5m2 },
+	[PT_E2M3X2] = { "e2m3x2", 16, 2, true, &sf_e2m3 },
+	[PT_E3M2X2] = { "e3m2x2", 16, 2, true, &sf_e3m2 },
+	[PT_E2M1X2] = { "e2m1x2", 8, 2, true, &sf_e2m1 },
+	[PT_UE8M0X2] = { "ue8m0x2", 16, 2, false, NULL },
 };
 
 bool pt_op_has(const struct pt_op *op, const char *word)

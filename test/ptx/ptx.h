@@ -36,6 +36,10 @@ enum pt_type {
 	PT_BF16X2,
 	PT_E4M3X2,
 	PT_E5M2X2,
+	PT_E2M3X2,
+	PT_E3M2X2,
+	PT_E2M1X2,
+	PT_UE8M0X2,
 	PT_COUNT,
 };
 
@@ -100,6 +104,7 @@ struct pt_family {
 	unsigned threads; /* of a block; 0: 128 */
 	unsigned rows;    /* 0: 1024 */
 	bool may_refuse;  /* so new or so rare that a driver may say that it does not support it */
+	bool specific;    /* PTX of one architecture: the target ends in 'a' */
 	bool exact_nan;   /* a NaN's bits count */
 	bool alone;       /* in a process of its own: it loses the context, and the device with it for a process */
 };

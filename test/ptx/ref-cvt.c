@@ -94,6 +94,42 @@ bool want_cvt_unpair(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	return true;
 }
 
+/* The exponent, one more where .rp has digits behind it; 0 is 2^-127, and .rp takes to it what is smaller. */
+static uint64_t scale_of(const struct pt_op *op, uint32_t bits)
+{
+	uint32_t exponent = bits >> 23 & 0xff, mantissa = bits & 0x7fffff;
+
+	if (exponent == 0xff && mantissa)
+		return 0xff;
+	if (op->round == SF_UP && mantissa && (exponent || mantissa > 0x400000))
+		exponent++;
+	return exponent == 0xff && op->flags & SF_SATFINITE ? 0xfe : exponent;
+}
+
+bool want_cvt_scale(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	uint32_t high = (uint32_t)in[0], low = (uint32_t)in[1];
+
+	if (op->type[1] == PT_BF16X2) {
+		high = (uint32_t)in[0] & 0xffff0000;
+		low = (uint32_t)in[0] << 16;
+	}
+	out[0] = scale_of(op, high) << 8 | scale_of(op, low);
+	return true;
+}
+
+static uint64_t unscaled(uint64_t scale)
+{
+	return scale == 0xff ? 0x7fff : scale ? scale << 7 : 0x40;
+}
+
+bool want_cvt_unscale(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	out[0] = unscaled(in[0] >> 8 & 0xff) << 16 | unscaled(in[0] & 0xff);
+	return true;
+}
+
 /* cvt.pack.sat.TO.s32{.b32} d, a, b{, c} */
 bool want_cvt_pack(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 {

@@ -22,7 +22,7 @@ pt_judge_fn judge_approx, judge_half;
 pt_want_fn want_set, want_setp, want_selp, want_slct;
 bool pt_compare(const char *how, enum pt_type type, uint64_t a, uint64_t b, unsigned flags);
 /* ref-cvt.c */
-pt_want_fn want_cvt, want_cvt_pair, want_cvt_unpair, want_cvt_pack;
+pt_want_fn want_cvt, want_cvt_pair, want_cvt_unpair, want_cvt_pack, want_cvt_scale, want_cvt_unscale;
 
 /* ref-matrix.c */
 pt_want_fn want_mma, want_ldmatrix, want_stmatrix, want_movmatrix, want_wmma;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,8 @@ unsigned pt_case_target(const struct pt_case *c, unsigned most)
 {
 	unsigned target = pt_case_sm(c) > 90 ? pt_case_sm(c) : 90;
 
+	if (c->family->specific)
+		return most == UINT_MAX ? target : most;
 	return target < most ? target : most;
 }
 
@@ -48,7 +51,8 @@ size_t pt_batch_end(const struct pt_cases *cases, size_t first)
 
 	while (end < cases->count && end - first < PT_MODULE_KERNELS &&
 	       pt_case_ptx(&cases->list[end]) == pt_case_ptx(&cases->list[first]) &&
-	       pt_case_sm(&cases->list[end]) == pt_case_sm(&cases->list[first]))
+	       pt_case_sm(&cases->list[end]) == pt_case_sm(&cases->list[first]) &&
+	       cases->list[end].family->specific == cases->list[first].family->specific)
 		end++;
 	return end;
 }

@@ -23,7 +23,7 @@ const char *pt_known_of(const char *name);
 /* Which PTX version and target a case's module needs at least. */
 unsigned pt_case_ptx(const struct pt_case *c);
 unsigned pt_case_sm(const struct pt_case *c);
-/* What its module says: at least sm_90, as far as the device goes. */
+/* What its module says: at least sm_90, as far as the device goes; of one architecture: the device's own. */
 unsigned pt_case_target(const struct pt_case *c, unsigned most);
 /* The end of the run of cases from FIRST that fit one module. */
 size_t pt_batch_end(const struct pt_cases *cases, size_t first);

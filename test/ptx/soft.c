@@ -7,9 +7,11 @@ typedef unsigned __int128 u128;
 
 #define TOP 125
 
-const struct sf_format sf_f16 = { 5, 10, false }, sf_bf16 = { 8, 7, false }, sf_f32 = { 8, 23, false },
-		       sf_f64 = { 11, 52, false }, sf_tf32 = { 8, 10, false }, sf_e4m3 = { 4, 3, true },
-		       sf_e5m2 = { 5, 2, false };
+const struct sf_format sf_f16 = { 5, 10, false, false }, sf_bf16 = { 8, 7, false, false },
+		       sf_f32 = { 8, 23, false, false }, sf_f64 = { 11, 52, false, false },
+		       sf_tf32 = { 8, 10, false, false }, sf_e4m3 = { 4, 3, true, false },
+		       sf_e5m2 = { 5, 2, false, false }, sf_e2m3 = { 2, 3, true, true }, sf_e3m2 = { 3, 2, true, true },
+		       sf_e2m1 = { 2, 1, true, true };
 
 static int bias_of(const struct sf_format *f)
 {
@@ -66,6 +68,8 @@ bool sf_is_nan(const struct sf_format *f, uint64_t bits)
 {
 	uint64_t infinity = (((uint64_t)1 << f->exp_bits) - 1) << f->man_bits;
 
+	if (f->no_nan)
+		return false;
 	return f->finite_only ? magnitude_of(f, bits) == sf_nan(f) : magnitude_of(f, bits) > infinity;
 }
 
@@ -120,7 +124,7 @@ static u128 drop_digits(u128 man, int drop, bool neg, enum sf_round round)
 static uint64_t overflow(const struct sf_format *f, bool neg, enum sf_round round, unsigned flags)
 {
 	uint64_t infinity = (((uint64_t)1 << f->exp_bits) - 1) << f->man_bits;
-	uint64_t largest = f->finite_only ? sf_nan(f) - 1 : infinity - 1;
+	uint64_t largest = f->no_nan ? sf_nan(f) : f->finite_only ? sf_nan(f) - 1 : infinity - 1;
 	bool finite = round == SF_ZERO || (round == SF_DOWN && !neg) || (round == SF_UP && neg);
 
 	return finite || f->finite_only || flags & SF_SATFINITE ? largest : infinity;

@@ -8,9 +8,10 @@
 struct sf_format {
 	int exp_bits, man_bits;
 	bool finite_only; /* e4m3: no infinity, one NaN */
+	bool no_nan;      /* nor that: it becomes the largest */
 };
 
-extern const struct sf_format sf_f16, sf_bf16, sf_f32, sf_f64, sf_tf32, sf_e4m3, sf_e5m2;
+extern const struct sf_format sf_f16, sf_bf16, sf_f32, sf_f64, sf_tf32, sf_e4m3, sf_e5m2, sf_e2m3, sf_e3m2, sf_e2m1;
 
 enum sf_round {
 	SF_NEAREST, /* ties to even */

@@ -359,29 +359,96 @@ static double e4m3(uint64_t u)
 
 	return u & 128 ? -v : v;
 }
+/* 4 and 6 bits: all of them are numbers. */
+static double tiny(uint64_t u, int ebits, int mbits)
+{
+	int bias = (1 << (ebits - 1)) - 1, e = (int)(u >> mbits) & ((1 << ebits) - 1), m = (int)u & ((1 << mbits) - 1);
+	double v = e ? ldexp((1 << mbits) + m, e - bias - mbits) : ldexp(m, 1 - bias - mbits);
+
+	return u >> (ebits + mbits) & 1 ? -v : v;
+}
+
+static uint64_t nearest_tiny(double v, int ebits, int mbits)
+{
+	uint64_t best = (1u << (ebits + mbits)) - 1;
+
+	if (v != v)
+		return best;
+	for (uint64_t u = fabs(v) < tiny(best, ebits, mbits) ? best : 0;
+	     u-- > 0;) { /* down: a tie goes to the even one */
+		double off = fabs(fabs(v) - tiny(u, ebits, mbits)), had = fabs(fabs(v) - tiny(best, ebits, mbits));
+
+		if (off < had || (off == had && !(u & 1)))
+			best = u;
+	}
+	return best | (uint64_t)(signbit(v) != 0) << (ebits + mbits);
+}
+R(h2_e2m3, nearest_half(tiny(a, 2, 3)) | nearest_half(tiny(a >> 8, 2, 3)) << 16)
+R(h2_e2m1, nearest_half(tiny(a, 2, 1)) | nearest_half(tiny(a >> 4, 2, 1)) << 16)
+R(e2m3_pack, nearest_tiny(y, 2, 3) | nearest_tiny(x, 2, 3) << 8)
+R(e3m2_pack, nearest_tiny(y, 3, 2) | nearest_tiny(x, 3, 2) << 8)
+R(e2m1_pack, nearest_tiny(y, 2, 1) | nearest_tiny(x, 2, 1) << 4)
+static uint64_t scale_below(uint64_t u)
+{
+	return (u & 0x7fffffff) > 0x7f800000 ? 0xff : (u >> 23 & 0xff) == 0xff ? 0xfe : u >> 23 & 0xff;
+}
+R(scale_rz, scale_below(b) | scale_below(a) << 8)
+R(bf2_scale, ((a & 0xff) == 0xff   ? 0x7fff
+	      : (a & 0xff) == 0x00 ? 0x40
+				   : (a & 0xff) << 7) |
+		     ((a >> 8 & 0xff) == 0xff   ? 0x7fff0000
+		      : (a >> 8 & 0xff) == 0x00 ? 0x400000
+						: (a >> 8 & 0xff) << 23))
 R(h2_e4m3, nearest_half(e4m3(a & 255)) | nearest_half(e4m3(a >> 8 & 255)) << 16)
 
 const struct ops_case ops_convert[] = {
-	{ "cvt.u8.s32 D4, A4", u8_s32, 0 },           { "cvt.s8.s32 D4, A4", s8_s32, 0 },
-	{ "cvt.s16.s64 D4, A8", s16_s64, 0 },         { "cvt.s64.s32 D8, A4", s64_s32, 0 },
-	{ "cvt.u64.u32 D8, A4", u64_u32, 0 },         { "cvt.u32.u64 D4, A8", u32_u64, 0 },
-	{ "cvt.u8.s32.sat D4, A4", u8_s32_sat, 0 },   { "cvt.s8.s32.sat D4, A4", s8_s32_sat, 0 },
-	{ "cvt.s32.u64.sat D4, A8", s32_u64_sat, 0 }, { "cvt.f32.s32 D4, A4", f32_s32, 0 },
-	{ "cvt.f32.u32 D4, A4", f32_u32, 0 },         { "cvt.f32.u64 D4, A8", f32_u64, 0 },
-	{ "cvt.f64.s64 D8, A8", f64_s64, 0 },         { "cvt.f64.u32 D8, A4", f64_u32, 0 },
-	{ "cvt.f32.s32.rm D4, A4", s32_f32_rm, 0 },   { "cvt.f32.u64.rz D4, A8", u64_f32_rz, 0 },
-	{ "cvt.f64.s64.rp D8, A8", s64_f64_rp, 0 },   { "cvt.f32.f64.rz D4, A8", f64_f32_rz, 0 },
-	{ "cvt.f32.f64.rp D4, A8", f64_f32_rp, 0 },   { "cvt.s32.f32.rz D4, A4", s32_f32_rz, 0 },
-	{ "cvt.s32.f32 D4, A4", s32_f32_rn, 0 },      { "cvt.u32.f32.rp D4, A4", u32_f32_rp, 0 },
-	{ "cvt.s64.f32.rz D8, A4", s64_f32_rz, 0 },   { "cvt.u64.f64.rm D8, A8", u64_f64_rm, 0 },
-	{ "cvt.s32.f64.rm D4, A8", s32_f64_rm, 0 },   { "cvt.s16.f32.rz D4, A4", s16_f32_rz, 0 },
-	{ "cvt.u8.f32 D4, A4", u8_f32_rn, 0 },        { "cvt.f64.f32 D8, A4", f64_f32, 0 },
-	{ "cvt.f32.f64 D4, A8", f32_f64, 0 },         { "cvt.f32.f32.rm.sub4 D4, A4", f32_floor, 0 },
-	{ "cvt.f64.f64.sub4 D8, A8", f64_rint, 0 },   { "cvt.f32.f32.sat D4, A4", f32_sat, 0 },
-	{ "cvt.f32.f16 D4, A4", f32_f16, 0 },         { "cvt.f32.bf16 D4, A4", f32_bf16, 0 },
-	{ "cvt.f16.f32 D4, A4", f16_f32, 0 },         { "cvt.f16.s32 D4, A4", f16_s32, 0 },
-	{ "cvt.bf16.f32 D4, A4", bf16_f32, 0 },       { "cvt2.f16x2.f32 D4, A4, B4", h2_pack, 0 },
-	{ "cvt.tf32.f32.rna D4, A4", tf32, 0 },       { "cvtpack.s16.sat D4, A4, B4, C4", pack16, 0 },
+	{ "cvt.u8.s32 D4, A4", u8_s32, 0 },
+	{ "cvt.s8.s32 D4, A4", s8_s32, 0 },
+	{ "cvt.s16.s64 D4, A8", s16_s64, 0 },
+	{ "cvt.s64.s32 D8, A4", s64_s32, 0 },
+	{ "cvt.u64.u32 D8, A4", u64_u32, 0 },
+	{ "cvt.u32.u64 D4, A8", u32_u64, 0 },
+	{ "cvt.u8.s32.sat D4, A4", u8_s32_sat, 0 },
+	{ "cvt.s8.s32.sat D4, A4", s8_s32_sat, 0 },
+	{ "cvt.s32.u64.sat D4, A8", s32_u64_sat, 0 },
+	{ "cvt.f32.s32 D4, A4", f32_s32, 0 },
+	{ "cvt.f32.u32 D4, A4", f32_u32, 0 },
+	{ "cvt.f32.u64 D4, A8", f32_u64, 0 },
+	{ "cvt.f64.s64 D8, A8", f64_s64, 0 },
+	{ "cvt.f64.u32 D8, A4", f64_u32, 0 },
+	{ "cvt.f32.s32.rm D4, A4", s32_f32_rm, 0 },
+	{ "cvt.f32.u64.rz D4, A8", u64_f32_rz, 0 },
+	{ "cvt.f64.s64.rp D8, A8", s64_f64_rp, 0 },
+	{ "cvt.f32.f64.rz D4, A8", f64_f32_rz, 0 },
+	{ "cvt.f32.f64.rp D4, A8", f64_f32_rp, 0 },
+	{ "cvt.s32.f32.rz D4, A4", s32_f32_rz, 0 },
+	{ "cvt.s32.f32 D4, A4", s32_f32_rn, 0 },
+	{ "cvt.u32.f32.rp D4, A4", u32_f32_rp, 0 },
+	{ "cvt.s64.f32.rz D8, A4", s64_f32_rz, 0 },
+	{ "cvt.u64.f64.rm D8, A8", u64_f64_rm, 0 },
+	{ "cvt.s32.f64.rm D4, A8", s32_f64_rm, 0 },
+	{ "cvt.s16.f32.rz D4, A4", s16_f32_rz, 0 },
+	{ "cvt.u8.f32 D4, A4", u8_f32_rn, 0 },
+	{ "cvt.f64.f32 D8, A4", f64_f32, 0 },
+	{ "cvt.f32.f64 D4, A8", f32_f64, 0 },
+	{ "cvt.f32.f32.rm.sub4 D4, A4", f32_floor, 0 },
+	{ "cvt.f64.f64.sub4 D8, A8", f64_rint, 0 },
+	{ "cvt.f32.f32.sat D4, A4", f32_sat, 0 },
+	{ "cvt.f32.f16 D4, A4", f32_f16, 0 },
+	{ "cvt.f32.bf16 D4, A4", f32_bf16, 0 },
+	{ "cvt.f16.f32 D4, A4", f16_f32, 0 },
+	{ "cvt.f16.s32 D4, A4", f16_s32, 0 },
+	{ "cvt.bf16.f32 D4, A4", bf16_f32, 0 },
+	{ "cvt2.f16x2.f32 D4, A4, B4", h2_pack, 0 },
+	{ "cvt.tf32.f32.rna D4, A4", tf32, 0 },
+	{ "cvtpack.s16.sat D4, A4, B4, C4", pack16, 0 },
 	{ "cvt.f16x2.e4m3x2 D4, A4", h2_e4m3, 0 },
+	{ "cvt.f16x2.e2m3x2 D4, A4", h2_e2m3, 0 },
+	{ "cvt.f16x2.e2m1x2 D4, A4", h2_e2m1, 0 },
+	{ "cvt.bf16x2.ue8m0x2 D4, A4", bf2_scale, 0 },
+	{ "cvt2.e2m3x2.f32.sub2 D4, A4, B4", e2m3_pack, 0 },
+	{ "cvt2.e3m2x2.f32.sub2 D4, A4, B4", e3m2_pack, 0 },
+	{ "cvt2.e2m1x2.f32.sub2 D4, A4, B4", e2m1_pack, 0 },
+	{ "cvt2.ue8m0x2.f32.rz.sub2 D4, A4, B4", scale_rz, 0 },
 };
 const unsigned ops_convert_count = sizeof(ops_convert) / sizeof(*ops_convert);

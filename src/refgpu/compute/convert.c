@@ -9,8 +9,11 @@
 #include "refgpu/compute/convert.h"
 #include "refgpu/compute/half.h"
 
-const struct pl_sm_small pl_sm_f16 = { 5, 10, true }, pl_sm_bf16 = { 8, 7, true }, pl_sm_tf32 = { 8, 10, true },
-			 pl_sm_e4m3 = { 4, 3, false }, pl_sm_e5m2 = { 5, 2, true };
+const struct pl_sm_small pl_sm_f16 = { 5, 10, .has_inf = true }, pl_sm_bf16 = { 8, 7, .has_inf = true },
+			 pl_sm_tf32 = { 8, 10, .has_inf = true }, pl_sm_e4m3 = { 4, 3, .has_inf = false },
+			 pl_sm_e5m2 = { 5, 2, .has_inf = true }, pl_sm_e2m3 = { 2, 3, .no_nan = true },
+			 pl_sm_e3m2 = { 3, 2, .no_nan = true }, pl_sm_e2m1 = { 2, 1, .no_nan = true };
+static const struct pl_sm_small ue8m0 = { 8, 0, .scale = true };
 
 /* x: type | type2 << 5 | round << 10 | ftz << 13 | sat << 14 | sub << 16 | operation << 24 */
 #define X_TYPE(x)  ((x)&31)
@@ -57,16 +60,40 @@ static double round_whole(double v, unsigned round, bool negative)
 	return up ? down + 1 : down;
 }
 
+/* A power of two: that below, or with RP that above; zero and what is smaller than all is the smallest. */
+static uint32_t scale_pack(double v, unsigned round, bool satfinite)
+{
+	double a = fabs(v);
+	int exponent;
+
+	if (v != v)
+		return 0xff;
+	if (a <= 0x1p-127)
+		return 0;
+	(void)frexp(a, &exponent); /* a < 2^exponent */
+	exponent += 126 + (round == PL_ISA_RP && a > ldexp(1, exponent - 1));
+	if (isinf(v) || exponent >= 0xff)
+		return satfinite ? 0xfe : 0xff;
+	return exponent < 0 ? 0 : (uint32_t)exponent;
+}
+
 uint32_t pl_sm_small_pack(double v, const struct pl_sm_small *format, unsigned round, bool satfinite)
 {
 	int bias = (1 << (format->ebits - 1)) - 1, emin = 1 - bias, exponent;
 	uint32_t sign = (uint32_t)signbit(v) << (format->ebits + format->mbits), mantissa_max = 1u << format->mbits;
 	uint32_t infinity = ((1u << format->ebits) - 1) << format->mbits;
-	uint32_t largest = format->has_inf ? infinity - 1 : infinity + mantissa_max - 2;
+	uint32_t largest = format->has_inf  ? infinity - 1
+			   : format->no_nan ? infinity + mantissa_max - 1
+					    : infinity + mantissa_max - 2;
 	double a = fabs(v), whole;
 	bool away;
 	uint32_t bits;
 
+	if (format->scale)
+		return scale_pack(v, round, satfinite);
+	if (v != v && format->no_nan)
+		return largest;
+	satfinite |= format->no_nan;
 	if (v != v)
 		return format->has_inf && format->ebits + format->mbits != 7 ? infinity | (mantissa_max - 1) : 0x7f;
 	if (isinf(v))
@@ -93,9 +120,12 @@ double pl_sm_small_unpack(uint32_t bits, const struct pl_sm_small *format)
 		 mantissa = bits & ((1u << format->mbits) - 1);
 	double v;
 
+	if (format->scale)
+		return exponent == 0xff ? NAN : ldexp(1, (int)exponent - 127);
 	if (format->has_inf && exponent == (1u << format->ebits) - 1)
 		v = mantissa ? NAN : INFINITY;
-	else if (!format->has_inf && exponent == (1u << format->ebits) - 1 && mantissa == (1u << format->mbits) - 1)
+	else if (!format->has_inf && !format->no_nan && exponent == (1u << format->ebits) - 1 &&
+		 mantissa == (1u << format->mbits) - 1)
 		v = NAN;
 	else if (exponent)
 		v = ldexp(1.0 + ldexp(mantissa, -format->mbits), (int)exponent - bias);
@@ -300,9 +330,25 @@ static const struct pl_sm_small *small_of(unsigned type)
 		return &pl_sm_e4m3;
 	case PL_ISA_E5M2X2:
 		return &pl_sm_e5m2;
+	case PL_ISA_E2M3X2:
+		return &pl_sm_e2m3;
+	case PL_ISA_E3M2X2:
+		return &pl_sm_e3m2;
+	case PL_ISA_E2M1X2:
+		return &pl_sm_e2m1;
+	case PL_ISA_UE8M0X2:
+		return &ue8m0;
 	default:
 		return NULL;
 	}
+}
+
+/* How far the two of a pair lie apart. */
+static uint32_t pair_step(const struct pl_sm_small *format)
+{
+	unsigned bits = (unsigned)(1 + format->ebits + format->mbits);
+
+	return bits == 4 ? 4 : bits <= 9 ? 8 : 16;
 }
 
 /* Two numbers from a pair, or a and b, into a pair. */
@@ -310,12 +356,12 @@ static uint32_t pack_pair(double high, double low, uint32_t x)
 {
 	const struct pl_sm_small *format = small_of(X_TYPE(x));
 	double v[2] = { low, high };
-	uint32_t bits = (uint32_t)(1 + format->ebits + format->mbits), r = 0;
+	uint32_t r = 0;
 
 	for (unsigned k = 0; k < 2; k++) {
 		if (X_RELU(x) && !(v[k] > 0) && v[k] == v[k])
 			v[k] = 0;
-		r |= pl_sm_small_pack(v[k], format, X_ROUND(x), X_FIN(x)) << k * bits;
+		r |= pl_sm_small_pack(v[k], format, X_ROUND(x), X_FIN(x)) << k * pair_step(format);
 	}
 	return r;
 }
@@ -323,10 +369,10 @@ static uint32_t pack_pair(double high, double low, uint32_t x)
 static void lane_pair(char *d, const char *a, uint32_t x)
 {
 	const struct pl_sm_small *from = small_of(X_TYPE2(x));
-	uint32_t bits = (uint32_t)(1 + from->ebits + from->mbits), in, out;
+	uint32_t in, out;
 
 	memcpy(&in, a, 4);
-	out = pack_pair(pl_sm_small_unpack(in >> bits, from), pl_sm_small_unpack(in, from), x);
+	out = pack_pair(pl_sm_small_unpack(in >> pair_step(from), from), pl_sm_small_unpack(in, from), x);
 	memcpy(d, &out, 4);
 }
 

@@ -12,12 +12,15 @@ void pl_sm_convert(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uin
 struct pl_sm_small { /* a float format of up to 16 bits, or tf32 */
 	int ebits, mbits;
 	bool has_inf; /* e4m3 has none: the largest exponent holds numbers */
+	bool no_nan;  /* neither: all are numbers, and what is no number becomes the largest */
+	bool scale;   /* ue8m0: a power of two without a sign */
 };
 
 /* A double in a small format, sign in the top bit of 1 + ebits + mbits.  satfinite: overflow gives the largest number.
  */
 uint32_t pl_sm_small_pack(double v, const struct pl_sm_small *format, unsigned round, bool satfinite);
 double pl_sm_small_unpack(uint32_t bits, const struct pl_sm_small *format);
-extern const struct pl_sm_small pl_sm_f16, pl_sm_bf16, pl_sm_tf32, pl_sm_e4m3, pl_sm_e5m2;
+extern const struct pl_sm_small pl_sm_f16, pl_sm_bf16, pl_sm_tf32, pl_sm_e4m3, pl_sm_e5m2, pl_sm_e2m3, pl_sm_e3m2,
+	pl_sm_e2m1;
 
 #endif

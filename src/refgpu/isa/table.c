@@ -57,14 +57,20 @@ const struct pl_isa_op_info pl_isa_ops[PL_ISA_OP_COUNT] = {
 };
 
 const struct pl_isa_type_info pl_isa_types[PL_ISA_TYPE_COUNT] = {
-	[PL_ISA_U8] = { "u8", 1, 1 },         [PL_ISA_S8] = { "s8", 1, 1 },       [PL_ISA_U16] = { "u16", 2, 1 },
-	[PL_ISA_S16] = { "s16", 2, 1 },       [PL_ISA_U32] = { "u32", 4, 1 },     [PL_ISA_S32] = { "s32", 4, 1 },
-	[PL_ISA_U64] = { "u64", 8, 2 },       [PL_ISA_S64] = { "s64", 8, 2 },     [PL_ISA_B128] = { "b128", 16, 4 },
-	[PL_ISA_F16] = { "f16", 2, 1 },       [PL_ISA_BF16] = { "bf16", 2, 1 },   [PL_ISA_F16X2] = { "f16x2", 4, 1 },
-	[PL_ISA_BF16X2] = { "bf16x2", 4, 1 }, [PL_ISA_F32] = { "f32", 4, 1 },     [PL_ISA_F64] = { "f64", 8, 2 },
-	[PL_ISA_F32X2] = { "f32x2", 8, 2 },   [PL_ISA_TF32] = { "tf32", 4, 1 },   [PL_ISA_E4M3X2] = { "e4m3x2", 2, 1 },
-	[PL_ISA_E5M2X2] = { "e5m2x2", 2, 1 }, [PL_ISA_U4] = { "u4", 4, 1 },       [PL_ISA_S4] = { "s4", 4, 1 },
-	[PL_ISA_B1] = { "b1", 4, 1 },         [PL_ISA_U16X2] = { "u16x2", 4, 1 }, [PL_ISA_S16X2] = { "s16x2", 4, 1 },
+	[PL_ISA_U8] = { "u8", 1, 1 },         [PL_ISA_S8] = { "s8", 1, 1 },
+	[PL_ISA_U16] = { "u16", 2, 1 },       [PL_ISA_S16] = { "s16", 2, 1 },
+	[PL_ISA_U32] = { "u32", 4, 1 },       [PL_ISA_S32] = { "s32", 4, 1 },
+	[PL_ISA_U64] = { "u64", 8, 2 },       [PL_ISA_S64] = { "s64", 8, 2 },
+	[PL_ISA_B128] = { "b128", 16, 4 },    [PL_ISA_F16] = { "f16", 2, 1 },
+	[PL_ISA_BF16] = { "bf16", 2, 1 },     [PL_ISA_F16X2] = { "f16x2", 4, 1 },
+	[PL_ISA_BF16X2] = { "bf16x2", 4, 1 }, [PL_ISA_F32] = { "f32", 4, 1 },
+	[PL_ISA_F64] = { "f64", 8, 2 },       [PL_ISA_F32X2] = { "f32x2", 8, 2 },
+	[PL_ISA_TF32] = { "tf32", 4, 1 },     [PL_ISA_E4M3X2] = { "e4m3x2", 2, 1 },
+	[PL_ISA_E5M2X2] = { "e5m2x2", 2, 1 }, [PL_ISA_U4] = { "u4", 4, 1 },
+	[PL_ISA_S4] = { "s4", 4, 1 },         [PL_ISA_B1] = { "b1", 4, 1 },
+	[PL_ISA_U16X2] = { "u16x2", 4, 1 },   [PL_ISA_S16X2] = { "s16x2", 4, 1 },
+	[PL_ISA_E2M3X2] = { "e2m3x2", 2, 1 }, [PL_ISA_E3M2X2] = { "e3m2x2", 2, 1 },
+	[PL_ISA_E2M1X2] = { "e2m1x2", 1, 1 }, [PL_ISA_UE8M0X2] = { "ue8m0x2", 2, 1 },
 };
 
 unsigned pl_isa_type_bytes(unsigned type)

@@ -371,7 +371,7 @@ static int check_conversion(struct state *s)
 {
 	const struct pl_isa_fields *f = &s->f;
 	uint32_t one = PL_ISA_T_I8 | PL_ISA_T_INT | PL_ISA_T_FLT1 | PL_ISA_T(TF32);
-	uint32_t pairs = PL_ISA_T_H2 | PL_ISA_T(E4M3X2) | PL_ISA_T(E5M2X2);
+	uint32_t pairs = PL_ISA_T_H2 | PL_ISA_T_SMALL;
 	bool pair = pairs >> f->type & 1;
 
 	if (f->op == PL_ISA_CVT && !((pair ? pairs : one) >> f->type2 & 1))

@@ -279,21 +279,52 @@ static bool floating(struct pl_ptx_type type)
 	return type.class == K_F || type.class == K_BF;
 }
 
+static struct pl_ptx_type pair_shape(struct pl_ptx_type type)
+{
+	return pl_ptx_type_of(type.bits == 32 ? W_b32 : type.bits == 16 ? W_b16 : W_b8);
+}
+
+static bool is_small(struct pl_ptx_type type)
+{
+	return type.class == K_ODD && type.lanes == 2;
+}
+
+/* Of 4, 6 and 8 bits: floats are rounded to nearest and do not overflow, scales have neither sign nor zero. */
+static void check_small(struct pl_ptx_build *b, const struct pl_ptx_statement *st, const struct conversion *how,
+			struct pl_ptx_type to, struct pl_ptx_type from)
+{
+	bool scale = to.word == W_ue8m0x2 || from.word == W_ue8m0x2;
+
+	if (is_small(to) && scale &&
+	    (from.word == W_f16x2 || how->relu || (how->round != PL_ISA_RZ && how->round != PL_ISA_RP)))
+		pl_ptx_bad(b, st, "to .ue8m0x2 it takes .rz or .rp, and .f32 or .bf16x2: use these");
+	if (is_small(to) && !scale && (how->round != PL_ISA_RN || !how->rounded || !how->satfinite))
+		pl_ptx_bad(b, st, "to .%s it takes .rn and .satfinite: write both", pl_ptx_text(b->ctx, to.word));
+	if (is_small(from) &&
+	    (how->round != PL_ISA_RN || !how->rounded || (scale && (how->relu || to.word != W_bf16x2))))
+		pl_ptx_bad(b, st, "from .%s it takes .rn and .%s: write both", pl_ptx_text(b->ctx, from.word),
+			   scale ? "bf16x2" : "f16x2");
+	if (how->ftz || how->sat)
+		pl_ptx_bad(b, st, ".ftz and .sat do not go with .%s: remove them",
+			   pl_ptx_text(b->ctx, (is_small(to) ? to : from).word));
+}
+
 /* cvt.rn.f16x2.f32 d, a, b and the pairs of bytes */
 static void cvt_pair(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct conversion how, struct pl_ptx_type to,
 		     struct pl_ptx_type from)
 {
 	unsigned isa = pl_ptx_isa_type(to);
-	struct pl_ptx_type shape = to.bits == 32 ? pl_ptx_type_of(W_b32) : pl_ptx_type_of(W_b16);
 	struct pl_ptx_ins *ins;
 	uint32_t a, bb;
 
 	if (isa == NO_TYPE || !(pl_isa_ops[PL_ISA_CVT2].types >> isa & 1) || from.word != W_f32)
 		pl_ptx_unsupported(b, st, "a conversion between these types");
+	if (is_small(to))
+		check_small(b, st, &how, to, from);
 	pl_ptx_want(b, st, 3, 3);
 	a = pl_ptx_src(b, st, 1, from);
 	bb = pl_ptx_src(b, st, 2, from);
-	ins = pl_ptx_op(b, PL_ISA_CVT2, isa, pl_ptx_dst(b, st, 0, shape), a, bb, 0);
+	ins = pl_ptx_op(b, PL_ISA_CVT2, isa, pl_ptx_dst(b, st, 0, pair_shape(to)), a, bb, 0);
 	ins->f.type2 = PL_ISA_F32;
 	ins->f.round = (uint8_t)how.round;
 	ins->f.sub = (uint8_t)((how.relu ? 1 : 0) | (how.satfinite ? 2 : 0));
@@ -307,12 +338,13 @@ static void cvt_halves(struct pl_ptx_build *b, struct pl_ptx_statement *st, stru
 	uint32_t pair, parts[2];
 	struct pl_ptx_ins *ins;
 
+	check_small(b, st, &how, to, from);
 	pl_ptx_want(b, st, 2, 2);
 	pair = pl_ptx_src(b, st, 1, from);
 	for (unsigned i = 0; i < 2; i++)
 		parts[i] = pl_ptx_convert(b, PL_ISA_F32, half_isa, half(b, 16, pair, i));
-	ins = pl_ptx_op(b, PL_ISA_CVT2, pl_ptx_isa_type(to), pl_ptx_dst(b, st, 0, pl_ptx_type_of(W_b16)), parts[1],
-			parts[0], 0);
+	ins = pl_ptx_op(b, PL_ISA_CVT2, pl_ptx_isa_type(to), pl_ptx_dst(b, st, 0, pair_shape(to)), parts[1], parts[0],
+			0);
 	ins->f.type2 = PL_ISA_F32;
 	ins->f.round = (uint8_t)how.round;
 	ins->f.sub = (uint8_t)((how.relu ? 1 : 0) | (how.satfinite ? 2 : 0));
@@ -433,7 +465,7 @@ static void lower_cvt(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		cvt_pair(b, st, how, to, from);
 		return;
 	}
-	if ((to.word == W_e4m3x2 || to.word == W_e5m2x2) && (from.word == W_f16x2 || from.word == W_bf16x2)) {
+	if (is_small(to) && (from.word == W_f16x2 || from.word == W_bf16x2)) {
 		cvt_halves(b, st, how, to, from);
 		return;
 	}
@@ -452,9 +484,10 @@ static void lower_cvt(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		pl_ptx_bad(b, st, "this conversion needs a rounding: write one, as .rn or .rzi");
 	if (how.to_int && floating(to) && to.word != from.word)
 		pl_ptx_bad(b, st, "rounding to an integral value keeps the type: write it twice");
-	shape = to.class == K_ODD ? pl_ptx_type_of(to.bits == 32 ? W_b32 : W_b16) : to;
-	a = pl_ptx_source(b, st, &st->operands[1],
-			  from.class == K_ODD ? pl_ptx_type_of(from.bits == 32 ? W_b32 : W_b16) : from,
+	if (is_small(from))
+		check_small(b, st, &how, to, from);
+	shape = to.class == K_ODD ? pair_shape(to) : to;
+	a = pl_ptx_source(b, st, &st->operands[1], from.class == K_ODD ? pair_shape(from) : from,
 			  floating(from) ? FIT_EXACT : FIT_WIDER);
 	if (b->values[a].slots == 2 && from.bits <= 32)
 		a = pl_ptx_convert(b, PL_ISA_U32, PL_ISA_U64, a);

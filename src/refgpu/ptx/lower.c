@@ -148,6 +148,14 @@ unsigned pl_ptx_isa_type(struct pl_ptx_type type)
 		return PL_ISA_E4M3X2;
 	case W_e5m2x2:
 		return PL_ISA_E5M2X2;
+	case W_e2m3x2:
+		return PL_ISA_E2M3X2;
+	case W_e3m2x2:
+		return PL_ISA_E3M2X2;
+	case W_e2m1x2:
+		return PL_ISA_E2M1X2;
+	case W_ue8m0x2:
+		return PL_ISA_UE8M0X2;
 	default:
 		return type.class == K_ODD || type.class == K_REF || type.class == K_PRED ? NO_TYPE
 											  : pl_ptx_int_type(type);
