@@ -1,6 +1,6 @@
 /*
- * Memory, events and descriptors of another process: what it sees, what ends when, and handles that are none.  Natively
- * and over a server the same, but for what only a server can promise ($PLENUM).
+ * Memory, events, descriptors and pools of another process: what it sees, what ends when, and handles that are none.
+ * Natively and over a server the same, but for what only a server can promise ($PLENUM).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -225,6 +225,158 @@ static void test_a_descriptor_is_passed_on(void)
 	cu_ok(cu(cuMemRelease)(plain));
 }
 
+/* ---- pools ---- */
+
+struct pointers {
+	CUmemPoolPtrExportData shared, freed, others; /* `others` is of another pool */
+};
+
+static CUmemoryPool pool_make(CUmemAllocationHandleType types)
+{
+	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				 .handleTypes = types,
+				 .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	CUmemoryPool pool;
+
+	cu_ok(cu(cuMemPoolCreate)(&pool, &props));
+	return pool;
+}
+
+static CUdeviceptr pool_fill(CUmemoryPool pool, uint32_t word)
+{
+	CUdeviceptr at;
+
+	cu_ok(cu(cuMemAllocFromPoolAsync)(&at, BYTES, pool, NULL));
+	cu_ok(cu(cuMemsetD32Async)(at, word, BYTES / 4, NULL));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	return at;
+}
+
+static CUresult pool_export(CUmemoryPool pool, int *fd)
+{
+	return cu(cuMemPoolExportToShareableHandle)(fd, pool, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0);
+}
+
+static CUresult pool_import(CUmemoryPool *pool, int fd)
+{
+	return cu(cuMemPoolImportFromShareableHandle)(pool, (void *)(intptr_t)fd,
+						      CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0);
+}
+
+static void pointers_that_are_none(CUmemoryPool pool, const struct pointers *pointers)
+{
+	CUmemPoolPtrExportData wrong = pointers->others;
+	CUdeviceptr at;
+
+	cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+	memset(&wrong, 0, sizeof(wrong));
+	cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+	memset(&wrong, 0x5a, sizeof(wrong));
+	cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+	for (size_t i = 0; i < 32; i++) {
+		wrong = pointers->shared;
+		((uint8_t *)&wrong)[i] ^= 0x40;
+		cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+	}
+}
+
+static void other_uses_a_pool(void)
+{
+	int fd = fd_take(theirs), again;
+	struct pointers pointers;
+	CUdeviceptr at, late;
+	CUmemoryPool pool;
+
+	cu_ok(pool_import(&pool, fd));
+	check(!close(fd));
+	check(read(theirs, &pointers, sizeof(pointers)) == sizeof(pointers));
+	pointers_that_are_none(pool, &pointers);
+	cu_ok(cu(cuMemPoolImportPointer)(&at, pool, &pointers.shared));
+	cu_ok(cu(cuMemPoolImportPointer)(&late, pool, &pointers.freed));
+	word_is(at, 0x11111111);
+	word_is(at + BYTES - 4, 0x11111111);
+	word_is(late, 0x22222222);
+	cu_ok(cu(cuMemsetD32_v2)(at + 8, 0x33333333, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_is(cu(cuMemAllocFromPoolAsync)(&late, BYTES, pool, NULL),
+	      CUDA_ERROR_INVALID_VALUE); /* it can not allocate */
+	cu_is(cu(cuDeviceSetMemPool)(0, pool), CUDA_ERROR_INVALID_VALUE);
+	cu_is(pool_export(pool, &again), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemPoolExportPointer)(&pointers.others, at), CUDA_ERROR_INVALID_VALUE);
+	step_say(theirs);
+	step_wait(theirs); /* it has freed the second allocation, which is still open here */
+	cu_is(cu(cuMemPoolImportPointer)(&late, pool, &pointers.freed), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemFreeAsync)(late, NULL));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_is(cu(cuMemFreeAsync)(late, NULL), CUDA_ERROR_INVALID_VALUE);
+	step_say(theirs);
+	step_wait(theirs); /* its pool has been destroyed */
+	word_is(at + 8, 0x33333333);
+	cu_ok(cu(cuMemPoolDestroy)(pool)); /* it goes with what came from it */
+	word_is(at + 8, 0x33333333);
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_is(cu(cuMemFree_v2)(at), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void pools_that_can_not_be_had(void)
+{
+	CUmemoryPool plain = pool_make(CU_MEM_HANDLE_TYPE_NONE), pool;
+	CUdeviceptr at = pool_fill(plain, 0);
+	CUmemPoolPtrExportData data;
+	int fd = -1, none[] = { -1, open("/dev/null", O_RDWR | O_CLOEXEC), memfd_create("none", MFD_CLOEXEC) };
+
+	cu_is(pool_export(plain, &fd), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemPoolExportPointer)(&data, at), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemPoolExportPointer)(&data, 4096), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemFreeAsync)(at, NULL));
+	cu_ok(cu(cuMemPoolDestroy)(plain));
+	check(!ftruncate(none[2], 64 << 20));
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		cu_is(pool_import(&pool, none[i]), CUDA_ERROR_INVALID_VALUE);
+	close(none[1]), close(none[2]);
+}
+
+static void test_a_pool_of_another_process(void)
+{
+	CUmemoryPool pool = pool_make(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR),
+		     second = pool_make(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+	CUdeviceptr at = pool_fill(pool, 0x11111111), freed = pool_fill(pool, 0x22222222),
+		    others = pool_fill(second, 0x77777777);
+	CUmemGenericAllocationHandle allocation;
+	struct pointers pointers;
+	int fd = -1, types = 0;
+
+	cu_ok(cu(cuDeviceGetAttribute)(&types, CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES, 0));
+	check(types & CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+	pools_that_can_not_be_had();
+	cu_is(cu(cuMemPoolExportToShareableHandle)(&fd, pool, CU_MEM_HANDLE_TYPE_FABRIC, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(pool_export(pool, &fd));
+	cu_is(import(&allocation, fd), CUDA_ERROR_INVALID_VALUE); /* not an allocation's */
+	fd_pass(ours, fd);
+	check(!close(fd));
+	cu_ok(cu(cuMemPoolExportPointer)(&pointers.shared, at));
+	cu_ok(cu(cuMemPoolExportPointer)(&pointers.freed, freed));
+	cu_ok(cu(cuMemPoolExportPointer)(&pointers.others, others));
+	check(write(ours, &pointers, sizeof(pointers)) == sizeof(pointers));
+	step_wait(ours);
+	word_is(at + 8, 0x33333333);
+	cu_ok(cu(cuMemFreeAsync)(freed, NULL)); /* before the other process: its bytes are nobody's */
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	freed = pool_fill(pool, 0x44444444);
+	step_say(ours);
+	step_wait(ours);
+	word_is(freed, 0x44444444);
+	cu_ok(cu(cuMemFreeAsync)(freed, NULL));
+	cu_ok(cu(cuMemFreeAsync)(others, NULL));
+	cu_ok(cu(cuMemPoolDestroy)(pool));
+	cu_ok(cu(cuMemPoolDestroy)(second));
+	cu_ok(cu(cuCtxSynchronize)());
+	step_say(ours);
+	step_wait(ours);
+	cu_ok(cu(cuMemFreeAsync)(at, NULL));
+	cu_ok(cu(cuCtxSynchronize)());
+}
+
 /* ---- handles that are none ---- */
 
 static void other_tries(void)
@@ -283,12 +435,18 @@ static void test_handles_that_are_none(void)
 
 static void other_stays(void)
 {
-	CUdeviceptr at, again;
+	int fd = fd_take(theirs);
+	CUdeviceptr at, again, kept;
+	struct pointers pointers;
 	struct passed passed;
+	CUmemoryPool pool;
 	char byte;
 
 	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
+	check(read(theirs, &pointers, sizeof(pointers)) == sizeof(pointers));
 	cu_ok(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
+	cu_ok(pool_import(&pool, fd));
+	cu_ok(cu(cuMemPoolImportPointer)(&kept, pool, &pointers.shared));
 	step_say(theirs);
 	while (read(theirs, &byte, 1) > 0) /* until the first process has ended */
 		;
@@ -304,20 +462,37 @@ static void other_stays(void)
 	cu_ok(cu(cuMemsetD32_v2)(at, 1, 1));
 	word_is(at, 1);
 	cu_ok(cu(cuIpcCloseMemHandle)(at));
+	word_is(kept + BYTES - 4, 0x88888888);
+	if (getenv("PLENUM")) { /* a server's tokens end with the session */
+		cu_is(cu(cuMemPoolImportPointer)(&again, pool, &pointers.others), CUDA_ERROR_INVALID_VALUE);
+		cu_is(pool_import(&pool, fd), CUDA_ERROR_INVALID_VALUE);
+	}
+	check(!close(fd));
+	cu_ok(cu(cuMemFreeAsync)(kept, NULL));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
 }
 
 /* In a process of its own, which ends without a word. */
 static void first_ends(void)
 {
+	struct pointers pointers = { 0 };
 	struct passed passed = { 0 };
+	CUmemoryPool pool;
 	CUdeviceptr at;
+	int fd = -1;
 
 	cu_begin();
+	pool = pool_make(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+	cu_ok(cu(cuMemPoolExportPointer)(&pointers.shared, pool_fill(pool, 0x88888888)));
+	cu_ok(cu(cuMemPoolExportPointer)(&pointers.others, pool_fill(pool, 0x99999999)));
+	cu_ok(pool_export(pool, &fd));
 	cu_ok(cu(cuMemAlloc_v2)(&at, BYTES));
 	cu_ok(cu(cuMemsetD32_v2)(at, 0x66666666, BYTES / 4));
 	cu_ok(cu(cuCtxSynchronize)());
 	cu_ok(cu(cuIpcGetMemHandle)(&passed.memory, at));
+	fd_pass(ours, fd);
 	check(write(ours, &passed, sizeof(passed)) == sizeof(passed));
+	check(write(ours, &pointers, sizeof(pointers)) == sizeof(pointers));
 	step_wait(ours);
 	_exit(0);
 }
@@ -326,7 +501,8 @@ static void first_ends(void)
 
 int main(void)
 {
-	void (*const others[])(void) = { other_sees_and_outlives, other_maps_a_descriptor, other_tries };
+	void (*const others[])(void) = { other_sees_and_outlives, other_maps_a_descriptor, other_uses_a_pool,
+					 other_tries };
 	int ends[2], status;
 	pid_t pid;
 
@@ -335,6 +511,8 @@ int main(void)
 	pid = fork();
 	if (!pid) {
 		close(ours);
+		if (getenv("PLENUM_TEST_OTHER")) /* the same server, by another link */
+			setenv("PLENUM", getenv("PLENUM_TEST_OTHER"), 1);
 		cu_begin();
 		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 			others[i]();
@@ -348,6 +526,7 @@ int main(void)
 		cu_begin();
 		cu_run(test_memory_and_event_of_another_process);
 		cu_run(test_a_descriptor_is_passed_on);
+		cu_run(test_a_pool_of_another_process);
 		cu_run(test_handles_that_are_none);
 		fflush(stdout);
 		_exit(0);

@@ -68,6 +68,15 @@ def make(name):
     return test
 
 
+def test_sessions_of_two_links_share_what_they_have():
+    os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
+    with plenum.Server("--cuda", NATIVE) as server:
+        native, _ = run("share", "native", plenum.native_env(), NATIVE)
+        for mode, other in (("shm", server.tcp), ("tcp", server.unix)):
+            remote, errors = run("share", mode, dict(server.env(mode), PLENUM_TEST_OTHER=other), REMOTE)
+            assert native == remote, f"{mode} and {other}:\n{remote}\n{errors[-2000:]}"
+
+
 def steady_env(server, mode):
     return dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE,
                 PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", ""))
@@ -168,7 +177,7 @@ def test_a_server_without_cuda_has_no_device():
 
 
 if __name__ == "__main__":
-    plenum.main([make(name) for name in LEFT_OUT] + [
+    plenum.main([make(name) for name in LEFT_OUT] + [test_sessions_of_two_links_share_what_they_have,
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
         test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,

@@ -1,6 +1,6 @@
 /*
- * Memory and events of one session for another one of this server (server/broker.h).  What a client gets is a token;
- * the driver's own handle, or its descriptor, goes from worker to worker.  The reference GPU's handles name a
+ * Memory, pools and events of one session for another one of this server (server/broker.h).  What a client gets is a
+ * token; the driver's own handle, or its descriptor, goes from worker to worker.  The reference GPU's handles name a
  * descriptor of their process, which goes along.
  */
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 #define MAGIC 0x31657261685350ull /* "PShare1" */
 
-enum { TYPE_MEMORY = 1, TYPE_EVENT, TYPE_PART };
+enum { TYPE_MEMORY = 1, TYPE_EVENT, TYPE_PART, TYPE_POOL, TYPE_POINTER };
 
 /* What a client has of it: in the 64 bytes of a handle, or in the file that stands for a descriptor. */
 struct handle {
@@ -107,6 +107,7 @@ static void known_end(struct pl_cuda_session *session, uint32_t type, uint64_t k
 void pl_cuda_share_freed(struct pl_cuda_session *session, uint64_t address)
 {
 	known_end(session, TYPE_MEMORY, address);
+	known_end(session, TYPE_POINTER, address);
 }
 
 void pl_cuda_share_event_ended(struct pl_cuda_session *session, uint64_t id)
@@ -123,7 +124,7 @@ static int32_t native_give(struct pl_serve *serve, uint32_t type, uint64_t key, 
 
 	if (known_find(session, type, key, handle_out))
 		return CUDA_SUCCESS;
-	status = give(serve, type, native, native_file(serve, native), handle_out);
+	status = give(serve, type, native, type == TYPE_POINTER ? -1 : native_file(serve, native), handle_out);
 	if (!status && !known_keep(session, type, key, handle_out)) {
 		pl_broker_drop(serve->session, handle_out->token);
 		status = CUDA_ERROR_OUT_OF_MEMORY;
@@ -218,6 +219,69 @@ void pl_cuda_serve_cuMemExportToShareableHandle(struct pl_serve *serve,
 	(void)pl_serve_reply_end(serve);
 }
 
+static int32_t pool_export(struct pl_serve *serve, const struct pl_cuda_cuMemPoolExportToShareableHandle_args *args,
+			   int *fd_out)
+{
+	int32_t status = CUDA_ERROR_INVALID_VALUE;
+	void *pool;
+
+	if (!args->pool || args->type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
+	    !pl_cuda_take(serve, args->pool, PL_CUDA_KIND_pool, &pool, &status))
+		return status;
+	if (!pl_cuda.cuMemPoolExportToShareableHandle)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return (int32_t)pl_cuda.cuMemPoolExportToShareableHandle(fd_out, pool, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR,
+								 args->flags);
+}
+
+void pl_cuda_serve_cuMemPoolExportToShareableHandle(struct pl_serve *serve,
+						    const struct pl_cuda_cuMemPoolExportToShareableHandle_args *args)
+{
+	struct pl_cuda_cuMemPoolExportToShareableHandle_reply reply = { 0 };
+	pl_cleanup(pl_closep) int fd = -1;
+	int32_t status = pool_export(serve, args, &fd);
+	struct handle handle;
+
+	pl_serve_give_turn(serve);
+	if (!status)
+		status = give(serve, TYPE_POOL, NULL, fd, &handle);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.shareable = (struct pl_bytes){ (const uint8_t *)&handle, sizeof(handle) };
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemPoolExportToShareableHandle_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemPoolExportToShareableHandle_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* What the driver says of an allocation stays here, too: it may be of this process. */
+void pl_cuda_serve_cuMemPoolExportPointer(struct pl_serve *serve,
+					  const struct pl_cuda_cuMemPoolExportPointer_args *args)
+{
+	struct pl_cuda_cuMemPoolExportPointer_reply reply = { 0 };
+	CUmemPoolPtrExportData native;
+	struct handle handle;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	static_assert(sizeof(native) == sizeof(struct handle), "as CUDA has it");
+	if (pl_cuda.cuMemPoolExportPointer)
+		status = (int32_t)pl_cuda.cuMemPoolExportPointer(&native, args->address);
+	pl_serve_give_turn(serve);
+	if (!status)
+		status = native_give(serve, TYPE_POINTER, args->address, &native, &handle);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	memcpy(reply.data.all, &handle, sizeof(handle));
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemPoolExportPointer_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemPoolExportPointer_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
 /* ---- taking ---- */
 
 struct taken {
@@ -242,7 +306,7 @@ static int32_t take(struct pl_serve *serve, uint32_t type, const void *bytes, st
 	r = pl_broker_take(serve->session, type, handle.token, &taken->note, &own, &taken->fd);
 	if (r)
 		return r == -ENOENT ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_OPERATING_SYSTEM;
-	if (!own && taken->fd >= 0 && host->ipc_give && type != TYPE_PART)
+	if (!own && taken->fd >= 0 && host->ipc_give && (type == TYPE_MEMORY || type == TYPE_EVENT))
 		host->ipc_give(taken->note.native, taken->fd);
 	return CUDA_SUCCESS;
 }
@@ -320,4 +384,68 @@ void pl_cuda_serve_cuMemImportFromShareableHandle(struct pl_serve *serve,
 	if (!status)
 		status = pl_cuda_part_import(serve, args->allocation, handle);
 	pl_cuda_result(serve, status, 0);
+}
+
+void pl_cuda_serve_cuMemPoolImportFromShareableHandle(
+	struct pl_serve *serve, const struct pl_cuda_cuMemPoolImportFromShareableHandle_args *args)
+{
+	struct taken taken = { .fd = -1 };
+	int32_t status = CUDA_ERROR_INVALID_VALUE;
+	CUmemoryPool pool = NULL;
+
+	if (args->shareable.bytes == sizeof(struct handle) && args->type == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+		status = take(serve, TYPE_POOL, args->shareable.at, &taken);
+	if (!status)
+		status = pl_cuda.cuMemPoolImportFromShareableHandle
+				 ? (int32_t)pl_cuda.cuMemPoolImportFromShareableHandle(
+					   &pool, (void *)(intptr_t)taken.fd, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR,
+					   args->flags)
+				 : CUDA_ERROR_NOT_SUPPORTED;
+	if (taken.fd >= 0)
+		close(taken.fd);
+	if (!status)
+		pl_cuda_put(serve, args->pool, PL_CUDA_KIND_pool, pool, 0);
+	pl_cuda_result(serve, status, 0);
+}
+
+static int32_t pointer_import(struct pl_serve *serve, const struct pl_cuda_cuMemPoolImportPointer_args *args,
+			      CUdeviceptr *address_out)
+{
+	int32_t status = CUDA_ERROR_INVALID_VALUE;
+	struct taken taken = { .fd = -1 };
+	CUmemPoolPtrExportData native;
+	void *pool;
+
+	if (!args->pool || !pl_cuda_take(serve, args->pool, PL_CUDA_KIND_pool, &pool, &status))
+		return status;
+	status = take(serve, TYPE_POINTER, args->data.all, &taken);
+	if (taken.fd >= 0)
+		close(taken.fd);
+	if (status || !pl_cuda.cuMemPoolImportPointer)
+		return status ? status : CUDA_ERROR_NOT_SUPPORTED;
+	memcpy(&native, taken.note.native, sizeof(native));
+	return (int32_t)pl_cuda.cuMemPoolImportPointer(address_out, pool, &native);
+}
+
+/* It is charged to the session that allocated it. */
+void pl_cuda_serve_cuMemPoolImportPointer(struct pl_serve *serve,
+					  const struct pl_cuda_cuMemPoolImportPointer_args *args)
+{
+	struct pl_cuda_cuMemPoolImportPointer_reply reply = { 0 };
+	CUdeviceptr address = 0;
+	size_t bytes = 0;
+	int32_t status = pointer_import(serve, args, &address);
+
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	if (pl_cuda.cuMemGetAddressRange_v2 && pl_cuda.cuMemGetAddressRange_v2(NULL, &bytes, address))
+		bytes = 0;
+	reply.address = address;
+	reply.bytes = bytes;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemPoolImportPointer_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemPoolImportPointer_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
 }

@@ -293,8 +293,9 @@ static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream
 	key = stream_key(args.stream, per_thread);
 	if (pl_cuda_captures_none() && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_POOL &&
 	    memory.address == address && pl_cuda_memory_take(address, &memory))
-		return key && pl_cuda_lease_keep(&memory, key) ? CUDA_SUCCESS
-							       : PL_CUDA_POST(session, cuMemFreeAsync, &args);
+		return key && !memory.exported && pl_cuda_lease_keep(&memory, key)
+			       ? CUDA_SUCCESS
+			       : PL_CUDA_POST(session, cuMemFreeAsync, &args);
 	pl_cuda_lease_touch(address);
 	r = PL_CUDA_ASK(session, cuMemFreeAsync, &args, &reply);
 	/* What a graph allocated, its next launch allocates again. */

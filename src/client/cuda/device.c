@@ -40,7 +40,6 @@ static bool attribute_denied(const struct pl_session *session, CUdevice_attribut
 	case CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM:
 		return true; /* the program's own memory is not the device's */
 	case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED:
-	case CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES:
 	case CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED:
 	case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_SUPPORTED:
 		return true; /* descriptors do not leave the worker */
@@ -73,6 +72,8 @@ int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute)
 		return 0;
 	if (!attribute_has(facts, attribute))
 		return 0;
+	if (attribute == CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES)
+		return facts->attribute[attribute] & CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
 	return attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ||
 			       attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
 		       ? capability(facts, attribute)

@@ -27,6 +27,8 @@ static bool is_unsure(const struct pl_cuda_memory *memory)
 
 static void count(const struct pl_cuda_memory *memory, uint64_t bytes)
 {
+	if (memory->imported)
+		return; /* who allocated it is charged */
 	if (memory->kind == PL_CUDA_MEMORY_DEVICE || memory->kind == PL_CUDA_MEMORY_POOL ||
 	    (memory->kind == PL_CUDA_MEMORY_MANAGED && memory->mirrored))
 		atomic_fetch_add(&table.used[pl_cuda_session_index(memory->session)], bytes);

@@ -38,7 +38,8 @@ struct pl_cuda_memory {
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
 	bool mirrored;    /* MANAGED, VARIABLE: managed memory with the driver, whose pages go to and fro; mirrored.h */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
-	bool exported;    /* DEVICE: other processes may have a handle; freed, it goes back to the driver at once */
+	bool exported; /* DEVICE, POOL: other processes may have it, too; freed, it goes back to the driver at once */
+	bool imported; /* POOL: another process allocated it */
 	struct pl_cuda_advice advice; /* managed: changes nothing but what is answered */
 };
 

@@ -39,6 +39,8 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 		return sizeof(struct pl_cuda_exec);
 	case PL_CUDA_KIND_event:
 		return sizeof(struct pl_cuda_event);
+	case PL_CUDA_KIND_pool:
+		return sizeof(struct pl_cuda_pool);
 	case PL_CUDA_KIND_stream:
 		return sizeof(struct pl_cuda_stream);
 	default:

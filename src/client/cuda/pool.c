@@ -157,6 +157,8 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *properties)
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
 	else
+		((struct pl_cuda_pool *)pl_cuda_get(PL_CUDA_KIND_pool, made))->handle_types = properties->handleTypes;
+	if (!result)
 		*pool = made;
 	return result;
 }
@@ -239,27 +241,4 @@ CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute,
 	else
 		*(cuuint64_t *)value = got.value;
 	return CUDA_SUCCESS;
-}
-
-/* ---- for other processes: pools do not leave their session ---- */
-
-CUresult cuMemPoolExportToShareableHandle(void *shareable, CUmemoryPool pool, CUmemAllocationHandleType type,
-					  unsigned long long flags)
-{
-	CUresult result = pl_cuda_ready();
-
-	(void)type, (void)flags;
-	if (result)
-		return result;
-	return !shareable || !pl_cuda_get(PL_CUDA_KIND_pool, pool) ? CUDA_ERROR_INVALID_VALUE
-								   : CUDA_ERROR_NOT_SUPPORTED;
-}
-
-CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool, void *handle, CUmemAllocationHandleType type,
-					    unsigned long long flags)
-{
-	CUresult result = pl_cuda_ready();
-
-	(void)handle, (void)type, (void)flags;
-	return result ? result : !pool ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
 }

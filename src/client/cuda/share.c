@@ -189,3 +189,133 @@ CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, vo
 		*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
 	return result;
 }
+
+/* ---- pools ---- */
+
+CUresult cuMemPoolExportToShareableHandle(void *shareable, CUmemoryPool pool, CUmemAllocationHandleType type,
+					  unsigned long long flags)
+{
+	struct pl_cuda_cuMemPoolExportToShareableHandle_args args = { .type = type, .flags = flags };
+	struct pl_cuda_cuMemPoolExportToShareableHandle_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result =
+		pl_cuda_enter_of(PL_CUDA_OP_cuMemPoolExportToShareableHandle, PL_CUDA_KIND_pool, pool, &session);
+	int r, fd;
+
+	if (result)
+		return result;
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	if (!shareable || !args.pool)
+		return CUDA_ERROR_INVALID_VALUE;
+	r = PL_CUDA_ASK(session, cuMemPoolExportToShareableHandle, &args, &reply);
+	if (r || reply.status)
+		return pl_cuda_answer(r, &reply);
+	pl_cuda_cuMemPoolExportToShareableHandle_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	fd = file_make(got.shareable);
+	if (fd < 0)
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	memcpy(shareable, &fd, sizeof(fd));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool, void *shareable, CUmemAllocationHandleType type,
+					    unsigned long long flags)
+{
+	struct pl_cuda_cuMemPoolImportFromShareableHandle_args args = { .type = type, .flags = flags };
+	uint8_t bytes[CU_IPC_HANDLE_SIZE];
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolImportFromShareableHandle, &session);
+	void *made;
+	int r;
+
+	if (result)
+		return result;
+	if (!pool || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR || !file_read((int)(intptr_t)shareable, bytes))
+		return CUDA_ERROR_INVALID_VALUE;
+	made = pl_cuda_new(session, PL_CUDA_KIND_pool, &args.pool);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	args.shareable = (struct pl_bytes){ bytes, sizeof(bytes) };
+	r = PL_CUDA_ASK(session, cuMemPoolImportFromShareableHandle, &args, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (result)
+		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
+	else
+		*pool = made;
+	return result;
+}
+
+/* From here on it goes back to the driver when it is freed: the lease would keep what others have. */
+static void pointer_leave(CUdeviceptr address)
+{
+	struct pl_cuda_memory memory;
+
+	if (!pl_cuda_memory_find(address, &memory) || memory.kind != PL_CUDA_MEMORY_POOL)
+		return;
+	memory.exported = true;
+	pl_cuda_memory_change(&memory);
+}
+
+CUresult cuMemPoolExportPointer(CUmemPoolPtrExportData *data, CUdeviceptr address)
+{
+	struct pl_cuda_cuMemPoolExportPointer_args args = { .address = address };
+	struct pl_cuda_cuMemPoolExportPointer_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemPoolExportPointer, address, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!data)
+		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_lease_touch(address); /* what was freed is no memory any more */
+	r = PL_CUDA_ASK(session, cuMemPoolExportPointer, &args, &reply);
+	if (r || reply.status)
+		return pl_cuda_answer(r, &reply);
+	pl_cuda_cuMemPoolExportPointer_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	pointer_leave(address);
+	memcpy(data, got.data.all, sizeof(*data));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolImportPointer(CUdeviceptr *address, CUmemoryPool pool, CUmemPoolPtrExportData *data)
+{
+	struct pl_cuda_memory memory = {
+		.kind = PL_CUDA_MEMORY_POOL, .store = PL_ARENA_NONE, .exported = true, .imported = true
+	};
+	struct pl_cuda_cuMemPoolImportPointer_args args = { 0 };
+	struct pl_cuda_cuMemPoolImportPointer_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemPoolImportPointer, PL_CUDA_KIND_pool, pool, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	if (!address || !data || !args.pool)
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(args.data.all, data, sizeof(args.data.all));
+	r = PL_CUDA_ASK(session, cuMemPoolImportPointer, &args, &reply);
+	if (r || reply.status)
+		return pl_cuda_answer(r, &reply);
+	pl_cuda_cuMemPoolImportPointer_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	memory.address = got.address;
+	memory.bytes = got.bytes;
+	memory.context = pl_cuda_context_of(session);
+	memory.session = session;
+	memory.pool = args.pool;
+	if (got.bytes)
+		(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
+	*address = got.address;
+	return CUDA_SUCCESS;
+}

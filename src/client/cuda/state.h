@@ -31,6 +31,11 @@ struct pl_cuda_object {
 	struct pl_cuda_object *next, **link; /* of the same context, under objects lock */
 };
 
+struct pl_cuda_pool {
+	struct pl_cuda_object object;
+	unsigned int handle_types; /* of its memory, for other processes */
+};
+
 struct pl_cuda_context {
 	struct pl_cuda_object object;
 	CUdevice device;

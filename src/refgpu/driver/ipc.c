@@ -158,36 +158,15 @@ CUresult cuIpcGetMemHandle(CUipcMemHandle *handle_out, CUdeviceptr address)
 
 static CUresult mem_open(struct pl_cu_ctx *ctx, const struct ipc_handle *handle, struct pl_cu_mem **mem_out)
 {
-	struct pl_cu_mem *mem = calloc(1, sizeof(*mem));
-	CUresult r = CUDA_ERROR_OUT_OF_MEMORY;
-	if (!mem)
-		return r;
-	*mem = (struct pl_cu_mem){ .kind = PL_CU_MEM_IPC,
-				   .bytes = handle->bytes,
-				   .mapped_bytes = handle->bytes,
-				   .id = pl_cu_mem_next_id(),
-				   .ctx = ctx->handle,
-				   .dev = ctx->dev,
-				   .host_bytes = handle->bytes,
-				   .host_owned = true };
-	mem->fd = handle_open(handle);
-	if (mem->fd < 0) {
-		free(mem);
-		return CUDA_ERROR_INVALID_VALUE;
-	}
-	mem->host = map_shared(mem->fd, mem->bytes);
-	mem->space = mem->bytes;
-	if (mem->host && !pl_cu_va_take(mem->space, PL_CU_LARGE_PAGE, &mem->space_va)) {
-		mem->va = mem->space_va;
-		if (!pl_cu_vm_map_host(ctx->dev->hw, mem->va, mem->host, mem->bytes, false) && !pl_cu_mem_insert(mem))
-			r = CUDA_SUCCESS;
-	} else {
-		mem->space = 0;
-	}
-	if (r)
-		pl_cu_mem_destroy(mem);
-	else
-		*mem_out = mem;
+	int fd = handle_open(handle);
+	void *host = fd < 0 ? NULL : map_shared(fd, handle->bytes);
+	CUresult r = fd < 0 ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_OUT_OF_MEMORY;
+	if (host)
+		r = pl_cu_result_of(pl_cu_mem_create_over(mem_out, PL_CU_MEM_IPC, ctx, host, handle->bytes));
+	if (!r)
+		(*mem_out)->fd = fd;
+	else if (fd >= 0)
+		close(fd);
 	return r;
 }
 

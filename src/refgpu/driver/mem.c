@@ -268,14 +268,12 @@ static int extents_map(struct pl_cu_mem *mem)
 	return r;
 }
 
-int pl_cu_mem_create(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, uint64_t bytes)
+/* With addresses of the arena.  Return: 0, -ENOSPC or -ENOMEM. */
+static int mem_place(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, uint64_t bytes)
 {
 	uint64_t align = bytes >= PL_CU_LARGE_PAGE ? PL_CU_LARGE_PAGE : PL_CU_PAGE;
-	struct pl_cu_mem *mem;
+	struct pl_cu_mem *mem = mem_new(kind, ctx, bytes);
 	int r;
-	if (!bytes || bytes > table.hw->vram_bytes)
-		return -ENOSPC;
-	mem = mem_new(kind, ctx, bytes);
 	if (!mem)
 		return pl_err(-ENOMEM);
 	mem->mapped_bytes = (bytes + PL_CU_PAGE - 1) & ~(uint64_t)(PL_CU_PAGE - 1);
@@ -286,17 +284,51 @@ int pl_cu_mem_create(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struc
 		return r;
 	}
 	mem->va = mem->space_va;
+	*mem_out = mem;
+	return 0;
+}
+
+/* What could not be made (r) or entered is given back. */
+static int mem_enter(struct pl_cu_mem **mem_out, struct pl_cu_mem *mem, int r)
+{
+	if (!r)
+		r = pl_cu_mem_insert(mem);
+	if (r)
+		pl_cu_mem_destroy(mem);
+	else
+		*mem_out = mem;
+	return r;
+}
+
+int pl_cu_mem_create(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, uint64_t bytes)
+{
+	struct pl_cu_mem *mem;
+	int r;
+	if (!bytes || bytes > table.hw->vram_bytes)
+		return -ENOSPC;
+	r = mem_place(&mem, kind, ctx, bytes);
+	if (r)
+		return r;
 	r = pl_cu_vram_take(table.hw, mem->mapped_bytes, &mem->extents);
 	if (!r)
 		r = extents_map(mem);
-	if (!r)
-		r = pl_cu_mem_insert(mem);
+	return mem_enter(mem_out, mem, r);
+}
+
+int pl_cu_mem_create_over(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, void *host,
+			  uint64_t bytes)
+{
+	struct pl_cu_mem *mem;
+	int r = mem_place(&mem, kind, ctx, bytes);
 	if (r) {
-		pl_cu_mem_destroy(mem);
+		munmap(host, (bytes + PL_CU_PAGE - 1) & ~(uint64_t)(PL_CU_PAGE - 1));
 		return r;
 	}
-	*mem_out = mem;
-	return 0;
+	mem->host = host;
+	mem->host_bytes = mem->mapped_bytes;
+	mem->host_owned = true;
+	r = pl_cu_vm_map_host(table.hw, mem->va, host, mem->mapped_bytes, false);
+	return mem_enter(mem_out, mem, r);
 }
 
 /* What a program may have to have at the same addresses behind a server lies apart from where the kernel puts what has

@@ -39,17 +39,17 @@ struct pl_cu_mem {
 	char *host; /* system memory of `va`; NULL: VRAM */
 	uint64_t host_bytes;
 	bool host_owned; /* unmapped when it is freed */
-	bool backed;     /* device memory all the same: share.c */
+	bool backed;     /* device memory all the same: share.c, pool-share.c */
 	bool read_only, sync_memops;
 	int fd; /* of host, where other processes map it; -1: none */
 	struct pl_cu_pool *pool;
 	struct pl_cu_physical *physical; /* MAPPED: a part of it */
-	uint64_t physical_offset;
-	CUmemAccess_flags access; /* MAPPED */
-	struct pl_cuda_advice advice;  /* on managed memory; it changes nothing but what is answered */
-	const char *what;              /* for reports */
-	uint32_t pins;                 /* registered twice by the driver itself */
-	struct pl_cu_check_mem *check; /* NULL outside of check mode */
+	uint64_t physical_offset;        /* there; POOL: in the pool's file */
+	CUmemAccess_flags access;        /* MAPPED */
+	struct pl_cuda_advice advice;    /* on managed memory; it changes nothing but what is answered */
+	const char *what;                /* for reports */
+	uint32_t pins;                   /* registered twice by the driver itself */
+	struct pl_cu_check_mem *check;   /* NULL outside of check mode */
 };
 
 /* Host and device see it as memory of the device. */
@@ -73,6 +73,10 @@ void pl_cu_va_give(uint64_t va, uint64_t bytes);
 
 /* VRAM with an address.  Return: 0, -ENOSPC or -ENOMEM. */
 int pl_cu_mem_create(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, uint64_t bytes);
+/* System memory of whole pages, mapped in this process, at an address of the device's; takes it over, also where it
+ * fails.  Return: as above. */
+int pl_cu_mem_create_over(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, void *host,
+			  uint64_t bytes);
 /* System memory at the same address for both.  `host` NULL: new memory.  Return: as above, or -EEXIST. */
 int pl_cu_mem_create_host(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx, void *host,
 			  uint64_t bytes, bool read_only);

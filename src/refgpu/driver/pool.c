@@ -4,7 +4,7 @@
 #include "capture.h"
 #include "check.h"
 #include "cuda-api.h"
-#include "pool.h"
+#include "pool-share.h"
 
 #define BLOCK_UNIT 512u
 #define FIT_TIMES  2u /* a free block serves what needs at least this part of it */
@@ -15,20 +15,6 @@ struct block { /* memory that was freed */
 	struct pl_cu_line *line; /* free for all when it has come to `value`; for who frees to it at once */
 	uint64_t value;
 	struct block *next;
-};
-
-struct pl_cu_pool {
-	CUmemoryPool handle;
-	struct pl_cu_dev *dev;
-	CUmemPoolProps props;
-	CUmemAccess_flags access;
-	bool destroyed; /* goes away with its last allocation */
-	pthread_mutex_t lock;
-	/* under lock */
-	struct block *free;
-	uint64_t release_threshold, used, used_high, reserved, reserved_high;
-	int reuse[4];            /* by attribute; they are kept, and all kinds of reuse are what they allow at most */
-	struct pl_cu_pool *next; /* under pools_lock */
 };
 
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -44,17 +30,23 @@ CUmemAllocationHandleType pl_cu_pool_handle_types(const struct pl_cu_pool *pool)
 	return pool->props.handleTypes;
 }
 
-static CUresult pool_create(struct pl_cu_pool **pool_out, struct pl_cu_dev *dev, const CUmemPoolProps *props)
+CUresult pl_cu_pool_create(struct pl_cu_pool **pool_out, struct pl_cu_dev *dev, const CUmemPoolProps *props,
+			   struct pl_cu_pool_file *file)
 {
 	struct pl_cu_pool *pool = calloc(1, sizeof(*pool));
-	if (!pool)
+	if (!pool) {
+		pl_cu_pool_file_destroy(file);
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*pool = (struct pl_cu_pool){
-		.dev = dev, .props = *props, .access = CU_MEM_ACCESS_FLAGS_PROT_READWRITE, .reuse = { 0, 1, 1, 1 }
-	};
+	}
+	*pool = (struct pl_cu_pool){ .dev = dev,
+				     .file = file,
+				     .props = *props,
+				     .access = CU_MEM_ACCESS_FLAGS_PROT_READWRITE,
+				     .reuse = { 0, 1, 1, 1 } };
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->handle = (CUmemoryPool)(uintptr_t)pl_cuda_handle_create(PL_CU_POOL, pool);
 	if (!pool->handle) {
+		pl_cu_pool_file_destroy(file);
 		free(pool);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
@@ -73,13 +65,21 @@ CUresult pl_cu_pool_default(struct pl_cu_dev *dev, struct pl_cu_pool **pool_out)
 	CUresult r = CUDA_SUCCESS;
 	pthread_mutex_lock(&dev->lock);
 	if (!dev->pool_default)
-		r = pool_create(&dev->pool_default, dev, &props);
+		r = pl_cu_pool_create(&dev->pool_default, dev, &props, NULL);
 	if (!r && !dev->pool)
 		dev->pool = dev->pool_default;
 	if (!r)
 		*pool_out = dev->pool_default;
 	pthread_mutex_unlock(&dev->lock);
 	return r;
+}
+
+/* Called with pool->lock held. */
+static void mem_end(struct pl_cu_pool *pool, struct pl_cu_mem *mem)
+{
+	if (pool->file && !pool->imported)
+		pl_cu_pool_file_give(pool->file, mem);
+	pl_cu_mem_destroy(mem);
 }
 
 /* Called with pool->lock held: gives back free blocks until no more than `keep` bytes are reserved. */
@@ -95,7 +95,7 @@ static bool pool_trim(struct pl_cu_pool *pool, uint64_t keep)
 		*at = block->next;
 		pool->reserved -= block->mem->mapped_bytes;
 		pl_cu_line_unref(block->line);
-		pl_cu_mem_destroy(block->mem);
+		mem_end(pool, block->mem);
 		free(block);
 		any = true;
 	}
@@ -153,7 +153,7 @@ static struct pl_cu_mem *block_take(struct pl_cu_pool *pool, struct pl_cu_stream
 	return mem;
 }
 
-static void account(struct pl_cu_pool *pool, uint64_t used, uint64_t reserved)
+void pl_cu_pool_account(struct pl_cu_pool *pool, uint64_t used, uint64_t reserved)
 {
 	pool->used += used;
 	pool->reserved += reserved;
@@ -161,6 +161,13 @@ static void account(struct pl_cu_pool *pool, uint64_t used, uint64_t reserved)
 		pool->used_high = pool->used;
 	if (pool->reserved > pool->reserved_high)
 		pool->reserved_high = pool->reserved;
+}
+
+/* Called with pool->lock held.  Return: 0, -ENOSPC or -ENOMEM. */
+static int mem_make(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64_t bytes, struct pl_cu_mem **mem_out)
+{
+	return pool->file ? pl_cu_pool_file_take(pool->file, stream->ctx, bytes, mem_out)
+			  : pl_cu_mem_create(mem_out, PL_CU_MEM_POOL, stream->ctx, bytes);
 }
 
 /* Called with pool->lock held. */
@@ -174,21 +181,22 @@ static CUresult mem_take(struct pl_cu_pool *pool, struct pl_cu_stream *stream, u
 		mem->bytes = bytes;
 		mem->id = pl_cu_mem_next_id();
 		r = pl_cu_mem_insert(mem);
-		account(pool, mem->mapped_bytes, 0);
-		*mem_out = mem;
-		return pl_cu_result_of(r);
+		pl_cu_pool_account(pool, mem->mapped_bytes, 0);
+	} else {
+		if (limit && bytes > limit - (pool->reserved < limit ? pool->reserved : limit))
+			return CUDA_ERROR_OUT_OF_MEMORY;
+		r = mem_make(pool, stream, bytes, &mem);
+		if (r == -ENOSPC && pool_trim(pool, 0))
+			r = mem_make(pool, stream, bytes, &mem);
+		if (r)
+			return pl_cu_result_of(r);
+		mem->pool = pool;
+		pl_cu_pool_account(pool, mem->mapped_bytes, mem->mapped_bytes);
 	}
-	if (limit && bytes > limit - (pool->reserved < limit ? pool->reserved : limit))
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	r = pl_cu_mem_create(&mem, PL_CU_MEM_POOL, stream->ctx, bytes);
-	if (r == -ENOSPC && pool_trim(pool, 0))
-		r = pl_cu_mem_create(&mem, PL_CU_MEM_POOL, stream->ctx, bytes);
-	if (r)
-		return pl_cu_result_of(r);
-	mem->pool = pool;
-	account(pool, mem->mapped_bytes, mem->mapped_bytes);
+	if (pool->file)
+		pl_cu_pool_file_mark(pool->file, mem, true);
 	*mem_out = mem;
-	return CUDA_SUCCESS;
+	return pl_cu_result_of(r);
 }
 
 CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64_t bytes, uint64_t *address_out)
@@ -200,6 +208,8 @@ CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, 
 		return pl_cu_capture_alloc(stream, bytes, (CUdeviceptr *)address_out);
 	if (r)
 		return r;
+	if (pool->imported)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (bytes > pool->dev->hw->vram_bytes)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_lock(&pool->lock);
@@ -221,6 +231,7 @@ static void pool_end(struct pl_cu_pool *pool)
 	}
 	pthread_mutex_unlock(&pools_lock);
 	pthread_mutex_destroy(&pool->lock);
+	pl_cu_pool_file_destroy(pool->file);
 	free(pool);
 }
 
@@ -240,6 +251,8 @@ CUresult pl_cu_pool_free(struct pl_cu_stream *stream, uint64_t address)
 	*block = (struct block){ .mem = mem, .room_bytes = mem->mapped_bytes, .line = pl_cu_line_ref(stream->line) };
 	block->value = atomic_load(&stream->line->last);
 	pthread_mutex_lock(&pool->lock);
+	if (pool->file && !pool->imported)
+		pl_cu_pool_file_mark(pool->file, mem, false);
 	block->next = pool->free;
 	pool->free = block;
 	pool->used -= mem->mapped_bytes;
@@ -263,7 +276,7 @@ CUresult pl_cu_pool_free_now(struct pl_cu_ctx *ctx, uint64_t address)
 
 /* -- the API ------------------------------------------------------------------------------------------------------- */
 
-static CUresult pool_get(CUmemoryPool handle, struct pl_cu_pool **pool_out)
+CUresult pl_cu_pool_get(CUmemoryPool handle, struct pl_cu_pool **pool_out)
 {
 	CUresult r = pl_cu_enter();
 	if (r)
@@ -278,7 +291,7 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr *address_out, size_t bytes, CUmemor
 	struct pl_cu_pool *pool;
 	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
 	if (!r)
-		r = pool_get(handle, &pool);
+		r = pl_cu_pool_get(handle, &pool);
 	if (!r && (!address_out || !bytes))
 		r = CUDA_ERROR_INVALID_VALUE;
 	return r ? r : pl_cu_pool_alloc(pool, stream, bytes, (uint64_t *)address_out);
@@ -335,6 +348,7 @@ static CUresult location_check(CUmemLocation location, struct pl_cu_dev **dev_ou
 
 CUresult cuMemPoolCreate(CUmemoryPool *pool_out, const CUmemPoolProps *props)
 {
+	struct pl_cu_pool_file *file = NULL;
 	struct pl_cu_pool *pool;
 	struct pl_cu_dev *dev;
 	CUresult r = pl_cu_enter();
@@ -343,10 +357,12 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool_out, const CUmemPoolProps *props)
 	if (!pool_out || !props || props->allocType != CU_MEM_ALLOCATION_TYPE_PINNED)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = location_check(props->location, &dev);
-	if (!r && props->handleTypes != CU_MEM_HANDLE_TYPE_NONE)
+	if (!r && props->handleTypes & ~(unsigned int)CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
 		r = CUDA_ERROR_NOT_SUPPORTED; /* as the attribute of the device says */
+	if (!r && props->handleTypes)
+		r = pl_cu_pool_file_create(&file, dev, props->maxSize);
 	if (!r)
-		r = pool_create(&pool, dev, props);
+		r = pl_cu_pool_create(&pool, dev, props, file);
 	if (!r)
 		*pool_out = pool->handle;
 	return r;
@@ -356,7 +372,7 @@ CUresult cuMemPoolDestroy(CUmemoryPool handle)
 {
 	struct pl_cu_pool *pool;
 	bool last;
-	CUresult r = pool_get(handle, &pool);
+	CUresult r = pl_cu_pool_get(handle, &pool);
 	if (r)
 		return r;
 	if (pool == pool->dev->pool_default)
@@ -379,7 +395,7 @@ CUresult cuMemPoolDestroy(CUmemoryPool handle)
 CUresult cuMemPoolTrimTo(CUmemoryPool handle, size_t keep)
 {
 	struct pl_cu_pool *pool;
-	CUresult r = pool_get(handle, &pool);
+	CUresult r = pl_cu_pool_get(handle, &pool);
 	if (r)
 		return r;
 	pthread_mutex_lock(&pool->lock);
@@ -391,7 +407,7 @@ CUresult cuMemPoolTrimTo(CUmemoryPool handle, size_t keep)
 CUresult cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value)
 {
 	struct pl_cu_pool *pool;
-	CUresult r = pool_get(handle, &pool);
+	CUresult r = pl_cu_pool_get(handle, &pool);
 	if (r)
 		return r;
 	if (!value)
@@ -424,7 +440,7 @@ CUresult cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attribut
 CUresult cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value)
 {
 	struct pl_cu_pool *pool;
-	CUresult r = pool_get(handle, &pool);
+	CUresult r = pl_cu_pool_get(handle, &pool);
 	if (r)
 		return r;
 	if (!value)
@@ -462,7 +478,7 @@ CUresult cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, siz
 {
 	struct pl_cu_pool *pool;
 	struct pl_cu_dev *dev;
-	CUresult r = pool_get(handle, &pool);
+	CUresult r = pl_cu_pool_get(handle, &pool);
 	if (!r && (!map || !n))
 		r = CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; i < n && !r; i++) {
@@ -477,7 +493,7 @@ CUresult cuMemPoolGetAccess(CUmemAccess_flags *flags_out, CUmemoryPool handle, C
 {
 	struct pl_cu_pool *pool;
 	struct pl_cu_dev *dev;
-	CUresult r = pool_get(handle, &pool);
+	CUresult r = pl_cu_pool_get(handle, &pool);
 	if (!r && (!flags_out || !location))
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
@@ -521,7 +537,9 @@ CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool handle)
 	if (!r)
 		r = pl_cu_pool_default(dev, &other);
 	if (!r)
-		r = pool_get(handle, &pool);
+		r = pl_cu_pool_get(handle, &pool);
+	if (!r && pool->imported)
+		r = CUDA_ERROR_INVALID_VALUE;
 	if (r)
 		return r;
 	pthread_mutex_lock(&dev->lock);
@@ -555,36 +573,4 @@ CUresult cuMemSetMemPool(CUmemLocation *location, CUmemAllocationType type, CUme
 {
 	CUresult r = located(location, type);
 	return r ? r : cuDeviceSetMemPool(location->id, pool);
-}
-
-/* No pool has handles for other processes. */
-CUresult cuMemPoolExportToShareableHandle(void *shareable, CUmemoryPool handle, CUmemAllocationHandleType type,
-					  unsigned long long flags)
-{
-	struct pl_cu_pool *pool;
-	CUresult r = pool_get(handle, &pool);
-	(void)type, (void)flags;
-	return r ? r : !shareable ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
-}
-
-CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool_out, void *shareable, CUmemAllocationHandleType type,
-					    unsigned long long flags)
-{
-	CUresult r = pl_cu_enter();
-	(void)shareable, (void)type, (void)flags;
-	return r ? r : !pool_out ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
-}
-
-CUresult cuMemPoolExportPointer(CUmemPoolPtrExportData *data_out, CUdeviceptr address)
-{
-	CUresult r = pl_cu_enter();
-	const struct pl_cu_mem *mem = r ? NULL : pl_cu_mem_find(address);
-	return r ? r : !data_out || !mem || !mem->pool ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
-}
-
-CUresult cuMemPoolImportPointer(CUdeviceptr *address_out, CUmemoryPool handle, CUmemPoolPtrExportData *data)
-{
-	struct pl_cu_pool *pool;
-	CUresult r = pool_get(handle, &pool);
-	return r ? r : !address_out || !data ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
 }
