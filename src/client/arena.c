@@ -250,3 +250,15 @@ void pl_arena_passed(struct pl_arena *arena, uint64_t fence)
 	}
 	pthread_mutex_unlock(&arena->lock);
 }
+
+uint64_t pl_arena_held(struct pl_arena *arena)
+{
+	uint64_t held;
+
+	if (!arena->base)
+		return 0;
+	pthread_mutex_lock(&arena->lock);
+	held = arena->held_bytes;
+	pthread_mutex_unlock(&arena->lock);
+	return held;
+}

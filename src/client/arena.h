@@ -53,5 +53,7 @@ bool pl_arena_huge(struct pl_arena *arena, uint64_t offset, uint64_t bytes);
  * @fence: the extent is used again once pl_arena_passed() was told a fence >= this one; 0 = at once */
 void pl_arena_free(struct pl_arena *arena, uint64_t offset, uint64_t bytes, uint64_t fence);
 void pl_arena_passed(struct pl_arena *arena, uint64_t fence);
+/* Bytes that wait for it. */
+uint64_t pl_arena_held(struct pl_arena *arena);
 
 #endif

@@ -5,6 +5,8 @@
 #include "client/opencl/call.h"
 #include "client/opencl/types.h"
 
+/* limit: shared memory of released objects that commands might still use, before the server is asked */
+#define HELD_BYTES_MAX   (256ull << 20)
 #define PROPERTIES_KNOWN (CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE | CL_QUEUE_PROFILING_ENABLE)
 
 void pl_cl_queue_fini(struct pl_cl_object *object)
@@ -211,26 +213,33 @@ void pl_cl_arena_passed(struct pl_cl_server *server, uint64_t fence)
 		pl_arena_passed(&session->arena, fence);
 }
 
+/* What is held back is free once the server has come past it; where queues are at work nobody can say when. */
+static bool arena_reclaim(struct pl_cl_server *server)
+{
+	struct pl_cl_clGetPlatformIDs_args args = {0};
+	uint64_t fence = server->session->ticket;
+	struct pl_reply reply;
+
+	if (!queues_idle(server) || PL_CL_ASK(server->session, clGetPlatformIDs, &args, &reply))
+		return false;
+	pl_cl_arena_passed(server, fence);
+	return true;
+}
+
 uint64_t pl_cl_arena_alloc(struct pl_cl_server *server, uint64_t bytes)
 {
 	struct pl_session *session = server->session;
-	uint64_t offset, fence;
+	uint64_t offset;
 
 	if (!session->shares_memory || !bytes)
 		return PL_ARENA_NONE;
+	/* A program that makes and releases objects without a command would hold more and more. */
+	if (pl_arena_held(&session->arena) + bytes > HELD_BYTES_MAX && pl_arena_held(&session->arena))
+		arena_reclaim(server);
 	offset = pl_arena_alloc(&session->arena, bytes);
-	if (offset != PL_ARENA_NONE)
-		return offset;
-	/* What is held back is free once the server has come past it; where queues are at work nobody can say when. */
-	fence = session->ticket;
-	if (!queues_idle(server))
-		return PL_ARENA_NONE;
-	struct pl_cl_clGetPlatformIDs_args args = {0};
-	struct pl_reply reply;
-	if (PL_CL_ASK(session, clGetPlatformIDs, &args, &reply))
-		return PL_ARENA_NONE;
-	pl_cl_arena_passed(server, fence);
-	return pl_arena_alloc(&session->arena, bytes);
+	if (offset == PL_ARENA_NONE && arena_reclaim(server))
+		offset = pl_arena_alloc(&session->arena, bytes);
+	return offset;
 }
 
 void pl_cl_arena_free(struct pl_cl_server *server, uint64_t offset, uint64_t bytes)
