@@ -10,7 +10,7 @@
 	}
 #define SECOND(op, places)                                                                                             \
 	{                                                                                                              \
-		.ops = "{vadd,vsub,vabsdiff,vmin,vmax}." ANY ".u32.s32{,.sat}." op " " places, .sig = "r=rrr",         \
+		.ops = "{vadd,vsub,vabsdiff,vmin,vmax}." ANY "." ANY "." ANY "{,.sat}." op " " places, .sig = "r=rrr", \
 		.rows = 512, .want = want_video, .text = "# ~;"                                                        \
 	}
 
@@ -41,6 +41,16 @@ const struct pt_family pt_cases_video[] = {
 	  .sig = "r=rsr",
 	  .rows = 512,
 	  .want = want_vshift,
+	  .text = "# ~;" },
+	{ .ops = "{vshl,vshr}." ANY "." ANY ".u32{,.sat}.{clamp,wrap}.{add,min,max} %o0, %i0, %i1, %i2",
+	  .sig = "r=rsr",
+	  .rows = 512,
+	  .want = want_vshift,
+	  .text = "# ~;" },
+	{ .ops = "vset." ANY "." ANY ".{eq,lt,ge}.{add,min,max} %o0, %i0, %i1, %i2",
+	  .sig = "r=rrr",
+	  .rows = 512,
+	  .want = want_vset,
 	  .text = "# ~;" },
 	{ .ops = "vmad.s32.s32.s32{,.sat}{,.shr7,.shr15} %o0, %i0.h1, %i1.b3, %i2",
 	  .sig = "r=rrr",
@@ -92,7 +102,8 @@ const struct pt_family pt_cases_video[] = {
 	  .rows = 512,
 	  .want = want_simd,
 	  .text = "# ~;" },
-	{ .ops = "{vadd2,vsub2,vabsdiff2,vmin2,vadd4,vabsdiff4,vmax4}." ANY "." ANY "." ANY ".add %o0, %i0, %i1, %i2",
+	{ .ops = "{vadd2,vsub2,vabsdiff2,vmin2,vmax2,vavrg2,vadd4,vsub4,vabsdiff4,vmin4,vmax4,vavrg4}." ANY "." ANY
+		 "." ANY ".add %o0, %i0, %i1, %i2",
 	  .sig = "r=rrr",
 	  .rows = 512,
 	  .want = want_simd,

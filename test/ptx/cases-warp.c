@@ -120,6 +120,34 @@ static bool want_redux(const struct pt_op *op, const uint64_t *in, uint64_t *out
 	return true;
 }
 
+/* -0 is less than +0; what is no number counts with .NaN only, or where there is nothing else. */
+static bool want_redux_float(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	for (int lane = 0; lane < LANES; lane++) {
+		uint32_t mask = members(op, in, 2, lane);
+		bool any = false, nan = false;
+
+		for (int i = 0; i < LANES; i++) {
+			uint32_t v = (uint32_t)in[i * 2] & (pt_op_has(op, "abs") ? 0x7fffffff : 0xffffffff);
+			int32_t key = (int32_t)(v >> 31 ? v ^ 0x7fffffff : v), best = (int32_t)out[lane];
+
+			if (!(mask >> i & 1))
+				continue;
+			best = best < 0 ? best ^ 0x7fffffff : best;
+			if (sf_is_nan(&sf_f32, v)) {
+				nan = true;
+				continue;
+			}
+			if (!any || (pt_op_has(op, "min") ? key < best : key > best))
+				out[lane] = v;
+			any = true;
+		}
+		if (!any || (nan && pt_op_has(op, "NaN")))
+			out[lane] = 0x7fffffff;
+	}
+	return true;
+}
+
 static bool want_members(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 {
 	for (int lane = 0; lane < LANES; lane++)
@@ -181,6 +209,11 @@ const struct pt_family pt_cases_warp[] = {
 	  TURN("rp=Tp", want_match, .text = "and.&B %i0, %i0, 3;" SPLIT("%i1", "# %o0|%o1, %i0, %m;")) },
 	{ .ops = "redux.sync.{add,min,max}.{u32,s32}", TURN("r=rp", want_redux, .text = WHOLE("# %o0, %i0, %m;")) },
 	{ .ops = "redux.sync.{and,or,xor}.b32", TURN("r=rp", want_redux, .text = WHOLE("# %o0, %i0, %m;")) },
+	{ .ops = "redux.sync.{min,max}{,.abs}{,.NaN}.f32",
+	  TURN("T=Tp", want_redux_float, .sm = 100, .ptx = 86, .specific = true, .text = WHOLE("# %o0, %i0, %m;")) },
+	{ .ops = "redux.sync.{min,max}{,.abs}{,.NaN}.f32 split",
+	  TURN("T=Tp", want_redux_float, .sm = 100, .ptx = 86, .specific = true,
+	       .text = SPLIT("%i1", "# %o0, %i0, %m;")) },
 	{ .ops = "redux.sync.{add,min,max}.{u32,s32} split",
 	  TURN("r=rp", want_redux, .text = SPLIT("%i1", "# %o0, %i0, %m;")) },
 	{ .ops = "redux.sync.{and,or,xor}.b32 split",

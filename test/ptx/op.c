@@ -34,6 +34,7 @@ const struct pt_type_info pt_types[PT_COUNT] = {
 	[PT_E2M3X2] = { "e2m3x2", 16, 2, true, &sf_e2m3 },
 	[PT_E3M2X2] = { "e3m2x2", 16, 2, true, &sf_e3m2 },
 	[PT_E2M1X2] = { "e2m1x2", 8, 2, true, &sf_e2m1 },
+	[PT_F32X2] = { "f32x2", 64, 2, true, &sf_f32 },
 	[PT_UE8M0X2] = { "ue8m0x2", 16, 2, false, NULL },
 };
 

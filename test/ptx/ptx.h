@@ -40,6 +40,7 @@ enum pt_type {
 	PT_E3M2X2,
 	PT_E2M1X2,
 	PT_UE8M0X2,
+	PT_F32X2,
 	PT_COUNT,
 };
 

@@ -59,6 +59,8 @@ bool want_cvt(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	v = source(op, op->type[1], in[0]);
 	if (op->type[0] == PT_F16 && op->type[1] == PT_F32)
 		v = sf_unpack(s->format, in[0], op->flags & ~(unsigned)SF_FTZ);
+	if (v.class == SF_NAN && op->type[0] == PT_TF32 && op->round == SF_AWAY && op->flags & SF_SATFINITE)
+		return false; /* cut as without .satfinite, it may be an infinity */
 	if (to_integral(op))
 		v = sf_integral(v, op->round);
 	if (!d->format)

@@ -58,6 +58,30 @@ bool want_fma(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	return true;
 }
 
+/* The factors, or the first of a sum, are halves. */
+static struct sf half_get(const struct pt_op *op, uint64_t value)
+{
+	return sf_unpack(pt_types[op->type[1]].format, value & 0xffff, 0);
+}
+
+bool want_fadd_mixed(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	struct sf b = lane_get(op, in[1], 0);
+
+	if (strcmp(op->word[0], "add") && b.class != SF_NAN)
+		b = sf_negate(b);
+	lane_round(op, out, sf_add(half_get(op, in[0]), b, op->round), 0);
+	return true;
+}
+
+bool want_fma_mixed(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	struct sf product = sf_mul(half_get(op, in[0]), half_get(op, in[1]));
+
+	lane_round(op, out, sf_add(product, lane_get(op, in[2], 0), op->round), 0);
+	return true;
+}
+
 bool want_fdiv(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 {
 	lane_round(op, out, sf_div(lane_get(op, in[0], 0), lane_get(op, in[1], 0)), 0);
