@@ -10,16 +10,17 @@ static void *head_at(struct pl_sm *sm, uint64_t offset)
 	return pl_mmu_at(&sm->tlb, sm->grid->desc.check_va + offset, PL_RG_READ, &room);
 }
 
+/* Acquired: the sequence that is read afterwards is not older. */
 static bool range_get(struct pl_sm *sm, uint32_t index, struct pl_isa_check_range *range_out)
 {
 	const uint64_t *at = head_at(sm, offsetof(struct pl_isa_check, range) + index * sizeof(*range_out));
 
 	if (!at)
 		return false;
-	*range_out = (struct pl_isa_check_range){ .va = __atomic_load_n(&at[0], __ATOMIC_RELAXED),
-						  .bytes = __atomic_load_n(&at[1], __ATOMIC_RELAXED),
-						  .pages_end = __atomic_load_n(&at[2], __ATOMIC_RELAXED),
-						  .written_va = __atomic_load_n(&at[3], __ATOMIC_RELAXED) };
+	*range_out = (struct pl_isa_check_range){ .va = __atomic_load_n(&at[0], __ATOMIC_ACQUIRE),
+						  .bytes = __atomic_load_n(&at[1], __ATOMIC_ACQUIRE),
+						  .pages_end = __atomic_load_n(&at[2], __ATOMIC_ACQUIRE),
+						  .written_va = __atomic_load_n(&at[3], __ATOMIC_ACQUIRE) };
 	return true;
 }
 
@@ -58,7 +59,7 @@ static const struct pl_sm_check_known *known_of(struct pl_sm *sm, uint64_t addr)
 	for (;;) {
 		const uint32_t *at = head_at(sm, offsetof(struct pl_isa_check, sequence));
 		uint32_t sequence = at ? __atomic_load_n(at, __ATOMIC_ACQUIRE) : 0;
-		uint32_t count = at ? __atomic_load_n(at + 1, __ATOMIC_RELAXED) : 0;
+		uint32_t count = at ? __atomic_load_n(at + 1, __ATOMIC_ACQUIRE) : 0;
 
 		if (!at)
 			return NULL;
@@ -70,7 +71,6 @@ static const struct pl_sm_check_known *known_of(struct pl_sm *sm, uint64_t addr)
 		known->check_va = 0;
 		if (!range_search(sm, addr, count, known))
 			return NULL;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		at = head_at(sm, offsetof(struct pl_isa_check, sequence));
 		if (!at || __atomic_load_n(at, __ATOMIC_RELAXED) != sequence)
 			continue;

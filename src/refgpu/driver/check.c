@@ -114,12 +114,13 @@ uint32_t pl_cu_check_dropped(void)
 
 /* -- allocations --------------------------------------------------------------------------------------------------- */
 
+/* Released: the sequence that was stored before is seen first. */
 static void range_store(struct pl_isa_check_range *to, const struct pl_isa_check_range *from)
 {
-	__atomic_store_n(&to->va, from->va, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->bytes, from->bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->pages_end, from->pages_end, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->written_va, from->written_va, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->va, from->va, __ATOMIC_RELEASE);
+	__atomic_store_n(&to->bytes, from->bytes, __ATOMIC_RELEASE);
+	__atomic_store_n(&to->pages_end, from->pages_end, __ATOMIC_RELEASE);
+	__atomic_store_n(&to->written_va, from->written_va, __ATOMIC_RELEASE);
 }
 
 /* Called with check.lock held, here and below: where a range with this address is, or belongs. */
@@ -136,11 +137,9 @@ static uint32_t range_index(uint64_t va)
 	return low;
 }
 
-static void ranges_change(bool begins)
+static void ranges_change(void)
 {
 	__atomic_store_n(&check.shared->sequence, check.shared->sequence + 1, __ATOMIC_RELEASE);
-	if (begins)
-		__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static void range_set(const struct pl_isa_check_range *range)
@@ -155,12 +154,12 @@ static void range_set(const struct pl_isa_check_range *range)
 			PL_ISA_CHECK_RANGES);
 		return;
 	}
-	ranges_change(true);
+	ranges_change();
 	for (uint32_t i = n; !there && i > at; i--)
 		range_store(&shared->range[i], &shared->range[i - 1]);
 	range_store(&shared->range[at], range);
-	__atomic_store_n(&shared->range_count, n + !there, __ATOMIC_RELAXED);
-	ranges_change(false);
+	__atomic_store_n(&shared->range_count, n + !there, __ATOMIC_RELEASE);
+	ranges_change();
 }
 
 static void range_drop(uint64_t va)
@@ -169,11 +168,11 @@ static void range_drop(uint64_t va)
 	uint32_t at = range_index(va), n = shared->range_count;
 	if (at == n || shared->range[at].va != va)
 		return;
-	ranges_change(true);
+	ranges_change();
 	for (uint32_t i = at; i + 1 < n; i++)
 		range_store(&shared->range[i], &shared->range[i + 1]);
-	__atomic_store_n(&shared->range_count, n - 1, __ATOMIC_RELAXED);
-	ranges_change(false);
+	__atomic_store_n(&shared->range_count, n - 1, __ATOMIC_RELEASE);
+	ranges_change();
 }
 
 static bool watched(const struct pl_cu_mem *mem)
