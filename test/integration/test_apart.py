@@ -12,6 +12,7 @@ NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
 NVML = os.environ.get("PLENUM_TEST_LIBNVML", "")
 PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
+SANITIZED = "asan" in plenum.TOOL or "tsan" in plenum.TOOL
 
 
 @contextlib.contextmanager
@@ -60,6 +61,9 @@ def test_the_tool_and_nvml_have_the_same_list():
         del env["CUDA_VISIBLE_DEVICES"]
         out = json.loads(plenum.run([plenum.TOOL, "devices", "--json"], env, check=False).stdout)
         assert [d["uuid"][-1] for d in out["cuda"]] == ["0", "1", "2"], out["cuda"]
+        if SANITIZED:
+            print("SKIP: Python opens no library that was built with a sanitizer: NVML's own list is not compared")
+            return
         nvml = ctypes_nvml(env)
         assert [d["uuid"] for d in out["cuda"]] == nvml, nvml
 
