@@ -42,6 +42,15 @@ static bool want_fibonacci(const struct pt_op *op, const uint64_t *in, uint64_t 
 	return true;
 }
 
+/* i0 and i1 go round six times, and one more is added to the first each time. */
+static bool want_round(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	out[0] = in[0] + 3;
+	out[1] = in[1] + 3;
+	return true;
+}
+
 static bool want_even(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 {
 	(void)op;
@@ -117,6 +126,22 @@ const struct pt_family pt_cases_call[] = {
 		  "%i1; call "
 		  "(r), $_f, (a, b);"
 		  "ld.param.b64 %o0, [r]; ld.param.b64 %o1, [r+8]; }" },
+	{ .ops = "call with 128 bits",
+	  .sig = "dd=dd",
+	  .want = want_round,
+	  .sm = 70,
+	  .ptx = 83,
+	  .decl = ".func (.param .b128 $_r) $_f(.param .b128 $_a, .param .b32 $_n) { .reg .b128 %q; .reg .b64 %l, %h; "
+		  ".reg .b32 %n; .reg .pred %p; ld.param.b128 %q, [$_a]; ld.param.b32 %n, [$_n]; setp.eq.u32 %p, %n, "
+		  "0; "
+		  "@%p bra $_end; mov.b128 {%l, %h}, %q; add.u64 %l, %l, 1; mov.b128 %q, {%h, %l}; sub.u32 %n, %n, 1;"
+		  "{ .param .b128 a; .param .b32 n; .param .b128 r; st.param.b128 [a], %q; st.param.b32 [n], %n; call "
+		  "(r), $_f, "
+		  "(a, n); ld.param.b128 %q, [r]; } $_end: st.param.b128 [$_r], %q; ret; }",
+	  .text = ".reg .b128 %q; mov.b128 %q, {%i0, %i1}; { .param .b128 a; .param .b32 n; .param .b128 r; "
+		  "st.param.b128 "
+		  "[a], %q; st.param.b32 [n], 6; call (r), $_f, (a, n); ld.param.b128 %q, [r]; } mov.b128 {%o0, %o1}, "
+		  "%q;" },
 	{ .ops = "call a structure by value",
 	  .sig = "dd=dd",
 	  .want = want_bytes,

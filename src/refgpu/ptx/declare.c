@@ -268,9 +268,9 @@ struct pl_ptx_sym *pl_ptx_declare_param(struct pl_ptx_ctx *ctx, struct pl_ptx_fu
 		count = 0;
 	}
 	size_sym(ctx, sym, &decl, count);
-	if (!func->entry && !is_array && sym->type.bits > 64)
-		pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED,
-				 "a function's scalar parameter of 128 bits: use .align 16 .b8 name[16]");
+	if (reg && sym->type.bits > 64)
+		pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED, "a register of 128 bits as a parameter: use .param .b128");
+	sym->is_array |= !func->entry && sym->type.bits > 64; /* passed as structures are */
 	return sym;
 }
 

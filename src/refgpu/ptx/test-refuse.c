@@ -79,7 +79,7 @@ static const struct refusal refusals[] = {
 	{ BODY(".reg .b128 %q; st.global.u64 [%rd1], %q;"), PL_PTX_E_INVALID, 6, "does not fit .u64" },
 	{ BODY(".reg .b128 %q; add.u64 %rd1, %rd2, %q;"), PL_PTX_E_INVALID, 6, "does not fit .u64" },
 	{ BODY(".reg .b128 %q; atom.global.add.b128 %q, [%rd1], %q;"), PL_PTX_E_INVALID, 6, "type .b128" },
-	{ BODY("{ .param .b128 x; }"), PL_PTX_E_UNSUPPORTED, 6, "128 bits" },
+	{ HEAD ".visible .func (.reg .b128 r) f() { ret; }\n", PL_PTX_E_UNSUPPORTED, 4, "128 bits" },
 	{ BODY("mov.u32 %r1, %envreg7;"), PL_PTX_E_UNSUPPORTED, 6, "not a register of this GPU" },
 	{ BODY("tcgen05.wait.ld;"), PL_PTX_E_UNSUPPORTED, 6, "tcgen05" },
 	{ BODY("wgmma.fence.sync.aligned;"), PL_PTX_E_UNSUPPORTED, 6, "wgmma" },
