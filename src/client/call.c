@@ -51,11 +51,26 @@ int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op,
 	return 0;
 }
 
+/* Nothing is held back, either: somebody waits for it. */
+static int call_send_free(struct pl_call *call, uint16_t flags, uint64_t bulk_bytes)
+{
+	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
+
+	atomic_fetch_add_explicit(&call->session->frees, 1, memory_order_release); /* as a ticket; call_wait() */
+	call->ticket = 0;
+	head->flags = flags | PL_WIRE_FREE;
+	head->ticket = 0;
+	head->bulk_bytes = bulk_bytes;
+	return pl_lane_commit(call->lane->lane, call->len_bytes, bulk_bytes ? PL_LANE_MORE : PL_LANE_NOW);
+}
+
 /* The ticket is taken at the last moment: nobody else waits while the record is written. */
 static inline int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_bytes)
 {
 	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
 
+	if (__builtin_expect(call->lane->outside != NULL, 0) && call->lane->outside(head->op))
+		return call_send_free(call, flags, bulk_bytes);
 	/* Release: what the program did before comes before what the server sends because of it; reverse_handle(). */
 	call->ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_release) + 1;
 	head->flags = flags;
@@ -76,14 +91,8 @@ int pl_call_post(struct pl_call *call)
 
 int pl_call_post_free(struct pl_call *call)
 {
-	struct pl_wire_head *head = (struct pl_wire_head *)call->room;
-	int r;
+	int r = call_send_free(call, 0, 0);
 
-	atomic_fetch_add_explicit(&call->session->frees, 1, memory_order_release); /* as a ticket; call_wait() */
-	head->flags = PL_WIRE_FREE;
-	head->ticket = 0;
-	head->bulk_bytes = 0;
-	r = pl_lane_commit(call->lane->lane, call->len_bytes, PL_LANE_NOW);
 	return r ? pl_session_dies(call->session, r) : 0;
 }
 
@@ -117,10 +126,11 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 		return pl_session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
 	(void)atomic_load_explicit(&session->frees, memory_order_acquire);
-	call->lane->answered = head->ticket;
+	if (head->ticket)
+		call->lane->answered = head->ticket;
 	if (!(body.flags & PL_WIRE_REPLY_AHEAD))
 		atomic_fetch_add_explicit(&session->ends, 1, memory_order_relaxed);
-	if (body.flags & PL_WIRE_REPLY_IDLE)
+	if (body.flags & PL_WIRE_REPLY_IDLE && head->ticket)
 		atomic_store_explicit(&session->idle, head->ticket, memory_order_relaxed);
 	*reply = (struct pl_reply){
 		.status = body.status,
@@ -142,7 +152,7 @@ int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, st
 {
 	int r = call_send(call, PL_WIRE_ASK, bytes);
 
-	atomic_fetch_add_explicit(&call->session->asks, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&call->session->asks, call->ticket != 0, memory_order_relaxed);
 	if (!r && bytes)
 		r = pl_lane_send_bulk(call->lane->lane, data, bytes);
 	return r ? pl_session_dies(call->session, r) : call_wait(call, reply);
@@ -152,7 +162,7 @@ int pl_call_ask_send(struct pl_call *call)
 {
 	int r = call_send(call, PL_WIRE_ASK, 0);
 
-	atomic_fetch_add_explicit(&call->session->asks, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&call->session->asks, call->ticket != 0, memory_order_relaxed);
 	return r ? pl_session_dies(call->session, r) : 0;
 }
 

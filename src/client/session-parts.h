@@ -9,6 +9,7 @@ struct pl_client_lane {
 	struct pl_session *session;
 	uint32_t epoch;
 	uint64_t answered;                /* ticket of the last answer that came */
+	bool (*outside)(uint16_t op);     /* its thread's; pl_session_thread_outside() */
 	bool ahead;                       /* payload of the next call has been sent; only its own thread looks */
 	struct pl_client_lane *next;      /* session->lanes_free */
 	struct pl_client_lane *next_all;  /* session->lanes_all; lanes live as long as the session's epoch */

@@ -19,6 +19,7 @@ static struct pl_session *sessions; /* under sessions_lock; never freed */
 
 __thread struct pl_client_lane *pl_client_lane_last PL_CLIENT_HOT_TLS;
 static __thread struct pl_client_lane *lanes_mine PL_CLIENT_HOT_TLS; /* all of this thread's lanes */
+static __thread bool (*ops_outside)(uint16_t op) PL_CLIENT_HOT_TLS;
 static pthread_key_t thread_key;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 
@@ -112,6 +113,11 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 	return 0;
 }
 
+void pl_session_thread_outside(bool (*op_outside)(uint16_t op))
+{
+	ops_outside = op_outside;
+}
+
 /* This thread's first call on this session. */
 static int lane_get(struct pl_session *session, struct pl_client_lane **lane_out)
 {
@@ -134,6 +140,7 @@ static int lane_get(struct pl_session *session, struct pl_client_lane **lane_out
 	lanes_mine = lane;
 	pthread_setspecific(thread_key, lane);
 found:
+	lane->outside = ops_outside;
 	pl_client_lane_last = lane;
 	*lane_out = lane;
 	return 0;

@@ -118,6 +118,9 @@ int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
  * of sending.  Each that was sent without a fault is waited for. */
 int pl_call_ask_send(struct pl_call *call);
 int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply_out);
+/* From now on this thread's calls of these functions, posted or asked, are outside their session's order, as those of
+ * pl_call_post_free().  Before the thread's first call; the server has to allow it. */
+void pl_session_thread_outside(bool (*op_outside)(uint16_t op));
 /* Nothing that was sent is under way, and nothing of it failed. */
 static inline bool pl_session_is_idle(const struct pl_session *session)
 {

@@ -231,7 +231,7 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 
 	if (ordered)
 		r = pl_turn_take(&session->turn, wait, head->ticket);
-	else if (head->flags & PL_WIRE_ASK || !session->backend->runs_free || !session->backend->runs_free(head->op))
+	else if (!session->backend->runs_free || !session->backend->runs_free(head->op))
 		r = pl_err(-EPROTO);
 	if (r)
 		return pl_trace(r);

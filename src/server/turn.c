@@ -34,6 +34,17 @@ int pl_turn_take(struct pl_turn *turn, struct pl_wait *wait, uint64_t ticket)
 	return 0;
 }
 
+int pl_turn_behind(struct pl_turn *turn, uint64_t ticket)
+{
+	struct pl_wait wait = { 0 };
+	struct turn_wait arg = { turn, ticket + 1 };
+
+	if (ticket == UINT64_MAX)
+		return pl_err(-EPROTO);
+	pl_wait_until(&wait, &turn->sleepers, turn_ready, &arg, UINT64_MAX);
+	return atomic_load_explicit(&turn->closed, memory_order_relaxed) ? -EPIPE : 0;
+}
+
 void pl_turn_give(struct pl_turn *turn, uint64_t ticket)
 {
 	atomic_store_explicit(&turn->next, ticket + 1, memory_order_release);

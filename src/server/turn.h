@@ -12,14 +12,17 @@
 #include "base/wait.h"
 
 struct pl_turn {
-	_Atomic uint64_t next;          /* ticket whose turn it is */
-	_Atomic uint32_t sleepers;      /* futex */
+	_Atomic uint64_t next;     /* ticket whose turn it is */
+	_Atomic uint32_t sleepers; /* futex */
 	_Atomic bool closed;
 };
 
 void pl_turn_init(struct pl_turn *turn); /* first ticket is 1 */
 /* Waits for the ticket's turn.  Return: 0; -EPROTO: the ticket was used before; -EPIPE: closed. */
 int pl_turn_take(struct pl_turn *turn, struct pl_wait *wait, uint64_t ticket);
+/* Waits until that ticket's turn and all before it have been given on.  Return: 0; -EPROTO: no ticket; -EPIPE: closed.
+ */
+int pl_turn_behind(struct pl_turn *turn, uint64_t ticket);
 void pl_turn_give(struct pl_turn *turn, uint64_t ticket);
 void pl_turn_close(struct pl_turn *turn); /* wakes everybody */
 

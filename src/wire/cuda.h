@@ -103,6 +103,7 @@ enum pl_cuda_order {
 	PL_CUDA_ORDER_DEFAULT = 1, /* the default streams of both ends */
 	PL_CUDA_ORDER_CONTEXT = 2, /* the current context, and those of both ends */
 	PL_CUDA_ORDER_THREAD = 3,  /* the thread's default streams */
+	PL_CUDA_ORDER_HELD = 4,    /* nothing; and no stream: the copy holds one, which others may wait for */
 };
 
 #endif

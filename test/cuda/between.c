@@ -83,6 +83,7 @@ static void test_large_copies_both_ways(void)
 	holds(1, b, 0x3000);
 	fill(b, 0x4000);
 	cu_ok(cu(cuMemcpyAsync)(a, b, bytes, NULL));
+	cu_ok(cu(cuStreamSynchronize)(NULL)); /* b's: that one is current */
 	holds(0, a, 0x4000);
 	cu_ok(cu(cuMemFree_v2)(a));
 	cu_ok(cu(cuMemFree_v2)(b));

@@ -458,7 +458,7 @@ static void errors_of_posts(void)
 	peer_close(&peer);
 }
 
-/* A call without a ticket: only the word that a host function has returned. */
+/* A call without a ticket: only what the backend names, posted or asked. */
 static void calls_out_of_order(void)
 {
 	struct pl_wire_head free_head = { .op = PL_CUDA_OP_plHostDone, .flags = PL_WIRE_FREE };
@@ -470,6 +470,32 @@ static void calls_out_of_order(void)
 	free_head.op = PL_CUDA_OP_cuStreamDestroy;
 	body = STREAM;
 	expect_is(record_send(peer.lane, free_head, &body, sizeof(body)), 0);
+	peer_expect_end(&peer);
+}
+
+static void a_question_out_of_order(void)
+{
+	struct pl_wire_head free_head = { .op = PL_CUDA_OP_cuCtxGetId, .flags = PL_WIRE_FREE | PL_WIRE_ASK };
+	uint64_t body = 4711;
+
+	cuda_open();
+	expect_is(record_send(peer.lane, free_head, &body, sizeof(body)), 0);
+	peer_expect_end(&peer);
+}
+
+/* A copy that nobody holds a stream for ends with an error; and one comes behind calls that there never were. */
+static void copies_that_no_stream_holds(void)
+{
+	struct pl_wire_head free_head = { .op = PL_CUDA_OP_plPeerBehind, .flags = PL_WIRE_FREE };
+	uint64_t done[] = { 4711, CUDA_ERROR_DEVICE_UNAVAILABLE, STREAM }, behind = UINT64_MAX;
+
+	cuda_open();
+	free_head.op = PL_CUDA_OP_plPeerDone;
+	expect_is(record_send(peer.lane, free_head, done, sizeof(done)), 0);
+	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_DEVICE_UNAVAILABLE);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	free_head.op = PL_CUDA_OP_plPeerBehind;
+	expect_is(record_send(peer.lane, free_head, &behind, sizeof(behind)), 0);
 	peer_expect_end(&peer);
 }
 
@@ -512,5 +538,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: objects beyond the limit", objects_beyond_the_limit, false },
 	{ "cuda: errors of posted calls come with the next wait", errors_of_posts, false },
 	{ "cuda: calls out of their order", calls_out_of_order, false },
+	{ "cuda: a question without a ticket", a_question_out_of_order, false },
+	{ "cuda: copies between servers that no stream holds", copies_that_no_stream_holds, false },
 	{ NULL, NULL, false },
 };

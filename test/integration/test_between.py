@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -11,6 +12,7 @@ import plenum
 NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
 PROGRAM = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-between")
+CARRIED = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-carried")
 BYTES = (48 << 20) + 5
 LARGE = 4  # copies of so much
 ANY_HOST = ("--peer", "tcp://127.0.0.1:*")
@@ -23,13 +25,18 @@ def servers(*options):
                                                  PLENUM_REFGPU_NUMBER=str(i))) for i, more in enumerate(options)]
 
 
-def run(up, modes, **more):
-    """Return: the client's counts, and its log."""
+def env_of(up, modes, **more):
     env = up[0].env("shm", PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_LOG="info", **more)
     env["PLENUM"] = ",".join({"shm": s.unix, "tcp": s.tcp}[mode] for s, mode in zip(up, modes))
+    return env
+
+
+def run(up, modes, program=(PROGRAM, str(BYTES)), **more):
+    """Return: the client's counts, and its log."""
+    env = env_of(up, modes, **more)
     with tempfile.NamedTemporaryFile() as stats:
         env["PLENUM_STATS"] = stats.name
-        result = plenum.run([PROGRAM, str(BYTES)], env, check=False, timeout=100)
+        result = plenum.run(list(program), env, check=False, timeout=100)
         log = result.stderr.decode(errors="replace")
         assert result.returncode == 0, f"{modes}: {result.returncode}\n{result.stdout.decode(errors='replace')}\n{log[-3000:]}"
         return json.load(open(stats.name)), log
@@ -88,7 +95,38 @@ def test_a_server_without_room_for_it_lets_the_program_copy():
         assert counts["between_through"] >= LARGE * BYTES, counts
 
 
+def test_copies_in_a_stream_are_made_when_it_comes_to_them():
+    with servers(ANY_HOST, ANY_HOST) as up:
+        for modes, more in ((("shm", "shm"), {}), (("tcp", "tcp"), {}), (("shm", "tcp"), {"PLENUM_PEERS": "off"}), (("tcp", "tcp"), {"PLENUM_PEERS": "off"})):
+            counts, log = run(up, modes, (CARRIED,), **more)
+            assert counts["between_through" if more else "between_direct"] and not counts["between_direct" if more else "between_through"], counts
+
+
+def test_a_copy_in_a_stream_is_a_post():
+    with servers(ANY_HOST, ANY_HOST) as up:
+        for modes, more in ((("shm", "shm"), {}), (("tcp", "tcp"), {}), (("tcp", "tcp"), {"PLENUM_PEERS": "off"})):
+            few, many = (run(up, modes, (CARRIED, "count", str(n)), **more)[0] for n in (10, 50))
+            asks, posts = ((many[key] - few[key]) / 40 for key in ("asks", "posts"))
+            print(f"     {modes} {more}: {asks:.2f} asks, {posts:.2f} posts a copy", flush=True)
+            assert asks == 0 and posts <= 1, (few, many)
+
+
+def test_a_server_that_ends_takes_no_stream_of_the_other_along():
+    for more in ({}, {"PLENUM_PEERS": "off"}):
+        for modes in (("shm", "shm"), ("tcp", "tcp")):
+            with servers(ANY_HOST, ANY_HOST) as up:
+                process = subprocess.Popen([CARRIED, "dies"], env=env_of(up, modes, **more), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                try:
+                    assert process.stdout.readline() == b"held\n"
+                    up[1].stop()
+                    _, log = process.communicate(b"on\n", timeout=60)
+                finally:
+                    process.kill()
+                assert process.returncode == 0, f"{modes}: {process.returncode}\n{log.decode(errors='replace')[-3000:]}"
+
+
 if __name__ == "__main__":
     plenum.main([test_bytes_go_from_server_to_server, test_one_server_that_reaches_the_other_is_enough,
                  test_a_unix_socket_of_the_same_user_needs_no_option, test_where_none_reaches_the_other_the_program_copies,
-                 test_a_server_without_room_for_it_lets_the_program_copy])
+                 test_a_server_without_room_for_it_lets_the_program_copy, test_copies_in_a_stream_are_made_when_it_comes_to_them,
+                 test_a_copy_in_a_stream_is_a_post, test_a_server_that_ends_takes_no_stream_of_the_other_along])

@@ -8,6 +8,7 @@
 #include "backend/cuda/session.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "cuda/carries.h"
 
 _Thread_local uint64_t pl_cuda_current;
 
@@ -155,7 +156,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 
 static bool runs_free(uint16_t op)
 {
-	return op == PL_CUDA_OP_plHostDone || op == PL_CUDA_OP_plHostBytes || op == PL_CUDA_OP_plManagedWrite;
+	return op == PL_CUDA_OP_plHostDone || op == PL_CUDA_OP_plHostBytes || op == PL_CUDA_OP_plManagedWrite ||
+	       op == PL_CUDA_OP_plPeerDone || pl_cuda_op_carries(op);
 }
 
 const struct pl_backend_ops pl_backend_cuda = {

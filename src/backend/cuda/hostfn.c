@@ -112,15 +112,13 @@ void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph)
 		pl_log_debug("what a graph's host function is made of stays until the session ends");
 }
 
-void pl_cuda_serve_plHostDone(struct pl_serve *serve, const struct pl_cuda_plHostDone_args *args)
+static void returned(struct pl_cuda_session *session, uint64_t token)
 {
-	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-
 	pthread_mutex_lock(&session->hosts_lock);
 	for (struct pl_cuda_hostfn **at = &session->hosts; *at; at = &(*at)->next) {
 		struct pl_cuda_hostfn *hostfn = *at;
 
-		if (hostfn->token != args->token)
+		if (hostfn->token != token)
 			continue;
 		*at = hostfn->next;
 		hostfn->returned = true;
@@ -128,6 +126,21 @@ void pl_cuda_serve_plHostDone(struct pl_serve *serve, const struct pl_cuda_plHos
 		break;
 	}
 	pthread_mutex_unlock(&session->hosts_lock);
+}
+
+void pl_cuda_serve_plHostDone(struct pl_serve *serve, const struct pl_cuda_plHostDone_args *args)
+{
+	returned(pl_cuda_session_of(serve), args->token);
+}
+
+/* The error is there before the stream goes on. */
+void pl_cuda_serve_plPeerDone(struct pl_serve *serve, const struct pl_cuda_plPeerDone_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+
+	if (args->status)
+		pl_cuda_late_keep(session, args->status, args->stream);
+	returned(session, args->token);
 }
 
 static CUresult hostfn_launch(struct pl_cuda_hostfn *hostfn, CUstream stream, bool callback, bool per_thread)

@@ -1,6 +1,7 @@
 /*
  * The bytes of one copy: in blocks, one on the way to or from the device while the other is on the link.  In a stream
- * of its own, or in none: what it has to wait for was waited for before, and its client waits for its end.
+ * of its own that waits for no other: what it has to wait for was waited for before, and a stream of the program's may
+ * be held until it has been made (PL_CUDA_ORDER_HELD).  Then nothing is pinned: a driver may wait for all streams then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ struct room {
 	uint8_t *at;
 	uint64_t bytes;
 	bool pinned;
-	bool at_once; /* this thread copies: without a stream */
+	bool at_once; /* the driver copies in this thread, where the memory is pageable: nothing is gained by events */
 	CUstream stream;
 	CUevent events[BLOCKS];
 	uint32_t started; /* blocks that the device was given */
@@ -85,24 +86,27 @@ static bool host_has_device(const struct pl_session_worker *worker)
 {
 	const struct pl_cuda_session *session = worker->api;
 
-	return session->host->memory_back && pl_cuda.cuMemcpyHtoD_v2_ptds && pl_cuda.cuMemcpyDtoH_v2_ptds;
+	return session->host->memory_back;
 }
 
 /* Where it can not be pinned the driver copies once more. */
-static CUresult room_prepare(struct room *room)
+static CUresult room_prepare(struct room *room, bool pin)
 {
 	CUresult r = pl_cuda.cuStreamCreate(&room->stream, CU_STREAM_NON_BLOCKING);
 
-	for (uint32_t i = 0; !r && i < BLOCKS; i++)
+	for (uint32_t i = 0; !r && !room->at_once && i < BLOCKS; i++)
 		r = pl_cuda.cuEventCreate(&room->events[i], CU_EVENT_DISABLE_TIMING);
-	if (!r && room->bytes >= PIN_BYTES && pl_cuda.cuMemHostRegister_v2 && pl_cuda.cuMemHostUnregister)
+	if (!r && pin && !room->at_once && room->bytes >= PIN_BYTES && pl_cuda.cuMemHostRegister_v2 &&
+	    pl_cuda.cuMemHostUnregister)
 		room->pinned = !pl_cuda.cuMemHostRegister_v2(room->at, room->bytes, 0);
 	return r;
 }
 
 /* Charged as host memory of the session's. */
-static int32_t room_open(struct pl_session_worker *worker, uint64_t bytes, struct room *room)
+static int32_t room_open(const struct pl_cuda_flow *flow, struct room *room)
 {
+	struct pl_session_worker *worker = flow->worker;
+	uint64_t bytes = flow->bytes;
 	CUresult r = CUDA_SUCCESS;
 
 	*room = (struct room){ 0 };
@@ -117,9 +121,9 @@ static int32_t room_open(struct pl_session_worker *worker, uint64_t bytes, struc
 		room->at = NULL;
 		r = CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	room->at_once = !r && host_has_device(worker);
-	if (!r && !room->at_once)
-		r = room_prepare(room);
+	room->at_once = host_has_device(worker);
+	if (!r)
+		r = room_prepare(room, !flow->held);
 	if (r)
 		room_close(worker, room);
 	return (int32_t)r;
@@ -151,13 +155,12 @@ static CUresult block_start(const struct pl_cuda_flow *flow, struct room *room, 
 	uint64_t bytes = block_bytes(flow, index);
 	CUresult r;
 
-	if (room->at_once)
-		return to_device ? pl_cuda.cuMemcpyHtoD_v2_ptds(at, block, bytes)
-				 : pl_cuda.cuMemcpyDtoH_v2_ptds(block, at, bytes);
 	r = to_device ? pl_cuda.cuMemcpyHtoDAsync_v2(at, block, bytes, room->stream)
 		      : pl_cuda.cuMemcpyDtoHAsync_v2(block, at, bytes, room->stream);
-
-	return r ? r : pl_cuda.cuEventRecord(room->events[index % BLOCKS], room->stream);
+	if (r)
+		return r;
+	return room->at_once ? pl_cuda.cuStreamSynchronize(room->stream)
+			     : pl_cuda.cuEventRecord(room->events[index % BLOCKS], room->stream);
 }
 
 static CUresult block_wait(struct room *room, uint32_t index)
@@ -171,7 +174,7 @@ int pl_cuda_flow_send(const struct pl_cuda_flow *flow, int32_t *status_out)
 {
 	uint32_t count = blocks_of(flow);
 	struct room room;
-	CUresult status = (CUresult)room_open(flow->worker, flow->bytes, &room);
+	CUresult status = (CUresult)room_open(flow, &room);
 	bool opened = !status;
 	int r = 0;
 
@@ -191,8 +194,7 @@ int pl_cuda_flow_send(const struct pl_cuda_flow *flow, int32_t *status_out)
 			r = pl_lane_send_bulk(flow->lane, room_block(&room, i), bytes);
 	}
 	if (opened) {
-		if (!room.at_once)
-			(void)pl_cuda.cuStreamSynchronize(room.stream); /* the device is done with the room */
+		(void)pl_cuda.cuStreamSynchronize(room.stream); /* the device is done with the room */
 		room_close(flow->worker, &room);
 	}
 	*status_out = (int32_t)status;
@@ -205,7 +207,7 @@ int pl_cuda_flow_recv(const struct pl_cuda_flow *flow, int32_t *status_out, bool
 	uint32_t count = blocks_of(flow);
 	int32_t theirs = 0;
 	struct room room;
-	CUresult status = (CUresult)room_open(flow->worker, flow->bytes, &room), ended;
+	CUresult status = (CUresult)room_open(flow, &room), ended;
 	bool opened = !status;
 	int r = 0;
 
@@ -223,7 +225,7 @@ int pl_cuda_flow_recv(const struct pl_cuda_flow *flow, int32_t *status_out, bool
 			status = block_start(flow, &room, true);
 	}
 	if (opened) {
-		ended = room.at_once ? CUDA_SUCCESS : pl_cuda.cuStreamSynchronize(room.stream);
+		ended = pl_cuda.cuStreamSynchronize(room.stream);
 		status = status ? status : ended;
 		room_close(flow->worker, &room);
 	}

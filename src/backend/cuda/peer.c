@@ -49,7 +49,7 @@ static int32_t order_wait(struct pl_serve *serve, uint32_t order)
 	CUresult r = CUDA_SUCCESS;
 
 	pl_serve_give_turn(serve);
-	if (order == PL_CUDA_ORDER_STREAM)
+	if (order == PL_CUDA_ORDER_STREAM || order == PL_CUDA_ORDER_HELD)
 		return CUDA_SUCCESS;
 	if (order == PL_CUDA_ORDER_CONTEXT)
 		r = pl_cuda.cuCtxSynchronize ? pl_cuda.cuCtxSynchronize() : CUDA_ERROR_NOT_SUPPORTED;
@@ -106,13 +106,15 @@ static CUresult ticket_take(struct pl_cuda_peers *peers, const struct pl_peer_as
 
 void pl_cuda_serve_plPeerExport(struct pl_serve *serve, const struct pl_cuda_plPeerExport_args *args)
 {
-	struct pl_cuda_ticket ticket = { 0 }, of = {
-		.address = args->address, .bytes = args->size, .put = args->put, .context = pl_cuda_current
-	};
+	struct pl_cuda_ticket ticket = { 0 }, of = { .address = args->address,
+						     .bytes = args->size,
+						     .put = args->put,
+						     .held = args->order == PL_CUDA_ORDER_HELD,
+						     .context = pl_cuda_current };
 	struct pl_cuda_plPeerExport_reply reply;
 	int32_t status;
 
-	if (args->put > 1 || args->order > PL_CUDA_ORDER_THREAD || args->size > PL_CUDA_LIMIT_TRANSFER_MAX) {
+	if (args->put > 1 || args->order > PL_CUDA_ORDER_HELD || args->size > PL_CUDA_LIMIT_TRANSFER_MAX) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
@@ -222,7 +224,8 @@ static int ask_send(struct pl_lane *lane, const struct pl_cuda_plPeerCopy_args *
 static int copy_on(struct pl_serve *serve, struct pl_lane *lane, const struct pl_cuda_plPeerCopy_args *args,
 		   int32_t *status_out, bool *theirs_out)
 {
-	struct pl_cuda_flow flow = { serve->session, lane, args->address, args->size };
+	struct pl_cuda_flow flow = { serve->session, lane, args->address, args->size,
+				     args->order == PL_CUDA_ORDER_HELD };
 	struct pl_peer_watch watch;
 	int r;
 
@@ -281,7 +284,7 @@ void pl_cuda_serve_plPeerCopy(struct pl_serve *serve, const struct pl_cuda_plPee
 {
 	struct pl_cuda_plPeerCopy_reply reply = { 0 };
 
-	if (args->secret.bytes != PL_PEER_SECRET_BYTES || args->put > 1 || args->order > PL_CUDA_ORDER_THREAD ||
+	if (args->secret.bytes != PL_PEER_SECRET_BYTES || args->put > 1 || args->order > PL_CUDA_ORDER_HELD ||
 	    args->size > PL_CUDA_LIMIT_TRANSFER_MAX) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
@@ -295,6 +298,13 @@ void pl_cuda_serve_plPeerCopy(struct pl_serve *serve, const struct pl_cuda_plPee
 		return;
 	pl_cuda_plPeerCopy_reply_put(&serve->reply_enc, &reply);
 	(void)pl_serve_reply_end(serve);
+}
+
+void pl_cuda_serve_plPeerBehind(struct pl_serve *serve, const struct pl_cuda_plPeerBehind_args *args)
+{
+	pl_serve_give_turn(serve);
+	if (pl_turn_behind(&serve->session->turn, args->ticket))
+		pl_lane_shutdown(serve->lane);
 }
 
 /* ---- links that others made ---- */
@@ -312,7 +322,7 @@ static CUresult context_enter(struct pl_session_worker *worker, uint64_t context
 /* Return: 0, or fatal. */
 static int ticket_serve(struct pl_session_worker *worker, struct pl_lane *lane, const struct pl_cuda_ticket *ticket)
 {
-	struct pl_cuda_flow flow = { worker, lane, ticket->address, ticket->bytes };
+	struct pl_cuda_flow flow = { worker, lane, ticket->address, ticket->bytes, ticket->held };
 	int32_t status = (int32_t)context_enter(worker, ticket->context);
 	bool theirs = false;
 	int r;
@@ -361,8 +371,11 @@ static int ask_serve(struct pl_session_worker *worker, struct pl_lane *lane, con
 void pl_cuda_peer_serve(struct pl_session_worker *worker, struct pl_lane *lane)
 {
 	uint64_t timeout_ns = PL_PEER_PROOF_MS * 1000000ull;
+	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED; /* a capture of the client's is no affair of ours */
 	const struct pl_wire_head *head;
 
+	if (pl_cuda.cuThreadExchangeStreamCaptureMode)
+		(void)pl_cuda.cuThreadExchangeStreamCaptureMode(&mode);
 	while (!pl_lane_recv(lane, timeout_ns, &head) && !ask_serve(worker, lane, head))
 		timeout_ns = UINT64_MAX;
 	pl_lane_shutdown(lane);

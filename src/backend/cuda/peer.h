@@ -15,7 +15,7 @@ struct pl_cuda_ticket {
 	uint64_t id; /* 0 = free */
 	uint8_t secret[PL_PEER_SECRET_BYTES];
 	uint64_t address, bytes, context;
-	bool put;
+	bool put, held;
 	uint64_t until_ns;
 };
 
@@ -42,6 +42,7 @@ struct pl_cuda_flow {
 	struct pl_session_worker *worker;
 	struct pl_lane *lane;
 	uint64_t address, bytes;
+	bool held; /* a stream of the program's waits for it: PL_CUDA_ORDER_HELD */
 };
 
 /* Both: *status_out is the driver's code, ours or else what the other side said (*theirs_out: it did, and ended the

@@ -1,4 +1,5 @@
 /* Device memory: allocation and its end. */
+#include "client/cuda/carry.h"
 #include "client/cuda/mirrored.h"
 
 #define TRY_AGAIN ((CUresult)-1) /* its addresses were another server's */
@@ -158,6 +159,7 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 
 	if (result || !address)
 		return result;
+	pl_cuda_carry_settle(address);
 	ours = pl_cuda_memory_find(address, &memory) && memory.address == address &&
 	       (memory.kind == PL_CUDA_MEMORY_DEVICE || memory.kind == PL_CUDA_MEMORY_POOL ||
 		memory.kind == PL_CUDA_MEMORY_MANAGED);

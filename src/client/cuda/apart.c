@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "client/cuda/between.h"
+#include "client/cuda/carry.h"
 #include "client/cuda/mirrored.h"
 
 #define GRANULE_BYTES (2ull << 20) /* drivers set addresses aside in multiples */
@@ -94,13 +95,27 @@ static CUresult context_push(CUdeviceptr address)
 	return result ? result : cuCtxPushCurrent_v2(context->object.handle);
 }
 
+static CUresult carried_there(CUdeviceptr at, bool to_device, void *host, size_t bytes)
+{
+	CUstream stream = pl_cuda_carry_stream();
+	CUresult result;
+
+	if (!stream)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = to_device ? cuMemcpyHtoDAsync_v2(at, host, bytes, stream)
+			   : cuMemcpyDtoHAsync_v2(host, at, bytes, stream);
+	return result ? result : pl_cuda_carry_wait(stream);
+}
+
 static CUresult there(CUdeviceptr at, bool to_device, bool per_thread, void *host, size_t bytes)
 {
 	CUresult result = context_push(at);
 
 	if (result)
 		return result;
-	if (to_device)
+	if (pl_cuda_carries())
+		result = carried_there(at, to_device, host, bytes);
+	else if (to_device)
 		result = per_thread ? cuMemcpyHtoD_v2_ptds(at, host, bytes) : cuMemcpyHtoD_v2(at, host, bytes);
 	else
 		result = per_thread ? cuMemcpyDtoH_v2_ptds(host, at, bytes) : cuMemcpyDtoH_v2(host, at, bytes);
@@ -158,6 +173,14 @@ static struct pl_session *end_session(CUmemorytype type, CUdeviceptr address, CU
 	return memory.session;
 }
 
+static CUresult shape_carried(const CUDA_MEMCPY3D_PEER *copy)
+{
+	CUstream stream = pl_cuda_carry_stream();
+	CUresult result = stream ? cuMemcpy3DPeerAsync(copy, stream) : CUDA_ERROR_OUT_OF_MEMORY;
+
+	return result ? result : pl_cuda_carry_wait(stream);
+}
+
 static CUresult shape_there(const struct pl_session *session, bool per_thread, const CUDA_MEMCPY3D_PEER *copy)
 {
 	struct pl_cuda_context *context = pl_cuda_context_of(session);
@@ -165,7 +188,10 @@ static CUresult shape_there(const struct pl_session *session, bool per_thread, c
 
 	if (result)
 		return result;
-	result = per_thread ? cuMemcpy3DPeer_ptds(copy) : cuMemcpy3DPeer(copy);
+	if (pl_cuda_carries())
+		result = shape_carried(copy);
+	else
+		result = per_thread ? cuMemcpy3DPeer_ptds(copy) : cuMemcpy3DPeer(copy);
 	(void)cuCtxPopCurrent_v2(NULL);
 	return result;
 }
@@ -208,11 +234,60 @@ bool pl_cuda_shape_is_apart(const CUDA_MEMCPY3D_PEER *copy)
 	return (from && from != here) || (to && to != here);
 }
 
+/* All of it is one allocation's, and lives as far as this process knows. */
+static bool range_is_plain(const struct pl_cuda_range *range)
+{
+	struct pl_cuda_memory memory;
+
+	return range->bytes && pl_cuda_memory_find(range->at, &memory) && memory.kind <= PL_CUDA_MEMORY_IMPORTED &&
+	       memory.kind != PL_CUDA_MEMORY_VARIABLE && memory.kind != PL_CUDA_MEMORY_GRAPH &&
+	       range->bytes <= memory.bytes - (range->at - memory.address);
+}
+
+/* One end of a copy of lines.  Return: it is plain memory of a device's. */
+static bool lines_range(CUmemorytype type, CUdeviceptr address, const size_t place[3], size_t pitch, size_t height,
+			const CUDA_MEMCPY3D_PEER *copy, struct pl_cuda_range *range)
+{
+	size_t skipped = 0, last = 0, line = place[0];
+	bool wide = __builtin_add_overflow(line, copy->WidthInBytes, &line);
+
+	wide |= __builtin_mul_overflow(place[2], height, &skipped) ||
+		__builtin_add_overflow(skipped, place[1], &skipped) ||
+		__builtin_mul_overflow(skipped, pitch, &skipped) || __builtin_add_overflow(skipped, place[0], &skipped);
+	wide |= __builtin_mul_overflow(copy->Depth - 1, height, &last) ||
+		__builtin_add_overflow(last, copy->Height - 1, &last) || __builtin_mul_overflow(last, pitch, &last) ||
+		__builtin_add_overflow(last, copy->WidthInBytes, &last);
+	if (wide || (type != CU_MEMORYTYPE_DEVICE && type != CU_MEMORYTYPE_UNIFIED) ||
+	    (pitch < line && (copy->Height > 1 || copy->Depth > 1)) || (copy->Depth > 1 && height < copy->Height) ||
+	    __builtin_add_overflow(address, skipped, &range->at))
+		return false;
+	range->bytes = last;
+	return range_is_plain(range);
+}
+
+static bool shape_is_plain(const CUDA_MEMCPY3D_PEER *copy, struct pl_cuda_carried *what)
+{
+	const size_t from[3] = { copy->srcXInBytes, copy->srcY, copy->srcZ };
+	const size_t to[3] = { copy->dstXInBytes, copy->dstY, copy->dstZ };
+
+	what->lines = *copy;
+	return copy->WidthInBytes && copy->Height && copy->Depth &&
+	       lines_range(copy->srcMemoryType, copy->srcDevice, from, copy->srcPitch, copy->srcHeight, copy,
+			   &what->src) &&
+	       lines_range(copy->dstMemoryType, copy->dstDevice, to, copy->dstPitch, copy->dstHeight, copy,
+			   &what->dst) &&
+	       pl_cuda_is_apart(what->dst.at, what->src.at);
+}
+
 CUresult pl_cuda_shape_apart(bool waits, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
 {
-	CUresult result = stream_wait(waits, &per_thread, stream);
 	const struct pl_session *from, *to;
+	struct pl_cuda_carried what;
+	CUresult result;
 
+	if (!waits && shape_is_plain(copy, &what) && pl_cuda_carry(stream, per_thread, &what, &result))
+		return result;
+	result = stream_wait(waits, &per_thread, stream);
 	if (result)
 		return result;
 	from = end_session(copy->srcMemoryType, copy->srcDevice, copy->srcArray);
@@ -279,8 +354,13 @@ static CUresult copy_apart(enum pl_cuda_order order, bool per_thread, CUdevicept
 CUresult pl_cuda_copy_between(enum pl_cuda_order order, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
 			      CUstream stream)
 {
-	CUresult result = stream_wait(order != PL_CUDA_ORDER_STREAM, &per_thread, stream);
+	const struct pl_cuda_carried what = { .dst = { dst, bytes }, .src = { src, bytes } };
+	CUresult result;
 
+	if (order == PL_CUDA_ORDER_STREAM && range_is_plain(&what.dst) && range_is_plain(&what.src) &&
+	    pl_cuda_is_apart(dst, src) && pl_cuda_carry(stream, per_thread, &what, &result))
+		return result;
+	result = stream_wait(order != PL_CUDA_ORDER_STREAM, &per_thread, stream);
 	if (result || !bytes)
 		return result;
 	if (pl_cuda_is_apart(dst, src))
@@ -291,4 +371,14 @@ CUresult pl_cuda_copy_between(enum pl_cuda_order order, bool per_thread, CUdevic
 	result = per_thread ? cuMemcpyDtoD_v2_ptds(dst, src, bytes) : cuMemcpyDtoD_v2(dst, src, bytes);
 	(void)cuCtxPopCurrent_v2(NULL);
 	return result;
+}
+
+CUresult pl_cuda_carry_make(const struct pl_cuda_carried *what)
+{
+	const CUDA_MEMCPY3D_PEER *lines = &what->lines;
+
+	if (!lines->Height)
+		return copy_apart(PL_CUDA_ORDER_HELD, true, what->dst.at, what->src.at, what->dst.bytes);
+	return shape_between(end_session(lines->srcMemoryType, lines->srcDevice, lines->srcArray),
+			     end_session(lines->dstMemoryType, lines->dstDevice, lines->dstArray), true, lines);
 }

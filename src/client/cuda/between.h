@@ -11,7 +11,7 @@ struct pl_cuda_end {
 };
 
 /** pl_cuda_between() - copies; returns when it has ended
- * @order: PL_CUDA_ORDER_STREAM: the stream was waited for
+ * @order: PL_CUDA_ORDER_STREAM: the stream was waited for; PL_CUDA_ORDER_HELD: it is held
  * Return: made, or failed as the driver says: *result_out; false: it can not be made so, and nothing is known of what
  * is in `to` now: it has to be made in another way. */
 bool pl_cuda_between(enum pl_cuda_order order, const struct pl_cuda_end *to, const struct pl_cuda_end *from,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "client/cuda/carry.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
 
@@ -72,7 +73,7 @@ bool pl_cuda_is_captured(CUstream stream, bool per_thread)
 	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
 
 	/* Also where the capture has come to nothing: the driver has to say so. */
-	return !pl_cuda_captures_none() && !is_capturing(per_thread, stream, &status) &&
+	return !pl_cuda_captures_none() && !pl_cuda_carries() && !is_capturing(per_thread, stream, &status) &&
 	       status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
 

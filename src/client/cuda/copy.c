@@ -1,6 +1,7 @@
 /* Copies between the program's memory and the device's, and between addresses of the device. */
 #include <string.h>
 
+#include "client/cuda/carry.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/later.h"
 #include "client/cuda/memory.h"
@@ -70,7 +71,7 @@ static CUresult to_blocks(struct pl_session *session, enum pl_cuda_op op,
 			  struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const uint8_t *src)
 {
 	uint64_t dst = args->to, bytes = args->size, block = pl_cuda_block_bytes(session, true);
-	bool plain = pl_cuda_memory_is_device(dst, bytes);
+	bool plain = pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_carries();
 	CUresult result = CUDA_SUCCESS;
 
 	for (uint64_t at = 0; at < bytes && !result; at += args->size) {
@@ -161,7 +162,7 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	if (pl_cuda_direct_copy(session, direct_how(op == PL_CUDA_OP_cuMemcpyHtoD_v2, store), per_thread, dst,
 				(void *)(uintptr_t)src, bytes, false, &result))
 		return result;
-	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes);
+	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_carries();
 	if (store != PL_ARENA_NONE)
 		return to_send_shared(session, op, &args, src, store, plain);
 	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))

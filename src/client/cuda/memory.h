@@ -141,7 +141,8 @@ bool pl_cuda_is_elsewhere(CUdeviceptr address);
 /* Are both of devices, and of two servers? */
 bool pl_cuda_is_apart(CUdeviceptr a, CUdeviceptr b);
 /* Copies that concern another server than the current context's: they begin when all before them in the stream has
- * ended, and have ended when they return.  waits: the call is one that waits. */
+ * ended, and have ended when they return, but for those between two servers that can be put into the stream (carry.h).
+ * waits: the call is one that waits. */
 CUresult pl_cuda_copy_to_apart(bool waits, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
 			       CUstream stream);
 CUresult pl_cuda_copy_from_apart(bool waits, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "client/cuda/carry.h"
 #include "client/cuda/hostfn.h"
 #include "client/cuda/later.h"
 #include "client/cuda/mark.h"
@@ -27,6 +28,13 @@ static void context_failed(const struct pl_session *session, const struct pl_cud
 		pl_cuda_context_fail(context, args->status);
 }
 
+/* A function of the program's, or a copy between servers. */
+static void reached(const struct pl_session *session, const struct pl_cuda_plHostFunc_args *args)
+{
+	if (!pl_cuda_carry_reached(session, args->token, args->status))
+		pl_cuda_hostfn_reached(session, args->token, args->status, args->again);
+}
+
 static bool copied(struct pl_session *session, const struct pl_wire_head *head, struct pl_dec *dec)
 {
 	struct pl_cuda_plCopied_args args;
@@ -50,12 +58,13 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 {
 	if (!head) {
 		pl_cuda_later_session_lost(session);
+		pl_cuda_carry_session_lost(session);
 		return; /* every call says so */
 	}
 	if (head->op != PL_CUDA_OP_plMarked)
 		atomic_fetch_add(&session->ends, 1);
 	switch (head->op) {
-		TAKE(plHostFunc, pl_cuda_hostfn_reached(session, args.token, args.status, args.again))
+		TAKE(plHostFunc, reached(session, &args))
 		TAKE(plHostData, pl_cuda_host_copy_write(session, args.token, args.offset, args.data))
 		TAKE(plHostForget, pl_cuda_hostfn_forget(session, args.token))
 		TAKE(plPrint, print_out(args.text))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/wait.h"
+#include "client/cuda/carry.h"
 
 #define LOOK_NS (100u * 1000000u) /* how often a wait looks whether the session is lost */
 
@@ -48,7 +49,9 @@ bool pl_cuda_ring_take(struct pl_session *session, struct pl_cuda_ring_own *own)
 {
 	bool taken;
 
-	if (!session->shares_memory || session->in_region) /* no futex reaches the other side of a guest */
+	/* No futex reaches the other side of a guest; and what a ring had before may come behind what a carrier makes.
+	 */
+	if (!session->shares_memory || session->in_region || pl_cuda_carries())
 		return false;
 	pthread_mutex_lock(&rings.lock);
 	taken = idle_take(session, own) || ring_create(session, own);

@@ -2,7 +2,7 @@
  * Memory of other processes that use the same server, and ours for them.  A handle has nothing but a token of the
  * server's.  What stands for a descriptor is a file that has such a handle: it can be passed on as any descriptor can.
  */
-#include "client/cuda/memory.h"
+#include "client/cuda/carry.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -106,6 +106,7 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr address)
 
 	if (result)
 		return result;
+	pl_cuda_carry_settle(address);
 	r = PL_CUDA_ASK(session, cuIpcCloseMemHandle, &args, &reply);
 	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_IMPORTED)
 		pl_cuda_memory_take(address, &memory);

@@ -18,7 +18,8 @@
 #include "cuda/storage.h"
 #include "wire/cuda.h"
 
-#define PL_CUDA_KIND_hostfn 64 /* a type of handles besides those of the API: hostfn.c */
+#define PL_CUDA_KIND_hostfn 64 /* types of handles besides those of the API: hostfn.c */
+#define PL_CUDA_KIND_carry  65 /* carry.c */
 
 struct pl_cuda_context;
 

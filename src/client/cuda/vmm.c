@@ -1,5 +1,5 @@
 /* Memory in its parts: addresses, allocations, and maps of one at the other; and other processes' memory. */
-#include "client/cuda/memory.h"
+#include "client/cuda/carry.h"
 #include "cuda-records.h"
 
 CUresult cuMemAddressReserve(CUdeviceptr *address, size_t bytes, size_t alignment, CUdeviceptr wanted,
@@ -145,6 +145,7 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
 
 	if (result)
 		return result;
+	pl_cuda_carry_settle(address);
 	r = PL_CUDA_ASK(session, cuMemUnmap, &args, &reply);
 	if (r || reply.status)
 		return pl_cuda_answer(r, &reply);
