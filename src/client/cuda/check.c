@@ -126,20 +126,6 @@ bool pl_cuda_check_zero(unsigned int flags)
 	return !flags && pl_cuda_captures_none();
 }
 
-bool pl_cuda_check_event_of(CUevent event, CUcontext context)
-{
-	const struct pl_cuda_object *of_event = pl_cuda_get(PL_CUDA_KIND_event, event);
-
-	return of_event && of_event->context && of_event->context->object.handle == context;
-}
-
-/* No check: it is told. */
-bool pl_cuda_check_event_elsewhere(CUevent event)
-{
-	pl_cuda_event_elsewhere(event);
-	return true;
-}
-
 bool pl_cuda_check_write_value_flags(unsigned int flags)
 {
 	return flags <= CU_STREAM_WRITE_VALUE_NO_MEMORY_BARRIER;

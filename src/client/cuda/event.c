@@ -269,3 +269,52 @@ CUresult cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent end)
 {
 	return elapsed(PL_CUDA_OP_cuEventElapsedTime_v2, milliseconds, start, end);
 }
+
+/* ---- of contexts: what each of their streams has before, so that no mark in one stream says the same ---- */
+
+CUresult cuCtxRecordEvent(CUcontext context, CUevent handle)
+{
+	const struct pl_cuda_object *event = pl_cuda_get(PL_CUDA_KIND_event, handle);
+	struct pl_cuda_cuCtxRecordEvent_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuCtxRecordEvent, PL_CUDA_KIND_context, context, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.context = pl_cuda_id(session, PL_CUDA_KIND_context, context);
+	args.event = pl_cuda_id(session, PL_CUDA_KIND_event, handle);
+	if (context && !args.context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (handle && !args.event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pl_cuda_event_elsewhere(handle);
+	if (args.context && event && event->context && event->context->object.handle == context)
+		return PL_CUDA_POST(session, cuCtxRecordEvent, &args);
+	r = PL_CUDA_ASK(session, cuCtxRecordEvent, &args, &reply);
+	return pl_cuda_answer(r, &reply);
+}
+
+CUresult cuGreenCtxRecordEvent(CUgreenCtx context, CUevent handle)
+{
+	struct pl_cuda_cuGreenCtxRecordEvent_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuGreenCtxRecordEvent, PL_CUDA_KIND_green, context, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.context = pl_cuda_id(session, PL_CUDA_KIND_green, context);
+	args.event = pl_cuda_id(session, PL_CUDA_KIND_event, handle);
+	if (context && !args.context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (handle && !args.event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pl_cuda_event_elsewhere(handle);
+	if (args.context && args.event)
+		return PL_CUDA_POST(session, cuGreenCtxRecordEvent, &args);
+	r = PL_CUDA_ASK(session, cuGreenCtxRecordEvent, &args, &reply);
+	return pl_cuda_answer(r, &reply);
+}
