@@ -19,6 +19,7 @@ static const char *log_name = "plenum";
 static int log_level = -1; /* -1: PLENUM_LOG not read yet */
 static int log_level_default = PL_LOG_OFF;
 static int log_fd = STDERR_FILENO;
+static bool log_asked; /* PLENUM_LOG is set */
 
 static int level_read(void)
 {
@@ -26,6 +27,7 @@ static int level_read(void)
 	const char *file = getenv("PLENUM_LOG_FILE");
 	int level = log_level_default;
 
+	log_asked = text;
 	if (text) {
 		for (int i = 0; i <= PL_LOG_DEBUG; i++)
 			if (!strcasecmp(text, level_names[i]))
@@ -63,24 +65,41 @@ bool pl_log_on(enum pl_log_level level)
 	return (int)level <= log_level;
 }
 
-void pl_log(enum pl_log_level level, const char *format, ...)
+static void line_write(enum pl_log_level level, const char *format, va_list args)
 {
 	char line[LOG_LINE_MAX];
 	int saved = errno, n;
-	va_list args;
 
-	if (!pl_log_on(level))
-		return;
 	n = snprintf(line, sizeof(line), "%s: %s: ", log_name, level_names[level]);
-	va_start(args, format);
 	n += vsnprintf(line + n, sizeof(line) - n, format, args);
-	va_end(args);
 	if (n > (int)sizeof(line) - 2)
 		n = sizeof(line) - 2;
 	line[n++] = '\n';
 	if (write(log_fd, line, n) < 0)
 		errno = saved; /* nowhere to complain */
 	errno = saved;
+}
+
+void pl_log(enum pl_log_level level, const char *format, ...)
+{
+	va_list args;
+
+	if (!pl_log_on(level))
+		return;
+	va_start(args, format);
+	line_write(level, format, args);
+	va_end(args);
+}
+
+void pl_log_tell(const char *format, ...)
+{
+	va_list args;
+
+	if (!pl_log_on(PL_LOG_WARN) && log_asked)
+		return;
+	va_start(args, format);
+	line_write(PL_LOG_WARN, format, args);
+	va_end(args);
 }
 
 int pl_err_at(int code, const char *file, int line)

@@ -8,9 +8,9 @@
 #include "cuda/result.h"
 
 /** pl_cuda_refuse() - a program called a function that is refused
- * @function: its exported name
+ * @function: its exported name, which is kept
  * @code:     what is documented for it
- * @why:      for the log
+ * @why:      for the log, and the first time for the user
  * Return: @code, or what is said of every function first (the driver is not initialised). */
 CUresult pl_cuda_refuse(const char *function, CUresult code, const char *why);
 

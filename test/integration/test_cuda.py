@@ -153,8 +153,14 @@ def test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it():
         assert word in native, native.decode()
         with plenum.Server("--cuda", driver, "--worker-read", os.path.dirname(NATIVE)) as server:
             for mode in ("shm", "tcp"):
-                remote = plenum.run([program], dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE)).stdout
+                env = {k: v for k, v in server.env(mode, PLENUM_TEST_LIBCUDA=REMOTE).items() if k != "PLENUM_LOG"}
+                result = plenum.run([program], env)
+                remote = result.stdout
                 assert remote == native, f"{mode}:\n{remote.decode()}\nnatively:\n{native.decode()}"
+                for word in (b"cuGraphAddExternalSemaphoresSignalNode", b"cuGraphAddExternalSemaphoresWaitNode"):
+                    assert result.stderr.count(word + b" is refused: semaphores") == 1, result.stderr.decode()
+                quiet = plenum.run([program], dict(env, PLENUM_LOG="off"))
+                assert quiet.stdout == native and b"Semaphores" not in quiet.stderr, quiet.stderr.decode()
 
 
 def test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know():

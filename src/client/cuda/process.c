@@ -12,6 +12,7 @@
 #include "cuda/visible.h"
 
 #define ADDRESSES_BYTES (1ull << 40) /* of all servers together; a device has less memory than its part */
+#define REFUSALS_MAX    256u         /* limit: functions that are told of, more than are refused */
 #define VERSION_OURS    13000        /* programs must not expect functions that this library does not know */
 
 static struct {
@@ -300,13 +301,35 @@ CUresult pl_cuda_fault(int r)
 	}
 }
 
+/* Return: it is the first time that this function is refused. */
+static bool refusal_is_new(const char *function)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static const char *told[REFUSALS_MAX]; /* under lock */
+	size_t i = 0;
+	bool is_new;
+
+	pthread_mutex_lock(&lock);
+	while (i < REFUSALS_MAX && told[i] && strcmp(told[i], function))
+		i++;
+	is_new = i < REFUSALS_MAX && !told[i];
+	if (is_new)
+		told[i] = function;
+	pthread_mutex_unlock(&lock);
+	return is_new;
+}
+
+/* The first time its user is told: the error alone says nothing of what to do without. */
 CUresult pl_cuda_refuse(const char *function, CUresult code, const char *why)
 {
 	CUresult result = pl_cuda_ready();
 
 	if (result)
 		return result;
-	pl_log_warn("%s is refused: %s", function, why);
+	if (refusal_is_new(function))
+		pl_log_tell("%s is refused: %s", function, why);
+	else
+		pl_log_warn("%s is refused: %s", function, why);
 	return code;
 }
 
