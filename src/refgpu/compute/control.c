@@ -1,4 +1,5 @@
 /* Guards, branches, calls, convergence, the end. */
+#include "base/wait.h"
 #include "refgpu/compute/next.h"
 #include "refgpu/compute/split.h"
 
@@ -317,7 +318,7 @@ static void fence_h(PL_SM_ARGS)
 {
 	(void)R, (void)mask;
 	if (op->x)
-		atomic_thread_fence(memory_order_seq_cst);
+		pl_barrier();
 	PL_SM_NEXT;
 }
 

@@ -148,11 +148,10 @@ void pl_cu_chan_destroy(struct pl_cu_chan *chan)
 	free(chan);
 }
 
+/* Acquires: what the device had read by then may be written. */
 static uint32_t chan_get(const struct pl_cu_chan *chan)
 {
-	uint32_t get = (uint32_t)pl_rg_bar_read(chan->hw->rg, 1, user_page(chan) + PL_RG_USER_RING_GET, 4);
-	atomic_thread_fence(memory_order_acquire);
-	return get;
+	return (uint32_t)pl_rg_bar_read(chan->hw->rg, 1, user_page(chan) + PL_RG_USER_RING_GET, 4);
 }
 
 /* The next entry is free, and so is room for the longest submission, up to the end of the push buffer. */
@@ -203,8 +202,7 @@ void pl_cu_chan_submit(struct pl_cu_chan *chan, uint32_t words)
 	chan->words_put += words;
 	chan->words_end[chan->put] = chan->words_put;
 	chan->put = (chan->put + 1) % PL_CU_CHAN_ENTRIES;
-	atomic_thread_fence(memory_order_release);
-	doorbell(chan);
+	doorbell(chan); /* releases */
 	pthread_mutex_unlock(&chan->lock);
 }
 
