@@ -146,6 +146,12 @@ const struct pt_family pt_cases_async[] = {
 			 "@%w bra $_over;"
 			 "mbarrier.arrive.shared.b64 %st, [%bar]; $_x: mbarrier.test_wait.shared.b64 %w, [%bar], %st; "
 			 "@!%w bra $_x; $_over:") },
+	{ .ops = "mbarrier.arrive_drop.expect_tx.shared::cta.b64",
+	  BARRIER("128",
+		  "mbarrier.arrive_drop.expect_tx.shared::cta.b64 %st, [%bar], 16; mbarrier.complete_tx.shared.b64 "
+		  "[%bar], 16; $_w: mbarrier.test_wait.parity.shared.b64 %w, [%bar], 0; @!%w bra $_w;"),
+	  .sm = 90,
+	  .ptx = 80 },
 	{ .ops = "mbarrier.arrive.expect_tx.shared.b64",
 	  BARRIER("128",
 		  "mbarrier.arrive.expect_tx.shared.b64 %st, [%bar], 16; mbarrier.complete_tx.shared.b64 [%bar], 16;"

@@ -18,6 +18,7 @@ const struct pt_family pt_cases_float[] = {
 	{ .ops = "{abs,neg}{,.ftz}.f32", .sig = "T=T", .want = want_fsign },
 	{ .ops = "{abs,neg}.f64", .sig = "T=T", .want = want_fsign },
 	{ .ops = "{min,max}{,.ftz}{,.NaN}{,.xorsign.abs}.f32", .sig = "T=TT", .want = want_fminmax, .ptx = 72 },
+	{ .ops = "{min,max}{,.ftz}{,.NaN}{,.abs}.f32", .sig = "T=TTT", .want = want_fminmax3, .sm = 100, .ptx = 88 },
 	{ .ops = "{min,max}.f64", .sig = "T=TT", .want = want_fminmax },
 	{ .ops = "copysign.{f32,f64}", .sig = "T=TT", .want = want_copysign, .exact_nan = true },
 	{ .ops = "testp.{finite,infinite,number,notanumber,normal,subnormal}.{f32,f64}",

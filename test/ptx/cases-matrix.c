@@ -83,7 +83,30 @@
 		     D8 "," A2 "," B2 "," C8, STORE("m16n16k16", "s32", D8))                                           \
 	}
 
+/* One product for each sum, so that it is rounded once: A has its first column alone, B its first row. */
+static bool want_rounded(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	for (int lane = 0; lane < 32; lane++) {
+		for (int i = 0; i < 2; i++) {
+			uint64_t a = in[lane / 4 * 4 * 4], b = in[(lane % 4 * 2 + i) * 4 * 4 + 1];
+			struct sf sum = sf_mul(sf_unpack(&sf_f64, a, 0), sf_unpack(&sf_f64, b, 0));
+
+			sum = sf_add(sum, sf_unpack(&sf_f64, in[lane * 4 + 2 + i], 0), op->round);
+			sum = sf_unpack(&sf_f64, sf_pack(&sf_f64, sum, op->round, 0), 0);
+			sum = sf_add(sum, sf_from_int(0, false), op->round);
+			out[lane * 2 + i] = sf_pack(&sf_f64, sum, op->round, 0);
+		}
+	}
+	return true;
+}
+
 const struct pt_family pt_cases_matrix[] = {
+	{ .ops = "mma.sync.aligned.m8n8k4.row.col{.rn,.rz,.rm,.rp}.f64.f64.f64.f64",
+	  WARP,
+	  .sig = "DD=DDDD",
+	  .want = want_rounded,
+	  .text = ".reg .b32 %n; .reg .pred %q; and.b32 %n, %lane, 3; setp.ne.u32 %q, %n, 0; @%q mov.b64 %i0, 0; @%q "
+		  "mov.b64 %i1, 0; # {%o0,%o1}, {%i0}, {%i1}, {%i2,%i3};" },
 	{ .ops = "mma.sync.aligned.m16n8k8.row.col.f16.f16.f16.f16", MMA_2_1_2("yy=xxxyy") },
 	{ .ops = "mma.sync.aligned.m16n8k8.row.col.f32.{f16.f16,bf16.bf16}.f32", MMA_2_1_4("yyyy=xxxyyyy") },
 	{ .ops = "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16", MMA_4_2_2("yy=xxxxxxyy") },

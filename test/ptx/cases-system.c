@@ -124,6 +124,17 @@ static int run_ends(struct pt_driver *cu, const struct pt_case *c, void *functio
 	return -1;
 }
 
+static bool want_moved(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	for (unsigned i = 0; i < ROWS; i++) {
+		out[i * 3] = i % 128;
+		out[i * 3 + 1] = 0;
+		out[i * 3 + 2] = in[i];
+	}
+	return true;
+}
+
 const struct pt_family pt_cases_system[] = {
 	{ .ops = "mov.u32 places",
 	  .sig = "rrrrrrrrrrrr=r",
@@ -134,6 +145,13 @@ const struct pt_family pt_cases_system[] = {
 		  "%ctaid.x;"
 		  "mov.u32 %o5, %nctaid.x; mov.u32 %o6, %laneid; mov.u32 %o7, %lanemask_eq; mov.u32 %o8, %lanemask_lt;"
 		  "mov.u32 %o9, %lanemask_le; mov.u32 %o10, %lanemask_ge; mov.u32 %o11, %lanemask_gt;" },
+	{ .ops = "mov.v4.u32 of vectors",
+	  .sig = "rrr=r",
+	  .rows = ROWS,
+	  .group = ROWS,
+	  .want = want_moved,
+	  .text = ".reg .v4 .b32 %v, %u; mov.v4.u32 %v, %tid; mov.v4.u32 %u, %v; mov.v4.u32 %v, {%u.y, %u.x, %u.w, "
+		  "%i0}; mov.b32 %o0, %v.y; mov.b32 %o1, %v.z; mov.b32 %o2, %v.w;" },
 	{ .ops = "mov.u32 {warpid,smid}",
 	  .sig = "p=r",
 	  .rows = 256,

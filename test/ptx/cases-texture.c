@@ -292,15 +292,15 @@ static int run_texture(struct pt_driver *cu, const struct pt_case *c, void *func
 	return -1;
 }
 
-#define READ_AT(coordinates, tail)                                                                                     \
+#define READ_BY(instruction)                                                                                           \
 	.sig = "=", .run = run_texture,                                                                                \
 	.text = ".reg .b64 %sa, %da; .reg .f32 %x, %y, %z, %w, %r0, %r1, %r2, %r3; .reg .b32 %l, %ix, %iy, %iz;"       \
 		"mad.wide.u32 %sa, %gid, 16, %in; mad.wide.u32 %da, %gid, 16, %out; ld.global.v4.f32 {%x, %y, %z, "    \
 		"%w}, [%sa];"                                                                                          \
-		"cvt.rzi.u32.f32 %l, %w; cvt.rmi.s32.f32 %ix, %x; cvt.rmi.s32.f32 %iy, %y; cvt.rmi.s32.f32 %iz, %z;"   \
-		"# {%r0, %r1, %r2, %r3}, [%aux, " coordinates "]" tail                                                 \
-		"; st.global.v4.f32 [%da], {%r0, %r1, %r2, %r3};"
-#define READ(coordinates) READ_AT(coordinates, "")
+		"cvt.rzi.u32.f32 %l, %w; cvt.rmi.s32.f32 %ix, %x; cvt.rmi.s32.f32 %iy, %y; cvt.rmi.s32.f32 %iz, "      \
+		"%z;" instruction "; st.global.v4.f32 [%da], {%r0, %r1, %r2, %r3};"
+#define READ_AT(coordinates, tail) READ_BY("# {%r0, %r1, %r2, %r3}, [%aux, " coordinates "]" tail)
+#define READ(coordinates)          READ_AT(coordinates, "")
 #define MODES                                                                                                          \
 	"{clamp point,clamp linear,border point,border linear,clamp point n,clamp linear n,border linear n,"           \
 	"wrap point n,wrap linear n,mirror point n,mirror linear n}"
@@ -321,6 +321,19 @@ const struct pt_family pt_cases_texture[] = {
 	{ .ops = "tex.1d.v4.f32.s32 {clamp point,border point}", READ("{%ix}") },
 	{ .ops = "tex.2d.v4.f32.s32 {clamp point,border point}", READ("{%ix, %iy}") },
 	{ .ops = "tex.3d.v4.f32.s32 {clamp point,border point}", READ("{%ix, %iy, %iz, %iz}") },
+	/* Whether a texel is resident is said too: it is. */
+	{ .ops = "tex.2d.v4.f32.f32 {clamp point,border linear} resident",
+	  READ_BY(".reg .pred %q; setp.ne.u32 %q, %gid, %gid; # {%r0, %r1, %r2, %r3}|%q, [%aux, {%x, %y}]; @!%q "
+		  "mov.f32 %r0, 0f7fffffff"),
+	  .sm = 90,
+	  .ptx = 78 },
+	{ .ops = "tex.{2d}.v4.f16.f32 {clamp point,border point} half",
+	  READ_BY(".reg .b16 %h<4>; # {%h0, %h1, %h2, %h3}, [%aux, {%x, %y}]; cvt.f32.f16 %r0, %h0; cvt.f32.f16 %r1, "
+		  "%h1; cvt.f32.f16 %r2, %h2; cvt.f32.f16 %r3, %h3") },
+	{ .ops = "tex.{2d}.v2.f16x2.f32 {clamp point,border point} half",
+	  READ_BY(".reg .b16 %h<4>; .reg .b32 %p<2>; # {%p0, %p1}, [%aux, {%x, %y}]; mov.b32 {%h0, %h1}, %p0; mov.b32 "
+		  "{%h2, %h3}, %p1; cvt.f32.f16 %r0, %h0; cvt.f32.f16 %r1, %h1; cvt.f32.f16 %r2, %h2; cvt.f32.f16 "
+		  "%r3, %h3") },
 	{ .ops = "tld4.{r,g,b,a}.2d.v4.f32.f32 {clamp point,border point,clamp point n,wrap point n}",
 	  READ("{%x, %y}") },
 	{ 0 },

@@ -141,6 +141,19 @@ bool want_fminmax(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	return true;
 }
 
+bool want_fminmax3(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	struct sf v[3];
+
+	for (int i = 0; i < 3; i++) {
+		v[i] = lane_get(op, in[i], 0);
+		v[i].neg &= !pt_op_has(op, "abs");
+	}
+	v[0] = sf_unpack(pt_types[op->type[0]].format, minmax(op, v[0], v[1]), 0);
+	out[0] = minmax(op, v[0], v[2]);
+	return true;
+}
+
 /* The sign of the first on the second. */
 bool want_copysign(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 {

@@ -14,8 +14,8 @@ pt_want_fn want_carry, want_carry_mad;
 /* ref-video.c */
 pt_want_fn want_video, want_vmad, want_vshift, want_vset, want_simd, want_simd_set;
 /* ref-float.c */
-pt_want_fn want_fadd, want_fmul, want_fma, want_fdiv, want_frcp, want_fsqrt, want_fsign, want_fminmax, want_copysign,
-	want_fadd_mixed, want_fma_mixed, want_testp;
+pt_want_fn want_fadd, want_fmul, want_fma, want_fdiv, want_frcp, want_fsqrt, want_fsign, want_fminmax, want_fminmax3,
+	want_copysign, want_fadd_mixed, want_fma_mixed, want_testp;
 /* ref-approx.c */
 pt_judge_fn judge_approx, judge_half;
 /* ref-compare.c */

@@ -167,10 +167,31 @@ static bool have_wide_swap(void)
 	}
 	return have == 2;
 }
+
+/* An aligned move of 16 bytes is one access on processors with AVX. */
+static bool wide_moves_whole(void)
+{
+	return __builtin_cpu_supports("avx");
+}
+
+static void wide_move(struct wide *to, const struct wide *from)
+{
+	__asm__ volatile("movdqa %1, %%xmm0\n\tmovdqa %%xmm0, %0" : "=m"(*to) : "m"(*from) : "xmm0", "memory");
+}
 #else
 static bool wide_swap(struct wide *at, struct wide *old_io, struct wide to)
 {
 	return (void)at, (void)old_io, (void)to, false;
+}
+
+static bool wide_moves_whole(void)
+{
+	return false;
+}
+
+static void wide_move(struct wide *to, const struct wide *from)
+{
+	*to = *from;
 }
 
 static bool have_wide_swap(void)
@@ -179,11 +200,24 @@ static bool have_wide_swap(void)
 }
 #endif
 
+static _Atomic uint32_t wide_lock; /* of processors that cannot swap 16 bytes: one at a time */
+
+static void wide_begin(void)
+{
+	uint32_t none = 0;
+
+	while (!atomic_compare_exchange_weak(&wide_lock, &none, 1))
+		none = 0;
+}
+
+static void wide_end(void)
+{
+	atomic_store(&wide_lock, 0);
+}
+
 static struct wide apply128(const struct access *x, struct wide *at, struct wide b, struct wide c)
 {
-	static _Atomic uint32_t lock; /* of processors that cannot swap 16 bytes: one at a time */
 	struct wide old = *at;
-	uint32_t none = 0;
 
 	if (x->plain) {
 		*at = wide_result(x, old, b, c);
@@ -194,12 +228,44 @@ static struct wide apply128(const struct access *x, struct wide *at, struct wide
 			;
 		return old;
 	}
-	while (!atomic_compare_exchange_weak(&lock, &none, 1))
-		none = 0;
+	wide_begin();
 	old = *at;
 	*at = wide_result(x, old, b, c);
-	atomic_store(&lock, 0);
+	wide_end();
 	return old;
+}
+
+/* Whole, as a strong load or store of 128 bits is. */
+static struct wide wide_read(struct wide *at)
+{
+	struct wide v = { { 0 } };
+
+	if (wide_moves_whole()) {
+		wide_move(&v, at);
+	} else if (have_wide_swap()) {
+		(void)wide_swap(at, &v, v);
+	} else {
+		wide_begin();
+		v = *at;
+		wide_end();
+	}
+	return v;
+}
+
+static void wide_write(struct wide *at, struct wide v)
+{
+	struct wide old = *at;
+
+	if (wide_moves_whole()) {
+		wide_move(at, &v);
+	} else if (have_wide_swap()) {
+		while (!wide_swap(at, &old, v))
+			;
+	} else {
+		wide_begin();
+		*at = v;
+		wide_end();
+	}
 }
 
 /* Two rows of registers. */
@@ -210,6 +276,12 @@ static struct wide wide_of(const char *row)
 	memcpy(&v.half[0], row, 8);
 	memcpy(&v.half[1], row + 2 * PL_SM_SLOT_BYTES, 8);
 	return v;
+}
+
+static void wide_to(char *row, struct wide v)
+{
+	memcpy(row, &v.half[0], 8);
+	memcpy(row + 2 * PL_SM_SLOT_BYTES, &v.half[1], 8);
 }
 
 /* One element of one lane; d NULL: no result wanted. */
@@ -242,10 +314,8 @@ static void element(const struct access *x, uint8_t *at, const char *b, const ch
 		break;
 	default:
 		old128 = apply128(x, (void *)at, wide_of(b), c ? wide_of(c) : (struct wide){ { 0 } });
-		if (d) {
-			memcpy(d, &old128.half[0], 8);
-			memcpy(d + 2 * PL_SM_SLOT_BYTES, &old128.half[1], 8);
-		}
+		if (d)
+			wide_to(d, old128);
 	}
 }
 
@@ -343,6 +413,58 @@ static void red_h(PL_SM_ARGS)
 	PL_SM_NEXT;
 }
 
+/* 128 bits of each lane, each whole. */
+static __attribute__((noinline)) void wide_access_do(PL_SM_ARGS, bool store)
+{
+	union pl_sm_mem m = { .x = op->x };
+	struct pl_sm_span span = { 0 };
+	uint64_t addr[PL_ISA_LANES];
+
+	pl_sm_mem_addresses(w, op, R, addr);
+	*(store ? &w->sm->bytes_written : &w->sm->bytes_read) += (uint64_t)__builtin_popcount(mask) * 16;
+	for (; mask; mask &= mask - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(mask);
+		char *d = R + op->d + i * 8;
+		struct wide v = wide_of(d);
+
+		if (!pl_sm_mem_span(w, op, m.space, addr[i], 16, store ? PL_RG_WRITE : PL_RG_READ, i, &span))
+			return;
+		if (!span.local) {
+			struct wide *at = (void *)(span.host + (addr[i] - span.begin));
+
+			if (store)
+				wide_write(at, v);
+			else
+				wide_to(d, wide_read(at));
+			continue;
+		}
+		for (unsigned k = 0; k < 4; k++) {
+			uint8_t *at = pl_sm_local_at(span.host, addr[i] - span.begin + 4 * k, i);
+			uint32_t *word = &((uint32_t *)(void *)&v)[k];
+
+			memcpy(store ? (void *)at : word, store ? word : (void *)at, 4);
+		}
+		if (!store)
+			wide_to(d, v);
+	}
+}
+
+static void wide_load_h(PL_SM_ARGS)
+{
+	wide_access_do(w, op, R, mask, false);
+	if (w->stop)
+		return;
+	PL_SM_NEXT;
+}
+
+static void wide_store_h(PL_SM_ARGS)
+{
+	wide_access_do(w, op, R, mask, true);
+	if (w->stop)
+		return;
+	PL_SM_NEXT;
+}
+
 /* 32-bit integers in shared memory, one lane after the other.  An address that is not good: the slow way, from there
  * on. */
 #define SHARED_ATOM(name, T, e)                                                                                        \
@@ -426,6 +548,10 @@ bool pl_sm_bind_atom(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
 	pl_sm_fn fast;
 
+	if ((f->op == PL_ISA_LD || f->op == PL_ISA_ST) && f->type == PL_ISA_B128 && !f->vec && f->sem != PL_ISA_WEAK) {
+		op->fn[0] = op->fn[1] = f->op == PL_ISA_LD ? wide_load_h : wide_store_h;
+		return true;
+	}
 	if (f->op != PL_ISA_ATOM && f->op != PL_ISA_RED)
 		return false;
 	if (pl_isa_type_bytes(f->type) == 16 && f->atom != PL_ISA_ATOM_EXCH && f->atom != PL_ISA_ATOM_CAS)

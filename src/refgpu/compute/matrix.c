@@ -3,6 +3,7 @@
  * matrices, multiplied with double or 64-bit accumulation, and scattered again.  Which lane holds which element: PTX's
  * figures for mma; for wmma, whose layout PTX leaves open, the row-major order of elements dealt to lanes in turn.
  */
+#include <fenv.h>
 #include <math.h>
 #include <string.h>
 
@@ -128,7 +129,8 @@ struct work {
 	double a[32 * 256], b[256 * 32], c[32 * 32];
 };
 
-static void multiply(struct work *x, unsigned m, unsigned n, unsigned k)
+/* Not inline: the rounding mode is set around it. */
+static __attribute__((noinline)) void multiply(struct work *x, unsigned m, unsigned n, unsigned k)
 {
 	for (unsigned i = 0; i < m; i++)
 		for (unsigned j = 0; j < n; j++) {
@@ -154,12 +156,19 @@ static void multiply_bits(struct work *x, unsigned m, unsigned n, unsigned k, bo
 		}
 }
 
-static void product(struct work *x, uint32_t flags, unsigned m, unsigned n, unsigned k)
+static void product(struct work *x, const struct pl_sm_op *op, unsigned m, unsigned n, unsigned k)
 {
-	if (PL_SM_MATRIX_A(flags) == PL_ISA_B1)
-		multiply_bits(x, m, n, k, PL_SM_MATRIX_IMM(flags) & PL_ISA_MMA_AND);
-	else
+	static const int modes[] = { FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD };
+
+	if (PL_SM_MATRIX_A(op->x) == PL_ISA_B1) {
+		multiply_bits(x, m, n, k, PL_SM_MATRIX_IMM(op->x) & PL_ISA_MMA_AND);
+	} else if (op->imm == PL_ISA_RN) {
 		multiply(x, m, n, k);
+	} else {
+		fesetround(modes[op->imm & 3]);
+		multiply(x, m, n, k);
+		fesetround(FE_TONEAREST);
+	}
 }
 
 static __attribute__((noinline)) void mma_do(const struct pl_sm_op *op, char *R)
@@ -184,7 +193,7 @@ static __attribute__((noinline)) void mma_do(const struct pl_sm_op *op, char *R)
 			work.c[row * s->n + col] = number_of(bits_get(R, op->c, e, cbits, lane), pl_sm_matrix_c(op->x));
 		}
 	}
-	product(&work, op->x, s->m, s->n, s->k);
+	product(&work, op, s->m, s->n, s->k);
 	for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++)
 		for (unsigned e = 0; e < s->m * s->n / PL_ISA_LANES; e++) {
 			place_c(lane, e, &row, &col);
@@ -300,7 +309,7 @@ static __attribute__((noinline)) void wmma_do(const struct pl_sm_op *op, char *R
 	wm_gather(R, op->b, PL_SM_MATRIX_B(op->x), s->k * s->n,
 		  pl_sm_wm_by_column(PL_ISA_WM_B, pl_sm_element_bits(PL_SM_MATRIX_B(op->x))) ? s->k : 0, work.b);
 	wm_gather(R, op->c, pl_sm_matrix_c(op->x), count, 0, work.c);
-	product(&work, op->x, s->m, s->n, s->k);
+	product(&work, op, s->m, s->n, s->k);
 	for (uint32_t lane = 0; lane < PL_ISA_LANES; lane++)
 		for (unsigned e = 0; e < count / PL_ISA_LANES; e++)
 			bits_set(R, op->d, e, dbits, lane,
@@ -441,6 +450,7 @@ bool pl_sm_bind_matrix(const struct pl_isa_fields *f, struct pl_sm_op *op)
 		if (f->imm >> 11)
 			return false;
 		op->x = pl_sm_matrix_x(f);
+		op->imm = f->round;
 	}
 	op->fn[0] = op->fn[1] = handlers[f->op];
 	return true;

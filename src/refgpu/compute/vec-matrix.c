@@ -419,7 +419,8 @@ static pl_sm_fn handler_of(unsigned a, unsigned b, bool wmma)
 	}
 }
 
-/* m8n8k4 of halves, whose lanes lie otherwise, and combinations that PTX does not have: matrix.c. */
+/* m8n8k4 of halves, whose lanes lie otherwise, F64 not rounded to nearest, and combinations that PTX does not have:
+ * matrix.c. */
 bool V(pl_sm_bind_matrix)(const struct pl_isa_fields *f, struct pl_sm_op *op);
 bool V(pl_sm_bind_matrix)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
@@ -428,7 +429,7 @@ bool V(pl_sm_bind_matrix)(const struct pl_isa_fields *f, struct pl_sm_op *op)
 	bool wmma = f->op == PL_ISA_WMMA;
 	pl_sm_fn fn;
 
-	if ((f->op != PL_ISA_MMA && !wmma) || f->imm >> 11 ||
+	if ((f->op != PL_ISA_MMA && !wmma) || f->imm >> 11 || f->round != PL_ISA_RN ||
 	    f->sub >= (wmma ? (unsigned)PL_ISA_WMMA_COUNT : (unsigned)PL_ISA_MMA_COUNT))
 		return false;
 	if (V(pl_sm_bind_matrix_int)(x, wmma, op))

@@ -476,6 +476,8 @@ static int check_matrix(struct state *s)
 		return refuse(s, "no matrices of these types");
 	if (f->op == PL_ISA_WMMA && (f->sub >= PL_ISA_WMMA_COUNT || f->cmp >= PL_ISA_TYPE_COUNT))
 		return refuse(s, "shape or type of b does not exist");
+	if ((f->op == PL_ISA_MMA || f->op == PL_ISA_WMMA) && f->round != PL_ISA_RN && f->type != PL_ISA_F64)
+		return refuse(s, "only matrices of f64 have a rounding");
 	if ((f->op == PL_ISA_WMLD || f->op == PL_ISA_WMST) && (f->sub >= PL_ISA_WMMA_COUNT || (f->imm & 3) == 3))
 		return refuse(s, "shape or matrix does not exist");
 	return 0;
@@ -549,6 +551,9 @@ static int check_own(struct state *s)
 		if (f->form == PL_ISA_ADDR_UR || f->atom >= PL_ISA_ATOM_COUNT || f->space >= PL_ISA_LOCAL)
 			return refuse(s, "no such atomic operation");
 		return 0;
+	case PL_ISA_LD:
+	case PL_ISA_ST:
+		return pl_isa_type_bytes(f->type) << f->vec > 64 ? refuse(s, "more than 64 bytes at once") : 0;
 	case PL_ISA_SYS:
 		return check_system(s);
 	case PL_ISA_SEL:

@@ -400,9 +400,11 @@ static void instruction(struct pl_ptx_build *b)
 	while (ctx->token.kind == T_DOT) {
 		if (st.mods_n == PL_PTX_MODS_MAX)
 			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "more than %u modifiers: remove some", PL_PTX_MODS_MAX);
-		if (ctx->token.name >= W_COUNT)
+		if (ctx->token.name >= W_COUNT) {
+			pl_ptx_check_known(b, &st); /* its name says more than a modifier's */
 			pl_ptx_fail_here(ctx, PL_PTX_E_UNSUPPORTED, "modifier '.%s' is not known: remove it",
 					 pl_ptx_text(ctx, ctx->token.name));
+		}
 		st.mods[st.mods_n++] = (uint16_t)ctx->token.name;
 		pl_ptx_advance(ctx);
 	}

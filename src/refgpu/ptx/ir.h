@@ -185,6 +185,8 @@ static inline void pl_ptx_work(struct pl_ptx_build *b, uint64_t steps)
 
 /* ---- lowering (lower*.c) ---- */
 void pl_ptx_lower(struct pl_ptx_build *b, struct pl_ptx_statement *st);
+/* Refuses an instruction that does not exist, or not here. */
+void pl_ptx_check_known(struct pl_ptx_build *b, const struct pl_ptx_statement *st);
 void pl_ptx_lower_begin(struct pl_ptx_build *b);
 void pl_ptx_lower_end(struct pl_ptx_build *b);
 

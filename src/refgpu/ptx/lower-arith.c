@@ -38,6 +38,11 @@ static struct float_mods take_float_mods(struct pl_ptx_statement *st)
 	return mods;
 }
 
+static bool is_half(struct pl_ptx_type type)
+{
+	return type.class == K_BF || (type.class == K_F && type.bits * 1u / type.lanes == 16);
+}
+
 static void check_float_mods(struct pl_ptx_build *b, const struct pl_ptx_statement *st, const struct float_mods *mods,
 			     struct pl_ptx_type type)
 {
@@ -47,6 +52,11 @@ static void check_float_mods(struct pl_ptx_build *b, const struct pl_ptx_stateme
 		pl_ptx_bad(b, st, ".ftz and .sat do not go with .f64: remove them");
 	if (!is_float(type) && mods->sat && type.word != W_s32)
 		pl_ptx_bad(b, st, ".sat goes with .s32 and floats only: remove it");
+	if (is_half(type) && mods->round != PL_ISA_RN)
+		pl_ptx_bad(b, st, "arithmetic of 16 bits rounds to nearest even: use .rn");
+	if ((type.class == K_BF && mods->ftz) || (type.word == W_f32x2 && mods->sat))
+		pl_ptx_bad(b, st, ".%s does not go with .%s: remove it", mods->ftz ? "ftz" : "sat",
+			   pl_ptx_text(b->ctx, type.word));
 	if (mods->round == PL_ISA_RNA)
 		pl_ptx_bad(b, st, ".rna does not go with arithmetic: use .rn");
 }
@@ -197,7 +207,7 @@ static void fused(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 
 	if (!is_float(type))
 		pl_ptx_bad(b, st, "integers take mad with .lo, .hi or .wide: add one");
-	if (relu && type.bits >= 32 && type.lanes == 1)
+	if (relu && !is_half(type))
 		pl_ptx_bad(b, st, ".relu goes with halves only: remove it");
 	check_float_mods(b, st, &mods, type);
 	pl_ptx_want(b, st, 4, 4);
@@ -256,7 +266,7 @@ static void lower_mad(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 static void lower_fma(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	if (pl_ptx_take(st, W_oob))
-		pl_ptx_unsupported(b, st, ".oob");
+		pl_ptx_unsupported(b, st, ".oob (what copies with tensor maps mark as out of bounds)");
 	fused(b, st);
 }
 
@@ -307,14 +317,15 @@ static void lower_rem(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 
 static void unary(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigned op)
 {
-	bool ftz = pl_ptx_take(st, W_ftz);
+	bool ftz = pl_ptx_take(st, W_ftz), bf_ex2;
 	struct pl_ptx_type type = pl_ptx_take_type(b, st);
 	unsigned isa = type_checked(b, st, type);
 	struct pl_ptx_ins *ins;
 	uint32_t a;
 
 	check_op(b, st, op, isa, type);
-	if (ftz && (!is_float(type) || type.bits == 64))
+	bf_ex2 = op == PL_ISA_EX2 && type.class == K_BF; /* it has .ftz, and none of its results is that small */
+	if (ftz && (!is_float(type) || type.bits == 64 || op == PL_ISA_TANH || (type.class == K_BF && !bf_ex2)))
 		pl_ptx_bad(b, st, ".ftz does not go with .%s: remove it", pl_ptx_text(b->ctx, type.word));
 	pl_ptx_want(b, st, 2, 2);
 	a = pl_ptx_src(b, st, 1, type);
@@ -332,31 +343,41 @@ static void lower_neg(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	unary(b, st, PL_ISA_NEG);
 }
 
+static uint32_t magnitude(struct pl_ptx_build *b, uint32_t value, unsigned isa, bool wanted)
+{
+	return wanted ? pl_ptx_un(b, PL_ISA_ABS, isa, 1, value) : value;
+}
+
+/* Of two; or of three, which have .abs of each where two have .xorsign.abs. */
 static void lower_minmax(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	unsigned op = st->op == W_min ? PL_ISA_MIN : PL_ISA_MAX;
 	bool ftz = pl_ptx_take(st, W_ftz), nan = pl_ptx_take(st, W_NaN), xorsign = pl_ptx_take(st, W_xorsign);
-	bool has_abs = pl_ptx_take(st, W_abs), relu = pl_ptx_take(st, W_relu);
+	bool has_abs = pl_ptx_take(st, W_abs), relu = pl_ptx_take(st, W_relu), three;
 	struct pl_ptx_type type = pl_ptx_take_type(b, st);
 	unsigned isa = type_checked(b, st, type);
 	struct pl_ptx_ins *ins;
 	uint32_t a, bb, d;
 
-	if (xorsign != has_abs || ((ftz || nan || xorsign) && !is_float(type)))
-		pl_ptx_bad(b, st, ".ftz, .NaN and .xorsign.abs go with floats: remove them");
 	check_op(b, st, op, isa, type);
 	pl_ptx_want(b, st, 3, 4);
-	a = pl_ptx_src(b, st, 1, type);
-	bb = pl_ptx_src(b, st, 2, type);
+	three = st->operands_n == 4;
+	if ((three ? xorsign || (has_abs && type.word != W_f32) : xorsign != has_abs) ||
+	    ((ftz || nan || has_abs) && !is_float(type)) || (ftz && type.class == K_BF))
+		pl_ptx_bad(b, st, ".ftz, .NaN and .xorsign.abs go with floats: remove them");
+	if (relu && !is_half(type) && type.word != W_s32 && type.word != W_s16x2)
+		pl_ptx_bad(b, st, ".relu does not go with .%s: remove it", pl_ptx_text(b->ctx, type.word));
+	a = magnitude(b, pl_ptx_src(b, st, 1, type), isa, three && has_abs);
+	bb = magnitude(b, pl_ptx_src(b, st, 2, type), isa, three && has_abs);
 	d = pl_ptx_dst(b, st, 0, type);
-	if (st->operands_n == 4) {
+	if (three) {
 		uint32_t first = pl_ptx_temp(b, pl_ptx_slots_of(type));
 
 		ins = pl_ptx_op(b, op, isa, first, a, bb, 0);
 		ins->f.ftz = ftz;
 		ins->f.sub = (uint8_t)((nan ? 1 : 0) | (xorsign ? 2 : 0));
 		a = first;
-		bb = pl_ptx_src(b, st, 3, type);
+		bb = magnitude(b, pl_ptx_src(b, st, 3, type), isa, has_abs);
 	}
 	ins = pl_ptx_op(b, op, isa, d, a, bb, 0);
 	ins->f.ftz = ftz;

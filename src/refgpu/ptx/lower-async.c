@@ -71,12 +71,12 @@ static void copy_bulk(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	uint32_t a, bb, c, e = 0, n;
 	struct pl_ptx_ins *ins;
 
+	if (TAKE_OF(st, W_tensor, W_multicast__cluster, W_cp_mask) != W_NONE || st->op != W_cp)
+		pl_ptx_unsupported(b, st, "a copy with tensor maps, multicast or masks");
 	if (TAKE_OF(st, W_commit_group, W_wait_group, W_prefetch) != W_NONE) {
 		take_all(st);
 		return;
 	}
-	if (TAKE_OF(st, W_tensor, W_multicast__cluster, W_cp_mask) != W_NONE || st->op != W_cp)
-		pl_ptx_unsupported(b, st, "a copy with tensor maps, multicast, masks or reduction");
 	to_shared = st->mods[2] == W_shared__cluster || st->mods[2] == W_shared__cta;
 	(void)pl_ptx_take(st, W_shared__cluster);
 	(void)pl_ptx_take(st, W_shared__cta);
@@ -142,8 +142,10 @@ static void arrive(struct pl_ptx_build *b, struct pl_ptx_statement *st, bool dro
 		count = st->operands_n > 2 ? bytes_operand(b, st, 2) : pl_ptx_const(b, 1, 1);
 		d = pl_ptx_dest(b, st, &st->operands[0], pl_ptx_type_of(W_b64), FIT_EXACT);
 	}
-	if (tx && drop)
-		pl_ptx_unsupported(b, st, "arrive_drop with expect_tx");
+	if (tx && drop) { /* the phase can not end in between, as this arrival is still to come */
+		mbar(b, PL_ISA_MBAR_EXPECT_TX, 0, a, count, 0);
+		count = pl_ptx_const(b, 1, 1);
+	}
 	mbar(b, drop ? PL_ISA_MBAR_ARRIVE_DROP : tx ? PL_ISA_MBAR_ARRIVE_TX : PL_ISA_MBAR_ARRIVE, d, a, count, 0);
 }
 

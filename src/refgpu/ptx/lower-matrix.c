@@ -135,14 +135,27 @@ static unsigned c_flag(unsigned d, unsigned c)
 	return c == PL_ISA_F16 ? PL_ISA_MMA_C_F16 : PL_ISA_MMA_C_F32;
 }
 
+static void check_round(struct pl_ptx_build *b, const struct pl_ptx_statement *st, bool given, unsigned round,
+			unsigned type)
+{
+	if (given && (type != PL_ISA_F64 || round == PL_ISA_RNA))
+		pl_ptx_bad(b, st, ".rn, .rz, .rm and .rp go with .f64 only: remove it");
+}
+
 static void lower_mma(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
-	bool sync = pl_ptx_take(st, W_sync), aligned = pl_ptx_take(st, W_aligned), sat, is_and = false;
-	unsigned shape = take_shape(b, st, false), td, ta, tb, tc, flags = 0;
-	uint32_t la = TAKE_OF(st, W_row, W_col), lb = TAKE_OF(st, W_row, W_col), a, bb, c, d;
+	bool sync = pl_ptx_take(st, W_sync), aligned = pl_ptx_take(st, W_aligned), sat, is_and = false, rounded;
+	unsigned shape, td, ta, tb, tc, round, flags = 0;
+	uint32_t la, lb, a, bb, c, d;
 	struct pl_ptx_ins *ins;
 
+	if (TAKE_OF(st, W_sp, W_sp__ordered_metadata) != W_NONE)
+		pl_ptx_unsupported(b, st, "a sparse matrix");
+	shape = take_shape(b, st, false);
+	la = TAKE_OF(st, W_row, W_col);
+	lb = TAKE_OF(st, W_row, W_col);
 	sat = pl_ptx_take(st, W_satfinite);
+	round = pl_ptx_take_round(st, &rounded);
 	if (pl_ptx_take(st, W_and))
 		is_and = true;
 	else
@@ -158,6 +171,7 @@ static void lower_mma(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		pl_ptx_unsupported(b, st, "these types together");
 	if ((la == W_col || lb == W_row) && (shape != PL_ISA_MMA_M8N8K4 || ta != PL_ISA_F16))
 		pl_ptx_bad(b, st, "it takes .row.col: write them");
+	check_round(b, st, rounded, round, td);
 	flags = c_flag(td, tc) | (is_and ? PL_ISA_MMA_AND : 0) | (la == W_col ? PL_ISA_MMA_A_COL : 0) |
 		(lb == W_row ? PL_ISA_MMA_B_ROW : 0);
 	pl_ptx_want(b, st, 4, 4);
@@ -171,6 +185,7 @@ static void lower_mma(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	ins->f.cmp = (uint8_t)tb;
 	ins->f.sub = (uint8_t)shape;
 	ins->f.sat = sat;
+	ins->f.round = (uint8_t)round;
 	ins->f.imm = flags;
 	check_fragments(b, st, ins);
 	scatter(b, st, d, td);
@@ -231,8 +246,8 @@ static void wmma_move(struct pl_ptx_build *b, struct pl_ptx_statement *st, bool 
 
 static void wmma_product(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
-	unsigned shape, td, ta = PL_ISA_F16, tb = PL_ISA_F16, tc;
-	bool sat, is_and = false;
+	unsigned shape, td, ta = PL_ISA_F16, tb = PL_ISA_F16, tc, round;
+	bool sat, is_and = false, rounded;
 	uint32_t a, bb, c, d;
 	struct pl_ptx_ins *ins;
 
@@ -247,7 +262,7 @@ static void wmma_product(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	(void)TAKE_OF(st, W_row, W_col);
 	(void)TAKE_OF(st, W_row, W_col);
 	shape = take_shape(b, st, true);
-	(void)TAKE_OF(st, W_rn, W_rz, W_rm, W_rp);
+	round = pl_ptx_take_round(st, &rounded);
 	sat = pl_ptx_take(st, W_satfinite);
 	td = element(b, st);
 	tc = element(b, st);
@@ -257,6 +272,7 @@ static void wmma_product(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 		tc = element(b, st);
 	}
 	sat |= pl_ptx_take(st, W_satfinite);
+	check_round(b, st, rounded, round, td);
 	if (!(pl_isa_ops[PL_ISA_WMMA].types >> td & 1))
 		pl_ptx_unsupported(b, st, "these types together");
 	pl_ptx_want(b, st, 4, 4);
@@ -269,6 +285,7 @@ static void wmma_product(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	ins->f.cmp = (uint8_t)tb;
 	ins->f.sub = (uint8_t)shape;
 	ins->f.sat = sat;
+	ins->f.round = (uint8_t)round;
 	ins->f.imm = c_flag(td, tc) | (is_and ? PL_ISA_MMA_AND : 0);
 	check_fragments(b, st, ins);
 	scatter(b, st, d, td);

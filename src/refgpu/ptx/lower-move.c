@@ -206,17 +206,42 @@ static void mov_unpack(struct pl_ptx_build *b, struct pl_ptx_statement *st, stru
 			pl_ptx_copy(b, dests[i], parts[i]);
 }
 
+/* mov.v4.u32 d, %tid, as the first compilers wrote it; all parts are read before one is written. */
+static void mov_vector(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct pl_ptx_type type, uint32_t n)
+{
+	static const uint16_t names[] = { W_x, W_y, W_z, W_w };
+	const struct pl_ptx_operand *from = &st->operands[1];
+	bool special = from->kind == O_SREG && from->select == W_NONE;
+	uint32_t parts[4];
+
+	if (type.bits < 8 || type.bits > 64 || type.class == K_ODD || type.class == K_REF || type.class == K_PRED ||
+	    pl_ptx_vector_n(&st->operands[0]) != n || (!special && pl_ptx_vector_n(from) != n))
+		pl_ptx_bad(b, st, "it takes two vectors of %u, of .b8 to .b64: write them", n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct pl_ptx_operand part = *pl_ptx_vector_at(b, from, i);
+
+		if (special)
+			part.select = names[i];
+		parts[i] = pl_ptx_temp(b, pl_ptx_slots_of(type));
+		pl_ptx_copy(b, parts[i], pl_ptx_source(b, st, &part, type, FIT_EXACT));
+	}
+	for (uint32_t i = 0; i < n; i++)
+		pl_ptx_copy(b, pl_ptx_dest(b, st, pl_ptx_vector_at(b, &st->operands[0], i), type, FIT_EXACT), parts[i]);
+}
+
 static void lower_mov(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	struct pl_ptx_type type;
 	struct pl_ptx_ins *ins;
-	uint32_t a, d;
+	uint32_t vec = TAKE_OF(st, W_v2, W_v4), a, d;
 	bool na;
 
-	if (TAKE_OF(st, W_v2, W_v4) != W_NONE)
-		pl_ptx_unsupported(b, st, "a vector type");
 	type = pl_ptx_take_type(b, st);
 	pl_ptx_want(b, st, 2, 2);
+	if (vec != W_NONE) {
+		mov_vector(b, st, type, vec == W_v2 ? 2 : 4);
+		return;
+	}
 	if (type.class == K_PRED) {
 		d = pl_ptx_pred_dest(b, st, &st->operands[0]);
 		if (st->operands[1].kind == O_INT) {
@@ -547,10 +572,12 @@ static void lower_isspacep(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 				W_param__entry),
 		 a, d;
 	struct pl_ptx_ins *ins;
+	bool wide;
 
 	pl_ptx_want(b, st, 2, 2);
 	d = pl_ptx_pred_dest(b, st, &st->operands[0]);
-	a = pl_ptx_src(b, st, 1, pl_ptx_type_of(W_u64));
+	wide = st->operands[1].kind != O_REG || st->operands[1].sym->type.bits != 32;
+	a = pl_ptx_fit(b, pl_ptx_src(b, st, 1, pl_ptx_type_of(wide ? W_u64 : W_u32)), 2);
 	if (word == W_NONE || !d)
 		pl_ptx_bad(b, st, "it takes a state space and a predicate: write both");
 	if (word == W_const || word == W_param || word == W_param__entry) { /* device memory is global here */

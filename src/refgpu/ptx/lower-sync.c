@@ -297,6 +297,8 @@ static void lower_fence(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	struct pl_ptx_ins *ins;
 	unsigned level = 2;
 
+	if (pl_ptx_take(st, W_tensormap__generic))
+		pl_ptx_unsupported(b, st, "a tensor map");
 	if (pl_ptx_take(st, W_proxy)) { /* one path to memory here: proxies always agree */
 		for (uint32_t i = 0; i < st->mods_n; i++)
 			st->taken[i] = true;

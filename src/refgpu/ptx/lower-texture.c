@@ -76,16 +76,38 @@ static uint32_t coordinates(struct pl_ptx_build *b, struct pl_ptx_statement *st,
 	return tuple_of(b, parts, n);
 }
 
+static uint32_t part_of(struct pl_ptx_build *b, uint32_t tuple, uint32_t i)
+{
+	uint32_t part = pl_ptx_temp(b, 1);
+
+	pl_ptx_op(b, I_EXTRACT, 0, part, tuple, 0, 0)->imm = i;
+	return part;
+}
+
+/* Four of f32, s32, u32; of f16, which are rounded here; or two pairs of f16. */
 static void results(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t tuple, struct pl_ptx_type type)
 {
-	for (uint32_t i = 0; i < 4; i++) {
-		uint32_t d = pl_ptx_dest(b, st, pl_ptx_vector_at(b, &st->operands[0], i), type, FIT_EXACT), part;
+	const struct pl_ptx_operand *to = &st->operands[0];
+	unsigned isa = pl_ptx_isa_type(type);
+
+	for (uint32_t i = 0; i < 4u / type.lanes; i++) {
+		uint32_t d = pl_ptx_dest(b, st, pl_ptx_vector_at(b, to, i), type, FIT_EXACT);
 
 		if (!d)
 			continue;
-		part = pl_ptx_temp(b, 1);
-		pl_ptx_op(b, I_EXTRACT, 0, part, tuple, 0, 0)->imm = i;
-		pl_ptx_copy(b, d, part);
+		if (isa == PL_ISA_F16X2)
+			pl_ptx_op(b, PL_ISA_CVT2, isa, d, part_of(b, tuple, 2 * i + 1), part_of(b, tuple, 2 * i), 0)
+				->f.type2 = PL_ISA_F32;
+		else if (isa == PL_ISA_F16)
+			pl_ptx_op(b, PL_ISA_CVT, isa, d, part_of(b, tuple, i), 0, 0)->f.type2 = PL_ISA_F32;
+		else
+			pl_ptx_copy(b, d, part_of(b, tuple, i));
+	}
+	if (to->second) { /* is it resident?  All textures are */
+		uint32_t p = pl_ptx_pred_dest(b, st, to->second);
+
+		if (p)
+			(void)pl_ptx_op(b, I_TRUE, 0, p, 0, 0, 0);
 	}
 }
 
@@ -120,21 +142,26 @@ static uint32_t offsets(struct pl_ptx_build *b, struct pl_ptx_statement *st, uin
 
 static void sample(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigned op, unsigned component)
 {
-	uint32_t lod = TAKE_OF(st, W_base, W_level, W_grad), a, bb = 0, c, d, next = 2;
+	uint32_t lod = TAKE_OF(st, W_base, W_level, W_grad), vec, a, bb = 0, c, d, next = 2;
 	struct shape shape = take_shape(b, st);
 	struct pl_ptx_type to, from;
 	const struct pl_ptx_operand *at;
 	struct pl_ptx_ins *ins;
+	bool halves;
 
-	if (!pl_ptx_take(st, W_v4))
-		pl_ptx_unsupported(b, st, "a texture result that is not .v4");
+	vec = TAKE_OF(st, W_v2, W_v4);
 	to = pl_ptx_take_type(b, st);
 	from = pl_ptx_take_type(b, st);
-	if ((to.word != W_f32 && to.word != W_s32 && to.word != W_u32) || (from.word != W_f32 && from.word != W_s32))
+	if (vec != (to.word == W_f16x2 ? W_v2 : W_v4))
+		pl_ptx_unsupported(b, st, "a texture result that is not .v4, or .v2.f16x2");
+	halves = to.word == W_f16 || to.word == W_f16x2;
+	if ((to.word != W_f32 && to.word != W_s32 && to.word != W_u32 && (!halves || op == PL_ISA_TLD4)) ||
+	    (from.word != W_f32 && from.word != W_s32))
 		pl_ptx_unsupported(b, st, "this type of texels or coordinates");
 	pl_ptx_want(b, st, 2, 6);
 	at = &st->operands[1];
-	if (at->kind != O_ADDRESS || at->parts_n < 2 || at->parts_n > 3 || pl_ptx_vector_n(&st->operands[0]) != 4)
+	if (at->kind != O_ADDRESS || at->parts_n < 2 || at->parts_n > 3 ||
+	    pl_ptx_vector_n(&st->operands[0]) != 4u / to.lanes)
 		pl_ptx_bad(b, st, "it takes {d0, d1, d2, d3}, [texture, {coordinates}]: write them so");
 	c = handle(b, st, &at->parts[0]);
 	if (at->parts_n == 3)
@@ -149,7 +176,7 @@ static void sample(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigned
 		next = 4;
 	}
 	d = pl_ptx_tuple_new(b, 4, 1);
-	ins = pl_ptx_op(b, op, pl_ptx_isa_type(to), d, a, bb, c);
+	ins = pl_ptx_op(b, op, halves ? PL_ISA_F32 : pl_ptx_isa_type(to), d, a, bb, c);
 	if (st->operands_n > next) {
 		ins->f.imm = offsets(b, st, next++, shape);
 		ins->f.offsets = true;

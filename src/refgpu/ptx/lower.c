@@ -495,23 +495,40 @@ const struct pl_ptx_operand *pl_ptx_vector_at(struct pl_ptx_build *b, const stru
 	return part;
 }
 
-void pl_ptx_lower(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+static pl_ptx_lower_fn lower_of(uint32_t op)
 {
+	static pl_ptx_lower_fn (*const areas[])(uint32_t) = {
+		pl_ptx_lower_arith, pl_ptx_lower_bits,    pl_ptx_lower_move,   pl_ptx_lower_memory, pl_ptx_lower_sync,
+		pl_ptx_lower_async, pl_ptx_lower_texture, pl_ptx_lower_matrix, pl_ptx_lower_video,
+	};
 	pl_ptx_lower_fn lower = NULL;
 
-	if (st->op < W_COUNT) {
-		static pl_ptx_lower_fn (*const areas[])(uint32_t) = {
-			pl_ptx_lower_arith,   pl_ptx_lower_bits,   pl_ptx_lower_move,
-			pl_ptx_lower_memory,  pl_ptx_lower_sync,   pl_ptx_lower_async,
-			pl_ptx_lower_texture, pl_ptx_lower_matrix, pl_ptx_lower_video,
-		};
-		for (size_t i = 0; !lower && i < sizeof(areas) / sizeof(areas[0]); i++)
-			lower = areas[i](st->op);
-	}
+	for (size_t i = 0; op < W_COUNT && !lower && i < sizeof(areas) / sizeof(areas[0]); i++)
+		lower = areas[i](op);
+	return lower;
+}
+
+static _Noreturn void refuse(struct pl_ptx_build *b, const struct pl_ptx_statement *st)
+{
+	pl_ptx_fail(b->ctx, st->op < W_COUNT ? PL_PTX_E_UNSUPPORTED : PL_PTX_E_INVALID, st->line, st->column,
+		    "instruction '%s' is not %s: use another way", pl_ptx_text(b->ctx, st->op),
+		    st->op < W_COUNT ? "supported by this GPU" : "known");
+}
+
+void pl_ptx_check_known(struct pl_ptx_build *b, const struct pl_ptx_statement *st)
+{
+	bool flow = st->op == W_bra || st->op == W_brx || st->op == W_ret || st->op == W_exit || st->op == W_call;
+
+	if (!flow && !lower_of(st->op))
+		refuse(b, st);
+}
+
+void pl_ptx_lower(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	pl_ptx_lower_fn lower = lower_of(st->op);
+
 	if (!lower)
-		pl_ptx_fail(b->ctx, st->op < W_COUNT ? PL_PTX_E_UNSUPPORTED : PL_PTX_E_INVALID, st->line, st->column,
-			    "instruction '%s' is not %s: use another way", pl_ptx_text(b->ctx, st->op),
-			    st->op < W_COUNT ? "supported by this GPU" : "known");
+		refuse(b, st);
 	lower(b, st);
 	pl_ptx_all_taken(b, st);
 }

@@ -157,6 +157,8 @@ static void parse_primary(struct pl_ptx_ctx *ctx, struct pl_ptx_operand *operand
 		operand->kind = O_ADDRESS;
 		if (!operand->parts_n)
 			pl_ptx_fail_here(ctx, PL_PTX_E_INVALID, "an address is empty: give a register or a name");
+		if (ctx->token.kind == T_DOT && ctx->token.name == W_unified) /* every address is */
+			pl_ptx_advance(ctx);
 		break;
 	default:
 		parse_number(ctx, operand);

@@ -5,6 +5,14 @@
 
 #include <string.h>
 
+#define ONE(name, bits)                                                                                                \
+	{                                                                                                              \
+		name, SREG_CONST, bits, 0                                                                              \
+	}
+#define FOUR(name, a, b, c, d, end, bits)                                                                              \
+	ONE(name #a end, bits), ONE(name #b end, bits), ONE(name #c end, bits), ONE(name #d end, bits)
+#define EIGHT(name, a, b, c, d, e, f, g, h) FOUR(name, a, b, c, d, "", 32), FOUR(name, e, f, g, h, "", 32)
+
 /* A block is a cluster of its own: clusters of more are refused at launch. */
 static const struct pl_ptx_sreg sregs[] = {
 	{ "%tid", SREG_XYZ, 32, PL_ISA_SR_TID_X },
@@ -48,6 +56,14 @@ static const struct pl_ptx_sreg sregs[] = {
 	{ "%envreg2", SREG_READ, 32, PL_ISA_SR_ENVREG2 },
 	{ "%envreg3", SREG_READ, 32, PL_ISA_SR_ENVREG3 },
 	{ "%current_graph_exec", SREG_CONST, 64, 0 },
+	/* counters that count nothing, and registers in which the driver puts nothing */
+	EIGHT("%envreg", 4, 5, 6, 7, 8, 9, 10, 11),
+	EIGHT("%envreg", 12, 13, 14, 15, 16, 17, 18, 19),
+	EIGHT("%envreg", 20, 21, 22, 23, 24, 25, 26, 27),
+	FOUR("%envreg", 28, 29, 30, 31, "", 32),
+	EIGHT("%pm", 0, 1, 2, 3, 4, 5, 6, 7),
+	FOUR("%pm", 0, 1, 2, 3, "_64", 64),
+	FOUR("%pm", 4, 5, 6, 7, "_64", 64),
 };
 
 const struct pl_ptx_sreg *pl_ptx_sreg_find(const char *name)

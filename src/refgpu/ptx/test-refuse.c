@@ -80,9 +80,44 @@ static const struct refusal refusals[] = {
 	{ BODY(".reg .b128 %q; add.u64 %rd1, %rd2, %q;"), PL_PTX_E_INVALID, 6, "does not fit .u64" },
 	{ BODY(".reg .b128 %q; atom.global.add.b128 %q, [%rd1], %q;"), PL_PTX_E_INVALID, 6, "type .b128" },
 	{ HEAD ".visible .func (.reg .b128 r) f() { ret; }\n", PL_PTX_E_UNSUPPORTED, 4, "128 bits" },
-	{ BODY("mov.u32 %r1, %envreg7;"), PL_PTX_E_UNSUPPORTED, 6, "not a register of this GPU" },
+	{ BODY("mov.u32 %r1, %envreg32;"), PL_PTX_E_UNSUPPORTED, 6, "not a register of this GPU" },
 	{ BODY("tcgen05.wait.ld;"), PL_PTX_E_UNSUPPORTED, 6, "tcgen05" },
+	{ BODY("tcgen05.mma.cta_group::1.kind::f16 [%r1], %rd1, %rd2, %r2, %p1;"), PL_PTX_E_UNSUPPORTED, 6,
+	  "instruction 'tcgen05' is not supported" },
 	{ BODY("wgmma.fence.sync.aligned;"), PL_PTX_E_UNSUPPORTED, 6, "wgmma" },
+	{ BODY("wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%f1,%f2,%f3,%f4}, %rd1, %rd2, %p1, 1, 1, 0, 0;"),
+	  PL_PTX_E_UNSUPPORTED, 6, "instruction 'wgmma' is not supported" },
+	{ BODY("multimem.ld_reduce.relaxed.gpu.global.add.f32 %f1, [%rd1];"), PL_PTX_E_UNSUPPORTED, 6,
+	  "instruction 'multimem' is not supported" },
+	{ BODY("tensormap.replace.tile.global_address.global.b1024.b64 [%rd1], %rd2;"), PL_PTX_E_UNSUPPORTED, 6,
+	  "instruction 'tensormap' is not supported" },
+	{ BODY("clusterlaunchcontrol.try_cancel.async.shared::cta.mbarrier::complete_tx::bytes.b128 [%r1], [%r2];"),
+	  PL_PTX_E_UNSUPPORTED, 6, "instruction 'clusterlaunchcontrol' is not supported" },
+	{ BODY("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%r1], [%rd1, {%r2, %r3}], "
+	       "[%r4];"),
+	  PL_PTX_E_UNSUPPORTED, 6, "tensor maps" },
+	{ BODY("cp.async.bulk.prefetch.tensor.2d.L2.global [%rd1, {%r2, %r3}];"), PL_PTX_E_UNSUPPORTED, 6,
+	  "tensor maps" },
+	{ BODY("fence.proxy.tensormap::generic.release.gpu;"), PL_PTX_E_UNSUPPORTED, 6, "tensor map" },
+	{ BODY("prefetch.tensormap [%rd1];"), PL_PTX_E_UNSUPPORTED, 6, "tensor map" },
+	{ BODY("mma.sp.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%r1,%r2}, {%r3,%r4}, {%r5,%r6}, {%r7,%r8}, %r1, "
+	       "0x0;"),
+	  PL_PTX_E_UNSUPPORTED, 6, "sparse" },
+	{ BODY("mma.sync.aligned.m16n8k8.row.col.rz.f32.tf32.tf32.f32 {%r1,%r2,%r3,%r4}, {%r1,%r2,%r3,%r4}, {%r1,%r2}, "
+	       "{%r1,%r2,%r3,%r4};"),
+	  PL_PTX_E_INVALID, 6, "go with .f64" },
+	{ BODY("wmma.mma.sync.aligned.row.col.m8n8k4.rna.f64.f64.f64.f64 {%rd1,%rd2}, {%rd3}, {%rd4}, {%rd5,%rd6};"),
+	  PL_PTX_E_INVALID, 6, "go with .f64" },
+	{ BODY("fma.rn.oob.f16 %rs1, %rs2, %rs3, %rs4;"), PL_PTX_E_UNSUPPORTED, 6, ".oob" },
+	{ BODY("add.rz.f16 %rs1, %rs2, %rs3;"), PL_PTX_E_INVALID, 6, "rounds to nearest" },
+	{ BODY("fma.rm.bf16 %rs1, %rs2, %rs3, %rs4;"), PL_PTX_E_INVALID, 6, "rounds to nearest" },
+	{ BODY("add.ftz.bf16 %rs1, %rs2, %rs3;"), PL_PTX_E_INVALID, 6, ".ftz does not go with .bf16" },
+	{ BODY("add.sat.f32x2 %rd1, %rd2, %rd3;"), PL_PTX_E_INVALID, 6, ".sat does not go with .f32x2" },
+	{ BODY("tanh.approx.ftz.f32 %f1, %f2;"), PL_PTX_E_INVALID, 6, ".ftz does not go" },
+	{ BODY("max.relu.u32 %r1, %r2, %r3;"), PL_PTX_E_INVALID, 6, ".relu does not go with .u32" },
+	{ BODY("max.xorsign.abs.f32 %f1, %f2, %f3, %f4;"), PL_PTX_E_INVALID, 6, ".xorsign" },
+	{ BODY("mov.v2.u32 {%r1, %r2}, %r3;"), PL_PTX_E_INVALID, 6, "two vectors of 2" },
+	{ BODY("istypep.texref %p1, %rd1;"), PL_PTX_E_UNSUPPORTED, 6, "'istypep' is not supported" },
 	{ BODY("mov.u32 %r1, 0x1ffffffffffffffff;"), PL_PTX_E_INVALID, 6, "64 bits" },
 	{ BODY("mov.u32 %r1, 1/0;"), PL_PTX_E_INVALID, 6, "zero" },
 	{ BODY("mov.u32 %r1, `;"), PL_PTX_E_INVALID, 6, "does not have" },
@@ -135,6 +170,11 @@ static void test_good_text_is_taken(void)
 
 	assert(compile(BODY("add.u32 %r1, %r2, %r3; ret;"), &log, error, sizeof(error)) == 0);
 	assert(!error[0] && log.line == 0);
+	assert(compile(BODY("mov.u32 %r1, %pm3; mov.u64 %rd1, %pm7_64; mov.u32 %r2, %envreg31; pmevent.mask 3;"
+			    "isspacep.shared %p1, %r3; ld.u32 %r1, [%rd1].unified;"
+			    "createpolicy.range.global.L2::evict_last.L2::evict_unchanged.b64 %rd2, [%rd1], 64, 128;"
+			    "fence.proxy.async::generic.acquire.sync_restrict::shared::cluster.cluster; ret;"),
+		       &log, error, sizeof(error)) == 0);
 }
 
 static void test_newer_versions_and_targets_are_taken_where_all_is_known(void)
