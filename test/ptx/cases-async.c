@@ -77,7 +77,67 @@ static bool want_number(const struct pt_op *op, const uint64_t *in, uint64_t *ou
 	.group = BLOCK, .rows = 512, .sig = "d=d", .want = want_swap, .decl = SHARED,                                  \
 	.text = ".reg .b32 %sa, %sb; .reg .b64 %st; " INIT(count) SWAP_PUT wait SWAP_GET
 
+/* An mbarrier of the thread's own, which waits for itself and for bytes. */
+#define OWN SHARED ".shared .align 8 .b64 $_own[128]; .shared .align 16 .b8 $_n[4096];"
+#define OWN_AT(n)                                                                                                      \
+	AT ".reg .b32 %wb; .reg .b64 %st; .reg .pred %w; mov.u32 %wb, $_own; mad.lo.u32 %wb, %tx, 8, %wb; "            \
+	   "mbarrier.init.shared.b64 [%wb], 1; fence.mbarrier_init.release.cluster; "                                  \
+	   "mbarrier.arrive.expect_tx.shared.b64 %st, [%wb], " n "; "
+#define OWN_WAIT                                                                                                       \
+	"; $_wait: mbarrier.try_wait.parity.shared.b64 %w, [%wb], 0; @!%w bra $_wait; mbarrier.inval.shared.b64 "      \
+	"[%wb]; "
+#define BULK .sm = 90, .ptx = 81, .sig = "dd=dd", .rows = 256, .decl = OWN
+
+static bool want_second(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	(void)op;
+	out[0] = 0;
+	out[1] = in[1];
+	return true;
+}
+
 const struct pt_family pt_cases_async[] = {
+	{ .ops = "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes",
+	  BULK,
+	  .want = want_both,
+	  .text = OWN_AT("16") "# [%sa], [%ia], 16, [%wb]" OWN_WAIT GET },
+	{ .ops = "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes",
+	  BULK,
+	  .want = want_both,
+	  .text = OWN_AT(
+		  "16") ".reg .b32 %sb; mov.u32 %sb, $_n; mad.lo.u32 %sb, %tx, 16, %sb; st.shared.v2.b64 "
+			"[%sb], {%i0, %i1}; fence.proxy.async.shared::cta; # [%sa], [%sb], 16, [%wb]" OWN_WAIT GET },
+	{ .ops = "cp.async.bulk.global.shared::cta.bulk_group",
+	  BULK,
+	  .want = want_both,
+	  .text = AT "st.shared.v2.b64 [%sa], {%i0, %i1}; fence.proxy.async.shared::cta; # [%oa], [%sa], 16; "
+		     "cp.async.bulk.commit_group; cp.async.bulk.wait_group 0; ld.global.v2.b64 {%o0, %o1}, [%oa];" },
+	{ .ops = "st.async{,.weak}.shared::cluster.mbarrier::complete_tx::bytes.b64 8",
+	  BULK,
+	  .want = want_copied,
+	  .text = OWN_AT("8") "# [%sa], %i0, [%wb]" OWN_WAIT GET },
+	{ .ops = "st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b64 16",
+	  BULK,
+	  .want = want_copied,
+	  .text = OWN_AT("16") "# [%sa], {%i0, %i1}, [%wb]" OWN_WAIT GET },
+	{ .ops = "st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 4",
+	  BULK,
+	  .want = want_copied,
+	  .text = OWN_AT("4") ".reg .b32 %v<2>; mov.b64 {%v0, %v1}, %i0; # [%sa], %v0, [%wb]" OWN_WAIT GET },
+	{ .ops = "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 16",
+	  BULK,
+	  .want = want_copied,
+	  .text = OWN_AT("16") ".reg .b32 %v<4>; mov.b64 {%v0, %v1}, %i0; mov.b64 {%v2, %v3}, %i1; # [%sa], {%v0, %v1, "
+			       "%v2, %v3}, [%wb]" OWN_WAIT GET },
+	{ .ops = "st.bulk{,.weak}.shared::cta",
+	  .sig = "dd=dd",
+	  .rows = 256,
+	  .decl = OWN,
+	  .want = want_second,
+	  .sm = 100,
+	  .ptx = 86,
+	  .text = AT
+	  "st.shared.v2.b64 [%sa], {%i0, %i1}; # [%sa], 8, 0; fence.proxy.async.shared::cta; bar.sync 0;" GET },
 	{ .ops = "cp.async.ca.shared.global {4,8,16}",
 	  .sig = "dd=dd",
 	  .rows = 512,

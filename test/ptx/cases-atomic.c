@@ -89,6 +89,16 @@ static bool want_red(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 	return true;
 }
 
+/* 16 bytes of elements, on as many. */
+static bool want_reduced(const struct pt_op *op, const uint64_t *in, uint64_t *out)
+{
+	unsigned n = 128 / (unsigned)pt_types[op->type[0]].bits;
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = apply(op, in[i], in + n + i);
+	return true;
+}
+
 static bool want_wide_cas(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 {
 	bool equal = pt_op_has(op, "exch") || in[2] & 1;
@@ -246,7 +256,62 @@ static bool want_none(const struct pt_op *op, const uint64_t *in, uint64_t *out)
 #define SHARED_CELL  ".reg .b32 %ca; mov.u32 %ca, $_m; "
 #define GENERIC_CELL ".reg .b64 %ca; .reg .b32 %cb; mov.u32 %cb, $_m; cvt.u64.u32 %ca, %cb; cvta.shared.u64 %ca, %ca; "
 
+#define REDUCE(ops_, s, puts, gets)                                                                                    \
+	{                                                                                                              \
+		.ops = "cp.reduce.async.bulk.global.shared::cta.bulk_group." ops_, .sig = s, .rows = 256,              \
+		.want = want_reduced, .decl = SHARED, .sm = 90, .ptx = 80,                                             \
+		.text = SHARED_AT puts "fence.proxy.async; # [%oa], [%sa], 16; cp.async.bulk.commit_group; "           \
+				       "cp.async.bulk.wait_group 0; " gets                                             \
+	}
+
+/* An mbarrier of the thread's own, which waits for itself and for bytes. */
+#define OWN                                                                                                            \
+	".reg .b32 %wb; .reg .b64 %st; .reg .pred %w; mov.u32 %wb, $_own; mad.lo.u32 %wb, %tx, 8, %wb; "               \
+	"mbarrier.init.shared.b64 [%wb], 1; fence.mbarrier_init.release.cluster; "
+#define OWN_WAIT "$_wait: mbarrier.try_wait.parity.shared.b64 %w, [%wb], 0; @!%w bra $_wait; "
+
 const struct pt_family pt_cases_atomic[] = {
+	REDUCE("{add.u32,add.s32,inc.u32,dec.u32,min.u32,min.s32,max.u32,max.s32,and.b32,or.b32,xor.b32,add.f32}",
+	       "TTTT=TTTTTTTT",
+	       "st.global.v4.&B [%oa], {%i0, %i1, %i2, %i3}; st.shared.v4.&B [%sa], {%i4, %i5, %i6, %i7}; ",
+	       "ld.global.v4.&B {%o0, %o1, %o2, %o3}, [%oa];"),
+	REDUCE("{add.u64,min.u64,min.s64,max.u64,max.s64,and.b64,or.b64,xor.b64,add.f64}", "TT=TTTT",
+	       "st.global.v2.&B [%oa], {%i0, %i1}; st.shared.v2.&B [%sa], {%i2, %i3}; ",
+	       "ld.global.v2.&B {%o0, %o1}, [%oa];"),
+	{ .ops = "cp.reduce.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes.{add.u32,max.s32,and."
+		 "b32}",
+	  .sig = "TTTT=TTTTTTTT",
+	  .rows = 256,
+	  .want = want_reduced,
+	  .decl = SHARED ".shared .align 8 .b64 $_own[128]; .shared .align 16 .b8 $_n[4096];",
+	  .sm = 90,
+	  .ptx = 80,
+	  .text = SHARED_AT OWN
+	  ".reg .b32 %sb; mov.u32 %sb, $_n; mad.lo.u32 %sb, %tx, 16, %sb; st.shared.v4.&B [%sa], {%i0, "
+	  "%i1, %i2, %i3}; st.shared.v4.&B [%sb], {%i4, %i5, %i6, %i7}; fence.proxy.async; "
+	  "mbarrier.arrive.expect_tx.shared.b64 %st, [%wb], 16; # [%sa], [%sb], 16, [%wb]; " OWN_WAIT
+	  "ld.shared.v4.&B {%o0, %o1, %o2, %o3}, [%sa];" },
+	{ .ops = "red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.{add.u32,add.s32,inc.u32,dec."
+		 "u32,min.u32,min.s32,max.u32,max.s32,and.b32,or.b32,xor.b32}",
+	  .sig = "T=TT",
+	  .rows = 256,
+	  .want = want_red,
+	  .decl = SHARED ".shared .align 8 .b64 $_own[128];",
+	  .sm = 90,
+	  .ptx = 81,
+	  .text = SHARED_AT OWN
+	  "st.shared.&B [%sa], %i0; mbarrier.arrive.expect_tx.shared.b64 %st, [%wb], 4; # [%sa], %i1, [%wb]; " OWN_WAIT
+	  "ld.shared.&B %o0, [%sa];" },
+	{ .ops = "red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.add.u64",
+	  .sig = "T=TT",
+	  .rows = 256,
+	  .want = want_red,
+	  .decl = SHARED ".shared .align 8 .b64 $_own[128];",
+	  .sm = 90,
+	  .ptx = 81,
+	  .text = SHARED_AT OWN
+	  "st.shared.&B [%sa], %i0; mbarrier.arrive.expect_tx.shared.b64 %st, [%wb], 8; # [%sa], %i1, [%wb]; " OWN_WAIT
+	  "ld.shared.&B %o0, [%sa];" },
 	ALONE(".global", NULL, "", "[%oa]"),
 	ALONE(".shared", SHARED, SHARED_AT, "[%sa]"),
 	ALONE("", SHARED, GENERIC_AT, "[%sa]"),

@@ -244,30 +244,88 @@ void pl_sm_cpasync_any(PL_SM_ARGS)
 	}
 }
 
-static void cpbulk_h(PL_SM_ARGS)
+static bool clear(struct pl_sm_warp *w, const struct pl_sm_op *op, uint64_t to, uint32_t bytes, uint32_t lane)
+{
+	static const char zeros[256];
+
+	for (uint32_t n; bytes; to += n, bytes -= n) {
+		n = bytes < sizeof(zeros) ? bytes : (uint32_t)sizeof(zeros);
+		if (!pl_sm_mem_write(w, op, PL_ISA_GENERIC, to, zeros, n, lane))
+			return false;
+	}
+	return true;
+}
+
+/* Elements one by one, each at once. */
+static bool reduce(struct pl_sm_warp *w, const struct pl_sm_op *op, uint64_t to, uint64_t from, uint32_t bytes,
+		   uint32_t lane)
+{
+	bool shared = to >= PL_ISA_SHARED_BASE && to - PL_ISA_SHARED_BASE < PL_ISA_WINDOW_BYTES;
+	unsigned size = pl_isa_type_bytes(op->type);
+	uint64_t value = 0;
+
+	to -= shared ? PL_ISA_SHARED_BASE : 0;
+	for (; bytes >= size; from += size, to += size, bytes -= size) {
+		void *at;
+
+		if (!pl_sm_mem_read(w, op, PL_ISA_GENERIC, from, &value, size, lane))
+			return false;
+		at = pl_sm_mem_at(w, op, shared ? PL_ISA_SHARED : PL_ISA_GLOBAL, to, size, PL_RG_ATOMIC, lane);
+		if (!at)
+			return false;
+		w->sm->bytes_written += size;
+		pl_sm_atom_one(op->sub, op->type, at, &value, shared);
+	}
+	return true;
+}
+
+/* Bytes have come: the mbarrier e, if there is one, hears of it.  False: fault. */
+static bool bulk_arrived(struct pl_sm_warp *w, const struct pl_sm_op *op, const char *R, uint32_t bytes, uint32_t lane)
+{
+	uint32_t addr;
+	struct mbar m;
+	uint64_t *at;
+
+	if (op->x == PL_ISA_NONE)
+		return true;
+	addr = ((const uint32_t *)(const void *)(R + op->x * PL_SM_SLOT_BYTES))[lane];
+	at = mbar_at(w, op, addr, false, lane);
+	if (!at)
+		return false;
+	pl_sm_check_mbar(w, addr, true);
+	m = mbar_unpack(*at);
+	m.tx -= (int32_t)bytes;
+	mbar_settle(&m);
+	*at = mbar_pack(&m);
+	return true;
+}
+
+enum { BULK_COPY, BULK_CLEAR, BULK_REDUCE };
+static __attribute__((noinline)) void bulk_do(PL_SM_ARGS, int how)
 {
 	for (uint32_t left = mask; left; left &= left - 1) {
-		uint32_t i = (uint32_t)__builtin_ctz(left), bytes = PL_SM_REG(const uint32_t, c)[i], addr;
-		struct mbar m;
-		uint64_t *at;
+		uint32_t i = (uint32_t)__builtin_ctz(left), bytes = PL_SM_REG(const uint32_t, c)[i];
+		uint64_t to = PL_SM_REG(const uint64_t, a)[i], from = PL_SM_REG(const uint64_t, b)[i];
+		bool good = how == BULK_COPY    ? copy(w, op, PL_ISA_GENERIC, to, from, bytes, i)
+			    : how == BULK_CLEAR ? clear(w, op, to, bytes, i)
+						: reduce(w, op, to, from, bytes, i);
 
-		if (!copy(w, op, PL_ISA_GENERIC, PL_SM_REG(const uint64_t, a)[i], PL_SM_REG(const uint64_t, b)[i],
-			  bytes, i))
+		if (!good || !bulk_arrived(w, op, R, bytes, i))
 			return;
-		if (op->x == PL_ISA_NONE)
-			continue;
-		addr = ((const uint32_t *)(const void *)(R + op->x * PL_SM_SLOT_BYTES))[i];
-		at = mbar_at(w, op, addr, false, i);
-		if (!at)
-			return;
-		pl_sm_check_mbar(w, addr, true);
-		m = mbar_unpack(*at);
-		m.tx -= (int32_t)bytes;
-		mbar_settle(&m);
-		*at = mbar_pack(&m);
 	}
-	PL_SM_NEXT;
 }
+
+#define BULK(name, how)                                                                                                \
+	static void name##_h(PL_SM_ARGS)                                                                               \
+	{                                                                                                              \
+		bulk_do(w, op, R, mask, how);                                                                          \
+		if (w->stop)                                                                                           \
+			return;                                                                                        \
+		PL_SM_NEXT;                                                                                            \
+	}
+BULK(copy, BULK_COPY)
+BULK(clear, BULK_CLEAR)
+BULK(reduce, BULK_REDUCE)
 
 bool pl_sm_bind_async(const struct pl_isa_fields *f, struct pl_sm_op *op)
 {
@@ -288,7 +346,11 @@ bool pl_sm_bind_async(const struct pl_isa_fields *f, struct pl_sm_op *op)
 		return true;
 	case PL_ISA_CPBULK:
 		op->x = f->imm & 2047;
-		op->fn[0] = op->fn[1] = cpbulk_h;
+		op->fn[0] = op->fn[1] = f->sub ? clear_h : copy_h;
+		return true;
+	case PL_ISA_CPRED:
+		op->x = f->imm & 2047;
+		op->fn[0] = op->fn[1] = reduce_h;
 		return true;
 	default:
 		return false;

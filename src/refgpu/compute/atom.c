@@ -319,6 +319,13 @@ static void element(const struct access *x, uint8_t *at, const char *b, const ch
 	}
 }
 
+void pl_sm_atom_one(unsigned atom, unsigned type, void *at, const void *value, bool mine)
+{
+	struct access x = { atom, type, mine, !mine };
+
+	element(&x, at, value, NULL, NULL);
+}
+
 /* All lanes at one word, an operation whose parts can be put together: one access, then each lane's own old value. */
 static void together(const struct access *x, const char *R, const struct pl_sm_op *op, uint8_t *at, uint32_t mask,
 		     char *d)

@@ -33,6 +33,10 @@ bool pl_sm_mem_read(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned sp
 bool pl_sm_mem_write(struct pl_sm_warp *w, const struct pl_sm_op *op, unsigned space, uint64_t addr, const void *data,
 		     size_t bytes, uint32_t lane);
 
+/* atom.c: an element in memory becomes the result of an atomic operation on it and *value.  mine: nobody else can reach
+ * it now. */
+void pl_sm_atom_one(unsigned atom, unsigned type, void *at, const void *value, bool mine);
+
 /* async.c: cp.async of any lanes, one after the other; w->stop tells. */
 void pl_sm_cpasync_any(struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t mask);
 

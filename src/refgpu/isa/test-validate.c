@@ -50,7 +50,18 @@ static void test_good_code_passes(void)
 	good(ENTRY "call 16, 8, 8, $3\nexit\n" ENTRY "ret\n");
 	good(ENTRY "brx 2, R1, $3\nexit\nbra out\nbra out\nout: exit\n");
 	good(ENTRY "shfl R1, R2, #, R0, $0x7f001f00\nbar.sub3 7, R0, R0, !P1, $0x0\n");
+	good(ENTRY "cpbulk.sub1 R0, R2, R4, R2047\ncpred.f16.sub1 R0, R2, R4, R15\nmma.f64.f64.f64.rm.sub0 R0, R4, R6, "
+		   "R8, $0\n");
 	good(ENTRY "mma.f32.f16.f16.sub3 R0, R4, R8, R10, $0\ntex.f32.2d R0, R4, R0, U3, $0\n");
+}
+
+static void test_a_load_has_a_largest_size(void)
+{
+	struct pl_isa_refusal refusal;
+
+	good("entry $0x00808030\nld.b128.global.v4 R0, [R32]\nexit\n");
+	assert(check("entry $0x00808030\nld.b128.global.v8 R0, [R32]\nexit\n", &refusal) == PL_ISA_E_REFUSED);
+	assert(refusal.insn == 1 && strstr(refusal.text, "at once"));
 }
 
 static void test_registers_stay_in_the_frame(void)
@@ -76,6 +87,13 @@ static void test_registers_stay_in_the_frame(void)
 	bad("tex.f32.2d R13, R4, R0, U3, $0", "R13");
 	bad("tex.f32.2d R0, R4, R0, U9, $0", "U9");
 	bad("bssy R16", "R16");
+	bad("cpbulk R0, R2, R4, R16", "R16");
+	bad("cpbulk R0, R15, R4, R5", "R15");
+	bad("cpbulk.sub2 R0, R2, R4, R5", "SUB 2");
+	bad("cpred.u32.sub8 R0, R2, R4, R5", "SUB 8");
+	bad("cpred.b128 R0, R2, R4, R5", "64 bits");
+	bad("cpred.u8 R0, R2, R4, R5", "type");
+	bad("mma.f32.f16.f16.rz.sub3 R0, R4, R8, R10, $0", "f64");
 	bad("mulw.s32 R15, R1, R2", "R15");
 	bad("madx.u32.sub2 R1, R2, R3, R4, P9", "P9");
 	bad("sys R0, R16, R0, R0, $1", "R16");
@@ -139,6 +157,7 @@ static void test_any_bits_are_looked_at_without_harm(void)
 int main(void)
 {
 	test_good_code_passes();
+	test_a_load_has_a_largest_size();
 	test_registers_stay_in_the_frame();
 	test_control_stays_in_the_function();
 	test_unknown_values_are_refused();

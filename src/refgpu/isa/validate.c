@@ -291,7 +291,8 @@ static int check_operands(struct state *s)
 	r = r ? r : check_operand(s, "a", 1, info->a, f->a);
 	r = r ? r : check_operand(s, "b", 2, info->b, f->b);
 	r = r ? r : check_operand(s, "c", 3, info->c, f->c);
-	if (r == 0 && info->mods & PL_ISA_M_ER && !(f->op == PL_ISA_CPBULK && (f->imm & 2047) == PL_ISA_NONE))
+	if (r == 0 && info->mods & PL_ISA_M_ER &&
+	    !((f->op == PL_ISA_CPBULK || f->op == PL_ISA_CPRED) && (f->imm & 2047) == PL_ISA_NONE))
 		r = check_slots(s, "e", f->imm & 2047, 1);
 	if (r == 0 && info->mods & PL_ISA_M_EP)
 		r = (f->imm & 2047) == PL_ISA_PT && f->op == PL_ISA_MADX ? refuse(s, "e: the carry needs a predicate")
@@ -319,16 +320,22 @@ static int check_overlap(struct state *s)
 
 /* Largest SUB of operations that do not have 31. */
 static const uint8_t sub_max[PL_ISA_OP_COUNT] = {
-	[PL_ISA_CVT] = 7,      [PL_ISA_CVT2] = 3,     [PL_ISA_PRMT] = 6,
-	[PL_ISA_HALF] = 1,     [PL_ISA_MUL24] = 1,    [PL_ISA_MAD24] = 1,
-	[PL_ISA_ADDX] = 3,     [PL_ISA_SUBX] = 3,     [PL_ISA_MADX] = 7,
-	[PL_ISA_DIV] = 2,      [PL_ISA_MIN] = 7,      [PL_ISA_MAX] = 7,
-	[PL_ISA_FMA] = 7,      [PL_ISA_RCP] = 1,      [PL_ISA_SQRT] = 1,
-	[PL_ISA_RSQRT] = 1,    [PL_ISA_TESTP] = 5,    [PL_ISA_SHF] = 3,
-	[PL_ISA_BFIND] = 1,    [PL_ISA_BMSK] = 1,     [PL_ISA_SZEXT] = 1,
-	[PL_ISA_DP4A] = 3,     [PL_ISA_DP2A] = 7,     [PL_ISA_SHFL] = 7,
-	[PL_ISA_VOTE] = 2,     [PL_ISA_MATCH] = 1,    [PL_ISA_FENCE] = 7,
-	[PL_ISA_LDMATRIX] = 7, [PL_ISA_STMATRIX] = 7, [PL_ISA_ISSPACE] = PL_ISA_PARAM,
+	[PL_ISA_CVT] = 7,      [PL_ISA_CVT2] = 3,
+	[PL_ISA_PRMT] = 6,     [PL_ISA_HALF] = 1,
+	[PL_ISA_MUL24] = 1,    [PL_ISA_MAD24] = 1,
+	[PL_ISA_ADDX] = 3,     [PL_ISA_SUBX] = 3,
+	[PL_ISA_MADX] = 7,     [PL_ISA_DIV] = 2,
+	[PL_ISA_MIN] = 7,      [PL_ISA_MAX] = 7,
+	[PL_ISA_FMA] = 7,      [PL_ISA_RCP] = 1,
+	[PL_ISA_SQRT] = 1,     [PL_ISA_RSQRT] = 1,
+	[PL_ISA_TESTP] = 5,    [PL_ISA_SHF] = 3,
+	[PL_ISA_BFIND] = 1,    [PL_ISA_BMSK] = 1,
+	[PL_ISA_SZEXT] = 1,    [PL_ISA_DP4A] = 3,
+	[PL_ISA_DP2A] = 7,     [PL_ISA_SHFL] = 7,
+	[PL_ISA_VOTE] = 2,     [PL_ISA_MATCH] = 1,
+	[PL_ISA_FENCE] = 7,    [PL_ISA_LDMATRIX] = 7,
+	[PL_ISA_STMATRIX] = 7, [PL_ISA_ISSPACE] = PL_ISA_PARAM,
+	[PL_ISA_CPBULK] = 1,   [PL_ISA_CPRED] = PL_ISA_ATOM_DEC,
 };
 
 static int check_sub(struct state *s)
@@ -554,6 +561,8 @@ static int check_own(struct state *s)
 	case PL_ISA_LD:
 	case PL_ISA_ST:
 		return pl_isa_type_bytes(f->type) << f->vec > 64 ? refuse(s, "more than 64 bytes at once") : 0;
+	case PL_ISA_CPRED:
+		return f->type == PL_ISA_B128 ? refuse(s, "elements have up to 64 bits") : 0;
 	case PL_ISA_SYS:
 		return check_system(s);
 	case PL_ISA_SEL:

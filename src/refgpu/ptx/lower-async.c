@@ -64,32 +64,79 @@ static void mbar(struct pl_ptx_build *b, unsigned sub, uint32_t d, uint32_t a, u
 	ins->effect = true;
 }
 
-/* cp.async.bulk between global and shared memory, without tensors */
-static void copy_bulk(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+void pl_ptx_bytes_arrived(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t i, uint32_t bytes)
 {
-	bool to_shared, hint;
+	mbar(b, PL_ISA_MBAR_COMPLETE_TX, 0, shared_address(b, st, i), pl_ptx_const(b, bytes, 1), 0);
+}
+
+/* st.bulk [a], bytes, 0 */
+void pl_ptx_store_bulk(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	struct pl_ptx_ins *ins;
+	uint64_t value = 1;
+	uint32_t a, c;
+
+	(void)pl_ptx_take(st, W_weak);
+	(void)TAKE_OF(st, W_shared, W_shared__cta);
+	pl_ptx_want(b, st, 3, 3);
+	if (!pl_ptx_is_const(&st->operands[2], &value) || value)
+		pl_ptx_bad(b, st, "st.bulk stores zeros: write 0");
+	a = pl_ptx_generic(b, shared_address(b, st, 0), SP_SHARED);
+	c = pl_ptx_fit(b, pl_ptx_src(b, st, 1, pl_ptx_type_of(W_u64)), 1);
+	ins = pl_ptx_op(b, PL_ISA_CPBULK, 0, 0, a, a, c);
+	ins->f.sub = 1;
+	ins->effect = true;
+}
+
+/* The operation and type of cp.reduce.async.bulk */
+static unsigned take_reduction(struct pl_ptx_build *b, struct pl_ptx_statement *st, struct pl_ptx_type *type_out)
+{
+	unsigned op = pl_ptx_take_atom(b, st);
+
+	(void)pl_ptx_take(st, W_noftz);
+	*type_out = pl_ptx_take_type(b, st);
+	pl_ptx_check_atom(b, st, op, *type_out);
+	if (op > PL_ISA_ATOM_DEC || type_out->bits > 64)
+		pl_ptx_bad(b, st,
+			   "this operation does not go with it: use .add, .min, .max, .inc, .dec, .and, .or or "
+			   ".xor");
+	return op;
+}
+
+/* cp.async.bulk and cp.reduce.async.bulk between global and shared memory, without tensors */
+static void copy_bulk(struct pl_ptx_build *b, struct pl_ptx_statement *st, bool reduces)
+{
+	struct pl_ptx_type type = { 0 };
+	unsigned reduction = 0;
+	bool to_shared, from_shared, from_global, hint;
 	uint32_t a, bb, c, e = 0, n;
 	struct pl_ptx_ins *ins;
 
-	if (TAKE_OF(st, W_tensor, W_multicast__cluster, W_cp_mask) != W_NONE || st->op != W_cp)
+	if (TAKE_OF(st, W_tensor, W_multicast__cluster, W_cp_mask) != W_NONE)
 		pl_ptx_unsupported(b, st, "a copy with tensor maps, multicast or masks");
 	if (TAKE_OF(st, W_commit_group, W_wait_group, W_prefetch) != W_NONE) {
 		take_all(st);
 		return;
 	}
-	to_shared = st->mods[2] == W_shared__cluster || st->mods[2] == W_shared__cta;
+	to_shared = st->mods[2 + reduces] == W_shared__cluster || st->mods[2 + reduces] == W_shared__cta;
+	from_global = pl_ptx_take(st, W_global);
 	(void)pl_ptx_take(st, W_shared__cluster);
 	(void)pl_ptx_take(st, W_shared__cta);
-	(void)pl_ptx_take(st, W_global);
+	if (!from_global && !to_shared)
+		pl_ptx_bad(b, st, "one side is .global, or both are shared: write them");
+	from_shared = !to_shared || !from_global;
 	hint = pl_ptx_take(st, W_L2__cache_hint);
+	if (reduces)
+		reduction = take_reduction(b, st, &type);
 	n = 3 + to_shared + hint;
 	pl_ptx_want(b, st, n, n);
 	a = pl_ptx_generic(
 		b, pl_ptx_address_value(b, st, &st->operands[0], to_shared ? SP_SHARED : SP_GLOBAL, to_shared ? 1 : 2),
 		to_shared ? SP_SHARED : SP_GLOBAL);
 	bb = pl_ptx_generic(
-		b, pl_ptx_address_value(b, st, &st->operands[1], to_shared ? SP_GLOBAL : SP_SHARED, to_shared ? 2 : 1),
-		to_shared ? SP_GLOBAL : SP_SHARED);
+		b,
+		pl_ptx_address_value(b, st, &st->operands[1], from_shared ? SP_SHARED : SP_GLOBAL, from_shared ? 1 : 2),
+		from_shared ? SP_SHARED : SP_GLOBAL);
 	c = bytes_operand(b, st, 2);
 	if (to_shared) {
 		if (!pl_ptx_take(st, W_mbarrier__complete_tx__bytes))
@@ -98,17 +145,23 @@ static void copy_bulk(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	} else if (!pl_ptx_take(st, W_bulk_group)) {
 		pl_ptx_bad(b, st, ".bulk_group is missing: write it");
 	}
-	ins = pl_ptx_op(b, PL_ISA_CPBULK, 0, 0, a, bb, c);
+	ins = pl_ptx_op(b, reduces ? PL_ISA_CPRED : PL_ISA_CPBULK, 0, 0, a, bb, c);
+	ins->f.type = reduces ? (uint8_t)pl_ptx_isa_type(type) : 0;
+	ins->f.sub = (uint8_t)reduction;
 	ins->v[A_E] = e;
 	ins->effect = true;
 }
 
 static void lower_cp(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
-	if (!pl_ptx_take(st, W_async) || pl_ptx_take(st, W_reduce))
-		pl_ptx_unsupported(b, st, "a reduction while copying");
+	bool reduces = pl_ptx_take(st, W_reduce);
+
+	if (!pl_ptx_take(st, W_async))
+		pl_ptx_bad(b, st, ".async is missing: write it");
 	if (pl_ptx_take(st, W_bulk)) {
-		copy_bulk(b, st);
+		copy_bulk(b, st, reduces);
+	} else if (reduces) {
+		pl_ptx_bad(b, st, "cp.reduce.async takes .bulk: write it");
 	} else if (TAKE_OF(st, W_commit_group, W_wait_group, W_wait_all) != W_NONE) {
 		take_all(st);
 	} else if (pl_ptx_take(st, W_mbarrier)) { /* the copies in front are done */

@@ -338,13 +338,47 @@ static void lower_ld(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	load(b, st, &access, &address);
 }
 
+/* What st.async and red.async say: an mbarrier in this block's shared memory, which is the cluster's. */
+static void take_async(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	for (uint32_t i = 0; i < st->mods_n; i++)
+		if (st->mods[i] == W_mmio || st->mods[i] == W_global)
+			pl_ptx_unsupported(b, st, "an asynchronous access of global memory");
+	if (!pl_ptx_take(st, W_mbarrier__complete_tx__bytes))
+		pl_ptx_bad(b, st, ".mbarrier::complete_tx::bytes is missing: write it");
+}
+
+/* It is done when its instruction is, as all copies are. */
+static void store_async(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	struct access access;
+	struct pl_ptx_address address;
+
+	take_async(b, st);
+	access = take_access(b, st, true);
+	pl_ptx_want(b, st, 3, 3);
+	if ((access.space != SP_SHARED && access.space != SP_GENERIC) || access.type.bits < 32 || access.hint ||
+	    access.sem != PL_ISA_WEAK)
+		pl_ptx_bad(b, st, "st.async stores 32 or 64 bits, or a vector of them, in .shared::cluster");
+	check_vector(b, st, &st->operands[1], access.n);
+	address = pl_ptx_address_of(b, st, &st->operands[0], SP_SHARED);
+	store(b, st, &access, &address);
+	pl_ptx_bytes_arrived(b, st, 2, access.n * access.type.bits / 8);
+}
+
 static void lower_st(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
 	struct access access;
 	struct pl_ptx_address address;
 
-	if (pl_ptx_take(st, W_async))
-		pl_ptx_unsupported(b, st, "st.async");
+	if (pl_ptx_take(st, W_bulk)) {
+		pl_ptx_store_bulk(b, st);
+		return;
+	}
+	if (pl_ptx_take(st, W_async)) {
+		store_async(b, st);
+		return;
+	}
 	access = take_access(b, st, true);
 	pl_ptx_want(b, st, 2, access.hint ? 3 : 2);
 	if (access.space == SP_CONST)
@@ -362,7 +396,7 @@ static void lower_st(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 
 static const uint16_t atom_words[] = { W_add, W_min, W_max, W_and, W_or, W_xor, W_inc, W_dec, W_exch, W_cas };
 
-static void check_atom(struct pl_ptx_build *b, const struct pl_ptx_statement *st, unsigned op, struct pl_ptx_type type)
+void pl_ptx_check_atom(struct pl_ptx_build *b, const struct pl_ptx_statement *st, unsigned op, struct pl_ptx_type type)
 {
 	bool is_float = type.class == K_F || type.class == K_BF, good;
 
@@ -391,13 +425,21 @@ static void check_atom(struct pl_ptx_build *b, const struct pl_ptx_statement *st
 			   pl_ptx_text(b->ctx, type.word));
 }
 
+unsigned pl_ptx_take_atom(struct pl_ptx_build *b, struct pl_ptx_statement *st)
+{
+	uint32_t word = pl_ptx_take_of(st, atom_words, 10);
+
+	for (unsigned op = 0; op < 10; op++)
+		if (atom_words[op] == word)
+			return op;
+	pl_ptx_bad(b, st, "an operation is missing: write one, as .add");
+}
+
 static struct access take_atom(struct pl_ptx_build *b, struct pl_ptx_statement *st, unsigned *op)
 {
 	struct access access = { .n = 1 };
 	uint32_t word = TAKE_OF(st, W_relaxed, W_acquire, W_release, W_acq_rel), scope, vec;
 
-	if (pl_ptx_take(st, W_async) || pl_ptx_take(st, W_mmio))
-		pl_ptx_unsupported(b, st, "an asynchronous reduction");
 	access.sem = word == W_acquire   ? PL_ISA_ACQUIRE
 		     : word == W_release ? PL_ISA_RELEASE
 		     : word == W_acq_rel ? PL_ISA_ACQ_REL
@@ -405,11 +447,7 @@ static struct access take_atom(struct pl_ptx_build *b, struct pl_ptx_statement *
 	scope = TAKE_OF(st, W_cta, W_cluster, W_gpu, W_sys);
 	access.scope = scope == W_NONE ? PL_ISA_GPU : scope_code(scope);
 	access.space = pl_ptx_take_space(b, st);
-	word = pl_ptx_take_of(st, atom_words, 10);
-	for (*op = 0; *op < 10 && atom_words[*op] != word; ++*op)
-		;
-	if (*op == 10)
-		pl_ptx_bad(b, st, "an operation is missing: write one, as .add");
+	*op = pl_ptx_take_atom(b, st);
 	(void)pl_ptx_take(st, W_noftz);
 	take_hints(st, &access);
 	vec = TAKE_OF(st, W_v2, W_v4, W_v8);
@@ -418,7 +456,7 @@ static struct access take_atom(struct pl_ptx_build *b, struct pl_ptx_statement *
 	take_hints(st, &access);
 	if (access.space != SP_GLOBAL && access.space != SP_SHARED && access.space != SP_GENERIC)
 		pl_ptx_bad(b, st, "atomics go to global and shared memory: use one of them");
-	check_atom(b, st, *op, access.type);
+	pl_ptx_check_atom(b, st, *op, access.type);
 	return access;
 }
 
@@ -446,14 +484,20 @@ static void atom_results(struct pl_ptx_build *b, struct pl_ptx_statement *st, co
 
 static void lower_atom(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 {
-	unsigned op, slots;
-	struct access access = take_atom(b, st, &op);
-	bool red = st->op == W_red;
+	bool red = st->op == W_red, async = red && pl_ptx_take(st, W_async);
 	uint32_t first = red ? 1 : 2, d = 0, data, second = 0, want;
 	struct pl_ptx_address address;
+	struct access access;
 	struct pl_ptx_ins *ins;
+	unsigned op, slots;
 
-	want = first + (op == PL_ISA_ATOM_CAS ? 2 : 1);
+	if (async)
+		take_async(b, st);
+	access = take_atom(b, st, &op);
+	if (async && (access.n > 1 || access.type.class == K_F || access.type.class == K_BF || access.hint ||
+		      (access.space != SP_SHARED && access.space != SP_GENERIC)))
+		pl_ptx_bad(b, st, "red.async takes integers in .shared::cluster");
+	want = first + (op == PL_ISA_ATOM_CAS ? 2 : 1) + async;
 	pl_ptx_want(b, st, want, want + access.hint);
 	if (red && (op == PL_ISA_ATOM_CAS || op == PL_ISA_ATOM_EXCH))
 		pl_ptx_bad(b, st, ".cas and .exch go with atom: use that");
@@ -475,6 +519,8 @@ static void lower_atom(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	set_access(b, ins, &access, &address, access.n);
 	ins->f.type = (uint8_t)pl_ptx_isa_type(access.type);
 	ins->f.atom = (uint8_t)op;
+	if (async)
+		pl_ptx_bytes_arrived(b, st, 2, access.type.bits / 8);
 	if (!red && access.n > 1)
 		atom_results(b, st, &access, d);
 }

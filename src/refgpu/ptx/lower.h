@@ -77,6 +77,13 @@ uint32_t pl_ptx_reserved_shared(struct pl_ptx_build *b, uint64_t offset);
 uint64_t pl_ptx_local_place(struct pl_ptx_build *b, struct pl_ptx_sym *sym);
 unsigned pl_ptx_take_space(struct pl_ptx_build *b, struct pl_ptx_statement *st);
 
+/* ---- atomic operations, and what is done when bytes have come ---- */
+unsigned pl_ptx_take_atom(struct pl_ptx_build *b, struct pl_ptx_statement *st); /* PL_ISA_ATOM_ */
+void pl_ptx_check_atom(struct pl_ptx_build *b, const struct pl_ptx_statement *st, unsigned op, struct pl_ptx_type type);
+/* st.bulk, and the end of st.async and red.async: the mbarrier in operand i hears of the bytes. */
+void pl_ptx_store_bulk(struct pl_ptx_build *b, struct pl_ptx_statement *st);
+void pl_ptx_bytes_arrived(struct pl_ptx_build *b, struct pl_ptx_statement *st, uint32_t i, uint32_t bytes);
+
 /* ---- by area ---- */
 pl_ptx_lower_fn pl_ptx_lower_arith(uint32_t op);
 pl_ptx_lower_fn pl_ptx_lower_bits(uint32_t op);
