@@ -267,7 +267,7 @@ static void tickets_and_links_without_end(void)
 	for (uint32_t i = 0; i < PL_PEER_LINKS_MAX; i++)
 		lanes[i] = door_open();
 	expect_is(door_try(door.session, door.key, &opened), PL_HELLO_E_BUSY);
-	expect_is(record_send(lanes[0], head, "words", 8), 0);
+	expect_is(record_send(lanes[0], head, "8 bytes", 8), 0);
 	lane_has_ended(lanes[0]);
 	for (uint32_t i = 1; i < PL_PEER_LINKS_MAX; i++)
 		lane_has_ended(lanes[i]); /* who shows no ticket in time */
