@@ -488,15 +488,18 @@ static void copies_that_no_stream_holds(void)
 {
 	struct pl_wire_head free_head = { .op = PL_CUDA_OP_plPeerBehind, .flags = PL_WIRE_FREE };
 	uint64_t done[] = { 4711, CUDA_ERROR_DEVICE_UNAVAILABLE, STREAM }, behind = UINT64_MAX;
+	struct pollfd end = { .events = POLLRDHUP };
 
 	cuda_open();
+	end.fd = peer.lane->fd; /* that lane alone */
 	free_head.op = PL_CUDA_OP_plPeerDone;
 	expect_is(record_send(peer.lane, free_head, done, sizeof(done)), 0);
 	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_DEVICE_UNAVAILABLE);
 	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
 	free_head.op = PL_CUDA_OP_plPeerBehind;
 	expect_is(record_send(peer.lane, free_head, &behind, sizeof(behind)), 0);
-	peer_expect_end(&peer);
+	expect_is(poll(&end, 1, 5000), 1);
+	peer_close(&peer);
 }
 
 static void marks_that_lie(void)
