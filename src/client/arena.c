@@ -239,10 +239,18 @@ uint64_t pl_arena_alloc_aligned(struct pl_arena *arena, uint64_t bytes, uint64_t
 
 void pl_arena_passed(struct pl_arena *arena, uint64_t fence)
 {
+	pl_arena_passed_if(arena, fence, NULL, NULL);
+}
+
+void pl_arena_passed_if(struct pl_arena *arena, uint64_t fence, bool (*idle)(void *arg), void *arg)
+{
+	bool may;
+
 	if (!arena->base)
 		return;
 	pthread_mutex_lock(&arena->lock);
-	while (arena->held && arena->held->fence <= fence) {
+	may = !idle || idle(arg);
+	while (may && arena->held && arena->held->fence <= fence) {
 		struct pl_extent *extent = arena->held;
 		arena->held = extent->next;
 		arena->held_bytes -= extent->bytes;

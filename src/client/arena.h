@@ -53,7 +53,9 @@ bool pl_arena_huge(struct pl_arena *arena, uint64_t offset, uint64_t bytes);
  * @fence: the extent is used again once pl_arena_passed() was told a fence >= this one; 0 = at once */
 void pl_arena_free(struct pl_arena *arena, uint64_t offset, uint64_t bytes, uint64_t fence);
 void pl_arena_passed(struct pl_arena *arena, uint64_t fence);
-/* Bytes that wait for it. */
+/* As well, if `idle`: asked while nobody can free an extent, so it knows of all commands that use those held so far. */
+void pl_arena_passed_if(struct pl_arena *arena, uint64_t fence, bool (*idle)(void *arg), void *arg);
+/* Bytes that wait for a fence. */
 uint64_t pl_arena_held(struct pl_arena *arena);
 
 #endif

@@ -231,10 +231,20 @@ int pl_bulk_prepare(struct pl_session *session, struct pl_bulk *bulk, const void
 	return pl_trace(bulk_stream(session, data, bytes));
 }
 
-void pl_bulk_done(struct pl_session *session, struct pl_bulk *bulk)
+static void bulk_end(struct pl_session *session, struct pl_bulk *bulk, uint64_t fence)
 {
 	if (bulk->kind == PL_BULK_ARENA)
-		pl_arena_free(&session->arena, bulk->offset, bulk->bytes, atomic_load(&session->ticket));
+		pl_arena_free(&session->arena, bulk->offset, bulk->bytes, fence);
 	bulk->kind = PL_BULK_INLINE;
 	bulk->bytes = 0;
+}
+
+void pl_bulk_done(struct pl_session *session, struct pl_bulk *bulk)
+{
+	bulk_end(session, bulk, atomic_load(&session->ticket));
+}
+
+void pl_bulk_taken(struct pl_session *session, struct pl_bulk *bulk)
+{
+	bulk_end(session, bulk, 0);
 }

@@ -147,6 +147,8 @@ int pl_call_bulk(struct pl_reply *reply, void *data, uint64_t bytes);
  * Return: 0 or fatal. */
 int pl_bulk_prepare(struct pl_session *session, struct pl_bulk *bulk_out, const void *data, uint64_t bytes);
 void pl_bulk_done(struct pl_session *session, struct pl_bulk *bulk);
+/* As well, when the call has been answered and no command that it began uses the data: the extent is free at once. */
+void pl_bulk_taken(struct pl_session *session, struct pl_bulk *bulk);
 
 /* ---- the reverse lane ---- */
 

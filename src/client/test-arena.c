@@ -86,6 +86,28 @@ static void test_held_extent_waits_for_its_fence(void)
 	pl_arena_fini(&arena);
 }
 
+static bool is_idle(void *arg)
+{
+	return *(bool *)arg;
+}
+
+static void test_held_extent_waits_for_who_is_at_work(void)
+{
+	struct pl_arena arena;
+	bool idle = false;
+
+	make(&arena);
+	pl_arena_free(&arena, pl_arena_alloc(&arena, BYTES), BYTES, 10);
+	pl_arena_passed_if(&arena, 10, is_idle, &idle);
+	assert(pl_arena_alloc(&arena, 1) == PL_ARENA_NONE && arena.held_bytes == BYTES);
+	idle = true;
+	pl_arena_passed_if(&arena, 9, is_idle, &idle);
+	assert(pl_arena_alloc(&arena, 1) == PL_ARENA_NONE);
+	pl_arena_passed_if(&arena, 10, is_idle, &idle);
+	assert(pl_arena_alloc(&arena, 1) == 0 && !arena.held_bytes);
+	pl_arena_fini(&arena);
+}
+
 static void test_absurd_sizes_find_no_room(void)
 {
 	struct pl_arena arena;
@@ -148,6 +170,7 @@ int main(void)
 	test_memory_that_can_shrink_is_refused();
 	test_extents_never_overlap_and_come_back();
 	test_held_extent_waits_for_its_fence();
+	test_held_extent_waits_for_who_is_at_work();
 	test_absurd_sizes_find_no_room();
 	test_aligned_extents_leave_what_is_around_them();
 	test_huge_pages_hold_what_is_written();

@@ -191,6 +191,16 @@ void pl_bulk_done(struct pl_session *of, struct pl_bulk *bulk)
 	bulk->bytes = 0;
 }
 
+void pl_bulk_taken(struct pl_session *of, struct pl_bulk *bulk)
+{
+	pl_bulk_done(of, bulk);
+}
+
+uint64_t pl_session_answered(const struct pl_session *of)
+{
+	return atomic_load(&of->ticket);
+}
+
 /* ---- a program that asks for everything ---- */
 
 struct things {

@@ -75,8 +75,17 @@ def test_a_posted_launch_costs_few_instructions():
             assert 50 < cost <= 500, f"{cost:.0f} instructions for a posted launch over {mode}"
 
 
+def test_shared_memory_of_what_has_ended_is_used_again():
+    """800 MiB pass through it; no clFinish() says that something has ended."""
+    with plenum.Server() as server:
+        for what in ("image", "image-write"):
+            result = plenum.run([plenum.program("steady"), what, "200"], server.env("shm"))
+            assert int(result.stdout) < 100 << 10, (what, result.stdout)
+
+
 if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
     plenum.main([test_steady_loops_do_not_ask_over_shm, test_steady_loops_do_not_ask_over_tcp,
+                 test_shared_memory_of_what_has_ended_is_used_again,
                  test_maps_of_host_memory_copy_nothing, test_a_posted_launch_costs_few_instructions])

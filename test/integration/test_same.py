@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import plenum
 
-PROGRAMS = ["causes", "errors", "nothing", "released", "threads", "surface", "transfers"]
+PROGRAMS = ["causes", "errors", "left", "nothing", "released", "threads", "surface", "transfers"]
 
 
 def output(name, env):

@@ -85,7 +85,7 @@ cl_int pl_cl_stub_clBuildProgram(cl_program handle, cl_uint num_devices, const c
 		code = pl_cl_fault(r);
 	else
 		PL_CL_SEND(program->object.session, clBuildProgram, &args, false, code);
-	pl_bulk_done(program->object.session, &args.files);
+	pl_bulk_taken(program->object.session, &args.files);
 	free(files.at);
 	pl_cl_ids_end(&ids);
 	pl_cl_program_forget(program);
@@ -149,7 +149,7 @@ static cl_int compile_send(struct pl_cl_program *program, struct pl_cl_clCompile
 		code = pl_cl_fault(r);
 	else
 		PL_CL_SEND(session, clCompileProgram, args, false, code);
-	pl_bulk_done(session, &args->files);
+	pl_bulk_taken(session, &args->files);
 	free(files.at);
 	return code;
 }

@@ -288,8 +288,8 @@ void pl_cl_event_set(struct pl_cl_event *event, cl_int status)
 	if (!atomic_compare_exchange_strong(&event->status, &seen, status) || !event->queue)
 		return;
 	/* In order, and with nobody else who sends: all before it has ended too. */
-	if (pl_cl_queue_ordered(event->queue) &&
-	    __atomic_load_n(&event->object.session->lanes_count, __ATOMIC_RELAXED) <= 1)
+	if (event->last || (pl_cl_queue_ordered(event->queue) &&
+			    __atomic_load_n(&event->object.session->lanes_count, __ATOMIC_RELAXED) <= 1))
 		pl_cl_queue_done(event->queue, event->sequence);
 }
 
@@ -374,6 +374,14 @@ static void event_watch(struct pl_cl_event *event)
 	PL_CL_SEND(event->object.session, plEventWatch, &args, true, code);
 	if (code && pl_cl_table_take(&server->tokens, event->object.id, PL_CL_ENTRY_WATCH))
 		pl_cl_unhold(event);
+}
+
+void pl_cl_event_last(cl_event handle)
+{
+	struct pl_cl_event *event = (struct pl_cl_event *)handle;
+
+	event->last = true;
+	event_watch(event);
 }
 
 cl_int pl_cl_event_status_ask(struct pl_cl_event *event, cl_int *status_out)

@@ -194,7 +194,7 @@ static cl_mem image_create(cl_context handle, const struct request *request, cl_
 	if (bytes && request->host_ptr && wants_ptr)
 		r = pl_bulk_prepare(context->object.session, &args.data, request->host_ptr, bytes);
 	code = r ? pl_cl_fault(r) : image_send(context->object.session, request->op, &args);
-	pl_bulk_done(context->object.session, &args.data);
+	pl_bulk_taken(context->object.session, &args.data);
 	if (!code && mem->parent && !(request->flags & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY)))
 		mem->flags = (mem->flags & ~(cl_mem_flags)CL_MEM_READ_WRITE) | mem->parent->flags;
 	return pl_cl_mem_made(mem, code, errcode_ret);

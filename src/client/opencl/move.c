@@ -265,6 +265,7 @@ cl_int pl_cl_command_end_full(struct pl_cl_command *command, cl_int code)
 		if (pl_cl_queue_ordered(command->queue))
 			pl_cl_queue_done(command->queue, command->posted);
 		pl_cl_ended_all(command->queue->object.server);
+		pl_cl_arena_relieve(command->queue->object.server);
 	}
 	if (command->minted && command->blocking)
 		pl_cl_event_give_done(command->minted, command->event_out);

@@ -197,8 +197,11 @@ cl_int pl_cl_release(void *handle, enum pl_cl_object_kind kind)
 		if (!(uint32_t)refs)
 			return kinds[kind].invalid;
 	} while (!atomic_compare_exchange_weak(&object->refs, &refs, refs - 1));
-	if ((uint32_t)refs == 1)
-		pl_cl_unhold(object);
+	if ((uint32_t)refs != 1)
+		return CL_SUCCESS;
+	if (kind == PL_CL_KIND_queue)
+		pl_cl_queue_left((struct pl_cl_queue *)object);
+	pl_cl_unhold(object);
 	return CL_SUCCESS;
 }
 

@@ -68,6 +68,8 @@ static inline bool pl_cl_queue_profiles(struct pl_cl_queue *queue)
 }
 /* The first `count` commands have ended. */
 void pl_cl_queue_done(struct pl_cl_queue *queue, uint64_t count);
+/* The application has let go of it: what it has goes on, and it counts among the queues until that has ended. */
+void pl_cl_queue_left(struct pl_cl_queue *queue);
 /* Waits for all commands: clFinish. */
 cl_int pl_cl_queue_finish(struct pl_cl_queue *queue);
 /* A reply says how a command of this queue went: takes notice of late errors.  Return: the status. */
@@ -82,6 +84,8 @@ static inline void pl_cl_server_confirm(struct pl_cl_server *server, uint64_t fe
 }
 /* Tells the arena what may be used again, where all queues are known to have ended what they had at ticket `fence`. */
 void pl_cl_arena_passed(struct pl_cl_server *server, uint64_t fence);
+/* A blocking command has ended: frees what is known to be free by then, if that is much. */
+void pl_cl_arena_relieve(struct pl_cl_server *server);
 /* Room in the arena; tries to get freed memory back.  PL_ARENA_NONE = there is none. */
 uint64_t pl_cl_arena_alloc(struct pl_cl_server *server, uint64_t bytes);
 void pl_cl_mem_store_free(struct pl_cl_mem *mem); /* when commands have ended */
@@ -92,6 +96,8 @@ void pl_cl_event_fini(struct pl_cl_object *object);
 bool pl_cl_event_free(struct pl_cl_object *object); /* into the pool; false = free() it */
 void pl_cl_event_fork(void);
 void pl_cl_event_lost(struct pl_cl_event *event);
+/* Nothing was or will be sent on its queue behind it: once it has ended, so has all. */
+void pl_cl_event_last(cl_event event);
 void pl_cl_event_callback_lost(struct pl_cl_event_callback *callback);
 /* Final status, from wherever it came; runs callbacks. */
 void pl_cl_event_set(struct pl_cl_event *event, cl_int status);

@@ -170,7 +170,7 @@ cl_program pl_cl_stub_clCreateProgramWithBinary(cl_context handle, cl_uint num_d
 		for (uint64_t i = 0; pl_dec_whole(&reply.dec) && i < got.binary_status.count && i < num_devices; i++)
 			binary_status[i] = (cl_int)got.binary_status.at[i];
 	}
-	pl_bulk_done(context->object.session, &args.data);
+	pl_bulk_taken(context->object.session, &args.data);
 	free(heap);
 	pl_cl_ids_end(&ids);
 	return program_made(program, code, errcode_ret);
@@ -199,7 +199,7 @@ cl_program pl_cl_stub_clCreateProgramWithIL(cl_context handle, const void *il, s
 		code = pl_cl_fault(r);
 	else
 		PL_CL_SEND(context->object.session, clCreateProgramWithIL, &args, false, code);
-	pl_bulk_done(context->object.session, &args.il);
+	pl_bulk_taken(context->object.session, &args.il);
 	return program_made(program, code, errcode_ret);
 }
 

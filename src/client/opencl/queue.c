@@ -3,10 +3,12 @@
 
 #include "base/err.h"
 #include "client/opencl/call.h"
+#include "client/opencl/move.h"
 #include "client/opencl/types.h"
 
 /* limit: shared memory of released objects that commands might still use, before the server is asked */
 #define HELD_BYTES_MAX   (256ull << 20)
+#define HELD_BYTES_KNOWN (16u << 20) /* of the arena, before an answer is taken as a word about it */
 #define PROPERTIES_KNOWN (CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE | CL_QUEUE_PROFILING_ENABLE)
 
 void pl_cl_queue_fini(struct pl_cl_object *object)
@@ -194,8 +196,26 @@ cl_int pl_cl_queue_reply(struct pl_cl_queue *queue, const struct pl_reply *reply
 	return reply->status;
 }
 
-static bool queues_idle(struct pl_cl_server *server)
+void pl_cl_queue_left(struct pl_cl_queue *queue)
 {
+	struct pl_session *session = queue->object.session;
+	struct pl_cl_clFlush_args args = {.queue = queue->object.id};
+	struct pl_cl_command command;
+	cl_event last;
+
+	if (!session->shares_memory || pl_cl_queue_idle(queue) ||
+	    pl_cl_command_init(&command, PL_CL_OP_clEnqueueMarkerWithWaitList, (cl_command_queue)queue, false, 0, NULL,
+			       &last) ||
+	    pl_cl_command_marker(&command, true))
+		return;
+	pl_cl_event_last(last);
+	(void)PL_CL_POST(session, clFlush, &args);
+	(void)pl_cl_release(last, PL_CL_KIND_event);
+}
+
+static bool queues_idle(void *arg)
+{
+	struct pl_cl_server *server = arg;
 	bool idle = true;
 
 	pl_lock(&server->queues_lock);
@@ -209,8 +229,16 @@ void pl_cl_arena_passed(struct pl_cl_server *server, uint64_t fence)
 {
 	struct pl_session *session = server->session;
 
-	if (session->shares_memory && queues_idle(server))
-		pl_arena_passed(&session->arena, fence);
+	if (session->shares_memory)
+		pl_arena_passed_if(&session->arena, fence, queues_idle, server);
+}
+
+void pl_cl_arena_relieve(struct pl_cl_server *server)
+{
+	struct pl_session *session = server->session;
+
+	if (session->shares_memory && pl_arena_held(&session->arena) > HELD_BYTES_KNOWN)
+		pl_cl_arena_passed(server, pl_session_answered(session));
 }
 
 /* What is held back is free once the server has come past it; where queues are at work nobody can say when. */

@@ -178,6 +178,7 @@ struct pl_cl_event {
 	_Atomic uint64_t sequence;   /* in queue->posted; 0 = not sent yet */
 	_Atomic uint64_t asked;	     /* server->ended when its status was last asked */
 	bool watched, timed;	     /* under object.lock */
+	bool last;		     /* of its queue */
 	uint64_t times[PL_CL_TIMES]; /* under object.lock; valid when timed */
 };
 
