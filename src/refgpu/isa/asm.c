@@ -183,6 +183,8 @@ static int operand_read(struct assembler *s, struct pl_isa_fields *f, const stru
 		f->bkind = PL_ISA_B_IMM;
 		if (info->mods & PL_ISA_M_SHFL)
 			return 0;
+		if (info->mods & PL_ISA_M_EP)
+			return wrong(s, "a register is wanted: e takes the number's place");
 		if (!number_read(s, &v))
 			return wrong(s, "a number is wanted");
 		f->imm = (uint32_t)v;

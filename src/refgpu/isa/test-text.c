@@ -88,6 +88,7 @@ static void test_errors_name_line_and_reason(void)
 	refused("ld.u32 R1, [R2 + R3]", 1, "U register");
 	refused("add.u32 R1, R2, R3 R4", 1, "left over");
 	refused("@P128 nop", 1, "P128");
+	refused("setp2.f16x2.lt P0, R1, #5, PT, P1", 1, "e takes the number's place");
 	assert(pl_isa_assemble("nop\nnop", 7, &insn, 1, &count, &error) == PL_ISA_TEXT_E_FULL);
 }
 

@@ -55,6 +55,24 @@ static void test_good_code_passes(void)
 	good(ENTRY "mma.f32.f16.f16.sub3 R0, R4, R8, R10, $0\ntex.f32.2d R0, R4, R0, U3, $0\n");
 }
 
+static void test_an_immediate_is_not_where_e_is(void)
+{
+	static const char text[] = ENTRY "setp2.f16x2.lt P0, R1, R2, PT, P1\nexit\n";
+	struct pl_isa_text_error error;
+	struct pl_isa_refusal refusal;
+	struct pl_isa_insn insns[4];
+	struct pl_isa_fields f;
+	uint32_t count;
+
+	assert(pl_isa_assemble(text, strlen(text), insns, 4, &count, &error) == PL_ISA_TEXT_OK);
+	assert(pl_isa_validate(insns, count, &refusal) == PL_ISA_VALID);
+	pl_isa_unpack(&insns[1], &f);
+	f.bkind = PL_ISA_B_IMM;
+	insns[1] = pl_isa_pack(&f);
+	assert(pl_isa_validate(insns, count, &refusal) == PL_ISA_E_REFUSED);
+	assert(refusal.insn == 1 && strstr(refusal.text, "immediate"));
+}
+
 static void test_a_load_has_a_largest_size(void)
 {
 	struct pl_isa_refusal refusal;
@@ -157,6 +175,7 @@ static void test_any_bits_are_looked_at_without_harm(void)
 int main(void)
 {
 	test_good_code_passes();
+	test_an_immediate_is_not_where_e_is();
 	test_a_load_has_a_largest_size();
 	test_registers_stay_in_the_frame();
 	test_control_stays_in_the_function();

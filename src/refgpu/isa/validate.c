@@ -270,7 +270,7 @@ static int check_operand(struct state *s, const char *what, unsigned field, unsi
 	case PL_ISA_K_BT:
 	case PL_ISA_K_B1:
 		if (f->bkind == PL_ISA_B_IMM)
-			return 0;
+			return s->info->mods & PL_ISA_M_EP ? refuse(s, "b: e takes the immediate's place") : 0;
 		if (f->bkind == PL_ISA_B_UNIFORM)
 			return check_uniform(s, what, value);
 		break;
