@@ -115,6 +115,19 @@ void pl_cuda_share_event_ended(struct pl_cuda_session *session, uint64_t id)
 	known_end(session, TYPE_EVENT, id);
 }
 
+/* The end of a call that gives a handle: its answer, or why there is none. */
+#define HANDLE_ANSWER(serve, status, name, reply)                                                                      \
+	do {                                                                                                           \
+		if (status) {                                                                                          \
+			pl_cuda_result(serve, status, 0);                                                              \
+			break;                                                                                         \
+		}                                                                                                      \
+		if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_##name##_reply_bytes(reply), 0))                 \
+			break;                                                                                         \
+		pl_cuda_##name##_reply_put(&(serve)->reply_enc, reply);                                                \
+		(void)pl_serve_reply_end(serve);                                                                       \
+	} while (0)
+
 /* Return: the status to answer with. */
 static int32_t native_give(struct pl_serve *serve, uint32_t type, uint64_t key, const void *native,
 			   struct handle *handle_out)
@@ -153,15 +166,9 @@ void pl_cuda_serve_cuIpcGetMemHandle(struct pl_serve *serve, const struct pl_cud
 	struct handle handle;
 	int32_t status = memory_give(serve, args->address, &handle);
 
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	memcpy(reply.handle.all, &handle, sizeof(handle));
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuIpcGetMemHandle_reply_bytes(&reply), 0))
-		return;
-	pl_cuda_cuIpcGetMemHandle_reply_put(&serve->reply_enc, &reply);
-	(void)pl_serve_reply_end(serve);
+	if (!status)
+		memcpy(reply.handle.all, &handle, sizeof(handle));
+	HANDLE_ANSWER(serve, status, cuIpcGetMemHandle, &reply);
 }
 
 void pl_cuda_serve_cuIpcGetEventHandle(struct pl_serve *serve, const struct pl_cuda_cuIpcGetEventHandle_args *args)
@@ -177,15 +184,9 @@ void pl_cuda_serve_cuIpcGetEventHandle(struct pl_serve *serve, const struct pl_c
 	pl_serve_give_turn(serve);
 	if (!status)
 		status = native_give(serve, TYPE_EVENT, args->event, &native, &handle);
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	memcpy(reply.handle.all, &handle, sizeof(handle));
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuIpcGetEventHandle_reply_bytes(&reply), 0))
-		return;
-	pl_cuda_cuIpcGetEventHandle_reply_put(&serve->reply_enc, &reply);
-	(void)pl_serve_reply_end(serve);
+	if (!status)
+		memcpy(reply.handle.all, &handle, sizeof(handle));
+	HANDLE_ANSWER(serve, status, cuIpcGetEventHandle, &reply);
 }
 
 /* The driver makes a descriptor; it goes to the daemon, and the client gets what stands for it. */
@@ -208,15 +209,9 @@ void pl_cuda_serve_cuMemExportToShareableHandle(struct pl_serve *serve,
 	pl_serve_give_turn(serve);
 	if (!status)
 		status = give(serve, TYPE_PART, NULL, fd, &handle);
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	reply.shareable = (struct pl_bytes){ (const uint8_t *)&handle, sizeof(handle) };
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemExportToShareableHandle_reply_bytes(&reply), 0))
-		return;
-	pl_cuda_cuMemExportToShareableHandle_reply_put(&serve->reply_enc, &reply);
-	(void)pl_serve_reply_end(serve);
+	if (!status)
+		reply.shareable = (struct pl_bytes){ (const uint8_t *)&handle, sizeof(handle) };
+	HANDLE_ANSWER(serve, status, cuMemExportToShareableHandle, &reply);
 }
 
 static int32_t pool_export(struct pl_serve *serve, const struct pl_cuda_cuMemPoolExportToShareableHandle_args *args,
@@ -245,15 +240,9 @@ void pl_cuda_serve_cuMemPoolExportToShareableHandle(struct pl_serve *serve,
 	pl_serve_give_turn(serve);
 	if (!status)
 		status = give(serve, TYPE_POOL, NULL, fd, &handle);
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	reply.shareable = (struct pl_bytes){ (const uint8_t *)&handle, sizeof(handle) };
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemPoolExportToShareableHandle_reply_bytes(&reply), 0))
-		return;
-	pl_cuda_cuMemPoolExportToShareableHandle_reply_put(&serve->reply_enc, &reply);
-	(void)pl_serve_reply_end(serve);
+	if (!status)
+		reply.shareable = (struct pl_bytes){ (const uint8_t *)&handle, sizeof(handle) };
+	HANDLE_ANSWER(serve, status, cuMemPoolExportToShareableHandle, &reply);
 }
 
 /* What the driver says of an allocation stays here, too: it may be of this process. */
@@ -271,15 +260,9 @@ void pl_cuda_serve_cuMemPoolExportPointer(struct pl_serve *serve,
 	pl_serve_give_turn(serve);
 	if (!status)
 		status = native_give(serve, TYPE_POINTER, args->address, &native, &handle);
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	memcpy(reply.data.all, &handle, sizeof(handle));
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemPoolExportPointer_reply_bytes(&reply), 0))
-		return;
-	pl_cuda_cuMemPoolExportPointer_reply_put(&serve->reply_enc, &reply);
-	(void)pl_serve_reply_end(serve);
+	if (!status)
+		memcpy(reply.data.all, &handle, sizeof(handle));
+	HANDLE_ANSWER(serve, status, cuMemPoolExportPointer, &reply);
 }
 
 /* ---- taking ---- */

@@ -126,6 +126,17 @@ static int file_make(struct pl_bytes bytes)
 	return pl_steal_fd(&fd);
 }
 
+/* As the API gives a descriptor. */
+static CUresult file_give(void *shareable, struct pl_bytes bytes)
+{
+	int fd = file_make(bytes);
+
+	if (fd < 0)
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	memcpy(shareable, &fd, sizeof(fd));
+	return CUDA_SUCCESS;
+}
+
 CUresult cuMemExportToShareableHandle(void *shareable, CUmemGenericAllocationHandle handle,
 				      CUmemAllocationHandleType type, unsigned long long flags)
 {
@@ -135,7 +146,7 @@ CUresult cuMemExportToShareableHandle(void *shareable, CUmemGenericAllocationHan
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemExportToShareableHandle, PL_CUDA_KIND_allocation,
 					   (const void *)(uintptr_t)handle, &session);
-	int r, fd;
+	int r;
 
 	if (result)
 		return result;
@@ -148,19 +159,17 @@ CUresult cuMemExportToShareableHandle(void *shareable, CUmemGenericAllocationHan
 	pl_cuda_cuMemExportToShareableHandle_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
-	fd = file_make(got.shareable);
-	if (fd < 0)
-		return CUDA_ERROR_OPERATING_SYSTEM;
-	memcpy(shareable, &fd, sizeof(fd));
-	return CUDA_SUCCESS;
+	return file_give(shareable, got.shareable);
 }
 
-static bool file_read(int fd, uint8_t bytes[CU_IPC_HANDLE_SIZE])
+/* What the API takes for one.  Return: it is one of ours, as far as its form goes. */
+static bool file_take(const void *shareable, CUmemAllocationHandleType type, uint8_t bytes[CU_IPC_HANDLE_SIZE])
 {
+	int fd = (int)(intptr_t)shareable;
 	struct stat stat;
 
-	return !fstat(fd, &stat) && S_ISREG(stat.st_mode) && stat.st_size == CU_IPC_HANDLE_SIZE &&
-	       pread(fd, bytes, CU_IPC_HANDLE_SIZE, 0) == CU_IPC_HANDLE_SIZE;
+	return type == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR && !fstat(fd, &stat) && S_ISREG(stat.st_mode) &&
+	       stat.st_size == CU_IPC_HANDLE_SIZE && pread(fd, bytes, CU_IPC_HANDLE_SIZE, 0) == CU_IPC_HANDLE_SIZE;
 }
 
 CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *shareable,
@@ -176,7 +185,7 @@ CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, vo
 
 	if (result)
 		return result;
-	if (!handle || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR || !file_read((int)(intptr_t)shareable, bytes))
+	if (!handle || !file_take(shareable, type, bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	made = pl_cuda_new(session, PL_CUDA_KIND_allocation, &args.allocation);
 	if (!made)
@@ -202,7 +211,7 @@ CUresult cuMemPoolExportToShareableHandle(void *shareable, CUmemoryPool pool, CU
 	struct pl_reply reply;
 	CUresult result =
 		pl_cuda_enter_of(PL_CUDA_OP_cuMemPoolExportToShareableHandle, PL_CUDA_KIND_pool, pool, &session);
-	int r, fd;
+	int r;
 
 	if (result)
 		return result;
@@ -215,11 +224,7 @@ CUresult cuMemPoolExportToShareableHandle(void *shareable, CUmemoryPool pool, CU
 	pl_cuda_cuMemPoolExportToShareableHandle_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
-	fd = file_make(got.shareable);
-	if (fd < 0)
-		return CUDA_ERROR_OPERATING_SYSTEM;
-	memcpy(shareable, &fd, sizeof(fd));
-	return CUDA_SUCCESS;
+	return file_give(shareable, got.shareable);
 }
 
 CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool, void *shareable, CUmemAllocationHandleType type,
@@ -235,7 +240,7 @@ CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool, void *shareable,
 
 	if (result)
 		return result;
-	if (!pool || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR || !file_read((int)(intptr_t)shareable, bytes))
+	if (!pool || !file_take(shareable, type, bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	made = pl_cuda_new(session, PL_CUDA_KIND_pool, &args.pool);
 	if (!made)
