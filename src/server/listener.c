@@ -4,10 +4,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -59,12 +61,24 @@ static int folder_lock(const char *path)
 	return fd;
 }
 
+/* A worker that was being forked when its daemon was killed has the daemon's sockets for a moment.  Return: whoever
+ * listens there is gone. */
+static bool listens_no_more(int fd)
+{
+	struct ucred who = { 0 };
+	socklen_t len = sizeof(who);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) && who.pid > 0 && kill(who.pid, 0) < 0 &&
+	       errno == ESRCH;
+}
+
 /* Removes the file of a daemon that is gone.  Return: 0, or fatal, explained. */
 static int stale_remove(const char *path)
 {
 	pl_cleanup(pl_closep) int fd = -1;
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	struct stat st;
+	int r;
 
 	if (strlen(path) >= sizeof(at.sun_path)) {
 		pl_log_error("%s: too long for a socket (at most %zu characters)", path, sizeof(at.sun_path) - 1);
@@ -80,13 +94,14 @@ static int stale_remove(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return pl_err(-errno);
-	if (!connect(fd, (struct sockaddr *)&at, sizeof(at)) || errno == EAGAIN) {
+	r = connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ? errno : 0;
+	if (r == EAGAIN || (!r && !listens_no_more(fd))) {
 		pl_log_error("%s: another server listens there; end it, or choose another place with --listen", path);
 		return pl_err(-EADDRINUSE);
 	}
-	if (errno != ECONNREFUSED) {
-		pl_log_error("%s: %s", path, strerror(errno));
-		return pl_err(-errno);
+	if (r && r != ECONNREFUSED) {
+		pl_log_error("%s: %s", path, strerror(r));
+		return pl_err(-r);
 	}
 	pl_log_info("%s: left over from a server that is gone; replaced", path);
 	if (unlink(path) < 0 && errno != ENOENT) {
