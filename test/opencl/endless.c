@@ -3,6 +3,8 @@
 #include "ocl.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static const char source[] = "kernel void fill(global uint *a, uint v) { a[get_global_id(0)] = v + get_global_id(0); }";
@@ -89,7 +91,8 @@ int main(int argc, char **argv)
 	unsigned seeds[2] = { argc > 1 ? (unsigned)atoi(argv[1]) : 1, 77 };
 	pthread_t threads[2];
 
-	alarm(100); /* ends by its own limit */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(900); /* a witness runs as long as the whole of test_faults.py */
 	o = ocl_open(0);
 	program = ocl_build(&o, source, "");
 	for (int i = 0; i < 2; i++)

@@ -82,23 +82,28 @@ static void test_options_are_read(void)
 		assert(pl_hook_options_parse(bad[i], &options) == -EINVAL);
 }
 
-/* 50 records of 100 ms each way would take 5 s one after the other, and 100 ms side by side. */
+/* 50 records of 100 ms each way would take 5 s one after the other, and 100 ms side by side.  A machine that stands
+ * still for a while does so now and then only. */
 static void test_delay_does_not_serialise(void)
 {
 	struct pl_lane *hooked, *peer;
-	uint64_t begin, ticket = 0;
+	uint64_t begin, took, ticket = 0;
 
 	hooked_pair("delay_us=100000", &hooked, &peer);
 	for (int direction = 0; direction < 2; direction++) {
 		struct pl_lane *from = direction ? peer : hooked, *to = direction ? hooked : peer;
 
-		begin = pl_now_ns();
-		for (uint64_t i = 0; i < 50; i++)
-			assert(!put(from, i, 0));
-		for (uint64_t i = 0; i < 50; i++)
-			assert(!get(to, &ticket) && ticket == i);
-		assert(pl_now_ns() - begin >= 100 * MS);
-		assert(pl_now_ns() - begin < 2500 * MS); /* half of what serialising takes */
+		took = UINT64_MAX;
+		for (int tries = 0; tries < 10 && took >= 2500 * MS; tries++) {
+			begin = pl_now_ns();
+			for (uint64_t i = 0; i < 50; i++)
+				assert(!put(from, i, 0));
+			for (uint64_t i = 0; i < 50; i++)
+				assert(!get(to, &ticket) && ticket == i);
+			took = pl_now_ns() - begin;
+			assert(took >= 100 * MS);
+		}
+		assert(took < 2500 * MS); /* half of what serialising takes */
 	}
 	pl_lane_destroy(hooked);
 	pl_lane_destroy(peer);
