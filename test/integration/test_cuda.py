@@ -115,6 +115,13 @@ def test_a_program_that_is_killed_leaves_nothing():
         assert "signal" not in server.log_text(), server.log_text()
 
 
+def test_who_asks_of_an_event_that_another_destroys_harms_nobody():
+    with plenum.Server("--cuda", NATIVE) as server:
+        for mode in ("shm", "tcp"):
+            # A thread that comes back to what has been freed finds it overwritten.
+            plenum.run([os.path.join(PROGRAMS, "cuda-queries"), "passing"], dict(steady_env(server, mode), MALLOC_PERTURB_="165"))
+
+
 def test_a_posted_launch_costs_few_instructions():
     if "asan" in plenum.TOOL or "tsan" in plenum.TOOL or not shutil.which("valgrind"):
         print("SKIP: valgrind is not installed, or the programs have a sanitizer: instructions are not counted")
@@ -186,6 +193,6 @@ def test_a_server_without_cuda_has_no_device():
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [test_sessions_of_two_links_share_what_they_have,
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
-        test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused,
+        test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])

@@ -12,8 +12,12 @@ void pl_cuda_event_init(struct pl_cuda_event *event)
 
 void pl_cuda_event_fini(struct pl_cuda_event *event)
 {
+	pthread_mutex_lock(&event->lock);
 	pl_cuda_mark_give(event->object.session, &event->mark);
-	pthread_mutex_destroy(&event->lock);
+	event->records++; /* answers that are on their way are about another event */
+	event->credit = 0;
+	event->elsewhere = false;
+	pthread_mutex_unlock(&event->lock);
 }
 
 void pl_cuda_event_elsewhere(CUevent handle)
@@ -177,7 +181,7 @@ static enum pl_cuda_mark_state event_look(struct pl_session *session, struct pl_
 	return state;
 }
 
-/* The server has answered for what was recorded by then. */
+/* The server has answered for what was recorded by then, if the event was one. */
 static void event_asked(struct pl_session *session, struct pl_cuda_event *event, uint64_t records, int32_t status,
 			struct pl_cuda_heard heard)
 {
@@ -211,7 +215,8 @@ CUresult cuEventQuery(CUevent handle)
 	r = PL_CUDA_ASK(session, cuEventQuery, &args, &reply);
 	if (r)
 		return pl_cuda_fault(r);
-	event_asked(session, event, records, reply.status, heard);
+	if (reply.status == CUDA_SUCCESS || reply.status == CUDA_ERROR_NOT_READY)
+		event_asked(session, event, records, reply.status, heard);
 	return (CUresult)reply.status;
 }
 

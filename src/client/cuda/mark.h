@@ -80,6 +80,7 @@ struct pl_cuda_stream {
 	uint64_t asked;           /* ticket of the question before, which had no other call behind it */
 };
 
+/* Memory of events and streams stays one of theirs: init once, fini for each that ends, after which it is as new. */
 void pl_cuda_event_init(struct pl_cuda_event *event);
 void pl_cuda_event_fini(struct pl_cuda_event *event);
 void pl_cuda_event_elsewhere(CUevent event);

@@ -17,6 +17,7 @@ static struct {
 		struct pl_cuda_object *object;
 	} * slots;
 	size_t room, count;
+	struct pl_cuda_object *events, *streams; /* that have ended: see kept_of() */
 } objects = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static size_t bytes_of(enum pl_cuda_object_kind kind)
@@ -125,28 +126,96 @@ static struct pl_cuda_object *server_id_find(const struct pl_session *session, u
 
 /* ---- making and ending ---- */
 
-/* What is not all zeros. */
-static void object_init(struct pl_cuda_object *object)
+/* What belongs to the object alone. */
+static void object_fini(struct pl_cuda_object *object)
 {
-	if (object->kind == PL_CUDA_KIND_event)
+	switch (object->kind) {
+	case PL_CUDA_KIND_module:
+		pl_cuda_module_fini((struct pl_cuda_module *)object);
+		break;
+	case PL_CUDA_KIND_library:
+		pl_cuda_library_fini((struct pl_cuda_library *)object);
+		break;
+	case PL_CUDA_KIND_link:
+		pl_cuda_link_fini((struct pl_cuda_link *)object);
+		break;
+	case PL_CUDA_KIND_function:
+	case PL_CUDA_KIND_kernel:
+		pl_cuda_function_fini((struct pl_cuda_function *)object);
+		break;
+	case PL_CUDA_KIND_node:
+		pl_cuda_node_fini((struct pl_cuda_node *)object);
+		break;
+	case PL_CUDA_KIND_event:
+		pl_cuda_event_fini((struct pl_cuda_event *)object);
+		break;
+	case PL_CUDA_KIND_stream:
+		pl_cuda_stream_fini((struct pl_cuda_stream *)object);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A thread that asks the server how far an event or a stream is comes back to it, and another may have destroyed it by
+ * then: its memory stays one of its kind, whose lock can be taken.  Return: the list of such memory; NULL: other kinds.
+ */
+static struct pl_cuda_object **kept_of(enum pl_cuda_object_kind kind)
+{
+	return kind == PL_CUDA_KIND_event ? &objects.events : kind == PL_CUDA_KIND_stream ? &objects.streams : NULL;
+}
+
+static struct pl_cuda_object *object_allocate(enum pl_cuda_object_kind kind)
+{
+	struct pl_cuda_object *object, **kept = kept_of(kind);
+
+	if (kept) {
+		pthread_mutex_lock(&objects.lock);
+		object = *kept;
+		if (object)
+			*kept = object->next;
+		pthread_mutex_unlock(&objects.lock);
+		if (object) {
+			object_fini(object); /* once more: somebody may have been late */
+			return object;
+		}
+	}
+	object = calloc(1, bytes_of(kind));
+	if (!object)
+		return NULL;
+	object->kind = kind;
+	if (kind == PL_CUDA_KIND_event)
 		pl_cuda_event_init((struct pl_cuda_event *)object);
-	else if (object->kind == PL_CUDA_KIND_stream)
+	else if (kind == PL_CUDA_KIND_stream)
 		pl_cuda_stream_init((struct pl_cuda_stream *)object);
+	return object;
+}
+
+static void object_free(struct pl_cuda_object *object)
+{
+	struct pl_cuda_object **kept = kept_of(object->kind);
+
+	if (!kept) {
+		free(object);
+		return;
+	}
+	pthread_mutex_lock(&objects.lock);
+	object->next = *kept;
+	*kept = object;
+	pthread_mutex_unlock(&objects.lock);
 }
 
 static void *object_create(struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id,
 			   struct pl_cuda_context *context)
 {
-	struct pl_cuda_object *object = calloc(1, bytes_of(kind));
+	struct pl_cuda_object *object = object_allocate(kind);
 
 	if (!object)
 		return NULL;
-	object->kind = kind;
 	object->session = session;
-	object_init(object);
 	object->handle = (void *)(uintptr_t)pl_cuda_handle_create(kind, object);
 	if (!object->handle) {
-		free(object);
+		object_free(object);
 		return NULL;
 	}
 	object->id = id ? id : (uintptr_t)object->handle;
@@ -181,37 +250,6 @@ void *pl_cuda_new(struct pl_session *session, enum pl_cuda_object_kind kind, uin
 	return object->handle;
 }
 
-/* What belongs to the object alone. */
-static void object_fini(struct pl_cuda_object *object)
-{
-	switch (object->kind) {
-	case PL_CUDA_KIND_module:
-		pl_cuda_module_fini((struct pl_cuda_module *)object);
-		break;
-	case PL_CUDA_KIND_library:
-		pl_cuda_library_fini((struct pl_cuda_library *)object);
-		break;
-	case PL_CUDA_KIND_link:
-		pl_cuda_link_fini((struct pl_cuda_link *)object);
-		break;
-	case PL_CUDA_KIND_function:
-	case PL_CUDA_KIND_kernel:
-		pl_cuda_function_fini((struct pl_cuda_function *)object);
-		break;
-	case PL_CUDA_KIND_node:
-		pl_cuda_node_fini((struct pl_cuda_node *)object);
-		break;
-	case PL_CUDA_KIND_event:
-		pl_cuda_event_fini((struct pl_cuda_event *)object);
-		break;
-	case PL_CUDA_KIND_stream:
-		pl_cuda_stream_fini((struct pl_cuda_stream *)object);
-		break;
-	default:
-		break;
-	}
-}
-
 void pl_cuda_forget(struct pl_cuda_object *object)
 {
 	pl_cuda_handle_destroy((uintptr_t)object->handle);
@@ -222,7 +260,7 @@ void pl_cuda_forget(struct pl_cuda_object *object)
 	pthread_mutex_unlock(&objects.lock);
 	object_fini(object);
 	if (object->kind != PL_CUDA_KIND_context)
-		free(object);
+		object_free(object);
 }
 
 void pl_cuda_context_empty(struct pl_cuda_context *context)

@@ -142,8 +142,10 @@ void pl_cuda_stream_init(struct pl_cuda_stream *stream)
 
 void pl_cuda_stream_fini(struct pl_cuda_stream *stream)
 {
+	pthread_mutex_lock(&stream->lock);
 	pl_cuda_mark_give(stream->object.session, &stream->mark);
-	pthread_mutex_destroy(&stream->lock);
+	stream->ticket = stream->asked = 0;
+	pthread_mutex_unlock(&stream->lock);
 }
 
 /* Where nothing was sent, by any thread, since a mark was put, the stream has ended once it has passed it. */
