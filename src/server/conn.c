@@ -400,6 +400,7 @@ static int conn_add(struct pl_daemon *daemon, struct pl_listener *listener, int 
 		.deadline_ns = pl_now_ns() + PL_DAEMON_GREETING_MS_MAX * 1000000ull,
 		.local = listener->local,
 		.region = listener->region,
+		.listener = (uint32_t)(listener - daemon->listeners),
 		.uid = uid,
 		.pid = pid,
 	};

@@ -190,6 +190,20 @@ static struct json_object *apis_describe(const struct pl_daemon *daemon)
 	return apis;
 }
 
+static struct json_object *kept_describe(const struct pl_daemon *daemon)
+{
+	struct json_object *kept = json_object_new_object();
+	const struct pl_keeper *keeper = &daemon->keeper;
+
+	put_u64(kept, "limit_bytes", daemon->options->kept_bytes);
+	put_u64(kept, "bytes", keeper->bytes);
+	put_u64(kept, "entries", keeper->count);
+	put_u64(kept, "found_total", keeper->found);
+	put_u64(kept, "missed_total", keeper->missed);
+	put_u64(kept, "spoilt_total", keeper->spoilt);
+	return kept;
+}
+
 static void info_answer(struct pl_conn *conn)
 {
 	struct json_object *answer = answer_new(true), *listeners = json_object_new_array();
@@ -226,6 +240,7 @@ static void info_answer(struct pl_conn *conn)
 	put_u64(answer, "sessions_total", pool->sessions_made);
 	put_u64(answer, "refused_total", daemon->refused);
 	put_u64(answer, "crashes_total", pool->crashes);
+	json_object_object_add(answer, "kept", kept_describe(daemon));
 	put_text(answer, "start_failure", failure);
 	json_object_object_add(answer, "limits", limits_describe(options));
 	answer_give(conn, answer);

@@ -37,6 +37,7 @@ struct pl_conn {
 	bool local;
 	uid_t uid;                         /* local: the peer's */
 	pid_t pid;
+	uint32_t listener;                 /* place in daemon->listeners */
 	struct pl_region *region;          /* its listener's */
 	bool in_region;                    /* it has shown that it sees that */
 	uint32_t api;                      /* WAITING: place in options->apis */
@@ -69,6 +70,12 @@ void pl_control_counted(struct pl_daemon *daemon);            /* all workers hav
 
 /* ---- workers as the daemon sees them: pool.c ---- */
 
+/* Whose connection it is, as far as the kernel says: a user, a guest or an address. */
+struct pl_peer_name {
+	uint32_t listener, family, number; /* number: user or guest; each listener has its own */
+	uint8_t address[16];
+};
+
 enum pl_pool_phase {
 	PL_POOL_STARTING, /* loads its driver */
 	PL_POOL_READY,
@@ -92,6 +99,7 @@ struct pl_pool_worker {
 	uint64_t session;
 	bool local;
 	uid_t uid;                         /* of the client, local only */
+	struct pl_peer_name name;          /* of the client, for what is kept; those of one name share that */
 	struct pl_region *region;          /* a part of it is the session's; NULL = none */
 	uint64_t region_offset, region_bytes;
 	uint64_t boot;                     /* of the guest, as its client says; with a region only */
@@ -155,6 +163,22 @@ void pl_shares_handle(struct pl_daemon *daemon, const struct pl_pool_worker *wor
 void pl_shares_forget(struct pl_daemon *daemon, uint64_t session); /* it has ended */
 void pl_shares_fini(struct pl_daemon *daemon);
 
+/* ---- what is kept for sessions to come: keeper.c ---- */
+
+struct pl_kept;
+
+struct pl_keeper {
+	struct pl_kept *entries;           /* PL_DAEMON_KEPT_MAX; NULL until there is one */
+	uint32_t count;
+	uint64_t bytes, uses;
+	uint64_t found, missed, spoilt;
+};
+
+/* KEEP, FIND or SPOILT of a worker; others are passed over.  Takes *fd (sets it to -1) where it keeps it. */
+void pl_keeper_handle(struct pl_daemon *daemon, const struct pl_pool_worker *worker, const struct pl_hand *hand,
+		      int *fd);
+void pl_keeper_fini(struct pl_daemon *daemon);
+
 /* ---- the daemon ---- */
 
 /* In memory that a forked worker finds empty. */
@@ -180,6 +204,7 @@ struct pl_daemon {
 	struct pl_dials dials;
 	struct pl_share *shares;           /* PL_DAEMON_SHARES_MAX; NULL until there is one */
 	uint32_t shares_top;               /* how many were ever in use */
+	struct pl_keeper keeper;
 	struct pl_folder folder;           /* of the workers */
 	struct pl_confine confine;         /* of the workers */
 	struct pl_secrets *secrets;

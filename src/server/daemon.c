@@ -16,6 +16,7 @@
 #include "server/token.h"
 
 #define HOST_BYTES_DEFAULT (4ull << 30) /* room for many programs of the largest size */
+#define KEPT_BYTES_DEFAULT (1ull << 30)
 
 void pl_daemon_options_init(struct pl_daemon_options *options)
 {
@@ -29,6 +30,7 @@ void pl_daemon_options_init(struct pl_daemon_options *options)
 		.sessions_max = 1024,
 		.lanes_max = PL_SERVE_LANES_MAX,
 		.arena_bytes = memory_bytes,
+		.kept_bytes = memory_bytes / 16 < KEPT_BYTES_DEFAULT ? memory_bytes / 16 : KEPT_BYTES_DEFAULT,
 		.ready_fd = -1,
 		.log_level = PL_LOG_WARN,
 	};
@@ -133,7 +135,8 @@ static int listener_add(struct pl_daemon *daemon, const char *address)
 
 	if (pl_listener_needs_token(address) && !daemon->secrets->token[0]) {
 		pl_log_error("%s: a server on the network wants a token: --token-file FILE (with --generate-token the "
-			     "file is made), or PLENUM_TOKEN", address);
+			     "file is made), or PLENUM_TOKEN",
+			     address);
 		return pl_err(-EPERM);
 	}
 	r = pl_listener_open(listener, address, options->allow_all_users || options->allow_uids_count);
@@ -271,6 +274,7 @@ static void daemon_fini(struct pl_daemon *daemon)
 	if (daemon->spare_fd >= 0)
 		close(daemon->spare_fd);
 	pl_shares_fini(daemon);
+	pl_keeper_fini(daemon);
 	pl_pool_fini(daemon);
 	for (uint32_t i = 0; i < daemon->listeners_count; i++)
 		pl_listener_fini(&daemon->listeners[i]);

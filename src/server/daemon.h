@@ -30,6 +30,8 @@
 #define PL_DAEMON_PEERS_MAX       64          /* limit: --peer */
 #define PL_DAEMON_SHARES_MAX      8192        /* limit: what sessions keep for others at one time */
 #define PL_DAEMON_SHARES_EACH     2048        /* limit: of one session */
+#define PL_DAEMON_KEPT_MAX        1024        /* limit: modules that are kept for sessions to come */
+#define PL_DAEMON_KEPT_EACH       256         /* limit: of one session; and half of the bytes */
 #define PL_DAEMON_STOP_MS         2000        /* workers get this long to end before they are killed */
 
 struct pl_daemon_api {
@@ -53,6 +55,8 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	uint32_t sessions_max, lanes_max;
 	uint64_t quota[PL_QUOTA_KINDS];
 	uint64_t arena_bytes;       /* shared memory of one session; address space only until used */
+	uint64_t kept_bytes;        /* of content that is kept for sessions to come (kept.h); 0 = nothing is */
+	bool kept_apart;            /* for those of the same guest or address alone; of users always */
 	int ready_fd;               /* -1 = none; each bound address, then closed.  Closed empty if no worker starts */
 	enum pl_log_level log_level;
 	struct pl_confine_options confine;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "wire/wire.h"
 
 #define PL_HAND_TEXT_MAX 160 /* limit: bytes of a worker's reason, its NUL included */
@@ -28,7 +29,10 @@ enum pl_hand_kind {
 	PL_HAND_PUT,       /* worker: keep this for other sessions; a descriptor may come along */
 	PL_HAND_DROP,      /* worker: no more; no answer */
 	PL_HAND_TAKE,      /* worker: what was put under this token */
-	PL_HAND_ANSWER,    /* daemon: to PUT and TAKE; with what was put */
+	PL_HAND_ANSWER,    /* daemon: to PUT, TAKE and FIND; with what was put or kept */
+	PL_HAND_KEEP,      /* worker: keep this for sessions to come; with a sealed file; no answer */
+	PL_HAND_FIND,      /* worker: what is kept under this digest */
+	PL_HAND_SPOILT,    /* worker: it is something else; no answer */
 };
 
 struct pl_hand {
@@ -40,6 +44,8 @@ struct pl_hand {
 	uint32_t type;                        /* PUT, TAKE: the backend's */
 	int32_t result;                       /* ANSWER: 0, or -errno */
 	bool own;                             /* ANSWER: the asking session put it */
+	uint8_t digest[PL_DIGEST_BYTES];      /* KEEP, FIND, SPOILT: of the content */
+	uint64_t bytes;                       /* KEEP, FIND, SPOILT: of the content */
 	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER for it has to show */
 	struct pl_hello hello;                /* SESSION, LANE; without the token */
 	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED; PUT, ANSWER: PL_BROKER_NOTE_BYTES */

@@ -1,5 +1,7 @@
 /* Workers as the daemon sees them: started ahead of need, given a session each, watched, reaped, counted. */
 #include <fcntl.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "base/wait.h"
 #include "link/ivshmem/region.h"
 #include "server/daemon-internal.h"
+#include "server/token.h"
 
 #define LIVED_WELL_NS 10000000000ull /* a spare that dies later than this was not a failed start */
 
@@ -81,15 +84,8 @@ int pl_pool_init(struct pl_daemon *daemon)
 			    pl_daemon_apis(daemon) * (daemon->options->spares + PL_DAEMON_STARTING_MAX);
 	pool->slots = calloc(pool->slots_count, sizeof(*pool->slots));
 	daemon->secrets_bytes = sizeof(*daemon->secrets) + pool->slots_count * sizeof(daemon->secrets->sessions[0]);
-	daemon->secrets = mmap(NULL, daemon->secrets_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (daemon->secrets == MAP_FAILED)
-		daemon->secrets = NULL;
-	if (!pool->slots || !daemon->secrets)
-		return pl_err(-ENOMEM);
-	madvise(daemon->secrets, daemon->secrets_bytes, MADV_DONTDUMP);
-	if (madvise(daemon->secrets, daemon->secrets_bytes, MADV_WIPEONFORK) < 0)
-		pl_log_debug("workers inherit the secrets: no MADV_WIPEONFORK");
-	return 0;
+	daemon->secrets = pl_secret_room(daemon->secrets_bytes);
+	return pool->slots && daemon->secrets ? 0 : pl_err(-ENOMEM);
 }
 
 void pl_pool_fini(struct pl_daemon *daemon)
@@ -128,6 +124,14 @@ static void start_failed(struct pl_daemon *daemon, uint32_t at, const char *reas
 	}
 }
 
+static void hand_keep(struct pl_daemon *daemon, const struct pl_pool_worker *worker, const struct pl_hand *hand,
+		      int *fd)
+{
+	pl_shares_handle(daemon, worker, hand, fd);
+	if (daemon->options->kept_bytes)
+		pl_keeper_handle(daemon, worker, hand, fd);
+}
+
 /* SIGCHLD tells of the end: here only news. */
 static void worker_ready(struct pl_source *source, uint32_t events)
 {
@@ -149,7 +153,7 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 			return;
 		}
 		if (worker->phase == PL_POOL_SERVING)
-			pl_shares_handle(daemon, worker, &hand, &fds[0]);
+			hand_keep(daemon, worker, &hand, &fds[0]);
 		for (int i = 0; i < PL_HAND_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
@@ -190,6 +194,7 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 		.library = options->apis[worker->api].library,
 		.arena_bytes = options->arena_bytes,
 		.lanes_max = options->lanes_max,
+		.keeps = options->kept_bytes != 0,
 		.log_level = options->log_level,
 		.folder = daemon->folder.path,
 		.parent = parent,
@@ -333,6 +338,31 @@ static void region_give(struct pl_pool_worker *worker)
 	worker->region = NULL;
 }
 
+/* With whom it shares what is kept: a user of this machine with himself alone, whatever the operator says. */
+static struct pl_peer_name peer_name(const struct pl_conn *conn, bool apart)
+{
+	struct pl_peer_name name = { .listener = apart ? conn->listener + 1 : 0, .number = conn->uid };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_vm vm;
+	} peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	if (conn->local)
+		name.family = AF_UNIX;
+	else if (apart && !getpeername(conn->source.fd, &peer.any, &len))
+		name.family = peer.any.sa_family;
+	if (name.family == AF_INET)
+		memcpy(name.address, &peer.in.sin_addr, sizeof(peer.in.sin_addr));
+	else if (name.family == AF_INET6)
+		memcpy(name.address, &peer.in6.sin6_addr, sizeof(name.address));
+	else if (name.family == AF_VSOCK)
+		name.number = peer.vm.svm_cid;
+	return name;
+}
+
 static void session_note(struct pl_pool_worker *worker, const struct pl_conn *conn, const struct pl_hand *hand)
 {
 	struct pl_worker_shared *shared = worker->shared;
@@ -340,6 +370,7 @@ static void session_note(struct pl_pool_worker *worker, const struct pl_conn *co
 	worker->session = hand->session;
 	worker->local = conn->local;
 	worker->uid = conn->uid;
+	worker->name = peer_name(conn, worker->daemon->options->kept_apart);
 	memcpy(shared->program, hand->hello.program, sizeof(shared->program));
 	shared->client_pid = conn->local ? (uint32_t)conn->pid : hand->hello.pid;
 	atomic_store(&shared->started_ns, pl_now_ns());

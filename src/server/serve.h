@@ -76,7 +76,8 @@ struct pl_session_worker {
 	_Atomic uint32_t later_sleepers; /* futex: lanes that wait for a pl_serve_answer() */
 	struct pl_worker_shared *shared;
 	struct pl_peers peers;
-	void *api; /* the backend's state of this session */
+	bool keeps; /* the daemon keeps content for sessions to come (kept.h) */
+	void *api;  /* the backend's state of this session */
 };
 
 /* The answer to an ask that whoever completes it will give; one a lane, as its client waits for it. */

@@ -20,24 +20,6 @@ struct pl_share {
 	int fd;
 };
 
-/* In memory that a forked worker finds empty. */
-static bool shares_make(struct pl_daemon *daemon)
-{
-	const size_t bytes = PL_DAEMON_SHARES_MAX * sizeof(*daemon->shares);
-	void *at;
-
-	if (daemon->shares)
-		return true;
-	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (at == MAP_FAILED)
-		return false;
-	madvise(at, bytes, MADV_DONTDUMP);
-	if (madvise(at, bytes, MADV_WIPEONFORK) < 0)
-		pl_log_debug("workers inherit what others share: no MADV_WIPEONFORK");
-	daemon->shares = at;
-	return true;
-}
-
 static void share_free(struct pl_share *share)
 {
 	if (share->fd >= 0)
@@ -78,7 +60,9 @@ static int share_put(struct pl_daemon *daemon, uint64_t session, const struct pl
 	struct pl_share *room = NULL;
 	uint32_t mine = 0;
 
-	if (!shares_make(daemon))
+	if (!daemon->shares)
+		daemon->shares = pl_secret_room(PL_DAEMON_SHARES_MAX * sizeof(*daemon->shares));
+	if (!daemon->shares)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < daemon->shares_top; i++) {
 		if (!daemon->shares[i].session)

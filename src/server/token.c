@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -87,6 +88,18 @@ int pl_token_generate(const char *path)
 		return pl_err(r);
 	}
 	return 0;
+}
+
+void *pl_secret_room(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	madvise(at, bytes, MADV_DONTDUMP);
+	if (madvise(at, bytes, MADV_WIPEONFORK) < 0)
+		pl_log_debug("workers inherit what is secret: no MADV_WIPEONFORK");
+	return at;
 }
 
 bool pl_secret_same(const void *a, const void *b, size_t size)

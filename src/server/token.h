@@ -28,6 +28,10 @@ int pl_token_make(char token_out[PL_TOKEN_TEXT_ROOM]);
 /* Writes a fresh random token to a new file (mode 0600).  Return: 0, fatal -EEXIST when there is a file, -errno. */
 int pl_token_generate(const char *path);
 
+/** pl_secret_room() - memory that a forked child finds empty, and no dump has
+ * Return: zeros, for munmap(); NULL = no memory. */
+void *pl_secret_room(size_t bytes);
+
 /* Constant time.  Neither needs an end: `size` bytes are compared. */
 bool pl_secret_same(const void *a, const void *b, size_t size);
 

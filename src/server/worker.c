@@ -551,7 +551,7 @@ void pl_worker_main(const struct pl_worker_config *config, int control, struct p
 		.config = config,
 		.control = process_become(config, control),
 		.shared = shared,
-		.session = { .backend = config->backend, .arena_fd = -1, .shared = shared },
+		.session = { .backend = config->backend, .arena_fd = -1, .shared = shared, .keeps = config->keeps },
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 

@@ -25,10 +25,11 @@ struct pl_worker_config {
 	uint64_t quota[PL_QUOTA_KINDS];
 	uint64_t arena_bytes;
 	uint32_t lanes_max;
+	bool keeps; /* the daemon keeps content for sessions to come (kept.h) */
 	enum pl_log_level log_level;
 	const char *folder; /* of the server's workers (folder.h); "" = none */
 	const struct pl_confine *confine;
-	uint32_t slot;      /* no other worker that lives has it */
+	uint32_t slot; /* no other worker that lives has it */
 	pid_t parent;
 	const struct pl_listener *listeners; /* the daemon's */
 	uint32_t listeners_count;

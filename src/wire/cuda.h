@@ -97,6 +97,15 @@ struct pl_cuda_marked {
 };
 static_assert(sizeof(struct pl_cuda_marked) == 8, "wire layout");
 
+/* An image from so many bytes on is first asked for by its digest (plImageFind), over links that share no memory. */
+#define PL_CUDA_KEPT_BYTES_MIN 65536u
+
+/* image_wanted of a load's answer, where it is not 0: the load is to come again with the image. */
+enum pl_cuda_wanted {
+	PL_CUDA_WANTED = 1,
+	PL_CUDA_WANTED_NO_MORE = 2, /* and nothing is kept for other sessions here: it need not be asked for */
+};
+
 /* What a copy between servers waits for (plPeerExport, plPeerCopy). */
 enum pl_cuda_order {
 	PL_CUDA_ORDER_STREAM = 0,  /* nothing: of a call that does not wait, whose stream was waited for */

@@ -32,6 +32,8 @@ enum {
 	KEY_WORKER_WRITE,
 	KEY_WORKER_UIDS,
 	KEY_PEER,
+	KEY_KEPT,
+	KEY_KEPT_APART,
 };
 
 #define ARENA_STAGING_BYTES (256ull << 20) /* shared memory beyond --memory-limit: data on its way */
@@ -85,6 +87,11 @@ static const struct argp_option options[] = {
 	{NULL, 0, NULL, 0, "The server:", 4},
 	{"sessions-limit", KEY_SESSIONS, "N", 0, "sessions at one time (default: 1024)", 4},
 	{"spare", KEY_SPARE, "N", 0, "workers kept ready for new sessions (default: 1)", 4},
+	{"module-cache", KEY_KEPT, "SIZE|off", 0,
+	 "CUDA modules kept for later sessions over tcp and vsock, which need not send them (default: a sixteenth of "
+	 "the memory, at most 1G)",
+	 4},
+	{"module-cache-apart", KEY_KEPT_APART, NULL, 0, "and not for those of other guests or addresses", 4},
 	{"driver", KEY_DRIVER, "LIBRARY", 0, "OpenCL library (default: libOpenCL.so.1)", 4},
 	{"cuda", KEY_CUDA, "LIBRARY|refgpu|off", 0,
 	 "CUDA driver (default: libcuda.so.1 where there is such hardware, else the reference GPU's)", 4},
@@ -130,6 +137,13 @@ static error_t limit_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_LANES:
 		daemon->lanes_max = (uint32_t)pl_tool_number(state, "lanes-limit", text, 1, PL_SERVE_LANES_MAX);
+		return 0;
+	case KEY_KEPT:
+		daemon->kept_bytes =
+			!strcmp(text, "off") || !strcmp(text, "0") ? 0 : pl_tool_size(state, "module-cache", text);
+		return 0;
+	case KEY_KEPT_APART:
+		daemon->kept_apart = true;
 		return 0;
 	case KEY_SPARE:
 		daemon->spares = (uint32_t)pl_tool_number(state, "spare", text, 0, PL_DAEMON_SPARES_MAX);

@@ -82,9 +82,23 @@ static void list_print(struct json_object *list)
 	fflush(stdout);
 }
 
+/* Modules for later sessions, where the server keeps them and has been asked for one. */
+static void kept_print(struct json_object *kept)
+{
+	unsigned long long found = pl_session_number(kept, "found_total");
+	unsigned long long missed = pl_session_number(kept, "missed_total");
+
+	if (found + missed)
+		printf("modules kept: %llu, %llu of %llu bytes; found %llu times, not found %llu, spoilt %llu\n",
+		       (unsigned long long)pl_session_number(kept, "entries"),
+		       (unsigned long long)pl_session_number(kept, "bytes"),
+		       (unsigned long long)pl_session_number(kept, "limit_bytes"), found, missed,
+		       (unsigned long long)pl_session_number(kept, "spoilt_total"));
+}
+
 static void info_print(const char *address)
 {
-	struct json_object *info = NULL;
+	struct json_object *info = NULL, *kept = NULL;
 	char why[512];
 
 	if (pl_tool_ask(address, "{\"do\":\"info\"}", &info, why) < 0)
@@ -94,6 +108,8 @@ static void info_print(const char *address)
 	       (unsigned long long)pl_session_number(info, "sessions_total"),
 	       (unsigned long long)pl_session_number(info, "refused_total"),
 	       (unsigned long long)pl_session_number(info, "crashes_total"));
+	if (json_object_object_get_ex(info, "kept", &kept))
+		kept_print(kept);
 	json_object_put(info);
 }
 

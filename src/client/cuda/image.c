@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "client/servers.h"
 #include "cuda/image.h"
 
 struct sent {
@@ -20,7 +21,7 @@ struct sent {
 static pthread_mutex_t sent_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sent *sent; /* under sent_lock: images that servers keep */
 
-bool pl_cuda_sending_is_done(const struct pl_cuda_sending *sending, const struct pl_session *session)
+static bool is_done(const struct pl_cuda_sending *sending, const struct pl_session *session)
 {
 	struct sent *at;
 
@@ -32,9 +33,48 @@ bool pl_cuda_sending_is_done(const struct pl_cuda_sending *sending, const struct
 	return at != NULL;
 }
 
+/* Sessions, a bit each, whose servers keep nothing for others. */
+static _Atomic uint64_t keep_nothing;
+
+static_assert(PL_CLIENT_SERVERS_MAX <= 64, "a bit for each session");
+
+static uint64_t session_bit(const struct pl_session *session)
+{
+	return 1ull << pl_cuda_session_index(session);
+}
+
+/* Over shared memory sending takes no longer than two digests.  Return: the question is on its way. */
+static bool find(struct pl_cuda_sending *sending, struct pl_session *session)
+{
+	struct pl_cuda_plImageFind_args args = { .image_hash = sending->hash, .image_bytes = sending->bytes };
+
+	if (session->shares_memory || sending->bytes < PL_CUDA_KEPT_BYTES_MIN ||
+	    atomic_load(&keep_nothing) & session_bit(session))
+		return false;
+	if (!sending->digested)
+		pl_digest(sending->packed, sending->bytes, sending->digest);
+	sending->digested = true;
+	args.digest = (struct pl_bytes){ sending->digest, sizeof(sending->digest) };
+	if (!PL_CUDA_POST(session, plImageFind, &args))
+		return true;
+	pl_cuda_sending_wanted(session, PL_CUDA_WANTED_NO_MORE); /* a server of an older release */
+	return false;
+}
+
+bool pl_cuda_sending_goes(struct pl_cuda_sending *sending, struct pl_session *session)
+{
+	return !is_done(sending, session) && !find(sending, session);
+}
+
+void pl_cuda_sending_wanted(struct pl_session *session, uint32_t wanted)
+{
+	if (wanted == PL_CUDA_WANTED_NO_MORE)
+		atomic_fetch_or(&keep_nothing, session_bit(session));
+}
+
 void pl_cuda_sending_done(const struct pl_cuda_sending *sending, const struct pl_session *session)
 {
-	struct sent *entry = pl_cuda_sending_is_done(sending, session) ? NULL : malloc(sizeof(*entry));
+	struct sent *entry = is_done(sending, session) ? NULL : malloc(sizeof(*entry));
 
 	if (!entry)
 		return;

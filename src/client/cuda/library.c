@@ -41,7 +41,7 @@ void pl_cuda_library_fini(struct pl_cuda_library *library)
 
 static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, const struct pl_cuda_library *library,
 			 const struct pl_cuda_sending *sending, const struct pl_cuda_jit_options *jit,
-			 const struct library_options *options, bool with_image, bool *wanted_out)
+			 const struct library_options *options, bool with_image, uint32_t *wanted_out)
 {
 	struct pl_cuda_cuLibraryLoadData_args args = { .image_hash = sending->hash,
 						       .image_bytes = sending->bytes,
@@ -72,14 +72,17 @@ static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, const s
 }
 
 static CUresult load_on(struct pl_session *session, enum pl_cuda_op op, struct pl_cuda_library *library,
-			const struct pl_cuda_sending *sending, const struct pl_cuda_jit_options *jit,
+			struct pl_cuda_sending *sending, const struct pl_cuda_jit_options *jit,
 			const struct library_options *options)
 {
-	bool wanted = false, with_image = !pl_cuda_sending_is_done(sending, session);
+	bool with_image = pl_cuda_sending_goes(sending, session);
+	uint32_t wanted = 0;
 	CUresult result = load_ask(session, op, library, sending, jit, options, with_image, &wanted);
 
-	if (!result && wanted)
+	if (!result && wanted) {
+		pl_cuda_sending_wanted(session, wanted);
 		result = load_ask(session, op, library, sending, jit, options, true, &wanted);
+	}
 	if (result)
 		return result;
 	pl_cuda_sending_done(sending, session);

@@ -17,7 +17,7 @@ void pl_cuda_module_fini(struct pl_cuda_module *module)
 
 static CUresult load_ask(struct pl_session *session, enum pl_cuda_op op, struct pl_cuda_module *module,
 			 const struct pl_cuda_sending *sending, const struct pl_cuda_jit_options *options,
-			 bool with_image, bool *wanted_out)
+			 bool with_image, uint32_t *wanted_out)
 {
 	struct pl_cuda_cuModuleLoadDataEx_args args = { .image_hash = sending->hash,
 							.image_bytes = sending->bytes,
@@ -53,7 +53,7 @@ static CUresult load(enum pl_cuda_op op, CUmodule *handle, const void *image, co
 	struct pl_cuda_sending sending = { 0 };
 	struct pl_cuda_module *module;
 	struct pl_session *session;
-	bool wanted = false;
+	uint32_t wanted = 0;
 	CUresult result = pl_cuda_enter(op, &session);
 
 	if (result)
@@ -69,8 +69,9 @@ static CUresult load(enum pl_cuda_op op, CUmodule *handle, const void *image, co
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	pthread_mutex_init(&module->lock, NULL);
-	result = load_ask(session, op, module, &sending, options, !pl_cuda_sending_is_done(&sending, session), &wanted);
+	result = load_ask(session, op, module, &sending, options, pl_cuda_sending_goes(&sending, session), &wanted);
 	if (!result && wanted) {
+		pl_cuda_sending_wanted(session, wanted);
 		pl_cuda_members_fini(&module->members);
 		result = load_ask(session, op, module, &sending, options, true, &wanted);
 	}

@@ -1,0 +1,166 @@
+/* Images of device code: kept by what they contain for as long as the session lives, and large ones that
+ * did not come through shared memory for later sessions, too (server/kept.h). */
+#include "backend/cuda/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cuda/image.h"
+#include "server/kept.h"
+
+static_assert(PL_KEPT_ROOM_BYTES >= 8, "room behind a packed image, for its unpacking");
+
+struct pl_cuda_image {
+	struct pl_cuda_image *next;
+	uint64_t hash, bytes;
+	const void *image; /* as the driver takes it; it may go on reading it */
+};
+
+/* What this lane's client has asked for by its digest and is going to send. */
+static _Thread_local struct {
+	bool is;
+	uint64_t hash, bytes;
+	uint8_t digest[PL_DIGEST_BYTES];
+} awaited;
+
+static const struct pl_cuda_image *image_known(struct pl_cuda_session *session, uint64_t hash, uint64_t bytes)
+{
+	struct pl_cuda_image *image;
+
+	pthread_mutex_lock(&session->images_lock);
+	for (image = session->images; image && (image->hash != hash || image->bytes != bytes); image = image->next)
+		;
+	pthread_mutex_unlock(&session->images_lock);
+	return image;
+}
+
+/* Its bytes are charged by the caller, for as long as the session lives.  packed stays the caller's where it fails. */
+static int32_t image_enter(struct pl_cuda_session *session, void *packed, uint64_t bytes, uint64_t hash,
+			   const struct pl_cuda_image **image_out)
+{
+	struct pl_cuda_image *image = malloc(sizeof(*image));
+
+	if (!image)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*image = (struct pl_cuda_image){ .hash = hash, .bytes = bytes };
+	if (pl_cuda_image_unpack(packed, bytes, &image->image)) {
+		free(image);
+		return CUDA_ERROR_INVALID_IMAGE;
+	}
+	pthread_mutex_lock(&session->images_lock);
+	image->next = session->images;
+	session->images = image;
+	pthread_mutex_unlock(&session->images_lock);
+	*image_out = image;
+	return CUDA_SUCCESS;
+}
+
+/* ---- what the client sends ---- */
+
+/* The bytes of a bulk field.  Return: whole; false = the lane broke. */
+static bool bulk_take(struct pl_serve *serve, const struct pl_bulk *bulk, void *to)
+{
+	if (!bulk->data)
+		return !pl_serve_take_bulk(serve, to, bulk->bytes);
+	memcpy(to, bulk->data, bulk->bytes);
+	return true;
+}
+
+static int32_t taken_plainly(struct pl_serve *serve, const struct pl_bulk *bulk, const struct pl_cuda_image **image_out)
+{
+	void *packed = malloc(bulk->bytes + PL_KEPT_ROOM_BYTES);
+	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+
+	if (packed && bulk_take(serve, bulk, packed))
+		status = image_enter(pl_cuda_session_of(serve), packed, bulk->bytes,
+				     pl_cuda_image_hash(packed, bulk->bytes), image_out);
+	if (status)
+		free(packed);
+	return status;
+}
+
+/* Into a file that later sessions may have, if it is what the client said. */
+static int32_t taken_and_kept(struct pl_serve *serve, const struct pl_bulk *bulk,
+			      const struct pl_cuda_image **image_out)
+{
+	uint8_t digest[PL_DIGEST_BYTES], *packed;
+	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+	bool whole, good;
+	int fd;
+
+	awaited.is = false;
+	if (pl_kept_make(bulk->bytes, &packed, &fd))
+		return taken_plainly(serve, bulk, image_out);
+	whole = bulk_take(serve, bulk, packed);
+	packed = pl_kept_seal(packed, bulk->bytes, fd);
+	if (whole && packed) {
+		pl_digest(packed, bulk->bytes, digest);
+		good = !memcmp(digest, awaited.digest, sizeof(digest));
+		status = image_enter(pl_cuda_session_of(serve), packed, bulk->bytes,
+				     pl_cuda_image_hash(packed, bulk->bytes), image_out);
+		if (good && !status)
+			pl_kept_give(serve->session, digest, bulk->bytes, fd);
+	}
+	if (status && packed)
+		pl_kept_unmap(packed, bulk->bytes);
+	close(fd);
+	return status;
+}
+
+int pl_cuda_image_get(struct pl_serve *serve, uint64_t hash, uint64_t bytes, const struct pl_bulk *bulk,
+		      const void **image_out)
+{
+	const struct pl_cuda_image *image = image_known(pl_cuda_session_of(serve), hash, bytes);
+	int32_t status = CUDA_SUCCESS;
+
+	if (!image && !bulk->bytes)
+		return serve->session->keeps ? PL_CUDA_WANTED : PL_CUDA_WANTED_NO_MORE;
+	if (!image) {
+		bool keep = awaited.is && awaited.hash == hash && awaited.bytes == bulk->bytes;
+
+		status = keep ? taken_and_kept(serve, bulk, &image) : taken_plainly(serve, bulk, &image);
+		if (status)
+			return -status - 1;
+		pl_cuda_charge_keep();
+	}
+	*image_out = image->image;
+	return 0;
+}
+
+/* ---- what another session was sent ---- */
+
+/* Return: the session has it. */
+static bool image_found(struct pl_serve *serve, const struct pl_cuda_plImageFind_args *args)
+{
+	struct pl_session_worker *worker = serve->session;
+	const struct pl_cuda_image *image;
+	uint8_t *packed = NULL;
+
+	if (!pl_quota_charge(&worker->quota, PL_QUOTA_HOST, args->image_bytes))
+		return false; /* the load will say so */
+	packed = pl_kept_find(worker, args->digest.at, args->image_bytes);
+	if (packed && !image_enter(pl_cuda_session_of(serve), packed, args->image_bytes, args->image_hash, &image))
+		return true;
+	if (packed)
+		pl_kept_unmap(packed, args->image_bytes);
+	pl_quota_return(&worker->quota, PL_QUOTA_HOST, args->image_bytes);
+	return false;
+}
+
+void pl_cuda_serve_plImageFind(struct pl_serve *serve, const struct pl_cuda_plImageFind_args *args)
+{
+	awaited.is = false;
+	if (args->digest.bytes != PL_DIGEST_BYTES || args->image_bytes < PL_CUDA_KEPT_BYTES_MIN ||
+	    args->image_bytes > PL_CUDA_IMAGE_BYTES_MAX) {
+		pl_serve_reply(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (serve->session->keeps && !image_known(pl_cuda_session_of(serve), args->image_hash, args->image_bytes))
+		awaited.is = !image_found(serve, args);
+	awaited.hash = args->image_hash;
+	awaited.bytes = args->image_bytes;
+	memcpy(awaited.digest, args->digest.at, sizeof(awaited.digest));
+	pl_serve_reply(serve, CUDA_SUCCESS);
+}
