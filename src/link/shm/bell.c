@@ -54,6 +54,9 @@ static void bell_sleep(struct pl_sleep *sleep, uint32_t mark, uint64_t ns)
 		if (ppoll(&poll_fd, 1, limit, NULL) > 0)
 			drain(bell);
 	}
+	/* What was taken may have been for the other thread, which has looked before and takes the socket next: it
+	 * finds its mark gone.  Once more below, for the one that looked since and found the socket taken. */
+	atomic_fetch_add(&bell->rung, 1);
 	atomic_store(&bell->polling, 0);
 	pl_bell_wake_here(bell);
 }
