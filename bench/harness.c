@@ -65,10 +65,14 @@ int pl_bench_cell_round(struct pl_bench_cell *cell, const struct pl_bench_sample
 	return r;
 }
 
+#define TIME_IS_UP "the run's time was up"
+
 /* A worker that broke off is ended; a mode that loses too many is given up. */
 static void worker_lost(struct pl_bench_run *run, struct pl_bench_mode *mode, int r)
 {
-	if (r != -ENODATA)
+	if (r == -ETIMEDOUT && pl_bench_late(run)) /* it had less time than a command may take: not its fault */
+		snprintf(mode->why, sizeof(mode->why), TIME_IS_UP " (--limit)");
+	else if (r != -ENODATA)
 		pl_bench_mode_why(run, mode, "its worker %s",
 			r == -ETIMEDOUT ? "did not answer in time and was ended"
 			: r == -EPIPE	? "died"
@@ -184,7 +188,7 @@ static int mode_round(struct pl_bench_run *run, size_t f, unsigned m, unsigned r
 			got.v[i] = pl_bench_unit_value(figure, got.v[i]);
 	if (!r && pl_bench_cell_round(cell, &got))
 		pl_bench_cell_fail(cell, "no usable samples");
-	if (r > 0)
+	if (r > 0 && (!cell->samples.n || !pl_bench_late(run)))
 		pl_bench_cell_fail(cell, mode->why);
 	pl_bench_samples_fini(&got);
 	cell->spent_s += (double)(pl_bench_now_ns() - start) * 1e-9;
@@ -207,7 +211,7 @@ static int figure_pass(struct pl_bench_run *run, size_t f, unsigned pass, unsign
 				continue;
 			if (pl_bench_late(run)) {
 				if (!cell->samples.n)
-					pl_bench_cell_fail(cell, "the run's time was up");
+					pl_bench_cell_fail(cell, TIME_IS_UP);
 				continue;
 			}
 			if (round >= ROUNDS_MIN &&

@@ -11,6 +11,7 @@ TOOL = os.environ["PLENUM_TOOL"]
 WORKER = """#!{python}
 import sys
 say = lambda text: (print(text), sys.stdout.flush())
+said = {}
 say("@hello stand-in 1")
 for line in sys.stdin:
     words = line.split()
@@ -23,7 +24,10 @@ for line in sys.stdin:
             sys.exit(1)
         elif words[1] == "sync_empty":
             say("@sample a long time\\n@end")
+        elif words[1] == "launch_post" and said.get("launch_post"):
+            sys.stdin.read()
         else:
+            said[words[1]] = int(words[2]) > 1
             say("@sample 2e-06\\n" * int(words[2]) + "@end")
     elif words[0] == "exec":
         if "crowd" in words:
@@ -82,6 +86,16 @@ def test_a_worker_that_fails_lies_or_dies_fails_that_figure_only(folder):
     assert "nonsense" in records["sync_empty", "native"]["error"]
     assert "died" in records["launch_rate", "native"]["error"]
     assert records["launch_sync", "native"]["value"] > 0
+
+
+def test_a_run_that_is_out_of_time_says_so_and_keeps_what_it_has(folder):
+    """The stand-in answers its first round of launch_post, then no more."""
+    done, records = bench(folder, "micro", "--api", "cuda", "--modes", "native", "--worker", stand_in(folder), "--only",
+                          "launch_post,copy4_kernel", "--limit", "4")
+    assert done.returncode in (0, 1), done
+    for record in records.values():
+        assert record["value"] or record["error"].startswith("the run's time was up"), record
+    assert ("launch_post", "native") in records and "did not answer" not in done.stdout + done.stderr, done
 
 
 def test_one_run_of_a_program_gives_all_its_figures(folder):
