@@ -13,6 +13,13 @@
  * Return: CUDA_SUCCESS; else nothing has changed (another kind of memory, check mode, no room for page tables). */
 __attribute__((visibility("default"))) CUresult plRefgpuMemoryBack(CUdeviceptr address, void *host, size_t bytes);
 
+/** plRefgpuManagedBack() - the pages of a module's managed variables become the caller's, at the address that they have
+ * @address: where they begin; what is in them goes along
+ * @host: of a mapping that is shared, of whole pages
+ * Nothing may be under way on the device.
+ * Return: CUDA_SUCCESS; else nothing has changed (other memory, check mode). */
+__attribute__((visibility("default"))) CUresult plRefgpuManagedBack(CUdeviceptr address, void *host, size_t bytes);
+
 /** plRefgpuIpcFile() - the descriptor that a handle of this process' stands for
  * @handle: 64 bytes of cuIpcGetMemHandle() or cuIpcGetEventHandle()
  * Return: borrowed; -1: it stands for none. */

@@ -225,6 +225,37 @@ static void *count(void *arg)
 	return (void *)(uintptr_t)n;
 }
 
+static void wait_for_it(void *arg)
+{
+	while (!atomic_load((atomic_bool *)arg))
+		;
+}
+
+/* Its pages cannot be moved then: they come some other way. */
+static void test_a_variable_is_asked_for_while_the_device_works(void)
+{
+	uint32_t words = 64;
+	atomic_bool go = false;
+	CUfunction own;
+	CUmodule other;
+	CUdeviceptr at;
+	size_t bytes;
+	void *params[] = { &at, &words };
+
+	cu_ok(cu(cuModuleLoadData)(&other, text));
+	own = cu_function(other, "bump");
+	cu_ok(cu(cuLaunchHostFunc)(NULL, wait_for_it, &go));
+	cu_ok(cu(cuModuleGetGlobal_v2)(&at, &bytes, other, "many"));
+	cu_ok(cu(cuLaunchKernel)(own, 1, 1, 1, 64, 1, 1, 0, NULL, params, NULL));
+	atomic_store(&go, true);
+	cu_ok(cu(cuCtxSynchronize)());
+	for (uint32_t i = 0; i < WORDS; i++)
+		check(((uint32_t *)(uintptr_t)at)[i] == (i < words ? 5 : 0));
+	cu_ok(cu(cuModuleGetGlobal_v2)(&at, &bytes, other, "one")); /* and stay there */
+	check(*(uint32_t *)(uintptr_t)at == 5);
+	cu_ok(cu(cuModuleUnload)(other));
+}
+
 static void test_nothing_that_a_thread_writes_meanwhile_is_lost(void)
 {
 	CUdeviceptr at;
@@ -261,6 +292,32 @@ static void test_what_ends_with_its_module_comes_back_with_the_next(void)
 	}
 }
 
+/* Each with the module's and a library's variables, which go with it. */
+static void test_what_ends_with_its_context_comes_back_with_the_next(void)
+{
+	CUcontext before, next;
+	CUlibrary library;
+	CUmodule own;
+	CUdeviceptr at;
+	size_t bytes;
+
+	cu_ok(cu(cuCtxGetCurrent)(&before));
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	for (int i = 0; i < 5; i++) {
+		cu_ok(cu(cuCtxCreate_v2)(&next, 0, 0));
+		cu_ok(cu(cuModuleLoadData)(&own, text));
+		cu_ok(cu(cuModuleGetGlobal_v2)(&at, &bytes, own, "one"));
+		check(*(uint32_t *)(uintptr_t)at == 5);
+		*(uint32_t *)(uintptr_t)at = 50;
+		cu_ok(cu(cuLibraryGetManaged)(&at, &bytes, library, "one"));
+		check(*(uint32_t *)(uintptr_t)at == 5);
+		*(uint32_t *)(uintptr_t)at = 50;
+		cu_ok(cu(cuCtxDestroy_v2)(next));
+	}
+	cu_ok(cu(cuLibraryUnload)(library));
+	cu_ok(cu(cuCtxSetCurrent)(before));
+}
+
 /* userfaultfd(2) fails from here on, as in a container that forbids it. */
 static void forbid(void)
 {
@@ -282,11 +339,29 @@ static void refused(bool in_place)
 	size_t bytes;
 
 	cu_ok(cu(cuModuleLoadData)(&module, text));
-	cu_is(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "one"), CUDA_ERROR_NOT_SUPPORTED);
+	cu_is(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "one"), in_place ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED);
+	if (in_place)
+		check(*(uint32_t *)(uintptr_t)at == 5);
 	cu_is(cu(cuModuleGetGlobal_v2)(&at, &bytes, module, "none"), CUDA_ERROR_NOT_FOUND);
 	cu_is(cu(cuMemAllocManaged)(&at, 4096, CU_MEM_ATTACH_GLOBAL),
 	      in_place ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED);
 	cu_ok(cu(cuModuleUnload)(module));
+}
+
+/* For counting what is sent: the program and a kernel use all of the variable, again and again. */
+static void use(uint32_t rounds)
+{
+	CUdeviceptr at;
+	uint32_t *many = variable("many", &at);
+
+	for (uint32_t round = 0; round < rounds; round++) {
+		for (uint32_t i = 0; i < WORDS; i++)
+			many[i] = i + round;
+		launch(at, WORDS);
+		cu_ok(cu(cuCtxSynchronize)());
+		for (uint32_t i = 0; i < WORDS; i++)
+			check(many[i] == i + round + 5);
+	}
 }
 
 int main(int argc, char **argv)
@@ -309,6 +384,10 @@ int main(int argc, char **argv)
 	}
 	cu_ok(cu(cuModuleLoadData)(&module, text));
 	bump = cu_function(module, "bump");
+	if (argc > 2 && !strcmp(argv[1], "use")) {
+		use((uint32_t)atoi(argv[2]));
+		return 0;
+	}
 	cu_run(test_the_program_and_kernels_see_the_same_bytes);
 	cu_run(test_copies_take_it_from_either_side);
 	cu_run(test_a_host_function_between_kernels_sees_and_is_seen);
@@ -317,7 +396,9 @@ int main(int argc, char **argv)
 	cu_run(test_allocations_of_many_pages_go_to_and_fro);
 	if (!UNSEEN)
 		cu_run(test_nothing_that_a_thread_writes_meanwhile_is_lost);
+	cu_run(test_a_variable_is_asked_for_while_the_device_works);
 	cu_run(test_what_ends_with_its_module_comes_back_with_the_next);
+	cu_run(test_what_ends_with_its_context_comes_back_with_the_next);
 	cu_ok(cu(cuModuleUnload)(module));
 	cu_ok(cu(cuCtxDestroy_v2)(context));
 	return 0;

@@ -426,7 +426,16 @@ static void managed_memory_that_lies(void)
 		CU(plManagedWrite, .start = at, .address = at + 4096, .data = { .kind = PL_BULK_AFTER, .bytes = 8192 }),
 		CUDA_ERROR_INVALID_VALUE);
 	assert(CU(plManagedAlloc, .size = UINT64_MAX, .flags = 1) && CU(plManagedAlloc, .size = 4096, .flags = 77));
+	expect_is(CU(plManagedPlace, .start = plain, .length = 65536, .store = 0), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedPlace, .start = at, .length = 8192, .store = ANY), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedPlace, .start = at, .length = 8192, .store = 1), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedPlace, .start = at, .length = 8192, .store = peer.reply.arena_bytes - 4096),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedPlace, .start = at, .length = 16384, .store = 0), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedPlace, .start = at, .length = 8192, .store = 0),
+		  CUDA_SUCCESS); /* no variable: not there */
 	expect_is(CU(cuMemFree_v2, .address = got.address), CUDA_SUCCESS);
+	expect_is(CU(plManagedPlace, .start = at, .length = 8192, .store = 0), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
 	peer_close(&peer);
 }

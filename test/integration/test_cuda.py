@@ -144,12 +144,24 @@ def test_a_posted_launch_costs_few_instructions():
         assert 50 < cost <= 750, f"{cost:.0f} instructions for a posted launch"
 
 
-def test_where_userfaultfd_is_forbidden_managed_variables_are_refused():
+def test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp():
     with plenum.Server("--cuda", NATIVE) as server:
         for mode in ("shm", "tcp"):
             result = plenum.run([os.path.join(PROGRAMS, "cuda-managed"), "forbidden"],
                                 dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_LOG="warn"))
-            assert b"userfaultfd" in result.stderr, result.stderr.decode(errors="replace")
+            assert (b"userfaultfd" in result.stderr) == (mode == "tcp"), result.stderr.decode(errors="replace")
+
+
+def test_over_shared_memory_no_byte_of_a_managed_variable_is_carried():
+    """A program and a kernel write 160 KiB in turns; nothing but the launch and the wait goes through the lanes."""
+    program, rounds = os.path.join(PROGRAMS, "cuda-managed"), 20
+    with plenum.Server("--cuda", NATIVE) as server:
+        few, many = (plenum.stats_of(server, "shm", [program, "use", str(count)], PLENUM_TEST_LIBCUDA=REMOTE)[0]
+                     for count in (rounds, 2 * rounds))
+        carried = (many["bytes_out"] + many["bytes_in"] - few["bytes_out"] - few["bytes_in"]) / rounds
+        asks = (many["asks"] - few["asks"]) / rounds
+        print(f"     {carried:.0f} bytes and {asks:.2f} asks a round", flush=True)
+        assert carried < 4096 and asks < 1.5, (carried, asks)
 
 
 def test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it():
@@ -193,6 +205,7 @@ def test_a_server_without_cuda_has_no_device():
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [test_sessions_of_two_links_share_what_they_have,
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
-        test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused,
+        test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
+        test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])

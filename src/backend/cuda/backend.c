@@ -107,6 +107,7 @@ static int backend_open(void **state_out, const char *library)
 		r = -ENOENT;
 	}
 	host->memory_back = (__typeof__(host->memory_back))symbol_find(host->dl, "plRefgpuMemoryBack");
+	host->managed_back = (__typeof__(host->managed_back))symbol_find(host->dl, "plRefgpuManagedBack");
 	host->idle = (__typeof__(host->idle))symbol_find(host->dl, "plRefgpuIdle");
 	host->ipc_file = (__typeof__(host->ipc_file))symbol_find(host->dl, "plRefgpuIpcFile");
 	host->ipc_give = (__typeof__(host->ipc_give))symbol_find(host->dl, "plRefgpuIpcGive");

@@ -108,6 +108,31 @@ void pl_cuda_serve_cuModuleGetGlobal_v2(struct pl_serve *serve, const struct pl_
 	(void)pl_serve_reply_end(serve);
 }
 
+/* What is under way would write to pages that nobody has any more; the turn keeps all else away. */
+static bool managed_place(struct pl_cuda_session *session, const struct pl_cuda_plManagedPlace_args *args)
+{
+	const struct pl_cuda_host *host = session->host;
+
+	return host->managed_back && host->idle && !atomic_load(&session->contexts_many) && host->idle() &&
+	       !host->managed_back(args->start, session->worker->arena + args->store, args->length);
+}
+
+void pl_cuda_serve_plManagedPlace(struct pl_serve *serve, const struct pl_cuda_plManagedPlace_args *args)
+{
+	struct pl_cuda_plManagedPlace_reply reply = { 0 };
+
+	if (!pl_cuda_in_arena(serve->session, args->store, args->length) ||
+	    !managed_holds(serve, args->start, args->start, args->length)) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	reply.placed = managed_place(pl_cuda_session_of(serve), args);
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedPlace_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_plManagedPlace_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
 /* ---- allocations ---- */
 
 static int32_t managed_alloc(struct pl_serve *serve, const struct pl_cuda_plManagedAlloc_args *args,

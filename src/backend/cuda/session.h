@@ -24,6 +24,7 @@ struct pl_cuda_host {
 	uint32_t devices_count;
 	struct pl_cuda_device_facts *devices;
 	__typeof__(&plRefgpuMemoryBack) memory_back; /* NULL: a driver that lacks them */
+	__typeof__(&plRefgpuManagedBack) managed_back;
 	__typeof__(&plRefgpuIdle) idle;
 	__typeof__(&plRefgpuIpcFile) ipc_file;
 	__typeof__(&plRefgpuIpcGive) ipc_give;

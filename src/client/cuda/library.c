@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "client/cuda/image.h"
-#include "client/cuda/mirror.h"
+#include "client/cuda/mirrored.h"
 #include "client/cuda/module.h"
 #include "cuda/library-options.h"
 
@@ -34,7 +34,7 @@ void pl_cuda_library_fini(struct pl_cuda_library *library)
 {
 	while (library->modules)
 		pl_cuda_forget(&library->modules->object);
-	pl_mirror_remove(library);
+	pl_cuda_mirrored_left(library);
 	pl_cuda_members_fini(&library->members);
 	pthread_mutex_destroy(&library->lock);
 }

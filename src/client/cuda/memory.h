@@ -36,7 +36,7 @@ struct pl_cuda_memory {
 	uint64_t pool;              /* POOL: id of the one that was named; 0 = the device's */
 	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
-	bool mirrored;    /* MANAGED, VARIABLE: managed memory with the driver, whose pages go to and fro; mirrored.h */
+	bool mirrored;    /* MANAGED, VARIABLE: managed memory with the driver, at its address; mirrored.h */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
 	bool exported; /* DEVICE, POOL: other processes may have it, too; freed, it goes back to the driver at once */
 	bool imported; /* POOL: another process allocated it */

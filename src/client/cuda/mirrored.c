@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "client/cuda/mirror.h"
+#include "client/cuda/placed.h"
 
 #define TRIES_MAX 16u /* limit: as often as a driver may give addresses that the program uses */
 
@@ -61,6 +62,7 @@ static bool op_is_quiet(uint16_t op)
 	case PL_CUDA_OP_plManagedRead:
 	case PL_CUDA_OP_plManagedWrite:
 	case PL_CUDA_OP_plManagedAlloc:
+	case PL_CUDA_OP_plManagedPlace:
 	case PL_CUDA_OP_plHostDone:
 	case PL_CUDA_OP_plHostBytes:
 	case PL_CUDA_OP_plCurrent:
@@ -104,7 +106,8 @@ static CUresult pages_mirror(struct pl_session *session, const void *owner, uint
 
 CUresult pl_cuda_mirrored_variable(struct pl_session *session, const void *owner, uint64_t start, uint64_t length)
 {
-	CUresult result = pages_mirror(session, owner, start, length);
+	CUresult result = pl_cuda_placed(session, owner, start, length) ? CUDA_SUCCESS
+									: pages_mirror(session, owner, start, length);
 
 	if (result != CUDA_ERROR_ALREADY_MAPPED)
 		return result;
@@ -112,6 +115,12 @@ CUresult pl_cuda_mirrored_variable(struct pl_session *session, const void *owner
 		"a managed variable has an address, %#lx, at which the program has other memory: it cannot be reached",
 		(unsigned long)start);
 	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+void pl_cuda_mirrored_left(const void *owner)
+{
+	pl_mirror_remove(owner);
+	pl_cuda_placed_remove(owner);
 }
 
 void pl_cuda_mirrored_gone(const struct pl_cuda_memory *memory)

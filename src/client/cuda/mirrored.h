@@ -1,13 +1,17 @@
-/* Managed memory whose pages go to and fro (mirror.h), as the API has it. */
+/* Managed memory that lies with the driver, as the API has it: its pages go to and fro (mirror.h), or those of a
+ * variable are shared (placed.h). */
 #ifndef PL_CLIENT_CUDA_MIRRORED_H
 #define PL_CLIENT_CUDA_MIRRORED_H
 
 #include "client/cuda/memory.h"
 
 /** pl_cuda_mirrored_variable() - the program reaches the pages of a managed variable
- * @owner: its module's or library's object; pl_mirror_remove() ends it
+ * @owner: its module's or library's object
  * Return: success; else CUDA_ERROR_NOT_SUPPORTED, said in the log, or CUDA_ERROR_OUT_OF_MEMORY. */
 CUresult pl_cuda_mirrored_variable(struct pl_session *session, const void *owner, uint64_t start, uint64_t length);
+
+/* It has ended, or will by what was sent. */
+void pl_cuda_mirrored_left(const void *owner);
 
 /* Allocates, and enters it.  `memory`: kind, bytes, flags and context are set. */
 CUresult pl_cuda_mirrored_create(struct pl_session *session, struct pl_cuda_memory *memory);

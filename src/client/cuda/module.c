@@ -1,5 +1,5 @@
 /* Modules: loaded eagerly, with the table of their functions; a library's, with the table when it is first needed. */
-#include "client/cuda/mirror.h"
+#include "client/cuda/mirrored.h"
 #include "client/cuda/module.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 void pl_cuda_module_fini(struct pl_cuda_module *module)
 {
 	pl_cuda_library_leave(module);
-	pl_mirror_remove(module);
+	pl_cuda_mirrored_left(module);
 	pl_cuda_members_fini(&module->members);
 	pthread_mutex_destroy(&module->lock);
 }

@@ -7,6 +7,7 @@
 #include "client/cuda/mark.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/module.h"
+#include "client/cuda/placed.h"
 #include "client/cuda/state.h"
 
 static struct {
@@ -266,6 +267,7 @@ void pl_cuda_forget(struct pl_cuda_object *object)
 void pl_cuda_context_empty(struct pl_cuda_context *context)
 {
 	pl_cuda_memory_context_gone(context);
+	pl_cuda_placed_remove(context);
 	for (;;) {
 		struct pl_cuda_object *object;
 

@@ -1,6 +1,9 @@
 /* For a server that shares memory with its client: device memory in it, and whether anything is under way. */
 #include "cuda/share.h"
 
+#include <string.h>
+#include <sys/mman.h>
+
 #include "check.h"
 #include "mem.h"
 #include "stream.h"
@@ -24,6 +27,29 @@ CUresult plRefgpuMemoryBack(CUdeviceptr address, void *host, size_t bytes)
 	mem->host_bytes = mem->mapped_bytes;
 	mem->backed = true; /* its VRAM stays taken, untouched */
 	return CUDA_SUCCESS;
+}
+
+CUresult plRefgpuManagedBack(CUdeviceptr address, void *host, size_t bytes)
+{
+	struct pl_cu_mem *mem;
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+
+	if (r)
+		return r;
+	mem = pl_cu_mem_find(address);
+	if (!mem || mem->kind != PL_CU_MEM_MODULE || mem->va != address || !mem->host_owned || mem->check ||
+	    (uintptr_t)host % PL_CU_PAGE || bytes != mem->mapped_bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(host, mem->host, mem->bytes);
+	/* From 0 bytes: the shared pages are mapped once more, in place of the others. */
+	if (mremap(host, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, mem->host) != MAP_FAILED)
+		return CUDA_SUCCESS;
+	if (mmap(mem->host, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED)
+		return CUDA_ERROR_UNKNOWN; /* they are lost */
+	memcpy(mem->host, host, mem->bytes);
+	return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 int plRefgpuIdle(void)
