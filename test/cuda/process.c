@@ -86,6 +86,29 @@ static void primary(void *unused)
 	cu_is(cu(cuDevicePrimaryCtxRelease_v2)(0), CUDA_ERROR_INVALID_CONTEXT);
 }
 
+/* What it had is gone, and can be had again: all of the memory, at the same addresses. */
+static void primary_anew(void *unused)
+{
+	size_t free_bytes, total;
+	CUdeviceptr at[4];
+	CUcontext context;
+	(void)unused;
+	if (cu(cuInit)(0))
+		exit(CU_SKIP);
+	for (int i = 0; i < 6; i++) {
+		cu_ok(cu(cuDevicePrimaryCtxRetain)(&context, 0));
+		cu_ok(cu(cuCtxSetCurrent)(context));
+		if (!i)
+			cu_ok(cu(cuMemGetInfo_v2)(&free_bytes, &total));
+		for (size_t k = 0; k < 4; k++)
+			cu_ok(cu(cuMemAlloc_v2)(&at[k], free_bytes / 5));
+		cu_ok(cu(cuMemsetD32_v2)(at[3], 7, 1024));
+		cu_ok(cu(cuCtxSynchronize)());
+		cu_ok(cu(cuMemFree_v2)(at[i % 4]));
+		cu_ok(i % 2 ? cu(cuDevicePrimaryCtxRelease_v2)(0) : cu(cuDevicePrimaryCtxReset_v2)(0));
+	}
+}
+
 static void *thread_main(void *ctx)
 {
 	unsigned int in[64], value = (unsigned int)(uintptr_t)pthread_self();
@@ -310,6 +333,7 @@ int main(void)
 		{ "without a context functions say so", without_context },
 		{ "contexts are a stack", contexts },
 		{ "the primary context is counted", primary },
+		{ "the primary context is made anew", primary_anew },
 		{ "limits of a context are told", limits },
 		{ "threads share a context", threads },
 		{ "a child is told that it has no driver", forks },

@@ -34,6 +34,12 @@ void pl_cuda_serve_plCurrent(struct pl_serve *serve, const struct pl_cuda_plCurr
 	pl_serve_reply(serve, status); /* a context that is gone: each call that needs it says so */
 }
 
+/* The id of a device's primary context. */
+static uint64_t *primary_of(struct pl_serve *serve, const void *device)
+{
+	return &pl_cuda_session_of(serve)->primaries[(uintptr_t)device % PL_CUDA_DEVICES_MAX];
+}
+
 void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
 					    const struct pl_cuda_cuDevicePrimaryCtxRetain_args *args)
 {
@@ -51,6 +57,7 @@ void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
 		return;
 	}
 	pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0);
+	*primary_of(serve, device) = args->context;
 	reply.context = args->context;
 	if (pl_cuda.cuDevicePrimaryCtxGetState)
 		pl_cuda.cuDevicePrimaryCtxGetState((CUdevice)(uintptr_t)device, &reply.flags, &active);
@@ -58,6 +65,46 @@ void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
 		return;
 	pl_cuda_cuDevicePrimaryCtxRetain_reply_put(&serve->reply_enc, &reply);
 	(void)pl_serve_reply_end(serve);
+}
+
+/* The client retains it once, however often its program does, and releases it with the last.  What it had is forgotten
+ * before the driver gives the same addresses to others. */
+static void primary_forget(struct pl_serve *serve, const void *device)
+{
+	uint64_t *primary = primary_of(serve, device);
+
+	if (*primary)
+		pl_cuda_drop(serve, *primary, PL_CUDA_KIND_context);
+	*primary = 0;
+}
+
+void pl_cuda_serve_cuDevicePrimaryCtxRelease_v2(struct pl_serve *serve,
+						const struct pl_cuda_cuDevicePrimaryCtxRelease_v2_args *args)
+{
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	void *device = NULL;
+
+	if (pl_cuda.cuDevicePrimaryCtxRelease_v2 &&
+	    pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status)) {
+		primary_forget(serve, device);
+		status = (int32_t)pl_cuda.cuDevicePrimaryCtxRelease_v2((CUdevice)(uintptr_t)device);
+	}
+	pl_cuda_result(serve, status, 0);
+}
+
+void pl_cuda_serve_cuDevicePrimaryCtxReset_v2(struct pl_serve *serve,
+					      const struct pl_cuda_cuDevicePrimaryCtxReset_v2_args *args)
+{
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	void *device = NULL;
+
+	if (pl_cuda.cuDevicePrimaryCtxReset_v2 &&
+	    pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status)) {
+		primary_forget(serve, device);
+		pl_serve_give_turn(serve);
+		status = (int32_t)pl_cuda.cuDevicePrimaryCtxReset_v2((CUdevice)(uintptr_t)device);
+	}
+	pl_cuda_result(serve, status, 0);
 }
 
 /* Contexts with a share of a device's multiprocessors; without one it is the plain call. */

@@ -49,6 +49,7 @@ struct pl_cuda_session {
 	struct pl_handles managed; /* by its first page: `object` is an address in it: managed.c */
 	struct pl_handles shared;  /* host memory by the client's address: struct pl_cuda_shared */
 	_Atomic uint64_t ids_made; /* server's own ids */
+	uint64_t primaries[PL_CUDA_DEVICES_MAX]; /* by the driver's number of the device; 0 = none; under the turn */
 	_Atomic uint64_t context_first; /* the first context that was current; 0 = none yet */
 	_Atomic bool contexts_many;     /* another one was, too */
 
