@@ -191,6 +191,76 @@ static void test_threads_copy_at_one_time(void)
 		check(!pthread_join(threads[i], NULL));
 }
 
+static void word_copied(CUcontext to_context, CUdeviceptr to, CUcontext from_context, CUdeviceptr from, uint32_t word)
+{
+	uint32_t got = ~word;
+
+	cu_ok(cu(cuCtxSetCurrent)(from_context));
+	cu_ok(cu(cuMemsetD32_v2)(from, word, 1));
+	cu_ok(cu(cuMemcpyPeer)(to, to_context, from, from_context, sizeof(word)));
+	cu_ok(cu(cuCtxSetCurrent)(to_context));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, to, sizeof(got)));
+	check(got == word);
+}
+
+/* More of them than the servers keep anything for: some at one time, others one after the other. */
+#define CONTEXTS 11
+
+static void test_contexts_come_and_go_between_copies(void)
+{
+	CUcontext made[CONTEXTS];
+	CUdeviceptr from = allocate(0), to[CONTEXTS];
+
+	for (uint32_t i = 0; i < CONTEXTS; i++) {
+		cu_ok(cu(cuCtxCreate_v2)(&made[i], 0, 1));
+		cu_ok(cu(cuMemAlloc_v2)(&to[i], 4096));
+		word_copied(made[i], to[i], contexts[0], from, i + 1);
+	}
+	for (uint32_t i = 0; i < 3 * CONTEXTS; i++)
+		word_copied(made[i % CONTEXTS], to[i % CONTEXTS], contexts[0], from, i + 100);
+	for (uint32_t i = 0; i < CONTEXTS; i++)
+		cu_ok(cu(cuCtxDestroy_v2)(made[i]));
+	for (uint32_t i = 0; i < CONTEXTS; i++) {
+		cu_ok(cu(cuCtxCreate_v2)(&made[0], 0, 1));
+		cu_ok(cu(cuMemAlloc_v2)(&to[0], 4096));
+		word_copied(made[0], to[0], contexts[0], from, i + 200);
+		word_copied(contexts[0], from, made[0], to[0], i + 300);
+		cu_ok(cu(cuCtxDestroy_v2)(made[0]));
+	}
+	cu_ok(cu(cuDevicePrimaryCtxReset_v2)(1));
+	cu_ok(cu(cuDevicePrimaryCtxRetain)(&contexts[1], 1));
+	to[0] = allocate(1);
+	word_copied(contexts[1], to[0], contexts[0], from, 400);
+	cu_ok(cu(cuMemFree_v2)(to[0]));
+	current(0);
+	cu_ok(cu(cuMemFree_v2)(from));
+}
+
+/* What the program captures meanwhile is no affair of a copy's; nor does it come into the capture. */
+static void test_a_capture_goes_on_beside_copies(void)
+{
+	CUdeviceptr from = allocate(0), to = allocate(1), own = allocate(0);
+	CUstream stream;
+	CUgraph graph;
+	size_t nodes = 0;
+
+	word_copied(contexts[1], to, contexts[0], from, 1);
+	current(0);
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemsetD8Async)(own, 1, 64, stream));
+	cu_ok(cu(cuMemcpyPeerAsync)(to, contexts[1], from, contexts[0], 4, CU_STREAM_PER_THREAD));
+	cu_ok(cu(cuStreamSynchronize)(CU_STREAM_PER_THREAD));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphGetNodes)(graph, NULL, &nodes));
+	check(nodes == 1);
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFree_v2)(own));
+	cu_ok(cu(cuMemFree_v2)(from));
+	cu_ok(cu(cuMemFree_v2)(to));
+}
+
 static void test_what_is_wrong_is_the_drivers_to_say(void)
 {
 	CUdeviceptr a = allocate(0), b = allocate(1);
@@ -213,11 +283,20 @@ int main(int argc, char **argv)
 	cu_ok(cu(cuInit)(0));
 	for (int i = 0; i < 2; i++)
 		cu_ok(cu(cuDevicePrimaryCtxRetain)(&contexts[i], i));
+	if (argc > 3 && !strcmp(argv[2], "small")) { /* for counting */
+		CUdeviceptr from = allocate(0), to = allocate(1);
+
+		for (int i = 0; i < atoi(argv[3]); i++)
+			word_copied(contexts[1], to, contexts[0], from, (uint32_t)i);
+		return 0;
+	}
 	cu_run(test_large_copies_both_ways);
 	bytes = bytes < (5u << 20) + 3 ? bytes : (5u << 20) + 3;
 	cu_run(test_a_stream_keeps_its_order);
 	cu_run(test_a_copy_that_waits_comes_after_the_contexts);
 	cu_run(test_threads_copy_at_one_time);
+	cu_run(test_contexts_come_and_go_between_copies);
+	cu_run(test_a_capture_goes_on_beside_copies);
 	cu_run(test_what_is_wrong_is_the_drivers_to_say);
 	return 0;
 }

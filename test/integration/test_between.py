@@ -14,6 +14,7 @@ REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
 PROGRAM = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-between")
 CARRIED = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-carried")
 BYTES = (48 << 20) + 5
+COUNT = os.environ.get("PLENUM_TEST_COUNT", "")
 LARGE = 4  # copies of so much
 ANY_HOST = ("--peer", "tcp://127.0.0.1:*")
 
@@ -111,6 +112,15 @@ def test_a_copy_in_a_stream_is_a_post():
             assert asks == 0 and posts <= 1, (few, many)
 
 
+def test_copies_one_after_the_other_make_no_stream_each():
+    counting = ("--cuda", COUNT, "--worker-read", os.path.dirname(NATIVE), *ANY_HOST)
+    with servers(counting, counting) as up:
+        for modes in (("shm", "shm"), ("tcp", "tcp")):
+            made = run(up, modes, (PROGRAM, "4096", "small", "40"))[1].count("a stream is made")
+            print(f"     {modes}: {made} streams for 40 copies", flush=True)
+            assert 0 < made < 10, made
+
+
 def test_a_server_that_ends_takes_no_stream_of_the_other_along():
     for more in ({}, {"PLENUM_PEERS": "off"}):
         for modes in (("shm", "shm"), ("tcp", "tcp")):
@@ -129,4 +139,4 @@ if __name__ == "__main__":
     plenum.main([test_bytes_go_from_server_to_server, test_one_server_that_reaches_the_other_is_enough,
                  test_a_unix_socket_of_the_same_user_needs_no_option, test_where_none_reaches_the_other_the_program_copies,
                  test_a_server_without_room_for_it_lets_the_program_copy, test_copies_in_a_stream_are_made_when_it_comes_to_them,
-                 test_a_copy_in_a_stream_is_a_post, test_a_server_that_ends_takes_no_stream_of_the_other_along])
+                 test_a_copy_in_a_stream_is_a_post, test_copies_one_after_the_other_make_no_stream_each, test_a_server_that_ends_takes_no_stream_of_the_other_along])

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "backend/cuda/link.h"
+#include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
@@ -193,6 +194,7 @@ static void context_left(struct pl_serve *serve, uint64_t context)
 	pl_cuda_shared_context_left(pl_cuda_session_of(serve), context);
 	pl_cuda_later_context_left(pl_cuda_session_of(serve), context);
 	pl_cuda_marks_context_left(pl_cuda_session_of(serve), context);
+	pl_cuda_peers_context_left(pl_cuda_session_of(serve), context);
 }
 
 void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind)

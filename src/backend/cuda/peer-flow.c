@@ -10,7 +10,7 @@
 #include "backend/cuda/peer.h"
 #include "base/err.h"
 
-#define BLOCKS    2u         /* under way at one time */
+#define BLOCKS    PL_CUDA_FLOW_BLOCKS
 #define PIN_BYTES (1u << 20) /* pinning pays from here on */
 
 struct room {
@@ -18,9 +18,9 @@ struct room {
 	uint64_t bytes;
 	bool pinned;
 	bool at_once; /* the driver copies in this thread, where the memory is pageable: nothing is gained by events */
-	CUstream stream;
-	CUevent events[BLOCKS];
-	uint32_t started; /* blocks that the device was given */
+	struct pl_cuda_way way;
+	uint64_t contexts_left; /* when it was taken */
+	uint32_t started;       /* blocks that the device was given */
 };
 
 /* ---- words ---- */
@@ -58,15 +58,85 @@ int pl_cuda_peer_hear(struct pl_lane *lane, uint64_t bulk_bytes, int32_t *status
 	return 0;
 }
 
-/* ---- room ---- */
+/* ---- ways ---- */
 
-static void room_close(struct pl_session_worker *worker, struct room *room)
+static struct pl_cuda_peers *peers_of(const struct pl_session_worker *worker)
+{
+	const struct pl_cuda_session *session = worker->api;
+
+	return session->peers;
+}
+
+static void way_end(struct pl_cuda_way *way)
 {
 	for (uint32_t i = 0; i < BLOCKS; i++)
-		if (room->events[i])
-			pl_cuda.cuEventDestroy_v2(room->events[i]);
-	if (room->stream)
-		pl_cuda.cuStreamDestroy_v2(room->stream);
+		if (way->events[i])
+			pl_cuda.cuEventDestroy_v2(way->events[i]);
+	if (way->stream)
+		pl_cuda.cuStreamDestroy_v2(way->stream);
+}
+
+static CUresult way_make(struct pl_cuda_way *way, bool with_events)
+{
+	CUresult r = pl_cuda.cuStreamCreate(&way->stream, CU_STREAM_NON_BLOCKING);
+
+	way->context = pl_cuda_current;
+	for (uint32_t i = 0; !r && with_events && i < BLOCKS; i++)
+		r = pl_cuda.cuEventCreate(&way->events[i], CU_EVENT_DISABLE_TIMING);
+	return r;
+}
+
+/* One of the thread's current context that is kept, or a new one: making one takes longer than a small copy. */
+static CUresult way_take(struct pl_cuda_peers *peers, struct room *room)
+{
+	pthread_mutex_lock(&peers->lock);
+	room->contexts_left = peers->contexts_left;
+	for (uint32_t i = 0; i < peers->ways_count && !room->way.stream; i++)
+		if (peers->ways[i].context == pl_cuda_current) {
+			room->way = peers->ways[i];
+			peers->ways[i] = peers->ways[--peers->ways_count];
+		}
+	pthread_mutex_unlock(&peers->lock);
+	return room->way.stream ? CUDA_SUCCESS : way_make(&room->way, !room->at_once);
+}
+
+/* good: all that was put into it has ended well. */
+static void way_give(struct pl_cuda_peers *peers, struct room *room, bool good)
+{
+	struct pl_cuda_way ends = { 0 };
+
+	pthread_mutex_lock(&peers->lock);
+	if (!good || room->contexts_left != peers->contexts_left) {
+		ends = room->way;
+	} else if (peers->ways_count < PL_CUDA_WAYS_MAX) {
+		peers->ways[peers->ways_count++] = room->way;
+	} else {
+		uint32_t at = peers->ways_turn++ % PL_CUDA_WAYS_MAX;
+
+		ends = peers->ways[at];
+		peers->ways[at] = room->way;
+	}
+	pthread_mutex_unlock(&peers->lock);
+	way_end(&ends);
+}
+
+void pl_cuda_peers_context_left(struct pl_cuda_session *session, uint64_t context)
+{
+	struct pl_cuda_peers *peers = session->peers;
+
+	pthread_mutex_lock(&peers->lock);
+	peers->contexts_left++;
+	for (uint32_t i = peers->ways_count; i--;)
+		if (peers->ways[i].context == context)
+			peers->ways[i] = peers->ways[--peers->ways_count];
+	pthread_mutex_unlock(&peers->lock);
+}
+
+/* ---- room ---- */
+
+static void room_close(struct pl_session_worker *worker, struct room *room, bool good)
+{
+	way_give(peers_of(worker), room, good);
 	if (room->pinned)
 		pl_cuda.cuMemHostUnregister(room->at);
 	if (room->at)
@@ -90,12 +160,10 @@ static bool host_has_device(const struct pl_session_worker *worker)
 }
 
 /* Where it can not be pinned the driver copies once more. */
-static CUresult room_prepare(struct room *room, bool pin)
+static CUresult room_prepare(struct pl_cuda_peers *peers, struct room *room, bool pin)
 {
-	CUresult r = pl_cuda.cuStreamCreate(&room->stream, CU_STREAM_NON_BLOCKING);
+	CUresult r = way_take(peers, room);
 
-	for (uint32_t i = 0; !r && !room->at_once && i < BLOCKS; i++)
-		r = pl_cuda.cuEventCreate(&room->events[i], CU_EVENT_DISABLE_TIMING);
 	if (!r && pin && !room->at_once && room->bytes >= PIN_BYTES && pl_cuda.cuMemHostRegister_v2 &&
 	    pl_cuda.cuMemHostUnregister)
 		room->pinned = !pl_cuda.cuMemHostRegister_v2(room->at, room->bytes, 0);
@@ -123,9 +191,9 @@ static int32_t room_open(const struct pl_cuda_flow *flow, struct room *room)
 	}
 	room->at_once = host_has_device(worker);
 	if (!r)
-		r = room_prepare(room, !flow->held);
+		r = room_prepare(peers_of(worker), room, !flow->held);
 	if (r)
-		room_close(worker, room);
+		room_close(worker, room, false);
 	return (int32_t)r;
 }
 
@@ -155,17 +223,17 @@ static CUresult block_start(const struct pl_cuda_flow *flow, struct room *room, 
 	uint64_t bytes = block_bytes(flow, index);
 	CUresult r;
 
-	r = to_device ? pl_cuda.cuMemcpyHtoDAsync_v2(at, block, bytes, room->stream)
-		      : pl_cuda.cuMemcpyDtoHAsync_v2(block, at, bytes, room->stream);
+	r = to_device ? pl_cuda.cuMemcpyHtoDAsync_v2(at, block, bytes, room->way.stream)
+		      : pl_cuda.cuMemcpyDtoHAsync_v2(block, at, bytes, room->way.stream);
 	if (r)
 		return r;
-	return room->at_once ? pl_cuda.cuStreamSynchronize(room->stream)
-			     : pl_cuda.cuEventRecord(room->events[index % BLOCKS], room->stream);
+	return room->at_once ? pl_cuda.cuStreamSynchronize(room->way.stream)
+			     : pl_cuda.cuEventRecord(room->way.events[index % BLOCKS], room->way.stream);
 }
 
 static CUresult block_wait(struct room *room, uint32_t index)
 {
-	return room->at_once ? CUDA_SUCCESS : pl_cuda.cuEventSynchronize(room->events[index % BLOCKS]);
+	return room->at_once ? CUDA_SUCCESS : pl_cuda.cuEventSynchronize(room->way.events[index % BLOCKS]);
 }
 
 /* ---- both ways ---- */
@@ -194,8 +262,9 @@ int pl_cuda_flow_send(const struct pl_cuda_flow *flow, int32_t *status_out)
 			r = pl_lane_send_bulk(flow->lane, room_block(&room, i), bytes);
 	}
 	if (opened) {
-		(void)pl_cuda.cuStreamSynchronize(room.stream); /* the device is done with the room */
-		room_close(flow->worker, &room);
+		CUresult ended = pl_cuda.cuStreamSynchronize(room.way.stream); /* the device is done with the room */
+
+		room_close(flow->worker, &room, !status && !ended);
 	}
 	*status_out = (int32_t)status;
 	return pl_trace(r);
@@ -225,9 +294,9 @@ int pl_cuda_flow_recv(const struct pl_cuda_flow *flow, int32_t *status_out, bool
 			status = block_start(flow, &room, true);
 	}
 	if (opened) {
-		ended = pl_cuda.cuStreamSynchronize(room.stream);
+		ended = pl_cuda.cuStreamSynchronize(room.way.stream);
 		status = status ? status : ended;
-		room_close(flow->worker, &room);
+		room_close(flow->worker, &room, !status);
 	}
 	*theirs_out = theirs != 0;
 	*status_out = status ? (int32_t)status : theirs;

@@ -19,10 +19,23 @@ struct pl_cuda_ticket {
 	uint64_t until_ns;
 };
 
+#define PL_CUDA_FLOW_BLOCKS 2u /* of a copy that are under way at one time */
+#define PL_CUDA_WAYS_MAX    8u /* limit: streams of a session that are kept for the next copy */
+
+/* A stream that waits for no other, and what marks its blocks: makes one copy at a time. */
+struct pl_cuda_way {
+	uint64_t context;
+	CUstream stream;
+	CUevent events[PL_CUDA_FLOW_BLOCKS]; /* NULL where the driver copies in the calling thread */
+};
+
 struct pl_cuda_peers {
-	pthread_mutex_t lock; /* the tickets, and the ids of links */
+	pthread_mutex_t lock; /* the tickets, the ids of links, and the ways */
 	struct pl_cuda_ticket tickets[PL_CUDA_TICKETS_MAX];
 	uint64_t tickets_made, links_made;
+	struct pl_cuda_way ways[PL_CUDA_WAYS_MAX]; /* nobody copies on them */
+	uint32_t ways_count, ways_turn;            /* turn: whose place the next one takes where there is none */
+	uint64_t contexts_left;                    /* so many have ended, with their streams */
 	struct pl_cuda_peer_link {
 		pthread_mutex_t lock; /* one copy at a time */
 		uint64_t id;          /* 0 = free */
@@ -36,6 +49,9 @@ bool pl_cuda_peers_create(struct pl_cuda_session *session);
 void pl_cuda_peer_serve(struct pl_session_worker *worker, struct pl_lane *lane);
 
 /* ---- peer-flow.c ---- */
+
+/* Its streams are no more. */
+void pl_cuda_peers_context_left(struct pl_cuda_session *session, uint64_t context);
 
 /* One copy: between memory of the thread's current context and a link. */
 struct pl_cuda_flow {

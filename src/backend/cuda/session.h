@@ -50,8 +50,8 @@ struct pl_cuda_session {
 	struct pl_handles shared;  /* host memory by the client's address: struct pl_cuda_shared */
 	_Atomic uint64_t ids_made; /* server's own ids */
 	uint64_t primaries[PL_CUDA_DEVICES_MAX]; /* by the driver's number of the device; 0 = none; under the turn */
-	_Atomic uint64_t context_first; /* the first context that was current; 0 = none yet */
-	_Atomic bool contexts_many;     /* another one was, too */
+	_Atomic uint64_t context_first;          /* the first context that was current; 0 = none yet */
+	_Atomic bool contexts_many;              /* another one was, too */
 
 	pthread_mutex_t late_lock;
 	struct pl_cuda_late late[PL_CUDA_LATE_MAX]; /* under late_lock, oldest first */
