@@ -18,14 +18,14 @@ static struct peer peer;
 struct image {
 	void *packed;
 	size_t bytes;
-	uint8_t digest[PL_DIGEST_BYTES];
+	uint8_t digest[PL_DIGEST_BYTES + 1]; /* and one that does not belong there */
 };
 
 static struct image image_make(char fill)
 {
 	static const char kernel[] =
 		".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k()\n{\n	ret;\n}\n// ";
-	struct image image;
+	struct image image = { 0 };
 	char *text = malloc(TEXT_BYTES);
 
 	assert(text);
