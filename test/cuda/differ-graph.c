@@ -62,6 +62,8 @@ static void do_graph(void)
 		return;
 	default:
 		stream = any_stream(&number);
+		if (!slots[EXEC][x].live && number >= 0 && !slots[STREAM][number].live)
+			return; /* which of two faults is told is open */
 		/* What was freed since is found by the launch, or, where that is not waited for, behind it: one result.
 		 */
 		say("cuGraphLaunch", "x%d, s%d, and wait", x, number);

@@ -1,4 +1,4 @@
-/* Random calls: memory, host memory, pools, what a pointer is. */
+/* Random calls: memory, host memory, what a pointer is. */
 #include "differ.h"
 
 #define SIZES 1, 4, 100, 256, 4096, 65536, 65536, 131072, 1048576, 3145733
@@ -251,45 +251,6 @@ static void do_register(void)
 		CALL(cuMemHostUnregister, (pages), "again");
 }
 
-static void do_pool(void)
-{
-	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
-				 .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
-	int i = any(POOL);
-	CUmemoryPool pool = handle_of(POOL, i, CUmemoryPool);
-	uint64_t value = one_of(0, 65536, 1ull << 30, ~0ull);
-	CUmemPool_attribute what = (CUmemPool_attribute)one_of(1, 2, 3, 4, 4, 4, 7, 99);
-	CUresult r;
-	switch (pick(5)) {
-	case 0:
-	case 1:
-		if (slots[POOL][i].live) {
-			CALL(cuMemPoolDestroy, (pool), "l%d", i);
-			gone(POOL, i);
-			return;
-		}
-		if (one_in(5))
-			props.location.id = 77;
-		if (one_in(8))
-			props.allocType = (CUmemAllocationType)9;
-		pool = NULL;
-		r = CALL(cuMemPoolCreate, (&pool, &props), "l%d, %d, %d", i, props.location.id, (int)props.allocType);
-		made(POOL, i, r, (uint64_t)(uintptr_t)pool, 0);
-		return;
-	case 2:
-		CALL(cuMemPoolSetAttribute, (pool, what, &value), "l%d, %d, %llu", i, (int)what,
-		     (unsigned long long)value);
-		return;
-	case 3:
-		value = 0x5555555555555555ull;
-		CALL(cuMemPoolGetAttribute, (pool, what, &value), "l%d, %d", i, (int)what);
-		out(&value, sizeof(value));
-		return;
-	default:
-		CALL(cuMemPoolTrimTo, (pool, value), "l%d, %llu", i, (unsigned long long)value);
-	}
-}
-
 static void do_alloc_in_stream(void)
 {
 	size_t bytes = one_in(6) ? one_of(0, 1ull << 60) : one_of(SIZES);
@@ -323,7 +284,6 @@ const struct operation differ_memory[] = { { "alloc", 12, do_alloc },
 					   { "pointer", 5, do_pointer },
 					   { "pinned", 5, do_pinned },
 					   { "register", 2, do_register },
-					   { "pool", 4, do_pool },
 					   { "stream", 4, do_alloc_in_stream },
 					   { "info", 1, do_info },
 					   { NULL, 0, NULL } };

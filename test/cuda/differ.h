@@ -47,7 +47,8 @@ struct operation {
 
 extern struct slot slots[KINDS][SLOTS];
 extern unsigned char host[SLOTS][HOST_BYTES];
-extern const struct operation differ_memory[], differ_copy[], differ_objects[], differ_launch[], differ_graph[];
+extern const struct operation differ_memory[], differ_copy[], differ_objects[], differ_launch[], differ_graph[],
+	differ_pool[];
 
 uint32_t pick(uint32_t count);
 #define one_of(...)                                                                                                    \

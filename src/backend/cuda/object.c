@@ -5,6 +5,7 @@
 #include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"
 #include "base/err.h"
+#include "wire/cuda-kinds.h"
 
 static const int32_t invalid[] = {
 	[PL_CUDA_KIND_device] = CUDA_ERROR_INVALID_DEVICE,     [PL_CUDA_KIND_context] = CUDA_ERROR_INVALID_CONTEXT,
@@ -138,24 +139,6 @@ void pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind k
 	}
 }
 
-/* What the driver destroys with a context. */
-static bool goes_with_context(uint32_t kind)
-{
-	switch (kind) {
-	case PL_CUDA_KIND_module:
-	case PL_CUDA_KIND_function:
-	case PL_CUDA_KIND_stream:
-	case PL_CUDA_KIND_event:
-	case PL_CUDA_KIND_array:
-	case PL_CUDA_KIND_mipmap:
-	case PL_CUDA_KIND_texref:
-	case PL_CUDA_KIND_surfref:
-		return true;
-	default:
-		return false;
-	}
-}
-
 struct left {
 	uint64_t context;
 	uint64_t *ids;
@@ -167,7 +150,8 @@ static void left_find(struct pl_handle *handle, void *arg)
 {
 	struct left *left = arg;
 
-	if ((uintptr_t)handle->extra != left->context || !goes_with_context(handle->kind) || left->count == left->room)
+	if ((uintptr_t)handle->extra != left->context || !pl_cuda_kind_goes_with_context(handle->kind) ||
+	    left->count == left->room)
 		return;
 	left->ids[left->count] = handle->id;
 	left->kinds[left->count++] = handle->kind;

@@ -256,6 +256,7 @@ static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t b
 	memory.context = pl_cuda_context_of(session);
 	memory.session = session;
 	memory.pool = args.pool;
+	memory.handle_types = pl_cuda_pool_handle_types(pool, memory.context->device);
 	if (!pl_cuda_captures_none()) { /* it may be the graph's */
 		memory.kind = PL_CUDA_MEMORY_GRAPH;
 		atomic_store(&pl_cuda_graphs_allocate, true);

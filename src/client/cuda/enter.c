@@ -160,6 +160,10 @@ static bool op_is_free(enum pl_cuda_op op)
 	case PL_CUDA_OP_cuMemPoolSetAccess:
 	case PL_CUDA_OP_cuMemPoolGetAccess:
 	case PL_CUDA_OP_cuDeviceSetMemPool:
+	case PL_CUDA_OP_cuMemSetMemPool:
+	case PL_CUDA_OP_cuMemPoolExportToShareableHandle:
+	case PL_CUDA_OP_cuMemPoolImportFromShareableHandle:
+	case PL_CUDA_OP_cuMemPoolExportPointer:
 	case PL_CUDA_OP_cuDeviceGraphMemTrim:
 	case PL_CUDA_OP_cuDeviceGetGraphMemAttribute:
 	case PL_CUDA_OP_cuDeviceSetGraphMemAttribute:

@@ -34,6 +34,7 @@ struct pl_cuda_memory {
 	struct pl_session *session; /* NULL when it is entered: the context's; without one, the current */
 	uint64_t id;                /* of this allocation, never again */
 	uint64_t pool;              /* POOL: id of the one that was named; 0 = the device's */
+	unsigned int handle_types;  /* POOL: of its pool, when it was allocated */
 	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
 	bool mirrored;    /* MANAGED, VARIABLE: managed memory with the driver, at its address; mirrored.h */
@@ -126,6 +127,13 @@ bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memor
 /* pl_cuda_reclaim() of cuda-client.h gives all back to the driver; also before it is asked how much is free. */
 /* The program uses an address that it has no memory at: the driver is to see that too. */
 void pl_cuda_lease_touch(uint64_t address);
+
+/* ---- pool.c ---- */
+
+/* It ends, and is no device's any more. */
+void pl_cuda_pool_fini(const struct pl_cuda_pool *pool);
+/* Of memory of this pool, for other processes; pool: NULL = the one of the device. */
+unsigned int pl_cuda_pool_handle_types(const CUmemoryPool *pool, CUdevice device);
 void pl_cuda_lease_context_gone(const struct pl_cuda_context *context);
 
 /* ---- apart.c: several servers ---- */

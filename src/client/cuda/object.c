@@ -9,6 +9,7 @@
 #include "client/cuda/module.h"
 #include "client/cuda/placed.h"
 #include "client/cuda/state.h"
+#include "wire/cuda-kinds.h"
 
 static struct {
 	pthread_mutex_t lock;
@@ -55,7 +56,7 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 static void context_link(struct pl_cuda_object *object, struct pl_cuda_context *context)
 {
 	object->context = context;
-	if (!context)
+	if (!context || !pl_cuda_kind_goes_with_context(object->kind))
 		return;
 	object->next = context->objects;
 	object->link = &context->objects;
@@ -149,6 +150,9 @@ static void object_fini(struct pl_cuda_object *object)
 		break;
 	case PL_CUDA_KIND_event:
 		pl_cuda_event_fini((struct pl_cuda_event *)object);
+		break;
+	case PL_CUDA_KIND_pool:
+		pl_cuda_pool_fini((struct pl_cuda_pool *)object);
 		break;
 	case PL_CUDA_KIND_stream:
 		pl_cuda_stream_fini((struct pl_cuda_stream *)object);

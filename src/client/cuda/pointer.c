@@ -31,15 +31,6 @@ static CUmemoryPool pool_of(const struct pl_cuda_memory *memory)
 	return pool;
 }
 
-static unsigned int handle_types_of(const struct pl_cuda_memory *memory)
-{
-	const struct pl_cuda_pool *pool = memory->kind == PL_CUDA_MEMORY_POOL && memory->pool
-						  ? pl_cuda_get(PL_CUDA_KIND_pool, pool_of(memory))
-						  : NULL;
-
-	return pool ? pool->handle_types : CU_MEM_HANDLE_TYPE_NONE;
-}
-
 CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdeviceptr address)
 {
 	struct pl_cuda_memory memory;
@@ -107,7 +98,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(unsigned int *)value = 0;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
-		*(unsigned long long *)value = handle_types_of(memory);
+		*(unsigned long long *)value = memory->handle_types;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
 		*(unsigned long long *)value = CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE;

@@ -2,10 +2,11 @@
 #include "client/cuda/memory.h"
 #include "cuda-records.h"
 
-/* The default pool of each device, or the one that was set: the client's own notes. */
+/* The default pool of each device, and the one that was set, NULL where that is the same: the client's own notes. */
 static struct {
 	pthread_mutex_t lock;
-	CUmemoryPool first[PL_CUDA_DEVICES_MAX], current[PL_CUDA_DEVICES_MAX]; /* under lock */
+	CUmemoryPool first[PL_CUDA_DEVICES_MAX]; /* under lock */
+	_Atomic(CUmemoryPool) current[PL_CUDA_DEVICES_MAX];
 } pools = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static CUresult pool_ask(struct pl_session *session, CUmemLocation location, CUmemAllocationType type, bool is_default,
@@ -23,11 +24,37 @@ static CUresult pool_ask(struct pl_session *session, CUmemLocation location, CUm
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, cuMemGetDefaultMemPool, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
-	if (result)
+	if (result) {
 		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
-	else
-		*pool_out = made;
-	return result;
+		return result;
+	}
+	((struct pl_cuda_pool *)pl_cuda_get(PL_CUDA_KIND_pool, made))->given = true;
+	*pool_out = made;
+	return CUDA_SUCCESS;
+}
+
+unsigned int pl_cuda_pool_handle_types(const CUmemoryPool *handle, CUdevice device)
+{
+	const struct pl_cuda_pool *pool =
+		pl_cuda_get(PL_CUDA_KIND_pool, handle ? *handle : atomic_load(&pools.current[device]));
+
+	return pool ? pool->handle_types : CU_MEM_HANDLE_TYPE_NONE;
+}
+
+bool pl_cuda_check_pool_created(CUmemoryPool handle)
+{
+	const struct pl_cuda_pool *pool = pl_cuda_get(PL_CUDA_KIND_pool, handle);
+
+	return pool && !pool->given;
+}
+
+void pl_cuda_pool_fini(const struct pl_cuda_pool *pool)
+{
+	for (CUdevice device = 0; device < (CUdevice)PL_CUDA_DEVICES_MAX; device++) {
+		CUmemoryPool current = pool->object.handle;
+
+		atomic_compare_exchange_strong(&pools.current[device], &current, NULL);
+	}
 }
 
 /* Called with the lock held. */
@@ -35,14 +62,10 @@ static CUresult first_find(CUdevice device)
 {
 	struct pl_session *session = pl_cuda_device_session(device);
 	CUmemLocation location = { CU_MEM_LOCATION_TYPE_DEVICE, pl_cuda_device_home(session, device) };
-	CUresult result;
 
 	if (pools.first[device])
 		return CUDA_SUCCESS;
-	result = pool_ask(session, location, CU_MEM_ALLOCATION_TYPE_PINNED, true, &pools.first[device]);
-	if (!result)
-		pools.current[device] = pools.first[device];
-	return result;
+	return pool_ask(session, location, CU_MEM_ALLOCATION_TYPE_PINNED, true, &pools.first[device]);
 }
 
 static CUresult pool_get(CUmemoryPool *pool, CUdevice device, bool is_default)
@@ -58,7 +81,9 @@ static CUresult pool_get(CUmemoryPool *pool, CUdevice device, bool is_default)
 	pthread_mutex_lock(&pools.lock);
 	result = first_find(device);
 	if (!result)
-		*pool = is_default ? pools.first[device] : pools.current[device];
+		*pool = is_default ? NULL : atomic_load(&pools.current[device]);
+	if (!result && !*pool)
+		*pool = pools.first[device];
 	pthread_mutex_unlock(&pools.lock);
 	return result;
 }
@@ -97,28 +122,47 @@ CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 	if (!result)
 		result = pl_cuda_answer(r, &reply);
 	if (!result)
-		pools.current[device] = pool;
+		atomic_store(&pools.current[device], pool);
 	pthread_mutex_unlock(&pools.lock);
 	return result;
+}
+
+/* One of those that the client has notes of. */
+static bool is_of_device(const CUmemLocation *location, CUmemAllocationType type)
+{
+	return location->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED;
+}
+
+static CUmemLocation location_there(const struct pl_session *session, CUmemLocation location)
+{
+	if (location.type == CU_MEM_LOCATION_TYPE_DEVICE)
+		location.id = pl_cuda_device_home(session, location.id);
+	return location;
 }
 
 static CUresult located(CUmemoryPool *pool, const CUmemLocation *location, CUmemAllocationType type, bool is_default)
 {
 	struct pl_session *session;
-	CUmemLocation there;
+	CUmemoryPool got;
 	CUresult result = pl_cuda_ready();
 
 	if (result)
 		return result;
-	if (!pool || !location)
+	if (!location)
 		return CUDA_ERROR_INVALID_VALUE;
-	session = pl_cuda_location_session(*location);
-	there = *location;
-	if (location->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED)
+	if (is_of_device(location, type))
 		return pool_get(pool, location->id, is_default);
-	if (location->type == CU_MEM_LOCATION_TYPE_DEVICE)
-		there.id = pl_cuda_device_home(session, location->id);
-	return pool_ask(session, there, type, is_default, pool); /* the driver knows what else there is */
+	session = pl_cuda_location_session(*location);
+	/* The driver knows what else there is. */
+	result = pool_ask(session, location_there(session, *location), type, is_default, &got);
+	if (result)
+		return result;
+	if (!pool) {
+		pl_cuda_undo(session, PL_CUDA_KIND_pool, got);
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	*pool = got;
+	return CUDA_SUCCESS;
 }
 
 CUresult cuMemGetDefaultMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
@@ -129,6 +173,29 @@ CUresult cuMemGetDefaultMemPool(CUmemoryPool *pool, CUmemLocation *location, CUm
 CUresult cuMemGetMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
 {
 	return located(pool, location, type, false);
+}
+
+CUresult cuMemSetMemPool(CUmemLocation *location, CUmemAllocationType type, CUmemoryPool pool)
+{
+	struct pl_cuda_cuMemSetMemPool_args args = { .type = type, .given = 1 };
+	CUmemLocation there;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_ready();
+	int r;
+
+	if (result)
+		return result;
+	if (!location)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (is_of_device(location, type))
+		return cuDeviceSetMemPool(location->id, pool);
+	session = pl_cuda_location_session(*location);
+	there = location_there(session, *location);
+	pl_cuda_location_record_take(&args.location, &there);
+	args.pool = pl_cuda_id(session, PL_CUDA_KIND_pool, pool);
+	r = PL_CUDA_ASK(session, cuMemSetMemPool, &args, &reply);
+	return pl_cuda_answer(r, &reply);
 }
 
 CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *properties)
