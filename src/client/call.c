@@ -96,13 +96,23 @@ int pl_call_post_free(struct pl_call *call)
 	return r ? pl_session_dies(call->session, r) : 0;
 }
 
+/* After a payload: the lane knows by then whether another connection would help. */
+static void call_widen(struct pl_client_lane *lane)
+{
+	if (__builtin_expect(lane->lane->connections_wanted > lane->lane->connections, 0))
+		pl_client_lane_widen(lane->session, lane->lane, lane->number);
+}
+
 int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes)
 {
 	int r = call_send(call, 0, bytes);
 
 	if (!r)
 		r = pl_lane_send_bulk(call->lane->lane, data, bytes);
-	return r ? pl_session_dies(call->session, r) : 0;
+	if (r)
+		return pl_session_dies(call->session, r);
+	call_widen(call->lane);
+	return 0;
 }
 
 uint64_t pl_session_answered(const struct pl_session *session)
@@ -186,6 +196,8 @@ int pl_call_bulk(struct pl_reply *reply, void *data, uint64_t bytes)
 	if (r)
 		return pl_session_dies(reply->lane->session, r);
 	reply->bulk_bytes -= bytes;
+	if (!reply->bulk_bytes)
+		call_widen(reply->lane);
 	return 0;
 }
 
@@ -210,7 +222,10 @@ static int bulk_stream(struct pl_session *session, const void *data, uint64_t by
 	}
 	if (!r)
 		r = pl_lane_send_bulk(lane->lane, data, bytes);
-	return r ? pl_session_dies(session, r) : 0;
+	if (r)
+		return pl_session_dies(session, r);
+	call_widen(lane);
+	return 0;
 }
 
 int pl_bulk_prepare(struct pl_session *session, struct pl_bulk *bulk, const void *data, uint64_t bytes)

@@ -8,6 +8,15 @@
 
 #define PUMP_SLICE_NS (100u * 1000000u) /* how often a wait for the reverse lane looks whether the session is dead */
 
+/* Called with pump_lock held: no payload is on its way to somebody else. */
+static void reverse_widen(struct pl_session *session)
+{
+	struct pl_lane *lane = session->reverse;
+
+	if (lane->connections_wanted > lane->connections && !atomic_load(&session->dead))
+		pl_client_lane_widen(session, lane, PL_HELLO_PLACE_REVERSE);
+}
+
 static void reverse_handle(struct pl_session *session, const struct pl_wire_head *head)
 {
 	struct pl_dec dec = {
@@ -28,6 +37,8 @@ static void reverse_handle(struct pl_session *session, const struct pl_wire_head
 	/* A record whose payload broke off has not been handled: no reply that needs it may count as complete. */
 	if (!atomic_load(&session->dead))
 		atomic_fetch_add_explicit(&session->reverse_seen, 1, memory_order_release);
+	if (ours.bulk_bytes)
+		reverse_widen(session);
 }
 
 /* Takes all that is there; waits up to timeout_ns for the first.  Called with pump_lock held. */

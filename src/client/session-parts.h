@@ -8,6 +8,7 @@ struct pl_client_lane {
 	struct pl_lane *lane;
 	struct pl_session *session;
 	uint32_t epoch;
+	uint64_t number;                  /* in this session, from 2; PL_HELLO_MORE */
 	uint64_t answered;                /* ticket of the last answer that came */
 	bool (*outside)(uint16_t op);     /* its thread's; pl_session_thread_outside() */
 	bool ahead;                       /* payload of the next call has been sent; only its own thread looks */
@@ -39,6 +40,13 @@ int pl_client_lane_of_thread(struct pl_session *session, struct pl_client_lane *
 
 /* The session is over for everybody.  Return: r, for the caller to pass on. */
 int pl_session_dies(struct pl_session *session, int r);
+
+/* A lane of this session over tcp may get more connections, by itself or as the user has chosen. */
+void pl_client_lane_widens(const struct pl_session *session, struct pl_lane *lane);
+
+/* Adds those that it wants.  By who may use both of its halves, between payloads.  What can not be added is done
+ * without. */
+void pl_client_lane_widen(struct pl_session *session, struct pl_lane *lane, uint64_t number);
 
 /* Waits until `after` records of the reverse lane have been handled, by this thread or another.  Return: 0 or fatal:
  * the session is dead. */

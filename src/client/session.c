@@ -79,6 +79,7 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 				  .api = session->api,
 				  .api_hash = session->functions->hash,
 				  .session = session->id,
+				  .place = session->lanes_count + PL_HELLO_PLACE_REVERSE + 1,
 				  .pid = (uint32_t)getpid() };
 	uint64_t memory = PL_ARENA_NONE;
 	struct pl_link_opened opened;
@@ -104,9 +105,12 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 			pl_arena_free(&session->arena, memory, PL_SHM_LANE_BYTES, 0);
 		return r < 0 ? pl_trace(r) : pl_err(-EMFILE);
 	}
-	*lane = (struct pl_client_lane){
-		.lane = opened.lane, .session = session, .epoch = session->epoch, .next_all = session->lanes_all
-	};
+	*lane = (struct pl_client_lane){ .lane = opened.lane,
+					 .session = session,
+					 .epoch = session->epoch,
+					 .number = hello.place,
+					 .next_all = session->lanes_all };
+	pl_client_lane_widens(session, lane->lane);
 	session->lanes_all = lane;
 	session->lanes_count++;
 	*lane_out = lane;
@@ -198,6 +202,7 @@ static int session_dial(struct pl_session *session)
 	memcpy(session->secret, opened.reply.secret, sizeof(session->secret));
 	session->memory_bytes = opened.reply.memory_bytes;
 	session->reverse = opened.lane;
+	session->takes_more = opened.reply.minor >= PL_HELLO_MINOR_MORE;
 	session->shares_memory = session->in_region = false;
 	r = functions_compare(session, &opened.reply);
 	if (r) {
@@ -219,6 +224,7 @@ static int session_dial(struct pl_session *session)
 		session->shares_memory = !r;
 		session->in_region &= !r;
 	}
+	pl_client_lane_widens(session, session->reverse);
 	atomic_store(&session->ticket, 0);
 	atomic_store(&session->asks, 0);
 	atomic_store(&session->idle, 0);
@@ -309,9 +315,9 @@ static void fork_child(void)
 		pthread_mutex_init(&session->lock, NULL);
 		pthread_mutex_init(&session->pump_lock, NULL);
 		for (struct pl_client_lane *lane = session->lanes_all; lane; lane = lane->next_all)
-			close(lane->lane->fd);
+			pl_lane_leave(lane->lane);
 		if (session->reverse && !session->closed)
-			close(session->reverse->fd);
+			pl_lane_leave(session->reverse);
 		if (session->arena.fd >= 0)
 			close(session->arena.fd);
 		session->arena = (struct pl_arena){ .fd = -1 };

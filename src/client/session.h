@@ -48,6 +48,7 @@ struct pl_session {
 	uint64_t memory_bytes; /* device memory that the server lets this session hold */
 	bool shares_memory;    /* link and arena: PL_BULK_ARENA may be used */
 	bool in_region;        /* of ivshmem: the memory of lanes is taken from the arena */
+	bool takes_more;       /* its server knows of lanes with several connections */
 	struct pl_arena arena;
 
 	pthread_mutex_t lock; /* set-up and the lane lists below */

@@ -332,6 +332,18 @@ int pl_address_connect(const struct pl_address *address, uint64_t deadline_ns, i
 	return pl_err(-EINVAL);
 }
 
+int pl_address_connect_as(int fd, uint64_t deadline_ns, int *fd_out)
+{
+	struct sockaddr_storage peer;
+	socklen_t bytes = sizeof(peer);
+	int r;
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &bytes) < 0)
+		return pl_err(-errno);
+	r = connect_one((struct sockaddr *)&peer, bytes, deadline_ns, fd_out);
+	return r ? pl_err(r) : 0;
+}
+
 /* ---- listening ---- */
 
 /* A socket that a server left behind when it died refuses connections; a living server's does not. */

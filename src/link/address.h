@@ -52,6 +52,10 @@ size_t pl_address_next(const char **list, const char **address_out);
  * Return: 0 and *fd_out, or fatal -ECONNREFUSED, -ENOENT, -ETIMEDOUT, -EHOSTUNREACH (unknown name), -errno. */
 int pl_address_connect(const struct pl_address *address, uint64_t deadline_ns, int *fd_out);
 
+/** pl_address_connect_as() - a connection of the same kind to where another one goes
+ * Return: 0 and *fd_out, or fatal as pl_address_connect(). */
+int pl_address_connect_as(int fd, uint64_t deadline_ns, int *fd_out);
+
 /** pl_address_listen() - a listening, blocking, close-on-exec socket
  * A unix socket that nobody listens on is replaced; its mode is 0600 before the first client can connect.
  * @bound_out: PL_LINK_ADDRESS_MAX bytes, the address with the real port

@@ -64,6 +64,21 @@ struct pl_lane_ops {
 	void (*shutdown)(struct pl_lane *lane);
 	/* No thread may be inside.  Closes everything. */
 	void (*destroy)(struct pl_lane *lane);
+	/* One more connection for long payloads, whose greeting is done; NULL where a lane has no use for that.  From
+	 * two on they carry these, and the lane's own does not.  Takes over `fd` in any case.  At one time one thread;
+	 * the lane may be in use.  The end that `opens` it is the one that has connected: it tells the other one, which
+	 * sends over it only then, that it will look there. Return: 0; fatal -EMFILE: it has as many as it can have;
+	 * -ENOMEM; -EPIPE. */
+	int (*more)(struct pl_lane *lane, int fd, bool opens);
+	/* Closes the descriptors, and tells nobody: after a fork() the lane is the parent's. */
+	void (*leave)(struct pl_lane *lane);
+};
+
+#define PL_LANE_CONNECTIONS_MAX 8u /* limit: that carry one lane's long payloads */
+
+enum pl_lane_widens {
+	PL_LANE_NARROW, /* it stays as it is */
+	PL_LANE_WIDENS, /* it finds out by its long payloads whether another connection would help */
 };
 
 struct pl_lane { /* base of every lane; the link's own state lies behind it */
@@ -73,6 +88,11 @@ struct pl_lane { /* base of every lane; the link's own state lies behind it */
 	uint32_t room_bytes;
 	uint8_t *room;
 	_Atomic uint32_t *slow; /* for pl_lane_answer_slow(); NULL where the link has no such word */
+	bool can_widen;         /* over tcp: more connections may carry more */
+	/* Of whoever uses the lane, at the client's end; between payloads. */
+	enum pl_lane_widens widens;
+	uint32_t connections;        /* that long payloads go over: those that were added, or its own, 1 */
+	uint32_t connections_wanted; /* where it widens, or as the user has chosen */
 	struct pl_lane_stats stats;
 };
 
@@ -114,6 +134,11 @@ static inline void pl_lane_destroy(struct pl_lane *lane) /* NULL is fine */
 {
 	if (lane)
 		lane->ops->destroy(lane);
+}
+
+static inline void pl_lane_leave(struct pl_lane *lane)
+{
+	lane->ops->leave(lane);
 }
 
 /* What lanes of this process hold back (PL_LANE_SOON) is sent: somebody waits for it otherwise than by receiving. */
@@ -161,6 +186,17 @@ int pl_link_dial(const char *address, const struct pl_hello *hello, uint64_t tim
 /** pl_link_greet() - as pl_link_dial(), over a socket that somebody else has connected
  * For lanes that are the socket itself.  Takes over `fd` in any case. */
 int pl_link_greet(int fd, const struct pl_hello *hello, uint64_t timeout_ns, struct pl_link_opened *opened_out);
+
+/** pl_link_dial_more() - one more connection to where a lane of tcp goes, greeted (client's end)
+ * @lane: its socket's peer is dialled
+ * @hello: PL_HELLO_MORE
+ * Return: 0 and *fd_out (owned by the caller, for ops->more); enum pl_hello_status > 0: refused; fatal -errno. */
+int pl_link_dial_more(const struct pl_lane *lane, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out);
+
+/** pl_link_accept_more() - the server's end of that
+ * Adds the connection to the lane and answers.  Takes over `fd` in any case; refuses where the lane can not have it.
+ * Return: 0, or fatal -errno. */
+int pl_link_accept_more(int fd, const struct pl_hello_reply *reply, struct pl_lane *lane);
 
 /** pl_link_listen() - a listening socket for an address ("tcp://host:0" takes a free port)
  * @bound_out: PL_LINK_ADDRESS_MAX bytes, the address with the real port

@@ -1,6 +1,7 @@
 /* The only place that knows which links there are. */
 #include "link/link.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -215,6 +216,26 @@ int pl_link_greet(int fd_given, const struct pl_hello *hello, uint64_t timeout_n
 	return opened.reply.status <= PL_HELLO_E_INTERNAL ? (int)opened.reply.status : PL_HELLO_E_INTERNAL;
 }
 
+int pl_link_dial_more(const struct pl_lane *lane, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out)
+{
+	pl_cleanup(fds_closep) struct pl_greet_fds fds = { 0 };
+	uint64_t deadline_ns = pl_now_ns() + timeout_ns;
+	pl_cleanup(pl_closep) int fd = -1;
+	struct pl_hello_reply reply;
+	int r = pl_address_connect_as(lane->fd, deadline_ns, &fd);
+
+	if (!r)
+		r = greet(fd, hello, deadline_ns, &reply, &fds);
+	if (r)
+		return pl_trace(r);
+	if (reply.status != PL_HELLO_OK) {
+		pl_log_info("no further connection: %s", reply.text);
+		return reply.status <= PL_HELLO_E_INTERNAL ? (int)reply.status : PL_HELLO_E_INTERNAL;
+	}
+	*fd_out = pl_steal_fd(&fd);
+	return 0;
+}
+
 /* ---- server ---- */
 
 int pl_link_listen(const char *address_text, int *fd_out, char *bound_out)
@@ -331,6 +352,24 @@ int pl_link_accept_region_lane(int fd, const struct pl_hello_reply *reply, int r
 		return pl_trace(r);
 	*lane_out = pl_steal(lane);
 	return 0;
+}
+
+int pl_link_accept_more(int fd, const struct pl_hello_reply *reply, struct pl_lane *lane)
+{
+	pl_cleanup(pl_closep) int answer = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int r;
+
+	if (!lane->ops->more || answer < 0) {
+		pl_link_refuse(fd, PL_HELLO_E_BUSY, "this lane has one connection");
+		return pl_err(-EMFILE);
+	}
+	r = lane->ops->more(lane, fd, false);
+	if (r) {
+		pl_link_refuse(pl_steal_fd(&answer), PL_HELLO_E_BUSY, "this lane has as many as it can have");
+		return pl_trace(r);
+	}
+	/* The client looks there, and says so, once it has the answer: nothing of the lane's comes before. */
+	return pl_trace(pl_greet_reply_send(answer, reply, NULL, pl_now_ns() + ANSWER_NS_MAX));
 }
 
 void pl_link_refuse(int fd, enum pl_hello_status status, const char *text)

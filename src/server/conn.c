@@ -160,7 +160,7 @@ static bool peer_checked(struct pl_conn *conn)
 		pl_conn_refuse(conn, PL_HELLO_E_TOKEN, "user %d not allowed: plenum serve --allow-uid", (int)conn->uid);
 		return false;
 	}
-	if (conn->hello.kind == PL_HELLO_LANE || conn->hello.kind == PL_HELLO_PEER)
+	if (conn->hello.kind == PL_HELLO_LANE || conn->hello.kind == PL_HELLO_MORE || conn->hello.kind == PL_HELLO_PEER)
 		return true; /* the session's secret or key proves more */
 	good = daemon->secrets->token[0] && pl_secret_same(conn->hello.token, daemon->secrets->token, PL_TOKEN_MAX);
 	if (!good)
@@ -224,10 +224,11 @@ static void session_greeted(struct pl_conn *conn)
 	pl_conn_state_set(conn, PL_CONN_WAITING, PL_DAEMON_START_MS_MAX, EPOLLRDHUP);
 }
 
-static void lane_greeted(struct pl_conn *conn)
+/* A lane, or one more connection of one. */
+static void lane_greeted(struct pl_conn *conn, enum pl_hand_kind kind)
 {
 	struct pl_pool_worker *worker = pl_pool_find(conn->daemon, conn->hello.session);
-	struct pl_hand hand = { .kind = PL_HAND_LANE, .hello = conn->hello };
+	struct pl_hand hand = { .kind = kind, .hello = conn->hello };
 	int fd, r;
 
 	if (!worker || !pl_secret_same(conn->hello.secret, pl_pool_secret(worker), sizeof(conn->hello.secret)) ||
@@ -306,7 +307,10 @@ static void conn_greeted(struct pl_conn *conn)
 		session_greeted(conn);
 		return;
 	case PL_HELLO_LANE:
-		lane_greeted(conn);
+		lane_greeted(conn, PL_HAND_LANE);
+		return;
+	case PL_HELLO_MORE:
+		lane_greeted(conn, PL_HAND_MORE);
 		return;
 	case PL_HELLO_PEER:
 		peer_greeted(conn);

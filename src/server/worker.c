@@ -31,7 +31,9 @@ struct lane_thread {
 	struct pl_lane *lane;             /* under worker->lock; NULL until its greeting is answered */
 	int fd;
 	struct pl_hello_reply reply;
-	uint64_t place; /* of the lane's memory in the session's region, where it has one */
+	uint64_t place;  /* of the lane's memory in the session's region, where it has one */
+	uint64_t number; /* the client's for this lane; 0 = none */
+	uint32_t more;   /* under worker->lock: connections that were added */
 };
 
 struct totals {
@@ -47,8 +49,10 @@ struct worker {
 	bool local;     /* unix socket: lanes are shared memory */
 	bool in_region; /* ivshmem: the arena and the memory of lanes lie in the guest's region */
 	pthread_mutex_t lock;
+	pthread_cond_t answered;   /* some lane's greeting is, or never will be */
 	struct lane_thread *lanes; /* under lock */
 	struct totals ended;       /* under lock: of lanes that are gone */
+	uint32_t more;             /* under lock: connections that were added, of all lanes */
 };
 
 /* ---- becoming a worker ---- */
@@ -312,12 +316,11 @@ static void totals_add(struct totals *totals, struct pl_lane_stats *stats)
 	totals->sleeps += atomic_load_explicit(&stats->sleeps, memory_order_relaxed);
 }
 
-static void lane_enlist(struct lane_thread *thread, struct pl_lane *lane)
+static void lane_enlist(struct lane_thread *thread)
 {
 	struct worker *worker = thread->worker;
 
 	pthread_mutex_lock(&worker->lock);
-	thread->lane = lane;
 	thread->next = worker->lanes;
 	thread->link = &worker->lanes;
 	if (thread->next)
@@ -331,11 +334,22 @@ static void lane_delist(struct lane_thread *thread)
 	struct worker *worker = thread->worker;
 
 	pthread_mutex_lock(&worker->lock);
-	totals_add(&worker->ended, &thread->lane->stats);
+	if (thread->lane)
+		totals_add(&worker->ended, &thread->lane->stats);
+	worker->more -= thread->more;
 	*thread->link = thread->next;
 	if (thread->next)
 		thread->next->link = thread->link;
+	pthread_cond_broadcast(&worker->answered);
 	pthread_mutex_unlock(&worker->lock);
+}
+
+static void lane_answered(struct lane_thread *thread, struct pl_lane *lane)
+{
+	pthread_mutex_lock(&thread->worker->lock);
+	thread->lane = lane;
+	pthread_cond_broadcast(&thread->worker->answered);
+	pthread_mutex_unlock(&thread->worker->lock);
 }
 
 /* Takes over thread->fd. */
@@ -351,22 +365,22 @@ static void *lane_run(void *arg)
 {
 	struct lane_thread *thread = arg;
 	struct worker *worker = thread->worker;
-	struct pl_lane *lane;
+	struct pl_lane *lane = NULL;
 
 	prctl(PR_SET_NAME, "plenum-lane");
 	if (!lane_accept(thread, &lane)) {
 		int r;
 
-		lane_enlist(thread, lane);
+		lane_answered(thread, lane);
 		r = pl_serve_lane(&worker->session, lane);
 		if (r != -EPIPE) {
 			pl_log_warn("session %llu can not go on: %s", (unsigned long long)worker->session.id,
 				    strerror(-r));
 			_exit(1);
 		}
-		lane_delist(thread);
-		pl_lane_destroy(lane);
 	}
+	lane_delist(thread);
+	pl_lane_destroy(lane);
 	atomic_fetch_sub(&worker->session.lanes_count, 1);
 	free(thread);
 	return NULL;
@@ -407,7 +421,9 @@ static void lane_start(struct worker *worker, int fd, const struct pl_hello *hel
 	thread->reply.arena_bytes = thread->reply.arena_base = thread->reply.arena_offset = 0;
 	thread->reply.lane_bytes = (worker->in_region ? placed : worker->local) ? PL_SHM_RING_BYTES : 0;
 	thread->place = placed ? hello->place - 1 : 0;
+	thread->number = worker->in_region || worker->local ? 0 : hello->place;
 	atomic_fetch_add(&worker->session.lanes_count, 1);
+	lane_enlist(thread);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, PL_WORKER_STACK_BYTES);
@@ -416,10 +432,49 @@ static void lane_start(struct worker *worker, int fd, const struct pl_hello *hel
 	if (r) {
 		pl_log_warn("session %llu: no thread for a lane: %s", (unsigned long long)worker->session.id,
 			    strerror(r));
+		lane_delist(thread);
 		atomic_fetch_sub(&worker->session.lanes_count, 1);
 		pl_link_refuse(fd, PL_HELLO_E_BUSY, "the worker can not start a thread");
 		free(thread);
 	}
+}
+
+/* Called with worker->lock held.  The client may have its answer before the lane's thread has told of it. */
+static struct lane_thread *lane_find(struct worker *worker, uint64_t number)
+{
+	struct lane_thread *thread;
+
+	for (;;) {
+		for (thread = number ? worker->lanes : NULL; thread && thread->number != number; thread = thread->next)
+			;
+		if (!thread || thread->lane)
+			return thread;
+		pthread_cond_wait(&worker->answered, &worker->lock);
+	}
+}
+
+/* The lane's thread may be in the middle of anything, but for its end.  Takes over fd. */
+static void lane_more(struct worker *worker, int fd, const struct pl_hello *hello)
+{
+	struct pl_session_worker *session = &worker->session;
+	struct pl_hello_reply reply = reply_make(worker);
+	struct lane_thread *thread;
+	struct pl_lane *lane;
+
+	reply.arena_bytes = reply.arena_base = reply.arena_offset = 0;
+	pthread_mutex_lock(&worker->lock);
+	thread = lane_find(worker, hello->place);
+	lane = thread ? thread->lane : hello->place == PL_HELLO_PLACE_REVERSE ? session->reverse : NULL;
+	if (worker->local || worker->in_region || !lane) {
+		pl_link_refuse(fd, PL_HELLO_E_SESSION, "the session has no lane of this number");
+	} else if (worker->more >= PL_WORKER_MORE_MAX) {
+		pl_link_refuse(fd, PL_HELLO_E_BUSY, "the session has as many connections as it may");
+	} else if (!pl_link_accept_more(fd, &reply, lane)) {
+		worker->more++;
+		if (thread)
+			thread->more++;
+	}
+	pthread_mutex_unlock(&worker->lock);
 }
 
 /* ---- the main thread ---- */
@@ -433,7 +488,8 @@ static void counters_write(struct worker *worker)
 	pthread_mutex_lock(&worker->lock);
 	totals = worker->ended;
 	for (struct lane_thread *thread = worker->lanes; thread; thread = thread->next)
-		totals_add(&totals, &thread->lane->stats);
+		if (thread->lane)
+			totals_add(&totals, &thread->lane->stats);
 	pthread_mutex_unlock(&worker->lock);
 	if (session->reverse)
 		totals_add(&totals, &session->reverse->stats);
@@ -461,6 +517,11 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 		if (fd < 0 || !worker->session.reverse)
 			break;
 		lane_start(worker, fd, &hand->hello);
+		return 0;
+	case PL_HAND_MORE:
+		if (fd < 0 || !worker->session.reverse)
+			break;
+		lane_more(worker, fd, &hand->hello);
 		return 0;
 	case PL_HAND_PEER:
 		if (fd < 0 || !worker->session.reverse)
@@ -553,6 +614,7 @@ void pl_worker_main(const struct pl_worker_config *config, int control, struct p
 		.shared = shared,
 		.session = { .backend = config->backend, .arena_fd = -1, .shared = shared, .keeps = config->keeps },
 		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.answered = PTHREAD_COND_INITIALIZER,
 	};
 
 	pl_peers_init(&worker.session.peers, worker.control);

@@ -19,6 +19,7 @@ enum pl_wire_flag {
 	PL_WIRE_REPLY = 2, /* reply to the call with this ticket */
 	PL_WIRE_BULK = 4,  /* no call: bulk_bytes of payload that the next record on this lane uses */
 	PL_WIRE_FREE = 8,  /* call without a ticket, outside the session's order: runs when it comes */
+	PL_WIRE_WIDE = 16, /* the link's own: the payload travels in chunks, over the lane's further connections */
 };
 
 /* In front of each record.  `op` is the function's number in the server's release; a client of another release
@@ -31,6 +32,15 @@ struct pl_wire_head {
 	uint64_t bulk_bytes; /* payload that follows this record on the lane, not counted in len_bytes */
 };
 static_assert(sizeof(struct pl_wire_head) == 24, "wire layout");
+
+/* In front of each piece of a wide payload, on whichever connection it travels; none lies over another.  A connection
+ * that is added to a lane begins with one of zeros. */
+struct pl_wire_chunk {
+	uint64_t offset;  /* in the payload */
+	uint32_t bytes;   /* that follow on this connection */
+	uint32_t payload; /* which of this direction's wide payloads: from 1, modulo 2^32 */
+};
+static_assert(sizeof(struct pl_wire_chunk) == 16, "wire layout");
 
 /* A reply's body starts with this; what the spec declares as reply(...) follows. */
 struct pl_wire_reply {
@@ -52,8 +62,10 @@ enum pl_wire_reply_flag {
 
 #define PL_HELLO_MAGIC           0x4d554e454c50u /* "PLENUM" */
 #define PL_HELLO_MAJOR           1               /* peers of another major version refuse each other */
-#define PL_HELLO_MINOR           1               /* 1: functions are agreed by name */
+#define PL_HELLO_MINOR           2               /* 1: functions by name; 2: lanes of several connections */
 #define PL_HELLO_MINOR_FUNCTIONS 1   /* from here on: where the digests differ, the server's table comes first */
+#define PL_HELLO_MINOR_MORE      2   /* from here on: PL_HELLO_MORE */
+#define PL_HELLO_PLACE_REVERSE   1   /* MORE: the reverse lane; from 2 on: the lane that gave this number */
 #define PL_TOKEN_MAX             128 /* limit: bytes of a token, its NUL included */
 #define PL_WIRE_OP_FUNCTIONS     0   /* first record on the reverse lane: the table; no function has the number */
 
@@ -62,6 +74,7 @@ enum pl_hello_kind {
 	PL_HELLO_LANE = 2,    /* one more lane of a session */
 	PL_HELLO_CONTROL = 3, /* the tool asks the daemon (unix sockets only) */
 	PL_HELLO_PEER = 4,    /* another server (wire/peer.h).  Session 0: is this a Plenum?  A second one follows */
+	PL_HELLO_MORE = 5,    /* tcp: one more connection of the lane at `place` of a session */
 };
 
 struct pl_hello {
@@ -71,9 +84,9 @@ struct pl_hello {
 	uint64_t api_hash;        /* digest of the client's table of functions (generated) */
 	uint32_t api;             /* enum pl_api */
 	uint32_t pid;             /* of the client, as it sees itself; for people */
-	uint64_t session;         /* PL_HELLO_LANE, _PEER: whose */
-	uint8_t secret[16];       /* LANE, PEER: proves it; SESSION, ivshmem: the region's key, else 0 */
-	uint64_t place;           /* ivshmem, else 0.  SESSION: the guest's boot; LANE: 1 + where it lies */
+	uint64_t session;         /* PL_HELLO_LANE, _MORE, _PEER: whose */
+	uint8_t secret[16];       /* LANE, MORE, PEER: proves it; SESSION, ivshmem: the region's key, else 0 */
+	uint64_t place;           /* ivshmem, SESSION: the guest's boot, LANE: 1 + where it lies; tcp: its number */
 	char token[PL_TOKEN_MAX]; /* tcp */
 	char program[64];         /* for people */
 };

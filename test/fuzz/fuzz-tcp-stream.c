@@ -26,7 +26,8 @@ static const uint8_t *model_next(struct model *model, struct pl_wire_head *head)
 		return NULL;
 	memcpy(head, record, sizeof(*head));
 	if (head->len_bytes < sizeof(*head) || head->len_bytes % PL_WIRE_ALIGN ||
-	    head->len_bytes > PL_WIRE_RECORD_MAX || head->bulk_bytes > PL_WIRE_BULK_MAX || head->len_bytes > left)
+	    head->len_bytes > PL_WIRE_RECORD_MAX || head->bulk_bytes > PL_WIRE_BULK_MAX || head->len_bytes > left ||
+	    head->flags & PL_WIRE_WIDE) /* the lane has no further connections */
 		return NULL;
 	model->at += head->len_bytes;
 	return record;

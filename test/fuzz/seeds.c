@@ -272,6 +272,31 @@ static void head_put(uint32_t len_bytes, uint64_t bulk_bytes)
 	put(&head, sizeof(head));
 }
 
+static void chunk_put(uint64_t offset, uint32_t bytes, uint32_t payload)
+{
+	struct pl_wire_chunk chunk = { offset, bytes, payload };
+
+	put(&chunk, sizeof(chunk));
+	put(bytes64, bytes);
+}
+
+static void wide_streams(void)
+{
+	put("\x2f\x00\x1f\x38\x00", 5); /* 48 bytes, in parts of 32; 56 bytes of the first stream */
+	chunk_put(0, 8, 1);
+	chunk_put(32, 16, 1);
+	chunk_put(8, 24, 1);
+	write_out("tcp-wide", "whole");
+	put("\x2f\x00\x1f\x28\x00", 5);
+	chunk_put(0, 24, 1);
+	chunk_put(16, 32, 1);
+	write_out("tcp-wide", "overlap");
+	put("\x2f\x00\x1f\x18\x00", 5);
+	chunk_put(0, 8, 2);
+	chunk_put(0, 48, 1);
+	write_out("tcp-wide", "next-payload");
+}
+
 static void streams(void)
 {
 	put("\x40\x00\x07", 3);
@@ -282,6 +307,7 @@ static void streams(void)
 	head_put(40, 0);
 	put(bytes64, 16);
 	write_out("tcp-stream", "records");
+	wide_streams();
 	put("\x04\x01\x05\x00\x05\x06\x05\x00\x07\x10\x00\x00\x09\x01\x10\x00\x05", 17);
 	write_out("shm-ring", "steps");
 }

@@ -144,6 +144,88 @@ static void wrong_secret(void)
 	expect_is(refused_or_closed(greet_hello(server.unix_address, hello)), true);
 }
 
+static struct pl_hello more_hello(const struct peer *peer, uint64_t place)
+{
+	struct pl_hello hello = peer_lane_hello(peer);
+
+	hello.kind = PL_HELLO_MORE;
+	hello.place = place;
+	return hello;
+}
+
+/* Further connections of a lane: of nobody else's, of lanes that there are, not without end, and heard once. */
+static void more_connections(void)
+{
+	struct pl_hello hello;
+	struct pl_lane *lane;
+	struct peer peer;
+	int fds[PL_LANE_CONNECTIONS_MAX];
+
+	peer_open(&peer, server.unix_address); /* its lanes are memory */
+	expect_is(greet_hello(server.unix_address, more_hello(&peer, PL_HELLO_PLACE_REVERSE)), PL_HELLO_E_SESSION);
+	expect_is(greet_hello(server.unix_address, more_hello(&peer, 2)), PL_HELLO_E_SESSION);
+	peer_close(&peer);
+	peer_open(&peer, server.tcp_address);
+	hello = more_hello(&peer, PL_HELLO_PLACE_REVERSE);
+	hello.secret[3] ^= 1;
+	expect_is(greet_hello(server.tcp_address, hello), PL_HELLO_E_SESSION);
+	for (uint64_t place = 0; place < 2000; place += 999) /* 0, 999 and 1998: no such lane */
+		expect_is(greet_hello(server.tcp_address, more_hello(&peer, place)), PL_HELLO_E_SESSION);
+	expect_is(greet_hello(server.tcp_address, more_hello(&peer, UINT64_MAX)), PL_HELLO_E_SESSION);
+	lane = peer.lane;
+	hello = more_hello(&peer, PL_HELLO_PLACE_REVERSE);
+	for (unsigned i = 0; i < PL_LANE_CONNECTIONS_MAX; i++)
+		expect_is(pl_link_dial_more(lane, &hello, ANSWER_NS, &fds[i]), 0);
+	expect_is(greet_hello(server.tcp_address, hello), PL_HELLO_E_BUSY);
+	(void)!send(fds[0], "no word that anybody expects", 28, MSG_NOSIGNAL);
+	for (unsigned i = 0; i < PL_LANE_CONNECTIONS_MAX; i++)
+		close(fds[i]);
+	expect_is(ASK(&peer, clGetPlatformIDs, 0), CL_SUCCESS); /* nobody has minded */
+	peer_close(&peer);
+}
+
+/* A lane with a number, and all the connections that it can have.  Whoever leaves takes a moment to be gone. */
+static struct pl_lane *wide_lane(const struct peer *peer, uint64_t number, int fds[PL_LANE_CONNECTIONS_MAX])
+{
+	struct pl_hello hello = peer_lane_hello(peer);
+	struct pl_link_opened opened;
+	int r = PL_HELLO_E_BUSY;
+
+	hello.place = number;
+	for (int i = 0; i < 200 && r == PL_HELLO_E_BUSY; i++) {
+		r = pl_link_dial(server.tcp_address, &hello, ANSWER_NS, &opened);
+		if (r == PL_HELLO_E_BUSY)
+			usleep(20000);
+	}
+	expect_is(r, 0);
+	hello = more_hello(peer, number);
+	for (unsigned i = 0; i < PL_LANE_CONNECTIONS_MAX; i++)
+		expect_is(pl_link_dial_more(opened.lane, &hello, ANSWER_NS, &fds[i]), 0);
+	return opened.lane;
+}
+
+/* More in all than a session may have at one time. */
+static void connections_that_end_make_room(void)
+{
+	struct peer peer;
+
+	peer_open(&peer, server.tcp_address);
+	for (uint64_t round = 0; round < 4; round++) {
+		struct pl_lane *lanes[5];
+		int fds[5][PL_LANE_CONNECTIONS_MAX];
+
+		for (uint64_t i = 0; i < 5; i++)
+			lanes[i] = wide_lane(&peer, 100 * round + i + 2, fds[i]);
+		for (unsigned i = 0; i < 5; i++) {
+			pl_lane_destroy(lanes[i]);
+			for (unsigned k = 0; k < PL_LANE_CONNECTIONS_MAX; k++)
+				close(fds[i][k]);
+		}
+	}
+	expect_is(ASK(&peer, clGetPlatformIDs, 0), CL_SUCCESS);
+	peer_close(&peer);
+}
+
 static void no_greeting(void)
 {
 	static const char text[256] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -243,6 +325,8 @@ const struct hostile_case cases_greeting[] = {
 	{ "another API is refused", other_api, false },
 	{ "a wrong, missing or endless token is refused", wrong_token, false },
 	{ "a lane with a wrong secret or session is refused", wrong_secret, false },
+	{ "further connections: of lanes of one's own only, and not without end", more_connections, false },
+	{ "further connections that end make room", connections_that_end_make_room, false },
 	{ "what is no greeting is closed", no_greeting, false },
 	{ "half a greeting ends at its deadline", half_greeting, false },
 	{ "1000 silent connections keep nobody out", silent_crowd, false },

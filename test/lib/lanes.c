@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <linux/vm_sockets.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@ const struct pl_test_link pl_test_links[] = {
 	{.name = "shm", .shm = true},	       {.name = "unix"},
 	{.name = "tcp", .tcp = true},	       {.name = "hook-shm", .shm = true, .hooked = true},
 	{.name = "hook-unix", .hooked = true}, {.name = "hook-tcp", .tcp = true, .hooked = true},
+	{.name = "tcp-wide", .tcp = true, .wide = true},
+	{.name = "hook-tcp-wide", .tcp = true, .wide = true, .hooked = true},
 	{.name = "ivshmem", .tcp = true, .shm = true, .region = true},
 	{.name = "ivshmem-unix", .shm = true, .region = true},
 	{.name = "hook-ivshmem", .tcp = true, .shm = true, .region = true, .hooked = true},
@@ -26,6 +29,36 @@ const struct pl_test_link pl_test_links[] = {
 	{.name = "ivshmem-vsock", .vsock = true, .shm = true, .region = true},
 };
 const unsigned pl_test_links_count = sizeof(pl_test_links) / sizeof(pl_test_links[0]);
+
+void pl_test_tcp_pair(int fds[2])
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+	socklen_t bytes = sizeof(at);
+
+	r = bind(listener, (struct sockaddr *)&at, bytes) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&at, &bytes);
+	assert(!r);
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	r = connect(fds[0], (struct sockaddr *)&at, bytes);
+	assert(!r);
+	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert(fds[1] >= 0);
+	close(listener);
+}
+
+static void pair_widen(struct pl_test_pair *pair)
+{
+	for (int i = 0; i < 3; i++) {
+		int fds[2], r;
+
+		pl_test_tcp_pair(fds);
+		r = pair->server->ops->more(pair->server, fds[0], false);
+		assert(!r);
+		r = pair->client->ops->more(pair->client, fds[1], true);
+		assert(!r);
+	}
+}
 
 struct dial {
 	char address[PL_LINK_ADDRESS_MAX];
@@ -122,6 +155,8 @@ void pl_test_pair_create(struct pl_test_pair *pair, const struct pl_test_link *l
 	pthread_join(thread, NULL);
 	assert(!dial.result && dial.opened.arena_fd == -1);
 	pair->client = dial.opened.lane;
+	if (link->wide)
+		pair_widen(pair);
 	close(listener);
 	pl_test_folder_remove(folder);
 }

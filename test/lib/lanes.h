@@ -14,6 +14,7 @@ struct pl_test_link {
 	bool hooked; /* the client's end is wrapped (delay only) */
 	bool region; /* that shared memory is a part of a region of ivshmem */
 	bool vsock;  /* else by vsock, within this machine */
+	bool wide;   /* tcp: the lane has more connections than its own */
 };
 
 extern const struct pl_test_link pl_test_links[];
@@ -28,6 +29,9 @@ struct pl_test_pair {
 	struct pl_lane *under;  /* of a hooked client: what the hook wraps */
 	struct pl_region *region;
 };
+
+/* A connection over loopback, both its ends. */
+void pl_test_tcp_pair(int fds[2]);
 
 /* Plain at first; pl_test_pair_ready() does the rest, after a fork() for example. */
 void pl_test_pair_create(struct pl_test_pair *pair, const struct pl_test_link *link);

@@ -424,6 +424,7 @@ int pl_hook_lane_wrap(struct pl_lane *inner_given, const struct pl_hook_options 
 			      .inner = inner,
 			      .options = *options};
 	hook->ops.name = "hook";
+	hook->ops.more = NULL;
 	hook->ops.shutdown = hook_shutdown;
 	hook->ops.destroy = hook_destroy;
 	r = pumps_init(hook);

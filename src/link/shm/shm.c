@@ -389,6 +389,11 @@ static void lane_destroy(struct pl_lane *base)
 	free(lane);
 }
 
+static void lane_leave(struct pl_lane *base)
+{
+	close(base->fd);
+}
+
 static const struct pl_lane_ops shm_ops = {
 	.name = "shm",
 	.reserve = lane_reserve,
@@ -398,6 +403,7 @@ static const struct pl_lane_ops shm_ops = {
 	.recv_bulk = lane_recv_bulk,
 	.shutdown = lane_shutdown,
 	.destroy = lane_destroy,
+	.leave = lane_leave,
 };
 
 /* The ring at `offset`, twice in a row.  NULL on failure, errno set. */

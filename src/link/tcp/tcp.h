@@ -8,7 +8,7 @@
  * blocks only while the socket is full; the socket's own buffer (megabytes, tuned by the kernel) is the coalescing one.
  *
  * Receiving: one recv() takes as many small records as have come; payload goes straight to the caller's memory, and
- * its receiver is woken seldom (docs/adr/0008).
+ * its receiver is woken seldom (docs/adr/0011).
  * A waiting receiver looks at the socket for a bounded, adaptive time, gives its core away while it does so, then
  * sleeps.  A cut link ends by keepalive (idle) or by retransmissions that nobody answers, within about a minute (four
  * where the peer's window had been full for long); a peer that is alive and only slow is never given up, which is what

@@ -14,30 +14,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/lanes.h"
+
 #define RECORD_BYTES 64u
-
-static void tcp_pair(int fds[2])
-{
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t bytes = sizeof(at);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
-
-	r = bind(listener, (struct sockaddr *)&at, bytes) || listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&at, &bytes);
-	assert(!r);
-	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	r = connect(fds[0], (struct sockaddr *)&at, bytes);
-	assert(!r);
-	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	assert(fds[1] >= 0);
-	close(listener);
-}
 
 static void lane_pair(struct pl_lane *lanes[2])
 {
 	int fds[2];
 
-	tcp_pair(fds);
+	pl_test_tcp_pair(fds);
 	for (int i = 0; i < 2; i++) {
 		int r = pl_tcp_lane_create(fds[i], &lanes[i]);
 		assert(!r);
@@ -283,7 +268,7 @@ static void test_single_bytes_become_records(void)
 	int fds[2], r, one = 1;
 
 	memcpy(wire.bytes + RECORD_BYTES, "hello", 5);
-	tcp_pair(fds);
+	pl_test_tcp_pair(fds);
 	setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	r = pl_tcp_lane_create(fds[1], &lane);
 	assert(!r);
