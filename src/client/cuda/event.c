@@ -71,6 +71,8 @@ static CUresult record(struct pl_call *call, struct pl_session *session, CUevent
 	struct pl_reply reply = { 0 };
 	int r;
 
+	if (!event) /* another thread has just destroyed it: the server's answer says the same */
+		return pl_cuda_answer(pl_call_ask(call, &reply), &reply);
 	pthread_mutex_lock(&event->lock);
 	event->mark.put = false;
 	event->records++;
@@ -209,6 +211,8 @@ CUresult cuEventQuery(CUevent handle)
 	if (result || !args.event)
 		return result;
 	event = pl_cuda_get(PL_CUDA_KIND_event, handle);
+	if (!event) /* destroyed since */
+		return CUDA_ERROR_INVALID_HANDLE;
 	if (pl_cuda_mark_tells(event_look(session, event, &records), &result))
 		return result;
 	heard = pl_cuda_marks_heard(session);
