@@ -22,7 +22,7 @@ def check(mode):
             counts = per_iteration(server, mode, what)
             print(f"     {mode} {what}: {counts['asks']:.2f} asks, {counts['posts']:.2f} posts, "
                   f"{counts['bytes_out']:.0f} bytes out, {counts['bytes_in']:.0f} in", flush=True)
-            assert plenum.asks_are(counts["asks"], asks), f"{mode} {what}: {counts['asks']} asks an iteration, {asks} expected"
+            assert counts["asks"] == asks, f"{mode} {what}: {counts['asks']} asks an iteration, {asks} expected"
 
 
 def test_steady_loops_do_not_ask_over_shm():
@@ -66,13 +66,13 @@ def test_a_posted_launch_costs_few_instructions():
         for mode in ("shm", "tcp"):
             # How often a busy machine lets the worker fall asleep, so that a post has to wake it (460 in all), or lets
             # so much time pass that a post leaves alone (541), is no property of the post: the smallest of a few counts.
-            cost, most = float("inf"), {"shm": 500, "tcp": 580}[mode]
-            for _ in range(6):
+            cost = float("inf")
+            for _ in range(20):
                 cost = min(cost, (instructions(server, mode, many) - instructions(server, mode, few)) / (many - few))
                 if cost <= 500:
                     break
             print(f"     {cost:.0f} instructions for a posted launch over {mode}", flush=True)
-            assert 50 < cost <= most, f"{cost:.0f} instructions for a posted launch over {mode}, {most} at most expected"
+            assert 50 < cost <= 500, f"{cost:.0f} instructions for a posted launch over {mode}"
 
 
 def test_shared_memory_of_what_has_ended_is_used_again():

@@ -92,7 +92,9 @@ def test_steady_loops_ask_only_where_the_api_waits():
                 many, _ = plenum.stats_of(server, mode, [steady, what, str(2 * count)], **more)
                 asks, posts = ((many[key] - few[key]) / count for key in ("asks", "posts"))
                 print(f"     {mode} {what}: {asks:.2f} asks, {posts:.2f} posts", flush=True)
-                assert plenum.asks_are(asks, expected), f"{mode} {what}: {asks} asks an iteration, {expected} expected"
+                # "done" waits for an event, whose end may be known by then.
+                good = plenum.asks_are(asks, expected) if what == "done" else asks == expected
+                assert good, f"{mode} {what}: {asks} asks an iteration, {expected} expected"
             # Asked in vain, again and again: a machine that is busy for long lets a client ask once more.
             for what in ("query", "fresh", "poll"):
                 few, _ = plenum.stats_of(server, mode, [steady, what, str(count)], **more)
@@ -136,12 +138,12 @@ def test_a_posted_launch_costs_few_instructions():
 
     with plenum.Server("--cuda", NATIVE, tcp=False) as server:
         cost = float("inf")
-        for _ in range(6):  # a worker that fell asleep has to be woken, which takes 40 more: the smallest of a few counts
+        for _ in range(20):  # a worker that fell asleep has to be woken, which takes 40 more: the smallest of a few counts
             cost = min(cost, (instructions(server, 1000) - instructions(server, 500)) / 500)
             if cost <= 700:
                 break
         print(f"     {cost:.0f} instructions for a posted launch", flush=True)
-        assert 50 < cost <= 750, f"{cost:.0f} instructions for a posted launch"
+        assert 50 < cost <= 700, f"{cost:.0f} instructions for a posted launch"
 
 
 def test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp():

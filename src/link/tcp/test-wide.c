@@ -129,6 +129,18 @@ static void flow_expect(const struct flow *flow)
 	free(data);
 }
 
+/* Two payloads pass from the first end to the second. */
+static void pair_pass(const struct pair *pair)
+{
+	struct flow out = { pair->lanes[0], 2 * MIB, 2 * MIB, 2 }, in = { pair->lanes[1], 2 * MIB, 2 * MIB, 2 };
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, flow_send, &out);
+
+	assert(!r);
+	flow_expect(&in);
+	pthread_join(thread, NULL);
+}
+
 static void *flow_take(void *arg)
 {
 	flow_expect(arg);
@@ -255,9 +267,7 @@ static void test_a_slow_connection_gets_less(void)
 
 static void test_nothing_is_sent_where_the_peer_has_not_said_that_it_looks(void)
 {
-	struct flow out, in;
 	struct pair pair;
-	pthread_t thread;
 	int fds[2], r;
 
 	pair_create(&pair, 3);
@@ -267,11 +277,7 @@ static void test_nothing_is_sent_where_the_peer_has_not_said_that_it_looks(void)
 	for (int round = 0; round < 2; round++) {
 		char byte;
 
-		out = (struct flow){ pair.lanes[0], 2 * MIB, 2 * MIB, 2 };
-		in = (struct flow){ pair.lanes[1], 2 * MIB, 2 * MIB, 2 };
-		pthread_create(&thread, NULL, flow_send, &out);
-		flow_expect(&in);
-		pthread_join(thread, NULL);
+		pair_pass(&pair);
 		if (!round) {
 			assert(recv(fds[1], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
 			close(fds[1]); /* it has changed its mind: nobody minds */
@@ -449,20 +455,14 @@ static void test_holes_without_end_end_the_lane(void)
 static void test_one_that_says_another_word_is_not_used(void)
 {
 	struct pl_wire_chunk word = { .bytes = 1 };
-	struct flow out, in;
 	struct pair pair;
-	pthread_t thread;
 	int fds[2], r;
 
 	pair_create(&pair, 3);
 	pl_test_tcp_pair(fds);
 	r = pair.lanes[0]->ops->more(pair.lanes[0], fds[0], false);
 	assert(!r && send(fds[1], &word, sizeof(word), 0) == sizeof(word));
-	out = (struct flow){ pair.lanes[0], 2 * MIB, 2 * MIB, 2 };
-	in = (struct flow){ pair.lanes[1], 2 * MIB, 2 * MIB, 2 };
-	pthread_create(&thread, NULL, flow_send, &out);
-	flow_expect(&in);
-	pthread_join(thread, NULL);
+	pair_pass(&pair);
 	assert(recv(fds[1], &word, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
 	close(fds[1]);
 	pair_destroy(&pair);

@@ -8,17 +8,31 @@
 #include "mem.h"
 #include "stream.h"
 
-CUresult plRefgpuMemoryBack(CUdeviceptr address, void *host, size_t bytes)
+/* The whole allocation at `address`, to lie in the pages at `host`. */
+static CUresult memory_enter(CUdeviceptr address, enum pl_cu_mem_kind kind, const void *host,
+			     struct pl_cu_ctx **ctx_out, struct pl_cu_mem **mem_out)
 {
+	CUresult r = pl_cu_enter_ctx(ctx_out);
 	struct pl_cu_mem *mem;
-	struct pl_cu_ctx *ctx;
-	CUresult r = pl_cu_enter_ctx(&ctx);
 
 	if (r)
 		return r;
 	mem = pl_cu_mem_find(address);
-	if (!mem || mem->kind != PL_CU_MEM_DEVICE || mem->va != address || mem->host || mem->check ||
-	    (uintptr_t)host % PL_CU_PAGE || bytes < mem->mapped_bytes)
+	if (!mem || mem->kind != kind || mem->va != address || mem->check || (uintptr_t)host % PL_CU_PAGE)
+		return CUDA_ERROR_INVALID_VALUE;
+	*mem_out = mem;
+	return CUDA_SUCCESS;
+}
+
+CUresult plRefgpuMemoryBack(CUdeviceptr address, void *host, size_t bytes)
+{
+	struct pl_cu_mem *mem;
+	struct pl_cu_ctx *ctx;
+	CUresult r = memory_enter(address, PL_CU_MEM_DEVICE, host, &ctx, &mem);
+
+	if (r)
+		return r;
+	if (mem->host || bytes < mem->mapped_bytes)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (pl_cu_vm_map_host(ctx->dev->hw, mem->va, host, mem->mapped_bytes, false))
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -33,13 +47,11 @@ CUresult plRefgpuManagedBack(CUdeviceptr address, void *host, size_t bytes)
 {
 	struct pl_cu_mem *mem;
 	struct pl_cu_ctx *ctx;
-	CUresult r = pl_cu_enter_ctx(&ctx);
+	CUresult r = memory_enter(address, PL_CU_MEM_MODULE, host, &ctx, &mem);
 
 	if (r)
 		return r;
-	mem = pl_cu_mem_find(address);
-	if (!mem || mem->kind != PL_CU_MEM_MODULE || mem->va != address || !mem->host_owned || mem->check ||
-	    (uintptr_t)host % PL_CU_PAGE || bytes != mem->mapped_bytes)
+	if (!mem->host_owned || bytes != mem->mapped_bytes)
 		return CUDA_ERROR_INVALID_VALUE;
 	memcpy(host, mem->host, mem->bytes);
 	/* From 0 bytes: the shared pages are mapped once more, in place of the others. */
