@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "wire/short.h"
 #include "wire/wire.h"
 
 #define PL_WIRE_PAD(n) (((uint64_t)(n) + 7) & ~(uint64_t)7)
@@ -90,21 +91,13 @@ static inline void pl_enc_f32(struct pl_enc *enc, float value)
 	pl_enc_u64(enc, bits);
 }
 
-#define PL_ENC_SHORT 4u /* words up to here are copied one by one: a call of memcpy() costs more */
-
 static inline void pl_enc_array(struct pl_enc *enc, const void *data, uint64_t count, uint64_t each)
 {
 	pl_enc_u64(enc, count);
 	if (!count)
 		return;
-	if (each == 8 && count == 1) {
-		memcpy(enc->at, data, 8);
-		enc->at += 8;
-		return;
-	}
-	if (each == 8 && count <= PL_ENC_SHORT) {
-		for (uint64_t i = 0; i < count; i++, enc->at += 8)
-			memcpy(enc->at, (const uint8_t *)data + 8 * i, 8);
+	if (!(count * each % 4) && count * each <= PL_SHORT_BYTES) {
+		enc->at = pl_short_copy(enc->at, data, count * each);
 		return;
 	}
 	pl_enc_raw(enc, data, count * each);

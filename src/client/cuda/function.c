@@ -19,9 +19,9 @@ void pl_cuda_function_fini(struct pl_cuda_function *function)
 
 struct pl_cuda_function *pl_cuda_function_of(const void *handle)
 {
-	struct pl_cuda_function *function = pl_cuda_get(PL_CUDA_KIND_function, handle);
+	struct pl_cuda_function *function = pl_cuda_handle_of(handle, PL_CUDA_KIND_function);
 
-	return function ? function : pl_cuda_get(PL_CUDA_KIND_kernel, handle);
+	return __builtin_expect(function != NULL, 1) ? function : pl_cuda_handle_of(handle, PL_CUDA_KIND_kernel);
 }
 
 /* ---- facts ---- */
@@ -96,19 +96,16 @@ static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_fact
 	return *facts_out ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
-CUresult pl_cuda_facts_get(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
+CUresult pl_cuda_facts_learn(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
 {
-	struct pl_cuda_facts *facts = atomic_load_explicit(&function->facts, memory_order_acquire), *none = NULL;
-	CUresult result;
+	struct pl_cuda_facts *facts, *none = NULL;
+	CUresult result = facts_ask(function, &facts);
 
-	if (!facts) {
-		result = facts_ask(function, &facts);
-		if (result)
-			return result;
-		if (!atomic_compare_exchange_strong(&function->facts, &none, facts)) {
-			free(facts); /* another thread was first */
-			facts = none;
-		}
+	if (result)
+		return result;
+	if (!atomic_compare_exchange_strong(&function->facts, &none, facts)) {
+		free(facts); /* another thread was first */
+		facts = none;
 	}
 	*facts_out = facts;
 	return CUDA_SUCCESS;

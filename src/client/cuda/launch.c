@@ -14,6 +14,8 @@
 #define ARGS_FEW        4096u  /* bytes of arguments that are packed on the stack */
 #define GRID_EVERYWHERE 65535u /* every device that CUDA still knows takes as many blocks in each direction */
 #define ATTRIBUTES      PL_CUDA_LAUNCH_ATTRIBUTES_MAX
+/* Of every launch: to hand values on was a fifth of one. */
+#define HOT             inline __attribute__((always_inline))
 
 /* ---- arguments ---- */
 
@@ -33,14 +35,12 @@ static CUresult extra_pack(const struct pl_cuda_facts *facts, void **extra, uint
 	return CUDA_SUCCESS;
 }
 
-CUresult pl_cuda_args_pack(const struct pl_cuda_facts *facts, void **params, void **extra, uint8_t *room,
-			   uint64_t *bytes_out)
+static HOT CUresult args_pack(const struct pl_cuda_facts *facts, void **params, void **extra, uint8_t *room,
+			      uint64_t *bytes_out)
 {
 	*bytes_out = 0;
-	if (params && extra)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (extra)
-		return extra_pack(facts, extra, room, bytes_out);
+	if (__builtin_expect(extra != NULL, 0))
+		return params ? CUDA_ERROR_INVALID_VALUE : extra_pack(facts, extra, room, bytes_out);
 	if (!facts->params)
 		return CUDA_SUCCESS;
 	if (!params)
@@ -63,27 +63,35 @@ CUresult pl_cuda_args_pack(const struct pl_cuda_facts *facts, void **params, voi
 	return CUDA_SUCCESS;
 }
 
+CUresult pl_cuda_args_pack(const struct pl_cuda_facts *facts, void **params, void **extra, uint8_t *room,
+			   uint64_t *bytes_out)
+{
+	return args_pack(facts, params, extra, room, bytes_out);
+}
+
 /* ---- is it plain? ---- */
 
-static bool shape_known(struct pl_cuda_function *function, const struct pl_cuda_shape *shape)
+/* A driver takes no block of 0, so such a shape is none that was noted. */
+static HOT bool shape_known(const struct pl_cuda_function *function, const struct pl_cuda_cuLaunchKernel_args *args,
+			    uint32_t cooperative)
 {
-	for (uint32_t i = 0; i < PL_CUDA_SHAPES; i++) {
+	for (uint32_t i = 0; i < PL_CUDA_SHAPES && args->block_x; i++) {
 		const struct pl_cuda_shape *known = &function->shape[i];
 
-		if (known->block[0] && known->block[0] == shape->block[0] && known->block[1] == shape->block[1] &&
-		    known->block[2] == shape->block[2] && known->shared_bytes == shape->shared_bytes &&
-		    known->cooperative == shape->cooperative)
+		if (known->block[0] == args->block_x && known->block[1] == args->block_y &&
+		    known->block[2] == args->block_z && known->shared_bytes == args->shared_bytes &&
+		    known->cooperative == cooperative)
 			return true;
 	}
 	return false;
 }
 
-static void shape_note(struct pl_cuda_function *function, const struct pl_cuda_shape *shape)
+static void shape_note(struct pl_cuda_function *function, struct pl_cuda_shape shape)
 {
-	function->shape[function->shapes_next++ % PL_CUDA_SHAPES] = *shape;
+	function->shape[function->shapes_next++ % PL_CUDA_SHAPES] = shape;
 }
 
-static bool grid_plain(const struct pl_cuda_cuLaunchKernel_args *args, CUdevice device)
+static HOT bool grid_plain(const struct pl_cuda_cuLaunchKernel_args *args, CUdevice device)
 {
 	if (!args->grid_x || !args->grid_y || !args->grid_z)
 		return false;
@@ -111,8 +119,8 @@ static CUresult args_wrong(const struct pl_cuda_function *function, uint64_t str
 
 /* ---- sending ---- */
 
-static CUresult send(enum pl_cuda_op op, struct pl_session *session, const struct pl_cuda_cuLaunchKernel_args *args,
-		     bool plain)
+static HOT CUresult send(enum pl_cuda_op op, struct pl_session *session, const struct pl_cuda_cuLaunchKernel_args *args,
+			 bool plain)
 {
 	struct pl_reply reply;
 	struct pl_call call;
@@ -127,49 +135,66 @@ static CUresult send(enum pl_cuda_op op, struct pl_session *session, const struc
 	return plain ? CUDA_SUCCESS : (CUresult)reply.status;
 }
 
-static CUresult launch(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_cuLaunchKernel_args *args,
-		       CUfunction handle, void **params, void **extra, uint32_t cooperative)
+/* @room: for the arguments */
+static HOT CUresult launch_packed(enum pl_cuda_op op, struct pl_session *session,
+				  struct pl_cuda_cuLaunchKernel_args *args, struct pl_cuda_function *function,
+				  const struct pl_cuda_facts *facts, void **params, void **extra, uint32_t cooperative,
+				  uint8_t *room)
+{
+	CUresult result = args_pack(facts, params, extra, room, &args->args.bytes);
+	bool plain;
+
+	if (__builtin_expect(result, 0))
+		return args_wrong(function, args->stream, result);
+	args->args.at = room;
+	args->function = function->object.id;
+	plain = shape_known(function, args, cooperative) && grid_plain(args, pl_cuda_thread.top->device) &&
+		context_plain(function) && pl_cuda_captures_none();
+	result = send(op, session, args, plain);
+	if (!plain && !result)
+		shape_note(function, (struct pl_cuda_shape){ { args->block_x, args->block_y, args->block_z },
+							     args->shared_bytes,
+							     cooperative });
+	return result;
+}
+
+static CUresult launch_large(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_cuLaunchKernel_args args,
+			     struct pl_cuda_function *function, const struct pl_cuda_facts *facts, void **params,
+			     void **extra, uint32_t cooperative)
+{
+	pl_cleanup(pl_freep) uint8_t *room = NULL;
+
+	if (facts->args_bytes == UINT32_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	room = malloc(facts->args_bytes);
+	if (!room)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	return launch_packed(op, session, &args, function, facts, params, extra, cooperative, room);
+}
+
+static HOT CUresult launch(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_cuLaunchKernel_args *args,
+			   CUfunction handle, void **params, void **extra, uint32_t cooperative)
 {
 	struct pl_cuda_function *function = pl_cuda_function_of(handle);
-	struct pl_cuda_shape shape = { { args->block_x, args->block_y, args->block_z },
-				       args->shared_bytes,
-				       cooperative };
-	pl_cleanup(pl_freep) uint8_t *many = NULL;
 	const struct pl_cuda_facts *facts;
-	uint8_t few[ARGS_FEW], *room = few;
+	uint8_t few[ARGS_FEW];
 	CUresult result;
-	bool plain;
 
 	if (!function || !pl_cuda_object_is_on(&function->object, session))
 		return CUDA_ERROR_INVALID_HANDLE;
 	result = pl_cuda_facts_get(function, &facts);
-	if (result)
+	if (__builtin_expect(result, 0))
 		return result;
 	if (!facts->knows_params)
 		return CUDA_ERROR_NOT_SUPPORTED; /* a driver of before CUDA 12.4 does not tell of them */
-	if (facts->args_bytes > sizeof(few)) {
-		if (facts->args_bytes == UINT32_MAX)
-			return CUDA_ERROR_INVALID_VALUE;
-		room = many = malloc(facts->args_bytes);
-		if (!room)
-			return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	result = pl_cuda_args_pack(facts, params, extra, room, &args->args.bytes);
-	if (result)
-		return args_wrong(function, args->stream, result);
-	args->args.at = room;
-	args->function = function->object.id;
-	plain = shape_known(function, &shape) && grid_plain(args, pl_cuda_thread.top->device) &&
-		context_plain(function) && pl_cuda_captures_none();
-	result = send(op, session, args, plain);
-	if (!plain && !result)
-		shape_note(function, &shape);
-	return result;
+	if (__builtin_expect(facts->args_bytes > sizeof(few), 0))
+		return launch_large(op, session, *args, function, facts, params, extra, cooperative);
+	return launch_packed(op, session, args, function, facts, params, extra, cooperative, few);
 }
 
-static CUresult launch_kernel(bool per_thread, CUfunction function, unsigned int grid_x, unsigned int grid_y,
-			      unsigned int grid_z, unsigned int block_x, unsigned int block_y, unsigned int block_z,
-			      unsigned int shared_bytes, CUstream stream, void **kernel_params, void **extra)
+static HOT CUresult launch_kernel(bool per_thread, CUfunction function, unsigned int grid_x, unsigned int grid_y,
+				  unsigned int grid_z, unsigned int block_x, unsigned int block_y, unsigned int block_z,
+				  unsigned int shared_bytes, CUstream stream, void **kernel_params, void **extra)
 {
 	struct pl_cuda_cuLaunchKernel_args args;
 	struct pl_session *session;

@@ -101,7 +101,16 @@ bool pl_cuda_library_is_on(const struct pl_cuda_object *object, const struct pl_
 
 /* A CUfunction, or a CUkernel in its place; NULL: neither. */
 struct pl_cuda_function *pl_cuda_function_of(const void *handle);
+CUresult pl_cuda_facts_learn(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out);
 /* Its facts, asked for where they are not known.  Borrowed for as long as it lives. */
-CUresult pl_cuda_facts_get(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out);
+static inline CUresult pl_cuda_facts_get(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
+{
+	const struct pl_cuda_facts *facts = atomic_load_explicit(&function->facts, memory_order_acquire);
+
+	if (__builtin_expect(!facts, 0))
+		return pl_cuda_facts_learn(function, facts_out);
+	*facts_out = facts;
+	return CUDA_SUCCESS;
+}
 
 #endif

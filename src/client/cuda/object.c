@@ -293,11 +293,9 @@ void pl_cuda_undo(struct pl_session *session, enum pl_cuda_object_kind kind, voi
 		pl_cuda_forget(object);
 }
 
-bool pl_cuda_object_is_on(const struct pl_cuda_object *object, const struct pl_session *session)
+bool pl_cuda_object_is_also_on(const struct pl_cuda_object *object, const struct pl_session *session)
 {
-	if (object->session)
-		return object->session == session;
-	return pl_cuda_is_alone() || pl_cuda_library_is_on(object, session);
+	return !object->session && (pl_cuda_is_alone() || pl_cuda_library_is_on(object, session));
 }
 
 static struct pl_cuda_object *of_id(const struct pl_session *session, enum pl_cuda_object_kind kind, uint64_t id)
@@ -343,7 +341,8 @@ void *pl_cuda_get(enum pl_cuda_object_kind kind, const void *handle)
 	return pl_cuda_handle_of(handle, kind);
 }
 
-uint64_t pl_cuda_id(const struct pl_session *session, enum pl_cuda_object_kind kind, const void *handle)
+/* What is no handle of this session's own objects. */
+static uint64_t id_else(const struct pl_session *session, enum pl_cuda_object_kind kind, const void *handle)
 {
 	const struct pl_cuda_object *object;
 
@@ -355,6 +354,15 @@ uint64_t pl_cuda_id(const struct pl_session *session, enum pl_cuda_object_kind k
 	if (!object && kind == PL_CUDA_KIND_function) /* the API takes a kernel wherever it takes a function */
 		object = pl_cuda_handle_of(handle, PL_CUDA_KIND_kernel);
 	return object && pl_cuda_object_is_on(object, session) ? object->id : 0;
+}
+
+uint64_t pl_cuda_id(const struct pl_session *session, enum pl_cuda_object_kind kind, const void *handle)
+{
+	const struct pl_cuda_object *object = pl_cuda_handle_of(handle, kind);
+
+	if (__builtin_expect(object && object->session == session, 1))
+		return object->id;
+	return id_else(session, kind, handle);
 }
 
 /* ---- numbers of devices in records ---- */

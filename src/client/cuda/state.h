@@ -91,8 +91,13 @@ CUresult pl_cuda_enter_context(enum pl_cuda_op op, struct pl_cuda_context *conte
 
 /* ---- object.c ---- */
 
+/* One that is on several servers, or on another. */
+bool pl_cuda_object_is_also_on(const struct pl_cuda_object *object, const struct pl_session *session);
 /* Can a call of this session name the object? */
-bool pl_cuda_object_is_on(const struct pl_cuda_object *object, const struct pl_session *session);
+static inline bool pl_cuda_object_is_on(const struct pl_cuda_object *object, const struct pl_session *session)
+{
+	return __builtin_expect(object->session == session, 1) || pl_cuda_object_is_also_on(object, session);
+}
 
 /* The object of a handle; NULL = no live one of this kind. */
 void *pl_cuda_get(enum pl_cuda_object_kind kind, const void *handle);

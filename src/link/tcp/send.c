@@ -53,7 +53,8 @@ static int send_records(struct tcp_lane *lane)
 	if (n != lane->out_bytes)
 		return pl_trace(send_all(lane, n < 0 ? 0 : (uint32_t)n, NULL, 0));
 	lane->out_bytes = 0;
-	pl_soon_sent(&lane->soon);
+	if (lane->soon.holds)
+		pl_soon_sent(&lane->soon);
 	return 0;
 }
 
@@ -80,24 +81,24 @@ bool pl_tcp_soon_send(struct pl_soon *soon)
 	return true;
 }
 
+/* Behind others that wait: what it costs to look at the clock is a fifth of a post. */
+static inline bool post_joins(const struct tcp_lane *lane)
+{
+	return lane->soon.holds && lane->bursts && lane->out_bytes < SOON_BYTES;
+}
+
 /* A post of a burst waits for the next call, which is expected within 10 us. */
 static bool post_waits(struct tcp_lane *lane, bool post)
 {
-	uint64_t now;
+	uint64_t before_ns = lane->commit_ns;
 
-	/* Behind others that wait: what it costs to look at the clock is a fifth of a post. */
-	if (post && lane->bursts && lane->soon.holds && lane->out_bytes < SOON_BYTES)
-		return true;
-	now = pl_now_ns();
-	if (post && lane->bursts && lane->soon.holds) { /* enough for one send, the burst goes on */
-		lane->commit_ns = now;
+	lane->commit_ns = pl_now_ns();
+	if (post && lane->bursts && lane->soon.holds) /* enough for one send, the burst goes on */
 		return false;
-	}
 	if (lane->post_last)
-		lane->bursts = now - lane->commit_ns < SOON_NS;
+		lane->bursts = lane->commit_ns - before_ns < SOON_NS;
 	lane->post_last = post;
-	lane->commit_ns = now;
-	return post && lane->locked && lane->bursts && lane->out_bytes < SOON_BYTES && pl_soon_hold(&lane->soon);
+	return post && lane->bursts && lane->locked && lane->out_bytes < SOON_BYTES && pl_soon_hold(&lane->soon);
 }
 
 static void out_lock(struct tcp_lane *lane)
@@ -130,26 +131,34 @@ int pl_tcp_reserve(struct pl_lane *base, uint32_t len_bytes, void **room_out)
 	return 0;
 }
 
+/* The record's payload comes next, and the record with it. */
+static void bulk_announce(struct tcp_lane *lane, struct pl_wire_head *head)
+{
+	struct pl_wide *wide = head->bulk_bytes >= PL_WIDE_PAYLOAD_MIN ? tcp_wide(lane) : NULL;
+
+	lane->out_bulk_left = head->bulk_bytes;
+	lane->out_wide = wide && pl_wide_send_begin(wide, head->bulk_bytes);
+	if (lane->out_wide)
+		head->flags |= PL_WIRE_WIDE;
+}
+
 static int record_commit(struct tcp_lane *lane, uint32_t len_bytes, enum pl_lane_how how)
 {
 	struct pl_wire_head *head = (struct pl_wire_head *)(lane->out + lane->out_bytes);
-	struct pl_wide *wide;
+	uint64_t bulk_bytes = head->bulk_bytes;
 	int r;
 
 	if (len_bytes - sizeof(*head) > PL_WIRE_RECORD_MAX - sizeof(*head) || head->len_bytes != len_bytes ||
-	    head->bulk_bytes > PL_WIRE_BULK_MAX)
+	    bulk_bytes > PL_WIRE_BULK_MAX)
 		return pl_err(-EINVAL);
 	lane->out_bytes += len_bytes;
-	lane->out_bulk_left = head->bulk_bytes;
-	lane->out_wide = false;
-	if (head->bulk_bytes >= PL_WIDE_PAYLOAD_MIN && (wide = tcp_wide(lane)) &&
-	    pl_wide_send_begin(wide, head->bulk_bytes)) {
-		head->flags |= PL_WIRE_WIDE;
-		lane->out_wide = true;
-	}
 	pl_count(&lane->base.stats.records_out, 1);
 	pl_count(&lane->base.stats.bytes_out, len_bytes);
-	if (head->bulk_bytes || (how == PL_LANE_MORE && lane->out_bytes < PL_TCP_HOLD_BYTES))
+	if (bulk_bytes) {
+		bulk_announce(lane, head);
+		return 0;
+	}
+	if (how == PL_LANE_SOON ? post_joins(lane) : how == PL_LANE_MORE && lane->out_bytes < PL_TCP_HOLD_BYTES)
 		return 0;
 	if ((how == PL_LANE_SOON || lane->holds_posts) && post_waits(lane, how == PL_LANE_SOON))
 		return 0;
@@ -197,6 +206,7 @@ int pl_tcp_send_bulk(struct pl_lane *base, const void *data, uint64_t bytes)
 	if (begin_ns)
 		pl_tcp_tune(lane, &lane->tune_out, bytes, begin_ns);
 	lane->out_bulk_left -= bytes;
+	lane->out_wide &= lane->out_bulk_left != 0;
 	pl_count(&base->stats.bytes_out, bytes);
 	return 0;
 }
