@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +18,13 @@
 
 static const char *const level_names[] = { "off", "error", "warn", "info", "debug" };
 static const char *log_name = "plenum";
-static int log_level = -1; /* -1: PLENUM_LOG not read yet */
+static _Atomic int log_level = -1; /* -1: PLENUM_LOG not read yet; set after all else */
 static int log_level_default = PL_LOG_OFF;
-static int log_fd = STDERR_FILENO;
-static bool log_asked; /* PLENUM_LOG is set */
+static _Atomic int log_fd = STDERR_FILENO;
+static _Atomic bool log_asked; /* PLENUM_LOG is set */
+static pthread_once_t log_once = PTHREAD_ONCE_INIT;
 
-static int level_read(void)
+static void level_read(void)
 {
 	const char *text = getenv("PLENUM_LOG");
 	const char *file = getenv("PLENUM_LOG_FILE");
@@ -40,29 +43,38 @@ static int level_read(void)
 		if (fd >= 0)
 			log_fd = fd;
 	}
-	return level;
+	atomic_store_explicit(&log_level, level, memory_order_release);
+}
+
+/* By the first thread that has something to say, where the program did not begin with pl_log_init(). */
+static int level_now(void)
+{
+	int level = atomic_load_explicit(&log_level, memory_order_acquire);
+
+	if (level >= 0)
+		return level;
+	pthread_once(&log_once, level_read);
+	return atomic_load_explicit(&log_level, memory_order_acquire);
 }
 
 void pl_log_init(const char *name, enum pl_log_level level_default)
 {
 	log_name = name;
 	log_level_default = level_default;
-	log_level = level_read();
+	level_read();
 }
 
 void pl_log_fd(int fd)
 {
-	if (log_level < 0)
-		log_level = level_read();
-	if (log_fd == STDERR_FILENO)
-		log_fd = fd;
+	int stderr_fd = STDERR_FILENO;
+
+	(void)level_now();
+	atomic_compare_exchange_strong(&log_fd, &stderr_fd, fd);
 }
 
 bool pl_log_on(enum pl_log_level level)
 {
-	if (log_level < 0)
-		log_level = level_read();
-	return (int)level <= log_level;
+	return (int)level <= level_now();
 }
 
 static void line_write(enum pl_log_level level, const char *format, va_list args)
