@@ -168,6 +168,25 @@ static void shutdown_wakes(const struct pl_test_link *link, bool at_client, int 
 	pl_test_pair_destroy(&pair);
 }
 
+/* Nobody waits, and the sender has room left. */
+static void an_end_with_room_left_is_seen(const struct pl_test_link *link)
+{
+	for (int at_client = 0; at_client < 2; at_client++) {
+		struct pl_test_pair pair;
+		struct pl_lane *lane;
+		int r;
+
+		pl_test_pair_create(&pair, link);
+		pl_test_pair_ready(&pair);
+		lane = at_client ? pair.client : pair.server;
+		r = pl_test_record_send(lane, 0, 64, 0, PL_LANE_NOW);
+		assert(!r);
+		pl_lane_shutdown(lane);
+		check_broken(lane);
+		pl_test_pair_destroy(&pair);
+	}
+}
+
 static void shutdown_wakes_who_waits(const struct pl_test_link *link)
 {
 	for (int at_client = 0; at_client < 2; at_client++) {
@@ -373,6 +392,7 @@ static void ends_in_any_state(const struct pl_test_link *link)
 const struct pl_test_case pl_test_cases_end[] = {
 	{"shutdown wakes who waits", shutdown_wakes_who_waits, .stream = false},
 	{"shutdown by the peer is seen", shutdown_by_the_peer_is_seen, .stream = false},
+	{"an end with room left is seen", an_end_with_room_left_is_seen, .stream = false},
 	{"death of the peer is seen", death_of_the_peer_is_seen, .stream = false},
 	{"half a record is the end", half_a_record_is_the_end, .stream = true},
 	{"heads that lie are refused", heads_that_lie_are_refused, .stream = true},

@@ -197,8 +197,10 @@ static int lane_commit(struct pl_lane *base, uint32_t len_bytes, enum pl_lane_ho
 	uint64_t bulk_bytes;
 
 	(void)how; /* publishing is one store: holding it back would gain nothing */
-	if (is_broken(lane))
+	if (is_broken(lane)) {
+		base->room_bytes = 0; /* or the next reserve() would not look */
 		return -EPIPE;
+	}
 	head = (const struct pl_wire_head *)base->room;
 	bulk_bytes = *(const volatile uint64_t *)&head->bulk_bytes; /* the peer may change it: loaded once */
 	lane->out_bulk_left = bulk_bytes;
