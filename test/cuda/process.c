@@ -1,5 +1,6 @@
 /* The process: before cuInit(), contexts of threads, children, handles of other processes. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,6 +143,48 @@ static void threads(void *unused)
 		check(!pthread_create(&thread[i], NULL, thread_main, ctx));
 	for (int i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
+	cu_ok(cu(cuCtxDestroy_v2)(ctx));
+}
+
+static unsigned char *shared_page; /* each thread registers a part of it */
+
+static void *neighbour_main(void *ctx)
+{
+	static atomic_uint taken;
+	const size_t bytes = 1024;
+	unsigned char *own = shared_page + bytes * atomic_fetch_add(&taken, 1), value = own[0];
+	CUstream stream;
+	CUdeviceptr at;
+
+	cu_ok(cu(cuCtxSetCurrent)(ctx));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	for (int i = 0; i < 300; i++) {
+		cu_ok(cu(cuMemHostRegister_v2)(own, bytes, CU_MEMHOSTREGISTER_DEVICEMAP));
+		cu_ok(cu(cuMemHostGetDevicePointer_v2)(&at, own, 0));
+		cu_ok(cu(cuMemsetD8Async)(at, ++value, bytes, stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		for (size_t k = 0; k < bytes; k++)
+			check(own[k] == value);
+		cu_ok(cu(cuMemHostUnregister)(own));
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	return NULL;
+}
+
+static void neighbours(void *unused)
+{
+	CUcontext ctx = cu_begin();
+	pthread_t thread[4];
+	(void)unused;
+	if (!cu_is_reference()) /* others register whole pages, and each once */
+		return;
+	shared_page = aligned_alloc(4096, 4096);
+	memset(shared_page, 0, 4096);
+	for (int i = 0; i < 4; i++)
+		check(!pthread_create(&thread[i], NULL, neighbour_main, ctx));
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	free(shared_page);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 }
 
@@ -336,6 +379,7 @@ int main(void)
 		{ "the primary context is made anew", primary_anew },
 		{ "limits of a context are told", limits },
 		{ "threads share a context", threads },
+		{ "threads register parts of one page", neighbours },
 		{ "a child is told that it has no driver", forks },
 		{ "two processes share memory and an event", two_processes },
 		{ "CUDA_VISIBLE_DEVICES chooses, and hides", visible },

@@ -82,19 +82,19 @@ static void add_place(struct report *report, const struct pl_rg_fault *fault)
 
 static void add_near(struct report *report, uint64_t address)
 {
-	const struct pl_cu_mem *mem = pl_cu_mem_near(address);
+	struct pl_cu_mem mem;
 	uint64_t end;
-	if (!mem)
+	if (!pl_cu_mem_near(address, &mem))
 		return;
-	end = mem->va + mem->bytes;
+	end = mem.va + mem.bytes;
 	if (address >= end)
 		add(report, "\n  %llu bytes behind", (unsigned long long)(address - end));
-	else if (address < mem->va)
-		add(report, "\n  %llu bytes before", (unsigned long long)(mem->va - address));
+	else if (address < mem.va)
+		add(report, "\n  %llu bytes before", (unsigned long long)(mem.va - address));
 	else
 		add(report, "\n  in");
-	add(report, " %llu bytes of %s%s%s at 0x%llx", (unsigned long long)mem->bytes, pl_cu_mem_kind_name(mem),
-	    mem->what ? " " : "", mem->what ? mem->what : "", (unsigned long long)mem->va);
+	add(report, " %llu bytes of %s%s%s at 0x%llx", (unsigned long long)mem.bytes, pl_cu_mem_kind_name(&mem),
+	    mem.what ? " " : "", mem.what ? mem.what : "", (unsigned long long)mem.va);
 }
 
 static void report_assert(const struct pl_cu_ctx *ctx)

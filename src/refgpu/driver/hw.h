@@ -99,6 +99,8 @@ static inline void *pl_cu_vram_at(struct pl_cu_hw *hw, uint64_t address)
  * where rights shrink, a flush has to follow.  Return: 0, or -ENOSPC where VRAM has no room for tables. */
 int pl_cu_vm_map_vram(struct pl_cu_hw *hw, uint64_t va, uint64_t address, uint64_t bytes, bool read_only);
 int pl_cu_vm_map_host(struct pl_cu_hw *hw, uint64_t va, void *host, uint64_t bytes, bool read_only);
+/* Without the flush that has to follow. */
+void pl_cu_vm_clear(struct pl_cu_hw *hw, uint64_t va, uint64_t bytes);
 /* Unmaps and flushes: when it returns no engine reaches the memory any more. */
 void pl_cu_vm_unmap(struct pl_cu_hw *hw, uint64_t va, uint64_t bytes);
 void pl_cu_vm_flush(struct pl_cu_hw *hw);

@@ -142,11 +142,11 @@ struct pl_cu_mem *pl_cu_mem_find(uint64_t va)
 	return mem;
 }
 
-struct pl_cu_mem *pl_cu_mem_near(uint64_t va)
+/* Called with the table locked. */
+static struct pl_cu_mem *mem_near(uint64_t va)
 {
 	struct pl_cuda_range *after;
 	struct pl_cu_mem *mem = NULL;
-	pthread_rwlock_rdlock(&table.lock);
 	after = pl_cuda_ranges_next(&table.all, va);
 	if (after && (after->start <= va || after == table.all.range))
 		mem = after->value;
@@ -155,6 +155,16 @@ struct pl_cu_mem *pl_cu_mem_near(uint64_t va)
 		bool closer = after && after->start - va < va - (before->start + before->size);
 		mem = closer ? after->value : before->value;
 	}
+	return mem;
+}
+
+bool pl_cu_mem_near(uint64_t va, struct pl_cu_mem *mem_out)
+{
+	const struct pl_cu_mem *mem;
+	pthread_rwlock_rdlock(&table.lock);
+	mem = mem_near(va);
+	if (mem)
+		*mem_out = *mem;
 	pthread_rwlock_unlock(&table.lock);
 	return mem;
 }
@@ -383,17 +393,23 @@ int pl_cu_mem_create_host(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, 
 	return 0;
 }
 
-/* Pages at either end of registered memory may hold the end of another's. */
+/* Pages at either end of registered memory may hold the end of another's.  Whoever is about to free that is kept out
+ * meanwhile, and whoever enters such memory, which is mapped only then. */
 static void unmap_shared(const struct pl_cu_mem *mem)
 {
 	uint64_t first = mem->va & ~(uint64_t)(PL_CU_PAGE - 1), end = first + mem->mapped_bytes;
-	struct pl_cu_mem *before = pl_cu_mem_near(first), *after = pl_cu_mem_near(end - 1);
+	struct pl_cu_mem *before, *after;
+	pthread_rwlock_rdlock(&table.lock);
+	before = mem_near(first);
+	after = mem_near(end - 1);
 	if (before && before != mem && before->va < first + PL_CU_PAGE && before->va + before->bytes > first)
 		first += PL_CU_PAGE;
 	if (after && after != mem && after->va < end && after->va + after->bytes > end - PL_CU_PAGE && end > first)
 		end -= PL_CU_PAGE;
 	if (end > first)
-		pl_cu_vm_unmap(table.hw, first, end - first);
+		pl_cu_vm_clear(table.hw, first, end - first);
+	pthread_rwlock_unlock(&table.lock);
+	pl_cu_vm_flush(table.hw);
 }
 
 void pl_cu_mem_destroy(struct pl_cu_mem *mem)

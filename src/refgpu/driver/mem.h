@@ -88,8 +88,9 @@ void pl_cu_mem_remove(struct pl_cu_mem *mem);
 
 /* In which it lies; NULL: none that the driver knows. */
 struct pl_cu_mem *pl_cu_mem_find(uint64_t va);
-/* The allocation that ends last before, or begins first after an address that is in none: for reports. */
-struct pl_cu_mem *pl_cu_mem_near(uint64_t va);
+/* What it is, now: the allocation that ends last before, or begins first after an address that is in none.  It is
+ * another's, which may be freed at any time.  Return: there is one. */
+bool pl_cu_mem_near(uint64_t va, struct pl_cu_mem *mem_out);
 /* Takes the allocation that begins there out of the table, so that no one else can free it; NULL: not this kind. */
 struct pl_cu_mem *pl_cu_mem_claim(uint64_t va, enum pl_cu_mem_kind kind);
 

@@ -175,11 +175,16 @@ static void unmap(struct pl_cu_hw *hw, uint64_t va, uint64_t bytes)
 	pl_cu_reg_write(hw, PL_RG_BAR_FLUSH, 1);
 }
 
-void pl_cu_vm_unmap(struct pl_cu_hw *hw, uint64_t va, uint64_t bytes)
+void pl_cu_vm_clear(struct pl_cu_hw *hw, uint64_t va, uint64_t bytes)
 {
 	pthread_mutex_lock(&hw->lock);
 	unmap(hw, va, bytes);
 	pthread_mutex_unlock(&hw->lock);
+}
+
+void pl_cu_vm_unmap(struct pl_cu_hw *hw, uint64_t va, uint64_t bytes)
+{
+	pl_cu_vm_clear(hw, va, bytes);
 	pl_cu_vm_flush(hw);
 }
 

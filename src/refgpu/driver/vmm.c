@@ -83,11 +83,10 @@ CUresult cuMemAddressReserve(CUdeviceptr *address_out, size_t bytes, size_t alig
 
 static bool anything_mapped(uint64_t va, uint64_t bytes)
 {
-	struct pl_cu_mem *mem = pl_cu_mem_near(va);
-	if (mem && mem->va < va + bytes && mem->va + mem->bytes > va)
+	struct pl_cu_mem mem;
+	if (pl_cu_mem_near(va, &mem) && mem.va < va + bytes && mem.va + mem.bytes > va)
 		return true;
-	mem = pl_cu_mem_near(va + bytes - 1);
-	return mem && mem->va < va + bytes && mem->va + mem->bytes > va;
+	return pl_cu_mem_near(va + bytes - 1, &mem) && mem.va < va + bytes && mem.va + mem.bytes > va;
 }
 
 CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
