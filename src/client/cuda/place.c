@@ -36,6 +36,13 @@ __attribute__((no_sanitize("address", "thread"))) static void pages_copy(uint8_t
 #endif
 }
 
+/* By the system call: a sanitizer of the program takes mmap() for a write to all of the pages, by this thread, and the
+ * kernel keeps apart who writes there (struct still). */
+static bool pages_map(uint8_t *at, uint64_t bytes, int flags, int fd, uint64_t offset)
+{
+	return syscall(SYS_mmap, at, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, (off_t)offset) != -1;
+}
+
 static struct {
 	pthread_mutex_t lock;
 	struct placed *all; /* under lock */
@@ -62,8 +69,7 @@ static void fork_parent(void)
 static void fork_child(void)
 {
 	for (struct placed *at = places.all; at; at = at->next) {
-		if (mmap(at->address, at->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, at->fd,
-			 (off_t)at->offset) == MAP_FAILED)
+		if (!pages_map(at->address, at->bytes, MAP_PRIVATE, at->fd, at->offset))
 			continue;
 		pages_copy(at->address, at->edges, PAGE);
 		pages_copy(at->address + at->bytes - PAGE, at->edges + PAGE, PAGE);
@@ -187,10 +193,7 @@ static struct placed *placed_create(const struct pl_arena *arena, uint64_t addre
 static int in(const struct pl_arena *arena, const struct placed *placed, uint64_t store)
 {
 	pages_copy(arena->base + store, placed->address, placed->bytes);
-	if (mmap(placed->address, placed->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, placed->fd,
-		 (off_t)placed->offset) == MAP_FAILED)
-		return -errno;
-	return 0;
+	return pages_map(placed->address, placed->bytes, MAP_SHARED, placed->fd, placed->offset) ? 0 : -errno;
 }
 
 int pl_place_in(const struct pl_arena *arena, uint64_t address, uint64_t bytes, uint64_t store)
