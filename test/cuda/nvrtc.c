@@ -107,8 +107,8 @@ int main(void)
 
 	cu_begin();
 	cu_run(test_machine_code_is_refused_with_advice);
-#ifdef __SANITIZE_ADDRESS__
-	puts("SKIP: AddressSanitizer ends programs that open a library with RTLD_DEEPBIND, as NVRTC is opened");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	puts("SKIP: a sanitizer ends programs that open a library with RTLD_DEEPBIND, as NVRTC is opened");
 	exit(CU_SKIP);
 #endif
 	rtc = rtc_open();

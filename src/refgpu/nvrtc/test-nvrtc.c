@@ -280,8 +280,8 @@ int main(int argc, char **argv)
 	assert(argc == 3);
 	test_programs_are_forgotten();
 	test_a_missing_library_is_an_error_that_says_so(argv[1]);
-#ifdef __SANITIZE_ADDRESS__
-	puts("SKIP: AddressSanitizer ends programs that open a library with RTLD_DEEPBIND, as NVRTC is opened");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	puts("SKIP: a sanitizer ends programs that open a library with RTLD_DEEPBIND, as NVRTC is opened");
 	fflush(stdout);
 	_exit(77);
 #endif
