@@ -175,8 +175,10 @@ static void neighbours(void *unused)
 {
 	CUcontext ctx = cu_begin();
 	pthread_t thread[4];
+	int by_address;
 	(void)unused;
-	if (!cu_is_reference()) /* others register whole pages, and each once */
+	cu_ok(cu(cuDeviceGetAttribute)(&by_address, CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM, 0));
+	if (!cu_is_reference() || !by_address) /* a page can be registered once; or is a program's own */
 		return;
 	shared_page = aligned_alloc(4096, 4096);
 	memset(shared_page, 0, 4096);
