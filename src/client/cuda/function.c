@@ -98,7 +98,7 @@ static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_fact
 
 CUresult pl_cuda_facts_learn(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
 {
-	struct pl_cuda_facts *facts, *none = NULL;
+	struct pl_cuda_facts *facts = NULL, *none = NULL;
 	CUresult result = facts_ask(function, &facts);
 
 	if (result)
