@@ -207,6 +207,10 @@ static void session_greeted(struct pl_conn *conn)
 
 	if (!region_checked(conn))
 		return;
+	if (daemon->drain.on) {
+		pl_conn_refuse(conn, PL_HELLO_E_BUSY, PL_DRAIN_REFUSAL);
+		return;
+	}
 	if (!api_find(daemon, conn->hello.api, &conn->api)) {
 		pl_conn_refuse(conn, PL_HELLO_E_API, "this server carries %s only", options->apis[0].backend->name);
 		return;
@@ -224,6 +228,16 @@ static void session_greeted(struct pl_conn *conn)
 	pl_conn_state_set(conn, PL_CONN_WAITING, PL_DAEMON_START_MS_MAX, EPOLLRDHUP);
 }
 
+static void session_unknown(struct pl_conn *conn)
+{
+	if (pl_handed_on(conn))
+		return;
+	if (conn->handed && !conn->handed_alone)
+		pl_conn_close(conn); /* another drained server may have it */
+	else
+		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "no such session: it has ended, or was not yours");
+}
+
 /* A lane, or one more connection of one. */
 static void lane_greeted(struct pl_conn *conn, enum pl_hand_kind kind)
 {
@@ -233,7 +247,7 @@ static void lane_greeted(struct pl_conn *conn, enum pl_hand_kind kind)
 
 	if (!worker || !pl_secret_same(conn->hello.secret, pl_pool_secret(worker), sizeof(conn->hello.secret)) ||
 	    worker->local != conn->local || (worker->region && worker->region != conn->region)) {
-		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "no such session: it has ended, or was not yours");
+		session_unknown(conn);
 		return;
 	}
 	explicit_bzero(hand.hello.secret, sizeof(hand.hello.secret));
@@ -274,7 +288,7 @@ static void peer_greeted(struct pl_conn *conn)
 		return;
 	}
 	if (!worker || !pl_secret_same(conn->hello.secret, pl_pool_peer_key(worker), sizeof(conn->hello.secret))) {
-		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "no such session: it has ended, or was not yours");
+		session_unknown(conn);
 		return;
 	}
 	fcntl(conn->source.fd, F_SETFL, fcntl(conn->source.fd, F_GETFL) & ~O_NONBLOCK);
@@ -390,27 +404,27 @@ static void accept_refusing(struct pl_daemon *daemon, struct pl_listener *listen
 	daemon->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static int conn_add(struct pl_daemon *daemon, struct pl_listener *listener, int fd, uid_t uid, pid_t pid)
+/* Takes over fd.  Return: NULL = there is no memory. */
+static struct pl_conn *conn_add(struct pl_daemon *daemon, int fd)
 {
 	struct pl_conns *conns = &daemon->conns;
 	struct pl_conn *conn = calloc(1, sizeof(*conn));
 
-	if (!conn)
-		return pl_err(-ENOMEM);
+	if (!conn) {
+		close(fd);
+		return NULL;
+	}
 	*conn = (struct pl_conn){
 		.source = { .fd = fd, .ready = conn_ready, .release = conn_release },
 		.daemon = daemon,
 		.state = PL_CONN_GREETING,
 		.deadline_ns = pl_now_ns() + PL_DAEMON_GREETING_MS_MAX * 1000000ull,
-		.local = listener->local,
-		.region = listener->region,
-		.listener = (uint32_t)(listener - daemon->listeners),
-		.uid = uid,
-		.pid = pid,
+		.uid = (uid_t)-1,
 	};
 	if (pl_loop_add(&daemon->loop, &conn->source, EPOLLIN) < 0) {
+		close(fd);
 		free(conn);
-		return -ENOMEM;
+		return NULL;
 	}
 	if (conns->half_open >= PL_DAEMON_HALF_OPEN_MAX)
 		oldest_drop(daemon);
@@ -418,12 +432,33 @@ static int conn_add(struct pl_daemon *daemon, struct pl_listener *listener, int 
 	*(conns->last ? &conns->last->next : &conns->first) = conn;
 	conns->last = conn;
 	conn_count(conn, 1);
-	return 0;
+	return conn;
+}
+
+void pl_conns_adopt(struct pl_daemon *daemon, int fd, const struct pl_handed *handed)
+{
+	struct pl_conn *conn = conn_add(daemon, fd);
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(peer);
+
+	if (!conn)
+		return;
+	conn->handed = true;
+	conn->handed_alone = handed->alone;
+	conn->local = handed->local;
+	if (conn->local && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len)) {
+		conn->uid = peer.uid;
+		conn->pid = peer.pid;
+	}
+	conn->hello = handed->hello;
+	conn->hello_bytes = sizeof(conn->hello);
+	conn_greeted(conn);
 }
 
 void pl_conns_accept(struct pl_daemon *daemon, struct pl_listener *listener)
 {
 	for (int i = 0; i < 64; i++) { /* then the others' turn */
+		struct pl_conn *conn;
 		uid_t uid;
 		pid_t pid;
 		int fd = pl_listener_accept(listener, &uid, &pid);
@@ -434,7 +469,13 @@ void pl_conns_accept(struct pl_daemon *daemon, struct pl_listener *listener)
 		}
 		if (fd < 0)
 			return;
-		if (conn_add(daemon, listener, fd, uid, pid) < 0)
-			close(fd);
+		conn = conn_add(daemon, fd);
+		if (!conn)
+			continue;
+		conn->local = listener->local;
+		conn->region = listener->region;
+		conn->listener = (uint32_t)(listener - daemon->listeners);
+		conn->uid = uid;
+		conn->pid = pid;
 	}
 }

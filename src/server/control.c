@@ -3,6 +3,7 @@
  *   {"do":"info"}                   about the daemon
  *   {"do":"sessions"}               one object a session
  *   {"do":"kill","session":NUMBER}  ends it
+ *   {"do":"drain","for":SECONDS,"release":true}  no new sessions; both may be left out (drain.h)
  * Users who are neither ours nor root see and end only their own sessions.
  */
 #include <json-c/json.h>
@@ -13,16 +14,16 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/wait.h"
-#include "server/daemon-internal.h"
+#include "server/control.h"
 
 #define JSON_DEPTH_MAX 4
 
-static void put_u64(struct json_object *object, const char *key, uint64_t value)
+void pl_control_put_u64(struct json_object *object, const char *key, uint64_t value)
 {
 	json_object_object_add(object, key, json_object_new_uint64(value));
 }
 
-static void put_text(struct json_object *object, const char *key, const char *value)
+void pl_control_put_text(struct json_object *object, const char *key, const char *value)
 {
 	json_object_object_add(object, key, value ? json_object_new_string(value) : NULL);
 }
@@ -51,7 +52,7 @@ static void answer_send(struct pl_conn *conn)
 }
 
 /* Takes over `answer`. */
-static void answer_give(struct pl_conn *conn, struct json_object *answer)
+void pl_control_answer(struct pl_conn *conn, struct json_object *answer)
 {
 	const char *text;
 	size_t bytes = 0;
@@ -74,7 +75,7 @@ static void answer_give(struct pl_conn *conn, struct json_object *answer)
 		pl_conn_close(conn);
 }
 
-static struct json_object *answer_new(bool ok)
+struct json_object *pl_control_answer_new(bool ok)
 {
 	struct json_object *answer = json_object_new_object();
 
@@ -82,17 +83,34 @@ static struct json_object *answer_new(bool ok)
 	return answer;
 }
 
-static void answer_error(struct pl_conn *conn, const char *text)
+void pl_control_refuse(struct pl_conn *conn, const char *text)
 {
-	struct json_object *answer = answer_new(false);
+	struct json_object *answer = pl_control_answer_new(false);
 
-	put_text(answer, "error", text);
-	answer_give(conn, answer);
+	pl_control_put_text(answer, "error", text);
+	pl_control_answer(conn, answer);
+}
+
+bool pl_control_is_operator(const struct pl_conn *conn)
+{
+	return conn->uid == 0 || conn->uid == geteuid();
 }
 
 static bool may_see(const struct pl_conn *conn, const struct pl_pool_worker *worker)
 {
-	return conn->uid == 0 || conn->uid == geteuid() || (worker->local && worker->uid == conn->uid);
+	return pl_control_is_operator(conn) || (worker->local && worker->uid == conn->uid);
+}
+
+int pl_control_number(struct json_object *request, const char *key, uint64_t *value_out)
+{
+	struct json_object *field = NULL;
+
+	if (!json_object_object_get_ex(request, key, &field))
+		return 0;
+	if (!json_object_is_type(field, json_type_int) || json_object_get_int64(field) < 0)
+		return -1;
+	*value_out = json_object_get_uint64(field);
+	return *value_out <= INT64_MAX ? 1 : -1;
 }
 
 static uint64_t rss_bytes(pid_t pid)
@@ -123,52 +141,53 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 	for (char *c = program; *c; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';
-	put_u64(session, "id", worker->session);
-	put_u64(session, "client_pid", shared->client_pid);
-	put_text(session, "program", program);
+	pl_control_put_u64(session, "id", worker->session);
+	pl_control_put_u64(session, "client_pid", shared->client_pid);
+	pl_control_put_text(session, "program", program);
 	json_object_object_add(session, "uid", worker->local ? json_object_new_int64(worker->uid) : NULL);
-	put_text(session, "link", worker->local ? "shm" : "tcp");
-	put_u64(session, "age_ms", (now_ns - worker->since_ns) / 1000000u);
-	put_u64(session, "lanes", atomic_load(&shared->lanes));
-	put_u64(session, "objects", atomic_load(&shared->objects));
-	put_u64(session, "memory_bytes", atomic_load(&shared->memory_bytes));
-	put_u64(session, "asks", atomic_load(&shared->asks));
-	put_u64(session, "posts", atomic_load(&shared->posts));
-	put_u64(session, "refused", atomic_load(&shared->refused));
-	put_u64(session, "bytes_in", atomic_load(&shared->bytes_in));
-	put_u64(session, "bytes_out", atomic_load(&shared->bytes_out));
-	put_u64(session, "peer_bytes", atomic_load(&shared->peer_bytes));
-	put_u64(session, "wakes", atomic_load(&shared->wakes));
-	put_u64(session, "spins", atomic_load(&shared->spins));
-	put_u64(session, "sleeps", atomic_load(&shared->sleeps));
-	put_u64(session, "worker_pid", (uint64_t)worker->pid);
-	put_u64(session, "rss_bytes", rss_bytes(worker->pid));
+	pl_control_put_text(session, "link", worker->local ? "shm" : "tcp");
+	pl_control_put_u64(session, "age_ms", (now_ns - worker->since_ns) / 1000000u);
+	pl_control_put_u64(session, "lanes", atomic_load(&shared->lanes));
+	pl_control_put_u64(session, "objects", atomic_load(&shared->objects));
+	pl_control_put_u64(session, "memory_bytes", atomic_load(&shared->memory_bytes));
+	pl_control_put_u64(session, "asks", atomic_load(&shared->asks));
+	pl_control_put_u64(session, "posts", atomic_load(&shared->posts));
+	pl_control_put_u64(session, "refused", atomic_load(&shared->refused));
+	pl_control_put_u64(session, "bytes_in", atomic_load(&shared->bytes_in));
+	pl_control_put_u64(session, "bytes_out", atomic_load(&shared->bytes_out));
+	pl_control_put_u64(session, "peer_bytes", atomic_load(&shared->peer_bytes));
+	pl_control_put_u64(session, "wakes", atomic_load(&shared->wakes));
+	pl_control_put_u64(session, "spins", atomic_load(&shared->spins));
+	pl_control_put_u64(session, "sleeps", atomic_load(&shared->sleeps));
+	pl_control_put_u64(session, "worker_pid", (uint64_t)worker->pid);
+	pl_control_put_u64(session, "rss_bytes", rss_bytes(worker->pid));
 	return session;
 }
 
 static void sessions_answer(struct pl_conn *conn)
 {
-	struct json_object *answer = answer_new(true), *list = json_object_new_array();
+	struct json_object *answer = pl_control_answer_new(true), *list = json_object_new_array();
 	uint64_t now_ns = pl_now_ns();
 
 	for (struct pl_pool_worker *worker = conn->daemon->pool.first; worker; worker = worker->next)
 		if (worker->phase == PL_POOL_SERVING && may_see(conn, worker))
 			json_object_array_add(list, session_describe(worker, now_ns));
 	json_object_object_add(answer, "sessions", list);
-	answer_give(conn, answer);
+	pl_control_put_draining(answer, conn->daemon);
+	pl_control_answer(conn, answer);
 }
 
 static struct json_object *limits_describe(const struct pl_daemon_options *options)
 {
 	struct json_object *limits = json_object_new_object();
 
-	put_u64(limits, "sessions", options->sessions_max);
-	put_u64(limits, "lanes", options->lanes_max);
-	put_u64(limits, "objects", options->quota[PL_QUOTA_OBJECTS]);
-	put_u64(limits, "memory_bytes", options->quota[PL_QUOTA_MEMORY]);
-	put_u64(limits, "host_bytes", options->quota[PL_QUOTA_HOST]);
-	put_u64(limits, "inflight_bytes", options->quota[PL_QUOTA_INFLIGHT]);
-	put_u64(limits, "arena_bytes", options->arena_bytes);
+	pl_control_put_u64(limits, "sessions", options->sessions_max);
+	pl_control_put_u64(limits, "lanes", options->lanes_max);
+	pl_control_put_u64(limits, "objects", options->quota[PL_QUOTA_OBJECTS]);
+	pl_control_put_u64(limits, "memory_bytes", options->quota[PL_QUOTA_MEMORY]);
+	pl_control_put_u64(limits, "host_bytes", options->quota[PL_QUOTA_HOST]);
+	pl_control_put_u64(limits, "inflight_bytes", options->quota[PL_QUOTA_INFLIGHT]);
+	pl_control_put_u64(limits, "arena_bytes", options->arena_bytes);
 	return limits;
 }
 
@@ -180,11 +199,12 @@ static struct json_object *apis_describe(const struct pl_daemon *daemon)
 		const struct pl_daemon_api *of = &daemon->options->apis[i];
 		struct json_object *api = json_object_new_object();
 
-		put_text(api, "api", of->backend->name);
-		put_text(api, "library", of->library);
-		put_u64(api, "workers_ready", daemon->pool.apis[i].ready);
-		put_u64(api, "workers_starting", daemon->pool.apis[i].starting);
-		put_text(api, "start_failure", daemon->pool.apis[i].failures ? daemon->pool.apis[i].reason : NULL);
+		pl_control_put_text(api, "api", of->backend->name);
+		pl_control_put_text(api, "library", of->library);
+		pl_control_put_u64(api, "workers_ready", daemon->pool.apis[i].ready);
+		pl_control_put_u64(api, "workers_starting", daemon->pool.apis[i].starting);
+		pl_control_put_text(api, "start_failure",
+				    daemon->pool.apis[i].failures ? daemon->pool.apis[i].reason : NULL);
 		json_object_array_add(apis, api);
 	}
 	return apis;
@@ -195,18 +215,18 @@ static struct json_object *kept_describe(const struct pl_daemon *daemon)
 	struct json_object *kept = json_object_new_object();
 	const struct pl_keeper *keeper = &daemon->keeper;
 
-	put_u64(kept, "limit_bytes", daemon->options->kept_bytes);
-	put_u64(kept, "bytes", keeper->bytes);
-	put_u64(kept, "entries", keeper->count);
-	put_u64(kept, "found_total", keeper->found);
-	put_u64(kept, "missed_total", keeper->missed);
-	put_u64(kept, "spoilt_total", keeper->spoilt);
+	pl_control_put_u64(kept, "limit_bytes", daemon->options->kept_bytes);
+	pl_control_put_u64(kept, "bytes", keeper->bytes);
+	pl_control_put_u64(kept, "entries", keeper->count);
+	pl_control_put_u64(kept, "found_total", keeper->found);
+	pl_control_put_u64(kept, "missed_total", keeper->missed);
+	pl_control_put_u64(kept, "spoilt_total", keeper->spoilt);
 	return kept;
 }
 
 static void info_answer(struct pl_conn *conn)
 {
-	struct json_object *answer = answer_new(true), *listeners = json_object_new_array();
+	struct json_object *answer = pl_control_answer_new(true), *listeners = json_object_new_array();
 	const struct pl_daemon *daemon = conn->daemon;
 	const struct pl_daemon_options *options = daemon->options;
 	const struct pl_pool *pool = &daemon->pool;
@@ -221,29 +241,31 @@ static void info_answer(struct pl_conn *conn)
 			failure = pool->apis[i].reason;
 	}
 	for (uint32_t i = 0; i < daemon->listeners_count; i++)
-		json_object_array_add(listeners, json_object_new_string(daemon->listeners[i].address));
+		if (daemon->listeners[i].source.fd >= 0)
+			json_object_array_add(listeners, json_object_new_string(daemon->listeners[i].address));
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)options->apis[0].backend->functions->hash);
-	put_text(answer, "version", options->version);
-	put_u64(answer, "pid", (uint64_t)getpid());
-	put_u64(answer, "uid", geteuid());
-	put_u64(answer, "uptime_ms", (pl_now_ns() - daemon->started_ns) / 1000000u);
-	put_text(answer, "api", options->apis[0].backend->name);
-	put_text(answer, "api_hash", hash);
-	put_text(answer, "library", options->apis[0].library);
+	pl_control_put_text(answer, "version", options->version);
+	pl_control_put_u64(answer, "pid", (uint64_t)getpid());
+	pl_control_put_u64(answer, "uid", geteuid());
+	pl_control_put_u64(answer, "uptime_ms", (pl_now_ns() - daemon->started_ns) / 1000000u);
+	pl_control_put_text(answer, "api", options->apis[0].backend->name);
+	pl_control_put_text(answer, "api_hash", hash);
+	pl_control_put_text(answer, "library", options->apis[0].library);
 	json_object_object_add(answer, "apis", apis_describe(daemon));
 	json_object_object_add(answer, "listeners", listeners);
-	put_u64(answer, "spares", options->spares);
-	put_u64(answer, "workers_ready", ready);
-	put_u64(answer, "workers_starting", starting);
-	put_u64(answer, "sessions", pool->serving);
-	put_u64(answer, "sessions_waiting", daemon->conns.waiting);
-	put_u64(answer, "sessions_total", pool->sessions_made);
-	put_u64(answer, "refused_total", daemon->refused);
-	put_u64(answer, "crashes_total", pool->crashes);
+	pl_control_put_draining(answer, daemon);
+	pl_control_put_u64(answer, "spares", options->spares);
+	pl_control_put_u64(answer, "workers_ready", ready);
+	pl_control_put_u64(answer, "workers_starting", starting);
+	pl_control_put_u64(answer, "sessions", pool->serving);
+	pl_control_put_u64(answer, "sessions_waiting", daemon->conns.waiting);
+	pl_control_put_u64(answer, "sessions_total", pool->sessions_made);
+	pl_control_put_u64(answer, "refused_total", daemon->refused);
+	pl_control_put_u64(answer, "crashes_total", pool->crashes);
 	json_object_object_add(answer, "kept", kept_describe(daemon));
-	put_text(answer, "start_failure", failure);
+	pl_control_put_text(answer, "start_failure", failure);
 	json_object_object_add(answer, "limits", limits_describe(options));
-	answer_give(conn, answer);
+	pl_control_answer(conn, answer);
 }
 
 static void kill_answer(struct pl_conn *conn, struct json_object *request)
@@ -254,13 +276,13 @@ static void kill_answer(struct pl_conn *conn, struct json_object *request)
 	if (json_object_object_get_ex(request, "session", &id) && json_object_is_type(id, json_type_int))
 		worker = pl_pool_find(conn->daemon, json_object_get_uint64(id));
 	if (!worker || !may_see(conn, worker)) {
-		answer_error(conn, "no such session");
+		pl_control_refuse(conn, "no such session");
 		return;
 	}
 	pl_log_info("session %llu: ended at the request of uid %d", (unsigned long long)worker->session,
 		    (int)conn->uid);
 	pl_pool_kill(worker);
-	answer_give(conn, answer_new(true));
+	pl_control_answer(conn, pl_control_answer_new(true));
 }
 
 /* ---- requests ---- */
@@ -291,7 +313,7 @@ static void request_handle(struct pl_conn *conn)
 	    json_object_is_type(verb, json_type_string))
 		what = json_object_get_string(verb);
 	if (!what) {
-		answer_error(conn, "not a request: one line, {\"do\":\"info\"|\"sessions\"|\"kill\"}");
+		pl_control_refuse(conn, "not a request: one line, {\"do\":\"info\"|\"sessions\"|\"kill\"|\"drain\"}");
 	} else if (!strcmp(what, "info")) {
 		info_answer(conn);
 	} else if (!strcmp(what, "sessions")) {
@@ -301,8 +323,10 @@ static void request_handle(struct pl_conn *conn)
 			pl_control_counted(conn->daemon);
 	} else if (!strcmp(what, "kill")) {
 		kill_answer(conn, request);
+	} else if (!strcmp(what, "drain")) {
+		pl_control_drain(conn, request);
 	} else {
-		answer_error(conn, "unknown request: the tool is newer than the server");
+		pl_control_refuse(conn, "unknown request: the tool is newer than the server");
 	}
 }
 
@@ -324,7 +348,7 @@ static void request_read(struct pl_conn *conn)
 		conn->text_bytes = (size_t)(newline - conn->text);
 		request_handle(conn);
 	} else if (conn->text_bytes == PL_CONTROL_REQUEST_MAX) {
-		answer_error(conn, "the request is too long");
+		pl_control_refuse(conn, "the request is too long");
 	}
 }
 

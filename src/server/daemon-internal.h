@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "server/daemon.h"
+#include "server/drain.h"
 #include "server/folder.h"
 #include "server/hand.h"
 #include "server/listener.h"
@@ -44,6 +45,8 @@ struct pl_conn {
 	struct pl_hello hello;
 	uint32_t hello_bytes;              /* so far */
 	bool knocked;                      /* another server, whose second hello is awaited */
+	bool handed;                       /* by a successor: its session is ours, or */
+	bool handed_alone;                 /* nobody's */
 	char *text;                        /* control: request, then answer; owned */
 	size_t text_bytes, text_sent;
 };
@@ -54,6 +57,8 @@ struct pl_conns {
 };
 
 void pl_conns_accept(struct pl_daemon *daemon, struct pl_listener *listener);
+/* A connection whose greeting a successor has read (drain.h).  Takes over fd. */
+void pl_conns_adopt(struct pl_daemon *daemon, int fd, const struct pl_handed *handed);
 /* Ends those whose time is over.  Return: when the next one's is; UINT64_MAX = never. */
 uint64_t pl_conns_expire(struct pl_daemon *daemon, uint64_t now_ns);
 struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon, uint32_t api); /* the oldest, or NULL */
@@ -61,6 +66,8 @@ void pl_conn_state_set(struct pl_conn *conn, enum pl_conn_state state, uint64_t 
 void pl_conn_close(struct pl_conn *conn);
 void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+#define PL_DRAIN_REFUSAL "being drained: no new sessions here"
 
 /* ---- control: control.c ---- */
 
@@ -198,6 +205,7 @@ struct pl_daemon {
 	int spare_fd;                      /* closed to make room for one refusal when there are no more */
 	int ready_fd;
 	bool stopping;
+	struct pl_drain drain;
 	uint64_t started_ns;
 	struct pl_conns conns;
 	struct pl_pool pool;

@@ -214,9 +214,12 @@ static int daemon_serve(struct pl_daemon *daemon)
 		uint64_t now_ns = pl_now_ns();
 		uint64_t conns_ns = pl_conns_expire(daemon, now_ns);
 		uint64_t pool_ns = pl_pool_settle(daemon, now_ns);
+		uint64_t drain_ns = pl_drain_settle(daemon, now_ns);
 		uint64_t next_ns = conns_ns < pool_ns ? conns_ns : pool_ns;
-		int r = pl_loop_round(&daemon->loop, timeout_ms(next_ns, now_ns));
+		int r = 0;
 
+		if (!daemon->stopping)
+			r = pl_loop_round(&daemon->loop, timeout_ms(drain_ns < next_ns ? drain_ns : next_ns, now_ns));
 		if (r < 0)
 			return pl_trace(r);
 	}
@@ -268,6 +271,7 @@ static void daemon_stop(struct pl_daemon *daemon)
 static void daemon_fini(struct pl_daemon *daemon)
 {
 	ready_tell(daemon, false);
+	pl_drain_fini(daemon);
 	pl_loop_fini(&daemon->loop);
 	if (daemon->signals.fd >= 0)
 		close(daemon->signals.fd);
@@ -296,6 +300,7 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 	stdio_fill();
 	daemon->options = options;
 	daemon->signals.fd = -1;
+	pl_drain_init(&daemon->drain);
 	daemon->loop.epoll_fd = -1;
 	daemon->ready_fd = options->ready_fd;
 	daemon->started_ns = pl_now_ns();
@@ -315,6 +320,8 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 		r = signals_take(daemon);
 	if (!r)
 		r = listeners_open(daemon);
+	if (!r)
+		pl_handed_find(daemon);
 	if (!r)
 		r = daemon_serve(daemon);
 	daemon_stop(daemon);

@@ -11,25 +11,34 @@ union fd_room {
 	char bytes[CMSG_SPACE(PL_HAND_FDS * sizeof(int))];
 };
 
-int pl_hand_send(int socket, const struct pl_hand *hand, int fd, int region_fd)
+static int message_send(int socket, const void *bytes, size_t len, const int fds[PL_HAND_FDS])
 {
-	const int fds[PL_HAND_FDS] = { fd, region_fd };
-	const size_t bytes = (region_fd >= 0 ? 2 : 1) * sizeof(int);
-	struct iovec iov = { .iov_base = (void *)hand, .iov_len = sizeof(*hand) };
+	const size_t fds_len = (fds[1] >= 0 ? 2 : 1) * sizeof(int);
+	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	union fd_room room = { 0 };
 
-	if (fd >= 0) {
+	if (fds[0] >= 0) {
 		msg.msg_control = room.bytes;
-		msg.msg_controllen = CMSG_SPACE(bytes);
+		msg.msg_controllen = CMSG_SPACE(fds_len);
 		room.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
 					       .cmsg_type = SCM_RIGHTS,
-					       .cmsg_len = CMSG_LEN(bytes) };
-		memcpy(CMSG_DATA(&room.align), fds, bytes);
+					       .cmsg_len = CMSG_LEN(fds_len) };
+		memcpy(CMSG_DATA(&room.align), fds, fds_len);
 	}
 	if (sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return pl_err(-errno);
 	return 0;
+}
+
+int pl_hand_send(int socket, const struct pl_hand *hand, int fd, int region_fd)
+{
+	return pl_trace(message_send(socket, hand, sizeof(*hand), (const int[PL_HAND_FDS]){ fd, region_fd }));
+}
+
+int pl_hand_send_bytes(int socket, const void *bytes, size_t len, int fd)
+{
+	return pl_trace(message_send(socket, bytes, len, (const int[PL_HAND_FDS]){ fd, -1 }));
 }
 
 static void fds_close(const int fds[PL_HAND_FDS])
@@ -39,9 +48,9 @@ static void fds_close(const int fds[PL_HAND_FDS])
 			close(fds[i]);
 }
 
-int pl_hand_recv(int socket, struct pl_hand *hand_out, int fds_out[PL_HAND_FDS])
+static int message_recv(int socket, void *bytes, size_t len, int *fds_out)
 {
-	struct iovec iov = { .iov_base = hand_out, .iov_len = sizeof(*hand_out) };
+	struct iovec iov = { .iov_base = bytes, .iov_len = len };
 	union fd_room room = { 0 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int fds[PL_HAND_FDS] = { -1, -1 };
@@ -58,12 +67,32 @@ int pl_hand_recv(int socket, struct pl_hand *hand_out, int fds_out[PL_HAND_FDS])
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg))
 		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
 			memcpy(fds, CMSG_DATA(cmsg), cmsg->cmsg_len - CMSG_LEN(0)); /* the room has no more */
-	if (n != (ssize_t)sizeof(*hand_out)) {
+	if (n != (ssize_t)len || (msg.msg_flags & MSG_TRUNC)) {
 		fds_close(fds); /* an empty message may bring some, too */
 		return n ? pl_err(-EPROTO) : -EPIPE;
 	}
 	if (fds_out)
 		memcpy(fds_out, fds, sizeof(fds));
-	hand_out->text[PL_HAND_TEXT_MAX - 1] = '\0';
+	return 0;
+}
+
+int pl_hand_recv(int socket, struct pl_hand *hand_out, int fds_out[PL_HAND_FDS])
+{
+	int r = message_recv(socket, hand_out, sizeof(*hand_out), fds_out);
+
+	if (!r)
+		hand_out->text[PL_HAND_TEXT_MAX - 1] = '\0';
+	return r;
+}
+
+int pl_hand_recv_bytes(int socket, void *bytes_out, size_t len, int *fd_out)
+{
+	int fds[PL_HAND_FDS], r = message_recv(socket, bytes_out, len, fds);
+
+	if (r)
+		return r;
+	if (fds[1] >= 0)
+		close(fds[1]);
+	*fd_out = fds[0];
 	return 0;
 }

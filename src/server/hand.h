@@ -7,6 +7,7 @@
 #define PL_SERVER_HAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/digest.h"
@@ -62,5 +63,9 @@ int pl_hand_send(int socket, const struct pl_hand *hand, int fd, int region_fd);
  * whatever was sent along
  * Return: 0; -EAGAIN: nothing there (not logged); fatal -EPIPE: the other side is gone; -EPROTO: not a message. */
 int pl_hand_recv(int socket, struct pl_hand *hand_out, int fds_out[PL_HAND_FDS]);
+
+/* The same of any message of a fixed length, with one descriptor at most (-1 = none). */
+int pl_hand_send_bytes(int socket, const void *bytes, size_t len, int fd);
+int pl_hand_recv_bytes(int socket, void *bytes_out, size_t len, int *fd_out);
 
 #endif

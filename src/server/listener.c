@@ -165,17 +165,36 @@ int pl_listener_open(struct pl_listener *listener, const char *address, bool oth
 	return 0;
 }
 
-void pl_listener_close(struct pl_listener *listener)
+static bool file_is_ours(const struct pl_listener *listener)
 {
 	struct stat st;
 
+	return listener->path[0] && !lstat(listener->path, &st) && st.st_dev == listener->path_device &&
+	       st.st_ino == listener->path_inode;
+}
+
+void pl_listener_close(struct pl_listener *listener)
+{
 	if (listener->source.fd < 0)
 		return;
+	shutdown(listener->source.fd, SHUT_RDWR); /* a worker that is being forked has it for a moment */
 	close(listener->source.fd);
 	listener->source.fd = -1;
-	if (listener->path[0] && !lstat(listener->path, &st) && st.st_dev == listener->path_device &&
-	    st.st_ino == listener->path_inode)
+	if (file_is_ours(listener))
 		unlink(listener->path);
+}
+
+int pl_listener_rename(struct pl_listener *listener, const char *path)
+{
+	if (strlen(path) >= sizeof(listener->path))
+		return pl_err(-ENAMETOOLONG);
+	if (!file_is_ours(listener))
+		return pl_err(-ENOENT);
+	if (rename(listener->path, path) < 0)
+		return pl_err(-errno);
+	snprintf(listener->path, sizeof(listener->path), "%s", path);
+	snprintf(listener->address, sizeof(listener->address), "unix:%s", path);
+	return 0;
 }
 
 void pl_listener_fini(struct pl_listener *listener)

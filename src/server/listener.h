@@ -28,6 +28,9 @@ struct pl_listener {
 int pl_listener_open(struct pl_listener *listener, const char *address, bool others);
 /* Closes and removes our socket file.  Half-built is fine. */
 void pl_listener_close(struct pl_listener *listener);
+/** pl_listener_rename() - our socket file gets another name; whoever is connected, or about to be, stays so
+ * Return: 0, or fatal -errno (the file is another daemon's: -ENOENT). */
+int pl_listener_rename(struct pl_listener *listener, const char *path);
 /* Also drops its region: no worker that has a part of it may be left. */
 void pl_listener_fini(struct pl_listener *listener);
 

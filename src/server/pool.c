@@ -444,7 +444,7 @@ uint64_t pl_pool_settle(struct pl_daemon *daemon, uint64_t now_ns)
 {
 	uint64_t next_ns = starting_expire(daemon, now_ns);
 
-	if (daemon->stopping)
+	if (daemon->stopping || daemon->drain.on)
 		return next_ns;
 	for (uint32_t i = 0; i < pl_daemon_apis(daemon); i++) {
 		uint64_t api_ns = api_settle(daemon, i, now_ns);
@@ -501,7 +501,7 @@ static void spare_ended(struct pl_pool_worker *worker, enum pl_pool_phase phase,
 	struct pl_daemon *daemon = worker->daemon;
 	char reason[PL_HAND_TEXT_MAX];
 
-	if (daemon->stopping)
+	if (daemon->stopping || daemon->drain.on)
 		return;
 	if (phase == PL_POOL_READY && pl_now_ns() - worker->since_ns > LIVED_WELL_NS)
 		daemon->pool.apis[worker->api].failures = 0;

@@ -58,18 +58,19 @@ def children_of(pid):
 
 
 class Server:
-    """`plenum serve` on a unix socket and a port of its own, by default of loopback, and one more for each guest's region."""
+    """`plenum serve` on a unix socket and a port of its own, by default of loopback, and one more for each guest's region.
+    at: another server, which has given its addresses up: ours are the same."""
 
-    def __init__(self, *options, tcp=True, host="127.0.0.1", region=False, token=None, **more):
+    def __init__(self, *options, tcp=True, host="127.0.0.1", region=False, token=None, at=None, **more):
         self.folder = tempfile.mkdtemp(prefix="plenum-test-")
-        self.token = token or secrets.token_hex(16)
+        self.token = token or (at.token if at else secrets.token_hex(16))
         token_file = os.path.join(self.folder, "token")
         with open(os.open(token_file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
             f.write(self.token)
-        self.unix = f"unix:{self.folder}/plenum.sock"
+        self.unix = at.unix if at else f"unix:{self.folder}/plenum.sock"
         command = [TOOL, "serve", "--listen", self.unix]
         if tcp:
-            command += ["--listen", f"tcp://{host}:0", "--token-file", token_file]
+            command += ["--listen", at.tcp if at else f"tcp://{host}:0", "--token-file", token_file]
         for i in range(region):
             command += ["--listen", f"ivshmem:{self.folder}/region{i},size=256M;tcp://127.0.0.1:0"]
         ready_read, ready_write = os.pipe()

@@ -14,11 +14,11 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{"server", 's', "ADDRESS", 0, "the server's unix socket (default: $PLENUM, else the server on this machine)",
-	 0},
-	{"kill", KEY_KILL, "ID", 0, "end this session: its program sees the device as lost", 0},
-	{"json", 'j', NULL, 0, "for scripts", 0},
-	{0},
+	{ "server", 's', "ADDRESS", 0, "the server's unix socket (default: $PLENUM, else the server on this machine)",
+	  0 },
+	{ "kill", KEY_KILL, "ID", 0, "end this session: its program sees the device as lost", 0 },
+	{ "json", 'j', NULL, 0, "for scripts", 0 },
+	{ 0 },
 };
 
 static error_t option_parse(int key, char *text, struct argp_state *state)
@@ -61,6 +61,18 @@ static void session_print(struct json_object *session)
 	       pl_tool_size_text(pl_session_number(session, "rss_bytes"), rss, sizeof(rss)));
 }
 
+static void draining_print(struct json_object *answer)
+{
+	struct json_object *draining;
+
+	if (!json_object_object_get_ex(answer, "draining", &draining) || !json_object_get_boolean(draining))
+		return;
+	printf("being drained: no new sessions, the server ends with the last of these");
+	if (pl_session_has(answer, "ends_in_ms"))
+		printf(", or in %llu s", (unsigned long long)(pl_session_number(answer, "ends_in_ms") + 999) / 1000);
+	printf("\n");
+}
+
 static int session_kill(const char *address, uint64_t id)
 {
 	struct json_object *answer = NULL;
@@ -77,8 +89,8 @@ static int session_kill(const char *address, uint64_t id)
 
 int pl_cmd_ps(int argc, char **argv)
 {
-	static const struct argp argp = { options, option_parse, NULL, "List a server's sessions, or end one.", NULL,
-					  NULL, NULL };
+	static const struct argp argp = { options, option_parse, NULL, "List a server's sessions, or end one.",
+					  NULL,    NULL,         NULL };
 	struct arguments arguments = { 0 };
 	char address[PL_LINK_ADDRESS_MAX], why[512];
 	struct json_object *answer = NULL, *list;
@@ -92,12 +104,13 @@ int pl_cmd_ps(int argc, char **argv)
 		return 1;
 	}
 	if (arguments.json) {
-		pl_sessions_print_json(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+		pl_sessions_print_json(answer, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	} else {
 		printf("%6s %8s %-20s %6s %-4s %8s %6s %8s %8s %10s %10s %8s %8s\n", "ID", "PID", "PROGRAM", "UID",
 		       "LINK", "AGE", "LANES", "OBJECTS", "MEMORY", "ASKS", "POSTS", "WORKER", "RSS");
 		for (size_t i = 0; i < json_object_array_length(list); i++)
 			session_print(json_object_array_get_idx(list, i));
+		draining_print(answer);
 	}
 	json_object_put(answer);
 	return 0;

@@ -14,12 +14,12 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{"server", 's', "ADDRESS", 0, "the server's unix socket (default: $PLENUM, else the server on this machine)",
-	 0},
-	{"watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "again and again (default: each second), until interrupted",
-	 0},
-	{"json", 'j', NULL, 0, "for scripts; with --watch one object a line", 0},
-	{0},
+	{ "server", 's', "ADDRESS", 0, "the server's unix socket (default: $PLENUM, else the server on this machine)",
+	  0 },
+	{ "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "again and again (default: each second), until interrupted",
+	  0 },
+	{ "json", 'j', NULL, 0, "for scripts; with --watch one object a line", 0 },
+	{ 0 },
 };
 
 static error_t option_parse(int key, char *text, struct argp_state *state)
@@ -123,9 +123,9 @@ static int stats_once(const struct arguments *arguments, const char *address)
 		return 1;
 	}
 	if (arguments->json) {
-		pl_sessions_print_json(list, arguments->watch_s
-						     ? JSON_C_TO_STRING_PLAIN
-						     : JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+		pl_sessions_print_json(answer, arguments->watch_s
+						       ? JSON_C_TO_STRING_PLAIN
+						       : JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	} else {
 		if (arguments->watch_s && isatty(STDOUT_FILENO))
 			printf("\033[H\033[2J");

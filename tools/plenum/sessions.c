@@ -22,14 +22,11 @@ int pl_sessions_ask(const char *address, struct json_object **answer_out, struct
 	return 0;
 }
 
-void pl_sessions_print_json(struct json_object *list, int flags)
+void pl_sessions_print_json(struct json_object *answer, int flags)
 {
-	struct json_object *object = json_object_new_object();
-
-	json_object_object_add(object, "sessions", json_object_get(list));
-	printf("%s\n", json_object_to_json_string_ext(object, flags));
+	json_object_object_del(answer, "ok");
+	printf("%s\n", json_object_to_json_string_ext(answer, flags));
 	fflush(stdout);
-	json_object_put(object);
 }
 
 bool pl_session_has(struct json_object *session, const char *key)

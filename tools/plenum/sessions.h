@@ -13,7 +13,8 @@ struct json_object;
  * @list_out:   an array of objects, borrowed from the answer
  * @why_out:    512 bytes, set on failure.  Return: 0 or -errno. */
 int pl_sessions_ask(const char *address, struct json_object **answer_out, struct json_object **list_out, char *why_out);
-void pl_sessions_print_json(struct json_object *list, int flags); /* {"sessions": [...]} */
+/* {"sessions": [...], "draining": false} of such an answer */
+void pl_sessions_print_json(struct json_object *answer, int flags);
 
 /* Fields; 0 and "" where there is none. */
 bool pl_session_has(struct json_object *session, const char *key);

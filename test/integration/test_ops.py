@@ -1,0 +1,127 @@
+"""What whoever runs a server does while programs use it: drains it, and puts another one in its place."""
+import contextlib
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import plenum
+
+
+def tool(*arguments, check=True):
+    result = subprocess.run([plenum.TOOL, *arguments], capture_output=True, text=True, timeout=plenum.LIMIT_S,
+                            env=plenum.native_env())
+    assert not check or result.returncode == 0, f"{arguments}: {result}"
+    return result
+
+
+class Client:
+    """A program that has a session and waits."""
+
+    def __init__(self, server, mode, **more):
+        self.process = subprocess.Popen([plenum.program("idle")], env=server.env(mode, **more), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
+
+    def call(self):
+        """A thread of its own makes a call: over a connection that was not there before."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.stdin.close()
+        status = self.process.wait(plenum.LIMIT_S)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def ended_well(server):
+    return server.process.wait(plenum.LIMIT_S) == 0
+
+
+def refused(server, mode):
+    result = plenum.run([plenum.program("platforms")], server.env(mode, PLENUM_LOG="warn"), check=False)
+    assert b"no platform" in result.stdout, result
+    return result.stderr.decode()
+
+
+# ---- drain ----
+
+def test_drain_lets_programs_finish_and_then_the_server_ends():
+    with plenum.Server() as server, Client(server, "shm") as shm, Client(server, "tcp") as tcp:
+        said = tool("drain", "--server", server.unix).stdout
+        assert "being drained" in said and "2 sessions left" in said, said
+        for mode in ("shm", "tcp"):
+            assert "being drained" in refused(server, mode)
+        assert shm.call() == "called" and tcp.call() == "called"
+        assert "being drained" in tool("ps", "--server", server.unix).stdout
+        assert json.loads(tool("ps", "--json", "--server", server.unix).stdout)["draining"] is True
+        assert shm.end() == 0
+        assert plenum.wait_for(lambda: "1 session left" in tool("drain", "--server", server.unix).stdout)
+        assert tcp.call() == "called" and tcp.end() == 0
+        assert ended_well(server) and not os.path.exists(server.unix[5:])
+
+
+def test_drain_wait_shows_what_is_left_until_the_end():
+    with plenum.Server() as server, Client(server, "shm") as client:
+        waits = subprocess.Popen([plenum.TOOL, "drain", "--wait", "--server", server.unix], stdout=subprocess.PIPE, text=True,
+                                 env=plenum.native_env())
+        assert "1 session left" in waits.stdout.readline()
+        assert client.end() == 0
+        rest = waits.communicate(timeout=plenum.LIMIT_S)[0]
+        assert rest.endswith("the server has ended\n") and waits.returncode == 0, rest
+        assert ended_well(server)
+
+
+def test_drain_for_a_time_ends_the_rest():
+    with plenum.Server() as server, Client(server, "shm") as client:
+        assert tool("drain", "--wait", "--for", "0", "--server", server.unix).stdout.endswith("the server has ended\n")
+        assert ended_well(server)
+        assert client.call() == "failed"
+
+
+def test_drain_says_what_is_wrong():
+    result = tool("drain", "--server", "unix:/nowhere/plenum.sock", check=False)
+    assert result.returncode == 1 and "no server at unix:/nowhere" in result.stderr, result
+    for wrong in (("--for", "-1"), ("--for", "soon"), ("now",)):
+        assert tool("drain", *wrong, check=False).returncode == 2
+
+
+def test_a_new_server_at_the_same_addresses_ends_nobody():
+    with contextlib.ExitStack() as stack:
+        old = stack.enter_context(plenum.Server())
+        clients = [stack.enter_context(Client(old, mode)) for mode in ("shm", "tcp")]
+        said = tool("drain", "--release", "--server", old.unix).stdout
+        drained = f"{old.unix}.drained-{old.process.pid}"
+        assert f"still listens on {drained}\n" in said, said
+        new = stack.enter_context(plenum.Server(at=old))
+        more = [stack.enter_context(Client(new, mode)) for mode in ("shm", "tcp")]
+        for client in clients + more:
+            assert client.call() == "called"
+        for server, address in ((old, drained), (new, new.unix)):
+            workers = {session["worker_pid"] for session in json.loads(tool("ps", "--json", "--server", address).stdout)["sessions"]}
+            assert len(workers) == 2 and workers <= set(server.workers()), workers
+        for client in clients:
+            assert client.end() == 0
+        assert ended_well(old) and not os.path.exists(drained[5:])
+        for client in more:
+            assert client.call() == "called" and client.end() == 0
+
+
+if __name__ == "__main__":
+    if not plenum.have_device():
+        plenum.skip("no native OpenCL device")
+    plenum.main([test_drain_lets_programs_finish_and_then_the_server_ends, test_drain_wait_shows_what_is_left_until_the_end,
+                 test_drain_for_a_time_ends_the_rest, test_drain_says_what_is_wrong,
+                 test_a_new_server_at_the_same_addresses_ends_nobody])
