@@ -3,6 +3,8 @@
  *   {"do":"info"}                   about the daemon
  *   {"do":"sessions"}               one object a session
  *   {"do":"kill","session":NUMBER}  ends it
+ *   {"do":"limit","session":NUMBER,"memory_bytes":BYTES,"objects":N,"host_bytes":BYTES,"inflight_bytes":BYTES}
+ *                                   what it may hold; all but the session may be left out (limit.c)
  *   {"do":"drain","for":SECONDS,"release":true}  no new sessions; both may be left out (drain.h)
  * Users who are neither ours nor root see and end only their own sessions.
  */
@@ -150,6 +152,10 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 	pl_control_put_u64(session, "lanes", atomic_load(&shared->lanes));
 	pl_control_put_u64(session, "objects", atomic_load(&shared->objects));
 	pl_control_put_u64(session, "memory_bytes", atomic_load(&shared->memory_bytes));
+	pl_control_put_u64(session, "memory_peak_bytes", atomic_load(&shared->memory_peak_bytes));
+	pl_control_put_u64(session, "host_bytes", atomic_load(&shared->host_bytes));
+	pl_control_put_u64(session, "inflight_bytes", atomic_load(&shared->inflight_bytes));
+	pl_control_put_limits(session, worker);
 	pl_control_put_u64(session, "asks", atomic_load(&shared->asks));
 	pl_control_put_u64(session, "posts", atomic_load(&shared->posts));
 	pl_control_put_u64(session, "refused", atomic_load(&shared->refused));
@@ -313,7 +319,8 @@ static void request_handle(struct pl_conn *conn)
 	    json_object_is_type(verb, json_type_string))
 		what = json_object_get_string(verb);
 	if (!what) {
-		pl_control_refuse(conn, "not a request: one line, {\"do\":\"info\"|\"sessions\"|\"kill\"|\"drain\"}");
+		pl_control_refuse(
+			conn, "not a request: one line, {\"do\":\"info\"|\"sessions\"|\"kill\"|\"limit\"|\"drain\"}");
 	} else if (!strcmp(what, "info")) {
 		info_answer(conn);
 	} else if (!strcmp(what, "sessions")) {
@@ -323,6 +330,8 @@ static void request_handle(struct pl_conn *conn)
 			pl_control_counted(conn->daemon);
 	} else if (!strcmp(what, "kill")) {
 		kill_answer(conn, request);
+	} else if (!strcmp(what, "limit")) {
+		pl_control_limit(conn, request);
 	} else if (!strcmp(what, "drain")) {
 		pl_control_drain(conn, request);
 	} else {

@@ -106,6 +106,7 @@ struct pl_pool_worker {
 	uint64_t session;
 	bool local;
 	uid_t uid;                         /* of the client, local only */
+	uint64_t limits[PL_QUOTA_KINDS];   /* of its session */
 	struct pl_peer_name name;          /* of the client, for what is kept; those of one name share that */
 	struct pl_region *region;          /* a part of it is the session's; NULL = none */
 	uint64_t region_offset, region_bytes;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/digest.h"
+#include "server/quota.h"
 #include "wire/wire.h"
 
 #define PL_HAND_TEXT_MAX 160 /* limit: bytes of a worker's reason, its NUL included */
@@ -34,6 +35,7 @@ enum pl_hand_kind {
 	PL_HAND_ANSWER,    /* daemon: to PUT, TAKE and FIND; with what was put or kept */
 	PL_HAND_KEEP,      /* worker: keep this for sessions to come; with a sealed file; no answer */
 	PL_HAND_FIND,      /* worker: what is kept under this digest */
+	PL_HAND_LIMIT,     /* daemon: the session's limits from now on */
 	PL_HAND_SPOILT,    /* worker: it is something else; no answer */
 };
 
@@ -48,6 +50,7 @@ struct pl_hand {
 	bool own;                             /* ANSWER: the asking session put it */
 	uint8_t digest[PL_DIGEST_BYTES];      /* KEEP, FIND, SPOILT: of the content */
 	uint64_t bytes;                       /* KEEP, FIND, SPOILT: of the content */
+	uint64_t limits[PL_QUOTA_KINDS];      /* LIMIT */
 	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER for it has to show */
 	struct pl_hello hello;                /* SESSION, LANE, MORE; without the token */
 	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED; PUT, ANSWER: PL_BROKER_NOTE_BYTES */

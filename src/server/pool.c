@@ -370,6 +370,7 @@ static void session_note(struct pl_pool_worker *worker, const struct pl_conn *co
 	worker->session = hand->session;
 	worker->local = conn->local;
 	worker->uid = conn->uid;
+	memcpy(worker->limits, worker->daemon->options->quota, sizeof(worker->limits));
 	worker->name = peer_name(conn, worker->daemon->options->kept_apart);
 	memcpy(shared->program, hand->hello.program, sizeof(shared->program));
 	shared->client_pid = conn->local ? (uint32_t)conn->pid : hand->hello.pid;

@@ -15,8 +15,9 @@ enum pl_quota_kind {
 };
 
 struct pl_quota {
-	uint64_t limit[PL_QUOTA_KINDS];
+	_Atomic uint64_t limit[PL_QUOTA_KINDS]; /* may change, also to less than what is used */
 	_Atomic uint64_t used[PL_QUOTA_KINDS];
+	_Atomic uint64_t peak[PL_QUOTA_KINDS]; /* of `used` */
 };
 
 /* Return: charged; false = it would pass the limit, nothing is charged. */

@@ -50,7 +50,7 @@ struct pl_backend_ops {
 struct pl_worker_shared {
 	_Atomic uint64_t asks, posts, refused;
 	_Atomic uint64_t bytes_in, bytes_out, wakes, spins, sleeps;
-	_Atomic uint64_t memory_bytes, objects, lanes;
+	_Atomic uint64_t memory_bytes, memory_peak_bytes, host_bytes, inflight_bytes, objects, lanes;
 	_Atomic uint64_t peer_bytes; /* to and from other servers */
 	_Atomic uint64_t started_ns; /* pl_now_ns() when the session began; 0 = spare */
 	char program[64];

@@ -19,8 +19,6 @@
 #include "server/drain.h"
 #include "server/hand.h"
 
-#define ANSWER_MAX 4096
-
 static struct pl_daemon_options null_options(void)
 {
 	struct pl_daemon_options options;
@@ -82,27 +80,9 @@ static void assert_refused(const char *address, struct pl_hello hello, enum pl_h
 	close(fd);
 }
 
-/* Return: the answer's text, static. */
-static const char *ask(const char *address, const char *request)
-{
-	static char text[ANSWER_MAX];
-	struct pl_hello_reply reply;
-	int fd = greet(address, pl_test_hello(PL_HELLO_CONTROL), &reply);
-	size_t len = 0;
-	ssize_t n;
-
-	assert(fd >= 0 && reply.status == PL_HELLO_OK);
-	assert(send(fd, request, strlen(request), 0) == (ssize_t)strlen(request));
-	while ((n = recv(fd, text + len, sizeof(text) - 1 - len, 0)) > 0)
-		len += (size_t)n;
-	text[len] = '\0';
-	close(fd);
-	return text;
-}
-
 static void assert_drains(const char *address, const char *request, unsigned sessions)
 {
-	const char *text = ask(address, request);
+	const char *text = pl_test_ask(address, request);
 	char left[32];
 
 	snprintf(left, sizeof(left), "\"sessions\":%u", sessions);
@@ -138,13 +118,13 @@ static void test_sessions_go_on_and_the_server_ends_with_the_last(void)
 	pl_test_server_start(&server, &options, true);
 	fds[0] = session_open(server.unix_address, &first);
 	fds[1] = session_open(server.tcp_address, &second);
-	assert(strstr(ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
+	assert(strstr(pl_test_ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
 	assert_drains(server.unix_address, "{\"do\":\"drain\"}\n", 2);
 	assert_refused(server.unix_address, pl_test_hello(PL_HELLO_SESSION), PL_HELLO_E_BUSY, "being drained");
 	assert_refused(server.tcp_address, pl_test_hello(PL_HELLO_SESSION), PL_HELLO_E_BUSY, "being drained");
 	assert_lane_is_given(server.unix_address, &first);
 	assert_lane_is_given(server.tcp_address, &second);
-	assert(strstr(ask(server.unix_address, "{\"do\":\"sessions\"}\n"), "\"draining\":true"));
+	assert(strstr(pl_test_ask(server.unix_address, "{\"do\":\"sessions\"}\n"), "\"draining\":true"));
 	close(fds[0]);
 	assert(pl_test_gone((pid_t)first.worker_pid));
 	assert_drains(server.unix_address, "{\"do\":\"drain\"}\n", 1); /* again */
@@ -178,7 +158,7 @@ static void test_what_is_left_is_ended_when_the_time_is_over(void)
 	fd = session_open(server.unix_address, &reply);
 	assert_drains(server.unix_address, "{\"do\":\"drain\",\"for\":1000000}\n", 1);
 	assert_drains(server.unix_address, "{\"do\":\"drain\"}\n", 1); /* leaves the time as it is */
-	assert(strstr(ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"ends_in_ms\":999"));
+	assert(strstr(pl_test_ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"ends_in_ms\":999"));
 	assert_lane_is_given(server.unix_address, &reply);
 	assert_drains(server.unix_address, "{\"do\":\"drain\",\"for\":0}\n", 1); /* a later one is what holds */
 	assert_ended_well(&server);
@@ -202,8 +182,8 @@ static void test_requests_that_make_no_sense_change_nothing(void)
 
 	pl_test_server_start(&server, &options, false);
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		assert(strstr(ask(server.unix_address, requests[i]), "\"ok\":false"));
-	assert(strstr(ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
+		assert(strstr(pl_test_ask(server.unix_address, requests[i]), "\"ok\":false"));
+	assert(strstr(pl_test_ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
 	close(session_open(server.unix_address, &reply));
 	pl_test_server_stop(&server);
 }
@@ -287,7 +267,7 @@ static void test_a_successor_hands_on_connections_of_sessions_that_were_there_be
 	assert_refused(server.unix_address, wrong, PL_HELLO_E_SESSION, "no such session");
 	assert_refused(server.tcp_address, lane_hello(&old[0]), PL_HELLO_E_SESSION, "no such session");
 	assert_drains(drained_address(&server), "{\"do\":\"drain\"}\n", 2);
-	assert(strstr(ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
+	assert(strstr(pl_test_ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
 	close(fds[0]);
 	close(fds[1]);
 	assert(waitpid(server.pid, &status, 0) == server.pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -410,10 +390,12 @@ static void test_only_its_user_and_root_may_drain_it(void)
 	if (!pid) {
 		if (setresuid(12345, 12345, 12345) < 0)
 			_exit(77);
-		_exit(strstr(ask(server.unix_address, "{\"do\":\"drain\"}\n"), "only the server's own user") ? 0 : 1);
+		_exit(strstr(pl_test_ask(server.unix_address, "{\"do\":\"drain\"}\n"), "only the server's own user")
+			      ? 0
+			      : 1);
 	}
 	assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert(strstr(ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
+	assert(strstr(pl_test_ask(server.unix_address, "{\"do\":\"info\"}\n"), "\"draining\":false"));
 	pl_test_server_stop(&server);
 }
 

@@ -260,6 +260,12 @@ static int functions_send(struct worker *worker, const struct pl_hello *hello)
 	return pl_trace(pl_lane_commit(session->reverse, head.len_bytes, PL_LANE_NOW));
 }
 
+static void limits_set_session(struct pl_session_worker *session, const uint64_t limits[PL_QUOTA_KINDS])
+{
+	for (int i = 0; i < PL_QUOTA_KINDS; i++)
+		atomic_store(&session->quota.limit[i], limits[i]);
+}
+
 /* Answers the client.  Return: 0, or fatal: the worker ends. */
 static int session_start(struct worker *worker, const struct pl_hand *hand, int fd, int region_fd)
 {
@@ -272,7 +278,7 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 	memcpy(session->peers.key, hand->peer_key, sizeof(session->peers.key));
 	worker->local = hand->local;
 	memcpy(worker->secret, hand->secret, sizeof(worker->secret));
-	memcpy(session->quota.limit, config->quota, sizeof(session->quota.limit));
+	limits_set_session(session, config->quota);
 	pthread_mutex_init(&session->reverse_lock, NULL);
 	pl_turn_init(&session->turn);
 	r = pl_handles_init(&session->handles);
@@ -500,6 +506,9 @@ static void counters_write(struct worker *worker)
 	atomic_store(&shared->sleeps, totals.sleeps);
 	atomic_store(&shared->lanes, atomic_load(&session->lanes_count));
 	atomic_store(&shared->memory_bytes, atomic_load(&session->quota.used[PL_QUOTA_MEMORY]));
+	atomic_store(&shared->memory_peak_bytes, atomic_load(&session->quota.peak[PL_QUOTA_MEMORY]));
+	atomic_store(&shared->host_bytes, atomic_load(&session->quota.used[PL_QUOTA_HOST]));
+	atomic_store(&shared->inflight_bytes, atomic_load(&session->quota.used[PL_QUOTA_INFLIGHT]));
 	atomic_store(&shared->objects, atomic_load(&session->quota.used[PL_QUOTA_OBJECTS]));
 }
 
@@ -531,6 +540,9 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 	case PL_HAND_DIALED:
 	case PL_HAND_ANSWER:
 		pl_peers_answered(&worker->session.peers, hand, fd);
+		return 0;
+	case PL_HAND_LIMIT:
+		limits_set_session(&worker->session, hand->limits);
 		return 0;
 	case PL_HAND_COUNT:
 		counters_write(worker);

@@ -46,6 +46,16 @@ class Client:
         self.process.wait()
 
 
+class Hoard(Client):
+    """A program that takes 1 MiB of device memory whenever it is asked to, and says how that went."""
+
+    def __init__(self, server, mode):
+        super().__init__(server, mode, PLENUM_TEST_TAKE=str(1 << 20))
+
+    def take(self):
+        return int(self.call())
+
+
 def ended_well(server):
     return server.process.wait(plenum.LIMIT_S) == 0
 
@@ -119,9 +129,49 @@ def test_a_new_server_at_the_same_addresses_ends_nobody():
             assert client.call() == "called" and client.end() == 0
 
 
+# ---- limit ----
+
+def session_of(server):
+    return server.sessions()["sessions"][0]
+
+
+def test_limit_holds_for_a_session_that_is_running():
+    with plenum.Server("--memory-limit", "64M") as server:
+        for mode in ("shm", "tcp"):
+            with Hoard(server, mode) as hoard:
+                assert hoard.take() == 0
+                session = session_of(server)
+                assert session["memory_limit_bytes"] == 64 << 20 and session["memory_bytes"] >= 1 << 20, session
+                said = tool("limit", str(session["id"]), "--memory", "1K", "--server", server.unix).stdout
+                assert "1.0K, before 64M" in said, said
+                taken = hoard.take(), session_of(server)["memory_bytes"]
+                assert taken[0] != 0 and taken[1] == session["memory_bytes"], (taken, session)
+                tool("limit", str(session["id"]), "--memory", "8M", "--objects", "1000", "--host", "1G", "--inflight", "2G",
+                     "--server", server.unix)
+                assert hoard.take() == 0
+                now = session_of(server)
+                assert [now[key] for key in ("memory_limit_bytes", "objects_limit", "host_limit_bytes", "inflight_limit_bytes")] \
+                    == [8 << 20, 1000, 1 << 30, 2 << 30], now
+                assert now["memory_peak_bytes"] >= 2 << 20
+            assert plenum.wait_for(lambda: not server.sessions()["sessions"])
+
+
+def test_limit_shows_and_says_what_is_wrong():
+    with plenum.Server() as server, Client(server, "shm"):
+        session = str(session_of(server)["id"])
+        assert "device memory        no limit\n" in tool("limit", session, "--server", server.unix).stdout
+        result = tool("limit", "77", "--memory", "1M", "--server", server.unix, check=False)
+        assert result.returncode == 1 and "no such session" in result.stderr, result
+        for wrong in ((), ("none",), (session, "--memory", "0"), (session, "--memory", "lots"), (session, "--objects", "9999999"),
+                      (session, "--host", "9999999T"), (session, "--inflight", "8388608T"), (session, "2")):
+            assert tool("limit", *wrong, "--server", server.unix, check=False).returncode == 2, wrong
+        assert session_of(server)["memory_limit_bytes"] is None
+
+
 if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
     plenum.main([test_drain_lets_programs_finish_and_then_the_server_ends, test_drain_wait_shows_what_is_left_until_the_end,
                  test_drain_for_a_time_ends_the_rest, test_drain_says_what_is_wrong,
-                 test_a_new_server_at_the_same_addresses_ends_nobody])
+                 test_a_new_server_at_the_same_addresses_ends_nobody, test_limit_holds_for_a_session_that_is_running,
+                 test_limit_shows_and_says_what_is_wrong])

@@ -230,3 +230,21 @@ int pl_test_greet(int fd, const struct pl_hello *hello, struct pl_hello_reply *r
 	assert(memchr(reply_out->text, '\0', sizeof(reply_out->text)));
 	return 0;
 }
+
+const char *pl_test_ask(const char *address, const char *request)
+{
+	static char text[PL_TEST_ANSWER_MAX];
+	struct pl_hello hello = pl_test_hello(PL_HELLO_CONTROL);
+	int fd = pl_test_connect(address);
+	struct pl_hello_reply reply;
+	size_t len = 0;
+	ssize_t n;
+
+	assert(fd >= 0 && pl_test_greet(fd, &hello, &reply) == 0 && reply.status == PL_HELLO_OK);
+	assert(send(fd, request, strlen(request), 0) == (ssize_t)strlen(request));
+	while ((n = recv(fd, text + len, sizeof(text) - 1 - len, 0)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(fd);
+	return text;
+}

@@ -7,6 +7,7 @@
 #include "server/daemon.h"
 #include "wire/wire.h"
 
+#define PL_TEST_ANSWER_MAX 8192
 #define PL_TEST_TOKEN "a word that is long enough to be a token"
 
 struct pl_test_server {
@@ -34,5 +35,8 @@ int pl_test_connect(const char *address); /* Return: fd, or -errno */
 /** pl_test_greet() - sends the hello, takes the answer; descriptors that come along are closed
  * Return: 0; -1 = the peer closed without an answer. */
 int pl_test_greet(int fd, const struct pl_hello *hello, struct pl_hello_reply *reply_out);
+
+/* A request on the control socket.  Return: the answer's text, until the next call. */
+const char *pl_test_ask(const char *address, const char *request);
 
 #endif

@@ -1,4 +1,5 @@
-/* Opens a session, says "ready", and waits for the end of its input; each line of that is a new thread with a call. */
+/* Opens a session, says "ready", and waits for the end of its input; each line of that is a new thread with a call, or
+ * with PLENUM_TEST_TAKE=BYTES a buffer of so many bytes that is filled and kept: the result is said. */
 #include <pthread.h>
 
 #include "ocl.h"
@@ -8,12 +9,25 @@ static void *call(void *arg)
 	const struct ocl *o = arg;
 
 	puts(clFinish(o->queue) ? "failed" : "called");
-	fflush(stdout);
 	return NULL;
+}
+
+static void take(const struct ocl *o, size_t bytes)
+{
+	cl_int code;
+	cl_mem mem = clCreateBuffer(o->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+	char byte = 1;
+
+	if (!code)
+		code = clEnqueueFillBuffer(o->queue, mem, &byte, 1, 0, bytes, 0, NULL, NULL);
+	if (!code)
+		code = clFinish(o->queue);
+	printf("%d\n", code);
 }
 
 int main(void)
 {
+	const char *bytes = getenv("PLENUM_TEST_TAKE");
 	struct ocl o = ocl_open(0);
 	pthread_t thread;
 	int c;
@@ -21,9 +35,15 @@ int main(void)
 	CK(clFinish(o.queue));
 	puts("ready");
 	fflush(stdout);
-	while ((c = getchar()) != EOF)
-		if (c == '\n' && !pthread_create(&thread, NULL, call, &o))
+	while ((c = getchar()) != EOF) {
+		if (c != '\n')
+			continue;
+		if (bytes)
+			take(&o, strtoul(bytes, NULL, 0));
+		else if (!pthread_create(&thread, NULL, call, &o))
 			pthread_join(thread, NULL);
+		fflush(stdout);
+	}
 	ocl_close(&o);
 	return 0;
 }

@@ -9,6 +9,7 @@ _plenum_options() {
 	run) echo "--server --keep-local --help" ;;
 	devices) echo "--server --keep-local --native --json --help" ;;
 	ps) echo "--server --kill --json --help" ;;
+	limit) echo "--memory --objects --host --inflight --server --help" ;;
 	drain) echo "--server --for --release --wait --help" ;;
 	stats) echo "--server --watch --json --help" ;;
 	trace) echo "--text --json --output --from --server --keep-local --help" ;;
@@ -23,7 +24,7 @@ _plenum_options() {
 	esac
 }
 
-_plenum_commands="serve run devices ps stats drain trace doctor vm refgpu bench version help"
+_plenum_commands="serve run devices ps stats limit drain trace doctor vm refgpu bench version help"
 
 _plenum() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} first=2 i
