@@ -1,5 +1,6 @@
 """For an API whose library programs open by name: <api>-api.h (prototypes of all exported symbols), <api>-proc.c (the
-table for its GetProcAddress), <api>-refused.c (the functions that are refused)."""
+table for its GetProcAddress), <api>-refused.c (the functions that are refused), <api>-calls.c (around each function the
+begin and the end of a call)."""
 
 from cgen import note, prototype, wrap
 
@@ -15,25 +16,51 @@ def number(since):
 
 
 def header(spec):
-    upper = spec.api.upper()
+    guard, upper = spec.api.upper(), f"PL_{spec.prefix.upper()}"
     twins = """  A twin _ptds or _ptsz has the signature of the function
  * before it; its default stream is the calling thread's own.""" if any(f.flavour for f in spec.functions) else ""
     out = [note(spec).rstrip(), f"""/*
  * Every symbol that the library exports, with its signature.{twins}
  */
-#ifndef PL_{upper}_PROTOTYPES_H
-#define PL_{upper}_PROTOTYPES_H
+#ifndef PL_{guard}_PROTOTYPES_H
+#define PL_{guard}_PROTOTYPES_H
 
 #include "{spec.api}/api.h"
 
-#define PL_{spec.prefix.upper()}_EXPORT __attribute__((visibility("default")))
+{names(spec)}
 """]
     for function in functions(spec):
         for symbol, _, since in function.symbols:
             if since:
                 out.append(f"/* since {since} */" if symbol == function.name else f"/* since {since}, its twin */")
-            out.append(prototype(f"PL_{spec.prefix.upper()}_EXPORT ", function, symbol) + ";")
+            out.append(prototype(f"{upper}_EXPORT ", function, symbol) + f" {upper}_NAME({symbol});")
     return "\n".join(out + ["", "#endif"]) + "\n"
+
+
+def names(spec):
+    """How the symbols are called and seen; <api>-calls.c exports them for a library that defines them inside."""
+    upper = f"PL_{spec.prefix.upper()}"
+    return f"""/* Of a library with {spec.api}-calls.c: what it defines has other names, and that file exports these. */
+#ifdef {upper}_INSIDE
+#define {upper}_EXPORT     __attribute__((visibility("hidden")))
+#define {upper}_NAME(name) __asm__("pl_inside_" #name)
+#else
+#define {upper}_EXPORT __attribute__((visibility("default")))
+#define {upper}_NAME(name)
+#endif"""
+
+
+def calls_source(spec):
+    lower, upper = f"pl_{spec.prefix}", f"PL_{spec.prefix.upper()}"
+    out = [note(spec).rstrip(), f"#undef {upper}_INSIDE", f'#include "{spec.api}-api.h"', f'#include "{spec.api}/handle.h"\n']
+    for function in functions(spec):
+        arguments = ", ".join(p.name for p in function.params)
+        for symbol, *_ in function.symbols:
+            out += [prototype("", function, f"pl_inside_{symbol}") + ";",
+                    prototype("", function, symbol), "{", f"\tuint32_t pl_mark = {lower}_call_begin();",
+                    f"\t{spec.result} pl_result = pl_inside_{symbol}({arguments});", "",
+                    f"\t{lower}_call_end(pl_mark);", "\treturn pl_result;", "}", ""]
+    return "\n".join(out).rstrip() + "\n"
 
 
 def proc_rows(spec):
@@ -45,7 +72,9 @@ def proc_rows(spec):
 
 def proc_source(spec):
     rows = proc_rows(spec)
-    out = [note(spec).rstrip(), f'#include "{spec.api}/proc.h"\n', f'#include "{spec.api}-api.h"\n',
+    out = [note(spec).rstrip()]
+    out.append(f"#undef PL_{spec.prefix.upper()}_INSIDE /* the table has what is exported */")
+    out += [f'#include "{spec.api}/proc.h"\n', f'#include "{spec.api}-api.h"\n',
            "/* Weak: what a library does not define is NULL in its table. */"]
     out += [f"#pragma weak {symbol}" for *_, symbol in rows]
     out += ["", "#define ROW(name, per_thread, version, symbol) \\",

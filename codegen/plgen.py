@@ -42,6 +42,7 @@ OUTPUTS = {
         "cuda-api.h": emit_proto.header,
         "cuda-proc.c": emit_proto.proc_source,
         "cuda-refused.c": emit_proto.refused_source,
+        "cuda-calls.c": emit_proto.calls_source,
         "cuda-wire.h": emit_wire.header,
         "cuda-wire.c": emit_wire.source,
         "cuda-records.h": emit_records.header,

@@ -1,4 +1,5 @@
 /* Made by codegen/plgen.py from small-cuda.api; do not edit. */
+#undef PL_CUDA_INSIDE /* the table has what is exported */
 #include "cuda/proc.h"
 
 #include "cuda-api.h"

@@ -3,12 +3,13 @@
  * type.  A number comes back into use only after 65535 others of its slot, so that a handle that was freed is known as
  * such.  Any thread; a lookup takes no lock.  Each library that exports the driver API has a table of its own.
  *
- * A lookup gives the object without a reference: who destroys an object while another thread uses it has to keep it
- * until that cannot be (CUDA leaves it to the application).
+ * A lookup gives the object without a reference.  A library that keeps an object for the calls that use it has each
+ * call begin and end here: what one has held is released at its end, and what was retired meanwhile is freed then.
  */
 #ifndef PL_CUDA_HANDLE_H
 #define PL_CUDA_HANDLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PL_CUDA_HANDLES_MAX (16u << 20) /* at a time, all types together */
@@ -25,6 +26,18 @@ void *pl_cuda_handle_find(uint64_t handle, unsigned int type);
 /* The type that a handle has now; PL_CUDA_HANDLE_FREE = none. */
 unsigned int pl_cuda_handle_type(uint64_t handle);
 
-#define pl_cuda_handle_of(pointer, type) pl_cuda_handle_find((uint64_t)(uintptr_t)(pointer), (type))
+/* A call of the API by this thread.  Calls nest; each end gives the mark of its begin. */
+uint32_t pl_cuda_call_begin(void);
+void pl_cuda_call_end(uint32_t mark);
+
+/* As find, and the object stays until the call ends.  Outside of a call it is find. */
+void *pl_cuda_handle_hold(uint64_t handle, unsigned int type);
+
+/* Destroys the handle; free_object(object) when no call holds it, which may be at once, or in another thread.
+ * Return: false = it was none any more: another thread has destroyed it. */
+bool pl_cuda_handle_retire(uint64_t handle, void (*free_object)(void *object));
+
+#define pl_cuda_handle_held(pointer, type) pl_cuda_handle_hold((uint64_t)(uintptr_t)(pointer), (type))
+#define pl_cuda_handle_of(pointer, type)   pl_cuda_handle_find((uint64_t)(uintptr_t)(pointer), (type))
 
 #endif
