@@ -102,13 +102,22 @@ static CUresult array_shape(struct pl_cu_array *array, const CUDA_ARRAY3D_DESCRI
 	return CUDA_SUCCESS;
 }
 
-CUresult pl_cu_array_create(struct pl_cu_array **array_out, struct pl_cu_ctx *ctx, const CUDA_ARRAY3D_DESCRIPTOR *desc)
+static void array_free(void *arg)
+{
+	struct pl_cu_array *array = arg;
+	pl_cu_ctx_wait(array->ctx); /* a call that used it when it was destroyed may have copied */
+	pl_cu_mem_destroy(array->mem);
+	pl_cu_ctx_unref(array->ctx);
+	free(array);
+}
+
+static CUresult array_create(struct pl_cu_array **array_out, struct pl_cu_ctx *ctx, const CUDA_ARRAY3D_DESCRIPTOR *desc)
 {
 	struct pl_cu_array *array = calloc(1, sizeof(*array));
 	CUresult r;
 	if (!array)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	array->ctx = ctx;
+	array->ctx = pl_cu_ctx_ref(ctx);
 	r = array_shape(array, desc);
 	if (!r)
 		r = pl_cu_result_of(pl_cu_mem_create(&array->mem, PL_CU_MEM_DRIVER, ctx, array->slice * array->depth));
@@ -118,19 +127,24 @@ CUresult pl_cu_array_create(struct pl_cu_array **array_out, struct pl_cu_ctx *ct
 		r = array->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r)
-		pl_cu_array_destroy(array);
+		array_free(array);
 	else
 		*array_out = array;
 	return r;
 }
 
-void pl_cu_array_destroy(struct pl_cu_array *array)
+/* false: another thread has destroyed it; the caller's call holds it. */
+static bool array_destroy(struct pl_cu_array *array)
 {
-	if (!array)
-		return;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)array->handle);
-	pl_cu_mem_destroy(array->mem);
-	free(array);
+	pthread_mutex_lock(&array->ctx->lock);
+	for (struct pl_cu_array **at = &array->ctx->arrays; *at; at = &(*at)->next) {
+		if (*at != array)
+			continue;
+		*at = array->next;
+		break;
+	}
+	pthread_mutex_unlock(&array->ctx->lock);
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)array->handle, array_free);
 }
 
 static CUresult create(CUarray *array_out, const CUDA_ARRAY3D_DESCRIPTOR *desc)
@@ -142,10 +156,15 @@ static CUresult create(CUarray *array_out, const CUDA_ARRAY3D_DESCRIPTOR *desc)
 		return r;
 	if (!array_out)
 		return CUDA_ERROR_INVALID_VALUE;
-	r = pl_cu_array_create(&array, ctx, desc);
-	if (!r)
-		*array_out = array->handle;
-	return r;
+	r = array_create(&array, ctx, desc);
+	if (r)
+		return r;
+	*array_out = array->handle;
+	pthread_mutex_lock(&ctx->lock);
+	array->next = ctx->arrays;
+	ctx->arrays = array;
+	pthread_mutex_unlock(&ctx->lock);
+	return CUDA_SUCCESS;
 }
 
 CUresult cuArrayCreate_v2(CUarray *array_out, const CUDA_ARRAY_DESCRIPTOR *desc)
@@ -174,7 +193,7 @@ static CUresult array_get(CUarray handle, struct pl_cu_array **array_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*array_out = pl_cuda_handle_of(handle, PL_CU_ARRAY);
+	*array_out = pl_cuda_handle_held(handle, PL_CU_ARRAY);
 	return *array_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -187,8 +206,7 @@ CUresult cuArrayDestroy(CUarray handle)
 	if (array->mipmap)
 		return CUDA_ERROR_INVALID_HANDLE; /* goes with its mipmapped array */
 	r = pl_cu_ctx_wait(array->ctx);
-	pl_cu_array_destroy(array);
-	return r;
+	return array_destroy(array) ? r : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuArray3DGetDescriptor_v2(CUDA_ARRAY3D_DESCRIPTOR *desc_out, CUarray handle)
@@ -240,7 +258,7 @@ CUresult cuMipmappedArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *prope
 	(void)properties_out;
 	if (r)
 		return r;
-	return pl_cuda_handle_of(handle, PL_CU_MIPMAP) ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
+	return pl_cuda_handle_held(handle, PL_CU_MIPMAP) ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *requirements_out, CUarray handle, CUdevice device)
@@ -259,7 +277,7 @@ CUresult cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *r
 	(void)device;
 	if (r)
 		return r;
-	if (!pl_cuda_handle_of(handle, PL_CU_MIPMAP))
+	if (!pl_cuda_handle_held(handle, PL_CU_MIPMAP))
 		return CUDA_ERROR_INVALID_HANDLE;
 	return requirements_out ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
 }
@@ -274,12 +292,53 @@ CUresult cuMemMapArrayAsync(CUarrayMapInfo *maps, unsigned int n, CUstream handl
 /* -- levels ---------------------------------------------------------------------------------------------------------
  */
 
-static void mipmap_destroy(struct pl_cu_mipmap *mipmap)
+static void mipmap_free(void *arg)
 {
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)mipmap->handle);
+	struct pl_cu_mipmap *mipmap = arg;
 	for (uint32_t i = 0; i < PL_ISA_IMAGE_LEVELS_MAX; i++)
-		pl_cu_array_destroy(mipmap->levels[i]);
+		if (mipmap->levels[i])
+			(void)pl_cuda_handle_retire((uint64_t)(uintptr_t)mipmap->levels[i]->handle, array_free);
+	pl_cu_ctx_unref(mipmap->ctx);
 	free(mipmap);
+}
+
+/* As array_destroy(). */
+static bool mipmap_destroy(struct pl_cu_mipmap *mipmap)
+{
+	pthread_mutex_lock(&mipmap->ctx->lock);
+	for (struct pl_cu_mipmap **at = &mipmap->ctx->mipmaps; *at; at = &(*at)->next) {
+		if (*at != mipmap)
+			continue;
+		*at = mipmap->next;
+		break;
+	}
+	pthread_mutex_unlock(&mipmap->ctx->lock);
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)mipmap->handle, mipmap_free);
+}
+
+static bool array_end(struct pl_cu_ctx *ctx)
+{
+	uint32_t call = pl_cuda_call_begin();
+	struct pl_cu_mipmap *mipmap;
+	struct pl_cu_array *array;
+	pthread_mutex_lock(&ctx->lock);
+	for (array = ctx->arrays; array && !pl_cuda_handle_held(array->handle, PL_CU_ARRAY);)
+		array = array->next; /* another thread destroys it */
+	for (mipmap = ctx->mipmaps; mipmap && !pl_cuda_handle_held(mipmap->handle, PL_CU_MIPMAP);)
+		mipmap = mipmap->next;
+	pthread_mutex_unlock(&ctx->lock);
+	if (array)
+		(void)array_destroy(array);
+	if (mipmap)
+		(void)mipmap_destroy(mipmap);
+	pl_cuda_call_end(call);
+	return array || mipmap;
+}
+
+void pl_cu_arrays_end(struct pl_cu_ctx *ctx)
+{
+	while (array_end(ctx))
+		;
 }
 
 static CUDA_ARRAY3D_DESCRIPTOR level_desc(const CUDA_ARRAY3D_DESCRIPTOR *desc, uint32_t level)
@@ -318,12 +377,12 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray *mipmap_out, const CUDA_ARRAY3D
 	mipmap = calloc(1, sizeof(*mipmap));
 	if (!mipmap)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	mipmap->ctx = ctx;
+	mipmap->ctx = pl_cu_ctx_ref(ctx);
 	mipmap->desc = *desc;
 	mipmap->levels_n = levels < levels_most(desc) ? levels : levels_most(desc);
 	for (uint32_t i = 0; i < mipmap->levels_n && !r; i++) {
 		CUDA_ARRAY3D_DESCRIPTOR of = level_desc(desc, i);
-		r = pl_cu_array_create(&mipmap->levels[i], ctx, &of);
+		r = array_create(&mipmap->levels[i], ctx, &of);
 		if (!r)
 			mipmap->levels[i]->mipmap = mipmap;
 	}
@@ -331,11 +390,16 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray *mipmap_out, const CUDA_ARRAY3D
 		mipmap->handle = (CUmipmappedArray)(uintptr_t)pl_cuda_handle_create(PL_CU_MIPMAP, mipmap);
 		r = mipmap->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	if (r)
-		mipmap_destroy(mipmap);
-	else
-		*mipmap_out = mipmap->handle;
-	return r;
+	if (r) {
+		mipmap_free(mipmap);
+		return r;
+	}
+	*mipmap_out = mipmap->handle;
+	pthread_mutex_lock(&ctx->lock);
+	mipmap->next = ctx->mipmaps;
+	ctx->mipmaps = mipmap;
+	pthread_mutex_unlock(&ctx->lock);
+	return CUDA_SUCCESS;
 }
 
 static CUresult mipmap_get(CUmipmappedArray handle, struct pl_cu_mipmap **mipmap_out)
@@ -344,7 +408,7 @@ static CUresult mipmap_get(CUmipmappedArray handle, struct pl_cu_mipmap **mipmap
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*mipmap_out = pl_cuda_handle_of(handle, PL_CU_MIPMAP);
+	*mipmap_out = pl_cuda_handle_held(handle, PL_CU_MIPMAP);
 	return *mipmap_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -355,8 +419,7 @@ CUresult cuMipmappedArrayDestroy(CUmipmappedArray handle)
 	if (r)
 		return r;
 	r = pl_cu_ctx_wait(mipmap->ctx);
-	mipmap_destroy(mipmap);
-	return r;
+	return mipmap_destroy(mipmap) ? r : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuMipmappedArrayGetLevel(CUarray *array_out, CUmipmappedArray handle, unsigned int level)

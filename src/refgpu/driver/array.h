@@ -10,7 +10,7 @@
 
 struct pl_cu_array {
 	CUarray handle;
-	struct pl_cu_ctx *ctx;
+	struct pl_cu_ctx *ctx; /* a reference */
 	CUDA_ARRAY3D_DESCRIPTOR desc;
 	uint32_t element_bytes, channels, channel_bits;
 	enum pl_isa_texel texel;
@@ -19,14 +19,16 @@ struct pl_cu_array {
 	uint64_t pitch, slice;
 	struct pl_cu_mem *mem;       /* VRAM */
 	struct pl_cu_mipmap *mipmap; /* whose level it is */
+	struct pl_cu_array *next;    /* in ctx->arrays, under ctx->lock; levels are in none */
 };
 
 struct pl_cu_mipmap {
 	CUmipmappedArray handle;
-	struct pl_cu_ctx *ctx;
+	struct pl_cu_ctx *ctx; /* a reference */
 	CUDA_ARRAY3D_DESCRIPTOR desc;
 	uint32_t levels_n;
 	struct pl_cu_array *levels[PL_ISA_IMAGE_LEVELS_MAX];
+	struct pl_cu_mipmap *next; /* in ctx->mipmaps, under ctx->lock */
 };
 
 struct pl_cu_format {
@@ -37,7 +39,6 @@ struct pl_cu_format {
 /* false: a format that this device does not have. */
 bool pl_cu_format_find(CUarray_format format, struct pl_cu_format *format_out);
 
-CUresult pl_cu_array_create(struct pl_cu_array **array_out, struct pl_cu_ctx *ctx, const CUDA_ARRAY3D_DESCRIPTOR *desc);
-void pl_cu_array_destroy(struct pl_cu_array *array); /* NULL is fine */
+void pl_cu_arrays_end(struct pl_cu_ctx *ctx); /* all of a context that goes away */
 
 #endif

@@ -395,7 +395,7 @@ static CUresult follow(struct pl_cu_capture *capture, const struct pl_cu_capture
 	for (size_t i = 0; i < capture->last.n; i++)
 		capture->last.at[i]->mark = mark;
 	for (size_t i = 0; i < captured->n && !r; i++) {
-		struct pl_cu_node *node = pl_cuda_handle_of(captured->nodes[i], PL_CU_GRAPH_NODE);
+		struct pl_cu_node *node = pl_cuda_handle_held(captured->nodes[i], PL_CU_GRAPH_NODE);
 		if (node && node->graph == capture->sequence->graph && node->mark != mark)
 			r = pl_cu_list_push(&capture->last, node);
 	}

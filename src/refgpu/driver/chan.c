@@ -119,9 +119,11 @@ void pl_cu_chan_died(struct pl_cu_chan *chan)
 void pl_cu_chan_kill(struct pl_cu_chan *chan)
 {
 	pl_cu_chan_died(chan);
+	pthread_mutex_lock(&chan->hw->kill_lock);
 	pl_cu_reg_write(chan->hw, PL_RG_KILL, chan->id);
 	while (pl_cu_reg_read(chan->hw, PL_RG_KILL) & PL_RG_KILL_BUSY)
 		sched_yield();
+	pthread_mutex_unlock(&chan->hw->kill_lock);
 }
 
 void pl_cu_chan_destroy(struct pl_cu_chan *chan)

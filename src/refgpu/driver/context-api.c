@@ -77,8 +77,7 @@ CUresult cuCtxDestroy_v2(CUcontext handle)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (pl_cu_ctx_top() == handle)
 		(void)pl_cu_ctx_pop(&popped);
-	pl_cu_ctx_destroy(ctx);
-	return CUDA_SUCCESS;
+	return pl_cu_ctx_destroy(ctx) ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 }
 
 CUresult cuCtxDestroy(CUcontext handle)
@@ -416,7 +415,7 @@ CUresult cuCtxRecordEvent(CUcontext handle, CUevent event_handle)
 	CUresult r = ctx_get(handle, &ctx);
 	if (r)
 		return r;
-	event = pl_cuda_handle_of(event_handle, PL_CU_EVENT);
+	event = pl_cuda_handle_held(event_handle, PL_CU_EVENT);
 	return event ? pl_cu_event_record(event, ctx->null_stream, 0) : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -427,6 +426,6 @@ CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle)
 	CUresult r = ctx_get(handle, &ctx);
 	if (r)
 		return r;
-	event = pl_cuda_handle_of(event_handle, PL_CU_EVENT);
+	event = pl_cuda_handle_held(event_handle, PL_CU_EVENT);
 	return event ? pl_cu_event_wait(event, ctx->null_stream, 0) : CUDA_ERROR_INVALID_HANDLE;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cuda-api.h"
+#include "array.h"
 #include "check.h"
 #include "context.h"
 #include "driver.h"
@@ -26,7 +27,7 @@ static _Atomic uint64_t ctx_ids = 1;
 
 struct pl_cu_ctx *pl_cu_ctx_of(CUcontext handle)
 {
-	return pl_cuda_handle_of(handle, PL_CU_CTX);
+	return pl_cuda_handle_held(handle, PL_CU_CTX);
 }
 
 CUcontext pl_cu_ctx_top(void)
@@ -84,6 +85,21 @@ bool pl_cu_ctx_pop(CUcontext *handle_out)
 	return true;
 }
 
+struct pl_cu_ctx *pl_cu_ctx_ref(struct pl_cu_ctx *ctx)
+{
+	atomic_fetch_add(&ctx->refs, 1);
+	return ctx;
+}
+
+void pl_cu_ctx_unref(struct pl_cu_ctx *ctx)
+{
+	if (atomic_fetch_sub(&ctx->refs, 1) != 1)
+		return;
+	pl_cu_sys_free(ctx->dev->hw, ctx->assert_record, PL_CU_PAGE);
+	pthread_mutex_destroy(&ctx->lock);
+	free(ctx);
+}
+
 CUresult pl_cu_ctx_create(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev, unsigned int flags, bool primary)
 {
 	struct pl_cu_ctx *ctx = calloc(1, sizeof(*ctx));
@@ -91,6 +107,7 @@ CUresult pl_cu_ctx_create(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev, uns
 	if (!ctx)
 		return r;
 	ctx->dev = dev;
+	atomic_store(&ctx->refs, 1);
 	ctx->flags = flags;
 	ctx->api_version = 3020;
 	ctx->primary = primary;
@@ -109,8 +126,7 @@ CUresult pl_cu_ctx_create(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev, uns
 		r = pl_cu_stream_create(&ctx->null_stream, ctx, CU_STREAM_DEFAULT, 0);
 	if (r) {
 		pl_cuda_handle_destroy((uint64_t)(uintptr_t)ctx->handle);
-		pl_cu_sys_free(dev->hw, ctx->assert_record, PL_CU_PAGE);
-		free(ctx);
+		pl_cu_ctx_unref(ctx);
 		return r;
 	}
 	ctx->null_stream->legacy = true;
@@ -124,22 +140,34 @@ static void heap_free(struct pl_cu_ctx *ctx)
 	pl_cu_mem_destroy(mem);
 }
 
-void pl_cu_ctx_destroy(struct pl_cu_ctx *ctx)
+/* Nobody's call uses it, except through what was made in it. */
+static void ctx_end(void *arg)
 {
+	struct pl_cu_ctx *ctx = arg;
+	pl_cu_ctx_wait(ctx);
+	pl_cu_hostfn_drain(ctx);
+	pl_cu_modules_end(ctx);
+	pl_cu_arrays_end(ctx);
+	pl_cu_streams_end(ctx);
+	heap_free(ctx);
+	pl_cu_mem_free_all(ctx);
+	pl_cu_ctx_fail(ctx, CUDA_ERROR_CONTEXT_IS_DESTROYED);
+	pl_cu_ctx_unref(ctx);
+}
+
+bool pl_cu_ctx_destroy(struct pl_cu_ctx *ctx)
+{
+	bool destroyed;
+	if (atomic_exchange(&ctx->ending, true))
+		return false;
+	pl_cu_ctx_ref(ctx);
 	pl_cu_ctx_wait(ctx);
 	pl_cu_hostfn_drain(ctx);
 	pl_cu_check_leaks(ctx);
 	pl_cuda_storages_fini(&ctx->storages, ctx->handle);
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)ctx->handle);
-	while (ctx->modules)
-		pl_cu_module_destroy(ctx->modules);
-	while (ctx->streams)
-		pl_cu_stream_destroy(ctx->streams);
-	heap_free(ctx);
-	pl_cu_mem_free_all(ctx);
-	pl_cu_sys_free(ctx->dev->hw, ctx->assert_record, PL_CU_PAGE);
-	pthread_mutex_destroy(&ctx->lock);
-	free(ctx);
+	destroyed = pl_cuda_handle_retire((uint64_t)(uintptr_t)ctx->handle, ctx_end);
+	pl_cu_ctx_unref(ctx);
+	return destroyed;
 }
 
 void pl_cu_ctx_fail(struct pl_cu_ctx *ctx, CUresult error)
@@ -190,11 +218,12 @@ void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
 	handles = malloc((n + 1) * sizeof(*handles));
 	n = 0;
 	for (struct pl_cu_stream *stream = ctx->streams; stream && handles; stream = stream->next)
-		if (stream->print || stream->retired)
+		if (__atomic_load_n(&stream->print, __ATOMIC_RELAXED) ||
+		    __atomic_load_n(&stream->retired, __ATOMIC_RELAXED))
 			handles[n++] = stream->handle;
 	pthread_mutex_unlock(&ctx->lock);
 	for (size_t i = 0; i < n; i++) {
-		struct pl_cu_stream *stream = pl_cuda_handle_of(handles[i], PL_CU_STREAM);
+		struct pl_cu_stream *stream = pl_cuda_handle_held(handles[i], PL_CU_STREAM);
 		if (!stream)
 			continue;
 		pl_cu_stream_reap(stream);

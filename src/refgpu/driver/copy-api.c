@@ -15,7 +15,7 @@ struct end { /* one side of a copy, as all the API's structures say it */
 
 static CUresult array_side(struct pl_cu_side *side, const struct end *end, const struct pl_cu_copy *copy)
 {
-	struct pl_cu_array *array = pl_cuda_handle_of(end->array, PL_CU_ARRAY);
+	struct pl_cu_array *array = pl_cuda_handle_held(end->array, PL_CU_ARRAY);
 	uint64_t line;
 	if (!array)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -77,8 +77,8 @@ static CUresult copy_ends(CUstream handle, const struct end *dst, const struct e
 	CUresult r = pl_cu_enter_stream(handle, &stream);
 	if (r || !columns || !lines || !slices)
 		return r;
-	if ((dst->type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(dst->array, PL_CU_ARRAY)) ||
-	    (src->type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(src->array, PL_CU_ARRAY)))
+	if ((dst->type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_held(dst->array, PL_CU_ARRAY)) ||
+	    (src->type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_held(src->array, PL_CU_ARRAY)))
 		return CUDA_ERROR_INVALID_HANDLE; /* ahead of all else that is wrong */
 	r = end_side(&copy.src, src, &copy);
 	if (!r)
@@ -187,8 +187,8 @@ static CUresult copy_array(CUstream stream, struct end dst, struct end src, size
 {
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
-	if (!r && ((dst.type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(dst.array, PL_CU_ARRAY)) ||
-		   (src.type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_of(src.array, PL_CU_ARRAY))))
+	if (!r && ((dst.type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_held(dst.array, PL_CU_ARRAY)) ||
+		   (src.type == CU_MEMORYTYPE_ARRAY && !pl_cuda_handle_held(src.array, PL_CU_ARRAY))))
 		r = CUDA_ERROR_INVALID_HANDLE; /* also where there is nothing to copy */
 	return r ? r : copy_ends(stream, &dst, &src, bytes, 1, 1, wait);
 }

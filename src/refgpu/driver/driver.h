@@ -1,6 +1,9 @@
 /*
  * The driver's state: the process, its device, contexts.  Every exported function begins with one of the enter
  * functions below, which give the API's own error where the process, the context or the device is not usable.
+ *
+ * An object that a call has looked up by its handle stays until that call ends, whoever destroys it meanwhile: then the
+ * handle is none any more, and what the object has is freed behind the last call that uses it.
  */
 #ifndef PL_REFGPU_DRIVER_DRIVER_H
 #define PL_REFGPU_DRIVER_DRIVER_H
@@ -30,6 +33,8 @@
 struct pl_cu_stream;
 struct pl_cu_module;
 struct pl_cu_pool;
+struct pl_cu_array;
+struct pl_cu_mipmap;
 
 struct pl_cu_slots { /* numbers for textures and samplers; under dev->lock */
 	uint32_t used, n;
@@ -52,9 +57,11 @@ struct pl_cu_dev {
 struct pl_cu_ctx {
 	CUcontext handle;
 	struct pl_cu_dev *dev;
+	atomic_uint refs; /* its own, and those of what was made in it: to this structure, not to what it has */
 	uint64_t id;
 	unsigned int flags, api_version;
 	bool primary;
+	atomic_bool ending; /* somebody destroys it */
 	_Atomic int error; /* sticky: a kernel of this context has failed */
 	CUfunc_cache cache;
 	CUsharedconfig shared_config;
@@ -63,6 +70,8 @@ struct pl_cu_ctx {
 	/* under lock */
 	struct pl_cu_stream *streams; /* all of them, with the two kinds of default ones */
 	struct pl_cu_module *modules;
+	struct pl_cu_array *arrays;
+	struct pl_cu_mipmap *mipmaps;
 	uint64_t limit[CU_LIMIT_MAX];
 	uint64_t heap_va, heap_bytes;
 	struct pl_cu_extents heap_vram;
@@ -84,7 +93,10 @@ CUresult pl_cu_enter_device(CUdevice ordinal, struct pl_cu_dev **dev_out);
 
 /* Contexts. */
 CUresult pl_cu_ctx_create(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev, unsigned int flags, bool primary);
-void pl_cu_ctx_destroy(struct pl_cu_ctx *ctx);
+/* What it has goes when no call uses it.  false: another thread has destroyed it. */
+bool pl_cu_ctx_destroy(struct pl_cu_ctx *ctx);
+struct pl_cu_ctx *pl_cu_ctx_ref(struct pl_cu_ctx *ctx);
+void pl_cu_ctx_unref(struct pl_cu_ctx *ctx);
 struct pl_cu_ctx *pl_cu_ctx_of(CUcontext handle); /* NULL: none, or destroyed */
 struct pl_cu_ctx *pl_cu_ctx_current(void);
 CUresult pl_cu_ctx_set_current(CUcontext handle); /* replaces the top of the stack */

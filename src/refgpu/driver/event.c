@@ -13,30 +13,36 @@ static void line_put(void *line)
 	pl_cu_line_unref(line);
 }
 
+static void event_free(void *arg)
+{
+	struct pl_cu_event *event = arg;
+	pl_cu_capture_forget(event);
+	pl_cu_line_unref(event->line);
+	pl_cu_ipc_event_close(event);
+	pl_cu_ctx_unref(event->ctx);
+	pthread_mutex_destroy(&event->lock);
+	free(event);
+}
+
 CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ctx, unsigned int flags)
 {
 	struct pl_cu_event *event = calloc(1, sizeof(*event));
 	if (!event)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*event = (struct pl_cu_event){ .ctx = ctx, .flags = flags, .fd = -1 };
+	*event = (struct pl_cu_event){ .ctx = pl_cu_ctx_ref(ctx), .flags = flags, .fd = -1 };
 	pthread_mutex_init(&event->lock, NULL);
 	event->handle = (CUevent)(uintptr_t)pl_cuda_handle_create(PL_CU_EVENT, event);
 	if (!event->handle) {
-		free(event);
+		event_free(event);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	*event_out = event;
 	return CUDA_SUCCESS;
 }
 
-void pl_cu_event_destroy(struct pl_cu_event *event)
+bool pl_cu_event_destroy(struct pl_cu_event *event)
 {
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)event->handle);
-	pl_cu_capture_forget(event);
-	pl_cu_line_unref(event->line);
-	pl_cu_ipc_event_close(event);
-	pthread_mutex_destroy(&event->lock);
-	free(event);
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)event->handle, event_free);
 }
 
 /* Called with event->lock held: a line on which nothing is pending, so that its value only grows. */
@@ -152,7 +158,7 @@ static CUresult event_get(CUevent handle, struct pl_cu_event **event_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*event_out = pl_cuda_handle_of(handle, PL_CU_EVENT);
+	*event_out = pl_cuda_handle_held(handle, PL_CU_EVENT);
 	return *event_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -183,11 +189,10 @@ CUresult cuEventDestroy_v2(CUevent handle)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	event = pl_cuda_handle_of(handle, PL_CU_EVENT);
+	event = pl_cuda_handle_held(handle, PL_CU_EVENT);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
-	pl_cu_event_destroy(event);
-	return CUDA_SUCCESS;
+	return pl_cu_event_destroy(event) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuEventDestroy(CUevent handle)
@@ -239,7 +244,7 @@ CUresult cuEventQuery(CUevent handle)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	event = pl_cuda_handle_of(handle, PL_CU_EVENT);
+	event = pl_cuda_handle_held(handle, PL_CU_EVENT);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = pl_cu_ctx_error(event->ctx);

@@ -6,13 +6,13 @@
 
 struct pl_cu_event {
 	CUevent handle;
-	struct pl_cu_ctx *ctx;
+	struct pl_cu_ctx *ctx; /* a reference */
 	unsigned int flags;
 	pthread_mutex_t lock;
 	/* under lock */
-	struct pl_cu_line *line;             /* its semaphore has the time; NULL: never recorded */
-	uint64_t value;                      /* recorded, when the line comes to it */
-	struct pl_cu_captured *captured;     /* recorded in a captured stream; under the lock of capture.c */
+	struct pl_cu_line *line;         /* its semaphore has the time; NULL: never recorded */
+	uint64_t value;                  /* recorded, when the line comes to it */
+	struct pl_cu_captured *captured; /* recorded in a captured stream; under the lock of capture.c */
 	/* of an event that processes share */
 	void *shared;
 	int fd;
@@ -23,6 +23,6 @@ CUresult pl_cu_event_record(struct pl_cu_event *event, struct pl_cu_stream *stre
 /* The stream's later work waits on the device for what the event has recorded. */
 CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags);
 CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ctx, unsigned int flags);
-void pl_cu_event_destroy(struct pl_cu_event *event);
+bool pl_cu_event_destroy(struct pl_cu_event *event); /* false: another thread has */
 
 #endif

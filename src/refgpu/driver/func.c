@@ -11,10 +11,10 @@
 CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)
 {
 	struct pl_cu_kernel *kernel;
-	*func_out = pl_cuda_handle_of(handle, PL_CU_FUNC);
+	*func_out = pl_cuda_handle_held(handle, PL_CU_FUNC);
 	if (*func_out)
 		return pl_cu_func_ready(*func_out);
-	kernel = pl_cuda_handle_of(handle, PL_CU_KERNEL);
+	kernel = pl_cuda_handle_held(handle, PL_CU_KERNEL);
 	if (!kernel)
 		return CUDA_ERROR_INVALID_HANDLE;
 	return pl_cu_kernel_func(kernel, pl_cu_ctx_current(), func_out);
@@ -27,7 +27,7 @@ static CUresult func_peek(CUfunction handle, struct pl_cu_func **func_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*func_out = pl_cuda_handle_of(handle, PL_CU_FUNC);
+	*func_out = pl_cuda_handle_held(handle, PL_CU_FUNC);
 	return *func_out ? CUDA_SUCCESS : pl_cu_func_get(handle, func_out);
 }
 
@@ -155,7 +155,7 @@ static CUresult kernel_get(CUkernel handle, CUdevice device, struct pl_cu_kernel
 	CUresult r = pl_cu_enter_device(device, &dev);
 	if (r)
 		return r;
-	*kernel_out = pl_cuda_handle_of(handle, PL_CU_KERNEL);
+	*kernel_out = pl_cuda_handle_held(handle, PL_CU_KERNEL);
 	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 

@@ -200,7 +200,7 @@ CUresult pl_cu_exec_get(CUgraphExec handle, struct pl_cu_exec **exec_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*exec_out = pl_cuda_handle_of(handle, PL_CU_GRAPH_EXEC);
+	*exec_out = pl_cuda_handle_held(handle, PL_CU_GRAPH_EXEC);
 	return *exec_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -208,7 +208,7 @@ static void exec_free(struct pl_cu_exec *exec)
 {
 	struct plan plan = { .steps = exec->steps, .n = exec->steps_n };
 	for (uint32_t i = 0; i < PL_CU_GRAPH_LANES; i++) {
-		struct pl_cu_stream *lane = pl_cuda_handle_of(exec->lanes[i], PL_CU_STREAM);
+		struct pl_cu_stream *lane = pl_cuda_handle_held(exec->lanes[i], PL_CU_STREAM);
 		if (lane)
 			pl_cu_stream_destroy(lane);
 	}
@@ -231,7 +231,7 @@ static void launch_done(void *arg)
 {
 	struct pl_cu_exec *exec = arg;
 	for (uint32_t i = 0; i < PL_CU_GRAPH_LANES; i++) {
-		struct pl_cu_stream *lane = pl_cuda_handle_of(exec->lanes[i], PL_CU_STREAM);
+		struct pl_cu_stream *lane = pl_cuda_handle_held(exec->lanes[i], PL_CU_STREAM);
 		if (lane)
 			pl_cu_stream_print(lane);
 	}
@@ -247,7 +247,7 @@ static CUresult instantiate(CUgraphExec *exec_out, CUgraph handle, unsigned long
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r && flags & CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH)
 		r = CUDA_ERROR_NOT_SUPPORTED;
-	if (!r && pl_cuda_handle_of(graph->instantiated, PL_CU_GRAPH_EXEC))
+	if (!r && pl_cuda_handle_held(graph->instantiated, PL_CU_GRAPH_EXEC))
 		r = CUDA_ERROR_NOT_SUPPORTED;
 	if (r)
 		return r;
@@ -320,9 +320,7 @@ CUresult cuGraphExecDestroy(CUgraphExec handle)
 	CUresult r = pl_cu_exec_get(handle, &exec);
 	if (r)
 		return r;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)handle);
-	exec_put(exec);
-	return CUDA_SUCCESS;
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)handle, exec_put) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuGraphExecGetFlags(CUgraphExec handle, cuuint64_t *flags_out)
@@ -383,7 +381,7 @@ static CUresult lane_get(struct launch *launch, uint32_t lane)
 		launch->lanes[0] = launch->stream;
 		return CUDA_SUCCESS;
 	}
-	stream = pl_cuda_handle_of(exec->lanes[lane], PL_CU_STREAM);
+	stream = pl_cuda_handle_held(exec->lanes[lane], PL_CU_STREAM);
 	if (stream && stream->ctx != ctx) { /* a graph without kernels goes where it is launched */
 		pl_cu_stream_destroy(stream);
 		stream = NULL;

@@ -51,7 +51,7 @@ static CUresult kernel_func(const CUDA_KERNEL_NODE_PARAMS_v3 *params, struct pl_
 	struct pl_cu_kernel *kernel;
 	if (params->func)
 		return pl_cu_func_get(params->func, func_out);
-	kernel = pl_cuda_handle_of(params->kern, PL_CU_KERNEL);
+	kernel = pl_cuda_handle_held(params->kern, PL_CU_KERNEL);
 	if (!kernel)
 		return CUDA_ERROR_INVALID_VALUE;
 	return ctx ? pl_cu_kernel_func(kernel, ctx, func_out) : CUDA_ERROR_INVALID_CONTEXT;
@@ -90,7 +90,7 @@ CUresult pl_cu_op_of_launch(struct pl_cu_op *op, const struct pl_cu_launch *laun
 
 struct pl_cu_func *pl_cu_op_func(const struct pl_cu_op_kernel *kernel)
 {
-	return pl_cuda_handle_of(kernel->func, PL_CU_FUNC) == kernel->launch.func ? kernel->launch.func : NULL;
+	return pl_cuda_handle_held(kernel->func, PL_CU_FUNC) == kernel->launch.func ? kernel->launch.func : NULL;
 }
 
 static CUresult kernel_copy(struct pl_cu_op *to, const struct pl_cu_op_kernel *from)
@@ -269,7 +269,7 @@ static CUresult op_child(struct pl_cu_op *op, const CUDA_CHILD_GRAPH_NODE_PARAMS
 
 static CUresult op_event(struct pl_cu_op *op, CUgraphNodeType type, CUevent event)
 {
-	if (!pl_cuda_handle_of(event, PL_CU_EVENT))
+	if (!pl_cuda_handle_held(event, PL_CU_EVENT))
 		return CUDA_ERROR_INVALID_HANDLE;
 	*op = (struct pl_cu_op){ .type = type, .event = event };
 	return CUDA_SUCCESS;
@@ -401,7 +401,7 @@ CUresult pl_cu_op_run(const struct pl_cu_op *op, struct pl_cu_stream *stream)
 		return pl_cu_hostfn_run(stream, &hostfn);
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
-		event = pl_cuda_handle_of(op->event, PL_CU_EVENT);
+		event = pl_cuda_handle_held(op->event, PL_CU_EVENT);
 		if (!event)
 			return CUDA_ERROR_INVALID_HANDLE;
 		return op->type == CU_GRAPH_NODE_TYPE_WAIT_EVENT
@@ -425,6 +425,6 @@ struct pl_cu_ctx *pl_cu_op_ctx(const struct pl_cu_op *op)
 		return pl_cu_op_func(op->kernel) ? op->kernel->launch.func->module->ctx : NULL;
 	if (op->type != CU_GRAPH_NODE_TYPE_EVENT_RECORD)
 		return NULL;
-	event = pl_cuda_handle_of(op->event, PL_CU_EVENT);
+	event = pl_cuda_handle_held(op->event, PL_CU_EVENT);
 	return event ? event->ctx : NULL;
 }

@@ -64,27 +64,42 @@ CUresult pl_cu_graph_create(struct pl_cu_graph **graph_out, bool handle)
 	return CUDA_SUCCESS;
 }
 
-static void node_free(struct pl_cu_node *node)
+static void node_free(void *arg)
 {
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)node->handle);
+	struct pl_cu_node *node = arg;
 	pl_cu_op_clear(&node->op);
 	free(node->before.at);
 	free(node->after.at);
 	free(node);
 }
 
-void pl_cu_graph_destroy(struct pl_cu_graph *graph)
+static void node_retire(struct pl_cu_node *node)
 {
+	if (node->handle)
+		(void)pl_cuda_handle_retire((uint64_t)(uintptr_t)node->handle, node_free);
+	else
+		node_free(node);
+}
+
+static void graph_free(void *arg)
+{
+	struct pl_cu_graph *graph = arg;
 	struct pl_cu_node *next;
-	if (!graph)
-		return;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)graph->handle);
 	for (struct pl_cu_node *node = graph->first; node; node = next) {
 		next = node->next;
-		node_free(node);
+		node_retire(node);
 	}
 	pl_cu_users_drop(graph);
 	free(graph);
+}
+
+bool pl_cu_graph_destroy(struct pl_cu_graph *graph)
+{
+	if (graph && graph->handle)
+		return pl_cuda_handle_retire((uint64_t)(uintptr_t)graph->handle, graph_free);
+	if (graph)
+		graph_free(graph);
+	return graph;
 }
 
 static CUresult node_copy(struct pl_cu_graph *to, struct pl_cu_node *from, struct pl_cu_node **node_out, bool handles)
@@ -133,7 +148,7 @@ CUresult pl_cu_graph_get(CUgraph handle, struct pl_cu_graph **graph_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*graph_out = pl_cuda_handle_of(handle, PL_CU_GRAPH);
+	*graph_out = pl_cuda_handle_held(handle, PL_CU_GRAPH);
 	return *graph_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -142,7 +157,9 @@ CUresult pl_cu_node_get(CUgraphNode handle, struct pl_cu_node **node_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*node_out = pl_cuda_handle_of(handle, PL_CU_GRAPH_NODE);
+	*node_out = pl_cuda_handle_held(handle, PL_CU_GRAPH_NODE);
+	if (*node_out && !pl_cuda_handle_held((*node_out)->graph_handle, PL_CU_GRAPH))
+		*node_out = NULL; /* it goes with its graph */
 	return *node_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -178,7 +195,7 @@ static void node_unlink(struct pl_cu_node *node)
 void pl_cu_node_destroy(struct pl_cu_node *node)
 {
 	node_unlink(node);
-	node_free(node);
+	node_retire(node);
 }
 
 CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph, const struct pl_cu_op *op,
@@ -195,6 +212,7 @@ CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph,
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	node->graph = graph;
+	node->graph_handle = graph->handle;
 	node->op = owned;
 	node->prev = graph->last;
 	*(graph->last ? &graph->last->next : &graph->first) = node;
@@ -242,7 +260,7 @@ CUresult pl_cu_nodes_get(struct pl_cu_graph *graph, const CUgraphNode *handles, 
 	if (!nodes)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	for (size_t i = 0; i < n; i++) {
-		nodes[i] = pl_cuda_handle_of(handles[i], PL_CU_GRAPH_NODE);
+		nodes[i] = pl_cuda_handle_held(handles[i], PL_CU_GRAPH_NODE);
 		if (!nodes[i] || nodes[i]->graph != graph || nodes[i]->mark == mark) {
 			free(nodes);
 			return CUDA_ERROR_INVALID_VALUE;
@@ -295,8 +313,8 @@ CUresult cuGraphDestroy(CUgraph handle)
 	CUresult r = pl_cu_graph_get(handle, &graph);
 	if (!r && graph->parent)
 		r = CUDA_ERROR_INVALID_VALUE; /* it goes with its node */
-	if (!r)
-		pl_cu_graph_destroy(graph);
+	if (!r && !pl_cu_graph_destroy(graph))
+		r = CUDA_ERROR_INVALID_VALUE;
 	return r;
 }
 
@@ -355,8 +373,8 @@ static CUresult edges_change(CUgraph handle, const CUgraphNode *from, const CUgr
 	if (!r)
 		r = pl_cu_edges_check(edges, n);
 	for (size_t i = 0; i < n && !r; i++) {
-		struct pl_cu_node *a = pl_cuda_handle_of(from[i], PL_CU_GRAPH_NODE);
-		struct pl_cu_node *b = pl_cuda_handle_of(to[i], PL_CU_GRAPH_NODE);
+		struct pl_cu_node *a = pl_cuda_handle_held(from[i], PL_CU_GRAPH_NODE);
+		struct pl_cu_node *b = pl_cuda_handle_held(to[i], PL_CU_GRAPH_NODE);
 		if (!a || !b || a->graph != graph || b->graph != graph)
 			r = CUDA_ERROR_INVALID_VALUE;
 		else if (add)

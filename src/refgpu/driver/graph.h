@@ -94,6 +94,7 @@ struct pl_cu_node_list {
 
 struct pl_cu_node {
 	CUgraphNode handle; /* NULL in an executable graph */
+	CUgraph graph_handle;
 	CUgraphNode origin; /* of what it was cloned */
 	struct pl_cu_graph *graph;
 	struct pl_cu_op op;
@@ -122,7 +123,7 @@ struct pl_cu_graph {
 };
 
 CUresult pl_cu_graph_create(struct pl_cu_graph **graph_out, bool handle);
-void pl_cu_graph_destroy(struct pl_cu_graph *graph); /* NULL is fine */
+bool pl_cu_graph_destroy(struct pl_cu_graph *graph); /* NULL is fine.  false: another thread has destroyed it */
 CUresult pl_cu_graph_clone(struct pl_cu_graph **graph_out, const struct pl_cu_graph *from, bool handles);
 CUresult pl_cu_graph_get(CUgraph handle, struct pl_cu_graph **graph_out); /* with pl_cu_enter() */
 CUresult pl_cu_node_get(CUgraphNode handle, struct pl_cu_node **node_out);

@@ -17,7 +17,7 @@ struct entry {
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more, less;
-	struct entry *first, **end; /* under lock */
+	struct entry *first, **end;      /* under lock */
 	const struct pl_cu_ctx *running; /* under lock: whose function is being called */
 	bool started;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -70,6 +70,7 @@ static void entry_run(struct entry *entry)
 		entry->what.fn(entry->what.user);
 	pl_cu_stream_stepped(entry->hw, entry->line, entry->value);
 	pl_cu_line_unref(entry->line);
+	pl_cu_ctx_unref(entry->ctx);
 	free(entry);
 	pthread_mutex_lock(&queue.lock);
 	queue.running = NULL;
@@ -158,7 +159,7 @@ CUresult pl_cu_hostfn_run(struct pl_cu_stream *stream, const struct pl_cu_hostfn
 	}
 	pl_cu_work_close(&work);
 	pthread_mutex_lock(&stream->lock);
-	*entry = (struct entry){ .what = *hostfn, .ctx = stream->ctx, .hw = stream->ctx->dev->hw };
+	*entry = (struct entry){ .what = *hostfn, .ctx = pl_cu_ctx_ref(stream->ctx), .hw = stream->ctx->dev->hw };
 	entry->line = pl_cu_line_ref(stream->line);
 	entry->value = pl_cu_stream_step(stream);
 	pthread_mutex_lock(&queue.lock);

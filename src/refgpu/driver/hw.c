@@ -138,6 +138,7 @@ int pl_cu_hw_create(struct pl_cu_hw **hw_out, const struct pl_cu_hw_config *conf
 	rg.busy_ns = &hw->usage->busy_ns;
 	pthread_mutex_init(&hw->lock, NULL);
 	pthread_mutex_init(&hw->reg_lock, NULL);
+	pthread_mutex_init(&hw->kill_lock, NULL);
 	hw->vram_bytes = config->vram_bytes;
 	hw->sm_count = config->sm_count;
 	hw->watchdog_ns = config->watchdog_ns;
@@ -163,6 +164,7 @@ void pl_cu_hw_destroy(struct pl_cu_hw *hw)
 		free(hw->vm.tables[i]);
 	pl_cuda_space_fini(&hw->vram_space);
 	pthread_mutex_destroy(&hw->lock);
+	pthread_mutex_destroy(&hw->kill_lock);
 	pthread_mutex_destroy(&hw->reg_lock);
 	free(hw);
 }

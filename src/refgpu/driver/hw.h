@@ -56,6 +56,7 @@ struct pl_cu_hw {
 	struct pl_cu_vm vm;
 	struct pl_cu_chan *channels[PL_RG_CHANNELS]; /* under lock */
 	uint64_t runlists;                           /* VRAM address; one page per engine */
+	pthread_mutex_t kill_lock;                   /* the register tells of the channel that was killed last */
 	pthread_mutex_t reg_lock;                    /* registers that go in pairs: fault queue, TLB */
 	struct pl_cu_usage *usage;                   /* what others may know */
 	struct pl_cu_waiters waiters;

@@ -269,7 +269,7 @@ CUresult cuIpcGetEventHandle(CUipcEventHandle *handle_out, CUevent event_handle)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	event = pl_cuda_handle_of(event_handle, PL_CU_EVENT);
+	event = pl_cuda_handle_held(event_handle, PL_CU_EVENT);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!handle_out || !event->shared)

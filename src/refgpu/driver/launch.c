@@ -223,8 +223,8 @@ static CUresult attribute_read(struct attributes *to, const CUlaunchAttribute *a
 	case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
 		event = attribute->id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT ? value->programmaticEvent.event
 										: value->launchCompletionEvent.event;
-		to->events[to->events[0] != NULL] = pl_cuda_handle_of(event, PL_CU_EVENT);
-		return pl_cuda_handle_of(event, PL_CU_EVENT) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+		to->events[to->events[0] != NULL] = pl_cuda_handle_held(event, PL_CU_EVENT);
+		return pl_cuda_handle_held(event, PL_CU_EVENT) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 	case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
 		return value->deviceUpdatableKernelNode.deviceUpdatable ? CUDA_ERROR_NOT_SUPPORTED : CUDA_SUCCESS;
 	default: /* hints */

@@ -7,6 +7,23 @@
 #include "module.h"
 #include "stream.h"
 
+static void library_unref(struct pl_cu_library *library)
+{
+	if (atomic_fetch_sub(&library->refs, 1) != 1)
+		return;
+	free(library->kernels);
+	free(library->placed);
+	pl_cu_texts_fini(&library->texts);
+	pl_cu_image_unref(library->image);
+	pthread_mutex_destroy(&library->lock);
+	free(library);
+}
+
+static void kernel_gone(void *kernel)
+{
+	library_unref(((struct pl_cu_kernel *)kernel)->library);
+}
+
 static CUresult kernels_create(struct pl_cu_library *library)
 {
 	const struct pl_ptx_image *ptx = library->image->ptx;
@@ -24,6 +41,7 @@ static CUresult kernels_create(struct pl_cu_library *library)
 		kernel->handle = (CUkernel)(uintptr_t)pl_cuda_handle_create(PL_CU_KERNEL, kernel);
 		if (!kernel->handle)
 			return CUDA_ERROR_OUT_OF_MEMORY;
+		atomic_fetch_add(&library->refs, 1);
 	}
 	return CUDA_SUCCESS;
 }
@@ -44,6 +62,17 @@ CUresult pl_cu_library_ready(struct pl_cu_library *library)
 	return r;
 }
 
+/* Called with library->lock held. */
+static CUresult place(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out)
+{
+	CUcontext *placed = realloc(library->placed, (library->placed_n + 1) * sizeof(*placed));
+	if (!placed)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	library->placed = placed;
+	placed[library->placed_n++] = ctx->handle;
+	return pl_cu_module_place(module_out, ctx, library->image, library);
+}
+
 CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out)
 {
 	struct pl_cu_module *module;
@@ -51,12 +80,13 @@ CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *c
 	if (r)
 		return r;
 	pthread_mutex_lock(&library->lock);
-	pthread_mutex_lock(&ctx->lock);
-	for (module = ctx->modules; module && module->library != library; module = module->next)
-		;
-	pthread_mutex_unlock(&ctx->lock);
-	if (!module)
-		r = pl_cu_module_place(&module, ctx, library->image, library);
+	module = pl_cu_module_of_library(ctx, library);
+	if (!module && library->unloaded)
+		r = CUDA_ERROR_INVALID_HANDLE;
+	else if (!module)
+		r = place(library, ctx, &module);
+	if (!r && !pl_cuda_handle_held(module->handle, PL_CU_MODULE))
+		r = CUDA_ERROR_INVALID_HANDLE;
 	pthread_mutex_unlock(&library->lock);
 	if (!r)
 		*module_out = module;
@@ -89,6 +119,7 @@ static CUresult library_create(CUlibrary *library_out, const void *image, size_t
 	if (!library)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_init(&library->lock, NULL);
+	atomic_store(&library->refs, 1);
 	library->jit = *jit;
 	if (jit->log.error == jit->own_error)
 		library->jit.log.error = library->jit.own_error;
@@ -100,8 +131,7 @@ static CUresult library_create(CUlibrary *library_out, const void *image, size_t
 		r = library->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r) {
-		pl_cu_texts_fini(&library->texts);
-		free(library);
+		library_unref(library);
 		return r;
 	}
 	*library_out = library->handle;
@@ -118,7 +148,7 @@ static CUresult library_load(CUlibrary *library_out, const void *image, size_t s
 	r = library_create(library_out, image, size_bytes, &jit);
 	/* Who gave a log wants to read it now. */
 	if (!r && jit_n)
-		r = pl_cu_library_ready(pl_cuda_handle_of(*library_out, PL_CU_LIBRARY));
+		r = pl_cu_library_ready(pl_cuda_handle_held(*library_out, PL_CU_LIBRARY));
 	return r;
 }
 
@@ -157,7 +187,7 @@ static CUresult library_get(CUlibrary handle, struct pl_cu_library **library_out
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*library_out = pl_cuda_handle_of(handle, PL_CU_LIBRARY);
+	*library_out = pl_cuda_handle_held(handle, PL_CU_LIBRARY);
 	return *library_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -178,51 +208,38 @@ static CUresult library_place(CUlibrary handle, struct pl_cu_module **module_out
 	return r ? r : pl_cu_library_module(library, ctx, module_out);
 }
 
-struct module_search {
-	struct pl_cu_library *library;
-	struct pl_cu_mem *found;
-};
-
-static bool module_of_library(struct pl_cu_mem *mem, void *arg)
+static void module_end(const struct pl_cu_library *library, CUcontext handle)
 {
-	struct module_search *search = arg;
-	struct pl_cu_ctx *ctx = mem->kind == PL_CU_MEM_MODULE ? pl_cu_ctx_of(mem->ctx) : NULL;
-	for (struct pl_cu_module *module = ctx ? ctx->modules : NULL; module; module = module->next)
-		if (module->library == search->library)
-			search->found = mem;
-	return !search->found;
+	uint32_t call = pl_cuda_call_begin();
+	struct pl_cu_ctx *ctx = pl_cu_ctx_of(handle);
+	struct pl_cu_module *module = ctx ? pl_cu_module_of_library(ctx, library) : NULL;
+	if (module) {
+		pl_cu_ctx_wait(ctx);
+		(void)pl_cu_module_destroy(module);
+	}
+	pl_cuda_call_end(call);
+}
+
+static void handle_gone(void *library)
+{
+	library_unref(library);
 }
 
 CUresult cuLibraryUnload(CUlibrary handle)
 {
 	struct pl_cu_library *library;
-	struct module_search search;
 	CUresult r = library_get(handle, &library);
 	if (r)
 		return r;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)handle);
-	search.library = library;
-	for (;;) {
-		struct pl_cu_module *module;
-		struct pl_cu_ctx *ctx;
-		search.found = NULL;
-		pl_cu_mem_each(module_of_library, &search);
-		ctx = search.found ? pl_cu_ctx_of(search.found->ctx) : NULL;
-		if (!ctx)
-			break;
-		pl_cu_ctx_wait(ctx);
-		for (module = ctx->modules; module && module->library != library; module = module->next)
-			;
-		if (module)
-			pl_cu_module_destroy(module);
-	}
+	pthread_mutex_lock(&library->lock);
+	library->unloaded = true;
+	pthread_mutex_unlock(&library->lock);
+	if (!pl_cuda_handle_retire((uint64_t)(uintptr_t)handle, handle_gone))
+		return CUDA_ERROR_INVALID_HANDLE;
+	for (size_t i = 0; i < library->placed_n; i++)
+		module_end(library, library->placed[i]);
 	for (uint32_t i = 0; library->kernels && i < library->image->ptx->funcs_n; i++)
-		pl_cuda_handle_destroy((uint64_t)(uintptr_t)library->kernels[i].handle);
-	free(library->kernels);
-	pl_cu_texts_fini(&library->texts);
-	pl_cu_image_unref(library->image);
-	pthread_mutex_destroy(&library->lock);
-	free(library);
+		(void)pl_cuda_handle_retire((uint64_t)(uintptr_t)library->kernels[i].handle, kernel_gone);
 	return CUDA_SUCCESS;
 }
 
@@ -319,7 +336,7 @@ static CUresult kernel_get(CUkernel handle, struct pl_cu_kernel **kernel_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*kernel_out = pl_cuda_handle_of(handle, PL_CU_KERNEL);
+	*kernel_out = pl_cuda_handle_held(handle, PL_CU_KERNEL);
 	return *kernel_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 

@@ -20,7 +20,7 @@ static CUresult link_get(CUlinkState handle, struct link **link_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*link_out = pl_cuda_handle_of(handle, PL_CU_LINK);
+	*link_out = pl_cuda_handle_held(handle, PL_CU_LINK);
 	return *link_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -121,17 +121,21 @@ CUresult cuLinkComplete(CUlinkState state, void **image_out, size_t *bytes_out)
 	return CUDA_SUCCESS;
 }
 
+static void link_free(void *arg)
+{
+	struct link *link = arg;
+	pl_cu_texts_fini(&link->texts);
+	free(link->result);
+	free(link);
+}
+
 CUresult cuLinkDestroy(CUlinkState state)
 {
 	struct link *link;
 	CUresult r = link_get(state, &link);
 	if (r)
 		return r;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)state);
-	pl_cu_texts_fini(&link->texts);
-	free(link->result);
-	free(link);
-	return CUDA_SUCCESS;
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)state, link_free) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuLinkCreate(unsigned int n, CUjit_option *options, void **values, CUlinkState *state_out)

@@ -449,7 +449,8 @@ static struct pl_cu_mem *mem_of(const struct pl_cu_ctx *ctx)
 	pthread_rwlock_rdlock(&table.lock);
 	for (size_t i = 0; i < table.all.n && !found; i++) {
 		struct pl_cu_mem *mem = table.all.range[i].value;
-		if (mem->ctx == ctx->handle && mem->kind != PL_CU_MEM_POOL && mem->kind != PL_CU_MEM_MAPPED)
+		if (mem->ctx == ctx->handle && mem->kind != PL_CU_MEM_POOL && mem->kind != PL_CU_MEM_MAPPED &&
+		    mem->kind != PL_CU_MEM_MODULE && mem->kind != PL_CU_MEM_DRIVER) /* go with what has them */
 			found = mem;
 	}
 	pthread_rwlock_unlock(&table.lock);

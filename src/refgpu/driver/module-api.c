@@ -65,7 +65,7 @@ static CUresult module_get(CUmodule handle, struct pl_cu_module **module_out)
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*module_out = pl_cuda_handle_of(handle, PL_CU_MODULE);
+	*module_out = pl_cuda_handle_held(handle, PL_CU_MODULE);
 	return *module_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -76,12 +76,11 @@ CUresult cuModuleUnload(CUmodule handle)
 	CUresult r = pl_cu_enter_ctx_any(&ctx);
 	if (r)
 		return r;
-	module = pl_cuda_handle_of(handle, PL_CU_MODULE);
+	module = pl_cuda_handle_held(handle, PL_CU_MODULE);
 	if (!module || module->library)
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = pl_cu_ctx_wait(module->ctx);
-	pl_cu_module_destroy(module);
-	return r;
+	return pl_cu_module_destroy(module) ? r : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuModuleGetFunction(CUfunction *func_out, CUmodule handle, const char *name)

@@ -155,6 +155,37 @@ static CUresult sections_write(struct pl_cu_module *module)
 	return r;
 }
 
+static void module_free(struct pl_cu_module *module)
+{
+	pl_cu_ctx_wait(module->ctx); /* a call that used it when it was unloaded may have launched */
+	for (uint32_t i = 0; module->funcs && i < module->image->ptx->funcs_n; i++) {
+		free(module->funcs[i].params);
+		pl_cu_mem_destroy(module->funcs[i].own_code);
+	}
+	free(module->funcs);
+	for (int s = 0; s < PL_PTX_SECTIONS; s++)
+		pl_cu_mem_destroy(module->section[s]);
+	pl_cu_image_unref(module->image);
+	pl_cu_ctx_unref(module->ctx);
+	free(module);
+}
+
+void pl_cu_module_unref(struct pl_cu_module *module)
+{
+	if (atomic_fetch_sub(&module->refs, 1) == 1)
+		module_free(module);
+}
+
+static void handle_gone(void *module)
+{
+	pl_cu_module_unref(module);
+}
+
+static void func_gone(void *func)
+{
+	pl_cu_module_unref(((struct pl_cu_func *)func)->module);
+}
+
 static CUresult funcs_create(struct pl_cu_module *module)
 {
 	const struct pl_ptx_image *ptx = module->image->ptx;
@@ -175,8 +206,15 @@ static CUresult funcs_create(struct pl_cu_module *module)
 		func->handle = (CUfunction)(uintptr_t)pl_cuda_handle_create(PL_CU_FUNC, func);
 		if (!func->handle)
 			return CUDA_ERROR_OUT_OF_MEMORY;
+		atomic_fetch_add(&module->refs, 1);
 	}
 	return CUDA_SUCCESS;
+}
+
+static void funcs_retire(struct pl_cu_module *module)
+{
+	for (uint32_t i = 0; module->funcs && i < module->image->ptx->funcs_n; i++)
+		(void)pl_cuda_handle_retire((uint64_t)(uintptr_t)module->funcs[i].handle, func_gone);
 }
 
 CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *ctx, struct pl_cu_image *image,
@@ -186,7 +224,9 @@ CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *
 	CUresult r;
 	if (!module)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*module = (struct pl_cu_module){ .ctx = ctx, .image = pl_cu_image_ref(image), .library = library };
+	*module = (struct pl_cu_module){
+		.ctx = pl_cu_ctx_ref(ctx), .image = pl_cu_image_ref(image), .library = library, .refs = 1
+	};
 	r = sections_create(module);
 	if (!r)
 		r = sections_write(module);
@@ -197,7 +237,8 @@ CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *
 		r = module->handle ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (r) {
-		pl_cu_module_destroy(module);
+		funcs_retire(module);
+		pl_cu_module_unref(module);
 		return r;
 	}
 	pthread_mutex_lock(&ctx->lock);
@@ -208,30 +249,55 @@ CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *
 	return CUDA_SUCCESS;
 }
 
-void pl_cu_module_destroy(struct pl_cu_module *module)
+bool pl_cu_module_destroy(struct pl_cu_module *module)
 {
+	uint32_t call = pl_cuda_call_begin();
 	struct pl_cu_ctx *ctx = module->ctx;
-	pl_cu_check_drain();
+	bool mine = pl_cuda_handle_held(module->handle, PL_CU_MODULE) == module;
+	if (mine)
+		mine = pl_cuda_handle_retire((uint64_t)(uintptr_t)module->handle, handle_gone);
+	if (mine) {
+		pl_cu_check_drain();
+		pthread_mutex_lock(&ctx->lock);
+		for (struct pl_cu_module **at = &ctx->modules; *at; at = &(*at)->next) {
+			if (*at != module)
+				continue;
+			*at = module->next;
+			break;
+		}
+		pthread_mutex_unlock(&ctx->lock);
+		pl_cu_refs_destroy(module);
+		funcs_retire(module);
+	}
+	pl_cuda_call_end(call);
+	return mine;
+}
+
+void pl_cu_modules_end(struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_module *module;
+	do {
+		uint32_t call = pl_cuda_call_begin();
+		pthread_mutex_lock(&ctx->lock);
+		module = ctx->modules;
+		while (module && pl_cuda_handle_held(module->handle, PL_CU_MODULE) != module)
+			module = module->next; /* whoever destroys it does the rest, too */
+		pthread_mutex_unlock(&ctx->lock);
+		if (module)
+			(void)pl_cu_module_destroy(module);
+		pl_cuda_call_end(call);
+	} while (module);
+}
+
+struct pl_cu_module *pl_cu_module_of_library(struct pl_cu_ctx *ctx, const struct pl_cu_library *library)
+{
+	struct pl_cu_module *module;
 	pthread_mutex_lock(&ctx->lock);
-	for (struct pl_cu_module **at = &ctx->modules; *at; at = &(*at)->next) {
-		if (*at != module)
-			continue;
-		*at = module->next;
-		break;
-	}
+	for (module = ctx->modules; module; module = module->next)
+		if (module->library == library && pl_cuda_handle_held(module->handle, PL_CU_MODULE) == module)
+			break;
 	pthread_mutex_unlock(&ctx->lock);
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)module->handle);
-	pl_cu_refs_destroy(module);
-	for (uint32_t i = 0; module->funcs && i < module->image->ptx->funcs_n; i++) {
-		pl_cuda_handle_destroy((uint64_t)(uintptr_t)module->funcs[i].handle);
-		free(module->funcs[i].params);
-		pl_cu_mem_destroy(module->funcs[i].own_code);
-	}
-	free(module->funcs);
-	for (int s = 0; s < PL_PTX_SECTIONS; s++)
-		pl_cu_mem_destroy(module->section[s]);
-	pl_cu_image_unref(module->image);
-	free(module);
+	return module;
 }
 
 CUresult pl_cu_fatbin_result(int r)

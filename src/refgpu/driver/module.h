@@ -35,12 +35,13 @@ struct pl_cu_func {
 
 struct pl_cu_module {
 	CUmodule handle;
-	struct pl_cu_ctx *ctx;
+	struct pl_cu_ctx *ctx; /* a reference */
+	atomic_uint refs;      /* its handle's, its functions' and its references' */
 	struct pl_cu_image *image;
 	struct pl_cu_library *library;              /* NULL: loaded as a module */
 	struct pl_cu_mem *section[PL_PTX_SECTIONS]; /* NULL: empty */
 	struct pl_cu_func *funcs;                   /* one for each of the image's */
-	struct pl_cu_ref *refs;                     /* texture and surface references that were asked for */
+	struct pl_cu_ref *texrefs;                  /* texture and surface references that were asked for */
 	struct pl_cu_module *next;                  /* in ctx->modules, under ctx->lock */
 };
 
@@ -53,7 +54,11 @@ struct pl_cu_kernel {
 
 struct pl_cu_library {
 	CUlibrary handle;
+	atomic_uint refs; /* its handle's and its kernels' */
 	pthread_mutex_t lock;
+	bool unloaded;     /* under lock */
+	CUcontext *placed; /* under lock until it is unloaded: where it was placed, some of them gone since */
+	size_t placed_n;
 	struct pl_cu_texts texts; /* until they are compiled, under lock */
 	struct pl_cu_jit jit;
 	bool tried;
@@ -77,7 +82,11 @@ CUresult pl_cu_module_place(struct pl_cu_module **module_out, struct pl_cu_ctx *
 /* The first `bytes` from there, then zeros. */
 void pl_cu_section_write(const struct pl_cu_mem *mem, const uint8_t *from, uint64_t bytes);
 /* The context's device does not run it any more. */
-void pl_cu_module_destroy(struct pl_cu_module *module);
+bool pl_cu_module_destroy(struct pl_cu_module *module); /* false: another thread has destroyed it */
+void pl_cu_module_unref(struct pl_cu_module *module);
+void pl_cu_modules_end(struct pl_cu_ctx *ctx); /* all of a context that goes away */
+/* The one of a library in a context, for this call; NULL: none. */
+struct pl_cu_module *pl_cu_module_of_library(struct pl_cu_ctx *ctx, const struct pl_cu_library *library);
 /* Whole texts of a file, for the functions that load from one. */
 CUresult pl_cu_file_read(const char *path, void **data_out, size_t *bytes_out);
 CUresult pl_cu_fatbin_result(int r);

@@ -121,7 +121,7 @@ void pl_cu_pools_release(struct pl_cu_dev *dev)
 {
 	pthread_mutex_lock(&pools_lock);
 	for (struct pl_cu_pool *pool = pools; pool; pool = pool->next) {
-		if (pool->dev != dev || !pool->free)
+		if (pool->dev != dev)
 			continue;
 		pthread_mutex_lock(&pool->lock);
 		pool_trim(pool, pool->release_threshold);
@@ -281,7 +281,7 @@ CUresult pl_cu_pool_get(CUmemoryPool handle, struct pl_cu_pool **pool_out)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*pool_out = pl_cuda_handle_of(handle, PL_CU_POOL);
+	*pool_out = pl_cuda_handle_held(handle, PL_CU_POOL);
 	return *pool_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -297,6 +297,20 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr *address_out, size_t bytes, CUmemor
 	return r ? r : pl_cu_pool_alloc(pool, stream, bytes, (uint64_t *)address_out);
 }
 
+/* The device's, for this call. */
+static CUresult pool_current(struct pl_cu_dev *dev, struct pl_cu_pool **pool_out)
+{
+	CUresult r = pl_cu_pool_default(dev, pool_out);
+	if (r)
+		return r;
+	pthread_mutex_lock(&dev->lock);
+	*pool_out = pl_cuda_handle_held(dev->pool->handle, PL_CU_POOL);
+	if (!*pool_out) /* another thread destroys it, and says so next */
+		*pool_out = dev->pool_default;
+	pthread_mutex_unlock(&dev->lock);
+	return CUDA_SUCCESS;
+}
+
 CUresult cuMemAllocAsync(CUdeviceptr *address_out, size_t bytes, CUstream stream_handle)
 {
 	struct pl_cu_stream *stream;
@@ -306,9 +320,9 @@ CUresult cuMemAllocAsync(CUdeviceptr *address_out, size_t bytes, CUstream stream
 	if (!r && (!address_out || !bytes))
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
-		r = pl_cu_pool_default(stream->ctx->dev, &pool);
+		r = pool_current(stream->ctx->dev, &pool);
 	if (!r)
-		r = pl_cu_pool_alloc(stream->ctx->dev->pool, stream, bytes, &address);
+		r = pl_cu_pool_alloc(pool, stream, bytes, &address);
 	if (!r)
 		*address_out = address;
 	return r;
@@ -368,20 +382,11 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool_out, const CUmemPoolProps *props)
 	return r;
 }
 
-CUresult cuMemPoolDestroy(CUmemoryPool handle)
+/* No call uses it: nothing is allocated in it any more. */
+static void pool_retired(void *arg)
 {
-	struct pl_cu_pool *pool;
+	struct pl_cu_pool *pool = arg;
 	bool last;
-	CUresult r = pl_cu_pool_get(handle, &pool);
-	if (r)
-		return r;
-	if (pool == pool->dev->pool_default)
-		return CUDA_ERROR_INVALID_VALUE;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)handle);
-	pthread_mutex_lock(&pool->dev->lock);
-	if (pool->dev->pool == pool)
-		pool->dev->pool = pool->dev->pool_default;
-	pthread_mutex_unlock(&pool->dev->lock);
 	pthread_mutex_lock(&pool->lock);
 	pool->destroyed = true;
 	pool_trim(pool, 0);
@@ -389,7 +394,22 @@ CUresult cuMemPoolDestroy(CUmemoryPool handle)
 	pthread_mutex_unlock(&pool->lock);
 	if (last)
 		pool_end(pool);
-	return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolDestroy(CUmemoryPool handle)
+{
+	struct pl_cu_pool *pool;
+	CUresult r = pl_cu_pool_get(handle, &pool);
+	if (r)
+		return r;
+	if (pool == pool->dev->pool_default)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&pool->dev->lock);
+	if (pool->dev->pool == pool)
+		pool->dev->pool = pool->dev->pool_default;
+	pthread_mutex_unlock(&pool->dev->lock);
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)handle, pool_retired) ? CUDA_SUCCESS
+										: CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuMemPoolTrimTo(CUmemoryPool handle, size_t keep)

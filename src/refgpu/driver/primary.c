@@ -10,7 +10,7 @@ CUresult pl_cu_primary_retain(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev)
 		r = pl_cu_ctx_create(&dev->primary, dev, dev->primary_flags, true);
 	if (!r) {
 		dev->primary_refs++;
-		*ctx_out = dev->primary;
+		*ctx_out = pl_cu_ctx_of(dev->primary->handle); /* for this call */
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return r;

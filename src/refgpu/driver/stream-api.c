@@ -40,11 +40,10 @@ CUresult cuStreamDestroy_v2(CUstream handle)
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	stream = pl_cuda_handle_of(handle, PL_CU_STREAM);
+	stream = pl_cuda_handle_held(handle, PL_CU_STREAM);
 	if (!stream || stream->legacy || stream->per_thread)
 		return CUDA_ERROR_INVALID_HANDLE;
-	pl_cu_stream_destroy(stream);
-	return CUDA_SUCCESS;
+	return pl_cu_stream_destroy(stream) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuStreamDestroy(CUstream handle)

@@ -38,7 +38,7 @@ void pl_cu_stream_retire_locked(struct pl_cu_stream *stream, uint64_t value, voi
 	if (!retired)
 		return; /* what it would give back is lost */
 	*retired = (struct pl_cu_retired){ .value = value, .fn = fn, .arg = arg };
-	*stream->retired_end = retired;
+	__atomic_store_n(stream->retired_end, retired, __ATOMIC_RELAXED); /* who only looks has no lock */
 	stream->retired_end = &retired->next;
 }
 
@@ -50,6 +50,25 @@ void pl_cu_stream_retire(struct pl_cu_stream *stream, void (*fn)(void *arg), voi
 	pl_cu_stream_reap(stream);
 }
 
+static void args_free(void *arg);
+
+/* Called with stream->lock held. */
+static struct pl_cu_retired *retired_take(struct pl_cu_stream *stream)
+{
+	struct pl_cu_retired *first = stream->retired;
+	__atomic_store_n(&stream->retired, first->next, __ATOMIC_RELAXED);
+	if (!first->next)
+		stream->retired_end = &stream->retired;
+	first->next = NULL;
+	return first;
+}
+
+static void retired_run(struct pl_cu_retired *retired)
+{
+	retired->fn(retired->arg);
+	free(retired);
+}
+
 static void reap(struct pl_cu_stream *stream, bool all)
 {
 	struct pl_cu_retired *due = NULL, **due_end = &due;
@@ -57,18 +76,18 @@ static void reap(struct pl_cu_stream *stream, bool all)
 		return;
 	pthread_mutex_lock(&stream->lock);
 	while (stream->retired && (all || pl_cu_line_done(stream->line, stream->retired->value))) {
-		*due_end = stream->retired;
-		due_end = &stream->retired->next;
-		stream->retired = stream->retired->next;
-		*due_end = NULL;
+		struct pl_cu_retired *retired = retired_take(stream);
+		if (retired->fn == args_free) { /* in the ring's order, under the lock */
+			retired_run(retired);
+			continue;
+		}
+		*due_end = retired;
+		due_end = &retired->next;
 	}
-	if (!stream->retired)
-		stream->retired_end = &stream->retired;
 	pthread_mutex_unlock(&stream->lock);
 	while (due) {
 		struct pl_cu_retired *next = due->next;
-		due->fn(due->arg);
-		free(due);
+		retired_run(due);
 		due = next;
 	}
 }
@@ -85,7 +104,7 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
 	struct pl_cu_stream *stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*stream = (struct pl_cu_stream){ .ctx = ctx, .flags = flags, .priority = priority };
+	*stream = (struct pl_cu_stream){ .ctx = pl_cu_ctx_ref(ctx), .flags = flags, .priority = priority };
 	stream->id = atomic_fetch_add(&stream_ids, 1);
 	stream->retired_end = &stream->retired;
 	pthread_mutex_init(&stream->lock, NULL);
@@ -93,6 +112,7 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
 	stream->handle = stream->line ? (CUstream)(uintptr_t)pl_cuda_handle_create(PL_CU_STREAM, stream) : NULL;
 	if (!stream->handle) {
 		pl_cu_line_unref(stream->line);
+		pl_cu_ctx_unref(ctx);
 		free(stream);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
@@ -124,20 +144,26 @@ static void channels_put(struct pl_cu_stream *stream)
 	}
 }
 
-void pl_cu_stream_destroy(struct pl_cu_stream *stream)
+static void unlink_locked(struct pl_cu_stream *stream)
 {
-	struct pl_cu_ctx *ctx = stream->ctx;
-	struct pl_cu_hw *hw = ctx->dev->hw;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)stream->handle);
-	pl_cu_capture_leave(stream);
-	pl_cu_stream_wait(stream);
-	pthread_mutex_lock(&ctx->lock);
-	for (struct pl_cu_stream **at = &ctx->streams; *at; at = &(*at)->next) {
+	for (struct pl_cu_stream **at = &stream->ctx->streams; *at; at = &(*at)->next) {
 		if (*at != stream)
 			continue;
 		*at = stream->next;
 		break;
 	}
+}
+
+/* No call uses it; one that did when it was destroyed may have given it work since. */
+static void stream_free(void *arg)
+{
+	struct pl_cu_stream *stream = arg;
+	struct pl_cu_ctx *ctx = stream->ctx;
+	struct pl_cu_hw *hw = ctx->dev->hw;
+	pl_cu_capture_leave(stream);
+	pl_cu_line_wait(ctx, stream->line, atomic_load(&stream->line->last));
+	pthread_mutex_lock(&ctx->lock);
+	unlink_locked(stream);
 	pthread_mutex_unlock(&ctx->lock);
 	channels_put(stream);
 	reap(stream, true);
@@ -145,8 +171,41 @@ void pl_cu_stream_destroy(struct pl_cu_stream *stream)
 	if (stream->print)
 		pl_cu_sys_free(hw, stream->print, stream->print->bytes);
 	pl_cu_line_unref(stream->line);
+	pl_cu_ctx_unref(ctx);
 	pthread_mutex_destroy(&stream->lock);
 	free(stream);
+}
+
+bool pl_cu_stream_destroy(struct pl_cu_stream *stream)
+{
+	uint32_t call = pl_cuda_call_begin();
+	bool mine = pl_cuda_handle_held(stream->handle, PL_CU_STREAM) == stream;
+	if (mine)
+		mine = pl_cuda_handle_retire((uint64_t)(uintptr_t)stream->handle, stream_free);
+	if (mine) {
+		pl_cu_capture_leave(stream);
+		pl_cu_stream_wait(stream);
+	}
+	pl_cuda_call_end(call);
+	return mine;
+}
+
+void pl_cu_streams_end(struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_stream *stream;
+	do {
+		uint32_t call = pl_cuda_call_begin();
+		pthread_mutex_lock(&ctx->lock);
+		stream = ctx->streams;
+		while (stream && pl_cuda_handle_held(stream->handle, PL_CU_STREAM) != stream)
+			stream = stream->next; /* whoever destroys it does the rest, too */
+		if (stream)
+			unlink_locked(stream);
+		pthread_mutex_unlock(&ctx->lock);
+		if (stream)
+			(void)pl_cu_stream_destroy(stream);
+		pl_cuda_call_end(call);
+	} while (stream);
 }
 
 /* -- the handles of the API --------------------------------------------------------------------------------------- */
@@ -171,8 +230,10 @@ static CUresult thread_stream(struct pl_cu_ctx *ctx, struct pl_cu_stream **strea
 		r = pl_cu_stream_create(&cached, ctx, CU_STREAM_DEFAULT, 0);
 	if (r)
 		return r;
+	pthread_mutex_lock(&ctx->lock);
 	cached->per_thread = true;
 	cached->thread = pthread_self();
+	pthread_mutex_unlock(&ctx->lock);
 	cached_ctx = ctx->id;
 	*stream_out = cached;
 	return CUDA_SUCCESS;
@@ -180,15 +241,18 @@ static CUresult thread_stream(struct pl_cu_ctx *ctx, struct pl_cu_stream **strea
 
 CUresult pl_cu_stream_get(CUstream handle, struct pl_cu_stream **stream_out)
 {
-	struct pl_cu_ctx *ctx = pl_cu_ctx_current();
 	struct pl_cu_stream *stream;
+	struct pl_cu_ctx *ctx;
 	if ((uintptr_t)handle > (uintptr_t)CU_STREAM_PER_THREAD) {
-		stream = pl_cuda_handle_of(handle, PL_CU_STREAM);
+		stream = pl_cuda_handle_held(handle, PL_CU_STREAM);
 		if (!stream)
 			return CUDA_ERROR_INVALID_HANDLE;
+		if (!pl_cu_ctx_of(stream->ctx->handle)) /* it stays for this call, too */
+			return CUDA_ERROR_CONTEXT_IS_DESTROYED;
 		*stream_out = stream;
 		return pl_cu_ctx_error(stream->ctx);
 	}
+	ctx = pl_cu_ctx_current();
 	if (!ctx)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (handle == CU_STREAM_PER_THREAD || (!handle && pl_cu_per_thread))
@@ -292,14 +356,9 @@ static void args_free(void *arg)
 static void args_reap(struct pl_cu_stream *stream)
 {
 	while (stream->retired && pl_cu_line_done(stream->line, stream->retired->value)) {
-		struct pl_cu_retired *retired = stream->retired;
-		if (retired->fn != args_free)
+		if (stream->retired->fn != args_free)
 			return; /* what else is due may want the lock */
-		stream->retired = retired->next;
-		if (!stream->retired)
-			stream->retired_end = &stream->retired;
-		retired->fn(retired->arg);
-		free(retired);
+		retired_run(retired_take(stream));
 	}
 }
 
@@ -340,15 +399,17 @@ void *pl_cu_stream_args(struct pl_cu_stream *stream, uint32_t bytes)
 
 struct pl_isa_printf *pl_cu_stream_print_buffer(struct pl_cu_stream *stream)
 {
+	struct pl_isa_printf *print;
 	uint64_t bytes;
 	if (stream->print)
 		return stream->print;
 	bytes = (stream->ctx->limit[CU_LIMIT_PRINTF_FIFO_SIZE] + sizeof(*stream->print) + PL_CU_PAGE - 1) &
 		~(uint64_t)(PL_CU_PAGE - 1);
-	stream->print = pl_cu_sys_alloc(stream->ctx->dev->hw, bytes);
-	if (stream->print)
-		stream->print->bytes = (uint32_t)bytes;
-	return stream->print;
+	print = pl_cu_sys_alloc(stream->ctx->dev->hw, bytes);
+	if (print)
+		print->bytes = (uint32_t)bytes;
+	__atomic_store_n(&stream->print, print, __ATOMIC_RELAXED);
+	return print;
 }
 
 void pl_cu_stream_print(struct pl_cu_stream *stream)

@@ -22,8 +22,8 @@ struct pl_cu_capture; /* a stream that is being captured into a graph */
 
 struct pl_cu_stream {
 	CUstream handle;
-	struct pl_cu_ctx *ctx;
-	unsigned int flags; /* CU_STREAM_NON_BLOCKING */
+	struct pl_cu_ctx *ctx; /* a reference */
+	unsigned int flags;    /* CU_STREAM_NON_BLOCKING */
 	int priority;
 	uint64_t id;
 	bool legacy; /* the context's stream 0 */
@@ -49,7 +49,9 @@ CUresult pl_cu_stream_get(CUstream handle, struct pl_cu_stream **stream_out);
 CUresult pl_cu_enter_stream(CUstream handle, struct pl_cu_stream **stream_out);
 
 CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, unsigned int flags, int priority);
-void pl_cu_stream_destroy(struct pl_cu_stream *stream); /* finishes its work; the context is not failed */
+/* Finishes its work; the context is not failed.  false: another thread has destroyed it. */
+bool pl_cu_stream_destroy(struct pl_cu_stream *stream);
+void pl_cu_streams_end(struct pl_cu_ctx *ctx); /* all of a context that goes away */
 
 /* One piece of work for one engine.  Between open and close the stream is locked. */
 struct pl_cu_work {

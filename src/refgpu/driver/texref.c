@@ -11,8 +11,8 @@
 
 struct pl_cu_ref {
 	uint64_t handle;
-	enum pl_cu_type type; /* PL_CU_TEXREF or PL_CU_SURFREF */
-	struct pl_cu_ctx *ctx;
+	enum pl_cu_type type;        /* PL_CU_TEXREF or PL_CU_SURFREF */
+	struct pl_cu_ctx *ctx;       /* a reference, as that to */
 	struct pl_cu_module *module; /* NULL: made by cuTexRefCreate() */
 	const struct pl_ptx_var *var;
 	CUDA_RESOURCE_DESC resource;
@@ -20,23 +20,32 @@ struct pl_cu_ref {
 	bool bound;
 	CUarray_format format;
 	int channels;
-	struct pl_cu_texture *texture;
-	struct pl_cu_ref *next; /* in module->refs, under ctx->lock */
+	struct pl_cu_texture *texture; /* under bind_lock */
+	struct pl_cu_ref *next;        /* in module->texrefs, under ctx->lock */
 };
 
-static void ref_free(struct pl_cu_ref *ref)
+static pthread_mutex_t bind_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void ref_free(void *arg)
 {
-	pl_cuda_handle_destroy(ref->handle);
+	struct pl_cu_ref *ref = arg;
 	pl_cu_texture_destroy(ref->texture);
+	if (ref->module)
+		pl_cu_module_unref(ref->module);
+	pl_cu_ctx_unref(ref->ctx);
 	free(ref);
 }
 
 void pl_cu_refs_destroy(struct pl_cu_module *module)
 {
-	while (module->refs) {
-		struct pl_cu_ref *next = module->refs->next;
-		ref_free(module->refs);
-		module->refs = next;
+	struct pl_cu_ref *ref, *next;
+	pthread_mutex_lock(&module->ctx->lock);
+	ref = module->texrefs;
+	module->texrefs = NULL;
+	pthread_mutex_unlock(&module->ctx->lock);
+	for (; ref; ref = next) {
+		next = ref->next;
+		(void)pl_cuda_handle_retire(ref->handle, ref_free);
 	}
 }
 
@@ -46,11 +55,12 @@ static CUresult ref_create(struct pl_cu_ref **ref_out, struct pl_cu_ctx *ctx, en
 	if (!ref)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	ref->type = type;
-	ref->ctx = ctx;
+	ref->ctx = pl_cu_ctx_ref(ctx);
 	ref->format = CU_AD_FORMAT_FLOAT;
 	ref->channels = 1;
 	ref->handle = pl_cuda_handle_create(type, ref);
 	if (!ref->handle) {
+		pl_cu_ctx_unref(ctx);
 		free(ref);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
@@ -68,7 +78,7 @@ static CUresult ref_of_module(uint64_t *handle_out, CUmodule handle, const char 
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	module = pl_cuda_handle_of(handle, PL_CU_MODULE);
+	module = pl_cuda_handle_held(handle, PL_CU_MODULE);
 	if (!module)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!handle_out || !name)
@@ -76,21 +86,22 @@ static CUresult ref_of_module(uint64_t *handle_out, CUmodule handle, const char 
 	var = pl_ptx_image_var(module->image->ptx, name);
 	if (!var || var->ref != kind)
 		return CUDA_ERROR_NOT_FOUND;
-	for (ref = module->refs; ref && ref->var != var; ref = ref->next)
+	pthread_mutex_lock(&module->ctx->lock);
+	for (ref = module->texrefs; ref && ref->var != var; ref = ref->next)
 		;
-	if (!ref) {
+	if (!ref)
 		r = ref_create(&ref, module->ctx, type);
-		if (r)
-			return r;
+	if (!r && !ref->module) {
+		atomic_fetch_add(&module->refs, 1);
 		ref->module = module;
 		ref->var = var;
-		pthread_mutex_lock(&module->ctx->lock);
-		ref->next = module->refs;
-		module->refs = ref;
-		pthread_mutex_unlock(&module->ctx->lock);
+		ref->next = module->texrefs;
+		module->texrefs = ref;
 	}
-	*handle_out = ref->handle;
-	return CUDA_SUCCESS;
+	if (!r)
+		*handle_out = ref->handle;
+	pthread_mutex_unlock(&module->ctx->lock);
+	return r;
 }
 
 CUresult cuModuleGetTexRef(CUtexref *ref_out, CUmodule module, const char *name)
@@ -109,7 +120,7 @@ static CUresult ref_get(const void *handle, enum pl_cu_type type, struct pl_cu_r
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	*ref_out = pl_cuda_handle_of(handle, type);
+	*ref_out = pl_cuda_handle_held(handle, type);
 	return *ref_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -136,14 +147,13 @@ CUresult cuTexRefDestroy(CUtexref handle)
 		return r;
 	if (ref->module)
 		return CUDA_ERROR_INVALID_HANDLE; /* goes with its module */
-	ref_free(ref);
-	return CUDA_SUCCESS;
+	return pl_cuda_handle_retire(ref->handle, ref_free) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 /* Work that reads the variable is done first. */
 static CUresult ref_bind(struct pl_cu_ref *ref)
 {
-	struct pl_cu_texture *texture = NULL;
+	struct pl_cu_texture *texture = NULL, *old;
 	uint64_t handle, room;
 	CUresult r;
 	if (!ref->bound)
@@ -156,8 +166,11 @@ static CUresult ref_bind(struct pl_cu_ref *ref)
 	handle = texture->handle;
 	if (ref->module)
 		memcpy(pl_cu_mem_host(pl_cu_module_var_address(ref->module, ref->var), &room), &handle, sizeof(handle));
-	pl_cu_texture_destroy(ref->texture);
+	pthread_mutex_lock(&bind_lock);
+	old = ref->texture;
 	ref->texture = texture;
+	pthread_mutex_unlock(&bind_lock);
+	pl_cu_texture_destroy(old);
 	return r;
 }
 
@@ -184,7 +197,7 @@ CUresult cuTexRefSetArray(CUtexref handle, CUarray array_handle, unsigned int fl
 	CUresult r = ref_get(handle, PL_CU_TEXREF, &ref);
 	if (r)
 		return r;
-	array = pl_cuda_handle_of(array_handle, PL_CU_ARRAY);
+	array = pl_cuda_handle_held(array_handle, PL_CU_ARRAY);
 	if (!array)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (flags != CU_TRSA_OVERRIDE_FORMAT)
@@ -496,7 +509,7 @@ CUresult cuSurfRefSetArray(CUsurfref handle, CUarray array_handle, unsigned int 
 	CUresult r = ref_get(handle, PL_CU_SURFREF, &ref);
 	if (r)
 		return r;
-	array = pl_cuda_handle_of(array_handle, PL_CU_ARRAY);
+	array = pl_cuda_handle_held(array_handle, PL_CU_ARRAY);
 	if (!array)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (flags || !(array->desc.Flags & CUDA_ARRAY3D_SURFACE_LDST))

@@ -241,7 +241,7 @@ static CUresult view_apply(struct pl_isa_image *image, const CUDA_RESOURCE_VIEW_
 static CUresult mipmap_image(struct pl_cu_texture *texture, struct pl_cu_ctx *ctx, struct pl_isa_image *image,
 			     const CUDA_RESOURCE_VIEW_DESC *view, bool *normalized_out)
 {
-	struct pl_cu_mipmap *mipmap = pl_cuda_handle_of(texture->resource.res.mipmap.hMipmappedArray, PL_CU_MIPMAP);
+	struct pl_cu_mipmap *mipmap = pl_cuda_handle_held(texture->resource.res.mipmap.hMipmappedArray, PL_CU_MIPMAP);
 	uint32_t first = 0, last;
 	if (!mipmap)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -267,7 +267,7 @@ static CUresult image_fill(struct pl_cu_texture *texture, struct pl_cu_ctx *ctx,
 		return CUDA_ERROR_INVALID_VALUE;
 	switch (resource->resType) {
 	case CU_RESOURCE_TYPE_ARRAY:
-		array = pl_cuda_handle_of(resource->res.array.hArray, PL_CU_ARRAY);
+		array = pl_cuda_handle_held(resource->res.array.hArray, PL_CU_ARRAY);
 		if (!array)
 			return CUDA_ERROR_INVALID_HANDLE;
 		image_of_array(image, array);
@@ -419,18 +419,28 @@ void pl_cu_texture_destroy(struct pl_cu_texture *texture)
 	free(texture);
 }
 
-static CUresult object_get(uint64_t handle, bool surface, struct pl_cu_texture **texture_out)
+/* Called with objects_lock held; NULL: no such object of this kind. */
+static struct pl_cu_texture *object_find(uint64_t handle, bool surface)
 {
-	struct pl_cuda_range *range;
+	struct pl_cuda_range *range = pl_cuda_ranges_find(&objects, handle);
+	struct pl_cu_texture *texture = range ? range->value : NULL;
+	return texture && texture->surface == surface ? texture : NULL;
+}
+
+/* A copy: the object may be destroyed next. */
+static CUresult object_get(uint64_t handle, bool surface, struct pl_cu_texture *texture_out)
+{
+	struct pl_cu_texture *texture;
 	struct pl_cu_ctx *ctx;
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
 	pthread_mutex_lock(&objects_lock);
-	range = pl_cuda_ranges_find(&objects, handle);
-	*texture_out = range ? range->value : NULL;
+	texture = object_find(handle, surface);
+	if (texture)
+		*texture_out = *texture;
 	pthread_mutex_unlock(&objects_lock);
-	return *texture_out && (*texture_out)->surface == surface ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	return texture ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuTexObjectCreate(CUtexObject *object_out, const CUDA_RESOURCE_DESC *resource, const CUDA_TEXTURE_DESC *desc,
@@ -452,15 +462,20 @@ CUresult cuTexObjectCreate(CUtexObject *object_out, const CUDA_RESOURCE_DESC *re
 /* Programs destroy what kernels under way still read. */
 static CUresult object_destroy(uint64_t handle, bool surface)
 {
-	struct pl_cu_texture *texture;
+	struct pl_cu_texture known, *texture;
 	struct pl_cu_ctx *ctx;
-	CUresult r = object_get(handle, surface, &texture);
+	CUresult r = object_get(handle, surface, &known);
 	if (r)
 		return r;
 	if (!pl_cu_enter_ctx(&ctx))
 		(void)pl_cu_ctx_wait(ctx);
-	pl_cu_texture_destroy(texture);
-	return CUDA_SUCCESS;
+	pthread_mutex_lock(&objects_lock);
+	texture = object_find(handle, surface);
+	if (texture)
+		pl_cuda_ranges_remove(&objects, pl_cuda_ranges_find(&objects, handle));
+	pthread_mutex_unlock(&objects_lock);
+	pl_cu_texture_destroy(texture); /* which may be another of the same number by now */
+	return texture ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuTexObjectDestroy(CUtexObject object)
@@ -470,34 +485,34 @@ CUresult cuTexObjectDestroy(CUtexObject object)
 
 CUresult cuTexObjectGetResourceDesc(CUDA_RESOURCE_DESC *resource_out, CUtexObject object)
 {
-	struct pl_cu_texture *texture;
+	struct pl_cu_texture texture;
 	CUresult r = object_get(object, false, &texture);
 	if (!r && !resource_out)
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
-		*resource_out = texture->resource;
+		*resource_out = texture.resource;
 	return r;
 }
 
 CUresult cuTexObjectGetTextureDesc(CUDA_TEXTURE_DESC *desc_out, CUtexObject object)
 {
-	struct pl_cu_texture *texture;
+	struct pl_cu_texture texture;
 	CUresult r = object_get(object, false, &texture);
 	if (!r && !desc_out)
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
-		*desc_out = texture->desc;
+		*desc_out = texture.desc;
 	return r;
 }
 
 CUresult cuTexObjectGetResourceViewDesc(CUDA_RESOURCE_VIEW_DESC *view_out, CUtexObject object)
 {
-	struct pl_cu_texture *texture;
+	struct pl_cu_texture texture;
 	CUresult r = object_get(object, false, &texture);
-	if (!r && (!view_out || !texture->has_view))
+	if (!r && (!view_out || !texture.has_view))
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
-		*view_out = texture->view;
+		*view_out = texture.view;
 	return r;
 }
 
@@ -510,7 +525,7 @@ CUresult cuSurfObjectCreate(CUsurfObject *object_out, const CUDA_RESOURCE_DESC *
 		return r;
 	if (!object_out || !resource || resource->resType != CU_RESOURCE_TYPE_ARRAY)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!pl_cuda_handle_of(resource->res.array.hArray, PL_CU_ARRAY))
+	if (!pl_cuda_handle_held(resource->res.array.hArray, PL_CU_ARRAY))
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = pl_cu_texture_create(&texture, ctx, resource, NULL, NULL);
 	if (!r)
@@ -525,12 +540,12 @@ CUresult cuSurfObjectDestroy(CUsurfObject object)
 
 CUresult cuSurfObjectGetResourceDesc(CUDA_RESOURCE_DESC *resource_out, CUsurfObject object)
 {
-	struct pl_cu_texture *texture;
+	struct pl_cu_texture texture;
 	CUresult r = object_get(object, true, &texture);
 	if (!r && !resource_out)
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
-		*resource_out = texture->resource;
+		*resource_out = texture.resource;
 	return r;
 }
 

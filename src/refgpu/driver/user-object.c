@@ -22,9 +22,8 @@ static void object_put(struct pl_cu_user_object *object, uint64_t n)
 	pthread_mutex_unlock(&objects_lock);
 	if (!last)
 		return;
-	pl_cuda_handle_destroy((uint64_t)(uintptr_t)object->handle);
 	object->destroy(object->data);
-	free(object);
+	(void)pl_cuda_handle_retire((uint64_t)(uintptr_t)object->handle, free);
 }
 
 static CUresult object_get(CUuserObject handle, struct pl_cu_user_object **object_out)
@@ -32,7 +31,7 @@ static CUresult object_get(CUuserObject handle, struct pl_cu_user_object **objec
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*object_out = pl_cuda_handle_of(handle, PL_CU_USER_OBJECT);
+	*object_out = pl_cuda_handle_held(handle, PL_CU_USER_OBJECT);
 	return *object_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -57,6 +56,15 @@ CUresult cuUserObjectCreate(CUuserObject *object_out, void *data, CUhostFn destr
 	return CUDA_SUCCESS;
 }
 
+/* Called with objects_lock held. */
+static CUresult object_more(struct pl_cu_user_object *object, unsigned int n)
+{
+	if (!object->refs)
+		return CUDA_ERROR_INVALID_VALUE; /* another thread has given up the last */
+	object->refs += n;
+	return CUDA_SUCCESS;
+}
+
 CUresult cuUserObjectRetain(CUuserObject handle, unsigned int n)
 {
 	struct pl_cu_user_object *object;
@@ -66,10 +74,11 @@ CUresult cuUserObjectRetain(CUuserObject handle, unsigned int n)
 	if (r)
 		return r;
 	pthread_mutex_lock(&objects_lock);
-	object->refs += n;
-	object->user_refs += n;
+	r = object_more(object, n);
+	if (!r)
+		object->user_refs += n;
 	pthread_mutex_unlock(&objects_lock);
-	return CUDA_SUCCESS;
+	return r;
 }
 
 /* Called with objects_lock held: the application gives up some of its references. */
@@ -134,7 +143,7 @@ CUresult cuGraphRetainUserObject(CUgraph graph_handle, CUuserObject handle, unsi
 	if (flags & CU_GRAPH_USER_OBJECT_MOVE)
 		r = user_refs_take(object, n);
 	else
-		object->refs += n;
+		r = object_more(object, n);
 	pthread_mutex_unlock(&objects_lock);
 	if (r)
 		return r;

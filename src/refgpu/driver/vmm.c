@@ -29,9 +29,9 @@ CUmemAllocationHandleType pl_cu_physical_handle_types(const struct pl_cu_physica
 	return physical->prop.requestedHandleTypes;
 }
 
-static void physical_free(struct pl_cu_physical *physical)
+static void physical_free(void *arg)
 {
-	pl_cuda_handle_destroy(physical->handle);
+	struct pl_cu_physical *physical = arg;
 	pl_cu_vram_give(physical->dev->hw, &physical->extents);
 	if (physical->host)
 		munmap(physical->host, physical->bytes);
@@ -47,7 +47,7 @@ static void physical_unref(struct pl_cu_physical *physical)
 	last = !--physical->refs;
 	pthread_mutex_unlock(&lock);
 	if (last)
-		physical_free(physical);
+		(void)pl_cuda_handle_retire(physical->handle, physical_free);
 }
 
 /* -- addresses ------------------------------------------------------------------------------------------------------
@@ -184,8 +184,9 @@ static CUresult physical_get(CUmemGenericAllocationHandle handle, struct pl_cu_p
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	*physical_out = pl_cuda_handle_find(handle, PL_CU_PHYSICAL);
-	return *physical_out && (*physical_out)->users ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	*physical_out = pl_cuda_handle_hold(handle, PL_CU_PHYSICAL);
+	return *physical_out && __atomic_load_n(&(*physical_out)->users, __ATOMIC_RELAXED) ? CUDA_SUCCESS
+											   : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuMemRelease(CUmemGenericAllocationHandle handle)
@@ -195,10 +196,14 @@ CUresult cuMemRelease(CUmemGenericAllocationHandle handle)
 	if (r)
 		return r;
 	pthread_mutex_lock(&lock);
-	physical->users--;
+	if (physical->users)
+		__atomic_store_n(&physical->users, physical->users - 1, __ATOMIC_RELAXED);
+	else
+		r = CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_unlock(&lock);
-	physical_unref(physical);
-	return CUDA_SUCCESS;
+	if (!r)
+		physical_unref(physical);
+	return r;
 }
 
 CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle_out, void *address)
@@ -212,7 +217,7 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle_out, v
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&lock);
 	mem->physical->refs++;
-	mem->physical->users++;
+	__atomic_store_n(&mem->physical->users, mem->physical->users + 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&lock);
 	*handle_out = mem->physical->handle;
 	return CUDA_SUCCESS;

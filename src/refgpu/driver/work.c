@@ -163,7 +163,7 @@ uint64_t pl_cu_work_close(struct pl_cu_work *work)
 	pl_cu_work_release(work, pl_cu_line_address(stream->line), value, PL_RG_SEM_64);
 	pl_cu_work_method(work, PL_RG_M_INTERRUPT, 0);
 	atomic_store(&stream->line->last, value);
-	stream->last_chan = work->chan;
+	__atomic_store_n(&stream->last_chan, work->chan, __ATOMIC_RELAXED);
 	words_flush(work);
 	pthread_mutex_unlock(&stream->lock);
 	return value;
@@ -182,7 +182,7 @@ uint64_t pl_cu_stream_step(struct pl_cu_stream *stream)
 {
 	uint64_t value = atomic_load(&stream->line->last) + 1;
 	atomic_store(&stream->line->last, value);
-	stream->last_chan = NULL;
+	__atomic_store_n(&stream->last_chan, NULL, __ATOMIC_RELAXED);
 	return value;
 }
 
