@@ -42,6 +42,7 @@ want() {
 	(need "$@") || echo "== not installed ($*): what needs it is skipped"
 }
 
-needs_build="gcc libc6-dev meson ninja-build pkg-config python3 libjemalloc-dev libjson-c-dev liblz4-dev libsodium-dev libzstd-dev ocl-icd-opencl-dev opencl-headers"
+needs_build="gcc libc6-dev meson ninja-build pkg-config python3 libjemalloc-dev libjson-c-dev liblz4-dev libmicrohttpd-dev libsodium-dev libzstd-dev ocl-icd-opencl-dev opencl-headers"
 needs_run="ocl-icd-libopencl1 pocl-opencl-icd clinfo iproute2"
+needs_tests="python3-prometheus-client"
 needs_vm="qemu-system-x86 linux-image-amd64 busybox-static xz-utils"

@@ -73,6 +73,19 @@ void pl_conn_close(struct pl_conn *conn)
 	close(conn_detach(conn));
 }
 
+static void conn_refuse(struct pl_conn *conn, enum pl_hello_status status, enum pl_refused reason, const char *text)
+{
+	conn->daemon->refused[reason]++;
+	pl_log_info("refused %s (pid %d, uid %d): %s", conn->hello.program[0] ? conn->hello.program : "a client",
+		    (int)conn->pid, (int)conn->uid, text);
+	pl_link_refuse(conn_detach(conn), status, text);
+}
+
+void pl_conn_refuse_draining(struct pl_conn *conn)
+{
+	conn_refuse(conn, PL_HELLO_E_BUSY, PL_REFUSED_DRAINING, "being drained: no new sessions here");
+}
+
 void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const char *format, ...)
 {
 	char text[sizeof(((struct pl_hello_reply *)0)->text)];
@@ -81,10 +94,7 @@ void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const cha
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	conn->daemon->refused++;
-	pl_log_info("refused %s (pid %d, uid %d): %s", conn->hello.program[0] ? conn->hello.program : "a client",
-		    (int)conn->pid, (int)conn->uid, text);
-	pl_link_refuse(conn_detach(conn), status, text);
+	conn_refuse(conn, status, (enum pl_refused)status, text);
 }
 
 struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon, uint32_t api)
@@ -208,7 +218,7 @@ static void session_greeted(struct pl_conn *conn)
 	if (!region_checked(conn))
 		return;
 	if (daemon->drain.on) {
-		pl_conn_refuse(conn, PL_HELLO_E_BUSY, PL_DRAIN_REFUSAL);
+		pl_conn_refuse_draining(conn);
 		return;
 	}
 	if (!api_find(daemon, conn->hello.api, &conn->api)) {

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/wait.h"
+#include "server/audit.h"
 #include "server/control.h"
 
 #define JSON_DEPTH_MAX 4
@@ -147,6 +148,8 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 	pl_control_put_u64(session, "client_pid", shared->client_pid);
 	pl_control_put_text(session, "program", program);
 	json_object_object_add(session, "uid", worker->local ? json_object_new_int64(worker->uid) : NULL);
+	pl_control_put_text(session, "address", worker->address);
+	pl_control_put_text(session, "api", pl_audit_api(worker->daemon, worker->api));
 	pl_control_put_text(session, "link", worker->local ? "shm" : "tcp");
 	pl_control_put_u64(session, "age_ms", (now_ns - worker->since_ns) / 1000000u);
 	pl_control_put_u64(session, "lanes", atomic_load(&shared->lanes));
@@ -230,6 +233,19 @@ static struct json_object *kept_describe(const struct pl_daemon *daemon)
 	return kept;
 }
 
+static void put_refused(struct json_object *answer, const struct pl_daemon *daemon)
+{
+	struct json_object *refused = json_object_new_object();
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < PL_REFUSED_KINDS; i++) {
+		pl_control_put_u64(refused, pl_audit_reason(i), daemon->refused[i]);
+		total += daemon->refused[i];
+	}
+	json_object_object_add(answer, "refused", refused);
+	pl_control_put_u64(answer, "refused_total", total);
+}
+
 static void info_answer(struct pl_conn *conn)
 {
 	struct json_object *answer = pl_control_answer_new(true), *listeners = json_object_new_array();
@@ -266,7 +282,7 @@ static void info_answer(struct pl_conn *conn)
 	pl_control_put_u64(answer, "sessions", pool->serving);
 	pl_control_put_u64(answer, "sessions_waiting", daemon->conns.waiting);
 	pl_control_put_u64(answer, "sessions_total", pool->sessions_made);
-	pl_control_put_u64(answer, "refused_total", daemon->refused);
+	put_refused(answer, daemon);
 	pl_control_put_u64(answer, "crashes_total", pool->crashes);
 	json_object_object_add(answer, "kept", kept_describe(daemon));
 	pl_control_put_text(answer, "start_failure", failure);

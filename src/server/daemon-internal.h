@@ -19,6 +19,14 @@
 #define PL_CONTROL_ANSWER_MS   5000 /* limit: from the end of the greeting to the end of the answer */
 #define PL_CONTROL_COUNT_MS    200  /* workers that do not report their counters by then are shown as last known */
 
+/* Why a greeting was refused: an enum pl_hello_status, or */
+enum pl_refused {
+	PL_REFUSED_DRAINING = PL_HELLO_OK,
+	PL_REFUSED_KINDS = PL_HELLO_E_INTERNAL + 1,
+};
+
+#define PL_AUDIT_ADDRESS_MAX 64 /* limit: bytes of a client's address, for people */
+
 /* ---- connections: from accept to the hand-over ---- */
 
 enum pl_conn_state {
@@ -64,10 +72,9 @@ uint64_t pl_conns_expire(struct pl_daemon *daemon, uint64_t now_ns);
 struct pl_conn *pl_conns_waiting(struct pl_daemon *daemon, uint32_t api); /* the oldest, or NULL */
 void pl_conn_state_set(struct pl_conn *conn, enum pl_conn_state state, uint64_t ms_max, uint32_t events);
 void pl_conn_close(struct pl_conn *conn);
+void pl_conn_refuse_draining(struct pl_conn *conn);
 void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-
-#define PL_DRAIN_REFUSAL "being drained: no new sessions here"
 
 /* ---- control: control.c ---- */
 
@@ -106,6 +113,7 @@ struct pl_pool_worker {
 	uint64_t session;
 	bool local;
 	uid_t uid;                         /* of the client, local only */
+	char address[PL_AUDIT_ADDRESS_MAX]; /* of the client */
 	uint64_t limits[PL_QUOTA_KINDS];   /* of its session */
 	struct pl_peer_name name;          /* of the client, for what is kept; those of one name share that */
 	struct pl_region *region;          /* a part of it is the session's; NULL = none */
@@ -218,7 +226,7 @@ struct pl_daemon {
 	struct pl_confine confine;         /* of the workers */
 	struct pl_secrets *secrets;
 	size_t secrets_bytes;
-	uint64_t refused;                  /* greetings */
+	uint64_t refused[PL_REFUSED_KINDS]; /* greetings */
 };
 
 /* Tells who waits for it once each API has a usable worker, or turned out to have none. */

@@ -27,7 +27,7 @@ void pl_drain_begin(struct pl_daemon *daemon)
 	for (struct pl_conn *conn = daemon->conns.first, *next; conn; conn = next) {
 		next = conn->next;
 		if (conn->state == PL_CONN_WAITING)
-			pl_conn_refuse(conn, PL_HELLO_E_BUSY, PL_DRAIN_REFUSAL);
+			pl_conn_refuse_draining(conn);
 	}
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
 		if (worker->phase == PL_POOL_STARTING || worker->phase == PL_POOL_READY)

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/wait.h"
 #include "link/ivshmem/region.h"
+#include "server/audit.h"
 #include "server/daemon-internal.h"
 #include "server/token.h"
 
@@ -371,6 +372,7 @@ static void session_note(struct pl_pool_worker *worker, const struct pl_conn *co
 	worker->local = conn->local;
 	worker->uid = conn->uid;
 	memcpy(worker->limits, worker->daemon->options->quota, sizeof(worker->limits));
+	pl_audit_address(conn, worker->address);
 	worker->name = peer_name(conn, worker->daemon->options->kept_apart);
 	memcpy(shared->program, hand->hello.program, sizeof(shared->program));
 	shared->client_pid = conn->local ? (uint32_t)conn->pid : hand->hello.pid;

@@ -9,6 +9,7 @@ _plenum_options() {
 	run) echo "--server --keep-local --help" ;;
 	devices) echo "--server --keep-local --native --json --help" ;;
 	ps) echo "--server --kill --json --help" ;;
+	metrics) echo "--server --listen --help" ;;
 	limit) echo "--memory --objects --host --inflight --server --help" ;;
 	drain) echo "--server --for --release --wait --help" ;;
 	stats) echo "--server --watch --json --help" ;;
@@ -24,7 +25,7 @@ _plenum_options() {
 	esac
 }
 
-_plenum_commands="serve run devices ps stats limit drain trace doctor vm refgpu bench version help"
+_plenum_commands="serve run devices ps stats metrics limit drain trace doctor vm refgpu bench version help"
 
 _plenum() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} first=2 i
@@ -80,7 +81,14 @@ _plenum() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--server | --listen | -s | -l)
+	--listen | -l)
+		[[ $verb == metrics ]] && mapfile -t COMPREPLY < <(compgen -W "http://127.0.0.1:9464" -- "$cur")
+		[[ $verb == metrics ]] && return
+		mapfile -t COMPREPLY < <(compgen -W "unix: tcp://" -- "$cur")
+		[[ ${COMPREPLY[0]-} ]] && compopt -o nospace
+		return
+		;;
+	--server | -s)
 		mapfile -t COMPREPLY < <(compgen -W "unix: tcp://" -- "$cur")
 		[[ ${COMPREPLY[0]-} ]] && compopt -o nospace
 		return
