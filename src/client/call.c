@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "client/agree.h"
+#include "link/widen.h"
 
 static void call_before(struct pl_session *session, struct pl_client_lane *lane, uint16_t op)
 {
@@ -99,7 +100,7 @@ int pl_call_post_free(struct pl_call *call)
 /* After a payload: the lane knows by then whether another connection would help. */
 static void call_widen(struct pl_client_lane *lane)
 {
-	if (__builtin_expect(lane->lane->connections_wanted > lane->lane->connections, 0))
+	if (pl_lane_wants(lane->lane))
 		pl_client_lane_widen(lane->session, lane->lane, lane->number);
 }
 

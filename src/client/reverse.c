@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "client/agree.h"
+#include "link/widen.h"
 
 #define PUMP_SLICE_NS (100u * 1000000u) /* how often a wait for the reverse lane looks whether the session is dead */
 
@@ -13,7 +14,7 @@ static void reverse_widen(struct pl_session *session)
 {
 	struct pl_lane *lane = session->reverse;
 
-	if (lane->connections_wanted > lane->connections && !atomic_load(&session->dead))
+	if (pl_lane_wants(lane) && !atomic_load(&session->dead))
 		pl_client_lane_widen(session, lane, PL_HELLO_PLACE_REVERSE);
 }
 

@@ -189,9 +189,12 @@ int pl_link_greet(int fd, const struct pl_hello *hello, uint64_t timeout_ns, str
 
 /** pl_link_dial_more() - one more connection to where a lane of tcp goes, greeted (client's end)
  * @lane: its socket's peer is dialled
- * @hello: PL_HELLO_MORE
+ * @hello: PL_HELLO_MORE, _PEER_MORE
  * Return: 0 and *fd_out (owned by the caller, for ops->more); enum pl_hello_status > 0: refused; fatal -errno. */
 int pl_link_dial_more(const struct pl_lane *lane, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out);
+
+/* The same over a socket that somebody else has connected; it stays the caller's. */
+int pl_link_greet_more(int fd, const struct pl_hello *hello, uint64_t timeout_ns);
 
 /** pl_link_accept_more() - the server's end of that
  * Adds the connection to the lane and answers.  Takes over `fd` in any case; refuses where the lane can not have it.

@@ -216,24 +216,37 @@ int pl_link_greet(int fd_given, const struct pl_hello *hello, uint64_t timeout_n
 	return opened.reply.status <= PL_HELLO_E_INTERNAL ? (int)opened.reply.status : PL_HELLO_E_INTERNAL;
 }
 
-int pl_link_dial_more(const struct pl_lane *lane, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out)
+static int greet_more(int fd, const struct pl_hello *hello, uint64_t deadline_ns)
 {
 	pl_cleanup(fds_closep) struct pl_greet_fds fds = { 0 };
+	struct pl_hello_reply reply;
+	int r = greet(fd, hello, deadline_ns, &reply, &fds);
+
+	if (r)
+		return pl_trace(r);
+	if (reply.status == PL_HELLO_OK)
+		return 0;
+	pl_log_info("no further connection: %s", reply.text);
+	return reply.status <= PL_HELLO_E_INTERNAL ? (int)reply.status : PL_HELLO_E_INTERNAL;
+}
+
+int pl_link_dial_more(const struct pl_lane *lane, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out)
+{
 	uint64_t deadline_ns = pl_now_ns() + timeout_ns;
 	pl_cleanup(pl_closep) int fd = -1;
-	struct pl_hello_reply reply;
 	int r = pl_address_connect_as(lane->fd, deadline_ns, &fd);
 
 	if (!r)
-		r = greet(fd, hello, deadline_ns, &reply, &fds);
+		r = greet_more(fd, hello, deadline_ns);
 	if (r)
-		return pl_trace(r);
-	if (reply.status != PL_HELLO_OK) {
-		pl_log_info("no further connection: %s", reply.text);
-		return reply.status <= PL_HELLO_E_INTERNAL ? (int)reply.status : PL_HELLO_E_INTERNAL;
-	}
+		return r;
 	*fd_out = pl_steal_fd(&fd);
 	return 0;
+}
+
+int pl_link_greet_more(int fd, const struct pl_hello *hello, uint64_t timeout_ns)
+{
+	return greet_more(fd, hello, pl_now_ns() + timeout_ns);
 }
 
 /* ---- server ---- */

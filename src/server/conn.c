@@ -170,7 +170,8 @@ static bool peer_checked(struct pl_conn *conn)
 		pl_conn_refuse(conn, PL_HELLO_E_TOKEN, "user %d not allowed: plenum serve --allow-uid", (int)conn->uid);
 		return false;
 	}
-	if (conn->hello.kind == PL_HELLO_LANE || conn->hello.kind == PL_HELLO_MORE || conn->hello.kind == PL_HELLO_PEER)
+	if (conn->hello.kind == PL_HELLO_LANE || conn->hello.kind == PL_HELLO_MORE ||
+	    conn->hello.kind == PL_HELLO_PEER || conn->hello.kind == PL_HELLO_PEER_MORE)
 		return true; /* the session's secret or key proves more */
 	good = daemon->secrets->token[0] && pl_secret_same(conn->hello.token, daemon->secrets->token, PL_TOKEN_MAX);
 	if (!good)
@@ -290,10 +291,11 @@ static void peer_knocked(struct pl_conn *conn)
 static void peer_greeted(struct pl_conn *conn)
 {
 	struct pl_pool_worker *worker = pl_pool_find(conn->daemon, conn->hello.session);
-	struct pl_hand hand = { .kind = PL_HAND_PEER };
+	struct pl_hand hand = { .kind = PL_HAND_PEER,
+				.hello = { .kind = conn->hello.kind, .place = conn->hello.place } };
 	int r;
 
-	if (!conn->hello.session) {
+	if (!conn->hello.session && conn->hello.kind == PL_HELLO_PEER) {
 		peer_knocked(conn);
 		return;
 	}
@@ -337,6 +339,7 @@ static void conn_greeted(struct pl_conn *conn)
 		lane_greeted(conn, PL_HAND_MORE);
 		return;
 	case PL_HELLO_PEER:
+	case PL_HELLO_PEER_MORE:
 		peer_greeted(conn);
 		return;
 	case PL_HELLO_CONTROL:

@@ -28,7 +28,7 @@ enum pl_hand_kind {
 	PL_HAND_COUNTED,   /* worker: done */
 	PL_HAND_DIAL,      /* worker: connect to the server at `text`; `session` is the number of the request */
 	PL_HAND_DIALED,    /* daemon: the answer; with the connection, or `text` says why not */
-	PL_HAND_PEER,      /* daemon: another server's worker; with its connection */
+	PL_HAND_PEER,      /* daemon: another server's worker, or one more of its; with its connection */
 	PL_HAND_PUT,       /* worker: keep this for other sessions; a descriptor may come along */
 	PL_HAND_DROP,      /* worker: no more; no answer */
 	PL_HAND_TAKE,      /* worker: what was put under this token */
@@ -51,8 +51,8 @@ struct pl_hand {
 	uint8_t digest[PL_DIGEST_BYTES];      /* KEEP, FIND, SPOILT: of the content */
 	uint64_t bytes;                       /* KEEP, FIND, SPOILT: of the content */
 	uint64_t limits[PL_QUOTA_KINDS];      /* LIMIT */
-	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER for it has to show */
-	struct pl_hello hello;                /* SESSION, LANE, MORE; without the token */
+	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER and _MORE for it has to show */
+	struct pl_hello hello;                /* SESSION, LANE, MORE; PEER: kind and place; without the token */
 	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED; PUT, ANSWER: PL_BROKER_NOTE_BYTES */
 };
 

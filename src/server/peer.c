@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/wait.h"
+#include "link/widen.h"
 #include "server/serve.h"
 
 #define GREET_NS_MAX 5000000000ull
@@ -74,8 +76,53 @@ void pl_peer_leave(struct pl_session_worker *session, struct pl_lane *lane)
 
 struct accepted {
 	struct pl_session_worker *session;
+	uint64_t number;
 	int fd;
 };
+
+/* A number that is taken stays whose it was. */
+static void door_open(struct pl_peers *peers, uint64_t number, struct pl_lane *lane)
+{
+	struct pl_peer_door *free_one = NULL;
+
+	pthread_mutex_lock(&peers->lock);
+	for (uint32_t i = 0; i < PL_PEER_LINKS_MAX && number; i++) {
+		if (peers->doors[i].number == number)
+			number = 0;
+		else if (!peers->doors[i].number)
+			free_one = &peers->doors[i];
+	}
+	if (number && free_one && lane->can_widen)
+		*free_one = (struct pl_peer_door){ number, lane };
+	pthread_mutex_unlock(&peers->lock);
+}
+
+static void door_close(struct pl_peers *peers, const struct pl_lane *lane)
+{
+	pthread_mutex_lock(&peers->lock);
+	for (uint32_t i = 0; i < PL_PEER_LINKS_MAX; i++)
+		if (peers->doors[i].lane == lane)
+			peers->doors[i] = (struct pl_peer_door){ 0 };
+	pthread_mutex_unlock(&peers->lock);
+}
+
+/* The lane's thread may be in the middle of anything, but for its end.  Takes over fd. */
+static void accept_more(struct pl_session_worker *session, int fd, uint64_t number)
+{
+	struct pl_hello_reply reply = { .status = PL_HELLO_OK, .session = session->id };
+	struct pl_peers *peers = &session->peers;
+	struct pl_lane *lane = NULL;
+
+	pthread_mutex_lock(&peers->lock);
+	for (uint32_t i = 0; i < PL_PEER_LINKS_MAX && number && !lane; i++)
+		if (peers->doors[i].number == number)
+			lane = peers->doors[i].lane;
+	if (lane)
+		(void)pl_link_accept_more(fd, &reply, lane);
+	else
+		pl_link_refuse(fd, PL_HELLO_E_SESSION, "the session has no lane of this number");
+	pthread_mutex_unlock(&peers->lock);
+}
 
 static void *accepted_run(void *arg)
 {
@@ -87,8 +134,11 @@ static void *accepted_run(void *arg)
 	free(arg);
 	prctl(PR_SET_NAME, "plenum-peer");
 	reply.session = session->id;
-	if (!pl_link_accept_lane(accepted.fd, &reply, -1, &lane))
+	if (!pl_link_accept_lane(accepted.fd, &reply, -1, &lane)) {
+		door_open(&session->peers, accepted.number, lane);
 		session->backend->peer(session, lane);
+		door_close(&session->peers, lane);
+	}
 	pl_peer_leave(session, lane);
 	return NULL;
 }
@@ -107,10 +157,14 @@ static int thread_start(void *(*run)(void *), void *arg)
 	return r ? pl_err(-r) : 0;
 }
 
-void pl_peers_accept(struct pl_session_worker *session, int fd)
+void pl_peers_accept(struct pl_session_worker *session, int fd, const struct pl_hello *hello)
 {
 	struct accepted *accepted = NULL;
 
+	if (hello->kind == PL_HELLO_PEER_MORE) {
+		accept_more(session, fd, hello->place);
+		return;
+	}
 	if (!session->backend->peer) {
 		pl_link_refuse(fd, PL_HELLO_E_API, "nothing is copied between servers here");
 		return;
@@ -121,7 +175,7 @@ void pl_peers_accept(struct pl_session_worker *session, int fd)
 	}
 	accepted = malloc(sizeof(*accepted));
 	if (accepted)
-		*accepted = (struct accepted){ session, fd };
+		*accepted = (struct accepted){ session, hello->place, fd };
 	if (!accepted || thread_start(accepted_run, accepted)) {
 		free(accepted);
 		pl_link_refuse(fd, PL_HELLO_E_BUSY, "the worker can not start a thread");
@@ -187,11 +241,7 @@ static int dial(struct pl_peers *peers, const char *address, char why_out[PL_PEE
 	struct pl_hand hand = { .kind = PL_HAND_DIAL }, answer;
 	int fd = -1;
 
-	if (strlen(address) >= sizeof(hand.text)) {
-		snprintf(why_out, PL_PEER_WHY_MAX, "its address is too long");
-		return -1;
-	}
-	strcpy(hand.text, address);
+	snprintf(hand.text, sizeof(hand.text), "%s", address);
 	if (pl_peers_request(peers, &hand, -1, &answer, &fd))
 		snprintf(why_out, PL_PEER_WHY_MAX, "no connection in time");
 	else
@@ -199,32 +249,81 @@ static int dial(struct pl_peers *peers, const char *address, char why_out[PL_PEE
 	return fd;
 }
 
-int pl_peer_connect(struct pl_session_worker *session, const char *address, uint64_t remote, const uint8_t *key,
+static struct pl_hello hello_of(const struct pl_peer_place *place, enum pl_hello_kind kind)
+{
+	struct pl_hello hello = { .kind = kind, .session = place->session, .place = place->number };
+
+	memcpy(hello.secret, place->key, sizeof(hello.secret));
+	return hello;
+}
+
+int pl_peer_connect(struct pl_session_worker *session, const char *address, struct pl_peer_place *place,
 		    struct pl_lane **lane_out, char why_out[PL_PEER_WHY_MAX])
 {
-	struct pl_hello hello = { .kind = PL_HELLO_PEER, .session = remote };
 	struct pl_peers *peers = &session->peers;
 	struct pl_link_opened opened;
+	struct pl_hello hello;
 	int fd, r;
 
+	if (strlen(address) >= sizeof(place->address)) {
+		snprintf(why_out, PL_PEER_WHY_MAX, "its address is too long");
+		return pl_err(-EHOSTUNREACH);
+	}
+	strcpy(place->address, address);
+	if (getrandom(&place->number, sizeof(place->number), 0) != sizeof(place->number))
+		place->number = 0;
 	if (!link_take(peers)) {
 		snprintf(why_out, PL_PEER_WHY_MAX, "connected to too many servers");
 		return pl_err(-EMFILE);
 	}
-	fd = dial(peers, address, why_out);
+	fd = dial(peers, place->address, why_out);
 	if (fd < 0) {
 		link_give(peers);
 		return pl_err(-EHOSTUNREACH);
 	}
-	memcpy(hello.secret, key, sizeof(hello.secret));
+	hello = hello_of(place, PL_HELLO_PEER);
 	r = pl_link_greet(fd, &hello, GREET_NS_MAX, &opened);
 	if (!r) {
+		if (place->number && opened.reply.minor >= PL_HELLO_MINOR_PEER_MORE)
+			pl_lane_widens(opened.lane);
 		*lane_out = opened.lane;
 		return 0;
 	}
 	link_give(peers);
 	snprintf(why_out, PL_PEER_WHY_MAX, "refused: %s", r > 0 ? opened.reply.text : strerrordesc_np(-r));
 	return pl_err(-EHOSTUNREACH);
+}
+
+struct more {
+	struct pl_peers *peers;
+	const struct pl_peer_place *place;
+};
+
+static int more(void *arg, int *fd_out)
+{
+	const struct more *of = arg;
+	struct pl_hello hello = hello_of(of->place, PL_HELLO_PEER_MORE);
+	char why[PL_PEER_WHY_MAX] = "";
+	int fd = dial(of->peers, of->place->address, why), r;
+
+	if (fd < 0) {
+		pl_log_info("no further connection: %s", why);
+		return pl_err(-EHOSTUNREACH);
+	}
+	r = pl_link_greet_more(fd, &hello, GREET_NS_MAX);
+	if (r)
+		close(fd);
+	else
+		*fd_out = fd;
+	return r;
+}
+
+void pl_peer_widen(struct pl_session_worker *session, const struct pl_peer_place *place, struct pl_lane *lane)
+{
+	struct more of = { &session->peers, place };
+
+	if (pl_lane_wants(lane))
+		pl_lane_widen(lane, more, &of, place->address);
 }
 
 /* ---- who stalls ---- */

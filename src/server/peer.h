@@ -29,6 +29,13 @@ struct pl_peer_watch { /* a copy that is under way */
 	struct pl_peer_watch *next;
 };
 
+struct pl_peer_place { /* the other end of a lane that was made here */
+	char address[PL_HAND_TEXT_MAX];
+	uint64_t session;
+	uint8_t key[16]; /* the session's */
+	uint64_t number; /* ours for the lane, 0 = it has none: known to both ends only */
+};
+
 struct pl_peers {
 	int control; /* to the daemon */
 	uint8_t key[16];
@@ -43,6 +50,10 @@ struct pl_peers {
 	struct pl_hand answer;
 	int fd; /* that came with it */
 	uint32_t links;
+	struct pl_peer_door {    /* lanes that were made there and may get more connections */
+		uint64_t number; /* 0 = free */
+		struct pl_lane *lane;
+	} doors[PL_PEER_LINKS_MAX];
 	struct pl_peer_watch *watched;
 	bool watching; /* the watchdog runs */
 };
@@ -58,15 +69,17 @@ void pl_peers_answered(struct pl_peers *peers, const struct pl_hand *answer, int
  * @fd_out: came with the answer, owned by the caller; -1 = none
  * Return: 0, or fatal -ETIMEDOUT, -errno of pl_hand_send(). */
 int pl_peers_request(struct pl_peers *peers, struct pl_hand *request, int fd, struct pl_hand *answer_out, int *fd_out);
-/* A connection of another server's worker; takes over fd.  Called on the worker's main thread. */
-void pl_peers_accept(struct pl_session_worker *session, int fd);
+/* A connection of another server's worker, greeted with `hello`; takes over fd.  Called on the worker's main thread. */
+void pl_peers_accept(struct pl_session_worker *session, int fd, const struct pl_hello *hello);
 
 /** pl_peer_connect() - a lane to a session of another server's
- * @key: that session's, 16 bytes
+ * @place: session and key are the caller's, the rest is set
  * @why_out: set on failure, for people
  * Return: 0 and *lane_out, for pl_peer_leave(); fatal -EHOSTUNREACH, -EMFILE (PL_PEER_LINKS_MAX). */
-int pl_peer_connect(struct pl_session_worker *session, const char *address, uint64_t remote, const uint8_t *key,
+int pl_peer_connect(struct pl_session_worker *session, const char *address, struct pl_peer_place *place,
 		    struct pl_lane **lane_out, char why_out[PL_PEER_WHY_MAX]);
+/* After a copy: the lane, which was made here, gets the connections that it wants. */
+void pl_peer_widen(struct pl_session_worker *session, const struct pl_peer_place *place, struct pl_lane *lane);
 void pl_peer_leave(struct pl_session_worker *session, struct pl_lane *lane);
 
 /* From begin to end the lane is shut down when no whole record or payload (at most PL_PEER_BLOCK_BYTES) comes or goes

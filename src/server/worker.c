@@ -535,7 +535,7 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 	case PL_HAND_PEER:
 		if (fd < 0 || !worker->session.reverse)
 			break;
-		pl_peers_accept(&worker->session, fd);
+		pl_peers_accept(&worker->session, fd, &hand->hello);
 		return 0;
 	case PL_HAND_DIALED:
 	case PL_HAND_ANSWER:

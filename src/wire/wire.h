@@ -62,19 +62,21 @@ enum pl_wire_reply_flag {
 
 #define PL_HELLO_MAGIC           0x4d554e454c50u /* "PLENUM" */
 #define PL_HELLO_MAJOR           1               /* peers of another major version refuse each other */
-#define PL_HELLO_MINOR           2               /* 1: functions by name; 2: lanes of several connections */
+#define PL_HELLO_MINOR           3               /* 1: functions by name; 2, 3: lanes of several connections */
 #define PL_HELLO_MINOR_FUNCTIONS 1   /* from here on: where the digests differ, the server's table comes first */
 #define PL_HELLO_MINOR_MORE      2   /* from here on: PL_HELLO_MORE */
+#define PL_HELLO_MINOR_PEER_MORE 3   /* from here on: PL_HELLO_PEER_MORE */
 #define PL_HELLO_PLACE_REVERSE   1   /* MORE: the reverse lane; from 2 on: the lane that gave this number */
 #define PL_TOKEN_MAX             128 /* limit: bytes of a token, its NUL included */
 #define PL_WIRE_OP_FUNCTIONS     0   /* first record on the reverse lane: the table; no function has the number */
 
 enum pl_hello_kind {
-	PL_HELLO_SESSION = 1, /* a new session; the connection becomes its reverse lane */
-	PL_HELLO_LANE = 2,    /* one more lane of a session */
-	PL_HELLO_CONTROL = 3, /* the tool asks the daemon (unix sockets only) */
-	PL_HELLO_PEER = 4,    /* another server (wire/peer.h).  Session 0: is this a Plenum?  A second one follows */
-	PL_HELLO_MORE = 5,    /* tcp: one more connection of the lane at `place` of a session */
+	PL_HELLO_SESSION = 1,   /* a new session; the connection becomes its reverse lane */
+	PL_HELLO_LANE = 2,      /* one more lane of a session */
+	PL_HELLO_CONTROL = 3,   /* the tool asks the daemon (unix sockets only) */
+	PL_HELLO_PEER = 4,      /* another server (wire/peer.h).  Session 0: is this a Plenum?  A second one follows */
+	PL_HELLO_MORE = 5,      /* tcp: one more connection of the lane at `place` of a session */
+	PL_HELLO_PEER_MORE = 6, /* the same of the lane for which a PEER made up the number `place` */
 };
 
 struct pl_hello {
@@ -84,9 +86,10 @@ struct pl_hello {
 	uint64_t api_hash;        /* digest of the client's table of functions (generated) */
 	uint32_t api;             /* enum pl_api */
 	uint32_t pid;             /* of the client, as it sees itself; for people */
-	uint64_t session;         /* PL_HELLO_LANE, _MORE, _PEER: whose */
+	uint64_t session;         /* PL_HELLO_LANE, _MORE, _PEER, _PEER_MORE: whose */
 	uint8_t secret[16];       /* LANE, MORE, PEER: proves it; SESSION, ivshmem: the region's key, else 0 */
-	uint64_t place;           /* ivshmem, SESSION: the guest's boot, LANE: 1 + where it lies; tcp: its number */
+	uint64_t place;           /* ivshmem, SESSION: the guest's boot, LANE: 1 + where it lies; tcp: its number,
+				   * PEER: a random one, which nobody else who has the session's key can know */
 	char token[PL_TOKEN_MAX]; /* tcp */
 	char program[64];         /* for people */
 };

@@ -1,7 +1,9 @@
 /* Copies between servers: another server's worker that lies about its ticket, and one that does not do its part. */
 #include "calls-cuda.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -81,6 +83,17 @@ static int knock(int fd)
 	return r ? r : (int)reply.status;
 }
 
+/* On loopback. */
+static int door_connect_tcp(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_port = htons((uint16_t)atoi(strrchr(server.tcp_address, ':') + 1));
+	assert(fd >= 0 && !connect(fd, (struct sockaddr *)&at, sizeof(at)));
+	return fd;
+}
+
 static int door_connect(const char *address)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -100,6 +113,22 @@ static int door_try(uint64_t session, const uint8_t key[16], struct pl_link_open
 	memcpy(hello.secret, key, sizeof(hello.secret));
 	expect_is(knock(fd), PL_HELLO_OK);
 	return pl_link_greet(fd, &hello, ANSWER_NS, opened);
+}
+
+/* With a number for the lane.  Return: as pl_link_greet(); fatal; the socket in *fd_out is good for one more. */
+static int door_number_try(bool tcp, enum pl_hello_kind kind, uint64_t number, int *fd_out)
+{
+	struct pl_hello hello = { .kind = kind, .session = door.session, .place = number };
+	int fd = tcp ? door_connect_tcp() : door_connect(server.unix_address), r;
+
+	memcpy(hello.secret, door.key, sizeof(hello.secret));
+	expect_is(knock(fd), PL_HELLO_OK);
+	r = pl_link_greet_more(fd, &hello, ANSWER_NS);
+	if (r || !fd_out)
+		close(fd);
+	else
+		*fd_out = fd;
+	return r;
 }
 
 static struct pl_lane *door_open(void)
@@ -190,6 +219,38 @@ static void doors_that_are_not_theirs(void)
 	session_check();
 	peer_close(&peer);
 	expect_is(door_try(door.session, door.key, &opened), PL_HELLO_E_SESSION);
+}
+
+/* Further connections: of lanes that there are, over tcp, not without end, and heard once. */
+static void connections_of_no_lane(void)
+{
+	const uint64_t number = 0x1122334455667788;
+	int fds[2 + PL_LANE_CONNECTIONS_MAX], unix_fd, r = 0;
+	uint32_t made = 2;
+
+	session_open();
+	expect_is(door_number_try(true, PL_HELLO_PEER_MORE, number, NULL),
+		  PL_HELLO_E_SESSION); /* before there is one */
+	expect_is(door_number_try(false, PL_HELLO_PEER, number + 1, &unix_fd), 0);
+	expect_is(door_number_try(true, PL_HELLO_PEER, 0, &fds[0]), 0);
+	expect_is(door_number_try(true, PL_HELLO_PEER, number, &fds[1]), 0);
+	expect_is(door_number_try(true, PL_HELLO_PEER_MORE, 0, NULL), PL_HELLO_E_SESSION);
+	expect_is(door_number_try(true, PL_HELLO_PEER_MORE, UINT64_MAX, NULL), PL_HELLO_E_SESSION);
+	expect_is(door_number_try(true, PL_HELLO_PEER_MORE, number + 1, NULL), PL_HELLO_E_SESSION); /* no tcp */
+	while (made < 2 + PL_LANE_CONNECTIONS_MAX) /* the lane's thread may only just have begun */
+		made += !door_number_try(true, PL_HELLO_PEER_MORE, number, &fds[made]);
+	expect_is(door_number_try(true, PL_HELLO_PEER_MORE, number, NULL), PL_HELLO_E_BUSY);
+	for (uint32_t i = 2; i < made; i++) /* no word that it looks there, but another */
+		r |= send(fds[i], "nobody looks here", 17, MSG_NOSIGNAL) != 17;
+	expect_is(r, 0);
+	session_check();
+	for (uint32_t i = 0; i < made; i++)
+		close(fds[i]);
+	close(unix_fd);
+	while (door_number_try(true, PL_HELLO_PEER_MORE, number, NULL) != PL_HELLO_E_SESSION) /* it has ended */
+		;
+	session_check();
+	peer_close(&peer);
 }
 
 static void secrets_that_are_wrong_or_used(void)
@@ -489,6 +550,7 @@ static void servers_that_are_not_there(void)
 
 const struct hostile_case cases_peer[] = {
 	{ "peer: sessions and keys that are not theirs", doors_that_are_not_theirs, false },
+	{ "peer: connections of no lane, and without end", connections_of_no_lane, false },
 	{ "peer: secrets that are wrong, or were used", secrets_that_are_wrong_or_used, false },
 	{ "peer: ranges beyond what was exported", ranges_beyond_what_was_exported, false },
 	{ "peer: tickets and links without end", tickets_and_links_without_end, false },

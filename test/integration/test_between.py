@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import plenum
+import relay
 
 NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
@@ -17,13 +19,15 @@ BYTES = (48 << 20) + 5
 COUNT = os.environ.get("PLENUM_TEST_COUNT", "")
 LARGE = 4  # copies of so much
 ANY_HOST = ("--peer", "tcp://127.0.0.1:*")
+FAR = ("--peer", "tcp://127.0.0.2:*")  # where relays are: not the host's own address
+SLOW = 40_000_000                      # bytes a second of one connection
 
 
 @contextlib.contextmanager
-def servers(*options):
+def servers(*options, **env):
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(plenum.Server("--cuda", NATIVE, "--nvml", "off", *more, token="one-for-both-of-them", PLENUM_REFGPU_MEMORY="256M",
-                                                 PLENUM_REFGPU_NUMBER=str(i))) for i, more in enumerate(options)]
+                                                 PLENUM_REFGPU_NUMBER=str(i), **env)) for i, more in enumerate(options)]
 
 
 def env_of(up, modes, **more):
@@ -135,8 +139,45 @@ def test_a_server_that_ends_takes_no_stream_of_the_other_along():
                 assert process.returncode == 0, f"{modes}: {process.returncode}\n{log.decode(errors='replace')[-3000:]}"
 
 
+def copy_far(up, path, mib):
+    """Copies whose second server is reached through the path.  Return: the connections that were made, the client's counts, its log."""
+    before = path.connections
+    env = env_of(up, ("tcp", "tcp"), PLENUM_CONNECTIONS="1")
+    env["PLENUM"] = f"{up[0].tcp},{path.address}"
+    with tempfile.NamedTemporaryFile() as stats:
+        result = plenum.run([PROGRAM, str(mib << 20)], dict(env, PLENUM_STATS=stats.name), timeout=100)
+        return path.connections - before, json.load(open(stats.name)), result.stderr.decode(errors="replace")
+
+
+def test_a_link_gets_more_connections_where_one_is_slow():
+    made = {}
+    for chosen in ("1", "auto"):
+        with servers(FAR, ("--peer", "off"), PLENUM_CONNECTIONS=chosen) as up, relay.Relay(up[1].tcp, SLOW) as path:
+            made[chosen], counts, log = copy_far(up, path, 24)
+            assert counts["between_direct"] >= LARGE * (24 << 20) and not counts["between_through"], (counts, log)
+            assert "refused" not in up[1].log_text(), up[1].log_text()
+            shares = sorted(path.carried)
+    print(f"     {made} connections; at most {[share >> 20 for share in shares[-4:]]} MiB over one", flush=True)
+    assert made["auto"] >= made["1"] + 2, made
+    assert shares[-2] > 4 << 20, shares  # payload went over more than one of them
+
+
+def test_a_connection_of_a_link_that_is_cut_costs_no_copy():
+    with servers(FAR, ("--peer", "off"), PLENUM_CONNECTIONS="4") as up, relay.Relay(up[1].tcp, SLOW) as path:
+        def cut():
+            if plenum.wait_for(lambda: sum(share > 2 << 20 for share in path.carried) >= 4):
+                path.cut(max(range(path.connections), key=lambda i: path.carried[i]))
+        thread = threading.Thread(target=cut)
+        thread.start()
+        _, counts, log = copy_far(up, path, 48)
+        thread.join()
+        assert counts["between_direct"] + counts["between_through"] >= LARGE * (48 << 20), (counts, log)
+        assert plenum.wait_for(lambda: not up[1].sessions()["sessions"]) and "signal" not in up[1].log_text(), up[1].log_text()
+
+
 if __name__ == "__main__":
     plenum.main([test_bytes_go_from_server_to_server, test_one_server_that_reaches_the_other_is_enough,
                  test_a_unix_socket_of_the_same_user_needs_no_option, test_where_none_reaches_the_other_the_program_copies,
                  test_a_server_without_room_for_it_lets_the_program_copy, test_copies_in_a_stream_are_made_when_it_comes_to_them,
-                 test_a_copy_in_a_stream_is_a_post, test_copies_one_after_the_other_make_no_stream_each, test_a_server_that_ends_takes_no_stream_of_the_other_along])
+                 test_a_copy_in_a_stream_is_a_post, test_copies_one_after_the_other_make_no_stream_each,
+                 test_a_link_gets_more_connections_where_one_is_slow, test_a_connection_of_a_link_that_is_cut_costs_no_copy, test_a_server_that_ends_takes_no_stream_of_the_other_along])

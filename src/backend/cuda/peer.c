@@ -156,7 +156,7 @@ void pl_cuda_serve_plPeerWhere(struct pl_serve *serve, const struct pl_cuda_plPe
 }
 
 /* Takes over the lane.  Return: its id; 0 = there are too many. */
-static uint64_t link_enter(struct pl_cuda_peers *peers, struct pl_lane *lane)
+static uint64_t link_enter(struct pl_cuda_peers *peers, struct pl_lane *lane, const struct pl_peer_place *place)
 {
 	uint64_t id = 0;
 
@@ -171,6 +171,7 @@ static uint64_t link_enter(struct pl_cuda_peers *peers, struct pl_lane *lane)
 			pthread_mutex_unlock(&peers->lock);
 			link->id = id;
 			link->lane = lane;
+			link->place = *place;
 		}
 		pthread_mutex_unlock(&link->lock);
 	}
@@ -180,6 +181,7 @@ static uint64_t link_enter(struct pl_cuda_peers *peers, struct pl_lane *lane)
 void pl_cuda_serve_plPeerLink(struct pl_serve *serve, const struct pl_cuda_plPeerLink_args *args)
 {
 	struct pl_cuda_peers *peers = pl_cuda_session_of(serve)->peers;
+	struct pl_peer_place place = { .session = args->session };
 	struct pl_cuda_plPeerLink_reply reply = { 0 };
 	char why[PL_PEER_WHY_MAX] = "";
 	struct pl_lane *lane;
@@ -189,8 +191,9 @@ void pl_cuda_serve_plPeerLink(struct pl_serve *serve, const struct pl_cuda_plPee
 		return;
 	}
 	pl_serve_give_turn(serve);
-	if (!pl_peer_connect(serve->session, args->address, args->session, args->key.at, &lane, why)) {
-		reply.link = link_enter(peers, lane);
+	memcpy(place.key, args->key.at, sizeof(place.key));
+	if (!pl_peer_connect(serve->session, args->address, &place, &lane, why)) {
+		reply.link = link_enter(peers, lane, &place);
 		if (!reply.link) {
 			pl_peer_leave(serve->session, lane);
 			strcpy(why, "connected to too many servers");
@@ -271,6 +274,8 @@ static void copy_run(struct pl_serve *serve, const struct pl_cuda_plPeerCopy_arg
 		if (r) {
 			pl_peer_leave(serve->session, pl_steal(link->lane));
 			link->id = 0;
+		} else {
+			pl_peer_widen(serve->session, &link->place, link->lane);
 		}
 		pthread_mutex_unlock(&link->lock);
 	}

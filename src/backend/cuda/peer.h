@@ -40,6 +40,7 @@ struct pl_cuda_peers {
 		pthread_mutex_t lock; /* one copy at a time */
 		uint64_t id;          /* 0 = free */
 		struct pl_lane *lane;
+		struct pl_peer_place place;
 	} links[PL_PEER_LINKS_MAX];
 };
 
