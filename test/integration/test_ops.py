@@ -1,9 +1,15 @@
 """What whoever runs a server does while programs use it: drains it, and puts another one in its place."""
 import contextlib
+import fcntl
 import json
 import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import plenum
@@ -132,10 +138,113 @@ def test_limit_shows_and_says_what_is_wrong():
         assert session_of(server)["memory_limit_bytes"] is None
 
 
+# ---- top ----
+
+@contextlib.contextmanager
+def busy(client):
+    """The program makes calls all the time."""
+    ends = threading.Event()
+
+    def work():
+        while not ends.is_set():
+            client.call()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
+def test_top_has_the_busiest_first():
+    with plenum.Server() as server, Client(server, "shm") as idle, Client(server, "tcp") as works:
+        with busy(works):
+            said = tool("top", "-n", "2", "-d", "0.4", "--server", server.unix).stdout
+        assert "\033" not in said and said.count(f"2 sessions at {server.unix}\n") == 2, said
+        for frame in said.rstrip("\n").split("\n\n2 sessions"):
+            first, second = (line.split() for line in frame.rstrip("\n").split("\n")[-2:])
+            assert first[:1] + first[2:4] == ["2", "idle", "opencl"] and second[0] == "1", frame
+            assert first[1].startswith("127.0.0.1:") and float(first[5]) > 0 and float(second[5]) == 0, frame
+        assert idle.call() == "called"
+
+
+class Terminal:
+    """`plenum top` on a terminal of its own."""
+
+    def __init__(self, server, *options):
+        self.ours, self.its = pty.openpty()
+        fcntl.ioctl(self.its, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 40, 0, 0))
+        self.before = termios.tcgetattr(self.its)
+        self.said = b""
+        self.process = subprocess.Popen([plenum.TOOL, "top", "--server", server.unix, *options], stdin=self.its, stdout=self.its,
+                                        stderr=subprocess.PIPE, env=plenum.native_env(), start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def read(self, text):
+        while text not in self.said:
+            assert select.select([self.ours], [], [], plenum.LIMIT_S)[0], self.said
+            self.said += os.read(self.ours, 4096)
+
+    def key(self, key):
+        os.write(self.ours, key)
+
+    def end(self):
+        """Return: exit status; the terminal is as it was."""
+        status = self.process.wait(plenum.LIMIT_S)
+        self.read(b"\033[?25h")
+        assert termios.tcgetattr(self.its) == self.before
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        os.close(self.ours)
+        os.close(self.its)
+
+
+def test_top_stays_in_place_and_leaves_the_terminal_as_it_was():
+    with plenum.Server() as server, Client(server, "shm"), Client(server, "shm"), Client(server, "shm"):
+        for key in (b"q", b"\x03", None):
+            with Terminal(server, "-d", "0.1") as top:
+                top.read(b"3 sessions")
+                top.read(b"PROGRAM")
+                assert not termios.tcgetattr(top.its)[3] & (termios.ICANON | termios.ECHO)
+                top.key(b"x")  # of no meaning
+                for _ in range(2):
+                    top.said = top.said.rpartition(b"\033[J")[2]
+                    top.read(b"\033[J")
+                frame = top.said.partition(b"\033[J")[0]
+                assert frame.startswith(b"\033[H3 sessions at ") and frame.count(b"idle") == 1, frame  # of 5 lines
+                for line in frame.split(b"\r\n"):
+                    assert len(line.replace(b"\033[K", b"").replace(b"\033[H", b"").replace(b"\033[J", b"")) <= 40, line
+                if key:
+                    top.key(key)
+                else:
+                    top.process.terminate()
+                assert top.end() == 0
+
+
+def test_top_says_when_the_server_has_gone():
+    with plenum.Server() as server:
+        with Terminal(server, "-d", "0.1") as top:
+            top.read(b"0 sessions")
+            server.stop()
+            assert top.end() == 1 and b"no server at" in top.process.stderr.read()
+    for wrong in (("-d", "0"), ("-d", "nan"), ("-d", "1e9"), ("-n", "0"), ("now",)):
+        assert tool("top", *wrong, check=False).returncode == 2, wrong
+
+
 if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
     plenum.main([test_drain_lets_programs_finish_and_then_the_server_ends, test_drain_wait_shows_what_is_left_until_the_end,
                  test_drain_for_a_time_ends_the_rest, test_drain_says_what_is_wrong,
                  test_a_new_server_at_the_same_addresses_ends_nobody, test_limit_holds_for_a_session_that_is_running,
-                 test_limit_shows_and_says_what_is_wrong])
+                 test_limit_shows_and_says_what_is_wrong, test_top_has_the_busiest_first,
+                 test_top_stays_in_place_and_leaves_the_terminal_as_it_was, test_top_says_when_the_server_has_gone])

@@ -1,18 +1,11 @@
-/* Opens a session, says "ready", and waits for the end of its input; each line of that is a new thread with a call, or
+/* Opens a session, says "ready", and waits for the end of its input; each line of that is a new thread with calls, or
  * with PLENUM_TEST_TAKE=BYTES a buffer of so many bytes that is filled and kept: the result is said. */
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "ocl.h"
 
-static void *call(void *arg)
-{
-	const struct ocl *o = arg;
-
-	puts(clFinish(o->queue) ? "failed" : "called");
-	return NULL;
-}
-
-static void take(const struct ocl *o, size_t bytes)
+static cl_int fill(const struct ocl *o, size_t bytes, bool keep)
 {
 	cl_int code;
 	cl_mem mem = clCreateBuffer(o->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
@@ -22,7 +15,15 @@ static void take(const struct ocl *o, size_t bytes)
 		code = clEnqueueFillBuffer(o->queue, mem, &byte, 1, 0, bytes, 0, NULL, NULL);
 	if (!code)
 		code = clFinish(o->queue);
-	printf("%d\n", code);
+	if (mem && !keep)
+		clReleaseMemObject(mem);
+	return code;
+}
+
+static void *call(void *arg)
+{
+	puts(fill(arg, 64, false) ? "failed" : "called");
+	return NULL;
 }
 
 int main(void)
@@ -39,7 +40,7 @@ int main(void)
 		if (c != '\n')
 			continue;
 		if (bytes)
-			take(&o, strtoul(bytes, NULL, 0));
+			printf("%d\n", fill(&o, strtoul(bytes, NULL, 0), true));
 		else if (!pthread_create(&thread, NULL, call, &o))
 			pthread_join(thread, NULL);
 		fflush(stdout);

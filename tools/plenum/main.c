@@ -12,6 +12,7 @@ const struct pl_command pl_commands[] = {
 	{ "devices", pl_cmd_devices, "list the devices that programs see" },
 	{ "ps", pl_cmd_ps, "list a server's sessions, or end one" },
 	{ "stats", pl_cmd_stats, "show what sessions send, wait for and hold" },
+	{ "top", pl_cmd_top, "show what sessions do now, the busiest first" },
 	{ "metrics", pl_cmd_metrics, "a server's figures for Prometheus" },
 	{ "limit", pl_cmd_limit, "change what a running session may hold" },
 	{ "drain", pl_cmd_drain, "let a server end without ending anybody" },

@@ -9,6 +9,7 @@ _plenum_options() {
 	run) echo "--server --keep-local --help" ;;
 	devices) echo "--server --keep-local --native --json --help" ;;
 	ps) echo "--server --kill --json --help" ;;
+	top) echo "--server --delay --count --help" ;;
 	metrics) echo "--server --listen --help" ;;
 	limit) echo "--memory --objects --host --inflight --server --help" ;;
 	drain) echo "--server --for --release --wait --help" ;;
@@ -25,7 +26,7 @@ _plenum_options() {
 	esac
 }
 
-_plenum_commands="serve run devices ps stats metrics limit drain trace doctor vm refgpu bench version help"
+_plenum_commands="serve run devices ps stats top metrics limit drain trace doctor vm refgpu bench version help"
 
 _plenum() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} first=2 i

@@ -31,6 +31,7 @@ int pl_cmd_run(int argc, char **argv);
 int pl_cmd_devices(int argc, char **argv);
 int pl_cmd_ps(int argc, char **argv);
 int pl_cmd_stats(int argc, char **argv);
+int pl_cmd_top(int argc, char **argv);
 int pl_cmd_metrics(int argc, char **argv);
 int pl_cmd_limit(int argc, char **argv);
 int pl_cmd_drain(int argc, char **argv);
