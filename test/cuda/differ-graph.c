@@ -78,8 +78,9 @@ static void do_node(void)
 	int i = room(NODE), g = any(GRAPH), d = any(NODE), m = lasting();
 	CUgraph graph = handle_of(GRAPH, g, CUgraph);
 	CUgraphNode node = NULL, from = handle_of(NODE, d, CUgraphNode);
-	/* Nodes with no edge between them have no order, so each slot of a node has its own bytes. */
-	size_t dependencies = one_of(0, 0, 1), count = 0x5555, apart = i < 0 ? 0 : (size_t)i * 1024;
+	/* Nodes with no edge between them have no order, so each slot of a node has its own bytes, behind those that
+	 * captured nodes have. */
+	size_t dependencies = one_of(0, 0, 1), count = 0x5555, apart = i < 0 ? 0 : (size_t)(i + 1) * 1024;
 	CUDA_MEMSET_NODE_PARAMS set = { .dst = slots[MEMORY][m].live ? slots[MEMORY][m].handle + apart : 0,
 					.value = pick(256),
 					.elementSize = (unsigned int)one_of(1, 1, 2, 4, 3),
