@@ -24,7 +24,6 @@ typedef struct nvmlEventSetWait_v3_opaque nvmlEventSetWait_v3_t;
 typedef struct nvmlGetCPER_v1_opaque nvmlGetCPER_v1_t;
 typedef struct nvmlGetMemoryLimits_v1_opaque nvmlGetMemoryLimits_v1_t;
 typedef struct nvmlGpmMetricsGet_opaque nvmlGpmMetricsGet_t;
-typedef struct nvmlGpmSupport_opaque nvmlGpmSupport_t;
 typedef struct nvmlGpuInstanceInfo_opaque nvmlGpuInstanceInfo_t;
 typedef struct nvmlGpuOperationalEventConfig_v1_opaque nvmlGpuOperationalEventConfig_v1_t;
 typedef struct nvmlHostname_v1_opaque nvmlHostname_v1_t;

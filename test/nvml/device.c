@@ -45,6 +45,11 @@
 	X(nvmlDeviceGetComputeRunningProcesses_v3)                                                                     \
 	X(nvmlSystemGetCudaDriverVersion_v2)                                                                           \
 	X(nvmlDeviceGetMaxClockInfo)                                                                                   \
+	X(nvmlGpmQueryDeviceSupport)                                                                                   \
+	X(nvmlGpmSampleAlloc)                                                                                          \
+	X(nvmlGpmSampleFree)                                                                                           \
+	X(nvmlGpmSampleGet)                                                                                            \
+	X(nvmlGpmMetricsGet)                                                                                           \
 	X(nvmlInternalGetExportTable)
 #define MEMBER(name) __typeof__(&name) name;
 
@@ -236,6 +241,41 @@ static void test_private_tables_are_refused_but_one(void)
 	assert(slots[1](NULL, NULL) == NVML_ERROR_NOT_SUPPORTED && slots[81](NULL, NULL) == NVML_ERROR_NOT_SUPPORTED);
 }
 
+/* Of hardware natively it may be another answer. */
+static void test_a_device_without_counters_says_so(nvmlDevice_t device)
+{
+	struct {
+		unsigned int version, count;
+		nvmlGpmSample_t sample[2];
+		char rest[64 << 10];
+	} metrics = { .version = 1, .count = 1 };
+	nvmlGpmMetricsGet_t *get = (nvmlGpmMetricsGet_t *)(void *)&metrics;
+	nvmlGpmSupport_t support = { .version = 1, .isSupportedDevice = 0x5555 };
+	char name[96];
+
+	assert(!d.nvmlGpmQueryDeviceSupport(device, &support));
+	assert(!d.nvmlDeviceGetName(device, name, sizeof(name)));
+	assert(!support.isSupportedDevice || !strstr(name, "Plenum"));
+	assert(d.nvmlGpmQueryDeviceSupport(device, NULL) == NVML_ERROR_INVALID_ARGUMENT);
+	assert(d.nvmlGpmQueryDeviceSupport(NULL, &support) == NVML_ERROR_INVALID_ARGUMENT);
+	assert(!d.nvmlGpmSampleAlloc(&metrics.sample[0]) && !d.nvmlGpmSampleAlloc(&metrics.sample[1]));
+	assert(metrics.sample[0] && metrics.sample[0] != metrics.sample[1]);
+	if (!support.isSupportedDevice) {
+		assert(d.nvmlGpmSampleGet(device, metrics.sample[0]) == NVML_ERROR_NOT_SUPPORTED);
+		assert(d.nvmlGpmMetricsGet(get) == NVML_ERROR_NOT_SUPPORTED);
+		metrics.version = 2;
+		assert(d.nvmlGpmMetricsGet(get) == NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+		support.version = 2;
+		assert(d.nvmlGpmQueryDeviceSupport(device, &support) == NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+		assert(d.nvmlGpmSampleGet(device, NULL) == NVML_ERROR_INVALID_ARGUMENT);
+		assert(d.nvmlGpmSampleFree((nvmlGpmSample_t)(void *)&support) == NVML_ERROR_INVALID_ARGUMENT);
+	}
+	assert(d.nvmlGpmSampleAlloc(NULL) == NVML_ERROR_INVALID_ARGUMENT);
+	assert(!d.nvmlGpmSampleFree(metrics.sample[0]) && !d.nvmlGpmSampleFree(metrics.sample[1]));
+	if (!support.isSupportedDevice) /* of a sample that is gone */
+		assert(d.nvmlGpmSampleFree(metrics.sample[1]) == NVML_ERROR_INVALID_ARGUMENT);
+}
+
 int main(int argc, char **argv)
 {
 	nvmlDevice_t device;
@@ -253,6 +293,7 @@ int main(int argc, char **argv)
 	test_a_list_without_room_says_how_much_it_needs(device);
 	test_another_structure_is_refused(device);
 	test_another_process_is_seen(device, other);
+	test_a_device_without_counters_says_so(device);
 	test_private_tables_are_refused_but_one();
 	return 0;
 }

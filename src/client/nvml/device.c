@@ -4,6 +4,7 @@
 
 #include "client/nvml/state.h"
 #include "nvml-records.h"
+#include "nvml/gpm.h"
 
 nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int *device_count)
 {
@@ -18,6 +19,13 @@ nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int *device_count)
 		count += server->count;
 	*device_count = count;
 	return NVML_SUCCESS;
+}
+
+nvmlReturn_t pl_nvml_gpm_enter(const nvmlDevice_t *device)
+{
+	if (!pl_nvml_started())
+		return NVML_ERROR_UNINITIALIZED;
+	return !device || pl_nvml_session_of(PL_NVML_KIND_device, *device) ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
 }
 
 nvmlReturn_t nvmlDeviceGetCount(unsigned int *device_count)

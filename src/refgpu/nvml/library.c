@@ -8,6 +8,7 @@
 #include "cuda/base.h"
 #include "nvml.h"
 #include "nvml/absent.h"
+#include "nvml/gpm.h"
 #include "nvml/refuse.h"
 #include "nvml/result.h"
 #include "refgpu/driver/config.h"
@@ -56,6 +57,11 @@ nvmlReturn_t pl_rn_enter_device(nvmlDevice_t device, const void *answer)
 	if (!pl_rn_started())
 		return NVML_ERROR_UNINITIALIZED;
 	return answer && device == &the_device ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t pl_nvml_gpm_enter(const nvmlDevice_t *device)
+{
+	return device ? pl_rn_enter_device(*device, device) : pl_rn_enter();
 }
 
 nvmlReturn_t pl_rn_text_give(char *to, unsigned int room, const char *text)
