@@ -1,4 +1,7 @@
-/* Who came, and what became of it: names for people and for programs that read logs. */
+/*
+ * Who came, and what became of it: a line in the log at level info for each session's begin and end, and for each
+ * greeting that was refused.  The format is fixed (man plenumd): programs read it.
+ */
 #ifndef PL_SERVER_AUDIT_H
 #define PL_SERVER_AUDIT_H
 
@@ -10,5 +13,12 @@ void pl_audit_address(const struct pl_conn *conn, char address_out[PL_AUDIT_ADDR
 const char *pl_audit_api(const struct pl_daemon *daemon, uint32_t api);
 /* One word for each kind of refusal. */
 const char *pl_audit_reason(enum pl_refused reason);
+
+/* The session has begun: session_note() of the worker is done. */
+void pl_audit_began(const struct pl_pool_worker *worker);
+/* Its worker has ended; why: one word. */
+void pl_audit_ended(const struct pl_pool_worker *worker, const char *why);
+/* text: what the client was told */
+void pl_audit_refused(const struct pl_conn *conn, enum pl_refused reason, const char *text);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/wait.h"
 #include "link/greet.h"
 #include "link/ivshmem/region.h"
+#include "server/audit.h"
 #include "server/daemon-internal.h"
 #include "server/token.h"
 
@@ -76,8 +77,7 @@ void pl_conn_close(struct pl_conn *conn)
 static void conn_refuse(struct pl_conn *conn, enum pl_hello_status status, enum pl_refused reason, const char *text)
 {
 	conn->daemon->refused[reason]++;
-	pl_log_info("refused %s (pid %d, uid %d): %s", conn->hello.program[0] ? conn->hello.program : "a client",
-		    (int)conn->pid, (int)conn->uid, text);
+	pl_audit_refused(conn, reason, text);
 	pl_link_refuse(conn_detach(conn), status, text);
 }
 

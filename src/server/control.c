@@ -303,7 +303,7 @@ static void kill_answer(struct pl_conn *conn, struct json_object *request)
 	}
 	pl_log_info("session %llu: ended at the request of uid %d", (unsigned long long)worker->session,
 		    (int)conn->uid);
-	pl_pool_kill(worker);
+	pl_pool_kill(worker, "killed");
 	pl_control_answer(conn, pl_control_answer_new(true));
 }
 

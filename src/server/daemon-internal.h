@@ -114,6 +114,10 @@ struct pl_pool_worker {
 	bool local;
 	uid_t uid;                         /* of the client, local only */
 	char address[PL_AUDIT_ADDRESS_MAX]; /* of the client */
+	char program[sizeof(((struct pl_hello *)0)->program)];
+	uint32_t client_pid;               /* as the kernel, or else the client says */
+	uint64_t began_ns;                 /* the session */
+	const char *why;                   /* it was killed, one word; NULL = it was not */
 	uint64_t limits[PL_QUOTA_KINDS];   /* of its session */
 	struct pl_peer_name name;          /* of the client, for what is kept; those of one name share that */
 	struct pl_region *region;          /* a part of it is the session's; NULL = none */
@@ -150,7 +154,8 @@ void pl_pool_reap(struct pl_daemon *daemon);      /* SIGCHLD */
 void pl_pool_stop(struct pl_daemon *daemon, int sig);
 void pl_pool_count(struct pl_daemon *daemon);     /* asks all for their counters; pl_control_counted() follows */
 struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session);
-void pl_pool_kill(struct pl_pool_worker *worker);
+/* why: one word for the log; the first one is told. */
+void pl_pool_kill(struct pl_pool_worker *worker, const char *why);
 /* The guest has started anew: what an earlier boot of it left behind ends. */
 void pl_pool_guest_booted(struct pl_daemon *daemon, const struct pl_region *region, uint64_t boot);
 /* Of its session; 16 bytes each. */

@@ -31,7 +31,7 @@ void pl_drain_begin(struct pl_daemon *daemon)
 	}
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
 		if (worker->phase == PL_POOL_STARTING || worker->phase == PL_POOL_READY)
-			pl_pool_kill(worker);
+			pl_pool_kill(worker, "drained");
 }
 
 /* ---- addresses ---- */

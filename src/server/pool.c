@@ -69,8 +69,10 @@ struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session)
 	return worker;
 }
 
-void pl_pool_kill(struct pl_pool_worker *worker)
+void pl_pool_kill(struct pl_pool_worker *worker, const char *why)
 {
+	if (!worker->why)
+		worker->why = why;
 	if (worker->phase != PL_POOL_BROKEN)
 		phase_set(worker, PL_POOL_BROKEN);
 	if (!worker->reaped)
@@ -150,7 +152,7 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 			pl_loop_mute(&daemon->loop, &worker->source);
 			worker->deaf = true;
 			if (r != -EPIPE)
-				pl_pool_kill(worker);
+				pl_pool_kill(worker, "protocol");
 			return;
 		}
 		if (worker->phase == PL_POOL_SERVING)
@@ -311,7 +313,7 @@ void pl_pool_guest_booted(struct pl_daemon *daemon, const struct pl_region *regi
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
 		if (worker->region == region && worker->boot != boot) {
 			pl_log_info("session %llu: its guest has started anew", (unsigned long long)worker->session);
-			pl_pool_kill(worker);
+			pl_pool_kill(worker, "reboot");
 		}
 }
 
@@ -376,7 +378,10 @@ static void session_note(struct pl_pool_worker *worker, const struct pl_conn *co
 	worker->name = peer_name(conn, worker->daemon->options->kept_apart);
 	memcpy(shared->program, hand->hello.program, sizeof(shared->program));
 	shared->client_pid = conn->local ? (uint32_t)conn->pid : hand->hello.pid;
-	atomic_store(&shared->started_ns, pl_now_ns());
+	memcpy(worker->program, hand->hello.program, sizeof(worker->program));
+	worker->client_pid = shared->client_pid;
+	worker->began_ns = pl_now_ns();
+	atomic_store(&shared->started_ns, worker->began_ns);
 	phase_set(worker, PL_POOL_SERVING);
 }
 
@@ -397,12 +402,11 @@ static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct 
 	region_take(worker, conn, &hand);
 	if (pl_hand_send(worker->source.fd, &hand, conn->source.fd,
 			 worker->region ? pl_region_fd(worker->region) : -1) < 0) {
-		pl_pool_kill(worker); /* the connection waits for another one */
+		pl_pool_kill(worker, "deaf"); /* the connection waits for another one */
 	} else {
 		session_note(worker, conn, &hand);
 		daemon->pool.apis[worker->api].failures = 0;
-		pl_log_info("session %llu: %s (pid %u), worker %d", (unsigned long long)hand.session,
-			    hand.hello.program, worker->shared->client_pid, (int)worker->pid);
+		pl_audit_began(worker);
 		pl_conn_close(conn);
 	}
 	explicit_bzero(&hand, sizeof(hand)); /* the next workers are forked from this stack */
@@ -474,28 +478,29 @@ void pl_pool_count(struct pl_daemon *daemon)
 
 /* ---- ends ---- */
 
-static void session_ended(struct pl_pool_worker *worker, enum pl_pool_phase phase, int status)
+static void session_ended(struct pl_pool_worker *worker, int status)
 {
-	struct pl_pool *pool = &worker->daemon->pool;
-	char program[sizeof(worker->shared->program)];
+	struct pl_daemon *daemon = worker->daemon;
+	char word[24];
+	const char *why = worker->why;
 
-	memcpy(program, worker->shared->program, sizeof(program));
-	program[sizeof(program) - 1] = '\0';
-	if (phase == PL_POOL_BROKEN || worker->daemon->stopping) {
-		pl_log_info("session %llu: %s (pid %u) was ended by us", (unsigned long long)worker->session, program,
-			    worker->shared->client_pid);
-	} else if (WIFSIGNALED(status)) {
-		pool->crashes++;
+	if (!why && daemon->stopping)
+		why = daemon->drain.on && daemon->drain.end_ns <= pl_now_ns() ? "drained" : "stopped";
+	if (!why && WIFSIGNALED(status)) {
+		daemon->pool.crashes++;
 		pl_log_error("session %llu: worker %d died of signal %d (%s) while it served %s (pid %u); "
 			     "the client sees its device as lost",
 			     (unsigned long long)worker->session, (int)worker->pid, WTERMSIG(status),
-			     strsignal(WTERMSIG(status)), program, worker->shared->client_pid);
-	} else {
-		pl_log(WIFEXITED(status) && WEXITSTATUS(status) ? PL_LOG_WARN : PL_LOG_INFO,
-		       "session %llu: %s (pid %u) has ended, worker %d: exit status %d",
-		       (unsigned long long)worker->session, program, worker->shared->client_pid, (int)worker->pid,
-		       WEXITSTATUS(status));
+			     strsignal(WTERMSIG(status)), worker->program, worker->client_pid);
+		snprintf(word, sizeof(word), "signal:%d", WTERMSIG(status));
+		why = word;
+	} else if (!why && WEXITSTATUS(status)) {
+		pl_log_warn("session %llu: %s (pid %u) has ended, worker %d: exit status %d",
+			    (unsigned long long)worker->session, worker->program, worker->client_pid, (int)worker->pid,
+			    WEXITSTATUS(status));
+		why = "fault";
 	}
+	pl_audit_ended(worker, why ? why : "client");
 }
 
 /* A worker that never had a session has ended. */
@@ -537,7 +542,7 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 	explicit_bzero(&daemon->secrets->sessions[worker->slot], sizeof(daemon->secrets->sessions[0]));
 	pool->slots[worker->slot] = false;
 	if (worker->session)
-		session_ended(worker, phase, status);
+		session_ended(worker, status);
 	else
 		spare_ended(worker, phase, status);
 	if (worker->counting && !--pool->counting)

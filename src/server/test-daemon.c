@@ -282,7 +282,7 @@ static void test_sessions_limit_refuses_one_more(void)
 		fds[i] = session_open(server.unix_address, &reply);
 	assert_refused(server.unix_address, &hello, PL_HELLO_E_BUSY);
 	close(fds[0]);
-	assert(pl_test_server_logged(&server, "session 1: test"));
+	assert(pl_test_server_logged(&server, "begin session=1 "));
 	for (int i = 0; i < 500; i++) { /* its place is free when its worker is gone */
 		fds[0] = greet(server.unix_address, &hello, &reply);
 		if (reply.status == PL_HELLO_OK)

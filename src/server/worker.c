@@ -322,6 +322,8 @@ static void totals_add(struct totals *totals, struct pl_lane_stats *stats)
 	totals->sleeps += atomic_load_explicit(&stats->sleeps, memory_order_relaxed);
 }
 
+static void counters_write(struct worker *worker);
+
 static void lane_enlist(struct lane_thread *thread)
 {
 	struct worker *worker = thread->worker;
@@ -382,6 +384,7 @@ static void *lane_run(void *arg)
 		if (r != -EPIPE) {
 			pl_log_warn("session %llu can not go on: %s", (unsigned long long)worker->session.id,
 				    strerror(-r));
+			counters_write(worker);
 			_exit(1);
 		}
 	}
@@ -628,11 +631,14 @@ void pl_worker_main(const struct pl_worker_config *config, int control, struct p
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.answered = PTHREAD_COND_INITIALIZER,
 	};
+	int status;
 
 	pl_peers_init(&worker.session.peers, worker.control);
 	for (uint32_t i = 0; i < config->listeners_count; i++)
 		pl_peers_where_add(&worker.session.peers, config->listeners[i].address);
 	if (driver_load(&worker) < 0)
 		_exit(1);
-	_exit(worker_wait(&worker));
+	status = worker_wait(&worker);
+	counters_write(&worker); /* for what is told of the session's end */
+	_exit(status);
 }

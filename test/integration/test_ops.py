@@ -138,6 +138,27 @@ def test_limit_shows_and_says_what_is_wrong():
         assert session_of(server)["memory_limit_bytes"] is None
 
 
+# ---- the log ----
+
+def test_log_tells_what_a_session_did():
+    with plenum.Server() as server:
+        for mode in ("shm", "tcp"):
+            with Hoard(server, mode) as hoard:
+                assert [hoard.take() for _ in range(3)] == [0, 0, 0]
+                session = session_of(server)
+                assert hoard.end() == 0
+            assert plenum.wait_for(lambda: f"end session={session['id']} " in server.log_text())
+            lines = [line for line in server.log_text().splitlines() if f" session={session['id']} " in line]
+            begins, ends = (dict(part.split("=") for part in line.split()[3:]) for line in lines)
+            for said in (begins, ends):
+                assert said["api"] == "opencl" and said["program"] == '"idle"' and said["address"] == session["address"], said
+                assert said["who"] == (f"uid:{os.getuid()}" if mode == "shm" else "token"), said
+            assert begins["worker"] == str(session["worker_pid"]) and ends["why"] == "client", lines
+            assert int(ends["asks"]) >= session["asks"] and int(ends["posts"]) >= session["posts"], (ends, session)
+            assert int(ends["bytes_in"]) >= session["bytes_in"] > 0 and int(ends["bytes_out"]) > 0, (ends, session)
+            assert int(ends["memory_peak_bytes"]) == 3 << 20 and float(ends["seconds"]) > 0, ends
+
+
 # ---- top ----
 
 @contextlib.contextmanager
@@ -246,5 +267,5 @@ if __name__ == "__main__":
     plenum.main([test_drain_lets_programs_finish_and_then_the_server_ends, test_drain_wait_shows_what_is_left_until_the_end,
                  test_drain_for_a_time_ends_the_rest, test_drain_says_what_is_wrong,
                  test_a_new_server_at_the_same_addresses_ends_nobody, test_limit_holds_for_a_session_that_is_running,
-                 test_limit_shows_and_says_what_is_wrong, test_top_has_the_busiest_first,
+                 test_limit_shows_and_says_what_is_wrong, test_log_tells_what_a_session_did, test_top_has_the_busiest_first,
                  test_top_stays_in_place_and_leaves_the_terminal_as_it_was, test_top_says_when_the_server_has_gone])
