@@ -35,6 +35,7 @@ struct tcp_lane {
 	uint64_t commit_ns;
 	bool out_wide; /* how that payload travels */
 	struct pl_tune tune_out;
+	uint32_t out_uses; /* connections, where it tunes; 0 = all */
 
 	_Alignas(64) uint8_t *in; /* the receiving thread's */
 	uint32_t in_begin, in_end;

@@ -76,11 +76,20 @@ bool pl_tcp_tunes(const struct tcp_lane *lane, uint64_t bytes)
 void pl_tcp_tune(struct tcp_lane *lane, struct pl_tune *tune, uint64_t bytes, uint64_t begin_ns)
 {
 	struct pl_lane *base = &lane->base;
+	bool out = tune == &lane->tune_out;
 	uint64_t now = pl_now_ns();
-	uint32_t wanted = pl_tune_add(tune, base->connections ? base->connections : 1, bytes, now - begin_ns, now);
+	uint32_t uses = base->connections ? base->connections : 1, wanted;
 
+	if (out && lane->out_uses && lane->out_uses < uses)
+		uses = lane->out_uses;
+	wanted = pl_tune_add(tune, uses, bytes, now - begin_ns, now);
 	if (wanted > base->connections_wanted)
 		base->connections_wanted = wanted;
+	if (!out || wanted == lane->out_uses) /* how many it sends over is the peer's affair */
+		return;
+	lane->out_uses = wanted;
+	if (tcp_wide(lane))
+		pl_wide_send_over(tcp_wide(lane), wanted);
 }
 
 /* ---- life ---- */

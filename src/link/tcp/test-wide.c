@@ -13,6 +13,7 @@
 
 #include "lib/lanes.h"
 #include "lib/process.h"
+#include "link/tcp/lane.h"
 #include "link/tcp/tcp.h"
 
 #define MIB         (1u << 20)
@@ -265,6 +266,48 @@ static void test_a_slow_connection_gets_less(void)
 	pair_destroy(&pair);
 }
 
+/* A payload of the lane's, over two of three connections, or over its own; the third carries nothing. */
+static void sends_over(struct pair *pair, uint32_t connections)
+{
+	struct flow out = { pair->lanes[0], 8 * MIB, 8 * MIB, 1 };
+	uint8_t *data = malloc(out.bytes), record[128];
+	uint64_t left = connections > 1 ? out.bytes : 0;
+	pthread_t thread;
+	ssize_t n;
+
+	pl_wide_send_over(tcp_wide(tcp_lane(pair->lanes[0])), connections);
+	pthread_create(&thread, NULL, flow_send, &out);
+	n = recv(pair->far[0], record, 64, MSG_WAITALL);
+	assert(data && n == 64 && !(((struct pl_wire_head *)record)->flags & PL_WIRE_WIDE) == !left);
+	n = left ? 0 : recv(pair->far[0], data, out.bytes, MSG_WAITALL);
+	assert(n == (ssize_t)(out.bytes - left));
+	while (left) {
+		struct pollfd fds[] = { { pair->far[1], POLLIN, 0 }, { pair->far[2], POLLIN, 0 } };
+
+		assert(poll(fds, 2, -1) > 0);
+		for (int k = 0; k < 2; k++)
+			if (fds[k].revents & POLLIN)
+				chunks_take(fds[k].fd, data, &left);
+	}
+	pl_test_bytes_check(data, out.bytes, 0);
+	n = recv(pair->far[0], record, 128, MSG_WAITALL);
+	assert(n == 128);
+	n = recv(pair->far[3], record, 1, MSG_DONTWAIT);
+	assert(n < 0 && errno == EAGAIN);
+	pthread_join(thread, NULL);
+	free(data);
+}
+
+static void test_it_sends_over_fewer_where_those_are_enough(void)
+{
+	struct pair pair;
+
+	liar_create(&pair, CONNECTIONS);
+	for (uint32_t turn = 0; turn < 4; turn++)
+		sends_over(&pair, 2 - turn % 2);
+	pair_destroy(&pair);
+}
+
 static void test_nothing_is_sent_where_the_peer_has_not_said_that_it_looks(void)
 {
 	struct pair pair;
@@ -477,6 +520,7 @@ int main(void)
 	RUN(test_both_directions_at_one_time);
 	RUN(test_connections_may_come_at_any_time);
 	RUN(test_a_slow_connection_gets_less);
+	RUN(test_it_sends_over_fewer_where_those_are_enough);
 	RUN(test_nothing_is_sent_where_the_peer_has_not_said_that_it_looks);
 	RUN(test_a_lane_has_as_many_as_it_can_have);
 	RUN(test_a_shutdown_wakes_both_halves);

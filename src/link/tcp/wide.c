@@ -57,6 +57,7 @@ struct pl_wide {
 	_Atomic bool over;
 
 	uint32_t out_payload, out_turn; /* the sending half's */
+	uint32_t out_over;              /* it uses so many; 0 = all */
 	uint64_t out_at, out_bytes;     /* of the payload: given to a connection, in all */
 
 	uint32_t in_payload; /* the receiving half's */
@@ -178,11 +179,23 @@ static int connections_wait(struct pl_wide *wide, struct pollfd *fds, uint32_t c
 
 /* ---- sending ---- */
 
+void pl_wide_send_over(struct pl_wide *wide, uint32_t connections)
+{
+	wide->out_over = connections;
+}
+
+static uint32_t out_count(struct pl_wide *wide)
+{
+	uint32_t count = pl_wide_count(wide);
+
+	return wide->out_over && wide->out_over < count ? wide->out_over : count;
+}
+
 bool pl_wide_send_begin(struct pl_wide *wide, uint64_t bytes)
 {
 	uint32_t ready = 0;
 
-	for (uint32_t i = 0; i < pl_wide_count(wide); i++)
+	for (uint32_t i = 0; i < out_count(wide); i++)
 		ready += connection_ready(&wide->all[i]);
 	if (ready < 2)
 		return false;
@@ -222,7 +235,7 @@ static int64_t out_push(struct connection *one)
  */
 static int64_t out_turn(struct pl_wide *wide, const uint8_t *data, uint64_t begin, uint64_t end)
 {
-	uint32_t count = pl_wide_count(wide);
+	uint32_t count = out_count(wide);
 	int64_t moved = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
