@@ -1,27 +1,26 @@
 #include "server/audit.h"
 
 #include <arpa/inet.h>
-#include <linux/vm_sockets.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/wait.h"
 
+bool pl_audit_peer(const struct pl_conn *conn, union pl_peer_address *peer_out)
+{
+	socklen_t len = sizeof(*peer_out);
+
+	*peer_out = (union pl_peer_address){ 0 };
+	return !getpeername(conn->source.fd, &peer_out->any, &len);
+}
+
 void pl_audit_address(const struct pl_conn *conn, char address_out[PL_AUDIT_ADDRESS_MAX])
 {
 	char host[INET6_ADDRSTRLEN] = "";
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_vm vm;
-	} peer = { 0 };
-	socklen_t len = sizeof(peer);
+	union pl_peer_address peer;
 
-	if (getpeername(conn->source.fd, &peer.any, &len) < 0)
+	if (!pl_audit_peer(conn, &peer))
 		snprintf(address_out, PL_AUDIT_ADDRESS_MAX, "unknown");
 	else if (peer.any.sa_family == AF_INET)
 		snprintf(address_out, PL_AUDIT_ADDRESS_MAX, "%s:%u",

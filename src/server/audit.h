@@ -5,8 +5,21 @@
 #ifndef PL_SERVER_AUDIT_H
 #define PL_SERVER_AUDIT_H
 
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "server/daemon-internal.h"
 
+union pl_peer_address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_vm vm;
+};
+
+/* The other side of a connection.  Return: known. */
+bool pl_audit_peer(const struct pl_conn *conn, union pl_peer_address *peer_out);
 /* "unix", or the address and port of the other side ("192.0.2.7:4711", "[2001:db8::7]:4711", "vsock:3:1024"). */
 void pl_audit_address(const struct pl_conn *conn, char address_out[PL_AUDIT_ADDRESS_MAX]);
 /* "opencl", "cuda" or "nvml". */

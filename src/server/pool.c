@@ -1,7 +1,5 @@
 /* Workers as the daemon sees them: started ahead of need, given a session each, watched, reaped, counted. */
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -345,17 +343,11 @@ static void region_give(struct pl_pool_worker *worker)
 static struct pl_peer_name peer_name(const struct pl_conn *conn, bool apart)
 {
 	struct pl_peer_name name = { .listener = apart ? conn->listener + 1 : 0, .number = conn->uid };
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_vm vm;
-	} peer = { 0 };
-	socklen_t len = sizeof(peer);
+	union pl_peer_address peer;
 
 	if (conn->local)
 		name.family = AF_UNIX;
-	else if (apart && !getpeername(conn->source.fd, &peer.any, &len))
+	else if (apart && pl_audit_peer(conn, &peer))
 		name.family = peer.any.sa_family;
 	if (name.family == AF_INET)
 		memcpy(name.address, &peer.in.sin_addr, sizeof(peer.in.sin_addr));

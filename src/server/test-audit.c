@@ -67,11 +67,8 @@ static int greet(const char *address, struct pl_hello hello, struct pl_hello_rep
 
 static void start(struct pl_test_server *server)
 {
-	struct pl_daemon_options options;
+	struct pl_daemon_options options = pl_test_options();
 
-	pl_daemon_options_init(&options);
-	options.apis[0].backend = &pl_backend_null;
-	options.arena_bytes = 16u << 20;
 	pl_test_server_start(server, &options, true);
 }
 

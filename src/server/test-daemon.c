@@ -24,16 +24,6 @@
 #define SESSIONS_AT_ONCE 500
 #define SESSIONS_IN_ROW  1000
 
-static struct pl_daemon_options null_options(void)
-{
-	struct pl_daemon_options options;
-
-	pl_daemon_options_init(&options);
-	options.apis[0].backend = &pl_backend_null;
-	options.arena_bytes = 16u << 20;
-	return options;
-}
-
 /* Return: the connection; *reply_out is set.  -1: closed without an answer. */
 static int greet(const char *address, const struct pl_hello *hello, struct pl_hello_reply *reply_out)
 {
@@ -91,7 +81,7 @@ static void fds_settle(pid_t pid, int at_most)
 
 static void test_session_is_given_and_ends_with_its_client(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	int fd;
@@ -108,7 +98,7 @@ static void test_session_is_given_and_ends_with_its_client(void)
 
 static void test_garbage_half_and_wrong_greetings_are_refused(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
@@ -137,7 +127,7 @@ static void test_garbage_half_and_wrong_greetings_are_refused(void)
 
 static void test_greeting_may_come_slowly_but_not_for_ever(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
@@ -163,7 +153,7 @@ static void test_greeting_may_come_slowly_but_not_for_ever(void)
 
 static void test_oldest_half_open_connection_makes_room(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	int fds[PL_DAEMON_HALF_OPEN_MAX + 10];
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
@@ -183,7 +173,7 @@ static void test_oldest_half_open_connection_makes_room(void)
 
 static void test_tcp_wants_the_token(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
@@ -236,7 +226,7 @@ static int greet_as(uid_t uid, const char *address, uint32_t *status_out)
 
 static void test_foreign_users_are_let_in_only_when_named(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	uint32_t status;
 	struct stat st;
@@ -270,7 +260,7 @@ static void test_foreign_users_are_let_in_only_when_named(void)
 
 static void test_sessions_limit_refuses_one_more(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
@@ -298,7 +288,7 @@ static void test_sessions_limit_refuses_one_more(void)
 
 static void test_lanes_need_the_sessions_secret_and_kind_of_link(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello hello = pl_test_hello(PL_HELLO_LANE);
 	struct pl_test_server server;
 	struct pl_hello_reply reply, lane_reply;
@@ -330,7 +320,7 @@ static void test_lanes_need_the_sessions_secret_and_kind_of_link(void)
 
 static void test_crashed_worker_ends_only_its_session(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply, other;
 	int fd, other_fd;
@@ -362,7 +352,7 @@ static void link_read(pid_t pid, const char *name, char *to, size_t room)
 
 static void test_killed_worker_leaves_no_files(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	char tmp[] = "/tmp/plenum-tmp-XXXXXX", command[256], text[256], line[512];
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
@@ -432,7 +422,7 @@ static void test_worker_that_does_not_start_is_reported_and_not_forked_for_ever(
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
 
 	for (int i = 0; i < 2; i++) {
-		struct pl_daemon_options options = null_options();
+		struct pl_daemon_options options = pl_test_options();
 		struct pl_test_server server;
 		uint64_t begin_ns = pl_now_ns();
 		uint32_t starts;
@@ -452,7 +442,7 @@ static void test_worker_that_does_not_start_is_reported_and_not_forked_for_ever(
 
 static void test_connection_waits_for_a_worker_that_is_starting(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	int fds[4];
@@ -469,7 +459,7 @@ static void test_connection_waits_for_a_worker_that_is_starting(void)
 
 static void test_end_takes_workers_along(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	int fd;
@@ -485,7 +475,7 @@ static void test_end_takes_workers_along(void)
 /* A daemon of its own at @address, which is to end with @result: ready, where that is 0. */
 static pid_t listen_again(const char *address, int result)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	int ready[2];
 	pid_t pid;
 	char byte;
@@ -509,7 +499,7 @@ static pid_t listen_again(const char *address, int result)
 
 static void test_killed_daemon_takes_workers_along_and_leaves_a_stale_socket(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	int fd, status;
@@ -536,7 +526,7 @@ static void test_killed_daemon_takes_workers_along_and_leaves_a_stale_socket(voi
 /* As a worker does that was being forked when its daemon was killed. */
 static void test_a_socket_that_a_dead_servers_child_still_has_is_replaced(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int held[2], status, fd;
@@ -571,7 +561,7 @@ static void test_a_socket_that_a_dead_servers_child_still_has_is_replaced(void)
 
 static void test_many_sessions_at_once_are_served(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
 	static int fds[SESSIONS_AT_ONCE];
 	struct pl_test_server server;
@@ -597,7 +587,7 @@ static void test_many_sessions_at_once_are_served(void)
 
 static void test_daemon_keeps_no_descriptor_of_ended_sessions(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	int before;
@@ -635,7 +625,7 @@ static void test_token_files_that_others_can_read_are_refused(void)
 
 static void test_network_address_without_token_is_an_error(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	const char *address = "tcp://127.0.0.1:0";
 	int status;
 	pid_t pid = fork();

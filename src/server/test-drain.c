@@ -19,16 +19,6 @@
 #include "server/drain.h"
 #include "server/hand.h"
 
-static struct pl_daemon_options null_options(void)
-{
-	struct pl_daemon_options options;
-
-	pl_daemon_options_init(&options);
-	options.apis[0].backend = &pl_backend_null;
-	options.arena_bytes = 16u << 20;
-	return options;
-}
-
 static int greet(const char *address, struct pl_hello hello, struct pl_hello_reply *reply_out)
 {
 	int fd = pl_test_connect(address);
@@ -110,7 +100,7 @@ static void folder_forget(const struct pl_test_server *server)
 
 static void test_sessions_go_on_and_the_server_ends_with_the_last(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello_reply first, second;
 	struct pl_test_server server;
 	int fds[2];
@@ -136,7 +126,7 @@ static void test_sessions_go_on_and_the_server_ends_with_the_last(void)
 
 static void test_a_server_without_sessions_ends_at_once(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 
 	options.spares = 3;
@@ -148,7 +138,7 @@ static void test_a_server_without_sessions_ends_at_once(void)
 
 static void test_what_is_left_is_ended_when_the_time_is_over(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	char byte;
@@ -176,7 +166,7 @@ static void test_requests_that_make_no_sense_change_nothing(void)
 		"{\"do\":\"drain\",\"for\":31536001}\n",
 		"{\"do\":\"drain\",\"for\":99999999999999999999}\n",
 	};
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 
@@ -193,7 +183,7 @@ static void test_requests_that_make_no_sense_change_nothing(void)
 /* At the addresses of the server that has given them up; `tcp` may be "". */
 static pid_t succeed(const struct pl_test_server *server)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	const char *listen[] = { server->unix_address, server->tcp_address };
 	int ready[2];
 	pid_t pid;
@@ -243,7 +233,7 @@ static const char *drained_address(const struct pl_test_server *server)
 
 static void test_a_successor_hands_on_connections_of_sessions_that_were_there_before(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_hello_reply old[2], new[2];
 	struct pl_test_server server;
 	struct pl_hello wrong;
@@ -282,7 +272,7 @@ static void test_a_successor_hands_on_connections_of_sessions_that_were_there_be
 
 static void test_several_drained_servers_each_get_their_own(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server servers[2];
 	struct pl_hello_reply old[2], reply;
 	struct pl_hello wrong;
@@ -314,7 +304,7 @@ static void test_several_drained_servers_each_get_their_own(void)
 
 static void test_files_of_a_drained_server_that_was_killed_are_removed(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	int fd, status;
@@ -335,7 +325,7 @@ static void test_files_of_a_drained_server_that_was_killed_are_removed(void)
 
 static void test_a_successor_that_lies_is_left_alone(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	struct pl_handed handed = { .magic = PL_HANDED_MAGIC, .local = 1, .alone = 1 };
 	struct pl_test_server server;
@@ -374,7 +364,7 @@ static void test_a_successor_that_lies_is_left_alone(void)
 
 static void test_only_its_user_and_root_may_drain_it(void)
 {
-	struct pl_daemon_options options = null_options();
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	int status;
 	pid_t pid;

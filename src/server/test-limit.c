@@ -87,15 +87,13 @@ static void test_users_do_not_change_their_own_limits(const char *address)
 int main(void)
 {
 	struct pl_hello hello = pl_test_hello(PL_HELLO_SESSION);
-	struct pl_daemon_options options;
+	struct pl_daemon_options options = pl_test_options();
 	struct pl_test_server server;
 	struct pl_hello_reply reply;
 	int fd;
 
 	alarm(60); /* a bound for the whole of it */
 	test_a_limit_below_what_is_held_takes_nothing_and_gives_nothing();
-	pl_daemon_options_init(&options);
-	options.apis[0].backend = &pl_backend_null;
 	options.allow_all_users = true;
 	pl_test_server_start(&server, &options, false);
 	assert(chmod(server.folder, 0755) == 0);

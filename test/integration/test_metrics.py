@@ -146,6 +146,7 @@ def test_http_answers_what_it_has_and_says_what_it_has_not():
             assert status == 405 and headers["Allow"] == "GET, HEAD", (method, status)
         with socket.create_connection(("127.0.0.1", exporter.port), plenum.LIMIT_S) as raw:
             raw.sendall(b"\x00\xff garbage\r\n\r\n")
+            raw.shutdown(socket.SHUT_WR)
             raw.recv(1000)
         assert exporter.ask()[0] == 200
         assert exporter.end() == 0

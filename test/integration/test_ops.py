@@ -47,6 +47,7 @@ def test_drain_lets_programs_finish_and_then_the_server_ends():
         assert shm.call() == "called" and tcp.call() == "called"
         assert "being drained" in tool("ps", "--server", server.unix).stdout
         assert json.loads(tool("ps", "--json", "--server", server.unix).stdout)["draining"] is True
+        assert "the server is being drained" in tool("doctor", "--server", server.unix, check=False).stdout
         assert shm.end() == 0
         assert plenum.wait_for(lambda: "1 session left" in tool("drain", "--server", server.unix).stdout)
         assert tcp.call() == "called" and tcp.end() == 0

@@ -149,6 +149,16 @@ bool pl_test_gone(pid_t pid)
 	return false;
 }
 
+struct pl_daemon_options pl_test_options(void)
+{
+	struct pl_daemon_options options;
+
+	pl_daemon_options_init(&options);
+	options.apis[0].backend = &pl_backend_null;
+	options.arena_bytes = 16u << 20;
+	return options;
+}
+
 struct pl_hello pl_test_hello(enum pl_hello_kind kind)
 {
 	struct pl_hello hello = {

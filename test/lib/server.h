@@ -30,6 +30,8 @@ bool pl_test_server_logged(const struct pl_test_server *server, const char *text
 int pl_test_fds_count(pid_t pid); /* open descriptors; -1 = no such process */
 bool pl_test_gone(pid_t pid);     /* waits up to 10 s for a process that is not our child to end */
 
+/* The null backend alone, with a small arena. */
+struct pl_daemon_options pl_test_options(void);
 struct pl_hello pl_test_hello(enum pl_hello_kind kind);
 int pl_test_connect(const char *address); /* Return: fd, or -errno */
 /** pl_test_greet() - sends the hello, takes the answer; descriptors that come along are closed

@@ -70,6 +70,9 @@ static void info_check(struct pl_checks *checks, const char *address)
 		pl_session_text(info, "version"), PL_VERSION, (unsigned long long)pl_session_number(info, "sessions"),
 		(unsigned long long)pl_session_number(info, "sessions_total"),
 		(unsigned long long)pl_session_number(info, "crashes_total"));
+	if (pl_session_has(info, "draining") && json_object_get_boolean(json_object_object_get(info, "draining")))
+		pl_check_say(checks, PL_CHECK_WARN, "draining", "start another server: man plenum-drain",
+			     "the server is being drained: it gives no new sessions");
 	failure = pl_session_text(info, "start_failure");
 	if (*failure)
 		pl_check_say(checks, PL_CHECK_FAIL, "workers",
