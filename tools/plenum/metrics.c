@@ -112,8 +112,8 @@ static void server_print(FILE *out, struct json_object *info)
 {
 	struct json_object *refused = NULL, *draining = NULL;
 
-	head_print(out, "plenum_server", "info", NULL, "The server that answers.");
-	fputs("plenum_server_info{", out);
+	head_print(out, "plenum_server", "gauge", NULL, "1; the label is the release that answers.");
+	fputs("plenum_server{", out);
 	label_print(out, "version", pl_session_text(info, "version"));
 	fputs("} 1\n", out);
 	for (size_t i = 0; i < FAMILIES(of_server); i++) {
