@@ -86,14 +86,23 @@ static void object_free(void *object)
 static void test_what_a_call_holds_is_freed_at_its_end(void)
 {
 	int object = 0;
-	uint64_t handle = pl_cuda_handle_create(EVENT, &object);
+	uint64_t handle = pl_cuda_handle_create(EVENT, &object), others[100];
 	uint32_t outer = pl_cuda_call_begin(), inner;
 	freed = 0;
 	assert(!pl_cuda_handle_hold(handle, STREAM));
 	inner = pl_cuda_call_begin();
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 100; i++)
+		others[i] = pl_cuda_handle_create(STREAM, &freed);
+	for (int i = 0; i < 1000; i++) {
 		assert(pl_cuda_handle_hold(handle, EVENT) == &object);
+		assert(pl_cuda_handle_hold(others[i % 100], STREAM) == &freed);
+	}
+	for (int i = 0; i < 100; i++)
+		assert(pl_cuda_handle_retire(others[i], object_free));
+	assert(!freed && !pl_cuda_handle_hold(others[99], STREAM));
 	pl_cuda_call_end(inner);
+	assert(freed == 200); /* each of them twice: the object is the count */
+	freed = 0;
 	assert(pl_cuda_handle_hold(handle, EVENT) == &object);
 	assert(pl_cuda_handle_retire(handle, object_free) && !freed);
 	assert(!pl_cuda_handle_retire(handle, object_free)); /* by another, later */
