@@ -6,6 +6,7 @@
  *   {"do":"limit","session":NUMBER,"memory_bytes":BYTES,"objects":N,"host_bytes":BYTES,"inflight_bytes":BYTES}
  *                                   what it may hold; all but the session may be left out (limit.c)
  *   {"do":"drain","for":SECONDS,"release":true}  no new sessions; both may be left out (drain.h)
+ *   {"do":"release"}                its successor asks for its addresses: only if it is being drained
  * Users who are neither ours nor root see and end only their own sessions.
  */
 #include <json-c/json.h>
@@ -335,8 +336,8 @@ static void request_handle(struct pl_conn *conn)
 	    json_object_is_type(verb, json_type_string))
 		what = json_object_get_string(verb);
 	if (!what) {
-		pl_control_refuse(
-			conn, "not a request: one line, {\"do\":\"info\"|\"sessions\"|\"kill\"|\"limit\"|\"drain\"}");
+		pl_control_refuse(conn, "not a request: one line, "
+					"{\"do\":\"info\"|\"sessions\"|\"kill\"|\"limit\"|\"drain\"|\"release\"}");
 	} else if (!strcmp(what, "info")) {
 		info_answer(conn);
 	} else if (!strcmp(what, "sessions")) {
@@ -348,6 +349,8 @@ static void request_handle(struct pl_conn *conn)
 		kill_answer(conn, request);
 	} else if (!strcmp(what, "limit")) {
 		pl_control_limit(conn, request);
+	} else if (!strcmp(what, "release")) {
+		pl_control_release(conn);
 	} else if (!strcmp(what, "drain")) {
 		pl_control_drain(conn, request);
 	} else {

@@ -24,6 +24,7 @@ int pl_control_number(struct json_object *request, const char *key, uint64_t *va
 
 void pl_control_limit(struct pl_conn *conn, struct json_object *request);
 void pl_control_put_limits(struct json_object *session, const struct pl_pool_worker *worker);
+void pl_control_release(struct pl_conn *conn);
 void pl_control_drain(struct pl_conn *conn, struct json_object *request);
 /* What the answers to "info" and "sessions" say of it. */
 void pl_control_put_draining(struct json_object *answer, const struct pl_daemon *daemon);

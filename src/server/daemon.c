@@ -163,8 +163,11 @@ static int listeners_open(struct pl_daemon *daemon)
 	}
 	if (!options->listen_count) {
 		pl_daemon_default_address(address);
+		pl_drain_succeed(address);
 		return pl_trace(listener_add(daemon, address));
 	}
+	for (uint32_t i = 0; i < options->listen_count; i++)
+		pl_drain_succeed(options->listen[i]);
 	for (uint32_t i = 0; !r && i < options->listen_count; i++)
 		r = listener_add(daemon, options->listen[i]);
 	return pl_trace(r);

@@ -152,6 +152,20 @@ static struct json_object *addresses_describe(const struct pl_daemon *daemon)
 	return addresses;
 }
 
+void pl_control_release(struct pl_conn *conn)
+{
+	char why[PL_DRAIN_WHY_MAX];
+
+	if (!pl_control_is_operator(conn))
+		pl_control_refuse(conn, "only the server's own user and root may take its addresses");
+	else if (!conn->daemon->drain.on)
+		pl_control_refuse(conn, "it is not being drained");
+	else if (pl_drain_release(conn->daemon, why))
+		pl_control_refuse(conn, why);
+	else
+		pl_control_answer(conn, pl_control_answer_new(true));
+}
+
 void pl_control_drain(struct pl_conn *conn, struct json_object *request)
 {
 	struct pl_daemon *daemon = conn->daemon;

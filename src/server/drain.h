@@ -20,6 +20,7 @@
 #define PL_DRAIN_SECONDS_MAX 31536000u /* limit: of --for */
 #define PL_DRAIN_BEFORE_MAX  16        /* limit: drained daemons that one successor hands on to */
 #define PL_DRAIN_AFTER_MAX   16        /* limit: successors of a drained daemon at one time */
+#define PL_DRAIN_ASK_MS_MAX      2000      /* limit: for each step of asking a drained server for its addresses */
 #define PL_DRAIN_WHY_MAX     192       /* limit: bytes of a reason, for people */
 #define PL_DRAIN_PATH_MAX    160       /* limit: bytes of a path, its NUL included */
 
@@ -64,6 +65,10 @@ int pl_drain_release(struct pl_daemon *daemon, char why_out[PL_DRAIN_WHY_MAX]);
  * UINT64_MAX = after the next event. */
 uint64_t pl_drain_settle(struct pl_daemon *daemon, uint64_t now_ns);
 
+/* The server that listens on this unix socket gives its addresses up, if it is one of ours that is being drained; else
+ * nothing happens.  Blocks for PL_DRAIN_ASK_MS_MAX and more: before sessions are served. */
+void pl_drain_succeed(const char *address);
+
 /* ---- handing on: handed.c ---- */
 
 /* The successor's end: connects to the daemons that were drained at our unix sockets' paths, removes what killed ones
@@ -71,6 +76,9 @@ uint64_t pl_drain_settle(struct pl_daemon *daemon, uint64_t now_ns);
 void pl_handed_find(struct pl_daemon *daemon);
 /* Its session is none of ours: sends the connection to those daemons.  Return: it is theirs now, and closed here. */
 bool pl_handed_on(struct pl_conn *conn);
+
+/* The other end of a unix socket is a process of our user or root. */
+bool pl_handed_is_ours(int fd);
 
 /* The drained daemon's end.  Return: 0, or fatal -errno. */
 int pl_handed_listen(struct pl_daemon *daemon, const char *path);

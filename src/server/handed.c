@@ -16,7 +16,7 @@
 
 #define BACKLOG 16
 
-static bool is_ours(int fd)
+bool pl_handed_is_ours(int fd)
 {
 	struct ucred who = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(who);
@@ -43,7 +43,7 @@ static int before_connect(const char *path)
 
 	if (fd < 0 || address_fill(&at, path) || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		return -1;
-	return is_ours(fd) ? pl_steal_fd(&fd) : -1;
+	return pl_handed_is_ours(fd) ? pl_steal_fd(&fd) : -1;
 }
 
 /* What a daemon left that was killed while it was drained: `path` ends with the two names' common tail. */
@@ -200,7 +200,7 @@ static void successor_ready(struct pl_source *source, uint32_t events)
 	struct pl_handed_from *from;
 
 	(void)events;
-	if (fd < 0 || !is_ours(fd) || daemon->drain.successors_count >= PL_DRAIN_AFTER_MAX)
+	if (fd < 0 || !pl_handed_is_ours(fd) || daemon->drain.successors_count >= PL_DRAIN_AFTER_MAX)
 		return;
 	from = calloc(1, sizeof(*from));
 	if (!from)

@@ -270,6 +270,31 @@ static void test_a_successor_hands_on_connections_of_sessions_that_were_there_be
 	folder_forget(&server);
 }
 
+static void test_a_successor_takes_the_addresses_of_a_drained_server_by_itself(void)
+{
+	struct pl_daemon_options options = pl_test_options();
+	struct pl_hello_reply old, new;
+	struct pl_test_server server;
+	int fds[2], status;
+	pid_t next;
+
+	pl_test_server_start(&server, &options, true);
+	fds[0] = session_open(server.tcp_address, &old);
+	assert(strstr(pl_test_ask(server.unix_address, "{\"do\":\"release\"}\n"), "not being drained"));
+	assert_drains(server.unix_address, "{\"do\":\"drain\"}\n", 1);
+	assert_lane_is_given(server.tcp_address, &old);
+	next = succeed(&server);
+	fds[1] = session_open(server.tcp_address, &new);
+	assert_lane_is_given(server.tcp_address, &old);
+	assert_lane_is_given(server.tcp_address, &new);
+	assert_drains(drained_address(&server), "{\"do\":\"drain\"}\n", 1);
+	close(fds[0]);
+	assert(waitpid(server.pid, &status, 0) == server.pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(fds[1]);
+	end_well(next);
+	folder_forget(&server);
+}
+
 static void test_several_drained_servers_each_get_their_own(void)
 {
 	struct pl_daemon_options options = pl_test_options();
@@ -398,6 +423,7 @@ int main(void)
 	test_what_is_left_is_ended_when_the_time_is_over();
 	test_requests_that_make_no_sense_change_nothing();
 	test_a_successor_hands_on_connections_of_sessions_that_were_there_before();
+	test_a_successor_takes_the_addresses_of_a_drained_server_by_itself();
 	test_several_drained_servers_each_get_their_own();
 	test_files_of_a_drained_server_that_was_killed_are_removed();
 	test_a_successor_that_lies_is_left_alone();

@@ -65,6 +65,20 @@ def test_drain_wait_shows_what_is_left_until_the_end():
         assert ended_well(server)
 
 
+def test_drain_wait_is_not_misled_by_a_new_server():
+    with plenum.Server() as old, Client(old, "shm") as one, Client(old, "shm") as two:
+        waits = subprocess.Popen([plenum.TOOL, "drain", "--wait", "--server", old.unix], stdout=subprocess.PIPE, text=True,
+                                 env=plenum.native_env())
+        assert "2 sessions left" in waits.stdout.readline()
+        with plenum.Server(at=old) as new, Client(new, "shm"):
+            assert one.end() == 0
+            assert waits.stdout.readline() == "1 session left\n"
+            assert two.end() == 0
+            assert waits.communicate(timeout=plenum.LIMIT_S)[0].endswith("the server has ended\n")
+            assert waits.returncode == 0 and ended_well(old)
+            assert len(new.sessions()["sessions"]) == 1
+
+
 def test_drain_for_a_time_ends_the_rest():
     with plenum.Server() as server, Client(server, "shm") as client:
         assert tool("drain", "--wait", "--for", "0", "--server", server.unix).stdout.endswith("the server has ended\n")
@@ -79,13 +93,13 @@ def test_drain_says_what_is_wrong():
         assert tool("drain", *wrong, check=False).returncode == 2
 
 
-def test_a_new_server_at_the_same_addresses_ends_nobody():
+def replaced(*options):
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(plenum.Server())
         clients = [stack.enter_context(Client(old, mode)) for mode in ("shm", "tcp")]
-        said = tool("drain", "--release", "--server", old.unix).stdout
+        said = tool("drain", *options, "--server", old.unix).stdout
         drained = f"{old.unix}.drained-{old.process.pid}"
-        assert f"still listens on {drained}\n" in said, said
+        assert (f"still listens on {drained}\n" in said) == bool(options), said
         new = stack.enter_context(plenum.Server(at=old))
         more = [stack.enter_context(Client(new, mode)) for mode in ("shm", "tcp")]
         for client in clients + more:
@@ -98,6 +112,14 @@ def test_a_new_server_at_the_same_addresses_ends_nobody():
         assert ended_well(old) and not os.path.exists(drained[5:])
         for client in more:
             assert client.call() == "called" and client.end() == 0
+
+
+def test_a_new_server_takes_a_drained_ones_addresses_and_ends_nobody():
+    replaced()
+
+
+def test_addresses_may_be_given_up_before():
+    replaced("--release")
 
 
 # ---- limit ----
@@ -266,7 +288,8 @@ if __name__ == "__main__":
     if not plenum.have_device():
         plenum.skip("no native OpenCL device")
     plenum.main([test_drain_lets_programs_finish_and_then_the_server_ends, test_drain_wait_shows_what_is_left_until_the_end,
-                 test_drain_for_a_time_ends_the_rest, test_drain_says_what_is_wrong,
-                 test_a_new_server_at_the_same_addresses_ends_nobody, test_limit_holds_for_a_session_that_is_running,
+                 test_drain_wait_is_not_misled_by_a_new_server, test_drain_for_a_time_ends_the_rest, test_drain_says_what_is_wrong,
+                 test_a_new_server_takes_a_drained_ones_addresses_and_ends_nobody, test_addresses_may_be_given_up_before,
+                 test_limit_holds_for_a_session_that_is_running,
                  test_limit_shows_and_says_what_is_wrong, test_log_tells_what_a_session_did, test_top_has_the_busiest_first,
                  test_top_stays_in_place_and_leaves_the_terminal_as_it_was, test_top_says_when_the_server_has_gone])

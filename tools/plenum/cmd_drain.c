@@ -24,7 +24,7 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "for", KEY_FOR, "SECONDS", 0,
 	  "then end the sessions that are left (default: wait for them as long as it takes)", 0 },
-	{ "release", KEY_RELEASE, NULL, 0, "give up its addresses, so that a new server can begin there at once", 0 },
+	{ "release", KEY_RELEASE, NULL, 0, "give up its addresses now, not when a new server asks for them", 0 },
 	{ "wait", 'w', NULL, 0, "show how many sessions are left, until the server has ended", 0 },
 	{ 0 },
 };
@@ -106,8 +106,20 @@ static void progress_print(uint64_t count, uint64_t *last)
 	fflush(stdout);
 }
 
+/* Another server has its socket now, or nobody: it may go on under the other name.  Return: that is new. */
+static bool drained_address(char address[PL_LINK_ADDRESS_MAX], uint64_t pid)
+{
+	char tail[48];
+
+	snprintf(tail, sizeof(tail), ".drained-%llu", (unsigned long long)pid);
+	if (strstr(address, tail) || strlen(address) + strlen(tail) >= PL_LINK_ADDRESS_MAX)
+		return false;
+	strcat(address, tail);
+	return true;
+}
+
 /* Return: exit status. */
-static int drained_wait(const char *address, uint64_t pid, uint64_t last)
+static int drained_wait(char address[PL_LINK_ADDRESS_MAX], uint64_t pid, uint64_t last)
 {
 	uint32_t tries = 0;
 
@@ -118,7 +130,9 @@ static int drained_wait(const char *address, uint64_t pid, uint64_t last)
 
 		if (r == -ENOENT || r == -ECONNREFUSED || (!r && pl_session_number(info, "pid") != pid)) {
 			json_object_put(info);
-			break; /* another server may have begun there by now */
+			if (drained_address(address, pid))
+				continue;
+			break;
 		}
 		if (!r) {
 			progress_print(pl_session_number(info, "sessions"), &last);
@@ -141,8 +155,9 @@ int pl_cmd_drain(int argc, char **argv)
 		option_parse,
 		NULL,
 		"Let a server end without ending anybody: it takes no new sessions, and ends with its last one.\v"
-		"With --release a new server can begin at the same addresses at once; threads that programs of the old "
-		"one start later reach it through the new one, which has to listen on the same unix socket.",
+		"A new server that begins on the same unix socket meanwhile takes all addresses over and hands on to "
+		"the "
+		"old one what is for its sessions.",
 		NULL,
 		NULL,
 		NULL,
