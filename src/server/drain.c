@@ -57,6 +57,7 @@ static void listener_release(struct pl_daemon *daemon, struct pl_listener *liste
 	pl_log_info("%s is given up", listener->address);
 	if (!is_renamed(listener) || !path_beside(path, listener->path, "drained") ||
 	    pl_listener_rename(listener, path)) {
+		pl_conns_accept(daemon, listener); /* who is waiting there already */
 		pl_loop_remove(&daemon->loop, &listener->source);
 		pl_listener_close(listener);
 	}
