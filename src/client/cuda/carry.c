@@ -34,7 +34,7 @@ static struct {
 	pthread_cond_t more, less;
 	struct carry *all; /* under lock, here and below */
 	struct carry *due, **due_end;
-	uint32_t threads, idle;
+	uint32_t queued, threads, ready; /* ready: will take what is queued, each of them one */
 	_Atomic uint32_t count;
 } carries = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	      .more = PTHREAD_COND_INITIALIZER,
@@ -148,23 +148,25 @@ static void *carrier_run(void *unused)
 		struct carry *carry = carries.due;
 
 		if (!carry) {
-			carries.idle++;
 			pthread_cond_wait(&carries.more, &carries.lock);
-			carries.idle--;
 			continue;
 		}
 		carries.due = carry->next_due;
 		if (!carries.due)
 			carries.due_end = &carries.due;
+		carries.queued--;
+		carries.ready--;
 		pthread_mutex_unlock(&carries.lock);
 		carry_run(carry);
 		pthread_mutex_lock(&carries.lock);
+		carries.ready++;
 		carry_leave(carry);
 	}
 	return NULL;
 }
 
-/* Called with the lock held.  Return: there is somebody. */
+/* Called with the lock held.  One that was woken but has not come yet is one copy's, not the next one's as well: a copy
+ * may wait for another.  Return: there is somebody. */
 static bool carrier_wake(void)
 {
 	pthread_attr_t attr;
@@ -172,13 +174,14 @@ static bool carrier_wake(void)
 	bool made;
 
 	pthread_cond_signal(&carries.more);
-	if (carries.idle || carries.threads == PL_CUDA_CARRIERS_MAX)
+	if (carries.ready >= carries.queued || carries.threads == PL_CUDA_CARRIERS_MAX)
 		return true;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	made = !pthread_create(&thread, &attr, carrier_run, NULL);
 	pthread_attr_destroy(&attr);
 	carries.threads += made;
+	carries.ready += made;
 	return carries.threads;
 }
 
@@ -196,6 +199,7 @@ bool pl_cuda_carry_reached(const struct pl_session *session, uint64_t token, int
 		carry->status = status;
 		*carries.due_end = carry;
 		carries.due_end = &carry->next_due;
+		carries.queued++;
 		if (!carrier_wake())
 			pl_log_error("no thread: a copy between servers waits");
 	}
