@@ -34,6 +34,23 @@ static bool look(struct job *job, uint64_t address)
 	return false;
 }
 
+/* One word may be a semaphore that a channel looks at meanwhile: written whole, behind all that was copied before. */
+static void piece_copy(uint8_t *to, const uint8_t *from, uint64_t bytes)
+{
+	uintptr_t both = (uintptr_t)to | (uintptr_t)from;
+
+	if (bytes == 4 && both % 4 == 0)
+		__atomic_store_n((uint32_t *)(void *)to,
+				 __atomic_load_n((const uint32_t *)(const void *)from, __ATOMIC_RELAXED),
+				 __ATOMIC_RELEASE);
+	else if (bytes == 8 && both % 8 == 0)
+		__atomic_store_n((uint64_t *)(void *)to,
+				 __atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_RELAXED),
+				 __ATOMIC_RELEASE);
+	else
+		memmove(to, from, bytes);
+}
+
 static bool line_copy(struct job *job, uint64_t dst, uint64_t src, uint64_t bytes)
 {
 	while (bytes) {
@@ -46,7 +63,7 @@ static bool line_copy(struct job *job, uint64_t dst, uint64_t src, uint64_t byte
 			return false;
 		}
 		piece = least(least(bytes, PIECE_BYTES_MAX), least(src_room, dst_room));
-		memmove(to, from, piece);
+		piece_copy(to, from, piece);
 		src += piece;
 		dst += piece;
 		bytes -= piece;
