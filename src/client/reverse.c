@@ -2,6 +2,7 @@
 #include "client/session-parts.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include "base/err.h"
 #include "client/agree.h"
@@ -103,13 +104,18 @@ int pl_session_reverse_bulk(struct pl_session *session, void *data, uint64_t byt
 void *pl_session_receiver_run(void *arg)
 {
 	struct pl_session *session = arg;
-	struct pollfd poll_fd = { .fd = session->reverse->fd, .events = POLLIN | POLLRDHUP };
+	struct pl_lane *lane = session->reverse;
+	struct pollfd fds[2] = { { .fd = lane->fd, .events = POLLIN | POLLRDHUP },
+				 { .fd = lane->resumes ? lane->swapped_fd : -1, .events = POLLIN } };
+	eventfd_t swaps;
 	int r = 0;
 
 	pthread_setname_np(pthread_self(), "plenum-receiver");
 	while (!r && !session->dead) {
-		if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			r = pl_err(-errno);
+		if (!r && fds[1].revents)
+			eventfd_read(lane->swapped_fd, &swaps);
 		pthread_mutex_lock(&session->pump_lock);
 		if (!r)
 			r = reverse_drain(session, 0);

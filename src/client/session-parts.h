@@ -48,6 +48,11 @@ void pl_client_lane_widens(const struct pl_session *session, struct pl_lane *lan
  * without. */
 void pl_client_lane_widen(struct pl_session *session, struct pl_lane *lane, uint64_t number);
 
+/* This lane outlives its connection, if the server waits for it and the link can.  Before anything goes over it. */
+void pl_client_lane_outlives(struct pl_session *session, struct pl_lane *lane);
+/* Of a new session, or one that fork() has left; no other thread has it. */
+void pl_client_again_init(struct pl_session *session);
+
 /* Waits until `after` records of the reverse lane have been handled, by this thread or another.  Return: 0 or fatal:
  * the session is dead. */
 int pl_session_pump_until(struct pl_session *session, uint64_t after);

@@ -110,6 +110,7 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 					 .epoch = session->epoch,
 					 .number = hello.place,
 					 .next_all = session->lanes_all };
+	pl_client_lane_outlives(session, lane->lane);
 	pl_client_lane_widens(session, lane->lane);
 	session->lanes_all = lane;
 	session->lanes_count++;
@@ -203,6 +204,8 @@ static int session_dial(struct pl_session *session)
 	session->memory_bytes = opened.reply.memory_bytes;
 	session->reverse = opened.lane;
 	session->takes_more = opened.reply.minor >= PL_HELLO_MINOR_MORE;
+	session->grace_ns = opened.reply.minor >= PL_HELLO_MINOR_AGAIN ? opened.reply.grace_s * 1000000000ull : 0;
+	pl_client_lane_outlives(session, session->reverse);
 	session->shares_memory = session->in_region = false;
 	r = functions_compare(session, &opened.reply);
 	if (r) {
@@ -280,6 +283,7 @@ int pl_session_open(const char *address, enum pl_api api, const struct pl_functi
 		session->arena.fd = -1;
 		pthread_mutex_init(&session->lock, NULL);
 		pthread_mutex_init(&session->pump_lock, NULL);
+		pl_client_again_init(session);
 		session->next = sessions;
 		sessions = session;
 	}
@@ -314,6 +318,7 @@ static void fork_child(void)
 	for (struct pl_session *session = sessions; session; session = session->next) {
 		pthread_mutex_init(&session->lock, NULL);
 		pthread_mutex_init(&session->pump_lock, NULL);
+		pl_client_again_init(session);
 		for (struct pl_client_lane *lane = session->lanes_all; lane; lane = lane->next_all)
 			pl_lane_leave(lane->lane);
 		if (session->reverse && !session->closed)

@@ -49,10 +49,12 @@ struct pl_session {
 	bool shares_memory;    /* link and arena: PL_BULK_ARENA may be used */
 	bool in_region;        /* of ivshmem: the memory of lanes is taken from the arena */
 	bool takes_more;       /* its server knows of lanes with several connections */
+	uint64_t grace_ns;     /* so long it waits for this client when its connections are cut */
 	struct pl_arena arena;
 
 	pthread_mutex_t lock; /* set-up and the lane lists below */
-	struct pl_client_lane *lanes_free, *lanes_all;
+	struct pl_client_lane *lanes_free;
+	struct pl_client_lane *_Atomic lanes_all; /* read without the lock, too */
 	uint32_t lanes_count;
 
 	struct pl_lane *reverse; /* under pump_lock */
@@ -68,6 +70,11 @@ struct pl_session {
 	 * that is sent ahead and its call, but before it, with op 0. */
 	void (*_Atomic before)(struct pl_session *session, uint16_t op);
 	_Atomic uint64_t ends; /* answers and the like that may have told the program that something has ended */
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t some;
+		bool wanted, runs;
+	} again; /* the thread that connects again */
 	struct pl_session *next;
 };
 

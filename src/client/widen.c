@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "link/connection.h"
 #include "link/widen.h"
 
 #define MORE_NS_MAX (5ull * 1000000000u) /* whoever is in the call waits meanwhile */

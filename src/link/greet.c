@@ -176,6 +176,16 @@ int pl_greet_reply_recv(int fd, struct pl_hello_reply *reply_out, struct pl_gree
 	return 0;
 }
 
+int pl_greet_again_send(int fd, const struct pl_wire_again *again, uint64_t deadline_ns)
+{
+	return pl_trace(send_whole(fd, again, sizeof(*again), NULL, deadline_ns));
+}
+
+int pl_greet_again_recv(int fd, struct pl_wire_again *again_out, uint64_t deadline_ns)
+{
+	return pl_trace(recv_whole(fd, again_out, sizeof(*again_out), NULL, deadline_ns));
+}
+
 void pl_greet_fds_close(struct pl_greet_fds *fds)
 {
 	for (unsigned i = 0; i < fds->count; i++)

@@ -28,6 +28,10 @@ int pl_greet_reply_send(int fd, const struct pl_hello_reply *reply, const struct
 /* Client.  Return: 0 and both outputs (text has its NUL); fatal -EPROTO: no Plenum there; -EPIPE, -ETIMEDOUT. */
 int pl_greet_reply_recv(int fd, struct pl_hello_reply *reply_out, struct pl_greet_fds *fds_out, uint64_t deadline_ns);
 
+/* Behind the reply to PL_HELLO_AGAIN: client, server. */
+int pl_greet_again_send(int fd, const struct pl_wire_again *again, uint64_t deadline_ns);
+int pl_greet_again_recv(int fd, struct pl_wire_again *again_out, uint64_t deadline_ns);
+
 void pl_greet_fds_close(struct pl_greet_fds *fds);
 
 #endif

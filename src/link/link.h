@@ -72,6 +72,19 @@ struct pl_lane_ops {
 	int (*more)(struct pl_lane *lane, int fd, bool opens);
 	/* Closes the descriptors, and tells nobody: after a fork() the lane is the parent's. */
 	void (*leave)(struct pl_lane *lane);
+
+	/* The rest is NULL where a lane ends with its connection in any case.  docs/adr/0032 */
+
+	/* Before anything goes over the lane: it outlives a connection that is cut, and who uses it waits for another
+	 * one, without end.  cut_fn(arg), of the client's end (else NULL): one is needed; any thread of the lane's.
+	 * Return: it will; false: it is of no use here, or there is no memory. */
+	bool (*resumable)(struct pl_lane *lane, void (*cut_fn)(void *arg), void *arg);
+	/* Any thread. Return: its connection is of no more use, and it waits for another one. */
+	bool (*is_cut)(struct pl_lane *lane);
+	/* Goes on over another connection; a thread that is not in the lane.  Takes over `fd` in any case.
+	 * @reply: the server's end: the answer to the greeting; NULL: the client's, where `peer_has` is the answer's
+	 * Return: 0; -EAGAIN: that one failed as well; else fatal: the lane is broken. */
+	int (*resume)(struct pl_lane *lane, int fd, const struct pl_hello_reply *reply, uint64_t peer_has);
 };
 
 #define PL_LANE_CONNECTIONS_MAX 8u /* limit: that carry one lane's long payloads */
@@ -89,6 +102,8 @@ struct pl_lane { /* base of every lane; the link's own state lies behind it */
 	uint8_t *room;
 	_Atomic uint32_t *slow; /* for pl_lane_answer_slow(); NULL where the link has no such word */
 	bool can_widen;         /* over tcp: more connections may carry more */
+	bool resumes;           /* it outlives its connection: ops->resume */
+	int swapped_fd;         /* where it does, for poll() as well: another connection is there; an eventfd */
 	/* Of whoever uses the lane, at the client's end; between payloads. */
 	enum pl_lane_widens widens;
 	uint32_t connections;        /* that long payloads go over: those that were added, or its own, 1 */
@@ -141,6 +156,16 @@ static inline void pl_lane_leave(struct pl_lane *lane)
 	lane->ops->leave(lane);
 }
 
+static inline bool pl_lane_is_cut(struct pl_lane *lane)
+{
+	return lane->resumes && lane->ops->is_cut(lane);
+}
+
+static inline bool pl_lane_resumable(struct pl_lane *lane, void (*cut_fn)(void *arg), void *arg)
+{
+	return lane->ops->resumable && lane->ops->resumable(lane, cut_fn, arg);
+}
+
 /* What lanes of this process hold back (PL_LANE_SOON) is sent: somebody waits for it otherwise than by receiving. */
 void pl_lanes_flush(void);
 
@@ -186,20 +211,6 @@ int pl_link_dial(const char *address, const struct pl_hello *hello, uint64_t tim
 /** pl_link_greet() - as pl_link_dial(), over a socket that somebody else has connected
  * For lanes that are the socket itself.  Takes over `fd` in any case. */
 int pl_link_greet(int fd, const struct pl_hello *hello, uint64_t timeout_ns, struct pl_link_opened *opened_out);
-
-/** pl_link_dial_more() - one more connection to where a lane of tcp goes, greeted (client's end)
- * @lane: its socket's peer is dialled
- * @hello: PL_HELLO_MORE, _PEER_MORE
- * Return: 0 and *fd_out (owned by the caller, for ops->more); enum pl_hello_status > 0: refused; fatal -errno. */
-int pl_link_dial_more(const struct pl_lane *lane, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out);
-
-/* The same over a socket that somebody else has connected; it stays the caller's. */
-int pl_link_greet_more(int fd, const struct pl_hello *hello, uint64_t timeout_ns);
-
-/** pl_link_accept_more() - the server's end of that
- * Adds the connection to the lane and answers.  Takes over `fd` in any case; refuses where the lane can not have it.
- * Return: 0, or fatal -errno. */
-int pl_link_accept_more(int fd, const struct pl_hello_reply *reply, struct pl_lane *lane);
 
 /** pl_link_listen() - a listening socket for an address ("tcp://host:0" takes a free port)
  * @bound_out: PL_LINK_ADDRESS_MAX bytes, the address with the real port

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "link/address.h"
+#include "link/connection.h"
 #include "link/greet.h"
 #include "link/hook/hook.h"
 #include "link/ivshmem/region.h"
@@ -249,6 +250,31 @@ int pl_link_greet_more(int fd, const struct pl_hello *hello, uint64_t timeout_ns
 	return greet_more(fd, hello, pl_now_ns() + timeout_ns);
 }
 
+int pl_link_dial_again(const char *address_text, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out,
+		       uint64_t *peer_has_out)
+{
+	pl_cleanup(fds_closep) struct pl_greet_fds fds = { 0 };
+	uint64_t deadline_ns = pl_now_ns() + timeout_ns;
+	pl_cleanup(pl_closep) int fd = -1;
+	struct pl_hello_reply reply;
+	struct pl_address address;
+	int r = pl_address_parse(address_text, &address);
+
+	if (!r)
+		r = pl_address_connect(&address, deadline_ns, &fd);
+	if (!r)
+		r = greet(fd, hello, deadline_ns, &reply, &fds);
+	if (r)
+		return pl_trace(r);
+	if (reply.status != PL_HELLO_OK) {
+		pl_log_info("%s does not go on: %s", address_text, reply.text);
+		return reply.status <= PL_HELLO_E_INTERNAL ? (int)reply.status : PL_HELLO_E_INTERNAL;
+	}
+	*fd_out = pl_steal_fd(&fd);
+	*peer_has_out = reply.received;
+	return 0;
+}
+
 /* ---- server ---- */
 
 int pl_link_listen(const char *address_text, int *fd_out, char *bound_out)
@@ -383,6 +409,14 @@ int pl_link_accept_more(int fd, const struct pl_hello_reply *reply, struct pl_la
 	}
 	/* The client looks there, and says so, once it has the answer: nothing of the lane's comes before. */
 	return pl_trace(pl_greet_reply_send(answer, reply, NULL, pl_now_ns() + ANSWER_NS_MAX));
+}
+
+int pl_link_accept_again(int fd, const struct pl_hello_reply *reply, struct pl_lane *lane)
+{
+	if (lane->resumes)
+		return pl_trace(lane->ops->resume(lane, fd, reply, 0));
+	pl_link_refuse(fd, PL_HELLO_E_SESSION, "this lane ends with its connection");
+	return pl_err(-ENOTSUP);
 }
 
 void pl_link_refuse(int fd, enum pl_hello_status status, const char *text)

@@ -171,7 +171,8 @@ static bool peer_checked(struct pl_conn *conn)
 		return false;
 	}
 	if (conn->hello.kind == PL_HELLO_LANE || conn->hello.kind == PL_HELLO_MORE ||
-	    conn->hello.kind == PL_HELLO_PEER || conn->hello.kind == PL_HELLO_PEER_MORE)
+	    conn->hello.kind == PL_HELLO_AGAIN || conn->hello.kind == PL_HELLO_PEER ||
+	    conn->hello.kind == PL_HELLO_PEER_MORE)
 		return true; /* the session's secret or key proves more */
 	good = daemon->secrets->token[0] && pl_secret_same(conn->hello.token, daemon->secrets->token, PL_TOKEN_MAX);
 	if (!good)
@@ -249,7 +250,7 @@ static void session_unknown(struct pl_conn *conn)
 		pl_conn_refuse(conn, PL_HELLO_E_SESSION, "no such session: it has ended, or was not yours");
 }
 
-/* A lane, or one more connection of one. */
+/* A lane, or another connection of one. */
 static void lane_greeted(struct pl_conn *conn, enum pl_hand_kind kind)
 {
 	struct pl_pool_worker *worker = pl_pool_find(conn->daemon, conn->hello.session);
@@ -337,6 +338,9 @@ static void conn_greeted(struct pl_conn *conn)
 		return;
 	case PL_HELLO_MORE:
 		lane_greeted(conn, PL_HAND_MORE);
+		return;
+	case PL_HELLO_AGAIN:
+		lane_greeted(conn, PL_HAND_AGAIN);
 		return;
 	case PL_HELLO_PEER:
 	case PL_HELLO_PEER_MORE:

@@ -193,6 +193,7 @@ static struct json_object *limits_describe(const struct pl_daemon_options *optio
 
 	pl_control_put_u64(limits, "sessions", options->sessions_max);
 	pl_control_put_u64(limits, "lanes", options->lanes_max);
+	pl_control_put_u64(limits, "grace_s", options->grace_s);
 	pl_control_put_u64(limits, "objects", options->quota[PL_QUOTA_OBJECTS]);
 	pl_control_put_u64(limits, "memory_bytes", options->quota[PL_QUOTA_MEMORY]);
 	pl_control_put_u64(limits, "host_bytes", options->quota[PL_QUOTA_HOST]);

@@ -29,6 +29,7 @@ void pl_daemon_options_init(struct pl_daemon_options *options)
 		.spares = 1,
 		.sessions_max = 1024,
 		.lanes_max = PL_SERVE_LANES_MAX,
+		.grace_s = PL_DAEMON_GRACE_S,
 		.arena_bytes = memory_bytes,
 		.kept_bytes = memory_bytes / 16 < KEPT_BYTES_DEFAULT ? memory_bytes / 16 : KEPT_BYTES_DEFAULT,
 		.ready_fd = -1,

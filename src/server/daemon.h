@@ -53,6 +53,7 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	bool peers_off;             /* and no unix socket of our own user's either */
 	uint32_t spares;            /* workers kept ready */
 	uint32_t sessions_max, lanes_max;
+	uint32_t grace_s;           /* tcp: so long a session outlives its connections; 0 = it does not */
 	uint64_t quota[PL_QUOTA_KINDS];
 	uint64_t arena_bytes;       /* shared memory of one session; address space only until used */
 	uint64_t kept_bytes;        /* of content that is kept for sessions to come (kept.h); 0 = nothing is */
@@ -61,6 +62,9 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	enum pl_log_level log_level;
 	struct pl_confine_options confine;
 };
+
+#define PL_DAEMON_GRACE_S     30   /* by default */
+#define PL_DAEMON_GRACE_S_MAX 3600 /* limit */
 
 /* Defaults that fit this machine.  apis and version stay NULL. */
 void pl_daemon_options_init(struct pl_daemon_options *options);

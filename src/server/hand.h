@@ -24,6 +24,7 @@ enum pl_hand_kind {
 	PL_HAND_SESSION,   /* daemon: serve this client; with its connection */
 	PL_HAND_LANE,      /* daemon: one more lane; with its connection */
 	PL_HAND_MORE,      /* daemon: one more connection of a lane; with it */
+	PL_HAND_AGAIN,     /* daemon: a connection in place of a lane's; with it */
 	PL_HAND_COUNT,     /* daemon: write the counters to the shared page */
 	PL_HAND_COUNTED,   /* worker: done */
 	PL_HAND_DIAL,      /* worker: connect to the server at `text`; `session` is the number of the request */
@@ -52,7 +53,7 @@ struct pl_hand {
 	uint64_t bytes;                       /* KEEP, FIND, SPOILT: of the content */
 	uint64_t limits[PL_QUOTA_KINDS];      /* LIMIT */
 	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER and _MORE for it has to show */
-	struct pl_hello hello;                /* SESSION, LANE, MORE; PEER: kind and place; without the token */
+	struct pl_hello hello;                /* SESSION, LANE, MORE, AGAIN; PEER: kind and place; without the token */
 	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED; PUT, ANSWER: PL_BROKER_NOTE_BYTES */
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/wait.h"
+#include "link/connection.h"
 #include "link/widen.h"
 #include "server/serve.h"
 

@@ -195,6 +195,7 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 		.library = options->apis[worker->api].library,
 		.arena_bytes = options->arena_bytes,
 		.lanes_max = options->lanes_max,
+		.grace_s = options->grace_s,
 		.keeps = options->kept_bytes != 0,
 		.log_level = options->log_level,
 		.folder = daemon->folder.path,

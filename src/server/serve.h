@@ -52,6 +52,8 @@ struct pl_worker_shared {
 	_Atomic uint64_t bytes_in, bytes_out, wakes, spins, sleeps;
 	_Atomic uint64_t memory_bytes, memory_peak_bytes, host_bytes, inflight_bytes, objects, lanes;
 	_Atomic uint64_t peer_bytes; /* to and from other servers */
+	_Atomic uint64_t resumed;    /* connections that came in place of others */
+	_Atomic uint64_t cut_ns;     /* since when the session has no connection; 0 = it has */
 	_Atomic uint64_t started_ns; /* pl_now_ns() when the session began; 0 = spare */
 	char program[64];
 	uint32_t client_pid;

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "link/connection.h"
 #include "link/shm/shm.h"
 #include "server/folder.h"
 #include "server/hand.h"
@@ -230,6 +231,7 @@ static struct pl_hello_reply reply_make(const struct worker *worker)
 		.worker_pid = (uint32_t)getpid(),
 		.memory_bytes = worker->session.quota.limit[PL_QUOTA_MEMORY],
 		.arena_offset = worker->session.arena_start,
+		.grace_s = worker->config->grace_s,
 	};
 
 	memcpy(reply.secret, worker->secret, sizeof(reply.secret));
@@ -266,6 +268,12 @@ static void limits_set_session(struct pl_session_worker *session, const uint64_t
 		atomic_store(&session->quota.limit[i], limits[i]);
 }
 
+static void lane_outlives(const struct worker *worker, struct pl_lane *lane)
+{
+	if (worker->config->grace_s)
+		pl_lane_resumable(lane, NULL, NULL);
+}
+
 /* Answers the client.  Return: 0, or fatal: the worker ends. */
 static int session_start(struct worker *worker, const struct pl_hand *hand, int fd, int region_fd)
 {
@@ -300,6 +308,8 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 		r = pl_link_accept_region_lane(fd, &reply, -1, 0, &session->reverse);
 	else
 		r = pl_link_accept_lane(fd, &reply, session->arena_fd, &session->reverse);
+	if (!r)
+		lane_outlives(worker, session->reverse);
 	if (!r)
 		r = functions_send(worker, &hand->hello);
 	if (r)
@@ -379,6 +389,7 @@ static void *lane_run(void *arg)
 	if (!lane_accept(thread, &lane)) {
 		int r;
 
+		lane_outlives(worker, lane);
 		lane_answered(thread, lane);
 		r = pl_serve_lane(&worker->session, lane);
 		if (r != -EPIPE) {
@@ -462,19 +473,28 @@ static struct lane_thread *lane_find(struct worker *worker, uint64_t number)
 	}
 }
 
+/* Called with worker->lock held, which keeps the lane from its end.  NULL: there is none of this number. */
+static struct pl_lane *lane_numbered(struct worker *worker, uint64_t number, struct lane_thread **thread_out)
+{
+	*thread_out = lane_find(worker, number);
+	if (worker->local || worker->in_region)
+		return NULL;
+	if (*thread_out)
+		return (*thread_out)->lane;
+	return number == PL_HELLO_PLACE_REVERSE ? worker->session.reverse : NULL;
+}
+
 /* The lane's thread may be in the middle of anything, but for its end.  Takes over fd. */
 static void lane_more(struct worker *worker, int fd, const struct pl_hello *hello)
 {
-	struct pl_session_worker *session = &worker->session;
 	struct pl_hello_reply reply = reply_make(worker);
 	struct lane_thread *thread;
 	struct pl_lane *lane;
 
 	reply.arena_bytes = reply.arena_base = reply.arena_offset = 0;
 	pthread_mutex_lock(&worker->lock);
-	thread = lane_find(worker, hello->place);
-	lane = thread ? thread->lane : hello->place == PL_HELLO_PLACE_REVERSE ? session->reverse : NULL;
-	if (worker->local || worker->in_region || !lane) {
+	lane = lane_numbered(worker, hello->place, &thread);
+	if (!lane) {
 		pl_link_refuse(fd, PL_HELLO_E_SESSION, "the session has no lane of this number");
 	} else if (worker->more >= PL_WORKER_MORE_MAX) {
 		pl_link_refuse(fd, PL_HELLO_E_BUSY, "the session has as many connections as it may");
@@ -483,6 +503,23 @@ static void lane_more(struct worker *worker, int fd, const struct pl_hello *hell
 		if (thread)
 			thread->more++;
 	}
+	pthread_mutex_unlock(&worker->lock);
+}
+
+/* The client waits with all that it has for this lane, and this thread for the client. */
+static void lane_again(struct worker *worker, int fd, const struct pl_hello *hello)
+{
+	struct pl_hello_reply reply = reply_make(worker);
+	struct lane_thread *thread;
+	struct pl_lane *lane;
+
+	reply.arena_bytes = reply.arena_base = reply.arena_offset = 0;
+	pthread_mutex_lock(&worker->lock);
+	lane = lane_numbered(worker, hello->place, &thread);
+	if (!lane)
+		pl_link_refuse(fd, PL_HELLO_E_SESSION, "the session has no lane of this number");
+	else if (!pl_link_accept_again(fd, &reply, lane))
+		pl_count(&worker->shared->resumed, 1);
 	pthread_mutex_unlock(&worker->lock);
 }
 
@@ -535,6 +572,11 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 			break;
 		lane_more(worker, fd, &hand->hello);
 		return 0;
+	case PL_HAND_AGAIN:
+		if (fd < 0 || !worker->session.reverse)
+			break;
+		lane_again(worker, fd, &hand->hello);
+		return 0;
 	case PL_HAND_PEER:
 		if (fd < 0 || !worker->session.reverse)
 			break;
@@ -574,19 +616,43 @@ static int control_ready(struct worker *worker)
 	}
 }
 
+/* Milliseconds that a session whose connection is cut still has for its client to come back; -1: it is not cut. */
+static int grace_left_ms(struct worker *worker)
+{
+	uint64_t cut_ns = worker->shared->cut_ns, now = pl_now_ns();
+	uint64_t grace_ns = worker->config->grace_s * 1000000000ull;
+
+	if (!worker->session.reverse || !pl_lane_is_cut(worker->session.reverse)) {
+		worker->shared->cut_ns = 0;
+		return -1;
+	}
+	if (!cut_ns) {
+		pl_log_info("session %llu: its connection is cut; it waits %u s for its client",
+			    (unsigned long long)worker->session.id, worker->config->grace_s);
+		worker->shared->cut_ns = cut_ns = now;
+	}
+	return now - cut_ns >= grace_ns ? 0 : (int)((grace_ns - (now - cut_ns)) / 1000000u) + 1;
+}
+
 /* Return: exit status. */
 static int worker_wait(struct worker *worker)
 {
 	for (;;) {
 		struct pl_lane *reverse = worker->session.reverse;
+		int left_ms = grace_left_ms(worker);
 		struct pollfd fds[] = {
 			{ .fd = worker->control, .events = POLLIN },
-			{ .fd = reverse ? reverse->fd : -1, .events = POLLRDHUP },
+			{ .fd = reverse && left_ms < 0 ? reverse->fd : -1, .events = POLLRDHUP },
 		};
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (!left_ms) {
+			pl_log_info("session %llu: its client has not come back",
+				    (unsigned long long)worker->session.id);
+			return 0;
+		}
+		if (poll(fds, 2, left_ms) < 0 && errno != EINTR)
 			return 1;
-		if (fds[1].revents) {
+		if (fds[1].revents && !pl_lane_is_cut(reverse)) {
 			pl_log_debug("session %llu: its client is gone", (unsigned long long)worker->session.id);
 			return 0;
 		}

@@ -62,10 +62,11 @@ enum pl_wire_reply_flag {
 
 #define PL_HELLO_MAGIC           0x4d554e454c50u /* "PLENUM" */
 #define PL_HELLO_MAJOR           1               /* peers of another major version refuse each other */
-#define PL_HELLO_MINOR           3               /* 1: functions by name; 2, 3: lanes of several connections */
+#define PL_HELLO_MINOR           4               /* 1: functions by name; 2, 3: several connections; 4: AGAIN */
 #define PL_HELLO_MINOR_FUNCTIONS 1   /* from here on: where the digests differ, the server's table comes first */
 #define PL_HELLO_MINOR_MORE      2   /* from here on: PL_HELLO_MORE */
 #define PL_HELLO_MINOR_PEER_MORE 3   /* from here on: PL_HELLO_PEER_MORE */
+#define PL_HELLO_MINOR_AGAIN     4   /* from here on: PL_HELLO_AGAIN, and grace_s in the reply */
 #define PL_HELLO_PLACE_REVERSE   1   /* MORE: the reverse lane; from 2 on: the lane that gave this number */
 #define PL_TOKEN_MAX             128 /* limit: bytes of a token, its NUL included */
 #define PL_WIRE_OP_FUNCTIONS     0   /* first record on the reverse lane: the table; no function has the number */
@@ -77,6 +78,7 @@ enum pl_hello_kind {
 	PL_HELLO_PEER = 4,      /* another server (wire/peer.h).  Session 0: is this a Plenum?  A second one follows */
 	PL_HELLO_MORE = 5,      /* tcp: one more connection of the lane at `place` of a session */
 	PL_HELLO_PEER_MORE = 6, /* the same of the lane for which a PEER made up the number `place` */
+	PL_HELLO_AGAIN = 7,     /* tcp: another one, in place of that lane's, which is cut; pl_wire_again follows */
 };
 
 struct pl_hello {
@@ -86,8 +88,8 @@ struct pl_hello {
 	uint64_t api_hash;        /* digest of the client's table of functions (generated) */
 	uint32_t api;             /* enum pl_api */
 	uint32_t pid;             /* of the client, as it sees itself; for people */
-	uint64_t session;         /* PL_HELLO_LANE, _MORE, _PEER, _PEER_MORE: whose */
-	uint8_t secret[16];       /* LANE, MORE, PEER: proves it; SESSION, ivshmem: the region's key, else 0 */
+	uint64_t session;         /* PL_HELLO_LANE, _MORE, _AGAIN, _PEER, _PEER_MORE: whose */
+	uint8_t secret[16];       /* LANE, MORE, AGAIN, PEER: proves it; SESSION, ivshmem: the region's key, else 0 */
 	uint64_t place;           /* ivshmem, SESSION: the guest's boot, LANE: 1 + where it lies; tcp: its number,
 				   * PEER: a random one, which nobody else who has the session's key can know */
 	char token[PL_TOKEN_MAX]; /* tcp */
@@ -116,15 +118,27 @@ struct pl_hello_reply {
 	uint64_t session;
 	uint8_t secret[16];
 	uint64_t arena_bytes; /* 0 = no shared memory */
-	uint64_t arena_base;  /* where the server has it mapped: the client tries the same place */
+	union {
+		uint64_t arena_base; /* where the server has it mapped: the client tries the same place */
+		uint64_t received;   /* AGAIN: bytes of the lane that have come, all connections together */
+	};
 	uint32_t lane_bytes;  /* shm: bytes of each direction's ring */
 	uint32_t worker_pid;
 	uint64_t memory_bytes; /* device memory that the session may hold: what surely fits need not be asked */
 	union {
 		char text[48];         /* for people: why it was refused */
-		uint64_t arena_offset; /* PL_HELLO_OK, ivshmem: where the arena lies in the region; else 0 */
+		struct {
+			uint64_t arena_offset; /* PL_HELLO_OK, ivshmem: where the arena lies in the region; else 0 */
+			uint32_t grace_s;      /* OK, tcp: so long a session waits for AGAIN; 0 = it does not */
+		};
 	};
 };
 static_assert(sizeof(struct pl_hello_reply) == 128, "wire layout");
+
+/* From the client, once it has the reply to its PL_HELLO_AGAIN.  Then each end sends from where the other one is. */
+struct pl_wire_again {
+	uint64_t received; /* as the reply's */
+};
+static_assert(sizeof(struct pl_wire_again) == 8, "wire layout");
 
 #endif

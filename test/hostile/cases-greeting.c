@@ -10,6 +10,7 @@
 
 #include "lib/leak.h"
 #include "link/address.h"
+#include "link/connection.h"
 #include "link/greet.h"
 
 #define SILENT_COUNT 1000
@@ -184,6 +185,32 @@ static void more_connections(void)
 	peer_close(&peer);
 }
 
+/* In place of a lane's connection: of nobody else's, of lanes that there are, and not where nothing can be cut. */
+static void again_connections(void)
+{
+	struct pl_hello hello;
+	struct peer peer;
+
+	peer_open(&peer, server.unix_address);
+	hello = more_hello(&peer, PL_HELLO_PLACE_REVERSE);
+	hello.kind = PL_HELLO_AGAIN;
+	expect_is(greet_hello(server.unix_address, hello), PL_HELLO_E_SESSION);
+	peer_close(&peer);
+	peer_open(&peer, server.tcp_address);
+	hello = more_hello(&peer, PL_HELLO_PLACE_REVERSE);
+	hello.kind = PL_HELLO_AGAIN;
+	hello.secret[9] ^= 1;
+	expect_is(greet_hello(server.tcp_address, hello), PL_HELLO_E_SESSION);
+	hello.secret[9] ^= 1;
+	expect_is(greet_hello(server.tcp_address, hello), PL_HELLO_E_SESSION); /* its peer is on this host */
+	for (uint64_t place = 0; place < 2000; place += 999) {
+		hello.place = place;
+		expect_is(greet_hello(server.tcp_address, hello), PL_HELLO_E_SESSION);
+	}
+	expect_is(ASK(&peer, clGetPlatformIDs, 0), CL_SUCCESS); /* nobody has minded */
+	peer_close(&peer);
+}
+
 /* A lane with a number, and all the connections that it can have.  Whoever leaves takes a moment to be gone. */
 static struct pl_lane *wide_lane(const struct peer *peer, uint64_t number, int fds[PL_LANE_CONNECTIONS_MAX])
 {
@@ -326,6 +353,7 @@ const struct hostile_case cases_greeting[] = {
 	{ "a wrong, missing or endless token is refused", wrong_token, false },
 	{ "a lane with a wrong secret or session is refused", wrong_secret, false },
 	{ "further connections: of lanes of one's own only, and not without end", more_connections, false },
+	{ "connections in place of others: of lanes that can be cut only", again_connections, false },
 	{ "further connections that end make room", connections_that_end_make_room, false },
 	{ "what is no greeting is closed", no_greeting, false },
 	{ "half a greeting ends at its deadline", half_greeting, false },

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cuda/result.h"
+#include "link/connection.h"
 #include "link/greet.h"
 #include "link/tcp/tcp.h"
 #include "server/peer.h"

@@ -6,11 +6,11 @@ import collections
 import contextlib
 import os
 import select
-import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import networks
 import plenum
 
 PROGRAM = os.environ["PLENUM_TEST_VMCUDA"]
@@ -18,28 +18,6 @@ CLIENT = os.environ["PLENUM_TEST_CUDA_CLIENT"]
 CLIENTS = 6
 TURNS = 20
 AHEAD_MAX = 12  # turns that another may make between two of one's own; equal clients take them nearly one by one
-SERVER = "10.198.0.1"
-INSIDE = "PLENUM_TEST_INSIDE"
-
-# $1 the namespace of whom to reach, as a process in it; $2 our number; then the program.
-JOIN = """set -e; pid=$1 n=$2; shift 2
-ip link add eth0 type veth peer name plc$n netns $pid
-nsenter -t $pid -n sh -c "ip addr add 10.198.$n.1/24 dev plc$n; ip link set plc$n up"
-ip addr add 10.198.$n.2/24 dev eth0; ip link set lo up; ip link set eth0 up; ip route add default via 10.198.$n.1
-exec "$@"
-"""
-
-
-def namespace_words():
-    words = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
-    for word in "unshare", "nsenter", "ip":
-        if not shutil.which(word):
-            plenum.skip(f"no {word}, which makes the clients' networks")
-    trial = words + ["sh", "-c", "ip link add plc0 type veth peer name plc1 && ip addr add 10.198.0.1/32 dev lo"]
-    result = subprocess.run(trial, capture_output=True, text=True, timeout=plenum.LIMIT_S)
-    if result.returncode != 0:
-        plenum.skip("network namespaces cannot be made here: " + " ".join(result.stderr.split()))
-    return words
 
 
 class Crowd:
@@ -68,7 +46,7 @@ class Crowd:
 
     def command(self, number):
         """What a client's program is started with."""
-        return ["unshare", "--net", "sh", "-c", JOIN, "sh", str(os.getpid()), str(number)]
+        return networks.command(number)
 
     def environment(self):
         return self.server.env("tcp", LD_LIBRARY_PATH=CLIENT)
@@ -160,7 +138,7 @@ def check_shared(crowd):
 
 
 def test_six_clients_share_a_device_and_none_starves():
-    with plenum.Server(host=SERVER, PLENUM_REFGPU_MEMORY="256M") as server, Crowd(server) as crowd:
+    with plenum.Server(host=networks.SERVER, PLENUM_REFGPU_MEMORY="256M") as server, Crowd(server) as crowd:
         check_shared(crowd)
 
 
@@ -171,7 +149,7 @@ def test_six_guests_share_a_device_and_none_starves():
 
 
 def test_long_kernels_starve_nobody_and_are_not_starved():
-    with plenum.Server(host=SERVER, PLENUM_REFGPU_MEMORY="256M") as server, Crowd(server) as crowd:
+    with plenum.Server(host=networks.SERVER, PLENUM_REFGPU_MEMORY="256M") as server, Crowd(server) as crowd:
         long, *small = sizes(CLIENTS)
         crowd.add(long, ["--repeat", "3", "--work", "40"])
         for size in small:
@@ -185,7 +163,7 @@ def test_long_kernels_starve_nobody_and_are_not_starved():
 
 
 def test_one_too_many_is_refused_and_the_others_go_on():
-    with plenum.Server("--sessions-limit", "2", host=SERVER, PLENUM_REFGPU_MEMORY="256M") as server, Crowd(server) as crowd:
+    with plenum.Server("--sessions-limit", "2", host=networks.SERVER, PLENUM_REFGPU_MEMORY="256M") as server, Crowd(server) as crowd:
         for size in sizes(2):
             crowd.add(size, ["--repeat", "2"])
         third = crowd.spawn(3, ["radixsort", "--size", "1024"], stdout=subprocess.PIPE)
@@ -197,12 +175,7 @@ def test_one_too_many_is_refused_and_the_others_go_on():
 def main():
     if sys.argv[1:]:
         plenum.main([test_six_guests_share_a_device_and_none_starves])
-    if not os.environ.get(INSIDE):
-        os.environ[INSIDE] = "1"
-        words = namespace_words()
-        os.execvp(words[0], [*words, sys.executable, *sys.argv])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    subprocess.run(["ip", "addr", "add", SERVER + "/32", "dev", "lo"], check=True)
+    networks.inside()
     plenum.main([test_six_clients_share_a_device_and_none_starves, test_long_kernels_starve_nobody_and_are_not_starved,
                  test_one_too_many_is_refused_and_the_others_go_on])
 

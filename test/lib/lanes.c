@@ -15,12 +15,15 @@
 #include "link/hook/hook.h"
 #include "link/ivshmem/region.h"
 #include "link/shm/shm.h"
+#include "link/tcp/lane.h"
 
 const struct pl_test_link pl_test_links[] = {
 	{.name = "shm", .shm = true},	       {.name = "unix"},
 	{.name = "tcp", .tcp = true},	       {.name = "hook-shm", .shm = true, .hooked = true},
 	{.name = "hook-unix", .hooked = true}, {.name = "hook-tcp", .tcp = true, .hooked = true},
 	{.name = "tcp-wide", .tcp = true, .wide = true},
+	{.name = "tcp-far", .tcp = true, .far = true},
+	{.name = "hook-tcp-far", .tcp = true, .far = true, .hooked = true},
 	{.name = "hook-tcp-wide", .tcp = true, .wide = true, .hooked = true},
 	{.name = "ivshmem", .tcp = true, .shm = true, .region = true},
 	{.name = "ivshmem-unix", .shm = true, .region = true},
@@ -45,6 +48,12 @@ void pl_test_tcp_pair(int fds[2])
 	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	assert(fds[1] >= 0);
 	close(listener);
+}
+
+void pl_test_lane_far(struct pl_lane *lane, void (*cut_fn)(void *arg))
+{
+	tcp_lane(lane)->near = false;
+	assert(pl_lane_resumable(lane, cut_fn, NULL) && lane->resumes);
 }
 
 static void pair_widen(struct pl_test_pair *pair)
@@ -157,6 +166,10 @@ void pl_test_pair_create(struct pl_test_pair *pair, const struct pl_test_link *l
 	pair->client = dial.opened.lane;
 	if (link->wide)
 		pair_widen(pair);
+	if (link->far) {
+		pl_test_lane_far(pair->client, NULL);
+		pl_test_lane_far(pair->server, NULL);
+	}
 	close(listener);
 	pl_test_folder_remove(folder);
 }

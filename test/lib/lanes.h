@@ -15,6 +15,7 @@ struct pl_test_link {
 	bool region; /* that shared memory is a part of a region of ivshmem */
 	bool vsock;  /* else by vsock, within this machine */
 	bool wide;   /* tcp: the lane has more connections than its own */
+	bool far;    /* tcp: as between two hosts, so that the lane outlives its connection */
 };
 
 extern const struct pl_test_link pl_test_links[];
@@ -32,6 +33,9 @@ struct pl_test_pair {
 
 /* A connection over loopback, both its ends. */
 void pl_test_tcp_pair(int fds[2]);
+
+/* This end of a tcp lane believes that its peer is on another host, and outlives its connection. */
+void pl_test_lane_far(struct pl_lane *lane, void (*cut_fn)(void *arg));
 
 /* Plain at first; pl_test_pair_ready() does the rest, after a fork() for example. */
 void pl_test_pair_create(struct pl_test_pair *pair, const struct pl_test_link *link);

@@ -15,6 +15,7 @@ enum {
 	KEY_TLS,
 	KEY_ALLOW_UID,
 	KEY_ALLOW_ALL,
+	KEY_GRACE,
 	KEY_SPARE,
 	KEY_DRIVER,
 	KEY_CUDA,
@@ -86,6 +87,8 @@ static const struct argp_option options[] = {
 	 "each gets a user id of its own from this range, and no kernel cache that lasts (for root)", 3},
 	{NULL, 0, NULL, 0, "The server:", 4},
 	{"sessions-limit", KEY_SESSIONS, "N", 0, "sessions at one time (default: 1024)", 4},
+	{"grace", KEY_GRACE, "SECONDS|off", 0,
+	 "how long a session over tcp waits for its client when the network has cut its connections (default: 30)", 4},
 	{"spare", KEY_SPARE, "N", 0, "workers kept ready for new sessions (default: 1)", 4},
 	{"module-cache", KEY_KEPT, "SIZE|off", 0,
 	 "CUDA modules kept for later sessions over tcp and vsock, which need not send them (default: a sixteenth of "
@@ -137,6 +140,11 @@ static error_t limit_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_LANES:
 		daemon->lanes_max = (uint32_t)pl_tool_number(state, "lanes-limit", text, 1, PL_SERVE_LANES_MAX);
+		return 0;
+	case KEY_GRACE:
+		daemon->grace_s = !strcmp(text, "off") ? 0
+						       : (uint32_t)pl_tool_number(state, "grace", text, 0,
+										 PL_DAEMON_GRACE_S_MAX);
 		return 0;
 	case KEY_KEPT:
 		daemon->kept_bytes =

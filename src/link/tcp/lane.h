@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "link/link.h"
+#include "link/tcp/resume.h"
 #include "link/tcp/soon.h"
 #include "link/tcp/tune.h"
 #include "link/tcp/wide.h"
@@ -20,10 +21,13 @@
 #define PL_TCP_IN_BYTES    (PL_WIRE_RECORD_MAX + PL_TCP_AHEAD_BYTES)
 #define PL_TCP_SPIN_NS_MAX PL_SPIN_NS_MAX
 
+enum { PL_TCP_E_CUT = PL_LANE_E_TIMEOUT + 1 }; /* pl_tcp_sleep_until(), POLLOUT: another connection may come */
+
 struct tcp_lane {
 	struct pl_lane base;
 	_Atomic int broken;           /* 0, or why the lane is over: -errno */
 	struct pl_wide *_Atomic wide; /* NULL: it has had one connection only */
+	struct pl_resume *resume;     /* NULL: it ends with its connection */
 
 	_Alignas(64) uint8_t *out; /* the sending thread's */
 	uint32_t out_bytes;        /* committed, held back */
@@ -64,11 +68,20 @@ static inline struct pl_wide *tcp_wide(struct tcp_lane *lane)
 	return atomic_load_explicit(&lane->wide, memory_order_acquire);
 }
 
+/* Payloads have gone over more connections than its own, which alone can be resumed. */
+static inline bool tcp_is_wide(struct tcp_lane *lane)
+{
+	struct pl_wide *wide = tcp_wide(lane);
+
+	return wide && pl_wide_is_used(wide);
+}
+
 /* The lane is over, for the first reason that was given.  Return: that. */
 int pl_tcp_break(struct tcp_lane *lane, int code);
 /* After a failed call on the socket: whatever the network's reason is, the peer is gone. */
 int pl_tcp_break_errno(struct tcp_lane *lane, int error);
-/* Sleeps until the socket has `events`, its end has come, or the deadline.  Return: 0, PL_LANE_E_TIMEOUT, fatal. */
+/* Sleeps until the socket has `events`, its end has come, or the deadline; for POLLIN, until there is another one where
+ * it is cut.  Return: 0, PL_LANE_E_TIMEOUT, PL_TCP_E_CUT, fatal. */
 int pl_tcp_sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns);
 
 /* Does this end, a client, look whether more connections help?  What a payload of so many bytes then took since. */

@@ -32,6 +32,8 @@ static ssize_t receive_now(struct tcp_lane *lane, struct iovec *parts, int count
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = (size_t)count };
 	ssize_t n;
 
+	if (lane->resume)
+		return pl_resume_receive(lane, parts, count);
 	do
 		n = count == 1 ? recv(lane->base.fd, parts->iov_base, parts->iov_len, MSG_DONTWAIT)
 			       : recvmsg(lane->base.fd, &message, MSG_DONTWAIT);
@@ -112,7 +114,7 @@ static ssize_t receive_until(struct tcp_lane *lane, struct iovec *parts, int cou
 	ssize_t n = 0;
 	int r;
 
-	if (deadline_ns == UINT64_MAX)
+	if (deadline_ns == UINT64_MAX && !lane->resume)
 		return receive_asleep(lane, parts, count);
 	while (!n) {
 		r = pl_tcp_sleep_until(lane, POLLIN, deadline_ns);

@@ -12,14 +12,10 @@
 #define SOON_BYTES (16u << 10) /* what PL_LANE_SOON may hold back: two hundred launches */
 #define SOON_NS    10000u      /* what comes so soon behind a post is of its burst */
 
-/* Hands what is held back from `skip` on, then `data`, to the kernel. */
-static int send_all(struct tcp_lane *lane, uint32_t skip, const void *data, uint64_t bytes)
+static int send_parts(struct tcp_lane *lane, struct iovec parts[2])
 {
-	struct iovec parts[2] = { { lane->out + skip, lane->out_bytes - skip }, { (void *)(uintptr_t)data, bytes } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 
-	if (tcp_broken(lane))
-		return tcp_broken(lane);
 	while (parts[0].iov_len || parts[1].iov_len) {
 		ssize_t n = sendmsg(lane->base.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -38,6 +34,19 @@ static int send_all(struct tcp_lane *lane, uint32_t skip, const void *data, uint
 			n -= (ssize_t)done;
 		}
 	}
+	return 0;
+}
+
+/* Hands what is held back from `skip` on, then `data`, to the kernel. */
+static int send_all(struct tcp_lane *lane, uint32_t skip, const void *data, uint64_t bytes)
+{
+	struct iovec parts[2] = { { lane->out + skip, lane->out_bytes - skip }, { (void *)(uintptr_t)data, bytes } };
+	int r = tcp_broken(lane);
+
+	if (!r)
+		r = lane->resume ? pl_resume_send(lane, parts) : send_parts(lane, parts);
+	if (r)
+		return pl_trace(r);
 	lane->out_bytes = 0;
 	pl_soon_sent(&lane->soon);
 	return 0;
@@ -46,8 +55,12 @@ static int send_all(struct tcp_lane *lane, uint32_t skip, const void *data, uint
 /* What is held back.  The usual case is that the socket takes all. */
 static int send_records(struct tcp_lane *lane)
 {
-	long n = syscall(SYS_sendto, lane->base.fd, lane->out, (size_t)lane->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL,
-			 NULL, 0); /* send() also deals with the cancellation of threads, a tenth of a post */
+	long n;
+
+	if (lane->resume)
+		return pl_trace(send_all(lane, 0, NULL, 0));
+	n = syscall(SYS_sendto, lane->base.fd, lane->out, (size_t)lane->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
+		    0); /* send() also deals with the cancellation of threads, a tenth of a post */
 
 	pl_count(&lane->base.stats.wakes, 1);
 	if (n != lane->out_bytes)
@@ -66,14 +79,20 @@ bool pl_tcp_soon_send(struct pl_soon *soon)
 
 	if (!soon->holds || tcp_broken(lane))
 		return false;
+	if (lane->resume && lane->resume->sends)
+		return true; /* its thread is at it, and waits */
 	n = send(lane->base.fd, lane->out, lane->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 	pl_count(&lane->base.stats.wakes, 1);
-	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR && !pl_resume_is_cut(lane)) {
 		pl_tcp_break_errno(lane, errno);
 		return false;
 	}
+	if (n < 0 && lane->resume)
+		pl_resume_cut(lane);
 	if (n <= 0)
-		return true; /* the socket is full: later */
+		return true; /* the socket is full, or there will be another one: later */
+	if (lane->resume)
+		pl_resume_keep(lane, (struct iovec[2]){ { lane->out, (size_t)n } });
 	lane->out_bytes -= (uint32_t)n;
 	memmove(lane->out, lane->out + n, lane->out_bytes);
 	if (!lane->out_bytes)
@@ -103,7 +122,7 @@ static bool post_waits(struct tcp_lane *lane, bool post)
 
 static void out_lock(struct tcp_lane *lane)
 {
-	if (lane->holds_posts && !lane->locked) {
+	if ((lane->holds_posts || lane->resume) && !lane->locked) {
 		pl_lock(&lane->soon.lock);
 		lane->locked = true;
 	}

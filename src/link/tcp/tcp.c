@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ static void lane_close(struct tcp_lane *lane)
 	shutdown(lane->base.fd, SHUT_RDWR);
 	if (wide)
 		pl_wide_shutdown(wide);
+	if (lane->resume)
+		pl_resume_wake(lane->resume);
 }
 
 int pl_tcp_break(struct tcp_lane *lane, int code)
@@ -39,38 +42,68 @@ int pl_tcp_break_errno(struct tcp_lane *lane, int error)
 	return pl_tcp_break(lane, -EPIPE);
 }
 
+/* Whoever is about to sleep for bytes may have looked before the connection was another one, and these lie elsewhere.
+ * Return: as ppoll(). */
+static int sleep_once(struct tcp_lane *lane, short events, uint64_t ns, short *found_out)
+{
+	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+	struct pollfd fds[2] = {
+		{ .fd = lane->base.fd, .events = events | POLLRDHUP },
+		{ .fd = lane->resume && events == POLLIN ? lane->resume->swapped_fd : -1, .events = POLLIN },
+	};
+	int n = ppoll(fds, 2, &t, NULL);
+	eventfd_t swaps;
+
+	if (n > 0 && fds[1].revents)
+		eventfd_read(fds[1].fd, &swaps);
+	*found_out = fds[0].revents;
+	return n;
+}
+
+/* Nothing has come for long, or there is no room.  Return: as pl_tcp_sleep_until(), 0: go on waiting. */
+static int watch(struct tcp_lane *lane, short events, uint32_t turn)
+{
+	bool cut = pl_tcp_is_cut(lane->base.fd);
+
+	if (lane->resume && !tcp_is_wide(lane) && (cut || lane->resume->cut))
+		return events == POLLOUT ? PL_TCP_E_CUT : pl_resume_wait(lane, turn, false);
+	return cut ? pl_tcp_break_errno(lane, ETIMEDOUT) : 0;
+}
+
 int pl_tcp_sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns)
 {
 	atomic_fetch_add_explicit(&lane->base.stats.sleeps, 1, memory_order_relaxed); /* both threads come here */
 	for (;;) {
-		struct pollfd poll_fd = { .fd = lane->base.fd, .events = events | POLLRDHUP };
+		uint32_t turn = lane->resume ? lane->resume->turn : 0;
 		uint64_t now = pl_now_ns(), ns = WATCH_NS;
-		struct timespec t;
-		int n;
+		short found;
+		int n, r;
 
 		if (now >= deadline_ns)
 			return PL_LANE_E_TIMEOUT;
 		if (ns > deadline_ns - now)
 			ns = deadline_ns - now;
-		t = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
-		n = ppoll(&poll_fd, 1, &t, NULL);
+		n = sleep_once(lane, events, ns, &found);
 		if (tcp_broken(lane))
 			return tcp_broken(lane);
-		if (n > 0 && events == POLLOUT && (poll_fd.revents & (POLLRDHUP | POLLERR | POLLHUP)))
-			return pl_tcp_break_errno(lane, EPIPE);
+		if (n > 0 && events == POLLOUT && (found & (POLLRDHUP | POLLERR | POLLHUP)))
+			return pl_resume_is_cut(lane) ? PL_TCP_E_CUT : pl_tcp_break_errno(lane, EPIPE);
 		if (n > 0)
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return pl_tcp_break_errno(lane, errno);
-		if (!n && pl_tcp_is_cut(lane->base.fd))
-			return pl_tcp_break_errno(lane, ETIMEDOUT);
+		r = n ? 0 : watch(lane, events, turn);
+		if (r)
+			return pl_trace(r);
 	}
 }
 
-/* Loopback has never been faster by them (docs/adr/0011). */
+/* Loopback has never been faster by them (docs/adr/0011); and where connections are cut, to outlive that is worth more
+ * (docs/adr/0032). */
 bool pl_tcp_tunes(const struct tcp_lane *lane, uint64_t bytes)
 {
-	return lane->base.widens == PL_LANE_WIDENS && !lane->near && bytes >= PL_WIDE_PAYLOAD_MIN / 2;
+	return lane->base.widens == PL_LANE_WIDENS && !lane->near && bytes >= PL_WIDE_PAYLOAD_MIN / 2 &&
+	       !(lane->resume && lane->resume->turn);
 }
 
 void pl_tcp_tune(struct tcp_lane *lane, struct pl_tune *tune, uint64_t bytes, uint64_t begin_ns)
@@ -79,6 +112,9 @@ void pl_tcp_tune(struct tcp_lane *lane, struct pl_tune *tune, uint64_t bytes, ui
 	bool out = tune == &lane->tune_out;
 	uint64_t now = pl_now_ns();
 	uint32_t uses = base->connections ? base->connections : 1, wanted;
+
+	if (lane->resume && lane->resume->turn)
+		return; /* meanwhile it was cut */
 
 	if (out && lane->out_uses && lane->out_uses < uses)
 		uses = lane->out_uses;
@@ -125,6 +161,27 @@ static int lane_more(struct pl_lane *base, int fd, bool opens)
 	return pl_trace(r);
 }
 
+static bool lane_resumable(struct pl_lane *base, void (*cut_fn)(void *arg), void *arg)
+{
+	struct tcp_lane *lane = tcp_lane(base);
+
+	if (!lane->near && lane->wake_bytes && !lane->resume)
+		lane->resume = pl_resume_create(cut_fn, arg);
+	base->resumes = lane->resume;
+	base->swapped_fd = lane->resume ? lane->resume->swapped_fd : -1;
+	return base->resumes;
+}
+
+static bool lane_is_cut(struct pl_lane *base)
+{
+	return pl_resume_is_cut(tcp_lane(base));
+}
+
+static int lane_resume(struct pl_lane *base, int fd, const struct pl_hello_reply *reply, uint64_t peer_has)
+{
+	return pl_trace(pl_resume_run(tcp_lane(base), fd, reply, peer_has));
+}
+
 static void lane_leave(struct pl_lane *base)
 {
 	struct pl_wide *wide = tcp_wide(tcp_lane(base));
@@ -141,6 +198,7 @@ static void lane_destroy(struct pl_lane *base)
 	pl_soon_remove(&lane->soon);
 	close(base->fd);
 	pl_wide_destroy(tcp_wide(lane));
+	pl_resume_destroy(lane->resume);
 	free(lane->out);
 	free(lane->in);
 	free(lane);
@@ -157,6 +215,9 @@ static const struct pl_lane_ops tcp_ops = {
 	.destroy = lane_destroy,
 	.more = lane_more,
 	.leave = lane_leave,
+	.resumable = lane_resumable,
+	.is_cut = lane_is_cut,
+	.resume = lane_resume,
 };
 
 int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)

@@ -54,7 +54,7 @@ struct claim {
 struct pl_wide {
 	struct connection all[PL_LANE_CONNECTIONS_MAX];
 	_Atomic uint32_t count; /* of those that the others may look at */
-	_Atomic bool over;
+	_Atomic bool over, used;
 
 	uint32_t out_payload, out_turn; /* the sending half's */
 	uint32_t out_over;              /* it uses so many; 0 = all */
@@ -69,6 +69,11 @@ struct pl_wide {
 uint32_t pl_wide_count(struct pl_wide *wide)
 {
 	return atomic_load_explicit(&wide->count, memory_order_acquire);
+}
+
+bool pl_wide_is_used(const struct pl_wide *wide)
+{
+	return atomic_load(&wide->used);
 }
 
 static int ended(int error)
@@ -199,6 +204,7 @@ bool pl_wide_send_begin(struct pl_wide *wide, uint64_t bytes)
 		ready += connection_ready(&wide->all[i]);
 	if (ready < 2)
 		return false;
+	atomic_store(&wide->used, true);
 	wide->out_payload++;
 	wide->out_at = 0;
 	wide->out_bytes = bytes;
@@ -302,6 +308,7 @@ int pl_wide_send(struct pl_wide *wide, const void *data, uint64_t bytes)
 
 void pl_wide_recv_begin(struct pl_wide *wide, uint64_t bytes)
 {
+	atomic_store(&wide->used, true);
 	wide->in_payload++;
 	wide->in_at = 0;
 	wide->in_bytes = bytes;

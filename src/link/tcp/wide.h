@@ -29,6 +29,9 @@ uint32_t pl_wide_count(struct pl_wide *wide);
 /* The sending half's, between calls of its: over so many of them, the first ones; 1 = long payloads are not wide. */
 void pl_wide_send_over(struct pl_wide *wide, uint32_t connections);
 
+/* Has a payload gone over them? */
+bool pl_wide_is_used(const struct pl_wide *wide);
+
 /** pl_wide_send_begin() - the payload that is to be sent next
  * Return: it goes over several connections; false: there are not two yet at which the peer looks. */
 bool pl_wide_send_begin(struct pl_wide *wide, uint64_t bytes);
