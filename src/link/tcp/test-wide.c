@@ -395,6 +395,41 @@ static void test_one_connection_that_ends_ends_the_lane(void)
 	pair_destroy(&pair);
 }
 
+/* Short payloads, or a sender that uses fewer connections: the third comes where nothing of the second did. */
+static void test_not_each_connection_has_a_part_of_each_payload(void)
+{
+	static const int where[] = { 0, 2, 2, 1 }; /* of payload 1, 2, 3 */
+	const struct pl_wire_head head = { .len_bytes = 64, .flags = PL_WIRE_WIDE, .bulk_bytes = 1000 };
+	uint8_t record[64] = { 0 }, data[1000];
+	const struct pl_wire_head *got;
+	struct pair pair;
+	ssize_t n;
+
+	liar_create(&pair, 3);
+	memcpy(record, &head, sizeof(head));
+	for (int i = 0; i < 3; i++) {
+		n = send(pair.far[0], record, sizeof(record), 0);
+		assert(n == sizeof(record));
+	}
+	for (uint32_t i = 1; i <= 3; i++) {
+		const struct pl_wire_chunk chunk = { .bytes = sizeof(data), .payload = i };
+
+		pl_test_bytes_fill(data, sizeof(data), i);
+		n = send(pair.far[where[i]], &chunk, sizeof(chunk), 0);
+		n += send(pair.far[where[i]], data, sizeof(data), 0);
+		assert(n == sizeof(chunk) + sizeof(data));
+	}
+	for (uint32_t i = 1; i <= 3; i++) {
+		int r = pl_lane_recv(pair.lanes[0], UINT64_MAX, &got);
+
+		assert(!r);
+		r = pl_lane_recv_bulk(pair.lanes[0], data, sizeof(data));
+		assert(!r);
+		pl_test_bytes_check(data, sizeof(data), i);
+	}
+	pair_destroy(&pair);
+}
+
 /* ---- lies ---- */
 
 struct lie {
@@ -452,9 +487,9 @@ static void test_lies_end_the_lane(void)
 		{ "one that lies over two", { { 0, 10, 1 }, { 20, 10, 1 }, { 5, 20, 1 } }, 4, PL_WIRE_WIDE, 4 * MIB },
 		{ "beyond the payload", { { 4 * MIB - 10, 11, 1 }, none, none }, 2, PL_WIRE_WIDE, 4 * MIB },
 		{ "far beyond it", { { UINT64_MAX - 5, 100, 1 }, none, none }, 2, PL_WIRE_WIDE, 4 * MIB },
-		{ "of another payload", { { 0, 100, 3 }, none, none }, 2, PL_WIRE_WIDE, 4 * MIB },
-		{ "each connection at the next payload",
-		  { { 0, 100, 2 }, { 0, 100, 2 }, none },
+		{ "of an earlier payload", { { 0, 100, 0 }, none, none }, 2, PL_WIRE_WIDE, 4 * MIB },
+		{ "each connection at a later payload",
+		  { { 0, 100, 2 }, { 0, 100, 3 }, none },
 		  3,
 		  PL_WIRE_WIDE,
 		  4 * MIB },
@@ -525,6 +560,7 @@ int main(void)
 	RUN(test_a_lane_has_as_many_as_it_can_have);
 	RUN(test_a_shutdown_wakes_both_halves);
 	RUN(test_one_connection_that_ends_ends_the_lane);
+	RUN(test_not_each_connection_has_a_part_of_each_payload);
 	RUN(test_lies_end_the_lane);
 	RUN(test_holes_without_end_end_the_lane);
 	RUN(test_one_that_says_another_word_is_not_used);

@@ -362,14 +362,14 @@ static int64_t take(struct connection *one, void *to, size_t bytes)
 	return ended(n ? errno : EPIPE);
 }
 
-/* A chunk's head is whole.  One of the next payload stays as it is: others may be slower with this one.  Return: 1 =
- * its bytes may be taken, 0 = not yet, fatal. */
+/* A chunk's head is whole.  One of a later payload stays as it is: other connections may be slower with this one, and
+ * not each carries a part of every payload.  Return: 1 = its bytes may be taken, 0 = not yet, fatal. */
 static int in_begin(struct pl_wide *wide, struct in *in)
 {
 	const struct pl_wire_chunk *head = &in->head;
 	int r;
 
-	if (head->payload == wide->in_payload + 1)
+	if ((int32_t)(head->payload - wide->in_payload) > 0)
 		return 0;
 	if (head->payload != wide->in_payload || !head->bytes || head->offset > wide->in_bytes ||
 	    head->bytes > wide->in_bytes - head->offset)
