@@ -138,6 +138,7 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 {
 	struct json_object *session = json_object_new_object();
 	struct pl_worker_shared *shared = worker->shared;
+	uint64_t cut_ns = atomic_load(&shared->cut_ns);
 	char program[sizeof(shared->program)];
 
 	memcpy(program, shared->program, sizeof(program));
@@ -166,6 +167,8 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 	pl_control_put_u64(session, "bytes_in", atomic_load(&shared->bytes_in));
 	pl_control_put_u64(session, "bytes_out", atomic_load(&shared->bytes_out));
 	pl_control_put_u64(session, "peer_bytes", atomic_load(&shared->peer_bytes));
+	pl_control_put_u64(session, "resumed", atomic_load(&shared->resumed));
+	pl_control_put_u64(session, "cut_ms", cut_ns && cut_ns < now_ns ? (now_ns - cut_ns) / 1000000u : 0);
 	pl_control_put_u64(session, "wakes", atomic_load(&shared->wakes));
 	pl_control_put_u64(session, "spins", atomic_load(&shared->spins));
 	pl_control_put_u64(session, "sleeps", atomic_load(&shared->sleeps));

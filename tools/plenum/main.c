@@ -37,7 +37,7 @@ static const struct pl_command *command_find(const char *name)
 static void help_print(FILE *out)
 {
 	fprintf(out, "Usage: plenum COMMAND [OPTION...]\n"
-		     "OpenCL devices of another process, machine or host, for programs as they are.\n\n");
+		     "CUDA and OpenCL devices of another process, machine or host, for programs as they are.\n\n");
 	for (const struct pl_command *command = pl_commands; command->name; command++)
 		fprintf(out, "  %-9s %s\n", command->name, command->summary);
 	fprintf(out, "\n`plenum COMMAND --help' lists a command's options; `man plenum' tells more.\n");
