@@ -48,6 +48,7 @@ struct worker {
 	struct pl_session_worker session;
 	uint8_t secret[16];
 	bool local;     /* unix socket: lanes are shared memory */
+	bool resumes;   /* its client knows how to come back */
 	bool in_region; /* ivshmem: the arena and the memory of lanes lie in the guest's region */
 	pthread_mutex_t lock;
 	pthread_cond_t answered;   /* some lane's greeting is, or never will be */
@@ -270,7 +271,7 @@ static void limits_set_session(struct pl_session_worker *session, const uint64_t
 
 static void lane_outlives(const struct worker *worker, struct pl_lane *lane)
 {
-	if (worker->config->grace_s)
+	if (worker->resumes && worker->config->grace_s)
 		pl_lane_resumable(lane, NULL, NULL);
 }
 
@@ -285,6 +286,7 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 	session->id = hand->session;
 	memcpy(session->peers.key, hand->peer_key, sizeof(session->peers.key));
 	worker->local = hand->local;
+	worker->resumes = hand->hello.minor >= PL_HELLO_MINOR_AGAIN;
 	memcpy(worker->secret, hand->secret, sizeof(worker->secret));
 	limits_set_session(session, config->quota);
 	pthread_mutex_init(&session->reverse_lock, NULL);
