@@ -486,30 +486,22 @@ static struct pl_lane *lane_numbered(struct worker *worker, uint64_t number, str
 	return number == PL_HELLO_PLACE_REVERSE ? worker->session.reverse : NULL;
 }
 
-/* The lane's thread may be in the middle of anything, but for its end.  Takes over fd. */
-static void lane_more(struct worker *worker, int fd, const struct pl_hello *hello)
+/* Called with worker->lock held.  Takes over fd. */
+static void lane_more(struct worker *worker, int fd, const struct pl_hello_reply *reply, struct pl_lane *lane,
+		      struct lane_thread *thread)
 {
-	struct pl_hello_reply reply = reply_make(worker);
-	struct lane_thread *thread;
-	struct pl_lane *lane;
-
-	reply.arena_bytes = reply.arena_base = reply.arena_offset = 0;
-	pthread_mutex_lock(&worker->lock);
-	lane = lane_numbered(worker, hello->place, &thread);
-	if (!lane) {
-		pl_link_refuse(fd, PL_HELLO_E_SESSION, "the session has no lane of this number");
-	} else if (worker->more >= PL_WORKER_MORE_MAX) {
+	if (worker->more >= PL_WORKER_MORE_MAX) {
 		pl_link_refuse(fd, PL_HELLO_E_BUSY, "the session has as many connections as it may");
-	} else if (!pl_link_accept_more(fd, &reply, lane)) {
+	} else if (!pl_link_accept_more(fd, reply, lane)) {
 		worker->more++;
 		if (thread)
 			thread->more++;
 	}
-	pthread_mutex_unlock(&worker->lock);
 }
 
-/* The client waits with all that it has for this lane, and this thread for the client. */
-static void lane_again(struct worker *worker, int fd, const struct pl_hello *hello)
+/* One more for a lane, or one in place of its own: then the client waits with all that it has for this lane, and this
+ * thread for the client.  The lane's thread may be in the middle of anything, but for its end.  Takes over fd. */
+static void lane_connection(struct worker *worker, int fd, const struct pl_hello *hello)
 {
 	struct pl_hello_reply reply = reply_make(worker);
 	struct lane_thread *thread;
@@ -520,6 +512,8 @@ static void lane_again(struct worker *worker, int fd, const struct pl_hello *hel
 	lane = lane_numbered(worker, hello->place, &thread);
 	if (!lane)
 		pl_link_refuse(fd, PL_HELLO_E_SESSION, "the session has no lane of this number");
+	else if (hello->kind == PL_HELLO_MORE)
+		lane_more(worker, fd, &reply, lane, thread);
 	else if (!pl_link_accept_again(fd, &reply, lane))
 		pl_count(&worker->shared->resumed, 1);
 	pthread_mutex_unlock(&worker->lock);
@@ -570,14 +564,10 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 		lane_start(worker, fd, &hand->hello);
 		return 0;
 	case PL_HAND_MORE:
-		if (fd < 0 || !worker->session.reverse)
-			break;
-		lane_more(worker, fd, &hand->hello);
-		return 0;
 	case PL_HAND_AGAIN:
 		if (fd < 0 || !worker->session.reverse)
 			break;
-		lane_again(worker, fd, &hand->hello);
+		lane_connection(worker, fd, &hand->hello);
 		return 0;
 	case PL_HAND_PEER:
 		if (fd < 0 || !worker->session.reverse)
