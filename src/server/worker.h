@@ -13,11 +13,6 @@
 #include "server/confine.h"
 #include "server/serve.h"
 
-/* A lane's thread runs the driver, whose compiler may run on the calling thread: it gets what a main thread would have.
- * Address space only; a lane that never compiles touches a few pages. */
-#define PL_WORKER_MORE_MAX    128u /* limit: connections that a session adds to its lanes */
-#define PL_WORKER_STACK_BYTES (8u << 20)
-
 struct pl_listener; /* listener.h */
 
 struct pl_worker_config {
