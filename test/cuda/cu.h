@@ -51,4 +51,7 @@ bool cu_wanted(const char *name);
 /* Runs fn in a child process, which has no driver yet.  Return: its exit status, or 128 + signal. */
 int cu_child(void (*fn)(void *arg), void *arg);
 
+/* userfaultfd(2) fails from here on, as in a container that forbids it. */
+void cu_forbid_userfaultfd(void);
+
 #endif

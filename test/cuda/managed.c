@@ -1,13 +1,7 @@
 /* Managed memory: variables of modules and allocations that the program reads and writes by itself. */
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include "cu.h"
 
@@ -318,20 +312,6 @@ static void test_what_ends_with_its_context_comes_back_with_the_next(void)
 	cu_ok(cu(cuCtxSetCurrent)(before));
 }
 
-/* userfaultfd(2) fails from here on, as in a container that forbids it. */
-static void forbid(void)
-{
-	struct sock_filter rules[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_userfaultfd, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	const struct sock_fprog program = { sizeof(rules) / sizeof(rules[0]), rules };
-
-	check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
-}
-
 /* Over a server: nothing is given that cannot be reached, and other variables are. */
 static void refused(bool in_place)
 {
@@ -371,7 +351,7 @@ int main(int argc, char **argv)
 	int managed = 0;
 
 	if (forbidden)
-		forbid();
+		cu_forbid_userfaultfd();
 	context = cu_begin();
 	cu_ok(cu(cuDeviceGetAttribute)(&managed, CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY, 0));
 	if (forbidden) {

@@ -440,6 +440,52 @@ static void managed_memory_that_lies(void)
 	peer_close(&peer);
 }
 
+/* Host memory of the driver's: what the client was given and nothing else, as long as it has it. */
+static void mapped_memory_that_lies(void)
+{
+	static uint8_t data[4608];
+	struct pl_cuda_plHostAlloc_reply got = { 0 };
+	uint64_t plain, at;
+
+	cuda_open();
+	plain = alloc(65536);
+	expect_is(CU(plHostAlloc, .size = 8000, .flags = 0), CUDA_SUCCESS);
+	pl_cuda_plHostAlloc_reply_get(&peer.dec, &got);
+	at = got.address;
+	assert(pl_dec_whole(&peer.dec) && at && got.length == 8192 && plain);
+	expect_is(CU(plManagedRead, .start = at, .address = at - 4096, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at + 4096, .address = at + 4096, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at + 4096, .size = 8192), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = plain, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = at, .address = at,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
+		  CUDA_SUCCESS);
+	expect_is(CU(plManagedMerge, .start = at, .address = at,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4607 }),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = at, .address = at,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 0 }),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = at, .address = at + 1,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = at, .address = at + 8192,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = plain, .address = plain,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
+		  CUDA_ERROR_INVALID_VALUE);
+	assert(CU(plHostAlloc, .size = UINT64_MAX, .flags = 0) && CU(plHostAlloc, .size = 0, .flags = 0));
+	expect_is(CU(cuMemFreeHost, .host = at + 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_SUCCESS);
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = at, .address = at,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
+		  CUDA_ERROR_INVALID_VALUE);
+	peer_close(&peer);
+}
+
 static void post_record(uint64_t event, uint64_t stream)
 {
 	struct pl_cuda_cuEventRecord_args args = { .event = event, .stream = stream };
@@ -542,6 +588,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: shared memory and rings that lie", shared_memory_that_lies, false },
 	{ "cuda: device memory in shared memory that lies", shared_device_memory_that_lies, false },
 	{ "cuda: managed memory that lies", managed_memory_that_lies, false },
+	{ "cuda: mapped memory that lies", mapped_memory_that_lies, false },
 	{ "cuda: copies that nobody takes", copies_that_nobody_takes, false },
 	{ "cuda: marks that lie", marks_that_lie, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },

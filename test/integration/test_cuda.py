@@ -40,9 +40,9 @@ LEFT_OUT = {
     "share": [],
 }
 if FAULTS:
-    LEFT_OUT["managed"] = []
+    LEFT_OUT["managed"] = LEFT_OUT["mapped"] = []
 else:
-    print("SKIP: no userfaultfd here: managed variables")
+    print("SKIP: no userfaultfd here: managed variables, mapped host memory over tcp")
 
 
 def run(name, mode, env, library):
@@ -157,6 +157,26 @@ def test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp()
             assert (b"userfaultfd" in result.stderr) == (mode == "tcp"), result.stderr.decode(errors="replace")
 
 
+def test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp():
+    with plenum.Server("--cuda", NATIVE) as server:
+        for mode in ("shm", "tcp"):
+            plenum.run([os.path.join(PROGRAMS, "cuda-mapped"), "forbidden"],
+                       dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE))
+
+
+def test_mapped_memory_that_nothing_works_with_is_fetched_once():
+    """A program reads 160 KiB of it for a while: what it has fetched stays, for the device has nothing to do."""
+    if not FAULTS:
+        print("SKIP: no userfaultfd here")
+        return
+    program = os.path.join(PROGRAMS, "cuda-mapped")
+    with plenum.Server("--cuda", NATIVE) as server:
+        asks = [plenum.stats_of(server, "tcp", [program, "read", str(ms)], PLENUM_TEST_LIBCUDA=REMOTE)[0]["asks"]
+                for ms in (0, 300)]
+        print(f"     {asks[0]} and {asks[1]} asks", flush=True)
+        assert asks[0] == asks[1], asks
+
+
 def test_over_shared_memory_no_byte_of_a_managed_variable_is_carried():
     """A program and a kernel write 160 KiB in turns; nothing but the launch and the wait goes through the lanes."""
     program, rounds = os.path.join(PROGRAMS, "cuda-managed"), 20
@@ -210,7 +230,10 @@ def test_a_server_without_cuda_has_no_device():
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [test_sessions_of_two_links_share_what_they_have,
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
-        test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_a_posted_launch_costs_few_instructions, test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
+        test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_a_posted_launch_costs_few_instructions,
+        test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
+        test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,
+        test_mapped_memory_that_nothing_works_with_is_fetched_once,
         test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])

@@ -1,19 +1,24 @@
-/* Host memory in the session's shared memory: the driver works in it in place. */
+/* Host memory that devices reach: in the session's shared memory, where the driver works in it in place, or the
+ * driver's own, whose pages the client fetches and brings back (managed.c). */
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
-#define KIND_SHARED 1u /* the only kind in session->shared */
+#define KIND_SHARED 1u /* in session->shared: `object` is a struct pl_cuda_shared */
+#define KIND_OWN    2u /* the driver's own: `object` is how many bytes it is charged */
 #define PAGE_BYTES  4096u
 
 struct pl_cuda_shared {
 	uint64_t bytes, store, context;
 };
 
-static void shared_end(struct pl_cuda_session *session, struct pl_cuda_shared *shared)
+static void shared_end(struct pl_cuda_session *session, const struct pl_handle *handle)
 {
-	pl_quota_return(&session->worker->quota, PL_QUOTA_HOST, shared->bytes);
+	struct pl_cuda_shared *shared = handle->kind == KIND_SHARED ? handle->object : NULL;
+
+	pl_quota_return(&session->worker->quota, PL_QUOTA_HOST, shared ? shared->bytes : (uintptr_t)handle->object);
 	free(shared);
 }
 
@@ -81,22 +86,91 @@ void pl_cuda_serve_cuMemHostAlloc(struct pl_serve *serve, const struct pl_cuda_c
 	(void)pl_serve_reply_end(serve);
 }
 
+static uint64_t pages_of(uint64_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1ull);
+}
+
+/* Whole pages, of zeros, at one address for the program and the device. */
+static int32_t own_alloc(uint64_t bytes, unsigned int flags, void **host_out)
+{
+	CUdeviceptr device = 0;
+	void *host = NULL;
+	CUresult r;
+
+	if (!pl_cuda.cuMemHostAlloc || !pl_cuda.cuMemFreeHost || !pl_cuda.cuMemHostGetDevicePointer_v2)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	r = pl_cuda.cuMemHostAlloc(&host, bytes, (flags & CU_MEMHOSTALLOC_PORTABLE) | CU_MEMHOSTALLOC_DEVICEMAP);
+	if (r)
+		return (int32_t)r;
+	r = pl_cuda.cuMemHostGetDevicePointer_v2(&device, host, 0);
+	if (!r && (device != (uintptr_t)host || device % PAGE_BYTES))
+		r = CUDA_ERROR_NOT_SUPPORTED;
+	if (r)
+		pl_cuda.cuMemFreeHost(host);
+	else
+		memset(host, 0, bytes); /* what lay there before is nobody's business */
+	*host_out = host;
+	return (int32_t)r;
+}
+
+void pl_cuda_serve_plHostAlloc(struct pl_serve *serve, const struct pl_cuda_plHostAlloc_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	struct pl_cuda_plHostAlloc_reply reply = { .length = pages_of(args->size) };
+	int32_t status = CUDA_ERROR_INVALID_VALUE;
+	void *host = NULL;
+
+	if (args->size && reply.length >= args->size)
+		status = own_alloc(reply.length, args->flags, &host);
+	if (!status && pl_handles_put(&session->shared, (uintptr_t)host, KIND_OWN, (void *)(uintptr_t)args->size, 0,
+				      (void *)(uintptr_t)pl_cuda_current)) {
+		pl_cuda.cuMemFreeHost(host);
+		status = CUDA_ERROR_INVALID_VALUE;
+	}
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.address = (uintptr_t)host;
+	pl_cuda_charge_keep();
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plHostAlloc_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_plHostAlloc_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+bool pl_cuda_host_holds(struct pl_cuda_session *session, uint64_t start, uint64_t address, uint64_t bytes)
+{
+	struct pl_handle handle;
+	uint64_t length;
+
+	if (!pl_handles_get(&session->shared, start, KIND_OWN, &handle))
+		return false;
+	length = pages_of((uintptr_t)handle.object);
+	return address >= start && address - start <= length && bytes && bytes <= length - (address - start);
+}
+
 /* Others go on while the driver waits for what is under way in it. */
 void pl_cuda_serve_cuMemFreeHost(struct pl_serve *serve, const struct pl_cuda_cuMemFreeHost_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	struct pl_cuda_shared *shared;
+	const struct pl_cuda_shared *shared;
 	struct pl_handle handle;
+	bool own = pl_handles_take(&session->shared, args->host, KIND_OWN, &handle);
 	int32_t status;
 
-	if (!pl_handles_take(&session->shared, args->host, KIND_SHARED, &handle)) {
+	if (!own && !pl_handles_take(&session->shared, args->host, KIND_SHARED, &handle)) {
 		pl_cuda_result(serve, CUDA_ERROR_INVALID_VALUE, 0);
 		return;
 	}
 	shared = handle.object;
 	pl_serve_give_turn(serve);
-	status = (int32_t)pl_cuda.cuMemHostUnregister(serve->session->arena + shared->store);
-	shared_end(session, shared);
+	if (own)
+		status = (int32_t)pl_cuda.cuMemFreeHost((void *)(uintptr_t)args->host);
+	else
+		status = (int32_t)pl_cuda.cuMemHostUnregister(serve->session->arena + shared->store);
+	shared_end(session, &handle);
 	pl_cuda_result(serve, status, 0);
 }
 
@@ -124,7 +198,8 @@ void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t conte
 	if (left.hosts)
 		pl_handles_each(&session->shared, left_find, &left);
 	for (size_t i = 0; i < left.count; i++)
-		if (pl_handles_take(&session->shared, left.hosts[i], KIND_SHARED, &handle))
-			shared_end(session, handle.object);
+		if (pl_handles_take(&session->shared, left.hosts[i], KIND_SHARED, &handle) ||
+		    pl_handles_take(&session->shared, left.hosts[i], KIND_OWN, &handle))
+			shared_end(session, &handle);
 	free(left.hosts);
 }

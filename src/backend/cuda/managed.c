@@ -1,6 +1,7 @@
 /*
- * Managed memory that the client has pages of its own for: they are fetched and brought back, at the driver's
- * addresses. Only ranges that the driver has said are managed, and still are, can be named.
+ * Managed and mapped memory that the client has pages of its own for: they are fetched and brought back, at the
+ * driver's addresses. Only ranges that the driver has said are managed, and still are, can be named, and host memory
+ * that the client was given (host.c).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,9 @@
 #include "base/err.h"
 
 #define KIND_MANAGED 1u /* the only kind in session->managed */
-#define PAGE_MASK    4095ull
+#define PAGE_BYTES   4096u
+#define PAGE_MASK    (PAGE_BYTES - 1ull)
+#define MERGE_BYTES  (PAGE_BYTES + PAGE_BYTES / 8) /* a page, and a bit for each of its bytes */
 
 static bool is_managed(uint64_t address)
 {
@@ -58,6 +61,12 @@ static bool managed_holds(struct pl_serve *serve, uint64_t start, uint64_t addre
 	return pl_handles_get(&pl_cuda_session_of(serve)->managed, start, KIND_MANAGED, &handle) &&
 	       managed_range((uintptr_t)handle.object, &first, &length) && first == start && address >= start &&
 	       address - start <= length && bytes && bytes <= length - (address - start);
+}
+
+static bool pages_hold(struct pl_serve *serve, uint64_t start, uint64_t address, uint64_t bytes)
+{
+	return pl_cuda_host_holds(pl_cuda_session_of(serve), start, address, bytes) ||
+	       managed_holds(serve, start, address, bytes);
 }
 
 /* ---- variables ---- */
@@ -174,14 +183,29 @@ void pl_cuda_serve_plManagedAlloc(struct pl_serve *serve, const struct pl_cuda_p
 
 /* ---- pages ---- */
 
+/* So that the client knows whether pages can change under it.  The lane that fetches is of no thread of the program's,
+ * so no context is current there. */
+static void idle_tell(struct pl_serve *serve)
+{
+	uint64_t first = atomic_load(&pl_cuda_session_of(serve)->context_first);
+	void *context = NULL;
+	int32_t status;
+
+	if (!pl_cuda_current && pl_cuda_take(serve, first, PL_CUDA_KIND_context, &context, &status) &&
+	    !pl_cuda.cuCtxSetCurrent(context))
+		pl_cuda_current = first;
+	pl_cuda_idle_tell(serve);
+}
+
 void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_plManagedRead_args *args)
 {
 	struct pl_cuda_plManagedRead_reply reply = { .data = { .kind = PL_BULK_AFTER, .bytes = args->size } };
 
-	if (args->size > PL_CUDA_LIMIT_MANAGED_MAX || !managed_holds(serve, args->start, args->address, args->size)) {
+	if (args->size > PL_CUDA_LIMIT_MANAGED_MAX || !pages_hold(serve, args->start, args->address, args->size)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
+	idle_tell(serve);
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedRead_reply_bytes(&reply), args->size))
 		return;
 	pl_cuda_plManagedRead_reply_put(&serve->reply_enc, &reply);
@@ -194,12 +218,53 @@ void pl_cuda_serve_plManagedWrite(struct pl_serve *serve, const struct pl_cuda_p
 	const void *data;
 	void *own;
 
-	if (!managed_holds(serve, args->start, args->address, args->data.bytes)) {
+	if (!pages_hold(serve, args->start, args->address, args->data.bytes)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
 	if (pl_cuda_bulk_open(serve, &args->data, &data, &own))
 		memcpy((void *)(uintptr_t)args->address, data, args->data.bytes);
+	free(own);
+	pl_serve_reply(serve, CUDA_SUCCESS);
+}
+
+/* Bytes next to those that are named may be written by the device meanwhile; and a number of 2, 4 or 8 is seen whole.
+ */
+static void page_merge(uint64_t *to, const uint8_t *page, const uint8_t *mask)
+{
+	for (uint32_t i = 0; i < PAGE_BYTES / 8; i++) {
+		uint64_t take = mask[i] * 0x0101010101010101u & 0x8040201008040201u, data, old;
+
+		if (!take)
+			continue;
+		take |= take >> 4 & 0x0f0f0f0f0f0f0f0fu, take |= take >> 2 & 0x3f3f3f3f3f3f3f3fu;
+		take |= take >> 1 & 0x7f7f7f7f7f7f7f7fu;
+		take = (take & 0x0101010101010101u) * 0xff;
+		memcpy(&data, page + 8 * i, 8);
+		old = __atomic_load_n(&to[i], __ATOMIC_RELAXED);
+		while (!__atomic_compare_exchange_n(&to[i], &old, (old & ~take) | (data & take), true, __ATOMIC_RELEASE,
+						    __ATOMIC_RELAXED))
+			;
+	}
+}
+
+void pl_cuda_serve_plManagedMerge(struct pl_serve *serve, const struct pl_cuda_plManagedMerge_args *args)
+{
+	uint64_t pages = args->data.bytes / MERGE_BYTES;
+	const void *data;
+	void *own;
+
+	if (args->data.bytes % MERGE_BYTES || args->address % PAGE_BYTES ||
+	    !pages_hold(serve, args->start, args->address, pages * PAGE_BYTES)) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (pl_cuda_bulk_open(serve, &args->data, &data, &own))
+		for (uint64_t i = 0; i < pages; i++) {
+			const uint8_t *page = (const uint8_t *)data + i * MERGE_BYTES;
+
+			page_merge((uint64_t *)(uintptr_t)(args->address + i * PAGE_BYTES), page, page + PAGE_BYTES);
+		}
 	free(own);
 	pl_serve_reply(serve, CUDA_SUCCESS);
 }

@@ -47,7 +47,7 @@ struct pl_cuda_session {
 	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
 	struct pl_handles maps;    /* by address: vmm.c */
 	struct pl_handles managed; /* by its first page: `object` is an address in it: managed.c */
-	struct pl_handles shared;  /* host memory by the client's address: struct pl_cuda_shared */
+	struct pl_handles shared;  /* host memory by the client's address, or the driver's: struct pl_cuda_shared */
 	_Atomic uint64_t ids_made; /* server's own ids */
 	uint64_t primaries[PL_CUDA_DEVICES_MAX]; /* by the driver's number of the device; 0 = none; under the turn */
 	_Atomic uint64_t context_first;          /* the first context that was current; 0 = none yet */
@@ -138,6 +138,8 @@ void pl_cuda_marks_context_left(struct pl_cuda_session *session, uint64_t contex
 
 /* Whole pages of the session's shared memory. */
 bool pl_cuda_in_arena(const struct pl_session_worker *worker, uint64_t store, uint64_t bytes);
+/* Do these bytes lie in host memory of the driver's that the client was given, at `start`?  Any thread. */
+bool pl_cuda_host_holds(struct pl_cuda_session *session, uint64_t start, uint64_t address, uint64_t bytes);
 
 /* ---- print.c ---- */
 

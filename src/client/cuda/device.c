@@ -27,8 +27,8 @@ static bool attribute_denied(const struct pl_session *session, CUdevice_attribut
 {
 	switch (attribute) {
 	case CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY:
-		return !pl_cuda_host_is_mapped(session) && !pl_mirror_is_possible();
 	case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
+		return !pl_cuda_host_is_mapped(session) && !pl_mirror_is_possible();
 	case CU_DEVICE_ATTRIBUTE_DIRECT_MANAGED_MEM_ACCESS_FROM_HOST:
 	case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
 		return !pl_cuda_host_is_mapped(session);

@@ -1,13 +1,15 @@
 /*
  * Host memory that the API gives.  Where the session shares memory, what it gives lies there: the driver
  * has the same pages registered and works in them, and nothing is copied on the way.  Where nothing is shared it is
- * plain memory that no kernel reaches (CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY says so).
+ * plain memory, unless the program wants it mapped: then it is the driver's, and its pages go to and fro (mirrored.h,
+ * docs/adr/0033).
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "client/cuda/later.h"
+#include "client/cuda/mirror.h"
 #include "client/cuda/mirrored.h"
 
 #define PAGE_BYTES 4096u
@@ -116,6 +118,10 @@ void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memor
 	struct pl_cuda_cuMemFreeHost_args args = { .host = memory->address };
 	struct pl_reply reply;
 
+	if (memory->mirrored) {
+		(void)pl_cuda_mirrored_destroy(session, memory);
+		return;
+	}
 	if (memory->store == PL_ARENA_NONE) {
 		pl_cuda_later_settle(session, memory->address, memory->bytes);
 		munmap((void *)(uintptr_t)memory->address, memory->bytes);
@@ -126,6 +132,20 @@ void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memor
 }
 
 /* ---- the API ---- */
+
+/* Where it cannot be mapped the program gets it all the same, and hears so when it asks where the device has it. */
+static CUresult host_create(struct pl_session *session, struct pl_cuda_memory *memory, size_t bytes, bool mapped)
+{
+	struct pl_cuda_memory mirrored = *memory;
+
+	mirrored.bytes = bytes;
+	if (mapped && !pl_cuda_host_is_mapped(session) && pl_mirror_is_possible() &&
+	    !pl_cuda_mirrored_create(session, &mirrored)) {
+		*memory = mirrored;
+		return CUDA_SUCCESS;
+	}
+	return pl_cuda_host_create(session, memory, bytes, false);
+}
 
 static CUresult host_alloc(enum pl_cuda_op op, void **pointer, size_t bytes, unsigned int flags)
 {
@@ -138,7 +158,7 @@ static CUresult host_alloc(enum pl_cuda_op op, void **pointer, size_t bytes, uns
 	if (!pointer || !bytes || flags & ~(unsigned int)HOST_FLAGS)
 		return CUDA_ERROR_INVALID_VALUE;
 	memory.context = pl_cuda_thread.top;
-	result = pl_cuda_host_create(session, &memory, bytes, false);
+	result = host_create(session, &memory, bytes, flags & CU_MEMHOSTALLOC_DEVICEMAP);
 	if (!result)
 		*pointer = (void *)(uintptr_t)memory.address;
 	return result;

@@ -37,7 +37,7 @@ struct pl_cuda_memory {
 	unsigned int handle_types;  /* POOL: of its pool, when it was allocated */
 	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
-	bool mirrored;    /* MANAGED, VARIABLE: managed memory with the driver, at its address; mirrored.h */
+	bool mirrored;    /* MANAGED, VARIABLE, HOST: it lies with the driver, at its address; mirrored.h */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
 	bool exported; /* DEVICE, POOL: other processes may have it, too; freed, it goes back to the driver at once */
 	bool imported; /* POOL: another process allocated it */
@@ -46,7 +46,7 @@ struct pl_cuda_memory {
 
 static inline bool pl_cuda_memory_is_managed(const struct pl_cuda_memory *memory)
 {
-	return memory->kind == PL_CUDA_MEMORY_MANAGED || memory->mirrored;
+	return memory->kind == PL_CUDA_MEMORY_MANAGED || (memory->kind == PL_CUDA_MEMORY_VARIABLE && memory->mirrored);
 }
 
 /* Something was mirrored once. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,10 +14,15 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/wait.h"
 
-#define PAGE        PL_MIRROR_PAGE_BYTES
-#define AHEAD_FIRST 16u /* pages of a fetch; twice as many where the next touch is behind them */
-#define AHEAD_PAGES (PL_MIRROR_FETCH_BYTES / PAGE)
+#define PAGE         PL_MIRROR_PAGE_BYTES
+#define AHEAD_FIRST  16u /* pages of a fetch; twice as many where the next touch is behind them */
+#define AHEAD_PAGES  (PL_MIRROR_FETCH_BYTES / PAGE)
+
+#define TICK_MS      1  /* while the device works: as late as either side may see what the other has written */
+#define TICK_IDLE_MS 20 /* else: how soon it is noticed that it works */
+#define SWITCHES_MAX 8u /* limit: of a tick, pages sent because the program has gone on to write to another one */
 
 enum page_state {
 	PAGE_AWAY,
@@ -32,7 +38,8 @@ struct mirror {
 	uint64_t range, address, pages;
 	uint64_t here;             /* pages that are not away */
 	uint64_t ahead, ahead_end; /* pages of the next fetch, where it begins behind the last one */
-	uint8_t state[];           /* of each page */
+	uint8_t *twins;  /* of one that is used by both at a time: written pages as they were before; else NULL */
+	uint8_t state[]; /* of each page */
 };
 
 static struct {
@@ -40,6 +47,13 @@ static struct {
 	struct mirror *all; /* under lock */
 	uint8_t *room;      /* under lock: what was fetched */
 	int fd;             /* made once; < 0: -errno */
+	uint64_t tick_ns;   /* the watching thread's: when the next one is due */
+	/* Under lock, of mirrors with twins: */
+	uint32_t twinned;    /* pages that are here */
+	struct mirror *last; /* of the page that was written to last while the device worked; NULL = none */
+	uint64_t last_page;  /* it */
+	uint32_t switches;   /* since the last tick */
+	uint8_t packed[PL_MIRROR_MERGE_PAGES * PL_MIRROR_MERGE_BYTES];
 } mirrors = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -ENOSYS };
 
 _Atomic uint32_t pl_mirror_pages_here;
@@ -92,6 +106,8 @@ static void state_set(struct mirror *mirror, uint64_t page, enum page_state stat
 
 	mirror->state[page] = (uint8_t)state;
 	mirror->here += (uint64_t)(int64_t)more;
+	if (mirror->twins)
+		mirrors.twinned += (uint32_t)more;
 	atomic_fetch_add(&pl_mirror_pages_here, (uint32_t)more);
 }
 
@@ -103,6 +119,30 @@ static uint64_t run_of(const struct mirror *mirror, uint64_t page, uint64_t page
 	while (n < pages_max && page + n < mirror->pages && mirror->state[page + n] == mirror->state[page])
 		n++;
 	return n;
+}
+
+static void page_settle(struct mirror *mirror, uint64_t page, uint64_t n, bool free);
+
+/* While the device works, what is written is to be seen there in the order of writing: the page before goes first.  A
+ * program that goes to and fro between pages would wait for that at each step, so there is an end to it. */
+static void last_settle(struct mirror *mirror, uint64_t page)
+{
+	if (mirrors.last && mirrors.switches < SWITCHES_MAX && mirrors.last->state[mirrors.last_page] == PAGE_WRITTEN) {
+		mirrors.switches++;
+		page_settle(mirrors.last, mirrors.last_page, 1, false);
+	}
+	mirrors.last = mirror;
+	mirrors.last_page = page;
+}
+
+static void page_written(struct mirror *mirror, uint64_t page, const void *was)
+{
+	if (mirror->twins) {
+		memcpy(mirror->twins + page * PAGE, was, PAGE);
+		if (!mirror->ops->idle(mirror->session))
+			last_settle(mirror, page);
+	}
+	state_set(mirror, page, PAGE_WRITTEN);
 }
 
 static void page_fetch(struct mirror *mirror, uint64_t page, bool writes)
@@ -125,7 +165,7 @@ static void page_fetch(struct mirror *mirror, uint64_t page, bool writes)
 	if (pages > 1)
 		fill(at + PAGE, mirrors.room + PAGE, (pages - 1) * PAGE, false);
 	if (writes)
-		state_set(mirror, page, PAGE_WRITTEN);
+		page_written(mirror, page, mirrors.room);
 	fill(at, mirrors.room, PAGE, writes);
 }
 
@@ -143,7 +183,7 @@ static void touched(uint64_t address, uint64_t flags)
 	} else if (mirror->state[page] == PAGE_AWAY && !(flags & UFFD_PAGEFAULT_FLAG_WP)) {
 		page_fetch(mirror, page, flags & UFFD_PAGEFAULT_FLAG_WRITE);
 	} else if (mirror->state[page] == PAGE_CLEAN && flags & UFFD_PAGEFAULT_FLAG_WP) {
-		state_set(mirror, page, PAGE_WRITTEN);
+		page_written(mirror, page, (const void *)(uintptr_t)at);
 		protect(at, PAGE, false);
 	} else {
 		wake(at); /* it has changed meanwhile: it is touched again */
@@ -151,16 +191,54 @@ static void touched(uint64_t address, uint64_t flags)
 	pthread_mutex_unlock(&mirrors.lock);
 }
 
+static void pages_settle(struct mirror *mirror, bool free);
+
+/* What both use at one time comes and goes by itself while the device works. */
+static void tick(void)
+{
+	pthread_mutex_lock(&mirrors.lock);
+	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
+		if (mirror->twins && mirror->here && !mirror->ops->idle(mirror->session))
+			pages_settle(mirror, false);
+	mirrors.switches = 0;
+	pthread_mutex_unlock(&mirrors.lock);
+}
+
+/* Return: milliseconds to wait for a touch; -1: there will be no tick before. */
+static int tick_next_ms(void)
+{
+	bool due = false, works = false;
+
+	pthread_mutex_lock(&mirrors.lock);
+	for (struct mirror *mirror = mirrors.twinned ? mirrors.all : NULL; mirror; mirror = mirror->next)
+		if (mirror->twins && mirror->here) {
+			due = true;
+			works = works || !mirror->ops->idle(mirror->session);
+		}
+	pthread_mutex_unlock(&mirrors.lock);
+	return !due ? -1 : works ? TICK_MS : TICK_IDLE_MS;
+}
+
 static void *watch(void *arg)
 {
+	struct pollfd fd = { .fd = mirrors.fd, .events = POLLIN };
 	struct uffd_msg message;
 	ssize_t got;
 
 	(void)arg;
-	while ((got = read(mirrors.fd, &message, sizeof(message))) == sizeof(message) || (got < 0 && errno == EINTR))
-		if (got > 0 && message.event == UFFD_EVENT_PAGEFAULT)
+	for (;;) {
+		got = read(mirrors.fd, &message, sizeof(message));
+		if (got == sizeof(message) && message.event == UFFD_EVENT_PAGEFAULT)
 			touched(message.arg.pagefault.address, message.arg.pagefault.flags);
-	return NULL;
+		else if (got < 0 && errno == EAGAIN)
+			(void)poll(&fd, 1, tick_next_ms());
+		else if (got != sizeof(message) && errno != EINTR)
+			return NULL;
+		if (pl_now_ns() < mirrors.tick_ns)
+			continue;
+		tick();
+		mirrors.tick_ns = pl_now_ns() + TICK_MS * 1000000ull;
+	}
 }
 
 /* ---- once ---- */
@@ -169,10 +247,10 @@ static void *watch(void *arg)
 static int descriptor_open(void)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC), r;
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), r;
 
 	if (fd < 0)
-		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	if (fd < 0)
 		return -errno;
 	if (!ioctl(fd, UFFDIO_API, &api))
@@ -212,7 +290,8 @@ static void fork_parent(void)
 /* What was here stays as it was; the rest is zeros: the device is the parent's. */
 static void fork_child(void)
 {
-	mirrors.all = NULL;
+	mirrors.all = mirrors.last = NULL;
+	mirrors.twinned = 0;
 	atomic_store(&pl_mirror_pages_here, 0);
 	if (mirrors.fd >= 0)
 		close(mirrors.fd);
@@ -251,14 +330,19 @@ static int piece_add(const struct mirror *like, uint64_t address, uint64_t bytes
 	struct uffdio_register registration = { .range = { address, bytes },
 						.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
 	struct mirror *mirror = calloc(1, sizeof(*mirror) + bytes / PAGE);
-	void *at;
+	void *at, *twins = NULL;
 	int r;
 
-	if (!mirror)
+	if (like->ops->merge)
+		twins = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!mirror || twins == MAP_FAILED) {
+		free(mirror);
 		return -ENOMEM;
+	}
 	*mirror = *like;
 	mirror->address = address;
 	mirror->pages = bytes / PAGE;
+	mirror->twins = twins;
 	at = mmap((void *)(uintptr_t)address, bytes, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	r = at == MAP_FAILED ? -errno : (uintptr_t)at != address ? -EEXIST : 0;
@@ -269,6 +353,8 @@ static int piece_add(const struct mirror *like, uint64_t address, uint64_t bytes
 	if (r) {
 		if (at != MAP_FAILED)
 			munmap(at, bytes);
+		if (twins)
+			munmap(twins, bytes);
 		free(mirror);
 		return r;
 	}
@@ -305,6 +391,11 @@ static void mirror_end(struct mirror *mirror)
 	*at = mirror->next;
 	atomic_fetch_sub(&pl_mirror_pages_here, (uint32_t)mirror->here);
 	munmap((void *)(uintptr_t)mirror->address, mirror->pages * PAGE);
+	if (mirror->twins) {
+		munmap(mirror->twins, mirror->pages * PAGE);
+		mirrors.twinned -= (uint32_t)mirror->here;
+		mirrors.last = mirrors.last == mirror ? NULL : mirrors.last;
+	}
 	free(mirror);
 }
 
@@ -368,26 +459,81 @@ bool pl_mirror_holds(uint64_t address)
 	return holds;
 }
 
-/* Called with the lock held. */
+/* ---- what goes back; called with the lock held ---- */
+
+/* What has changed: a page, and a bit for each of its bytes.  Return: something has. */
+static bool changes_pack(uint8_t *to, const uint8_t *now, const uint8_t *was)
+{
+	uint8_t *mask = to + PAGE;
+	bool any = false;
+
+	memcpy(to, now, PAGE);
+	for (uint32_t i = 0; i < PAGE / 8; i++) {
+		uint64_t a, b;
+
+		memcpy(&a, to + 8 * i, 8);
+		memcpy(&b, was + 8 * i, 8);
+		a ^= b;
+		a |= a >> 4, a |= a >> 2, a |= a >> 1;
+		a &= 0x0101010101010101u;
+		mask[i] = (uint8_t)(a * 0x0102040810204080u >> 56);
+		any = any || a;
+	}
+	return any;
+}
+
+/* The device may have written to other bytes of these pages meanwhile. */
+static void changes_send(struct mirror *mirror, uint64_t page, uint64_t n, bool free)
+{
+	uint64_t packed = 0, i = 0;
+
+	while (i < n || packed) {
+		uint64_t at = page + i;
+
+		if (i < n && packed < PL_MIRROR_MERGE_PAGES &&
+		    changes_pack(mirrors.packed + packed * PL_MIRROR_MERGE_BYTES,
+				 (const uint8_t *)(uintptr_t)(mirror->address + at * PAGE),
+				 mirror->twins + at * PAGE)) {
+			packed++, i++;
+			continue;
+		}
+		if (packed)
+			(void)mirror->ops->merge(mirror->session, mirror->range, mirror->address + (at - packed) * PAGE,
+						 mirrors.packed, packed, free);
+		else
+			i++; /* nothing has changed there */
+		packed = 0;
+	}
+}
+
+/* Pages in the same state, which is not away. */
+static void page_settle(struct mirror *mirror, uint64_t page, uint64_t n, bool free)
+{
+	uint64_t at = mirror->address + page * PAGE;
+
+	if (mirror->state[page] == PAGE_WRITTEN) { /* if it fails the session is lost, as the next call says */
+		protect(at, n * PAGE, true);
+		if (mirror->twins && !mirror->ops->idle(mirror->session))
+			changes_send(mirror, page, n, free);
+		else
+			(void)mirror->ops->store(mirror->session, mirror->range, at, (const void *)(uintptr_t)at,
+						 n * PAGE, free);
+		if (mirror->twins)
+			(void)madvise(mirror->twins + page * PAGE, n * PAGE, MADV_DONTNEED);
+	}
+	for (uint64_t i = 0; i < n; i++)
+		state_set(mirror, page + i, PAGE_AWAY);
+	(void)madvise((void *)(uintptr_t)at, n * PAGE, MADV_DONTNEED);
+}
+
 static void pages_settle(struct mirror *mirror, bool free)
 {
 	uint64_t n;
 
 	for (uint64_t page = 0; page < mirror->pages && mirror->here; page += n) {
-		uint64_t at = mirror->address + page * PAGE;
-		enum page_state state = mirror->state[page];
-
 		n = run_of(mirror, page, AHEAD_PAGES);
-		if (state == PAGE_AWAY)
-			continue;
-		if (state == PAGE_WRITTEN) {
-			protect(at, n * PAGE, true);
-			(void)mirror->ops->store(mirror->session, mirror->range, at, (const void *)(uintptr_t)at,
-						 n * PAGE, free); /* else the session is lost, as the next call says */
-		}
-		for (uint64_t i = 0; i < n; i++)
-			state_set(mirror, page + i, PAGE_AWAY);
-		(void)madvise((void *)(uintptr_t)at, n * PAGE, MADV_DONTNEED);
+		if (mirror->state[page] != PAGE_AWAY)
+			page_settle(mirror, page, n, free);
 	}
 	mirror->ahead_end = UINT64_MAX;
 }

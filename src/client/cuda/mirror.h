@@ -5,6 +5,9 @@
  *
  * A page is with the device, or here and unchanged, or here and written.  pl_mirror_settle() sends what was written and
  * gives all pages up; whoever writes to one meanwhile waits.  The program and the device do not use it at one time.
+ *
+ * Mapped host memory is used by both at one time (docs/adr/0033): of such pages the bytes that were written go, and no
+ * others, and while the device works they go, and are given up, by themselves every millisecond.
  */
 #ifndef PL_CLIENT_CUDA_MIRROR_H
 #define PL_CLIENT_CUDA_MIRROR_H
@@ -14,7 +17,9 @@
 #include <stdint.h>
 
 #define PL_MIRROR_PAGE_BYTES  4096u
-#define PL_MIRROR_FETCH_BYTES (1u << 20) /* limit: of one fetch */
+#define PL_MIRROR_FETCH_BYTES (1u << 20)                                        /* limit: of one fetch */
+#define PL_MIRROR_MERGE_BYTES (PL_MIRROR_PAGE_BYTES + PL_MIRROR_PAGE_BYTES / 8) /* of a page with its mask */
+#define PL_MIRROR_MERGE_PAGES 3u                                                /* limit: of one merge() */
 
 /* Both are called with the mirrors locked, and may not touch mirrored memory but for what store() is given.
  * Return: 0, or fatal -errno. */
@@ -22,6 +27,12 @@ struct pl_mirror_ops {
 	int (*fetch)(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes);
 	/* free: outside the session's order, before what this thread sends next */
 	int (*store)(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
+	/* Of memory that both use at one time; NULL: it is none.  data: PL_MIRROR_MERGE_BYTES for each page, which are
+	 * the page and a bit for each byte that goes (bit i % 8 of the mask's byte i / 8), the rest is to stay as it
+	 * is. */
+	int (*merge)(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free);
+	/* Nothing works with the memory, nor will before the next pl_mirror_settle(); with merge() alone. */
+	bool (*idle)(void *session);
 };
 
 /* Pages that are here, of all mirrors: nothing has to be settled while there are none. */

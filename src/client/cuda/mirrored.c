@@ -53,7 +53,30 @@ static int store(void *session, uint64_t range, uint64_t address, const void *da
 	return r;
 }
 
-static const struct pl_mirror_ops ops = { .fetch = fetch, .store = store };
+static int merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free)
+{
+	struct pl_cuda_plManagedMerge_args args = { .start = range, .address = address };
+	struct pl_call call;
+	int r;
+
+	args.data = (struct pl_bulk){ .kind = PL_BULK_INLINE, .data = data, .bytes = pages * PL_MIRROR_MERGE_BYTES };
+	r = pl_call_begin(&call, session, PL_CUDA_OP_plManagedMerge, pl_cuda_plManagedMerge_bytes(&args));
+	if (r)
+		return r;
+	pl_cuda_plManagedMerge_put(&call.enc, &args);
+	return free ? pl_call_post_free(&call) : pl_call_post(&call);
+}
+
+/* Of a lost session, too: nothing comes any more. */
+static bool idle(void *arg)
+{
+	const struct pl_session *session = arg;
+
+	return atomic_load_explicit(&session->dead, memory_order_relaxed) || pl_session_is_idle(session);
+}
+
+static const struct pl_mirror_ops managed_ops = { .fetch = fetch, .store = store };
+static const struct pl_mirror_ops host_ops = { .fetch = fetch, .store = store, .merge = merge, .idle = idle };
 
 /* Calls that no device works for, and that come while pages are on their way; a host function settles by itself. */
 static bool op_is_quiet(uint16_t op)
@@ -61,7 +84,9 @@ static bool op_is_quiet(uint16_t op)
 	switch (op) {
 	case PL_CUDA_OP_plManagedRead:
 	case PL_CUDA_OP_plManagedWrite:
+	case PL_CUDA_OP_plManagedMerge:
 	case PL_CUDA_OP_plManagedAlloc:
+	case PL_CUDA_OP_plHostAlloc:
 	case PL_CUDA_OP_plManagedPlace:
 	case PL_CUDA_OP_plHostDone:
 	case PL_CUDA_OP_plHostBytes:
@@ -86,9 +111,10 @@ static void before(struct pl_session *session, uint16_t op)
 
 /* Return: success; CUDA_ERROR_NOT_SUPPORTED with a line in the log; CUDA_ERROR_ALREADY_MAPPED: the program has
  * something at these addresses. */
-static CUresult pages_mirror(struct pl_session *session, const void *owner, uint64_t start, uint64_t length)
+static CUresult pages_mirror(struct pl_session *session, const struct pl_mirror_ops *ops, const void *owner,
+			     uint64_t start, uint64_t length)
 {
-	int r = pl_mirror_add(start, length, &ops, session, start, owner);
+	int r = pl_mirror_add(start, length, ops, session, start, owner);
 
 	if (!r) {
 		atomic_store(&session->before, before);
@@ -106,8 +132,9 @@ static CUresult pages_mirror(struct pl_session *session, const void *owner, uint
 
 CUresult pl_cuda_mirrored_variable(struct pl_session *session, const void *owner, uint64_t start, uint64_t length)
 {
-	CUresult result = pl_cuda_placed(session, owner, start, length) ? CUDA_SUCCESS
-									: pages_mirror(session, owner, start, length);
+	CUresult result = pl_cuda_placed(session, owner, start, length)
+				  ? CUDA_SUCCESS
+				  : pages_mirror(session, &managed_ops, owner, start, length);
 
 	if (result != CUDA_ERROR_ALREADY_MAPPED)
 		return result;
@@ -129,31 +156,60 @@ void pl_cuda_mirrored_gone(const struct pl_cuda_memory *memory)
 		pl_mirror_remove_at(memory->address);
 }
 
-/* ---- allocations ---- */
+/* ---- allocations: managed memory, and host memory that the device reaches ---- */
 
-static CUresult alloc_ask(struct pl_session *session, const struct pl_cuda_memory *memory,
-			  struct pl_cuda_plManagedAlloc_reply *got)
+struct got {
+	uint64_t address, start, length;
+};
+
+static CUresult managed_ask(struct pl_session *session, const struct pl_cuda_memory *memory, struct got *got)
 {
 	struct pl_cuda_plManagedAlloc_args args = { .size = memory->bytes, .flags = memory->flags };
+	struct pl_cuda_plManagedAlloc_reply answer;
 	struct pl_reply reply;
 	int r = PL_CUDA_ASK(session, plManagedAlloc, &args, &reply);
 
 	if (r || reply.status)
 		return pl_cuda_answer(r, &reply);
-	pl_cuda_plManagedAlloc_reply_get(&reply.dec, got);
+	pl_cuda_plManagedAlloc_reply_get(&reply.dec, &answer);
+	*got = (struct got){ answer.address, answer.start, answer.length };
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
-static void free_post(struct pl_session *session, uint64_t address)
+static CUresult host_ask(struct pl_session *session, const struct pl_cuda_memory *memory, struct got *got)
 {
-	struct pl_cuda_cuMemFree_v2_args args = { .address = address };
+	struct pl_cuda_plHostAlloc_args args = { .size = memory->bytes, .flags = memory->flags };
+	struct pl_cuda_plHostAlloc_reply answer;
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, plHostAlloc, &args, &reply);
 
-	(void)PL_CUDA_POST(session, cuMemFree_v2, &args);
+	if (r || reply.status)
+		return pl_cuda_answer(r, &reply);
+	pl_cuda_plHostAlloc_reply_get(&reply.dec, &answer);
+	*got = (struct got){ answer.address, answer.address, answer.length };
+	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
+static CUresult alloc_ask(struct pl_session *session, const struct pl_cuda_memory *memory, struct got *got)
+{
+	return memory->kind == PL_CUDA_MEMORY_HOST ? host_ask(session, memory, got) : managed_ask(session, memory, got);
+}
+
+static void free_post(struct pl_session *session, enum pl_cuda_memory_kind kind, uint64_t address)
+{
+	struct pl_cuda_cuMemFreeHost_args host = { .host = address };
+	struct pl_cuda_cuMemFree_v2_args managed = { .address = address };
+
+	if (kind == PL_CUDA_MEMORY_HOST)
+		(void)PL_CUDA_POST(session, cuMemFreeHost, &host);
+	else
+		(void)PL_CUDA_POST(session, cuMemFree_v2, &managed);
 }
 
 static CUresult alloc_once(struct pl_session *session, struct pl_cuda_memory *memory)
 {
-	struct pl_cuda_plManagedAlloc_reply got;
+	bool host = memory->kind == PL_CUDA_MEMORY_HOST;
+	struct got got;
 	CUresult result = alloc_ask(session, memory, &got);
 
 	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
@@ -161,13 +217,16 @@ static CUresult alloc_once(struct pl_session *session, struct pl_cuda_memory *me
 	if (result)
 		return result;
 	memory->address = got.address;
-	result = pages_mirror(session, (const void *)(uintptr_t)got.start, got.start, got.length);
+	if (host)
+		memory->device = got.address;
+	result = pages_mirror(session, host ? &host_ops : &managed_ops, (const void *)(uintptr_t)got.start, got.start,
+			      got.length);
 	if (!result && !pl_cuda_memory_enter(memory)) {
 		pl_mirror_remove_at(got.address);
 		result = CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (result && result != CUDA_ERROR_ALREADY_MAPPED)
-		free_post(session, got.address);
+		free_post(session, memory->kind, got.address);
 	return result;
 }
 
@@ -180,26 +239,30 @@ CUresult pl_cuda_mirrored_create(struct pl_session *session, struct pl_cuda_memo
 	memory->mirrored = true;
 	memory->store = PL_ARENA_NONE;
 	if (!pl_mirror_is_possible())
-		return pages_mirror(session, NULL, 0, PL_MIRROR_PAGE_BYTES);
+		return pages_mirror(session, &managed_ops, NULL, 0, PL_MIRROR_PAGE_BYTES);
 	/* What cannot be used is kept until the driver has given something else. */
 	while ((result = alloc_once(session, memory)) == CUDA_ERROR_ALREADY_MAPPED && tries < TRIES_MAX)
 		taken[tries++] = memory->address;
 	if (result == CUDA_ERROR_ALREADY_MAPPED) {
-		free_post(session, memory->address);
+		free_post(session, memory->kind, memory->address);
 		result = CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	while (tries)
-		free_post(session, taken[--tries]);
+		free_post(session, memory->kind, taken[--tries]);
 	return result;
 }
 
 CUresult pl_cuda_mirrored_destroy(struct pl_session *session, const struct pl_cuda_memory *memory)
 {
-	struct pl_cuda_cuMemFree_v2_args args = { .address = memory->address };
+	struct pl_cuda_cuMemFreeHost_args host = { .host = memory->address };
+	struct pl_cuda_cuMemFree_v2_args managed = { .address = memory->address };
 	struct pl_reply reply;
 	int r;
 
 	pl_mirror_remove_at(memory->address);
-	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply);
+	if (memory->kind == PL_CUDA_MEMORY_HOST)
+		r = PL_CUDA_ASK(session, cuMemFreeHost, &host, &reply);
+	else
+		r = PL_CUDA_ASK(session, cuMemFree_v2, &managed, &reply);
 	return pl_cuda_answer(r, &reply);
 }

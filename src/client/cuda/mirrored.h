@@ -1,5 +1,5 @@
-/* Managed memory that lies with the driver, as the API has it: its pages go to and fro (mirror.h), or those of a
- * variable are shared (placed.h). */
+/* Managed memory, and host memory that the device reaches, where they lie with the driver: their pages go to and fro
+ * (mirror.h), or those of a variable are shared (placed.h). */
 #ifndef PL_CLIENT_CUDA_MIRRORED_H
 #define PL_CLIENT_CUDA_MIRRORED_H
 
@@ -13,7 +13,7 @@ CUresult pl_cuda_mirrored_variable(struct pl_session *session, const void *owner
 /* It has ended, or will by what was sent. */
 void pl_cuda_mirrored_left(const void *owner);
 
-/* Allocates, and enters it.  `memory`: kind, bytes, flags and context are set. */
+/* Allocates, and enters it.  `memory`: kind (MANAGED or HOST), bytes, flags and context are set. */
 CUresult pl_cuda_mirrored_create(struct pl_session *session, struct pl_cuda_memory *memory);
 /* Frees what was taken out of the table. */
 CUresult pl_cuda_mirrored_destroy(struct pl_session *session, const struct pl_cuda_memory *memory);

@@ -39,7 +39,7 @@ static int store(void *arg, uint64_t range, uint64_t address, const void *data, 
 	return 0;
 }
 
-static const struct pl_mirror_ops ops = { fetch, store };
+static const struct pl_mirror_ops ops = { .fetch = fetch, .store = store };
 static uint8_t *const here = (uint8_t *)ADDRESS;
 
 static int add(uint64_t page, uint64_t pages)
@@ -164,6 +164,127 @@ static void test_removed_pages_are_no_memory(void)
 	pl_mirror_remove(&owner);
 }
 
+/* ---- memory that both use at one time ---- */
+
+#define SHARED (ADDRESS + 0x10000000ull)
+
+static _Atomic bool works;
+static _Atomic unsigned merges;
+static uint64_t merged[64]; /* addresses, in the order of their coming */
+
+static int shared_fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes)
+{
+	return fetch(arg, range, address - SHARED + ADDRESS, data, bytes);
+}
+
+static int shared_store(void *arg, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
+{
+	return store(arg, range, address - SHARED + ADDRESS, data, bytes, free);
+}
+
+static int shared_merge(void *arg, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free)
+{
+	const uint8_t *from = data;
+
+	assert(arg == &session && range == 7 && pages && pages <= PL_MIRROR_MERGE_PAGES && !free);
+	if (merges < 64)
+		merged[merges] = address;
+	merges++;
+	for (uint64_t i = 0; i < pages * PAGE; i++) {
+		const uint8_t *page = from + i / PAGE * PL_MIRROR_MERGE_BYTES;
+		unsigned at = i % PAGE;
+
+		if (page[PAGE + at / 8] >> at % 8 & 1)
+			__atomic_store_n(device + (address - SHARED) + i, page[at], __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+static bool shared_idle(void *arg)
+{
+	assert(arg == &session);
+	return !works;
+}
+
+static const struct pl_mirror_ops shared_ops = {
+	.fetch = shared_fetch, .store = shared_store, .merge = shared_merge, .idle = shared_idle
+};
+static uint8_t *const both = (uint8_t *)SHARED;
+
+static void wait_for(const volatile uint8_t *at, uint8_t value)
+{
+	for (unsigned i = 0; __atomic_load_n(at, __ATOMIC_ACQUIRE) != value; i++) {
+		assert(i < 20000); /* some 10 s */
+		usleep(500);
+	}
+}
+
+static void test_only_written_bytes_go_where_both_write(void)
+{
+	assert(!pl_mirror_add(SHARED, PAGES * PAGE, &shared_ops, &session, 7, &owner));
+	memset(device, 1, sizeof(device));
+	works = true;
+	for (unsigned page = 0; page < 10; page++)
+		for (unsigned i = 0; i < PAGE; i += 3)
+			both[page * PAGE + i] = 2;
+	for (unsigned page = 0; page < 10; page++) /* the device writes to the same words meanwhile */
+		for (unsigned i = 1; i < PAGE; i += 3)
+			device[page * PAGE + i] = 3;
+	pl_mirror_settle(&session, false);
+	for (unsigned i = 0; i < 10 * PAGE; i++)
+		assert(device[i] == (i % PAGE % 3 == 0 ? 2 : i % PAGE % 3 == 1 ? 3 : 1) && both[i] == device[i]);
+	works = false;
+}
+
+static void test_while_the_device_works_either_side_sees_what_the_other_writes(void)
+{
+	memset(device, 0, sizeof(device));
+	pl_mirror_settle(&session, false);
+	works = true;
+	assert(both[0] == 0);
+	device[0] = 9;
+	wait_for(&both[0], 9); /* the program calls nothing */
+	both[1] = 5;
+	wait_for(&device[1], 5);
+	both[PAGE] = 7;
+	both[1] = 6;
+	wait_for(&device[PAGE], 7);
+	wait_for(&device[1], 6);
+	works = false;
+}
+
+static void test_a_page_goes_before_the_program_writes_to_the_next(void)
+{
+	pl_mirror_settle(&session, false);
+	works = true;
+	merges = 0;
+	for (unsigned i = 0; i < 8; i++)
+		both[(9 - i) * PAGE] ^= 1; /* downwards: not in the order of addresses */
+	wait_for(&device[2 * PAGE], both[2 * PAGE]);
+	works = false;
+	assert(merges >= 8);
+	for (unsigned i = 0; i < 8; i++)
+		assert(merged[i] == SHARED + (9 - i) * PAGE);
+	pl_mirror_settle(&session, false);
+}
+
+static void test_where_nothing_works_pages_stay(void)
+{
+	unsigned before;
+
+	works = false;
+	assert(both[40 * PAGE] == device[40 * PAGE]);
+	before = fetches;
+	usleep(100000);
+	assert(both[40 * PAGE] == device[40 * PAGE] && fetches == before);
+	works = true; /* it is noticed by itself */
+	device[40 * PAGE] ^= 1;
+	wait_for(&both[40 * PAGE], device[40 * PAGE]);
+	works = false;
+	pl_mirror_remove(&owner);
+	assert(!pl_mirror_pages_here);
+}
+
 int main(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -180,5 +301,9 @@ int main(void)
 	test_a_lost_server_leaves_zeros();
 	test_a_child_has_what_was_there();
 	test_removed_pages_are_no_memory();
+	test_only_written_bytes_go_where_both_write();
+	test_while_the_device_works_either_side_sees_what_the_other_writes();
+	test_a_page_goes_before_the_program_writes_to_the_next();
+	test_where_nothing_works_pages_stay();
 	return 0;
 }
