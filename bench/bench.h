@@ -136,11 +136,17 @@ struct pl_bench_cell {
 	unsigned fails;
 };
 
+/* How many times as much two threads do as one, in the same time; 0 = not measured. */
+struct pl_bench_cores {
+	double arithmetic, copying;
+};
+
 struct pl_bench_machine {
 	char cpu[128], kernel[160], os[128], governor[32], hypervisor[64];
 	unsigned cores;
 	uint64_t mem_bytes;
 	double load_start, load_end;
+	struct pl_bench_cores cores_start, cores_end; /* of kernels */
 	char when[32];
 };
 
@@ -164,6 +170,8 @@ const struct pl_bench_cell *pl_bench_find(
 
 void pl_bench_machine_read(struct pl_bench_machine *machine_out);
 double pl_bench_load(void);
+/** pl_bench_cores_measure() - what a second core of this machine is worth; takes about a second */
+struct pl_bench_cores pl_bench_cores_measure(void);
 
 /* All below return 0 or -errno; -EINTR when the user stopped the run. */
 int pl_bench_micro(struct pl_bench_run *run);

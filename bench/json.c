@@ -46,6 +46,12 @@ static struct json_object *machine_json(const struct pl_bench_machine *m)
 	add_text(o, "hypervisor", m->hypervisor);
 	add_number(o, "load_start", m->load_start);
 	add_number(o, "load_end", m->load_end);
+	if (m->cores_start.arithmetic > 0) {
+		add_number(o, "two_arithmetic_start", m->cores_start.arithmetic);
+		add_number(o, "two_arithmetic_end", m->cores_end.arithmetic);
+		add_number(o, "two_copying_start", m->cores_start.copying);
+		add_number(o, "two_copying_end", m->cores_end.copying);
+	}
 	return o;
 }
 

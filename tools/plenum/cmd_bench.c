@@ -567,10 +567,14 @@ static int run_all(struct pl_bench_run *run, struct helpers *helpers)
 		fputs("plenum bench: no mode can run; see the reasons above\n", stderr);
 	if (!r && run->config->busy)
 		r = pl_bench_busy_start(&helpers->busy);
+	if (!r && run->config->suites == PL_BENCH_KERNELS)
+		run->machine.cores_start = pl_bench_cores_measure();
 	if (!r) {
 		devices_compare(run);
 		r = figures_run(run);
 	}
+	if (!r && run->config->suites == PL_BENCH_KERNELS)
+		run->machine.cores_end = pl_bench_cores_measure();
 	if (r == -EINTR || pl_bench_stopped()) {
 		fputs("\nplenum bench: stopped; nothing was written\n", stderr);
 		return EXIT_STOPPED;
