@@ -1,6 +1,7 @@
 /* The compute engine: threads, launches, faults. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -23,7 +24,9 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	struct pl_wait wait;
-	uint64_t seen; /* jobs */
+	uint64_t seen;         /* jobs */
+	int kept_off;          /* of the launching thread: a processor that it may not use; -1 = none */
+	_Atomic int processor; /* where it ran last; -1 = nowhere yet */
 	_Alignas(64) _Atomic uint32_t sleeper;
 	_Atomic uint64_t job; /* counts up: there is a grid, or the end */
 };
@@ -37,6 +40,7 @@ struct pl_rg_compute {
 	_Alignas(64) uint8_t param[PL_ISA_PARAM_BYTES_MAX + 64];
 	struct pl_mmu_space *space;
 	struct pl_wait wait;
+	cpu_set_t allowed; /* processors */
 	bool ending;
 	_Alignas(64) _Atomic uint32_t running; /* workers that have not come back */
 	_Atomic uint32_t sleeper;
@@ -126,6 +130,7 @@ static void *worker_main(void *arg)
 		if (engine->ending)
 			return NULL;
 		work(&worker->sm, engine->space);
+		atomic_store_explicit(&worker->processor, sched_getcpu(), memory_order_relaxed);
 		if (atomic_fetch_sub_explicit(&engine->running, 1, memory_order_acq_rel) == 1)
 			pl_wake_if(&engine->sleeper);
 	}
@@ -135,6 +140,21 @@ static void worker_call(struct worker *worker)
 {
 	atomic_fetch_add_explicit(&worker->job, 1, memory_order_release);
 	pl_wake_if(&worker->sleeper);
+}
+
+/* A kernel that finds no idle processor at once, as a program looks for its answer on one, puts who is woken where it
+ * ran before, and takes milliseconds to see that two share a processor and another is idle. */
+static void worker_keep_off(struct worker *worker, const cpu_set_t *allowed)
+{
+	int here = sched_getcpu();
+	cpu_set_t others = *allowed;
+
+	if (here < 0 || here >= CPU_SETSIZE || here == worker->kept_off ||
+	    here != atomic_load_explicit(&worker->processor, memory_order_relaxed))
+		return;
+	CPU_CLR(here, &others);
+	if (CPU_COUNT(&others) && !pthread_setaffinity_np(worker->thread, sizeof(others), &others))
+		worker->kept_off = here;
 }
 
 static uint32_t threads_wanted(uint32_t sm_count)
@@ -200,11 +220,14 @@ static int compute_create(struct pl_rg_compute **compute_out, const struct pl_rg
 	engine->grid.chunks = engine->chunks;
 	memset(engine->workers, 0, threads * sizeof(*engine->workers));
 	engine->threads = threads;
+	if (sched_getaffinity(0, sizeof(engine->allowed), &engine->allowed))
+		CPU_ZERO(&engine->allowed);
 	for (uint32_t i = 0; i < threads; i++) {
 		struct worker *worker = &engine->workers[i];
 		int r = 0;
 
 		worker->engine = engine;
+		worker->kept_off = worker->processor = -1;
 		worker->sm.engine = engine;
 		worker->sm.index = i;
 		worker->sm.line = &worker->line;
@@ -335,8 +358,10 @@ static void grid_run(struct pl_rg_compute *engine, struct pl_mmu_space *space)
 	atomic_store_explicit(&engine->running, others, memory_order_release);
 	for (uint32_t i = 0; i <= others; i++)
 		engine->workers[i].sm.grid = grid;
-	for (uint32_t i = 1; i <= others; i++)
+	for (uint32_t i = 1; i <= others; i++) {
+		worker_keep_off(&engine->workers[i], &engine->allowed);
 		worker_call(&engine->workers[i]);
+	}
 	work(&engine->workers[0].sm, space);
 	pl_wait_until(&engine->wait, &engine->sleeper, all_back, engine, UINT64_MAX);
 }
