@@ -227,7 +227,8 @@ static int compute_create(struct pl_rg_compute **compute_out, const struct pl_rg
 		int r = 0;
 
 		worker->engine = engine;
-		worker->kept_off = worker->processor = -1;
+		worker->kept_off = -1;
+		atomic_init(&worker->processor, -1);
 		worker->sm.engine = engine;
 		worker->sm.index = i;
 		worker->sm.line = &worker->line;
