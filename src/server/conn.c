@@ -1,5 +1,6 @@
 /* Connections from accept() to the hand-over: the greeting is read without blocking, checked, and decided here. */
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ static void conn_release(struct pl_source *source)
 	struct pl_conn *conn = conn_of(source);
 
 	free(conn->text);
+	json_object_put(conn->answer);
 	explicit_bzero(conn, sizeof(*conn)); /* workers are forked from this heap */
 	free(conn);
 }

@@ -318,12 +318,24 @@ void pl_control_counted(struct pl_daemon *daemon)
 {
 	daemon->pool.counting = 0;
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
-		worker->counting = false;
+		worker->counting = 0;
 	for (struct pl_conn *conn = daemon->conns.first, *next; conn; conn = next) {
 		next = conn->next;
-		if (conn->state == PL_CONN_COUNTING)
+		if (conn->state != PL_CONN_COUNTING)
+			continue;
+		if (conn->answer)
+			pl_control_answer(conn, pl_steal(conn->answer));
+		else
 			sessions_answer(conn);
 	}
+}
+
+void pl_control_answer_counted(struct pl_conn *conn, struct json_object *answer)
+{
+	conn->answer = answer;
+	pl_conn_state_set(conn, PL_CONN_COUNTING, PL_CONTROL_COUNT_MS, 0);
+	if (!conn->daemon->pool.counting)
+		pl_control_counted(conn->daemon);
 }
 
 static void request_handle(struct pl_conn *conn)
@@ -345,10 +357,8 @@ static void request_handle(struct pl_conn *conn)
 	} else if (!strcmp(what, "info")) {
 		info_answer(conn);
 	} else if (!strcmp(what, "sessions")) {
-		pl_conn_state_set(conn, PL_CONN_COUNTING, PL_CONTROL_COUNT_MS, 0);
-		pl_pool_count(conn->daemon);
-		if (!conn->daemon->pool.counting)
-			pl_control_counted(conn->daemon);
+		pl_pool_count(conn->daemon, NULL);
+		pl_control_answer_counted(conn, NULL);
 	} else if (!strcmp(what, "kill")) {
 		kill_answer(conn, request);
 	} else if (!strcmp(what, "limit")) {

@@ -13,6 +13,9 @@ void pl_control_put_text(struct json_object *object, const char *key, const char
 /* These end the request; the connection may be gone afterwards.  The first takes over `answer`. */
 void pl_control_answer(struct pl_conn *conn, struct json_object *answer);
 void pl_control_refuse(struct pl_conn *conn, const char *text);
+/* The same once the workers that were asked for their counters have answered, or PL_CONTROL_COUNT_MS later: they have
+ * done then what they were told before.  NULL: the list of sessions. */
+void pl_control_answer_counted(struct pl_conn *conn, struct json_object *answer);
 
 /* Our own user or root: may see and change all. */
 bool pl_control_is_operator(const struct pl_conn *conn);

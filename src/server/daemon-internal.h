@@ -53,9 +53,9 @@ struct pl_conn {
 	struct pl_hello hello;
 	uint32_t hello_bytes;              /* so far */
 	bool knocked;                      /* another server, whose second hello is awaited */
-	bool handed;                       /* by a successor: its session is ours, or */
-	bool handed_alone;                 /* nobody's */
+	bool handed, handed_alone;         /* by a successor: its session is ours; nobody's */
 	char *text;                        /* control: request, then answer; owned */
+	struct json_object *answer;        /* COUNTING: what is said then, owned; NULL: the sessions */
 	size_t text_bytes, text_sent;
 };
 
@@ -109,7 +109,7 @@ struct pl_pool_worker {
 	struct pl_worker_shared *shared;
 	bool deaf;                         /* its end of the socket pair is closed */
 	bool reaped;                       /* its pid may belong to somebody else now */
-	bool counting;                     /* was asked for its counters */
+	uint32_t counting;                 /* answers to PL_HAND_COUNT that it owes */
 	uint64_t session;
 	bool local;
 	uid_t uid;                         /* of the client, local only */
@@ -141,7 +141,7 @@ struct pl_pool {
 	uint32_t serving, broken;
 	bool *slots;                       /* in use */
 	uint32_t slots_count;
-	uint32_t counting;                 /* workers that owe an answer to PL_HAND_COUNT */
+	uint32_t counting;                 /* answers to PL_HAND_COUNT that workers owe */
 	uint64_t sessions_made, crashes;
 };
 
@@ -152,7 +152,7 @@ void pl_pool_fini(struct pl_daemon *daemon);      /* all workers have ended */
 uint64_t pl_pool_settle(struct pl_daemon *daemon, uint64_t now_ns);
 void pl_pool_reap(struct pl_daemon *daemon);      /* SIGCHLD */
 void pl_pool_stop(struct pl_daemon *daemon, int sig);
-void pl_pool_count(struct pl_daemon *daemon);     /* asks all for their counters; pl_control_counted() follows */
+void pl_pool_count(struct pl_daemon *daemon, struct pl_pool_worker *one); /* NULL: all; pl_control_counted() follows */
 struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session);
 /* why: one word for the log; the first one is told. */
 void pl_pool_kill(struct pl_pool_worker *worker, const char *why);

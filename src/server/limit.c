@@ -85,9 +85,10 @@ void pl_control_limit(struct pl_conn *conn, struct json_object *request)
 		pl_control_refuse(conn, "the session's worker takes no message; try again");
 		return;
 	}
+	pl_pool_count(conn->daemon, worker);
 	answer = pl_control_answer_new(true);
 	json_object_object_add(answer, "old", limits_describe(worker->limits));
 	json_object_object_add(answer, "new", limits_describe(hand.limits));
 	memcpy(worker->limits, hand.limits, sizeof(worker->limits));
-	pl_control_answer(conn, answer);
+	pl_control_answer_counted(conn, answer); /* once they hold */
 }

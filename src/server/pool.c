@@ -167,7 +167,7 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 		} else if (hand.kind == PL_HAND_FAILED && worker->phase == PL_POOL_STARTING) {
 			snprintf(worker->reason, sizeof(worker->reason), "%s", hand.text);
 		} else if (hand.kind == PL_HAND_COUNTED && worker->counting) {
-			worker->counting = false;
+			worker->counting--;
 			if (!--daemon->pool.counting)
 				pl_control_counted(daemon);
 		} else if (hand.kind == PL_HAND_DIAL && worker->phase == PL_POOL_SERVING) {
@@ -455,18 +455,23 @@ uint64_t pl_pool_settle(struct pl_daemon *daemon, uint64_t now_ns)
 	return next_ns;
 }
 
-void pl_pool_count(struct pl_daemon *daemon)
+static void count_ask(struct pl_pool_worker *worker)
 {
 	static const struct pl_hand hand = { .kind = PL_HAND_COUNT };
 
-	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
-		if (worker->phase != PL_POOL_SERVING || worker->counting || worker->deaf)
-			continue;
-		if (pl_hand_send(worker->source.fd, &hand, -1, -1) < 0)
-			continue;
-		worker->counting = true;
-		daemon->pool.counting++;
-	}
+	if (worker->deaf || pl_hand_send(worker->source.fd, &hand, -1, -1) < 0)
+		return;
+	worker->counting++;
+	worker->daemon->pool.counting++;
+}
+
+void pl_pool_count(struct pl_daemon *daemon, struct pl_pool_worker *one)
+{
+	if (one)
+		count_ask(one);
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker && !one; worker = worker->next)
+		if (worker->phase == PL_POOL_SERVING && !worker->counting)
+			count_ask(worker);
 }
 
 /* ---- ends ---- */
@@ -538,7 +543,8 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 		session_ended(worker, status);
 	else
 		spare_ended(worker, phase, status);
-	if (worker->counting && !--pool->counting)
+	pool->counting -= worker->counting;
+	if (worker->counting && !pool->counting)
 		pl_control_counted(daemon);
 	pl_loop_remove(&daemon->loop, &worker->source);
 }

@@ -30,6 +30,13 @@ static uint32_t place_for(const struct pl_ptx_sym *param, struct places *places)
 	return at;
 }
 
+/* What is returned has places of its own, where arguments are, too: a declaration that says something else of what is
+ * returned than the definition in another module finds the arguments all the same, as on hardware. */
+static uint32_t place_for_return(const struct pl_ptx_sym *param, struct places *args, struct places *returned)
+{
+	return place_for(param, by_address(param) ? args : returned);
+}
+
 #define STACK_PLACE 16 /* pl_ptx_slot_of(0, false) */
 #define FIRST_PLACES                                                                                                   \
 	{                                                                                                              \
@@ -54,7 +61,7 @@ static uint32_t arg_at(struct pl_ptx_build *b, uint32_t place, uint32_t value)
 void pl_ptx_lower_begin(struct pl_ptx_build *b)
 {
 	struct pl_ptx_func_info *func = b->func;
-	struct places next = FIRST_PLACES;
+	struct places next = FIRST_PLACES, returned = FIRST_PLACES;
 
 	if (func->entry)
 		return;
@@ -66,7 +73,7 @@ void pl_ptx_lower_begin(struct pl_ptx_build *b)
 		uint32_t slots = param_slots(param), place;
 
 		check_param(b, param);
-		place = place_for(param, &next);
+		place = is_return ? place_for_return(param, &next, &returned) : place_for(param, &next);
 		if (sym && !sym->reg)
 			sym->reg = pl_ptx_temp(b, slots);
 		if (sym && (!is_return || by_address(param)))
@@ -87,7 +94,7 @@ static void exit_block(struct pl_ptx_build *b)
 {
 	struct pl_ptx_func_info *func = b->func;
 	struct pl_ptx_ins *ins;
-	struct places next = FIRST_PLACES;
+	struct places next = FIRST_PLACES, returned = FIRST_PLACES;
 
 	*pl_ptx_push(b->pool, b->blocks, b->blocks_n, b->blocks_room) = b->exit;
 	b->at = b->exit;
@@ -97,7 +104,7 @@ static void exit_block(struct pl_ptx_build *b)
 	ins->places = pl_ptx_alloc_n(b->pool, func->returns_n + 1, sizeof(*ins->places));
 	for (uint32_t i = 0; i < func->returns_n; i++) {
 		struct pl_ptx_sym *sym = func->returns[i]->lowered;
-		uint32_t place = place_for(func->returns[i], &next);
+		uint32_t place = place_for_return(func->returns[i], &next, &returned);
 
 		if (sym && !by_address(func->returns[i])) {
 			ins->many[ins->many_n] = sym->reg;
@@ -282,7 +289,7 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	struct call call = split_call(b, st);
 	struct pl_ptx_func_info *func = prototype(b, st, &call);
 	uint32_t place, n = 0, *many, *places, target = 0, results_n = 0;
-	struct places next = FIRST_PLACES;
+	struct places next = FIRST_PLACES, returned = FIRST_PLACES;
 	struct pl_ptx_ins *ins, **results;
 
 	if (call.target->kind == O_SYM && !func->has_body &&
@@ -298,7 +305,7 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	many[n++] = stack_for_callee(b);
 	for (uint32_t i = 0; i < func->returns_n; i++) {
 		check_param(b, func->returns[i]);
-		place = place_for(func->returns[i], &next);
+		place = place_for_return(func->returns[i], &next, &returned);
 		if (by_address(func->returns[i])) {
 			places[n] = place;
 			many[n++] = pl_ptx_symbol_value(b, st, &call.rets->parts[i]);
@@ -329,7 +336,7 @@ void pl_ptx_lower_call(struct pl_ptx_build *b, struct pl_ptx_statement *st)
 	ins->many = many;
 	ins->places = places;
 	ins->many_n = n;
-	ins->imm = next.end;
+	ins->imm = next.end > returned.end ? next.end : returned.end;
 	ins->effect = true;
 	b->calls = true;
 	*pl_ptx_push(b->pool, b->call_list, b->call_list_n, b->call_list_room) = ins;

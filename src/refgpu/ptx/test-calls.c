@@ -220,6 +220,35 @@ static void test_unit_finds_what_another_defines(void)
 	assert(pl_ptx_image_var(image, "there")->visible && !pl_ptx_image_func(image, "give")->entry);
 }
 
+/* As numba writes it: the declaration has a returned value, the definition elsewhere has none, and nobody reads it. */
+static void test_arguments_are_found_whatever_is_said_to_be_returned(void)
+{
+	static const char *const texts[] = {
+		HEAD
+		".extern .func (.param .b64 r) take(.param .b64 at, .param .b32 value);\n" BEGIN
+		"{ .param .b64 a; .param .b32 b; .param .b64 v; add.u64 %rd5, %rd1, 0; mov.b32 %r2, 42;\n"
+		"mul.wide.u32 %rd6, %r1, 4; add.u64 %rd5, %rd5, %rd6; st.param.b64 [a], %rd5; st.param.b32 [b], %r2;\n"
+		"call.uni (v), take, (a, b); ld.param.b64 %rd7, [v]; }\nret;\n}\n",
+		HEAD ".visible .func take(.param .b64 at, .param .b32 value)\n{ .reg .b64 %rd<2>; .reg .b32 %r<2>;\n"
+		     "ld.param.b64 %rd1, [at]; ld.param.b32 %r1, [value]; st.global.u32 [%rd1], %r1; ret; }\n",
+	};
+	struct pl_ptx_source sources[2] = { { texts[0], strlen(texts[0]), "one" },
+					    { texts[1], strlen(texts[1]), "two" } };
+	uint64_t bases[PL_PTX_SECTIONS] = { run_va(KIT_CODE), run_va(RUN_GLOBAL), run_va(RUN_CONST) };
+	uint8_t *out[PL_PTX_SECTIONS] = { run.kit.memory + KIT_CODE, run.kit.memory + RUN_GLOBAL,
+					  run.kit.memory + RUN_CONST };
+	struct pl_ptx_image *image = NULL;
+
+	assert(pl_ptx_compile(&image, sources, 2, NULL, NULL) == 0);
+	pl_ptx_image_destroy(run.image);
+	run.image = image;
+	pl_ptx_image_place(image, bases, out);
+	kit_flush(&run.kit);
+	assert(run_simple(&run, "k", 1, 32, (uint64_t[]){ run_va(0) }) == PL_RG_FAULT_NONE);
+	for (uint32_t i = 0; i < 32; i++)
+		assert(words(0)[i] == 42);
+}
+
 static void test_faults_name_their_line(void)
 {
 	const struct pl_ptx_line *line;
@@ -243,6 +272,7 @@ int main(void)
 	test_carry_chains();
 	test_lanes_talk();
 	test_unit_finds_what_another_defines();
+	test_arguments_are_found_whatever_is_said_to_be_returned();
 	test_faults_name_their_line();
 	run_end(&run);
 	return 0;
