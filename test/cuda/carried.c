@@ -180,6 +180,7 @@ static void test_lines_go_where_they_belong(void)
 		there[i] = (uint8_t)(i * 7 + i / 64);
 	current(1);
 	cu_ok(cu(cuMemsetD8_v2)(to, 0xee, sizeof(here)));
+	cu_ok(cu(cuCtxSynchronize)()); /* nothing else orders it before the copy, whose stream is another context's */
 	current(0);
 	cu_ok(cu(cuMemcpyHtoD_v2)(from, there, sizeof(there)));
 	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
