@@ -60,13 +60,16 @@ void pl_resume_wake(struct pl_resume *resume)
 	pthread_mutex_unlock(&resume->lock);
 }
 
-/* Reset, timed out, without a route: a connection that the peer has closed is in another state. */
+/* Reset, timed out, without a route: a connection that the peer has closed is in another state.  The system tells of
+ * the error before it changes the state. */
 static bool is_lost(int fd)
 {
+	struct pollfd error = { .fd = fd };
 	struct tcp_info info;
 	socklen_t bytes = sizeof(info);
 
-	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) && info.tcpi_state == TCP_CLOSE;
+	return (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) && info.tcpi_state == TCP_CLOSE) ||
+	       (poll(&error, 1, 0) > 0 && error.revents & POLLERR);
 }
 
 /* What travels over several connections is not counted: such a lane ends with the first of them. */
