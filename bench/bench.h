@@ -172,6 +172,8 @@ void pl_bench_machine_read(struct pl_bench_machine *machine_out);
 double pl_bench_load(void);
 /** pl_bench_cores_measure() - what a second core of this machine is worth; takes about a second */
 struct pl_bench_cores pl_bench_cores_measure(void);
+/* Return: it was measured, and the text says what came out. */
+bool pl_bench_cores_text(const struct pl_bench_machine *machine, char *text, size_t bytes);
 
 /* All below return 0 or -errno; -EINTR when the user stopped the run. */
 int pl_bench_micro(struct pl_bench_run *run);

@@ -80,6 +80,15 @@ static double worth(struct job jobs[2])
 	return ratio[PASSES / 2];
 }
 
+bool pl_bench_cores_text(const struct pl_bench_machine *machine, char *text, size_t bytes)
+{
+	const struct pl_bench_cores *start = &machine->cores_start, *end = &machine->cores_end;
+
+	snprintf(text, bytes, "arithmetic %.2f before, %.2f after; copying memory %.2f before, %.2f after",
+		start->arithmetic, end->arithmetic, start->copying, end->copying);
+	return start->arithmetic > 0;
+}
+
 struct pl_bench_cores pl_bench_cores_measure(void)
 {
 	struct job jobs[2] = { { .work = arith }, { .work = arith } };

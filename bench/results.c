@@ -260,6 +260,7 @@ static void md_command(const struct pl_bench_run *run, FILE *to)
 void pl_bench_md_machine(const struct pl_bench_run *run, FILE *to)
 {
 	const struct pl_bench_machine *m = &run->machine;
+	char cores[128];
 
 	fprintf(to, "# %s, %s\n\n", page_subject(run), suite_name(run));
 	if (run->config->from)
@@ -278,12 +279,8 @@ void pl_bench_md_machine(const struct pl_bench_run *run, FILE *to)
 		run->config->busy ? "busy: an idle-priority spinner on every core"
 				  : "idle: nothing else was started; a sleeping CPU must be woken",
 		m->load_start, m->load_end);
-	if (m->cores_start.arithmetic > 0)
-		fprintf(to,
-			"| two threads, of one | arithmetic %.2f before, %.2f after; copying memory %.2f before, "
-			"%.2f after |\n",
-			m->cores_start.arithmetic, m->cores_end.arithmetic, m->cores_start.copying,
-			m->cores_end.copying);
+	if (pl_bench_cores_text(m, cores, sizeof(cores)))
+		fprintf(to, "| two threads, of one | %s |\n", cores);
 	for (unsigned i = 0; i + 1 < run->n_modes; i++) {
 		const struct pl_bench_mode *mode = &run->modes[i];
 

@@ -71,17 +71,12 @@ static void goals_print(const struct pl_bench_run *run, FILE *to)
 
 void pl_bench_table_print(const struct pl_bench_run *run, FILE *to)
 {
-	const struct pl_bench_machine *machine = &run->machine;
-	char text[80];
+	char text[128];
 
 	fprintf(to, "%s, %u cores, %s machine; median (ratio to native)\n", run->machine.cpu,
 		run->machine.cores, run->config->busy ? "busy" : "idle");
-	if (machine->cores_start.arithmetic > 0)
-		fprintf(to,
-			"two threads do of one: arithmetic %.2f before, %.2f after; copying memory %.2f before, "
-			"%.2f after\n",
-			machine->cores_start.arithmetic, machine->cores_end.arithmetic, machine->cores_start.copying,
-			machine->cores_end.copying);
+	if (pl_bench_cores_text(&run->machine, text, sizeof(text)))
+		fprintf(to, "two threads do of one: %s\n", text);
 	fprintf(to, "%-24s %-5s", "figure", "unit");
 	for (unsigned m = 0; m < run->n_modes; m++)
 		if (pl_bench_mode_shown(run, m))

@@ -130,7 +130,7 @@ int cu_child(void (*fn)(void *arg), void *arg)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void cu_forbid_userfaultfd(void)
+static void forbid_userfaultfd(void)
 {
 	struct sock_filter rules[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -141,4 +141,25 @@ void cu_forbid_userfaultfd(void)
 	const struct sock_fprog program = { sizeof(rules) / sizeof(rules[0]), rules };
 
 	check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+CUcontext cu_begin_mirrored(int argc, char **argv, CUdevice_attribute attribute, void (*refused)(bool has))
+{
+	bool forbidden = argc > 1 && !strcmp(argv[1], "forbidden");
+	CUcontext context;
+	int has = 0;
+
+	if (forbidden)
+		forbid_userfaultfd();
+	context = cu_begin();
+	cu_ok(cu(cuDeviceGetAttribute)(&has, attribute, 0));
+	if (forbidden) {
+		refused(has);
+		exit(0);
+	}
+	if (!has) {
+		fprintf(stderr, "SKIP: the device has no such memory, or the kernel no userfaultfd for it\n");
+		exit(CU_SKIP);
+	}
+	return context;
 }

@@ -51,7 +51,9 @@ bool cu_wanted(const char *name);
 /* Runs fn in a child process, which has no driver yet.  Return: its exit status, or 128 + signal. */
 int cu_child(void (*fn)(void *arg), void *arg);
 
-/* userfaultfd(2) fails from here on, as in a container that forbids it. */
-void cu_forbid_userfaultfd(void);
+/* As cu_begin(), for memory that may need userfaultfd(2): skips the program where the device lacks the attribute.  With
+ * "forbidden" as first argument that call fails from here on, as in a container that forbids it; then refused() says
+ * what is expected where the device has the attribute all the same, or has not, and the program ends. */
+CUcontext cu_begin_mirrored(int argc, char **argv, CUdevice_attribute attribute, void (*refused)(bool has));
 
 #endif

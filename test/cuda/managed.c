@@ -346,22 +346,8 @@ static void use(uint32_t rounds)
 
 int main(int argc, char **argv)
 {
-	bool forbidden = argc > 1 && !strcmp(argv[1], "forbidden");
-	CUcontext context;
-	int managed = 0;
+	CUcontext context = cu_begin_mirrored(argc, argv, CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY, refused);
 
-	if (forbidden)
-		cu_forbid_userfaultfd();
-	context = cu_begin();
-	cu_ok(cu(cuDeviceGetAttribute)(&managed, CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY, 0));
-	if (forbidden) {
-		refused(managed);
-		return 0;
-	}
-	if (!managed) {
-		fprintf(stderr, "SKIP: the device has no managed memory, or the kernel no userfaultfd for it\n");
-		return CU_SKIP;
-	}
 	cu_ok(cu(cuModuleLoadData)(&module, text));
 	bump = cu_function(module, "bump");
 	if (argc > 2 && !strcmp(argv[1], "use")) {

@@ -264,22 +264,8 @@ static void read_for(double seconds)
 
 int main(int argc, char **argv)
 {
-	bool forbidden = argc > 1 && !strcmp(argv[1], "forbidden");
-	CUcontext context;
-	int can = 0;
+	CUcontext context = cu_begin_mirrored(argc, argv, CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY, refused);
 
-	if (forbidden)
-		cu_forbid_userfaultfd();
-	context = cu_begin();
-	cu_ok(cu(cuDeviceGetAttribute)(&can, CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY, 0));
-	if (forbidden) {
-		refused(can);
-		return 0;
-	}
-	if (!can) {
-		fprintf(stderr, "SKIP: the device maps no host memory, or the kernel has no userfaultfd for it\n");
-		return CU_SKIP;
-	}
 	cu_ok(cu(cuModuleLoadData)(&module, text));
 	bump = cu_function(module, "bump");
 	answer = cu_function(module, "answer");

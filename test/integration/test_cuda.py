@@ -177,6 +177,16 @@ def test_mapped_memory_that_nothing_works_with_is_fetched_once():
         assert asks[0] == asks[1], asks
 
 
+def test_mapped_memory_is_charged_and_its_limit_is_told():
+    if not FAULTS:
+        print("SKIP: no userfaultfd here")
+        return
+    with plenum.Server("--cuda", NATIVE, "--host-limit", "100K") as server:
+        result = plenum.run([os.path.join(PROGRAMS, "cuda-mapped"), "read", "0"],
+                            dict(server.env("tcp"), PLENUM_TEST_LIBCUDA=REMOTE), check=False)
+        assert result.returncode == 1 and b"CUDA_ERROR_OUT_OF_MEMORY" in result.stderr, result
+
+
 def test_over_shared_memory_no_byte_of_a_managed_variable_is_carried():
     """A program and a kernel write 160 KiB in turns; nothing but the launch and the wait goes through the lanes."""
     program, rounds = os.path.join(PROGRAMS, "cuda-managed"), 20
@@ -233,7 +243,7 @@ if __name__ == "__main__":
         test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_a_posted_launch_costs_few_instructions,
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,
-        test_mapped_memory_that_nothing_works_with_is_fetched_once,
+        test_mapped_memory_that_nothing_works_with_is_fetched_once, test_mapped_memory_is_charged_and_its_limit_is_told,
         test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])

@@ -137,14 +137,15 @@ void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memor
 static CUresult host_create(struct pl_session *session, struct pl_cuda_memory *memory, size_t bytes, bool mapped)
 {
 	struct pl_cuda_memory mirrored = *memory;
+	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
 
 	mirrored.bytes = bytes;
-	if (mapped && !pl_cuda_host_is_mapped(session) && pl_mirror_is_possible() &&
-	    !pl_cuda_mirrored_create(session, &mirrored)) {
-		*memory = mirrored;
-		return CUDA_SUCCESS;
-	}
-	return pl_cuda_host_create(session, memory, bytes, false);
+	if (mapped && !pl_cuda_host_is_mapped(session) && pl_mirror_is_possible())
+		result = pl_cuda_mirrored_create(session, &mirrored);
+	if (result == CUDA_ERROR_NOT_SUPPORTED)
+		return pl_cuda_host_create(session, memory, bytes, false);
+	*memory = mirrored;
+	return result;
 }
 
 static CUresult host_alloc(enum pl_cuda_op op, void **pointer, size_t bytes, unsigned int flags)

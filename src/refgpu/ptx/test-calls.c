@@ -190,6 +190,23 @@ static void test_lanes_talk(void)
 		assert(words(0)[i] == (i < 5 ? 31u : 7u) * 1000000 + (i ^ 1) * 1000 + 31);
 }
 
+/* Into run, from two modules. */
+static void link_two(const char *const texts[2])
+{
+	struct pl_ptx_source sources[2] = { { texts[0], strlen(texts[0]), "one" },
+					    { texts[1], strlen(texts[1]), "two" } };
+	uint64_t bases[PL_PTX_SECTIONS] = { run_va(KIT_CODE), run_va(RUN_GLOBAL), run_va(RUN_CONST) };
+	uint8_t *out[PL_PTX_SECTIONS] = { run.kit.memory + KIT_CODE, run.kit.memory + RUN_GLOBAL,
+					  run.kit.memory + RUN_CONST };
+	struct pl_ptx_image *image = NULL;
+
+	assert(pl_ptx_compile(&image, sources, 2, NULL, NULL) == 0);
+	pl_ptx_image_destroy(run.image);
+	run.image = image;
+	pl_ptx_image_place(image, bases, out);
+	kit_flush(&run.kit);
+}
+
 static void test_unit_finds_what_another_defines(void)
 {
 	static const char *const texts[] = {
@@ -201,23 +218,15 @@ static void test_unit_finds_what_another_defines(void)
 		     ".b32 %r<3>; "
 		     "ld.param.b32 %r1, [x]; mul.lo.u32 %r1, %r1, 4; st.param.b32 [r], %r1; ret; }\n",
 	};
-	struct pl_ptx_source sources[2] = { { texts[0], strlen(texts[0]), "one" },
-					    { texts[1], strlen(texts[1]), "two" } };
+	struct pl_ptx_source alone = { texts[0], strlen(texts[0]), "one" };
 	struct pl_ptx_image *image = NULL;
-	uint64_t bases[PL_PTX_SECTIONS] = { run_va(KIT_CODE), run_va(RUN_GLOBAL), run_va(RUN_CONST) };
-	uint8_t *out[PL_PTX_SECTIONS] = { run.kit.memory + KIT_CODE, run.kit.memory + RUN_GLOBAL,
-					  run.kit.memory + RUN_CONST };
 
-	assert(pl_ptx_compile(&image, sources, 1, NULL, NULL) == PL_PTX_E_LINK && !image);
-	assert(pl_ptx_compile(&image, sources, 2, NULL, NULL) == 0);
-	pl_ptx_image_destroy(run.image);
-	run.image = image;
-	pl_ptx_image_place(image, bases, out);
-	kit_flush(&run.kit);
+	assert(pl_ptx_compile(&image, &alone, 1, NULL, NULL) == PL_PTX_E_LINK && !image);
+	link_two(texts);
 	assert(run_simple(&run, "k", 1, 32, (uint64_t[]){ run_va(0) }) == PL_RG_FAULT_NONE);
 	for (uint32_t i = 0; i < 32; i++)
 		assert(words(0)[i] == i * 4 + 9);
-	assert(pl_ptx_image_var(image, "there")->visible && !pl_ptx_image_func(image, "give")->entry);
+	assert(pl_ptx_image_var(run.image, "there")->visible && !pl_ptx_image_func(run.image, "give")->entry);
 }
 
 /* As numba writes it: the declaration has a returned value, the definition elsewhere has none, and nobody reads it. */
@@ -232,18 +241,8 @@ static void test_arguments_are_found_whatever_is_said_to_be_returned(void)
 		HEAD ".visible .func take(.param .b64 at, .param .b32 value)\n{ .reg .b64 %rd<2>; .reg .b32 %r<2>;\n"
 		     "ld.param.b64 %rd1, [at]; ld.param.b32 %r1, [value]; st.global.u32 [%rd1], %r1; ret; }\n",
 	};
-	struct pl_ptx_source sources[2] = { { texts[0], strlen(texts[0]), "one" },
-					    { texts[1], strlen(texts[1]), "two" } };
-	uint64_t bases[PL_PTX_SECTIONS] = { run_va(KIT_CODE), run_va(RUN_GLOBAL), run_va(RUN_CONST) };
-	uint8_t *out[PL_PTX_SECTIONS] = { run.kit.memory + KIT_CODE, run.kit.memory + RUN_GLOBAL,
-					  run.kit.memory + RUN_CONST };
-	struct pl_ptx_image *image = NULL;
 
-	assert(pl_ptx_compile(&image, sources, 2, NULL, NULL) == 0);
-	pl_ptx_image_destroy(run.image);
-	run.image = image;
-	pl_ptx_image_place(image, bases, out);
-	kit_flush(&run.kit);
+	link_two(texts);
 	assert(run_simple(&run, "k", 1, 32, (uint64_t[]){ run_va(0) }) == PL_RG_FAULT_NONE);
 	for (uint32_t i = 0; i < 32; i++)
 		assert(words(0)[i] == 42);
