@@ -383,6 +383,8 @@ static int files_confine(const struct pl_confine *confine, const char *folder)
 
 	for (uint32_t i = 0; !r && i < confine->rules_count; i++)
 		r = pl_landlock_allow(rules, abi, confine->rules[i].path, confine->rules[i].rights);
+	if (!r) /* NVIDIA's driver names its threads (comm), and cuInit() fails where it may not */
+		r = pl_landlock_allow(rules, abi, "/proc/self/task", PL_LANDLOCK_CHANGE);
 	if (!r)
 		r = pl_landlock_allow(rules, abi,
 				      folder                 ? folder

@@ -103,6 +103,8 @@ static uint64_t files_of(unsigned rights)
 	if (rights & PL_LANDLOCK_WRITE)
 		files |= FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SYM |
 			 FS_MAKE_FIFO | FS_REFER | FS_TRUNCATE;
+	if (rights & PL_LANDLOCK_CHANGE)
+		files |= FS_WRITE_FILE | FS_TRUNCATE;
 	if (rights & PL_LANDLOCK_DEVICE)
 		files |= FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_IOCTL_DEV;
 	return files;

@@ -10,9 +10,10 @@
 enum pl_landlock_right {
 	PL_LANDLOCK_READ = 1, /* files and folders below; with EXEC programs may be started */
 	PL_LANDLOCK_EXEC = 2,
-	PL_LANDLOCK_WRITE = 4,  /* make, change and remove files and folders */
-	PL_LANDLOCK_DEVICE = 8, /* read, write and ioctl device files */
-	PL_LANDLOCK_LIST = 16,  /* names in a folder, not what is in the files */
+	PL_LANDLOCK_WRITE = 4,   /* make, change and remove files and folders */
+	PL_LANDLOCK_DEVICE = 8,  /* read, write and ioctl device files */
+	PL_LANDLOCK_LIST = 16,   /* names in a folder, not what is in the files */
+	PL_LANDLOCK_CHANGE = 32, /* what is in files that are there */
 };
 
 #define PL_LANDLOCK_ABI_MIN 2 /* the first that lets files be renamed from one folder into another */

@@ -67,9 +67,11 @@ static const struct sock_filter filter[] = {
 	/* who we are was decided before */
 	REFUSE(setuid), REFUSE(setgid), REFUSE(setreuid), REFUSE(setregid), REFUSE(setresuid), REFUSE(setresgid),
 	REFUSE(setfsuid), REFUSE(setfsgid), REFUSE(setgroups), REFUSE(capset),
-	/* no connection of its own: its sockets are handed to it */
-	REFUSE(bind), REFUSE(listen), REFUSE(connect), REFUSE(accept), REFUSE(accept4),
-	EQUAL(SYS_socket, 0, 4), LOAD_ARGUMENT(0), EQUAL(AF_NETLINK, 1, 0), RETURN(DENY), LOAD(nr),
+	/* No connection of its own: its sockets are handed to it.  NVIDIA's driver gives a unix socket a name when it
+	 * starts, for programs that share its memory, and fails where it may not. */
+	REFUSE(connect), REFUSE(accept), REFUSE(accept4),
+	EQUAL(SYS_socket, 0, 5), LOAD_ARGUMENT(0), EQUAL(AF_NETLINK, 2, 0), EQUAL(AF_UNIX, 1, 0), RETURN(DENY),
+	LOAD(nr),
 	/* what depends on an argument */
 	EQUAL(SYS_clone, 0, 4), LOAD_ARGUMENT(0), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NAMESPACES, 0, 1),
 	RETURN(DENY), LOAD(nr),

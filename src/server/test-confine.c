@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +82,32 @@ static void outside_is_closed(void)
 	assert(open_errno("/etc/passwd", O_RDONLY) == EACCES);
 	assert(open_errno("/", O_RDONLY | O_DIRECTORY) == EACCES);
 	assert(open_errno("/usr/plenum-test", O_WRONLY | O_CREAT) != 0);
+}
+
+/* Drivers name their threads by files; of other processes nothing can be written. */
+static void *thread_named(void *name)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/comm", (int)gettid());
+	file = fopen(path, "we");
+	assert(file && fputs(name, file) >= 0 && !fclose(file));
+	assert(!prctl(PR_GET_NAME, path) && !strcmp(path, name));
+	return NULL;
+}
+
+static void threads_are_named(void)
+{
+	char path[64];
+	pthread_t thread;
+
+	thread_named("main");
+	assert(!pthread_create(&thread, NULL, thread_named, "another") && !pthread_join(thread, NULL));
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)getppid());
+	assert(open_errno(path, O_WRONLY) == EACCES);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)getppid(), (int)getppid());
+	assert(open_errno(path, O_WRONLY) == EACCES);
 }
 
 static void what_drivers_need_is_open(void)
@@ -221,8 +249,9 @@ static void forbidden_calls_fail(void)
 		{ "open_by_handle_at", SYS_open_by_handle_at, 0 },
 		{ "personality", SYS_personality, 0 },
 		{ "socket", SYS_socket, AF_INET },
-		{ "socket", SYS_socket, AF_UNIX },
 		{ "connect", SYS_connect, 0 },
+		{ "accept", SYS_accept, 0 },
+		{ "accept4", SYS_accept4, 0 },
 		{ "clone", SYS_clone, CLONE_NEWUSER | SIGCHLD },
 	};
 
@@ -236,6 +265,22 @@ static void forbidden_calls_fail(void)
 	assert(ioctl(0, TIOCSTI, "x") < 0 && errno == EPERM);
 	assert(syscall(SYS_clone3, NULL, 0) < 0 && errno == ENOSYS);
 	assert(syscall(SYS_personality, 0xffffffff) >= 0); /* a question only */
+}
+
+/* A name, as NVIDIA's driver gives a socket when it starts, and no more. */
+static void a_unix_socket_has_a_name_and_no_peer(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	socklen_t bytes;
+
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "plenum-test-%d", (int)getpid());
+	bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name.sun_path + 1));
+	assert(fd >= 0 && !bind(fd, (struct sockaddr *)&name, bytes) && !listen(fd, 1));
+	assert(accept(fd, NULL, NULL) < 0 && errno == EPERM);
+	assert(connect(fd, (struct sockaddr *)&name, bytes) < 0 && errno == EPERM);
+	assert(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM);
+	close(fd);
 }
 
 static void *thread_run(void *arg)
@@ -352,6 +397,7 @@ static void test_as_many_paths_as_may_be_named_fit(void)
 	for (uint32_t i = 0; i < options.read_count; i++)
 		options.read[i] = "/usr";
 	confined(ordinary_calls_work);
+	confined(a_unix_socket_has_a_name_and_no_peer);
 }
 
 static void files_make(void)
@@ -374,6 +420,7 @@ int main(void)
 	} else {
 		confined(outside_is_closed);
 		confined(what_drivers_need_is_open);
+		confined(threads_are_named);
 		confined(other_processes_are_out_of_reach);
 		test_a_driver_reads_what_lies_beside_it();
 		test_drivers_find_the_users_cache();
@@ -385,6 +432,7 @@ int main(void)
 	}
 	confined(forbidden_calls_fail);
 	confined(ordinary_calls_work);
+	confined(a_unix_socket_has_a_name_and_no_peer);
 	confined(children_are_confined);
 	confined(no_capability_is_left);
 	test_as_many_paths_as_may_be_named_fit();
