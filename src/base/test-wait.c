@@ -150,8 +150,15 @@ static void test_nobody_spins_for_a_side_that_waits_itself_or_for_the_same_core(
 	struct pl_wait wait = { .core = &core, .slow = &slow };
 	cpu_set_t own;
 
+	pl_wait_cores_set(2);
 	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000));
 	assert(wait.sleeps == 1 && wait.spin_ns == PL_SPIN_NS_MAX); /* nothing was learnt about spinning */
+	pl_wait_cores_set(16);                                      /* where cores are many it costs nobody anything */
+	assert(!pl_wait_until(&wait, &sleeper, never, NULL, 1000));
+	assert(wait.sleeps == 2 && wait.spin_ns == PL_SPIN_NS_MAX / 2);
+	pl_wait_cores_set(0);
+	wait.spin_ns = PL_SPIN_NS_MAX;
+	wait.sleeps = 1;
 	slow = 0;
 	CPU_ZERO(&own);
 	CPU_SET((size_t)sched_getcpu(), &own);

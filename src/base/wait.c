@@ -16,6 +16,7 @@
 /* A wait that is longer than the budget on a core that both share: no idle core has to wake, so a spin saves nothing.
  */
 #define SKIPS           32u
+#define CORES_MANY      8u /* a program, its worker and the device's threads, twice */
 
 uint32_t pl_wait_core(void)
 {
@@ -31,9 +32,30 @@ static inline void cpu_relax(void)
 #endif
 }
 
+static _Atomic uint32_t cores;
+
+void pl_wait_cores_set(uint32_t count)
+{
+	atomic_store_explicit(&cores, count, memory_order_relaxed);
+}
+
+/* Where each side, what it waits for and others besides have cores of their own, a spin takes none from anybody. */
+static bool has_cores_to_spare(void)
+{
+	uint32_t count = atomic_load_explicit(&cores, memory_order_relaxed);
+	cpu_set_t set;
+
+	if (count)
+		return count >= CORES_MANY;
+	count = sched_getaffinity(0, sizeof(set), &set) ? CORES_MANY /* more than a set holds */
+							: (uint32_t)CPU_COUNT(&set);
+	pl_wait_cores_set(count);
+	return count >= CORES_MANY;
+}
+
 static inline bool in_vain(const struct pl_wait *wait)
 {
-	return (wait->slow && atomic_load_explicit(wait->slow, memory_order_relaxed)) ||
+	return (wait->slow && atomic_load_explicit(wait->slow, memory_order_relaxed) && !has_cores_to_spare()) ||
 	       (wait->core && atomic_load_explicit(wait->core, memory_order_relaxed) == pl_wait_core());
 }
 

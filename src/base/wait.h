@@ -29,7 +29,7 @@ struct pl_wait {                /* one thread's; private memory */
 	uint64_t spins, sleeps; /* how often a wait ended while spinning, in sleep */
 	/* What the other side says of itself; both may be NULL, and it may lie. */
 	const _Atomic uint32_t *core; /* where it waited last: it may need that core, so nobody spins there for it */
-	const _Atomic uint32_t *slow; /* not 0: it waits itself, spinning for it is in vain */
+	const _Atomic uint32_t *slow; /* not 0: it waits itself, and may need a core; with many nobody minds */
 	/* Where the one runs that makes things ready, and gives this core away itself: on one core spinning is left out
 	 * for some waits after one that did not pay.  NULL where that is not known. */
 	const _Atomic uint32_t *turns;
@@ -47,6 +47,9 @@ static inline uint64_t pl_now_ns(void)
 uint32_t pl_wait_core(void);
 
 #define PL_SLEEPER_HERE 1u /* of a sleeper word, which begins as 0 */
+
+/* How many cores count as this process', instead of what the system says; 0 = that again.  For tests. */
+void pl_wait_cores_set(uint32_t cores);
 
 /* What pl_wait_until() polls: true when the wait is over.  Called often: a few loads, no lock. */
 typedef bool (*pl_wait_ready_fn)(void *arg);
