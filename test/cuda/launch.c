@@ -478,7 +478,7 @@ static void test_kernels_of_a_large_image_are_compiled_when_they_are_used(void)
 	char *text = cu_ptx("kernels.ptx");
 	uint64_t *image = fatbin_make(text, "\n.visible .entry unknown (.param .u32 a) { frob.u32; ret; }\n");
 	CUfunctionLoadingState state;
-	CUfunction store, unknown;
+	CUfunction store, unknown, listed;
 	size_t offset, bytes;
 	CUmodule large;
 	CUdeviceptr at;
@@ -487,10 +487,16 @@ static void test_kernels_of_a_large_image_are_compiled_when_they_are_used(void)
 	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
 	cu_ok(cu(cuModuleLoadData)(&large, image));
 	memset(image, 0, 16); /* it is the application's again */
+	cu_ok(cu(cuModuleEnumerateFunctions)(&listed, 1, large));
+	cu_ok(cu(cuFuncIsLoaded)(&state, listed));
+	check(state == CU_FUNCTION_LOADING_STATE_UNLOADED);
+	cu_is(cu(cuFuncGetAttribute)(&attribute, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, listed),
+	      CUDA_ERROR_FUNCTION_NOT_LOADED);
+	cu_ok(cu(cuFuncLoad)(listed));
+	cu_ok(cu(cuFuncGetAttribute)(&attribute, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, listed));
+	check(attribute > 0);
 	cu_ok(cu(cuModuleGetFunction)(&store, large, "store"));
 	cu_ok(cu(cuModuleGetFunction)(&unknown, large, "unknown"));
-	cu_ok(cu(cuFuncIsLoaded)(&state, store));
-	check(state == CU_FUNCTION_LOADING_STATE_UNLOADED);
 	cu_ok(cu(cuFuncGetParamInfo)(store, 1, &offset, &bytes));
 	check(offset == 8 && bytes == 4);
 	cu_ok(launch1(store, 1, 1, 0, params));

@@ -64,6 +64,15 @@ static uint64_t facts_bytes(const struct facts *facts)
 	return sizeof(facts->head) + facts->head.params * sizeof(facts->param[0]);
 }
 
+/* To be told of a function the driver may have to load it. */
+static bool is_loaded(CUfunction function)
+{
+	CUfunctionLoadingState state = CU_FUNCTION_LOADING_STATE_LOADED;
+
+	return !pl_cuda.cuFuncIsLoaded || pl_cuda.cuFuncIsLoaded(&state, function) ||
+	       state == CU_FUNCTION_LOADING_STATE_LOADED;
+}
+
 void pl_cuda_serve_plFunctionFacts(struct pl_serve *serve, const struct pl_cuda_plFunctionFacts_args *args)
 {
 	static _Thread_local struct facts facts;
@@ -79,7 +88,12 @@ void pl_cuda_serve_plFunctionFacts(struct pl_serve *serve, const struct pl_cuda_
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
-	status = (int32_t)facts_take(&facts, function, kernel, (CUdevice)(uintptr_t)device);
+	if (function && !is_loaded(function) && pl_cuda.cuFuncLoad) /* before, nobody has got it by its name */
+		status = (int32_t)pl_cuda.cuFuncLoad(function);
+	else
+		status = CUDA_SUCCESS;
+	if (!status)
+		status = (int32_t)facts_take(&facts, function, kernel, (CUdevice)(uintptr_t)device);
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;
@@ -128,15 +142,6 @@ void pl_cuda_table_fini(struct pl_cuda_table *table)
 {
 	free(table->words);
 	*table = (struct pl_cuda_table){ 0 };
-}
-
-/* To be told of a function the driver may have to load it. */
-static bool is_loaded(CUfunction function)
-{
-	CUfunctionLoadingState state = CU_FUNCTION_LOADING_STATE_LOADED;
-
-	return !pl_cuda.cuFuncIsLoaded || pl_cuda.cuFuncIsLoaded(&state, function) ||
-	       state == CU_FUNCTION_LOADING_STATE_LOADED;
 }
 
 static void member_add(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, enum pl_cuda_object_kind kind,

@@ -124,6 +124,18 @@ static CUresult function_get(CUfunction handle, struct pl_cuda_function **functi
 	return *function_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
+/* Of a function that was only listed, not got by its name, some are not known: facts_ask() would load it. */
+static bool is_unloaded(struct pl_cuda_function *function, CUfunction_attribute attribute)
+{
+	CUfunctionLoadingState state;
+
+	if (attribute != CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK && attribute != CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES &&
+	    attribute != CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES)
+		return false;
+	return function->object.kind == PL_CUDA_KIND_function && !atomic_load(&function->facts) &&
+	       !cuFuncIsLoaded(&state, function->object.handle) && state == CU_FUNCTION_LOADING_STATE_UNLOADED;
+}
+
 static CUresult attribute_of(struct pl_cuda_function *function, CUfunction_attribute attribute, int *value)
 {
 	const struct pl_cuda_facts *facts;
@@ -131,6 +143,8 @@ static CUresult attribute_of(struct pl_cuda_function *function, CUfunction_attri
 
 	if (!value || (unsigned int)attribute >= PL_CUDA_FUNCTION_ATTRIBUTES)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (is_unloaded(function, attribute))
+		return CUDA_ERROR_FUNCTION_NOT_LOADED;
 	result = pl_cuda_facts_get(function, &facts);
 	if (result)
 		return result;

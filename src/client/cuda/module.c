@@ -186,8 +186,14 @@ CUresult cuModuleGetFunction(CUfunction *function, CUmodule handle, const char *
 		return CUDA_ERROR_INVALID_VALUE;
 	owner = owner_of(module);
 	result = pl_cuda_members_named(&owner, name, &found);
-	if (!result)
+	if (!result) {
+		const struct pl_cuda_facts *facts;
+
+		/* This loads it, not its first launch, which may be captured.  Where it can not be loaded the launch
+		 * says so. */
+		(void)pl_cuda_facts_get(found, &facts);
 		*function = found->object.handle;
+	}
 	return result;
 }
 

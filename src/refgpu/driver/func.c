@@ -97,14 +97,32 @@ static CUresult attribute_get(int *value, CUfunction_attribute attribute, const 
 	return CUDA_SUCCESS;
 }
 
+/* As NVIDIA's driver has it; what is compiled of a lazy image shows in nothing but the time. */
+static bool is_loaded(struct pl_cu_func *func)
+{
+	return atomic_load(&func->code) || atomic_load(&func->named);
+}
+
+/* Not of a function that was only listed: cuModuleEnumerateFunctions() loads nothing. */
+static bool needs_loaded(CUfunction_attribute attribute)
+{
+	return attribute == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ||
+	       attribute == CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES || attribute == CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES;
+}
+
 CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle)
 {
 	struct pl_cu_func *func;
-	CUresult r = func_get(handle, &func);
+	CUresult r = func_peek(handle, &func);
 	if (r)
 		return r;
 	if (!value)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (needs_loaded(attribute) && !is_loaded(func))
+		return CUDA_ERROR_FUNCTION_NOT_LOADED;
+	r = func_get(handle, &func);
+	if (r)
+		return r;
 	if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
 		*value = atomic_load(&func->dynamic_shared_max);
 	else if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
@@ -269,14 +287,17 @@ CUresult cuFuncIsLoaded(CUfunctionLoadingState *state_out, CUfunction handle)
 		return r;
 	if (!state_out)
 		return CUDA_ERROR_INVALID_VALUE;
-	*state_out = atomic_load(&func->code) ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
+	*state_out = is_loaded(func) ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
 	return CUDA_SUCCESS;
 }
 
 CUresult cuFuncLoad(CUfunction handle)
 {
 	struct pl_cu_func *func;
-	return func_get(handle, &func);
+	CUresult r = func_peek(handle, &func);
+	if (!r)
+		atomic_store(&func->named, true);
+	return r;
 }
 
 CUresult cuFuncSetCacheConfig(CUfunction handle, CUfunc_cache config)

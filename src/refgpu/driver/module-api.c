@@ -95,6 +95,7 @@ CUresult cuModuleGetFunction(CUfunction *func_out, CUmodule handle, const char *
 	func = pl_cu_module_func(module, name);
 	if (!func)
 		return CUDA_ERROR_NOT_FOUND;
+	atomic_store(&func->named, true);
 	*func_out = func->handle;
 	return CUDA_SUCCESS;
 }

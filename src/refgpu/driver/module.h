@@ -25,6 +25,7 @@ struct pl_cu_func {
 	const struct pl_ptx_image *ptx;           /* what its code lies in */
 	_Atomic(struct pl_cu_mem *) code;         /* its section; NULL: not compiled yet */
 	struct pl_cu_mem *own_code;               /* of a lazy image */
+	atomic_bool named;                        /* somebody got it by its name, which loads it */
 	uint64_t shape_block[3];                  /* cuFuncSetBlockShape() */
 	_Atomic int dynamic_shared_max, carveout; /* attributes */
 	_Atomic int cluster_must, cluster[3], cluster_policy, cluster_any;
