@@ -35,6 +35,13 @@ CUcontext cu_begin(void);
 /* The reference GPU, not hardware: for what only one of them has to do. */
 bool cu_is_reference(void);
 
+/* As cu_is(), of the reference GPU alone: hardware's driver trusts its caller, and crashes or answers otherwise. */
+#define cu_is_by_reference(call, want)                                                                                 \
+	do {                                                                                                           \
+		if (cu_is_reference())                                                                                 \
+			cu_is(call, want);                                                                             \
+	} while (0)
+
 /* PTX that lies beside the sources: its text, malloc()ed. */
 char *cu_ptx(const char *name);
 CUfunction cu_function(CUmodule module, const char *name);

@@ -176,9 +176,11 @@ static void test_time_between_events_is_told(void)
 	cu_is(cu(cuEventElapsedTime)(NULL, begin, end), CUDA_ERROR_INVALID_HANDLE);
 	cu_is(cu(cuEventCreate)(&begin, 0x100), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuEventDestroy_v2)(end));
-	cu_is(cu(cuEventDestroy_v2)(end), CUDA_ERROR_INVALID_HANDLE);
-	cu_is(cu(cuEventQuery)(end), CUDA_ERROR_INVALID_HANDLE);
-	cu_is(cu(cuEventRecord)(end, NULL), CUDA_ERROR_INVALID_HANDLE);
+	if (cu_is_reference()) { /* hardware's driver takes a handle for a pointer */
+		cu_is(cu(cuEventDestroy_v2)(end), CUDA_ERROR_INVALID_HANDLE);
+		cu_is(cu(cuEventQuery)(end), CUDA_ERROR_INVALID_HANDLE);
+		cu_is(cu(cuEventRecord)(end, NULL), CUDA_ERROR_INVALID_HANDLE);
+	}
 	cu_ok(cu(cuEventDestroy_v2)(untimed));
 	cu_ok(cu(cuEventDestroy_v2)(begin));
 }

@@ -33,8 +33,10 @@ static void test_functions_are_found_by_name_version_and_flavour(void)
 	cu_ok(cu(cuGetProcAddress_v2)("cuLibraryLoadData", &function, 11000, 0, &status));
 	check(!function && status == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT);
 	cu_is(cu(cuGetProcAddress)("cuNothing", &function, 12000, 0), CUDA_ERROR_NOT_FOUND);
-	cu_is(cu(cuGetProcAddress_v2)(NULL, &function, 12000, 0, &status), CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuGetProcAddress_v2)("cuInit", NULL, 12000, 0, &status), CUDA_ERROR_INVALID_VALUE);
+	if (cu_is_reference()) { /* hardware's driver looks there */
+		cu_is(cu(cuGetProcAddress_v2)(NULL, &function, 12000, 0, &status), CUDA_ERROR_INVALID_VALUE);
+		cu_is(cu(cuGetProcAddress_v2)("cuInit", NULL, 12000, 0, &status), CUDA_ERROR_INVALID_VALUE);
+	}
 }
 
 static void test_results_have_names_and_texts(void)
@@ -46,7 +48,7 @@ static void test_results_have_names_and_texts(void)
 	check(text && *text);
 	cu_is(cu(cuGetErrorName)((CUresult)54321, &text), CUDA_ERROR_INVALID_VALUE);
 	check(!text);
-	cu_is(cu(cuGetErrorName)(CUDA_SUCCESS, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuGetErrorName)(CUDA_SUCCESS, NULL), CUDA_ERROR_INVALID_VALUE);
 }
 
 /* -- private tables: only of drivers that have them -------------------------------------------------------------------
@@ -89,8 +91,7 @@ static void test_tables_that_are_not_there_are_not_found(void)
 				     (char)0xe2, (char)0xfb, 0x46, (char)0x9e, 0x7c, 0x0d, (char)0xd9 } };
 	const void *table = NULL;
 	cu_is(cu(cuGetExportTable)(&table, &id), CUDA_ERROR_NOT_FOUND);
-	if (cu_is_reference()) /* hardware's driver writes there */
-		cu_is(cu(cuGetExportTable)(NULL, &id), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuGetExportTable)(NULL, &id), CUDA_ERROR_INVALID_VALUE);
 }
 
 /* The runtime's check gives another value for each moment, and the same for the same. */

@@ -90,8 +90,9 @@ static void other_sees_and_outlives(void)
 	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
 	cu_ok(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
 	cu_ok(cu(cuIpcOpenEventHandle)(&event, passed.event));
-	cu_is(cu(cuIpcOpenMemHandle_v2)(&again, *(CUipcMemHandle *)&passed.event, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
-	      CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(
+		cu(cuIpcOpenMemHandle_v2)(&again, *(CUipcMemHandle *)&passed.event, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+		CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuEventSynchronize)(event));
 	word_is(at, 0x11111111);
 	word_is(at + BYTES - 4, 0x22222222); /* what the first process wrote itself, before */
@@ -103,10 +104,10 @@ static void other_sees_and_outlives(void)
 	step_say(theirs);
 	step_wait(theirs); /* it has freed its memory, and has other of this size */
 	word_is(at + 12, 0x44444444);
-	cu_is(cu(cuIpcOpenMemHandle_v2)(&again, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
-	      CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcOpenMemHandle_v2)(&again, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+			   CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuIpcCloseMemHandle)(at));
-	cu_is(cu(cuIpcCloseMemHandle)(at), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcCloseMemHandle)(at), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuEventDestroy_v2)(event));
 }
 
@@ -218,10 +219,11 @@ static void test_a_descriptor_is_passed_on(void)
 	step_wait(ours);
 	prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_NONE;
 	cu_ok(cu(cuMemCreate)(&plain, GRANULE, &prop, 0));
-	cu_is(cu(cuMemExportToShareableHandle)(&fd, plain, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0),
-	      CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuMemExportToShareableHandle)(&fd, allocation, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0),
-	      CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemExportToShareableHandle)(&fd, plain, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0),
+			   CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(
+		cu(cuMemExportToShareableHandle)(&fd, allocation, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0),
+		CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuMemRelease)(plain));
 }
 
@@ -268,15 +270,15 @@ static void pointers_that_are_none(CUmemoryPool pool, const struct pointers *poi
 	CUmemPoolPtrExportData wrong = pointers->others;
 	CUdeviceptr at;
 
-	cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
 	memset(&wrong, 0, sizeof(wrong));
-	cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
 	memset(&wrong, 0x5a, sizeof(wrong));
-	cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
 	for (size_t i = 0; i < 32; i++) {
 		wrong = pointers->shared;
 		((uint8_t *)&wrong)[i] ^= 0x40;
-		cu_is(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(cu(cuMemPoolImportPointer)(&at, pool, &wrong), CUDA_ERROR_INVALID_VALUE);
 	}
 }
 
@@ -298,24 +300,24 @@ static void other_uses_a_pool(void)
 	word_is(late, 0x22222222);
 	cu_ok(cu(cuMemsetD32_v2)(at + 8, 0x33333333, 1));
 	cu_ok(cu(cuCtxSynchronize)());
-	cu_is(cu(cuMemAllocFromPoolAsync)(&late, BYTES, pool, NULL),
-	      CUDA_ERROR_INVALID_VALUE); /* it can not allocate */
-	cu_is(cu(cuDeviceSetMemPool)(0, pool), CUDA_ERROR_INVALID_VALUE);
-	cu_is(pool_export(pool, &again), CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuMemPoolExportPointer)(&pointers.others, at), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemAllocFromPoolAsync)(&late, BYTES, pool, NULL),
+			   CUDA_ERROR_INVALID_VALUE); /* it can not allocate */
+	cu_is_by_reference(cu(cuDeviceSetMemPool)(0, pool), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(pool_export(pool, &again), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolExportPointer)(&pointers.others, at), CUDA_ERROR_INVALID_VALUE);
 	step_say(theirs);
 	step_wait(theirs); /* it has freed the second allocation, which is still open here */
-	cu_is(cu(cuMemPoolImportPointer)(&late, pool, &pointers.freed), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolImportPointer)(&late, pool, &pointers.freed), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuMemFreeAsync)(late, NULL));
 	cu_ok(cu(cuStreamSynchronize)(NULL));
-	cu_is(cu(cuMemFreeAsync)(late, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemFreeAsync)(late, NULL), CUDA_ERROR_INVALID_VALUE);
 	step_say(theirs);
 	step_wait(theirs); /* its pool has been destroyed */
 	word_is(at + 8, 0x33333333);
 	cu_ok(cu(cuMemPoolDestroy)(pool)); /* it goes with what came from it */
 	word_is(at + 8, 0x33333333);
 	cu_ok(cu(cuMemFree_v2)(at));
-	cu_is(cu(cuMemFree_v2)(at), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemFree_v2)(at), CUDA_ERROR_INVALID_VALUE);
 }
 
 static void pools_that_can_not_be_had(void)
@@ -325,14 +327,14 @@ static void pools_that_can_not_be_had(void)
 	CUmemPoolPtrExportData data;
 	int fd = -1, none[] = { -1, open("/dev/null", O_RDWR | O_CLOEXEC), memfd_create("none", MFD_CLOEXEC) };
 
-	cu_is(pool_export(plain, &fd), CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuMemPoolExportPointer)(&data, at), CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuMemPoolExportPointer)(&data, 4096), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(pool_export(plain, &fd), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolExportPointer)(&data, at), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolExportPointer)(&data, 4096), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuMemFreeAsync)(at, NULL));
 	cu_ok(cu(cuMemPoolDestroy)(plain));
 	check(!ftruncate(none[2], 64 << 20));
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-		cu_is(pool_import(&pool, none[i]), CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(pool_import(&pool, none[i]), CUDA_ERROR_INVALID_VALUE);
 	close(none[1]), close(none[2]);
 }
 
@@ -349,9 +351,10 @@ static void test_a_pool_of_another_process(void)
 	cu_ok(cu(cuDeviceGetAttribute)(&types, CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES, 0));
 	check(types & CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
 	pools_that_can_not_be_had();
-	cu_is(cu(cuMemPoolExportToShareableHandle)(&fd, pool, CU_MEM_HANDLE_TYPE_FABRIC, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemPoolExportToShareableHandle)(&fd, pool, CU_MEM_HANDLE_TYPE_FABRIC, 0),
+			   CUDA_ERROR_INVALID_VALUE);
 	cu_ok(pool_export(pool, &fd));
-	cu_is(import(&allocation, fd), CUDA_ERROR_INVALID_VALUE); /* not an allocation's */
+	cu_is_by_reference(import(&allocation, fd), CUDA_ERROR_INVALID_VALUE);
 	fd_pass(ours, fd);
 	check(!close(fd));
 	cu_ok(cu(cuMemPoolExportPointer)(&pointers.shared, at));
@@ -389,25 +392,26 @@ static void other_tries(void)
 
 	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
 	memset(&wrong, 0x5a, sizeof(wrong));
-	cu_is(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
-	      CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuIpcOpenEventHandle)(&event, wrong.event), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+			   CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcOpenEventHandle)(&event, wrong.event), CUDA_ERROR_INVALID_VALUE);
 	memset(&wrong, 0, sizeof(wrong));
-	cu_is(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
-	      CUDA_ERROR_INVALID_VALUE);
-	cu_is(cu(cuIpcOpenEventHandle)(&event, *(CUipcEventHandle *)&passed.memory), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+			   CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcOpenEventHandle)(&event, *(CUipcEventHandle *)&passed.memory),
+			   CUDA_ERROR_INVALID_VALUE);
 	for (size_t i = 0; i < sizeof(wrong.memory) && getenv("PLENUM"); i++) {
 		wrong = passed; /* a token has no neighbours */
 		((uint8_t *)&wrong.memory)[i] ^= 1;
-		cu_is(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
-		      CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(cu(cuIpcOpenMemHandle_v2)(&at, wrong.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+				   CUDA_ERROR_INVALID_VALUE);
 	}
-	cu_is(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, ~0u), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, ~0u), CUDA_ERROR_INVALID_VALUE);
 	fd = memfd_create("none", MFD_CLOEXEC);
 	check(fd >= 0 && pwrite(fd, &passed.memory, sizeof(passed.memory), 0) == sizeof(passed.memory));
-	cu_is(import(&allocation, fd), CUDA_ERROR_INVALID_VALUE); /* a handle of another kind */
+	cu_is_by_reference(import(&allocation, fd), CUDA_ERROR_INVALID_VALUE);
 	for (int i = 0; i < 2; i++)
-		cu_is(import(&allocation, none[i]), CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(import(&allocation, none[i]), CUDA_ERROR_INVALID_VALUE);
 	close(fd), close(none[1]);
 	cu_ok(cu(cuIpcOpenMemHandle_v2)(&at, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS)); /* all the same */
 	cu_ok(cu(cuIpcCloseMemHandle)(at));
@@ -422,9 +426,9 @@ static void test_handles_that_are_none(void)
 
 	cu_ok(cu(cuMemAlloc_v2)(&at, 4096));
 	cu_ok(cu(cuIpcGetMemHandle)(&passed.memory, at));
-	cu_is(cu(cuIpcGetMemHandle)(&passed.memory, 4096), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcGetMemHandle)(&passed.memory, 4096), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING)); /* of this process alone */
-	cu_is(cu(cuIpcGetEventHandle)(&handle, event), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcGetEventHandle)(&handle, event), CUDA_ERROR_INVALID_VALUE);
 	check(write(ours, &passed, sizeof(passed)) == sizeof(passed));
 	step_wait(ours);
 	cu_ok(cu(cuEventDestroy_v2)(event));
@@ -456,16 +460,17 @@ static void other_stays(void)
 		cu_ok(cu(cuIpcCloseMemHandle)(again));
 		usleep(10000);
 	}
-	cu_is(cu(cuIpcOpenMemHandle_v2)(&again, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
-	      CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuIpcOpenMemHandle_v2)(&again, passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+			   CUDA_ERROR_INVALID_VALUE);
 	word_is(at + 16, 0x66666666);
 	cu_ok(cu(cuMemsetD32_v2)(at, 1, 1));
 	word_is(at, 1);
 	cu_ok(cu(cuIpcCloseMemHandle)(at));
 	word_is(kept + BYTES - 4, 0x88888888);
 	if (getenv("PLENUM")) { /* a server's tokens end with the session */
-		cu_is(cu(cuMemPoolImportPointer)(&again, pool, &pointers.others), CUDA_ERROR_INVALID_VALUE);
-		cu_is(pool_import(&pool, fd), CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(cu(cuMemPoolImportPointer)(&again, pool, &pointers.others),
+				   CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(pool_import(&pool, fd), CUDA_ERROR_INVALID_VALUE);
 	}
 	check(!close(fd));
 	cu_ok(cu(cuMemFreeAsync)(kept, NULL));

@@ -60,10 +60,10 @@ static void test_textures_and_surfaces_reach_their_array(void)
 		for (int x = 0; x < 16; x++)
 			check(host[y][x] == (float)(y * 100 + x));
 	cu_ok(cu(cuTexObjectDestroy)(written.texture));
-	cu_is(cu(cuTexObjectDestroy)(written.texture), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuTexObjectDestroy)(written.texture), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuSurfObjectDestroy)(written.surface));
 	cu_ok(cu(cuArrayDestroy)(array));
-	cu_is(cu(cuArrayDestroy)(array), CUDA_ERROR_INVALID_HANDLE);
+	cu_is_by_reference(cu(cuArrayDestroy)(array), CUDA_ERROR_INVALID_HANDLE);
 	cu_ok(cu(cuMemFree_v2)(written.out));
 }
 
@@ -110,8 +110,9 @@ static void test_bad_descriptions_are_refused(void)
 	cu_ok(cu(cuSurfObjectCreate)(&surface, &resource)); /* also without CUDA_ARRAY3D_SURFACE_LDST */
 	cu_ok(cu(cuSurfObjectDestroy)(surface));
 	cu_is(cu(cuTexObjectCreate)(NULL, &resource, &sampling, NULL), CUDA_ERROR_INVALID_VALUE);
-	sampling.maxAnisotropy = 99;
-	cu_is(cu(cuTexObjectCreate)(&texture, &resource, &sampling, NULL), CUDA_ERROR_INVALID_VALUE);
+	sampling.maxAnisotropy = 99; /* as much as there is */
+	cu_ok(cu(cuTexObjectCreate)(&texture, &resource, &sampling, NULL));
+	cu_ok(cu(cuTexObjectDestroy)(texture));
 	cu_ok(cu(cuArrayDestroy)(array));
 }
 

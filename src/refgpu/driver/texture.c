@@ -9,7 +9,6 @@
 #define SAMPLER_SHIFT  20
 #define LINEAR_TEXELS  (1u << 27)
 #define PITCH_ALIGN    32u
-#define ANISOTROPY_MAX 16u
 
 static struct pl_cuda_ranges objects; /* by handle; under objects_lock */
 static pthread_mutex_t objects_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -303,7 +302,7 @@ static CUresult sampler_fill(struct pl_isa_sampler *sampler, const CUDA_TEXTURE_
 	}
 	if ((unsigned int)desc->filterMode > CU_TR_FILTER_MODE_LINEAR ||
 	    (unsigned int)desc->mipmapFilterMode > CU_TR_FILTER_MODE_LINEAR ||
-	    desc->flags & ~(unsigned int)FLAGS_KNOWN || desc->maxAnisotropy > ANISOTROPY_MAX)
+	    desc->flags & ~(unsigned int)FLAGS_KNOWN)
 		return CUDA_ERROR_INVALID_VALUE;
 	sampler->filter = (uint8_t)desc->filterMode;
 	sampler->mip_filter = (uint8_t)desc->mipmapFilterMode;

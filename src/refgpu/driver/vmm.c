@@ -315,11 +315,10 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 	CUresult r = physical_get(handle, &physical);
 	if (r)
 		return r;
-	if (!bytes || bytes % GRANULARITY || address % GRANULARITY || offset % GRANULARITY || flags ||
-	    offset > physical->bytes)
+	if (!bytes || address % GRANULARITY || offset % GRANULARITY || flags || offset > physical->bytes)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (bytes > physical->bytes - offset)
-		return CUDA_ERROR_NOT_SUPPORTED; /* as driver 580 on an H100 has it */
+	if (bytes % GRANULARITY || bytes > physical->bytes - offset)
+		return CUDA_ERROR_NOT_SUPPORTED; /* as driver 580 on an H100 and an H200 has it */
 	if (!is_reserved(address, bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	mem = calloc(1, sizeof(*mem));
