@@ -3,12 +3,15 @@
  * are not documented; which slots the runtime uses, and how, was found by looking at what it calls.  All that they do
  * is done by exported functions of the library that links this.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cuda-api.h"
+#include "cuda/groups.h"
 #include "cuda/md2.h"
+#include "cuda/refuse.h"
 #include "cuda/storage.h"
 
 #define HOOK_BYTES_A 8192 /* flags, one or more bytes a function of the runtime: the newest have numbers above 400 */
@@ -280,6 +283,31 @@ static const void *module_table[64] = {
 	[8 ... 63] = NOT_SUPPORTED,
 };
 
+/* They are read before the thread asks again. */
+static CUresult groups_get(uint8_t **groups_out, void **owner_out)
+{
+	static _Thread_local uint8_t groups[PL_CUDA_GROUPS_MAX];
+	CUresult r = pl_cuda_groups_get(groups);
+
+	*groups_out = r ? NULL : groups;
+	*owner_out = NULL;
+	return r;
+}
+
+static CUresult groups_done(void)
+{
+	return CUDA_SUCCESS;
+}
+
+static const void *groups_table[24] = {
+	[0] = SIZE(24),
+	[1 ... 3] = NOT_SUPPORTED,
+	[PL_CUDA_GROUPS_SLOT] = SLOT(groups_get),
+	[5 ... 12] = NOT_SUPPORTED,
+	[PL_CUDA_GROUPS_DONE] = SLOT(groups_done),
+	[14 ... 23] = NOT_SUPPORTED,
+};
+
 /* -- the runtime's check that the driver is one ----------------------------------------------------------------------
  */
 
@@ -355,7 +383,18 @@ static const struct {
 	  context_table },
 	{ { 0x6e, 0x16, 0x3f, 0xbe, 0xb9, 0x58, 0x44, 0x4d, 0x83, 0x5c, 0xe1, 0x82, 0xaf, 0xf1, 0x99, 0x1e },
 	  module_table },
+	{ PL_CUDA_GROUPS_TABLE, groups_table },
 };
+
+static void lacks(const uint8_t id[16])
+{
+	char name[sizeof("cuGetExportTable ") + 32];
+	int n = snprintf(name, sizeof(name), "cuGetExportTable ");
+
+	for (int i = 0; i < 16; i++)
+		n += snprintf(name + n, sizeof(name) - (size_t)n, "%02x", id[i]);
+	pl_cuda_lacks(name, CUDA_VERSION);
+}
 
 /* An unknown table is not found; any other error makes runtimes give up or hang. */
 CUresult cuGetExportTable(const void **table_out, const CUuuid *id)
@@ -368,5 +407,6 @@ CUresult cuGetExportTable(const void **table_out, const CUuuid *id)
 		*table_out = tables[i].table;
 		return CUDA_SUCCESS;
 	}
+	lacks((const uint8_t *)id->bytes);
 	return CUDA_ERROR_NOT_FOUND;
 }

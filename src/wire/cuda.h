@@ -58,12 +58,14 @@ struct pl_cuda_launch_attribute {
 static_assert(sizeof(struct pl_cuda_launch_attribute) == 72, "wire layout");
 
 /*
- * A ring in shared memory for one copy at a time: these words, a page; then the blocks.  Who gives data counts `made`,
- * who takes it `taken`; both begin at the call's `start`, and block n lies at (start + n) % PL_CUDA_RING_BLOCKS.
- * Neither side believes the other's word more than that it waits for it.
+ * A ring in shared memory for one copy at a time: these words, a page; then places for blocks.  Who gives data counts
+ * `made`, who takes it `taken`; both begin at the call's `start`, and block n lies at (start + n) %
+ * PL_CUDA_RING_BLOCKS. Neither side believes the other's word more than that it waits for it.  A call names the ring by
+ * its place, a multiple of a page, + 1 + the size of this copy's blocks in pages.
  */
 #define PL_CUDA_RING_BLOCKS      4u
-#define PL_CUDA_RING_BLOCK_BYTES (1u << 20)
+#define PL_CUDA_RING_BLOCK_BYTES (1u << 20) /* the largest, and how far apart they lie */
+#define PL_CUDA_RING_PAGE_BYTES  4096u
 #define PL_CUDA_RING_HEAD_BYTES  4096u
 #define PL_CUDA_RING_BYTES       (PL_CUDA_RING_HEAD_BYTES + PL_CUDA_RING_BLOCKS * PL_CUDA_RING_BLOCK_BYTES)
 

@@ -17,6 +17,7 @@ struct graph_test {
 extern struct graph_test graph_test;
 
 void graph_tests_capture(void);
+void graph_test_many(void); /* graphs that come and go, one after the other */
 void graph_tests_update(void);
 
 #endif

@@ -150,9 +150,10 @@ static void shared_memory_that_lies(void)
 	expect_is(CU(cuMemFreeHost, .host = 1), CUDA_ERROR_INVALID_VALUE);
 	device = alloc(8192);
 	assert(device);
-	/* a ring that does not lie in it, and an address that would be one of the worker's own */
-	assert(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 8192, .ring = end - 4096 + 1, .data = NO_BULK));
-	assert(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 8192, .ring = 100, .data = NO_BULK));
+	/* rings that do not lie in it, or have no blocks or too large ones; an address that would be the worker's */
+	assert(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 8192, .ring = end - 4096 + 2, .data = NO_BULK));
+	assert(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 8192, .ring = 4096 + 1, .data = NO_BULK));
+	assert(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 8192, .ring = 4096 + 1 + 257, .data = NO_BULK));
 	assert(CU_AS(cuMemcpyDtoH_v2, cuMemcpyDtoHAsync_v2, .from = device, .size = 8192, .wait = 1, .ring = ANY,
 		     .store = ANY));
 	assert(CU(cuMemcpyDtoHAsync_v2, .from = device, .size = 8192, .store = end - 4096));

@@ -58,8 +58,8 @@ def make(name):
         os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
         with plenum.Server("--cuda", NATIVE) as server:
             for mode in ("shm", "tcp"):
-                native, _ = run(name, mode, plenum.native_env(), NATIVE)
-                assert native.startswith("exit 0"), native
+                native, errors = run(name, mode, plenum.native_env(), NATIVE)
+                assert native.startswith("exit 0"), f"natively: {native}\n{errors[-2000:]}"
                 remote, errors = run(name, mode, server.env(mode), REMOTE)
                 if native != remote:
                     diff = "\n".join(difflib.unified_diff(native.splitlines(), remote.splitlines(), "native", mode, n=0))
@@ -122,6 +122,14 @@ def test_who_asks_of_an_event_that_another_destroys_harms_nobody():
         for mode in ("shm", "tcp"):
             # A thread that comes back to what has been freed finds it overwritten.
             plenum.run([os.path.join(PROGRAMS, "cuda-queries"), "passing"], dict(steady_env(server, mode), MALLOC_PERTURB_="165"))
+
+
+def test_the_nodes_of_graphs_go_with_them():
+    """A session that may hold few objects makes many graphs, one after the other."""
+    env = {"PLENUM_TEST_LIBCUDA": REMOTE, "PLENUM_TEST_PTX_DIR": os.environ.get("PLENUM_TEST_PTX_DIR", "")}
+    with plenum.Server("--cuda", NATIVE, "--objects-limit", "200") as server:
+        for mode in ("shm", "tcp"):
+            plenum.run([os.path.join(PROGRAMS, "cuda-graphs"), "many"], server.env(mode, **env))
 
 
 def test_a_posted_launch_costs_few_instructions():
@@ -240,7 +248,7 @@ def test_a_server_without_cuda_has_no_device():
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [test_sessions_of_two_links_share_what_they_have,
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
-        test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_a_posted_launch_costs_few_instructions,
+        test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_the_nodes_of_graphs_go_with_them, test_a_posted_launch_costs_few_instructions,
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,
         test_mapped_memory_that_nothing_works_with_is_fetched_once, test_mapped_memory_is_charged_and_its_limit_is_told,

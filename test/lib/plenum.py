@@ -4,6 +4,7 @@ Every test runs its own server in its own temporary folder, on a unix socket and
 The build folder comes from the environment: PLENUM_TOOL (the `plenum` executable) and PLENUM_ICD_DIR.
 """
 import contextlib
+import fnmatch
 import json
 import os
 import secrets
@@ -71,6 +72,8 @@ class Server:
         command = [TOOL, "serve", "--listen", self.unix]
         if tcp:
             command += ["--listen", at.tcp if at else f"tcp://{host}:0", "--token-file", token_file]
+        if os.environ.get("PLENUM_TEST_WORKER_READ"):  # where a driver lies that is not found otherwise
+            command += ["--worker-read", os.environ["PLENUM_TEST_WORKER_READ"]]
         for i in range(region):
             command += ["--listen", f"ivshmem:{self.folder}/region{i},size=256M;tcp://127.0.0.1:0"]
         ready_read, ready_write = os.pipe()
@@ -167,9 +170,14 @@ def wait_for(condition, seconds=20, step=0.02):
 
 
 def main(tests):
-    """Runs the named functions; any exception fails.  Prints one line each."""
+    """Runs the named functions, or those whose names match one of PLENUM_TEST_ONLY (globs, commas between them); any
+    exception fails.  Prints one line each."""
+    wanted = os.environ.get("PLENUM_TEST_ONLY", "*").split(",")
+    chosen = [test for test in tests if any(fnmatch.fnmatch(test.__name__, pattern) for pattern in wanted)]
+    if not chosen:
+        sys.exit(f"PLENUM_TEST_ONLY={','.join(wanted)} is none of: {' '.join(test.__name__ for test in tests)}")
     failed = 0
-    for test in tests:
+    for test in chosen:
         try:
             test()
             print(f"ok   {test.__name__}", flush=True)

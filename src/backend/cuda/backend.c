@@ -132,6 +132,7 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	session->worker = worker;
 	session->host = state;
 	pthread_mutex_init(&session->late_lock, NULL);
+	pthread_mutex_init(&session->stages_lock, NULL);
 	pthread_mutex_init(&session->later_lock, NULL);
 	pthread_mutex_init(&session->hosts_lock, NULL);
 	pthread_mutex_init(&session->images_lock, NULL);

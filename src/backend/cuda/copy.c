@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/cuda/copy.h"
+#include "backend/cuda/stage.h"
 #include "base/err.h"
 #include "base/wait.h"
 
@@ -40,6 +41,7 @@ static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, 
 
 struct ring_wait {
 	struct pl_cuda_ring *ring;
+	uint32_t block; /* bytes of one */
 	uint32_t count; /* what is waited for */
 };
 
@@ -57,54 +59,136 @@ static bool ring_has_taken(void *arg)
 	return (int32_t)(atomic_load_explicit(&wait->ring->taken, memory_order_acquire) - wait->count) >= 0;
 }
 
-/* NULL: refused. */
-static struct pl_cuda_ring *ring_find(struct pl_serve *serve, uint64_t ring)
+/* A device that has its own memory copies to and from pinned memory itself: the driver does not copy, too.  Only of a
+ * ring for copies that have ended when they return.  What is pinned ends with the session; where it can not be pinned
+ * it is copied. */
+static void ring_pin(struct pl_serve *serve, uint64_t at)
 {
-	const struct pl_session_worker *worker = serve->session;
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	uint64_t none = 0;
 
-	if (!worker->arena || (ring - 1) % 4096u || worker->arena_bytes < PL_CUDA_RING_BYTES ||
-	    ring - 1 > worker->arena_bytes - PL_CUDA_RING_BYTES) {
-		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
-		return NULL;
+	if (session->host->memory_back || !pl_cuda.cuMemHostRegister_v2 || !at)
+		return;
+	for (uint32_t i = 0; i < PL_CUDA_RINGS_PINNED_MAX; i++) {
+		uint64_t known = atomic_load_explicit(&session->rings[i], memory_order_relaxed);
+
+		if (known == at)
+			return;
+		if (known)
+			continue;
+		if (!atomic_compare_exchange_strong(&session->rings[i], &none, at))
+			return; /* another thread's: the next copy looks again */
+		if (pl_cuda.cuMemHostRegister_v2(serve->session->arena + at + PL_CUDA_RING_HEAD_BYTES,
+						 PL_CUDA_RING_BYTES - PL_CUDA_RING_HEAD_BYTES,
+						 CU_MEMHOSTREGISTER_PORTABLE))
+			pl_log_debug("session %llu: memory for copies is not pinned",
+				     (unsigned long long)serve->session->id);
+		return;
 	}
-	return (struct pl_cuda_ring *)(worker->arena + ring - 1);
 }
 
-static uint64_t block_of(uint64_t left)
+/* Return: false: refused. */
+static bool ring_find(struct pl_serve *serve, uint64_t name, bool waits, struct ring_wait *until)
 {
-	return left < PL_CUDA_RING_BLOCK_BYTES ? left : PL_CUDA_RING_BLOCK_BYTES;
+	const struct pl_session_worker *worker = serve->session;
+	uint64_t pages = (name - 1) % PL_CUDA_RING_PAGE_BYTES, at = name - 1 - pages;
+
+	if (!worker->arena || !pages || pages * PL_CUDA_RING_PAGE_BYTES > PL_CUDA_RING_BLOCK_BYTES ||
+	    worker->arena_bytes < PL_CUDA_RING_BYTES || at > worker->arena_bytes - PL_CUDA_RING_BYTES) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return false;
+	}
+	until->ring = (struct pl_cuda_ring *)(worker->arena + at);
+	until->block = (uint32_t)(pages * PL_CUDA_RING_PAGE_BYTES);
+	if (waits)
+		ring_pin(serve, at);
+	return true;
+}
+
+static uint64_t block_of(const struct ring_wait *until, uint64_t left)
+{
+	return left < until->block ? left : until->block;
 }
 
 /* Keeps the turn: what comes later finds the data there.  All blocks are taken, also behind one that fails. */
 static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
-	struct pl_cuda_ring *ring = ring_find(serve, args->ring);
-	struct ring_wait until = { ring, args->start };
+	struct ring_wait until = { .count = args->start };
 	int32_t status = CUDA_SUCCESS;
+	struct pl_cuda_ring *ring;
 	struct pl_wait wait = { 0 };
 	void *stream = NULL;
 
-	if (!ring)
+	if (!ring_find(serve, args->ring, serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2, &until))
 		return;
+	ring = until.ring;
 	pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status);
-	for (uint64_t at = 0; at < args->size; at += PL_CUDA_RING_BLOCK_BYTES) {
+	for (uint64_t at = 0; at < args->size; at += until.block) {
 		const uint8_t *block = pl_cuda_ring_block(ring, until.count++);
 
 		pl_wait_until(&wait, &ring->made_sleeper, ring_has_made, &until, UINT64_MAX);
 		if (!status)
-			status =
-				(int32_t)to_device(args, at, block, block_of(args->size - at), stream, serve->head->op);
+			status = (int32_t)to_device(args, at, block, block_of(&until, args->size - at), stream,
+						    serve->head->op);
 		atomic_store_explicit(&ring->taken, until.count, memory_order_release);
 		pl_wake_if(&ring->taken_sleeper);
 	}
 	pl_cuda_result(serve, status, args->stream);
 }
 
+/* ---- through pinned memory, a part on the way to the device while the next one comes ---- */
+
+static CUresult to_device_later(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, uint64_t offset, const void *data,
+				uint64_t bytes, CUstream stream)
+{
+	return to_device(args, offset, data, bytes, stream, PL_CUDA_OP_cuMemcpyHtoDAsync_v2);
+}
+
+/* Return: false: the lane broke.  All of the payload is taken, also behind a part that fails. */
+static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+			     struct pl_cuda_stage *stage, CUstream stream, int32_t *status)
+{
+	CUresult result = CUDA_SUCCESS, r;
+	uint64_t n = 0, part;
+
+	if (serve->asked)
+		pl_serve_give_turn(serve);
+	for (uint64_t at = 0; at < args->size; at += part, n++) {
+		part = args->size - at < PL_CUDA_STAGE_PART_BYTES ? args->size - at : PL_CUDA_STAGE_PART_BYTES;
+		r = pl_cuda_stage_wait(stage, n);
+		result = result ? result : r;
+		if (pl_serve_take_bulk(serve, pl_cuda_stage_at(stage, n), part))
+			return false;
+		if (!result)
+			result = to_device_later(args, at, pl_cuda_stage_at(stage, n), part, stream);
+		if (!result)
+			result = pl_cuda_stage_begun(stage, n, stream, args->per_thread);
+	}
+	r = serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2 ? pl_cuda_stage_end(stage) : CUDA_SUCCESS;
+	*status = (int32_t)(result ? result : r);
+	return true;
+}
+
+static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+			      CUstream stream, int32_t *status)
+{
+	void *own = NULL;
+	const void *data;
+
+	*status = CUDA_ERROR_OUT_OF_MEMORY;
+	if (pl_cuda_bulk_open(serve, &args->data, &data, &own)) {
+		if (serve->asked)
+			pl_serve_give_turn(serve);
+		*status = (int32_t)to_device(args, 0, data, args->size, stream, serve->head->op);
+	}
+	free(own);
+}
+
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
-	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
-	void *own = NULL, *stream = NULL;
-	const void *data;
+	struct pl_cuda_stage *stage;
+	void *stream = NULL;
+	int32_t status;
 
 	if (args->ring) {
 		to_device_ring(serve, args);
@@ -114,13 +198,16 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (pl_cuda_bulk_open(serve, &args->data, &data, &own) &&
-	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
-		if (serve->asked)
-			pl_serve_give_turn(serve);
-		status = (int32_t)to_device(args, 0, data, args->size, stream, serve->head->op);
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		stage = args->data.data ? NULL : pl_cuda_stage_take(serve, args->size);
+		if (stage) {
+			if (!to_device_staged(serve, args, stage, stream, &status))
+				status = CUDA_ERROR_UNKNOWN;
+			pl_cuda_stage_give(serve, stage);
+		} else {
+			to_device_at_once(serve, args, stream, &status);
+		}
 	}
-	free(own);
 	pl_cuda_result(serve, status, args->stream);
 }
 
@@ -237,24 +324,75 @@ static void fetch_streamed(struct pl_serve *serve, const struct fetch *fetch)
 	free(block);
 }
 
+static CUresult fetch_begin(const struct fetch *fetch, struct pl_cuda_stage *stage, uint64_t n)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
+	uint64_t at = n * PL_CUDA_STAGE_PART_BYTES, left = args->size - at;
+	__typeof__(&cuMemcpyDtoHAsync_v2) later =
+		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
+	CUresult r = later ? later(pl_cuda_stage_at(stage, n), args->from + at,
+				   left < PL_CUDA_STAGE_PART_BYTES ? left : PL_CUDA_STAGE_PART_BYTES, fetch->stream)
+			   : CUDA_ERROR_NOT_SUPPORTED;
+
+	return r ? r : pl_cuda_stage_begun(stage, n, fetch->stream, args->per_thread);
+}
+
+/* As fetch_streamed(), through pinned memory: the device makes parts while those before them are sent. */
+static void fetch_staged(struct pl_serve *serve, const struct fetch *fetch, struct pl_cuda_stage *stage)
+{
+	uint64_t size = fetch->args->size;
+	uint64_t parts = (size + PL_CUDA_STAGE_PART_BYTES - 1) / PL_CUDA_STAGE_PART_BYTES;
+	CUresult result = CUDA_SUCCESS;
+	int32_t status;
+
+	for (uint64_t n = 0; n < parts && n < PL_CUDA_STAGE_PARTS && !result; n++)
+		result = fetch_begin(fetch, stage, n);
+	if (!result)
+		result = pl_cuda_stage_wait(stage, 0);
+	status = pl_cuda_waited(pl_cuda_session_of(serve), (int32_t)result, fetch->args->stream);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	pl_cuda_idle_tell(serve);
+	if (reply_begin(serve, PL_BULK_AFTER, size, 0))
+		return;
+	for (uint64_t n = 0; n < parts; n++) {
+		uint64_t left = size - n * PL_CUDA_STAGE_PART_BYTES;
+
+		if (pl_cuda_stage_wait(stage, n)) {
+			pl_lane_shutdown(serve->lane);
+			return;
+		}
+		if (pl_serve_reply_bulk(serve, pl_cuda_stage_at(stage, n),
+					left < PL_CUDA_STAGE_PART_BYTES ? left : PL_CUDA_STAGE_PART_BYTES))
+			return;
+		if (n + PL_CUDA_STAGE_PARTS < parts && fetch_begin(fetch, stage, n + PL_CUDA_STAGE_PARTS)) {
+			pl_lane_shutdown(serve->lane);
+			return;
+		}
+	}
+}
+
 /* Into a ring, block by block; the client takes them out meanwhile. */
 static void fetch_ring(struct pl_serve *serve, const struct fetch *fetch)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
-	struct pl_cuda_ring *ring = ring_find(serve, args->ring);
-	struct ring_wait until = { ring, args->start - PL_CUDA_RING_BLOCKS };
+	struct ring_wait until = { .count = args->start - PL_CUDA_RING_BLOCKS };
 	int32_t status = CUDA_SUCCESS;
+	struct pl_cuda_ring *ring;
 	struct pl_wait wait = { 0 };
 
-	if (!ring)
+	if (!ring_find(serve, args->ring, true, &until))
 		return;
-	for (uint64_t at = 0; at < args->size; at += PL_CUDA_RING_BLOCK_BYTES) {
+	ring = until.ring;
+	for (uint64_t at = 0; at < args->size; at += until.block) {
 		uint32_t index = until.count++ + PL_CUDA_RING_BLOCKS;
 
 		pl_wait_until(&wait, &ring->taken_sleeper, ring_has_taken, &until, UINT64_MAX);
 		if (!status)
 			status = (int32_t)fetch_part(fetch, pl_cuda_ring_block(ring, index), at,
-						     block_of(args->size - at));
+						     block_of(&until, args->size - at));
 		atomic_store_explicit(&ring->made, index + 1, memory_order_release);
 		pl_wake_if(&ring->made_sleeper);
 	}
@@ -288,6 +426,7 @@ static void fetch_posted(struct pl_serve *serve, const struct fetch *fetch)
 void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
 {
 	struct fetch fetch = { .args = args, .waits = serve->head->op == PL_CUDA_OP_cuMemcpyDtoH_v2 };
+	struct pl_cuda_stage *stage;
 	int32_t status;
 	void *stream;
 
@@ -309,14 +448,18 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		return;
 	}
 	pl_serve_give_turn(serve);
-	if (args->ring)
+	if (args->ring) {
 		fetch_ring(serve, &fetch);
-	else if (args->store != UINT64_MAX)
+	} else if (args->store != UINT64_MAX) {
 		fetch_shared(serve, &fetch);
-	else if (args->size <= INLINE_BYTES)
+	} else if (args->size <= INLINE_BYTES) {
 		fetch_inline(serve, &fetch);
-	else
+	} else if ((stage = pl_cuda_stage_take(serve, args->size))) {
+		fetch_staged(serve, &fetch, stage);
+		pl_cuda_stage_give(serve, stage);
+	} else {
 		fetch_streamed(serve, &fetch);
+	}
 }
 
 /* ---- between addresses of the device; the client knows which are its own ---- */

@@ -1,5 +1,6 @@
 /* Devices and contexts. */
 #include "backend/cuda/session.h"
+#include "cuda/groups.h"
 
 void pl_cuda_serve_plDevices(struct pl_serve *serve, const struct pl_cuda_plDevices_args *args)
 {
@@ -134,4 +135,41 @@ void pl_cuda_serve_cuCtxCreate_v3(struct pl_serve *serve, const struct pl_cuda_c
 	if (!status)
 		pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0);
 	pl_cuda_result(serve, status, 0);
+}
+
+/* The driver's own: a session asks once for a kind of device, and what the driver made for it is not given back. */
+static CUresult groups_of_driver(struct pl_bytes *groups_out)
+{
+	static const CUuuid id = { .bytes = PL_CUDA_GROUPS_TABLE };
+	int multiprocessors = 0;
+	const void *owner = NULL;
+	const void *const *table;
+	CUdevice device;
+
+	if (!pl_cuda.cuGetExportTable || pl_cuda.cuGetExportTable((const void **)&table, &id) ||
+	    (uintptr_t)table[0] <= PL_CUDA_GROUPS_SLOT * sizeof(table[0]))
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (pl_cuda.cuCtxGetDevice(&device) ||
+	    pl_cuda.cuDeviceGetAttribute(&multiprocessors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device) ||
+	    multiprocessors < 0 || multiprocessors / 2 > PL_CUDA_GROUPS_MAX)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	groups_out->bytes = (uint64_t)multiprocessors / 2;
+	return ((CUresult(*)(const void **, const void **))(uintptr_t)table[PL_CUDA_GROUPS_SLOT])(&groups_out->at,
+												  &owner);
+}
+
+void pl_cuda_serve_plGroups(struct pl_serve *serve, const struct pl_cuda_plGroups_args *args)
+{
+	struct pl_cuda_plGroups_reply reply = { 0 };
+	int32_t status = (int32_t)groups_of_driver(&reply.groups);
+
+	(void)args;
+	if (status || !reply.groups.at) {
+		pl_cuda_result(serve, status ? status : CUDA_ERROR_NOT_SUPPORTED, 0);
+		return;
+	}
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plGroups_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_plGroups_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
 }

@@ -4,6 +4,7 @@
 #include "backend/cuda/link.h"
 #include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"
+#include "backend/cuda/stage.h"
 #include "base/err.h"
 #include "wire/cuda-kinds.h"
 
@@ -124,6 +125,8 @@ void pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind k
 
 	if (kind == PL_CUDA_KIND_context && !status)
 		created_pop(serve->head->op);
+	if (kind == PL_CUDA_KIND_node)
+		atomic_store(&pl_cuda_session_of(serve)->knows_nodes, true);
 	if (!status && !pl_quota_charge(&worker->quota, PL_QUOTA_OBJECTS, 1)) {
 		pl_log_warn("session %llu: more objects than it may have", (unsigned long long)worker->id);
 		pl_cuda_object_end(kind, object);
@@ -176,6 +179,7 @@ static void context_left(struct pl_serve *serve, uint64_t context)
 	pl_cuda_late_forget(pl_cuda_session_of(serve));
 	pl_cuda_memory_context_left(pl_cuda_session_of(serve), context);
 	pl_cuda_shared_context_left(pl_cuda_session_of(serve), context);
+	pl_cuda_stages_context_left(pl_cuda_session_of(serve), context);
 	pl_cuda_later_context_left(pl_cuda_session_of(serve), context);
 	pl_cuda_marks_context_left(pl_cuda_session_of(serve), context);
 	pl_cuda_peers_context_left(pl_cuda_session_of(serve), context);
@@ -213,6 +217,8 @@ uint64_t pl_cuda_id_of(struct pl_serve *serve, enum pl_cuda_object_kind kind, vo
 	id = pl_handles_find(&serve->session->handles, kind, object);
 	if (id)
 		return id;
+	if (kind == PL_CUDA_KIND_node)
+		atomic_store(&session->knows_nodes, true);
 	id = PL_CUDA_ID_SERVER | (atomic_fetch_add(&session->ids_made, 1) + 1);
 	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_OBJECTS, 1))
 		return 0;

@@ -14,8 +14,9 @@
 #include "cuda/share.h"
 #include "wire/cuda.h"
 
-#define PL_CUDA_LIBRARY  "libcuda.so.1"
-#define PL_CUDA_LATE_MAX 64u /* limit: errors of posts that are kept until somebody waits */
+#define PL_CUDA_LIBRARY          "libcuda.so.1"
+#define PL_CUDA_LATE_MAX         64u /* limit: errors of posts that are kept until somebody waits */
+#define PL_CUDA_RINGS_PINNED_MAX 16u
 
 /* Made by open(), never changed afterwards. */
 struct pl_cuda_host {
@@ -57,6 +58,12 @@ struct pl_cuda_session {
 	struct pl_cuda_late late[PL_CUDA_LATE_MAX]; /* under late_lock, oldest first */
 	uint32_t late_count;
 
+	_Atomic uint64_t
+		rings[PL_CUDA_RINGS_PINNED_MAX]; /* places in shared memory that are pinned; 0 = none: copy.c */
+
+	pthread_mutex_t stages_lock;
+	struct pl_cuda_stage *stages; /* under stages_lock: stage.h */
+
 	pthread_mutex_t later_lock;
 	struct pl_cuda_later *laters; /* under later_lock: memory of copies that nobody waits for */
 
@@ -64,6 +71,7 @@ struct pl_cuda_session {
 
 	pthread_mutex_t hosts_lock;
 	struct pl_cuda_hostfn *hosts; /* under hosts_lock: those that wait for their client */
+	_Atomic bool knows_nodes;     /* ids of nodes of graphs were given */
 	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
 
 	pthread_mutex_t images_lock;

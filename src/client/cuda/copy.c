@@ -109,7 +109,7 @@ static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
 	struct pl_call call;
 	int r;
 
-	args->ring = own->name;
+	args->ring = pl_cuda_ring_name(own);
 	args->start = own->index;
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyHtoDAsync_v2_bytes(args));
 	if (!r) {
@@ -165,7 +165,8 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_carries();
 	if (store != PL_ARENA_NONE)
 		return to_send_shared(session, op, &args, src, store, plain);
-	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
+	if (bytes >= PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() &&
+	    pl_cuda_ring_take(session, op == PL_CUDA_OP_cuMemcpyHtoD_v2, bytes, &ring))
 		return to_send_ring(session, op, &args, src, &ring, plain);
 	return to_blocks(session, op, &args, src);
 }
@@ -318,7 +319,7 @@ static CUresult from_ring(struct pl_session *session, enum pl_cuda_op op,
 {
 	CUresult result;
 
-	args->ring = ring->name;
+	args->ring = pl_cuda_ring_name(ring);
 	args->start = ring->index;
 	result = from_ask(session, op, args, dst, ring);
 	pl_cuda_ring_give(ring);
@@ -390,7 +391,8 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		args.token = pl_cuda_later_enter(session, dst, bytes);
 	if (args.token)
 		return from_later(session, &args);
-	if (bytes > PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() && pl_cuda_ring_take(session, &ring))
+	if (bytes >= PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() &&
+	    pl_cuda_ring_take(session, true, bytes, &ring))
 		return from_ring(session, op, &args, dst, &ring);
 	return from_blocks(session, op, &args, dst, bytes);
 }

@@ -6,6 +6,7 @@
 #include "client/cuda/memory.h"
 #include "client/cuda/mirror.h"
 #include "cuda/claim.h"
+#include "cuda/groups.h"
 
 static CUresult device_get(CUdevice device, const struct pl_cuda_device_facts **facts_out)
 {
@@ -270,4 +271,23 @@ CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *bus_id)
 			return CUDA_SUCCESS;
 		}
 	return CUDA_ERROR_INVALID_DEVICE;
+}
+
+CUresult pl_cuda_groups_get(uint8_t groups_out[PL_CUDA_GROUPS_MAX])
+{
+	struct pl_cuda_plGroups_args args = { 0 };
+	struct pl_cuda_plGroups_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_plGroups, &session);
+	int r = result ? 0 : PL_CUDA_ASK(session, plGroups, &args, &reply);
+
+	if (result || r || reply.status)
+		return result ? result : pl_cuda_answer(r, &reply);
+	pl_cuda_plGroups_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec) || got.groups.bytes > PL_CUDA_GROUPS_MAX)
+		return CUDA_ERROR_UNKNOWN;
+	memset(groups_out, 0, PL_CUDA_GROUPS_MAX);
+	memcpy(groups_out, got.groups.at, got.groups.bytes);
+	return CUDA_SUCCESS;
 }

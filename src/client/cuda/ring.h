@@ -8,18 +8,25 @@
 
 #include "client/cuda/state.h"
 
-#define PL_CUDA_RING_COPY_MIN ((uint64_t)2 * PL_CUDA_RING_BLOCK_BYTES) /* less goes in one piece */
-#define PL_CUDA_RINGS_MAX     16u                                      /* limit: copies in blocks at one time */
+#define PL_CUDA_RING_COPY_MIN (512u << 10) /* less goes in one piece */
+#define PL_CUDA_RINGS_MAX     16u          /* limit: copies in blocks at one time */
 
 struct pl_cuda_ring_own {
 	struct pl_session *session;
 	struct pl_cuda_ring *ring;
-	uint64_t name;  /* on the wire */
-	uint32_t index; /* of the next block */
+	uint64_t at;     /* in the session's shared memory */
+	uint32_t block;  /* bytes of one, of this copy */
+	uint32_t index;  /* of the next block */
+	bool waited_for; /* by who copies with it: a ring is for such copies or for others, as the server pins it */
 };
 
-/* Return: false: none, the data has to go another way. */
-bool pl_cuda_ring_take(struct pl_session *session, struct pl_cuda_ring_own *own_out);
+/** pl_cuda_ring_take() - a ring for one copy
+ * @waits: the server's copies have ended when they return; what may go on in a stream is the driver's only as long as
+ *         the memory is not pinned
+ * Return: false: none, the data has to go another way. */
+bool pl_cuda_ring_take(struct pl_session *session, bool waits, uint64_t bytes, struct pl_cuda_ring_own *own_out);
+/* What a call names it by. */
+uint64_t pl_cuda_ring_name(const struct pl_cuda_ring_own *own);
 void pl_cuda_ring_give(const struct pl_cuda_ring_own *own);
 
 /* Fills with `bytes`, or empties into; the call that names the ring has been sent.  Return: 0, or -EPIPE: the session

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "check.h"
 #include "config.h"
+#include "cuda/groups.h"
 #include "cuda/refuse.h"
 #include "cuda/visible.h"
 #include "driver.h"
@@ -140,6 +141,13 @@ CUresult pl_cuda_refuse(const char *function, CUresult code, const char *why)
 void pl_cuda_lacks(const char *function, int version)
 {
 	pl_log_debug("refgpu: no function %s for CUDA %d", function, version);
+}
+
+/* It has none. */
+CUresult pl_cuda_groups_get(uint8_t groups_out[PL_CUDA_GROUPS_MAX])
+{
+	(void)groups_out;
+	return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 struct pl_cuda_storages *pl_cuda_storages_of(CUcontext context)
