@@ -8,6 +8,7 @@ ones among them), so that two runs can be compared line by line.
 Exit status: 0, 1 something differs, 77 there is no torch with a CUDA device.
 """
 import fnmatch
+import gc
 import os
 import subprocess
 import sys
@@ -296,6 +297,7 @@ def streams_and_events():
 
 @case
 def memory():
+    gc.collect()
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated()
     x = torch.empty(5 << 20, dtype=torch.uint8, device="cuda")
