@@ -178,8 +178,8 @@ cuda_library() {
 	if [ "$1" = refgpu ]; then
 		echo "$bin/src/refgpu/driver/libcuda.so.1"
 	else
-		ldconfig -p | sed -n 's/.*=> \(.*libcuda\.so\.1\)$/\1/p' | grep . | head -n 1 ||
-			find /usr/local/nvidia /usr/lib /usr/lib64 -name libcuda.so.1 2>/dev/null | head -n 1
+		{ ldconfig -p | sed -n 's/.*=> \(.*libcuda\.so\.1\)$/\1/p'
+		find /usr/local/nvidia /usr/lib /usr/lib64 -name libcuda.so.1 2>/dev/null; } | head -n 1
 	fi
 }
 
@@ -262,7 +262,7 @@ torch_time() {
 	"$python" -c 'import torch' 2>/dev/null || { echo "SKIP: $python has no torch"; return 77; }
 	for mode in native shm tcp; do
 		echo "== $mode"
-		in_mode "$1" $mode "$python" test/gpu/torch_time.py --seconds 0.6 || return
+		in_mode "$1" $mode "$python" test/gpu/torch_time.py --seconds 0.5 || return
 	done
 }
 
