@@ -134,8 +134,8 @@ opencl_bench() {
 
 # What NVML answers natively and remoted; only functions that change nothing.
 nvml() {
-	library=$(ldconfig -p | sed -n 's/.*=> \(.*libnvidia-ml\.so\.1\)$/\1/p' | head -n 1)
-	[ -n "$library" ] || { echo "SKIP: no libnvidia-ml.so.1 here"; return 77; }
+	library=$(dirname "$(cuda_library native)")/libnvidia-ml.so.1
+	[ -f "$library" ] || { echo "SKIP: no libnvidia-ml.so.1 here"; return 77; }
 	PLENUM_TOOL=$bin/tools/plenum/plenum PLENUM_TEST_CALLS=$bin/test/nvml/nvml-calls python3 test/nvml/hardware.py "$library"
 }
 
