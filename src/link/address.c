@@ -1,7 +1,6 @@
 #include "link/address.h"
 
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -12,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h> /* newer ones need <sys/socket.h> before */
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -5,9 +5,10 @@
 #ifndef PL_SERVER_AUDIT_H
 #define PL_SERVER_AUDIT_H
 
-#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+#include <linux/vm_sockets.h> /* newer ones need <sys/socket.h> before */
 
 #include "server/daemon-internal.h"
 

@@ -1,7 +1,6 @@
 #include "lib/lanes.h"
 
 #include <assert.h>
-#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -9,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h> /* newer ones need <sys/socket.h> before */
 
 #include "lib/process.h"
 #include "link/greet.h"
