@@ -36,6 +36,7 @@ LEFT_OUT = {
     "textures": [],
     "graphs": [],
     "queries": [],
+    "registered": [],
     "process": [],
     "share": [],
 }
@@ -195,6 +196,23 @@ def test_mapped_memory_is_charged_and_its_limit_is_told():
         assert result.returncode == 1 and b"CUDA_ERROR_OUT_OF_MEMORY" in result.stderr, result
 
 
+def test_how_much_registered_memory_is_echoed_is_told():
+    program = os.path.join(PROGRAMS, "cuda-registered")
+
+    def said(server, mode, kib):
+        result = plenum.run([program, "large", str(kib)],
+                            dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_LOG="info",
+                                 PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", "")))
+        return result.stdout.decode().strip(), result.stderr.decode()
+
+    with plenum.Server("--cuda", NATIVE, "--host-limit", "8M") as server:
+        assert said(server, "shm", 4 << 10)[0] == "CUDA_SUCCESS", "the first call that a context is needed for"
+        assert said(server, "tcp", 4 << 10) == ("CUDA_SUCCESS", ""), said(server, "tcp", 4 << 10)
+        assert said(server, "tcp", 9 << 10)[0] == "CUDA_ERROR_OUT_OF_MEMORY"
+        name, log = said(server, "tcp", 17 << 10)
+        assert name == "CUDA_ERROR_NOT_SUPPORTED" and "16 MiB at most" in log, (name, log)
+
+
 def test_over_shared_memory_no_byte_of_a_managed_variable_is_carried():
     """A program and a kernel write 160 KiB in turns; nothing but the launch and the wait goes through the lanes."""
     program, rounds = os.path.join(PROGRAMS, "cuda-managed"), 20
@@ -252,6 +270,6 @@ if __name__ == "__main__":
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,
         test_mapped_memory_that_nothing_works_with_is_fetched_once, test_mapped_memory_is_charged_and_its_limit_is_told,
-        test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
+        test_how_much_registered_memory_is_echoed_is_told, test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/cuda/copy-shape.h"
+#include "client/cuda/echo.h"
 #include "client/cuda/mirrored.h"
 
 #define INLINE_BYTES 4096u /* what comes in a reply itself */
@@ -48,10 +49,12 @@ static CUresult shape_ids(struct pl_cuda_copy3d_record *record, const struct pl_
 /* What is called the program's, and lies with the device. */
 static void mirrored_is_device(const void *host, CUmemorytype *type, CUdeviceptr *address)
 {
-	if (*type != CU_MEMORYTYPE_HOST || !pl_cuda_mirrored_holds(host))
+	CUdeviceptr there = (uintptr_t)host;
+
+	if (*type != CU_MEMORYTYPE_HOST || (!pl_cuda_mirrored_holds(host) && !pl_echo_find(host, 1, &there)))
 		return;
 	*type = CU_MEMORYTYPE_UNIFIED;
-	*address = (uintptr_t)host;
+	*address = there;
 }
 
 /* The program's own memory, by its type or, where the type leaves it open, by its address. */

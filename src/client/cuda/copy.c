@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/cuda/carry.h"
+#include "client/cuda/echo.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/later.h"
 #include "client/cuda/memory.h"
@@ -138,15 +139,16 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	struct pl_session *session;
 	struct pl_cuda_ring_own ring;
 	CUresult result = pl_cuda_enter(op, &session);
+	CUdeviceptr from = (uintptr_t)src;
 	uint64_t store;
 	bool plain;
 
 	if (result)
 		return result;
-	if (pl_cuda_mirrored_holds(src))
+	if (pl_cuda_mirrored_holds(src) || pl_echo_find(src, bytes, &from))
 		return device_to_device(op == PL_CUDA_OP_cuMemcpyHtoD_v2 ? PL_CUDA_OP_cuMemcpy
 									 : PL_CUDA_OP_cuMemcpyAsync,
-					per_thread, dst, (uintptr_t)src, bytes, stream);
+					per_thread, dst, from, bytes, stream);
 	if (pl_cuda_is_elsewhere(dst))
 		return pl_cuda_copy_to_apart(op == PL_CUDA_OP_cuMemcpyHtoD_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
@@ -361,6 +363,7 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 	struct pl_cuda_ring_own ring;
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter(op, &session);
+	CUdeviceptr to;
 
 	if (result)
 		return result;
@@ -368,6 +371,12 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 		return device_to_device(op == PL_CUDA_OP_cuMemcpyDtoH_v2 ? PL_CUDA_OP_cuMemcpy
 									 : PL_CUDA_OP_cuMemcpyAsync,
 					per_thread, (uintptr_t)dst, src, bytes, stream);
+	if (pl_echo_find(dst, bytes, &to)) {
+		if (op == PL_CUDA_OP_cuMemcpyDtoHAsync_v2)
+			return device_to_device(PL_CUDA_OP_cuMemcpyAsync, per_thread, to, src, bytes, stream);
+		result = device_to_device(PL_CUDA_OP_cuMemcpy, per_thread, to, src, bytes, NULL);
+		return result ? result : per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
+	}
 	if (pl_cuda_is_elsewhere(src))
 		return pl_cuda_copy_from_apart(op == PL_CUDA_OP_cuMemcpyDtoH_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);

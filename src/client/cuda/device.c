@@ -33,8 +33,6 @@ static bool attribute_denied(const struct pl_session *session, CUdevice_attribut
 	case CU_DEVICE_ATTRIBUTE_DIRECT_MANAGED_MEM_ACCESS_FROM_HOST:
 	case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
 		return !pl_cuda_host_is_mapped(session);
-	case CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED:
-		return !pl_cuda_host_is_mapped(session) || session->in_region; /* register.c */
 	case CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS:
 	case CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES:
 	case CU_DEVICE_ATTRIBUTE_READ_ONLY_HOST_REGISTER_SUPPORTED:

@@ -1,5 +1,6 @@
 /* Events: what the client answers, and how they end.  An event that the program asks of is marked when it is recorded.
  */
+#include "client/cuda/echo.h"
 #include "client/cuda/mark.h"
 
 #define CREDIT_OWN     16u /* records that are marked after somebody has asked of one */
@@ -197,7 +198,7 @@ static void event_asked(struct pl_session *session, struct pl_cuda_event *event,
 	pthread_mutex_unlock(&event->lock);
 }
 
-CUresult cuEventQuery(CUevent handle)
+static CUresult event_query(CUevent handle)
 {
 	struct pl_cuda_cuEventQuery_args args = { 0 };
 	struct pl_cuda_event *event;
@@ -224,7 +225,7 @@ CUresult cuEventQuery(CUevent handle)
 	return (CUresult)reply.status;
 }
 
-CUresult cuEventSynchronize(CUevent event)
+static CUresult event_synchronize(CUevent event)
 {
 	struct pl_cuda_cuEventSynchronize_args args = { 0 };
 	struct pl_session *session;
@@ -236,6 +237,16 @@ CUresult cuEventSynchronize(CUevent event)
 		return result;
 	r = PL_CUDA_ASK(session, cuEventSynchronize, &args, &reply);
 	return pl_cuda_answer(r, &reply);
+}
+
+CUresult cuEventQuery(CUevent event)
+{
+	return pl_echo_waited(event_query(event));
+}
+
+CUresult cuEventSynchronize(CUevent event)
+{
+	return pl_echo_waited(event_synchronize(event));
 }
 
 CUresult cuEventDestroy_v2(CUevent event)

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "client/cuda/hostfn.h"
+#include "client/cuda/echo.h"
 #include "client/cuda/mirror.h"
 
 struct hostfn {
@@ -41,6 +42,7 @@ static void due_run(void *arg)
 	uint64_t token = due->token;
 
 	pl_mirror_settle(session, true); /* it sees what the device has written, and the device what it writes */
+	(void)pl_echo_waited(CUDA_SUCCESS);
 	if (hostfn->callback)
 		hostfn->callback(hostfn->stream, (CUresult)due->status, hostfn->user);
 	else
@@ -51,6 +53,8 @@ static void due_run(void *arg)
 	}
 	free(due);
 	pl_mirror_settle(session, true);
+	if (atomic_load_explicit(&pl_echoes, memory_order_relaxed))
+		pl_echo_push(session, true);
 	done_tell(session, token);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/err.h"
+#include "client/cuda/echo.h"
 #include "client/cuda/mirror.h"
 #include "client/cuda/placed.h"
 
@@ -11,7 +12,7 @@
 
 /* ---- pages to and from the server ---- */
 
-static int fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes)
+int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes)
 {
 	struct pl_cuda_plManagedRead_args args = { .start = range, .address = address, .size = bytes };
 	struct pl_cuda_plManagedRead_reply got;
@@ -39,7 +40,7 @@ static int part_send(struct pl_session *session, const struct pl_cuda_plManagedW
 	return free ? pl_call_post_free(&call) : pl_call_post(&call);
 }
 
-static int store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
+int pl_cuda_pages_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
 {
 	int r = 0;
 
@@ -53,7 +54,7 @@ static int store(void *session, uint64_t range, uint64_t address, const void *da
 	return r;
 }
 
-static int merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free)
+int pl_cuda_pages_merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free)
 {
 	struct pl_cuda_plManagedMerge_args args = { .start = range, .address = address };
 	struct pl_call call;
@@ -75,8 +76,10 @@ static bool idle(void *arg)
 	return atomic_load_explicit(&session->dead, memory_order_relaxed) || pl_session_is_idle(session);
 }
 
-static const struct pl_mirror_ops managed_ops = { .fetch = fetch, .store = store };
-static const struct pl_mirror_ops host_ops = { .fetch = fetch, .store = store, .merge = merge, .idle = idle };
+static const struct pl_mirror_ops managed_ops = { .fetch = pl_cuda_pages_fetch, .store = pl_cuda_pages_store };
+static const struct pl_mirror_ops host_ops = {
+	.fetch = pl_cuda_pages_fetch, .store = pl_cuda_pages_store, .merge = pl_cuda_pages_merge, .idle = idle
+};
 
 /* Calls that no device works for, and that come while pages are on their way; a host function settles by itself. */
 static bool op_is_quiet(uint16_t op)
@@ -105,8 +108,20 @@ static bool op_is_quiet(uint16_t op)
 
 static void before(struct pl_session *session, uint16_t op)
 {
-	if (atomic_load_explicit(&pl_mirror_pages_here, memory_order_relaxed) && !op_is_quiet(op))
+	bool pages = atomic_load_explicit(&pl_mirror_pages_here, memory_order_relaxed);
+	bool echoes = atomic_load_explicit(&pl_echoes, memory_order_relaxed);
+
+	if (!(pages || echoes) || op_is_quiet(op))
+		return;
+	if (pages)
 		pl_mirror_settle(session, false);
+	if (echoes)
+		pl_echo_push(session, false);
+}
+
+void pl_cuda_pages_watch(struct pl_session *session)
+{
+	atomic_store(&session->before, before);
 }
 
 /* Return: success; CUDA_ERROR_NOT_SUPPORTED with a line in the log; CUDA_ERROR_ALREADY_MAPPED: the program has
@@ -117,7 +132,7 @@ static CUresult pages_mirror(struct pl_session *session, const struct pl_mirror_
 	int r = pl_mirror_add(start, length, ops, session, start, owner);
 
 	if (!r) {
-		atomic_store(&session->before, before);
+		pl_cuda_pages_watch(session);
 		return CUDA_SUCCESS;
 	}
 	if (r == -EEXIST)
@@ -190,6 +205,19 @@ static CUresult host_ask(struct pl_session *session, const struct pl_cuda_memory
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
+CUresult pl_cuda_pages_create(struct pl_session *session, uint64_t bytes, uint64_t *address_out)
+{
+	const struct pl_cuda_memory memory = { .bytes = bytes,
+					       .flags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP };
+	struct got got = { 0 };
+	CUresult result = host_ask(session, &memory, &got);
+
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		result = host_ask(session, &memory, &got);
+	*address_out = got.address;
+	return result;
+}
+
 static CUresult alloc_ask(struct pl_session *session, const struct pl_cuda_memory *memory, struct got *got)
 {
 	return memory->kind == PL_CUDA_MEMORY_HOST ? host_ask(session, memory, got) : managed_ask(session, memory, got);
@@ -204,6 +232,11 @@ static void free_post(struct pl_session *session, enum pl_cuda_memory_kind kind,
 		(void)PL_CUDA_POST(session, cuMemFreeHost, &host);
 	else
 		(void)PL_CUDA_POST(session, cuMemFree_v2, &managed);
+}
+
+void pl_cuda_pages_free(struct pl_session *session, uint64_t address)
+{
+	free_post(session, PL_CUDA_MEMORY_HOST, address);
 }
 
 static CUresult alloc_once(struct pl_session *session, struct pl_cuda_memory *memory)

@@ -5,6 +5,20 @@
 
 #include "client/cuda/memory.h"
 
+/* ---- pages of the server's, for mirrors and echoes (echo.h) ---- */
+
+/* Host memory there that the device reaches. */
+CUresult pl_cuda_pages_create(struct pl_session *session, uint64_t bytes, uint64_t *address_out);
+void pl_cuda_pages_free(struct pl_session *session, uint64_t address);
+/* pl_mirror_ops; `range` is where the pages begin. */
+int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes);
+int pl_cuda_pages_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
+int pl_cuda_pages_merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free);
+/* From here on they go ahead of calls for which the device works. */
+void pl_cuda_pages_watch(struct pl_session *session);
+
+/* ---- mirrors ---- */
+
 /** pl_cuda_mirrored_variable() - the program reaches the pages of a managed variable
  * @owner: its module's or library's object
  * Return: success; else CUDA_ERROR_NOT_SUPPORTED, said in the log, or CUDA_ERROR_OUT_OF_MEMORY. */

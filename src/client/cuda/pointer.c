@@ -59,7 +59,8 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(CUmemorytype *)value = is_host(memory) ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-		*(CUdeviceptr *)value = address;
+		*(CUdeviceptr *)value =
+			is_host(memory) && memory->device ? memory->device + (address - memory->address) : address;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
 		if (!is_host(memory) && !pl_cuda_memory_is_managed(memory))

@@ -1,13 +1,14 @@
 /*
  * Host memory that is the program's own and registered.  It stays where it is and copies of it go as those of any
  * memory, until the program wants its address on the device: then its pages move into the session's shared memory
- * (place.h).
+ * (place.h), or the server has a copy (echo.h).
  * Registrations on the same pages share them; one that only begins or ends on pages of another has no address.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "client/cuda/echo.h"
 #include "client/cuda/later.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/place.h"
@@ -48,20 +49,13 @@ static CUresult pages_place(struct pl_session *session, struct pl_cuda_memory *m
 	CUresult result;
 	int r;
 
-	if (session->in_region) { /* a device's pages can not be kept still, so not be moved back: docs/adr/0015 */
-		pl_log_info("registered memory at %p has no address on the device: this session's shared memory is a "
-			    "guest's region",
-			    (void *)(uintptr_t)memory->address);
-		return CUDA_ERROR_NOT_SUPPORTED;
-	}
 	memory->store = pl_arena_alloc(&session->arena, memory->bytes);
 	if (memory->store == PL_ARENA_NONE)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = pl_place_in(&session->arena, memory->address, memory->bytes, memory->store);
 	if (r) {
-		pl_log_info("registered memory at %p has no address on the device: %s",
-			    (void *)(uintptr_t)memory->address,
-			    r == -EINVAL ? "it is not private anonymous memory" : strerrordesc_np(-r));
+		pl_log_debug("registered memory at %p is not shared: %s", (void *)(uintptr_t)memory->address,
+			     r == -EINVAL ? "it is not private anonymous memory" : strerrordesc_np(-r));
 		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
 		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_NOT_SUPPORTED;
 	}
@@ -136,25 +130,47 @@ static void pages_put(const struct pl_cuda_memory *memory, bool ask)
 
 void pl_cuda_registered_forget(const struct pl_cuda_memory *memory)
 {
-	if (memory->store == PL_ARENA_NONE)
+	if (memory->store == PL_ARENA_NONE) {
+		pl_echo_forget(memory);
 		return;
+	}
 	pthread_mutex_lock(&pages.lock);
 	pages_put(memory, false);
 	pthread_mutex_unlock(&pages.lock);
 }
 
+/* Nothing is shared, or a device's pages can not be kept still and moved back (docs/adr/0015); or they are not the
+ * program's alone. */
+static CUresult device_get(struct pl_cuda_memory *memory, uint64_t first, uint64_t bytes)
+{
+	struct pl_session *session = memory->session;
+	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (pl_cuda_host_is_mapped(session) && !session->in_region)
+		result = pages_get(memory, first, bytes);
+	if (result != CUDA_ERROR_NOT_SUPPORTED)
+		return result;
+	result = pl_echo_add(session, memory);
+	if (!result)
+		pl_cuda_memory_change(memory);
+	return result;
+}
+
 CUresult pl_cuda_registered_map(struct pl_cuda_memory *memory)
 {
 	uint64_t first = memory->address & ~PAGE_MASK, last = (memory->address + memory->bytes - 1) | PAGE_MASK;
-	CUresult result = CUDA_SUCCESS;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_plHostAlloc, &session); /* the server is to know the context */
 
-	if (!pl_cuda_host_is_mapped(memory->session) || memory->session != pl_cuda_session())
+	if (result)
+		return result;
+	if (memory->session != session)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	pthread_mutex_lock(&pages.mapping);
 	if (!pl_cuda_memory_find(memory->address, memory)) /* another thread has unregistered it */
 		result = CUDA_ERROR_INVALID_VALUE;
 	else if (!memory->device)
-		result = pages_get(memory, first, last - first + 1);
+		result = device_get(memory, first, last - first + 1);
 	pthread_mutex_unlock(&pages.mapping);
 	return result;
 }
@@ -201,8 +217,10 @@ CUresult cuMemHostUnregister(void *pointer)
 	if (!pl_cuda_memory_take(memory.address, &memory))
 		return CUDA_SUCCESS;
 	pl_cuda_later_settle(session, memory.address, memory.bytes);
-	if (memory.store == PL_ARENA_NONE)
+	if (memory.store == PL_ARENA_NONE) {
+		(void)pl_echo_remove(&memory);
 		return CUDA_SUCCESS;
+	}
 	pthread_mutex_lock(&pages.lock);
 	pages_put(&memory, true);
 	pthread_mutex_unlock(&pages.lock);

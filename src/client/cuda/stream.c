@@ -1,4 +1,5 @@
 /* Streams: what the client answers, and how they end. */
+#include "client/cuda/echo.h"
 #include "client/cuda/mark.h"
 
 static CUresult stream_context(CUstream stream, struct pl_cuda_context **context_out)
@@ -81,7 +82,7 @@ CUresult cuStreamGetDevice_ptsz(CUstream stream, CUdevice *device)
 
 /* ---- waiting: not asked for where nothing is under way ---- */
 
-CUresult cuCtxSynchronize(void)
+static CUresult context_synchronize(void)
 {
 	struct pl_cuda_cuCtxSynchronize_args args = { 0 };
 	struct pl_session *session;
@@ -93,6 +94,33 @@ CUresult cuCtxSynchronize(void)
 		return result;
 	r = PL_CUDA_ASK(session, cuCtxSynchronize, &args, &reply);
 	return pl_cuda_answer(r, &reply);
+}
+
+static CUresult context_synchronize_that(CUcontext context)
+{
+	struct pl_cuda_cuCtxSynchronize_v2_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuCtxSynchronize_v2, PL_CUDA_KIND_context, context, &session);
+	int r;
+
+	if (result)
+		return result;
+	args.context = pl_cuda_id(session, PL_CUDA_KIND_context, context);
+	if (context && !args.context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	r = PL_CUDA_ASK(session, cuCtxSynchronize_v2, &args, &reply);
+	return pl_cuda_answer(r, &reply);
+}
+
+CUresult cuCtxSynchronize(void)
+{
+	return pl_echo_waited(context_synchronize());
+}
+
+CUresult cuCtxSynchronize_v2(CUcontext context)
+{
+	return pl_echo_waited(context_synchronize_that(context));
 }
 
 /* *idle_out: nothing is under way, so that there is nothing to ask. */
@@ -127,12 +155,12 @@ static CUresult stream_synchronize(bool per_thread, CUstream stream)
 
 CUresult cuStreamSynchronize(CUstream stream)
 {
-	return stream_synchronize(false, stream);
+	return pl_echo_waited(stream_synchronize(false, stream));
 }
 
 CUresult cuStreamSynchronize_ptsz(CUstream stream)
 {
-	return stream_synchronize(true, stream);
+	return pl_echo_waited(stream_synchronize(true, stream));
 }
 
 void pl_cuda_stream_init(struct pl_cuda_stream *stream)
@@ -203,12 +231,12 @@ static CUresult stream_query(bool per_thread, CUstream handle)
 
 CUresult cuStreamQuery(CUstream stream)
 {
-	return stream_query(false, stream);
+	return pl_echo_waited(stream_query(false, stream));
 }
 
 CUresult cuStreamQuery_ptsz(CUstream stream)
 {
-	return stream_query(true, stream);
+	return pl_echo_waited(stream_query(true, stream));
 }
 
 CUresult cuStreamDestroy_v2(CUstream stream)
