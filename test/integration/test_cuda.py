@@ -69,6 +69,21 @@ def make(name):
     return test
 
 
+def test_copies_of_all_sizes_are_the_same():
+    """In place, through the ring and as a stream; of a driver with memory of its own through pinned memory."""
+    with plenum.Server("--cuda", NATIVE) as server:
+        for name in ("direct", "lease"):
+            told = {}
+            for mode, env, library in (("native", plenum.native_env(), NATIVE), ("shm", server.env("shm"), REMOTE),
+                                       ("tcp", server.env("tcp"), REMOTE)):
+                env = dict(env, PLENUM_TEST_LIBCUDA=library, PLENUM_REFGPU_MEMORY="1G",
+                           PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", ""))
+                told[mode] = plenum.run([os.path.join(PROGRAMS, "cuda-" + name)], env).stdout.decode().splitlines()
+            for mode in ("shm", "tcp"):
+                assert told["native"] == told[mode], (name, mode, [pair for pair in zip(told["native"], told[mode])
+                                                                   if pair[0] != pair[1]])
+
+
 def test_sessions_of_two_links_share_what_they_have():
     os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
     with plenum.Server("--cuda", NATIVE) as server:
@@ -264,7 +279,7 @@ def test_a_server_without_cuda_has_no_device():
 
 
 if __name__ == "__main__":
-    plenum.main([make(name) for name in LEFT_OUT] + [test_sessions_of_two_links_share_what_they_have,
+    plenum.main([make(name) for name in LEFT_OUT] + [test_copies_of_all_sizes_are_the_same, test_sessions_of_two_links_share_what_they_have,
         test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
         test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_the_nodes_of_graphs_go_with_them, test_a_posted_launch_costs_few_instructions,
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
