@@ -313,6 +313,31 @@ static void test_what_ends_with_its_context_comes_back_with_the_next(void)
 	cu_ok(cu(cuCtxSetCurrent)(before));
 }
 
+/* As a program that left a capture open does, and goes on. */
+static void test_it_comes_and_goes_while_a_stream_is_captured(void)
+{
+	CUdeviceptr before, meanwhile;
+	CUstream stream;
+	CUgraph graph;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAllocManaged)(&before, 5000, CU_MEM_ATTACH_GLOBAL));
+	*(uint32_t *)(uintptr_t)before = 7;
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemAllocManaged)(&meanwhile, 5000, CU_MEM_ATTACH_GLOBAL));
+	*(uint32_t *)(uintptr_t)meanwhile = 8;
+	check(*(uint32_t *)(uintptr_t)before == 7);
+	cu_ok(cu(cuMemFree_v2)(before));
+	cu_ok(cu(cuMemFree_v2)(meanwhile));
+	cu_is_by_reference(cu(cuMemFree_v2)(before), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemAllocManaged)(&before, 5000, CU_MEM_ATTACH_GLOBAL));
+	*(uint32_t *)(uintptr_t)before = 9;
+	cu_ok(cu(cuMemFree_v2)(before));
+}
+
 /* Over a server: nothing is given that cannot be reached, and other variables are. */
 static void refused(bool in_place)
 {
@@ -365,6 +390,7 @@ int main(int argc, char **argv)
 		cu_run(test_nothing_that_a_thread_writes_meanwhile_is_lost);
 	cu_run(test_a_variable_is_asked_for_while_the_device_works);
 	cu_run(test_what_ends_with_its_module_comes_back_with_the_next);
+	cu_run(test_it_comes_and_goes_while_a_stream_is_captured);
 	cu_run(test_what_ends_with_its_context_comes_back_with_the_next);
 	cu_ok(cu(cuModuleUnload)(module));
 	cu_ok(cu(cuCtxDestroy_v2)(context));

@@ -154,7 +154,7 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 	struct pl_session *session;
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemFree_v2, address, &session);
-	bool ours;
+	bool ours, in_place;
 	int r;
 
 	if (result || !address)
@@ -163,10 +163,12 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 	ours = pl_cuda_memory_find(address, &memory) && memory.address == address &&
 	       (memory.kind == PL_CUDA_MEMORY_DEVICE || memory.kind == PL_CUDA_MEMORY_POOL ||
 		memory.kind == PL_CUDA_MEMORY_MANAGED);
-	if (ours && !atomic_load(&pl_cuda_captures) && pl_cuda_memory_take(address, &memory)) {
+	in_place =
+		ours && memory.kind == PL_CUDA_MEMORY_MANAGED && !memory.mirrored; /* no allocation of the driver's */
+	if (ours && (in_place || !atomic_load(&pl_cuda_captures)) && pl_cuda_memory_take(address, &memory)) {
 		if (memory.mirrored)
 			return pl_cuda_mirrored_destroy(session, &memory);
-		if (memory.kind == PL_CUDA_MEMORY_MANAGED)
+		if (in_place)
 			pl_cuda_host_destroy(session, &memory);
 		else if (memory.kind == PL_CUDA_MEMORY_POOL || memory.sync_memops || memory.exported ||
 			 !pl_cuda_lease_keep(&memory, 0))
@@ -175,8 +177,10 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 	}
 	pl_cuda_lease_touch(address);                          /* another thread may have freed it meanwhile */
 	r = PL_CUDA_ASK(session, cuMemFree_v2, &args, &reply); /* the driver says what is wrong with it */
-	if (!r && !reply.status && ours && pl_cuda_memory_take(address, &memory))
+	if (!r && !reply.status && ours && pl_cuda_memory_take(address, &memory)) {
+		pl_cuda_mirrored_gone(&memory);
 		pl_cuda_direct_give_back(session, &memory);
+	}
 	return pl_cuda_answer(r, &reply);
 }
 
