@@ -157,7 +157,9 @@ def test_a_posted_launch_costs_few_instructions():
         out = os.path.join(server.folder, f"callgrind.{count}")
         result = plenum.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
                              "--toggle-collect=cuLaunchKernel", os.path.join(PROGRAMS, "cuda-steady"), "launch",
-                             str(count)], steady_env(server, mode), timeout=300)
+                             str(count)],
+                            dict(steady_env(server, mode), LD_PRELOAD=os.environ.get("PLENUM_TEST_SLOW_CLOCK", "")),
+                            timeout=300)
         return int(re.search(rb"Collected : (\d+)", result.stderr).group(1))
 
     with plenum.Server("--cuda", NATIVE) as server:
