@@ -288,21 +288,18 @@ static struct echo *take_out(const struct pl_cuda_memory *memory)
 	return echo;
 }
 
-bool pl_echo_remove(const struct pl_cuda_memory *memory)
+void pl_echo_remove(const struct pl_cuda_memory *memory)
 {
 	struct echo *echo;
 
-	if (!atomic_load(&pl_echoes))
-		return false;
 	(void)cuCtxSynchronize(); /* what it has written has come back with the answer */
 	pthread_mutex_lock(&echoes.lock);
 	echo = take_out(memory);
 	pthread_mutex_unlock(&echoes.lock);
 	if (!echo)
-		return false;
+		return;
 	pl_cuda_pages_free(echo->session, echo->device);
 	echo_free(echo);
-	return true;
 }
 
 void pl_echo_forget(const struct pl_cuda_memory *memory)

@@ -18,8 +18,8 @@ extern _Atomic uint32_t pl_echoes;
  * Sets memory->device.  Return: success; CUDA_ERROR_NOT_SUPPORTED, said in the log: too large;
  * CUDA_ERROR_OUT_OF_MEMORY, also where the server's limit for host memory says so. */
 CUresult pl_echo_add(struct pl_session *session, struct pl_cuda_memory *memory);
-/* Brings back what the device has written, once it has ended, and gives the copy back.  Return: it had one. */
-bool pl_echo_remove(const struct pl_cuda_memory *memory);
+/* Brings back what the device has written, once it has ended, and gives the copy back. */
+void pl_echo_remove(const struct pl_cuda_memory *memory);
 /* The copy has gone with its context. */
 void pl_echo_forget(const struct pl_cuda_memory *memory);
 

@@ -205,22 +205,31 @@ static CUresult host_ask(struct pl_session *session, const struct pl_cuda_memory
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
-CUresult pl_cuda_pages_create(struct pl_session *session, uint64_t bytes, uint64_t *address_out)
+static CUresult alloc_try(struct pl_session *session, const struct pl_cuda_memory *memory, struct got *got)
 {
-	const struct pl_cuda_memory memory = { .bytes = bytes,
-					       .flags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP };
-	struct got got = { 0 };
-	CUresult result = host_ask(session, &memory, &got);
+	return memory->kind == PL_CUDA_MEMORY_HOST ? host_ask(session, memory, got) : managed_ask(session, memory, got);
+}
+
+/* Once more with what the lease has given back. */
+static CUresult alloc_ask(struct pl_session *session, const struct pl_cuda_memory *memory, struct got *got)
+{
+	CUresult result = alloc_try(session, memory, got);
 
 	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
-		result = host_ask(session, &memory, &got);
-	*address_out = got.address;
+		result = alloc_try(session, memory, got);
 	return result;
 }
 
-static CUresult alloc_ask(struct pl_session *session, const struct pl_cuda_memory *memory, struct got *got)
+CUresult pl_cuda_pages_create(struct pl_session *session, uint64_t bytes, uint64_t *address_out)
 {
-	return memory->kind == PL_CUDA_MEMORY_HOST ? host_ask(session, memory, got) : managed_ask(session, memory, got);
+	const struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_HOST,
+					       .bytes = bytes,
+					       .flags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP };
+	struct got got = { 0 };
+	CUresult result = alloc_ask(session, &memory, &got);
+
+	*address_out = got.address;
+	return result;
 }
 
 static void free_post(struct pl_session *session, enum pl_cuda_memory_kind kind, uint64_t address)
@@ -245,8 +254,6 @@ static CUresult alloc_once(struct pl_session *session, struct pl_cuda_memory *me
 	struct got got;
 	CUresult result = alloc_ask(session, memory, &got);
 
-	if (result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
-		result = alloc_ask(session, memory, &got);
 	if (result)
 		return result;
 	memory->address = got.address;

@@ -218,7 +218,8 @@ CUresult cuMemHostUnregister(void *pointer)
 		return CUDA_SUCCESS;
 	pl_cuda_later_settle(session, memory.address, memory.bytes);
 	if (memory.store == PL_ARENA_NONE) {
-		(void)pl_echo_remove(&memory);
+		if (memory.device)
+			pl_echo_remove(&memory);
 		return CUDA_SUCCESS;
 	}
 	pthread_mutex_lock(&pages.lock);

@@ -130,11 +130,6 @@ int pl_cuda_ring_fill(struct pl_session *session, struct pl_cuda_ring_own *own, 
 	return r;
 }
 
-static void copy(uint8_t *to, const uint8_t *from, size_t bytes)
-{
-	memcpy(to, from, bytes);
-}
-
 /* Without reading what is written over: half of a plain copy's traffic to memory that is not in the cache. */
 static void copy_past_cache(uint8_t *to, const uint8_t *from, size_t bytes)
 {
@@ -158,6 +153,7 @@ int pl_cuda_ring_empty(struct pl_session *session, struct pl_cuda_ring_own *own,
 {
 	struct pl_cuda_ring *ring = own->ring;
 	struct pl_wait wait = { 0 };
+	const uint8_t *block;
 	int r = 0;
 
 	for (uint64_t at = 0; !r && at < bytes; at += own->block) {
@@ -166,8 +162,11 @@ int pl_cuda_ring_empty(struct pl_session *session, struct pl_cuda_ring_own *own,
 		r = wait_for(session, &wait, &until, &ring->made_sleeper);
 		if (r)
 			break;
-		(bytes < PAST_MIN ? copy : copy_past_cache)((uint8_t *)data + at, pl_cuda_ring_block(ring, own->index),
-							    block_of(own, bytes - at));
+		block = pl_cuda_ring_block(ring, own->index);
+		if (bytes < PAST_MIN)
+			memcpy((uint8_t *)data + at, block, block_of(own, bytes - at));
+		else
+			copy_past_cache((uint8_t *)data + at, block, block_of(own, bytes - at));
 		atomic_store_explicit(&ring->taken, ++own->index, memory_order_release);
 		pl_wake_if(&ring->taken_sleeper);
 	}
