@@ -1,4 +1,5 @@
 /* Stream capture: what becomes a graph, and what breaks the rules. */
+#include <malloc.h>
 #include <pthread.h>
 
 #include "graphs.h"
@@ -107,6 +108,14 @@ static void ends_with(CUstream stream, CUresult want)
 	cu_ok(cu(cuStreamSynchronize)(stream));
 }
 
+static void ends_with_nothing(CUstream stream)
+{
+	CUgraph graph;
+
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 static void *in_thread(void *result)
 {
 	CUdeviceptr at;
@@ -130,6 +139,34 @@ static void thread_allocs(CUresult results[2])
 	pthread_join(thread, NULL);
 }
 
+/* Those of memory that a server does not allocate itself are no less forbidden. */
+static void forbidden_host_calls(CUstream stream)
+{
+	CUdeviceptr managed;
+	void *host, *more;
+
+	cu_ok(cu(cuMemHostAlloc)(&host, 4096, 0));
+	cu_ok(cu(cuMemAllocManaged)(&managed, 4096, CU_MEM_ATTACH_GLOBAL));
+	for (int i = 0; i < 4; i++) {
+		CUresult r;
+
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+		r = i == 0   ? cu(cuMemHostAlloc)(&more, 4096, CU_MEMHOSTALLOC_DEVICEMAP)
+		    : i == 1 ? cu(cuMemAllocHost_v2)(&more, 4096)
+		    : i == 2 ? cu(cuMemFreeHost)(host)
+			     : cu(cuMemFree_v2)(managed);
+		cu_is(r, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	}
+	*(uint32_t *)host = *(uint32_t *)(uintptr_t)managed = 5;
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemHostAlloc)(&more, 4096, 0));
+	cu_ok(cu(cuMemFreeHost)(more));
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu_ok(cu(cuMemFree_v2)(managed));
+	ends_with_nothing(stream);
+}
+
 static void test_forbidden_calls_make_a_capture_invalid(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), blocking = stream_new(CU_STREAM_DEFAULT);
@@ -147,6 +184,7 @@ static void test_forbidden_calls_make_a_capture_invalid(void)
 	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
 	cu_is(cu(cuMemAlloc_v2)(&at, 256), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
 	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	forbidden_host_calls(stream);
 	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
 	cu_ok(cu(cuMemAlloc_v2)(&at, 256));
 	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
@@ -255,6 +293,7 @@ static void test_memory_of_a_captured_graph_stays_in_its_place(void)
 void graph_test_many(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	size_t used = 0;
 
 	for (int i = 0; i < 300; i++) {
 		CUgraphNode nodes[2], inside[2], child, empty;
@@ -289,7 +328,10 @@ void graph_test_many(void)
 			cu_ok(cu(cuGraphDestroyNode)(child));
 		cu_ok(cu(cuGraphDestroy)(outer));
 		cu_ok(cu(cuGraphDestroy)(graph));
+		if (i == 100)
+			used = mallinfo2().uordblks;
 	}
+	check(mallinfo2().uordblks < used + 32768); /* 0 of both where the allocator is a sanitizer's */
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 

@@ -43,6 +43,17 @@ static void ask_when_done(void)
 	cu_ok(cu(cuEventDestroy_v2)(event));
 }
 
+/* Whoever has waited for the context knows of all its streams. */
+static void wait_for_all(void)
+{
+	launch(streams[0], 64);
+	launch(streams[1], 64);
+	cu_ok(cu(cuCtxSynchronize)());
+	for (int i = 0; i < 3; i++)
+		cu_ok(cu(cuStreamQuery)(streams[i]));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+}
+
 /* As PyTorch's pinned memory does: each event is asked of once or twice while it may be under way. */
 static void ask_in_vain(void)
 {
@@ -114,6 +125,8 @@ static void turn(const char *what)
 	} else if (!strcmp(what, "finish")) {
 		launch(NULL, 64);
 		cu_ok(cu(cuCtxSynchronize)());
+	} else if (!strcmp(what, "rest")) {
+		wait_for_all();
 	} else if (!strcmp(what, "read")) {
 		cu_ok(cu(cuMemcpyHtoD_v2)(a, &value, sizeof(value)));
 		launch(NULL, 64);
@@ -127,7 +140,7 @@ static void turn(const char *what)
 	} else if (!strcmp(what, "poll")) {
 		ask_of_stream();
 	} else {
-		fprintf(stderr, "usage: steady launch|event|fill|finish|read|done|query|fresh|poll COUNT\n");
+		fprintf(stderr, "usage: steady launch|event|fill|finish|rest|read|done|query|fresh|poll COUNT\n");
 		exit(2);
 	}
 }

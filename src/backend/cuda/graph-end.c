@@ -87,17 +87,39 @@ static void look(struct pl_handle *handle, void *arg)
 	}
 }
 
-static void members_drop(struct pl_serve *serve, struct members *members)
+/* Return: the ids that are gone, in *room_out, which is the caller's to free. */
+static struct pl_u64s members_drop(struct pl_serve *serve, struct members *members, uint64_t **room_out)
 {
-	pl_cleanup(pl_freep) uint64_t *room = calloc(2 * members->count + 1, sizeof(*room));
+	uint64_t *room = calloc(2 * members->count + 1, sizeof(*room));
 	struct search search = { members, room, room + members->count, 0 };
 
+	*room_out = room;
 	if (!room || !members->count)
-		return;
+		return (struct pl_u64s){ 0 };
 	qsort(members->at, members->count, sizeof(members->at[0]), compare);
 	pl_handles_each(&serve->session->handles, look, &search);
 	for (size_t i = 0; i < search.count; i++)
 		pl_cuda_drop(serve, search.ids[i], (enum pl_cuda_object_kind)search.kinds[i]);
+	return (struct pl_u64s){ room, search.count };
+}
+
+/* The client forgets what is gone, too.  Of more than a message takes it keeps some: memory of its own, no more. */
+static void ended(struct pl_serve *serve, int32_t status, struct members *members)
+{
+	pl_cleanup(pl_freep) uint64_t *room = NULL;
+	struct pl_cuda_cuGraphDestroy_reply reply = { 0 };
+
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.gone = members_drop(serve, members, &room);
+	if (reply.gone.count > PL_CUDA_LIMIT_NODES_MAX)
+		reply.gone.count = PL_CUDA_LIMIT_NODES_MAX;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuGraphDestroy_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuGraphDestroy_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
 }
 
 void pl_cuda_serve_cuGraphDestroy(struct pl_serve *serve, const struct pl_cuda_cuGraphDestroy_args *args)
@@ -111,11 +133,9 @@ void pl_cuda_serve_cuGraphDestroy(struct pl_serve *serve, const struct pl_cuda_c
 			graph_add(&members, graph);
 		status = (int32_t)pl_cuda.cuGraphDestroy(graph);
 	}
-	if (!status) {
+	if (!status)
 		pl_cuda_drop(serve, args->graph, PL_CUDA_KIND_graph);
-		members_drop(serve, &members);
-	}
-	pl_cuda_result(serve, status, 0);
+	ended(serve, status, &members);
 }
 
 void pl_cuda_serve_cuGraphDestroyNode(struct pl_serve *serve, const struct pl_cuda_cuGraphDestroyNode_args *args)
@@ -129,7 +149,5 @@ void pl_cuda_serve_cuGraphDestroyNode(struct pl_serve *serve, const struct pl_cu
 			node_add(&members, node);
 		status = (int32_t)pl_cuda.cuGraphDestroyNode(node);
 	}
-	if (!status)
-		members_drop(serve, &members);
-	pl_cuda_result(serve, status, 0);
+	ended(serve, status, &members);
 }

@@ -83,14 +83,23 @@ int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t
 	return late ? late : status;
 }
 
-/* Of several contexts the driver tells of one only. */
+/* Nothing is under way in the only context: its driver says so, or all of it was just waited for. */
+static bool is_idle(const struct pl_serve *serve, const struct pl_cuda_session *session)
+{
+	if (atomic_load(&session->contexts_many))
+		return false;
+	if (session->host->idle)
+		return session->host->idle();
+	return serve->head->op == PL_CUDA_OP_cuCtxSynchronize || serve->head->op == PL_CUDA_OP_cuCtxSynchronize_v2;
+}
+
 void pl_cuda_idle_tell(struct pl_serve *serve)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	bool late;
 
 	pl_cuda_marks_tell(session);
-	if (!session->host->idle || atomic_load(&session->contexts_many) || !session->host->idle())
+	if (!is_idle(serve, session))
 		return;
 	pthread_mutex_lock(&session->late_lock);
 	late = session->late_count;

@@ -165,6 +165,10 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 		memory.kind == PL_CUDA_MEMORY_MANAGED);
 	in_place =
 		ours && memory.kind == PL_CUDA_MEMORY_MANAGED && !memory.mirrored; /* no allocation of the driver's */
+	if (in_place)
+		result = pl_cuda_capture_allows(session);
+	if (result)
+		return result;
 	if (ours && (in_place || !atomic_load(&pl_cuda_captures)) && pl_cuda_memory_take(address, &memory)) {
 		if (memory.mirrored)
 			return pl_cuda_mirrored_destroy(session, &memory);

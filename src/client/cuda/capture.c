@@ -77,6 +77,30 @@ bool pl_cuda_is_captured(CUstream stream, bool per_thread)
 	       status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
 
+/* Memory of one byte, which is such a call itself. */
+CUresult pl_cuda_capture_allows(struct pl_session *session)
+{
+	struct pl_cuda_cuMemAlloc_v2_args args = { .bytes = 1 };
+	struct pl_cuda_cuMemAlloc_v2_reply got;
+	struct pl_cuda_cuMemFree_v2_args end = { 0 };
+	struct pl_reply reply;
+	int r;
+
+	if (pl_cuda_captures_none())
+		return CUDA_SUCCESS;
+	r = PL_CUDA_ASK(session, cuMemAlloc_v2, &args, &reply);
+	if (r)
+		return pl_cuda_fault(r);
+	if (reply.status)
+		return reply.status == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+									     : CUDA_SUCCESS;
+	pl_cuda_cuMemAlloc_v2_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	end.address = got.address;
+	return PL_CUDA_POST(session, cuMemFree_v2, &end);
+}
+
 /* ---- asked for in full ---- */
 
 /* Lists that the program gets are its thread's, until it asks again. */

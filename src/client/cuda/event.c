@@ -17,6 +17,7 @@ void pl_cuda_event_fini(struct pl_cuda_event *event)
 	pl_cuda_mark_give(event->object.session, &event->mark);
 	event->records++; /* answers that are on their way are about another event */
 	event->credit = 0;
+	event->ended = false;
 	event->elsewhere = false;
 	pthread_mutex_unlock(&event->lock);
 }
@@ -29,6 +30,7 @@ void pl_cuda_event_elsewhere(CUevent handle)
 		return;
 	pthread_mutex_lock(&event->lock);
 	event->elsewhere = true;
+	event->ended = false;
 	event->mark.put = false;
 	pthread_mutex_unlock(&event->lock);
 }
@@ -76,6 +78,7 @@ static CUresult record(struct pl_call *call, struct pl_session *session, CUevent
 		return pl_cuda_answer(pl_call_ask(call, &reply), &reply);
 	pthread_mutex_lock(&event->lock);
 	event->mark.put = false;
+	event->ended = false;
 	event->records++;
 	r = plain ? pl_call_post(call) : pl_call_ask(call, &reply);
 	if (!r && plain)
@@ -169,6 +172,14 @@ static CUresult event_enter(enum pl_cuda_op op, CUevent event, struct pl_session
 	return CUDA_SUCCESS;
 }
 
+/* Called with event->lock held. */
+static enum pl_cuda_mark_state look(struct pl_session *session, struct pl_cuda_event *event)
+{
+	if (event->ended && pl_cuda_marks_are_clean(session))
+		return PL_CUDA_MARK_PASSED;
+	return pl_cuda_mark_look(session, &event->mark);
+}
+
 static enum pl_cuda_mark_state event_look(struct pl_session *session, struct pl_cuda_event *event,
 					  uint64_t *records_out)
 {
@@ -176,9 +187,9 @@ static enum pl_cuda_mark_state event_look(struct pl_session *session, struct pl_
 
 	pthread_mutex_lock(&event->lock);
 	*records_out = event->records;
-	if (event->mark.put && !event->mark.looks && !event->mark.passed)
+	if (event->mark.put && !event->mark.looks && !event->mark.passed && !event->ended)
 		pl_cuda_marks_credit_add(session, CREDIT_SESSION);
-	state = pl_cuda_mark_look(session, &event->mark);
+	state = look(session, event);
 	event->credit = CREDIT_OWN;
 	pthread_mutex_unlock(&event->lock);
 	return state;
@@ -190,7 +201,7 @@ static void event_asked(struct pl_session *session, struct pl_cuda_event *event,
 {
 	pthread_mutex_lock(&event->lock);
 	if (event->records == records) {
-		event->mark.passed |= status == CUDA_SUCCESS;
+		event->ended = status == CUDA_SUCCESS && !event->elsewhere;
 		pl_cuda_mark_ahead(&event->mark, heard);
 	}
 	if (status == CUDA_ERROR_NOT_READY && !event->mark.put)
@@ -225,17 +236,38 @@ static CUresult event_query(CUevent handle)
 	return (CUresult)reply.status;
 }
 
-static CUresult event_synchronize(CUevent event)
+/* Nobody has asked of it, which is no reason to mark events. */
+static bool event_passed(struct pl_session *session, struct pl_cuda_event *event, uint64_t *records_out)
+{
+	bool passed;
+
+	pthread_mutex_lock(&event->lock);
+	*records_out = event->records;
+	passed = look(session, event) == PL_CUDA_MARK_PASSED;
+	pthread_mutex_unlock(&event->lock);
+	return passed;
+}
+
+static CUresult event_synchronize(CUevent handle)
 {
 	struct pl_cuda_cuEventSynchronize_args args = { 0 };
+	struct pl_cuda_event *event;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result = event_enter(PL_CUDA_OP_cuEventSynchronize, event, &session, &args.event);
+	uint64_t records;
+	CUresult result = event_enter(PL_CUDA_OP_cuEventSynchronize, handle, &session, &args.event);
 	int r;
 
 	if (result || !args.event)
 		return result;
+	event = pl_cuda_get(PL_CUDA_KIND_event, handle);
+	if (!event) /* destroyed since */
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (event_passed(session, event, &records))
+		return CUDA_SUCCESS;
 	r = PL_CUDA_ASK(session, cuEventSynchronize, &args, &reply);
+	if (!r && !reply.status)
+		event_asked(session, event, records, CUDA_SUCCESS, pl_cuda_marks_heard(session));
 	return pl_cuda_answer(r, &reply);
 }
 

@@ -154,6 +154,8 @@ static CUresult host_alloc(enum pl_cuda_op op, void **pointer, size_t bytes, uns
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter(op, &session);
 
+	if (!result)
+		result = pl_cuda_capture_allows(session);
 	if (result)
 		return result;
 	if (!pointer || !bytes || flags & ~(unsigned int)HOST_FLAGS)
@@ -186,6 +188,8 @@ CUresult cuMemFreeHost(void *pointer)
 	struct pl_session *session;
 	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemFreeHost, (uintptr_t)pointer, &session);
 
+	if (!result)
+		result = pl_cuda_capture_allows(session);
 	if (result || !pointer)
 		return result;
 	if (!pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.address != (uintptr_t)pointer ||

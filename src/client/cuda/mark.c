@@ -194,6 +194,21 @@ enum pl_cuda_mark_state pl_cuda_mark_look(struct pl_session *session, struct pl_
 	return PL_CUDA_MARK_UNKNOWN;
 }
 
+bool pl_cuda_marks_are_clean(struct pl_session *session)
+{
+	struct marks *marks = marks_of(session);
+	bool works;
+
+	if (!pl_cuda_captures_none() || atomic_load(&session->dead) || atomic_load(&session->before))
+		return false;
+	pthread_mutex_lock(&marks_lock);
+	if (marks->state == NOT_TRIED)
+		marks_try(session, marks);
+	works = marks->state == WORKS;
+	pthread_mutex_unlock(&marks_lock);
+	return works && !word_is_set(marks, PL_CUDA_MARKS_LATE);
+}
+
 void pl_cuda_marks_credit_add(const struct pl_session *session, uint32_t credit)
 {
 	struct marks *marks = marks_of(session);

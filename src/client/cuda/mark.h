@@ -43,6 +43,9 @@ struct pl_cuda_heard pl_cuda_marks_heard(const struct pl_session *session);
 uint64_t pl_cuda_mark_put(struct pl_session *session, struct pl_cuda_mark *mark, uint64_t stream, bool per_thread,
 			  struct pl_cuda_heard heard, uint64_t ticket);
 enum pl_cuda_mark_state pl_cuda_mark_look(struct pl_session *session, struct pl_cuda_mark *mark);
+/* What the server has once said to have ended needs no question: errors that come late are told without one, and there
+ * is none.  The first time the server is asked whether it does so. */
+bool pl_cuda_marks_are_clean(struct pl_session *session);
 /* What a query returns.  Return: false: the server has to be asked, and *result_out is as it was. */
 static inline bool pl_cuda_mark_tells(enum pl_cuda_mark_state state, CUresult *result_out)
 {
@@ -69,6 +72,7 @@ struct pl_cuda_event {
 	struct pl_cuda_mark mark; /* under lock, here and below */
 	uint64_t records;
 	uint32_t credit; /* records that are marked though nobody asks */
+	bool ended;      /* the server has said that what was recorded last has */
 	bool elsewhere;  /* something else than cuEventRecord() may record it, too: only the server knows of it */
 };
 

@@ -141,6 +141,9 @@ static inline bool pl_cuda_is_idle(const struct pl_session *session)
 /* Some graph has memory of its own: whether it can be launched is the driver's to say. */
 extern _Atomic bool pl_cuda_graphs_allocate;
 
+/* May this thread make calls that are unsafe in a capture?  Asked where the driver would say so and is not
+ * called.  A refusal breaks the captures that refuse, as natively. */
+CUresult pl_cuda_capture_allows(struct pl_session *session);
 /* A lane that this thread has not used may have another's mode. */
 CUresult pl_cuda_capture_mode_tell(struct pl_session *session);
 
