@@ -132,6 +132,7 @@ struct pl_bench_cell {
 	struct pl_bench_stats stats;
 	bool has_ratio;
 	double ratio, ratio_p10, ratio_p90; /* to native; spread over paired rounds */
+	double ratio_low, ratio_high;	    /* 95 % interval of the median of these; 0: too few rounds to say */
 	int rc;				    /* EXEC */
 	unsigned fails;
 };

@@ -169,8 +169,20 @@ static bool goal_value(const struct pl_bench_run *run, const struct goal *goal,
 	return false;
 }
 
+static bool is_least(const struct goal *goal)
+{
+	return goal->kind == VALUE_MIN || goal->kind == RATIO_MIN || goal->kind == RAW_MIN || goal->kind == PEER_MIN ||
+	       goal->kind == OTHER_MIN;
+}
+
+static bool is_met(const struct goal *goal, double value)
+{
+	return is_least(goal) ? value >= goal->bound : value <= goal->bound;
+}
+
+/* A goal that is missed by less than the rounds can tell is undecided. */
 static void goal_describe(const struct goal *goal, const struct pl_bench_figure *figure,
-	double value, struct pl_bench_goal_result *result_out)
+	const struct pl_bench_cell *mine, double value, struct pl_bench_goal_result *result_out)
 {
 	static const char *const what[] = {
 		[ADDED_MAX] = "added to native",
@@ -185,15 +197,29 @@ static void goal_describe(const struct goal *goal, const struct pl_bench_figure 
 	};
 	bool plain = goal->kind == VALUE_MAX || goal->kind == VALUE_MIN || goal->kind == ADDED_TURNS;
 	const char *unit = goal->kind == ADDED_MAX ? pl_bench_unit_name(figure->unit) : plain ? "" : "x";
-	bool least = goal->kind == VALUE_MIN || goal->kind == RATIO_MIN || goal->kind == RAW_MIN ||
-		     goal->kind == PEER_MIN || goal->kind == OTHER_MIN;
+	bool least = is_least(goal);
 
 	snprintf(result_out->text, sizeof(result_out->text), "%s %s, %s%s%s", goal->mode,
 		goal->figure, what[goal->kind], goal->raw ? " " : "", goal->raw ? goal->raw : "");
 	snprintf(result_out->bound, sizeof(result_out->bound), "%s %g %s",
 		least ? ">=" : "<=", goal->bound, unit);
 	snprintf(result_out->value, sizeof(result_out->value), "%.3g %s", value, unit);
-	result_out->met = least ? value >= goal->bound : value <= goal->bound;
+	result_out->verdict = is_met(goal, value) ? PL_BENCH_MET : PL_BENCH_MISSED;
+	if ((goal->kind != RATIO_MIN && goal->kind != RATIO_MAX) || mine->ratio_high <= 0)
+		return;
+	snprintf(result_out->value, sizeof(result_out->value), "%.3g %s (%.3g to %.3g)", value, unit, mine->ratio_low,
+		 mine->ratio_high);
+	if (result_out->verdict == PL_BENCH_MISSED && is_met(goal, least ? mine->ratio_high : mine->ratio_low))
+		result_out->verdict = PL_BENCH_UNDECIDED;
+}
+
+const char *pl_bench_verdict_text(enum pl_bench_verdict verdict)
+{
+	static const char *const texts[] = { [PL_BENCH_MISSED] = "MISSED",
+					     [PL_BENCH_MET] = "met",
+					     [PL_BENCH_UNDECIDED] = "undecided: more rounds" };
+
+	return texts[verdict];
 }
 
 bool pl_bench_goal_next(
@@ -207,7 +233,7 @@ bool pl_bench_goal_next(
 
 		if (!figure || !goal_value(run, goal, figure, &value))
 			continue;
-		goal_describe(goal, figure, value, result_out);
+		goal_describe(goal, figure, pl_bench_find(run, goal->figure, goal->mode), value, result_out);
 		return true;
 	}
 	return false;

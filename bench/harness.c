@@ -287,6 +287,7 @@ static void ratio_make(struct pl_bench_cell *cell, const struct pl_bench_cell *n
 		return;
 	cell->ratio_p10 = stats.p10;
 	cell->ratio_p90 = stats.p90;
+	(void)pl_bench_median_interval(pairs, n, &cell->ratio_low, &cell->ratio_high);
 }
 
 /* Speed relative to native over all programs that both finished. */

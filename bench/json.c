@@ -117,6 +117,10 @@ static int cell_write(const struct pl_bench_run *run, size_t f, unsigned m, FILE
 			add_number(line, "ratio_p10", cell->ratio_p10);
 			add_number(line, "ratio_p90", cell->ratio_p90);
 		}
+		if (cell->has_ratio && cell->ratio_high > 0) {
+			add_number(line, "ratio_low", cell->ratio_low);
+			add_number(line, "ratio_high", cell->ratio_high);
+		}
 		add_text(line, "better",
 			pl_bench_unit_more_is_better(figure->unit) ? "higher" : "lower");
 		add_text(line, "state", run->config->busy ? "busy" : "idle");

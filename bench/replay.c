@@ -94,6 +94,8 @@ static void record_take(struct pl_bench_run *run, struct json_object *line)
 		cell->ratio = number_take(line, "ratio");
 		cell->ratio_p10 = number_take(line, "ratio_p10");
 		cell->ratio_p90 = number_take(line, "ratio_p90");
+		cell->ratio_low = number_take(line, "ratio_low");
+		cell->ratio_high = number_take(line, "ratio_high");
 	}
 }
 

@@ -23,9 +23,12 @@ int pl_bench_replay(struct pl_bench_run *run, char *why_out, size_t why_bytes);
 struct pl_bench_goal_result {
 	char text[96];	/* "shm: null kernel + finish, added to native" */
 	char bound[32]; /* "<= 5 us" */
-	char value[32];
-	bool met;
+	char value[48]; /* with the interval in which the ratio lies, where the rounds say */
+	enum pl_bench_verdict { PL_BENCH_MISSED, PL_BENCH_MET, PL_BENCH_UNDECIDED } verdict;
 };
+
+/* What is printed of a verdict. */
+const char *pl_bench_verdict_text(enum pl_bench_verdict verdict);
 
 /** pl_bench_goal_next() - the next goal whose figures were measured
  * @at: 0 to start; advanced

@@ -360,7 +360,7 @@ void pl_bench_md_goals(const struct pl_bench_run *run, FILE *to)
 			fputs("| goal | bound | value | |\n| --- | --- | --- | --- |\n", to);
 		first = false;
 		fprintf(to, "| %s | %s | %s | %s |\n", goal.text, goal.bound, goal.value,
-			goal.met ? "met" : "**missed**");
+			goal.verdict == PL_BENCH_MISSED ? "**missed**" : pl_bench_verdict_text(goal.verdict));
 	}
 	if (!first)
 		fputc('\n', to);

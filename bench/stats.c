@@ -49,22 +49,36 @@ static double percentile(const double *sorted, size_t n, double share)
 	return sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]);
 }
 
+/* Return: a sorted copy, the caller's to free; *r_out says why there is none. */
+static double *sorted_of(const double *v, size_t n, int *r_out)
+{
+	double *sorted;
+
+	*r_out = PL_BENCH_STATS_E_VALUE;
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(v[i]) || v[i] < 0)
+			return NULL;
+	sorted = malloc(n * sizeof(*sorted));
+	*r_out = sorted ? 0 : -ENOMEM;
+	if (!sorted)
+		return NULL;
+	memcpy(sorted, v, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare);
+	return sorted;
+}
+
 int pl_bench_stats_of(const double *v, size_t n, struct pl_bench_stats *stats_out)
 {
 	double *sorted, sum = 0;
+	int r;
 
 	if (!n)
 		return PL_BENCH_STATS_E_EMPTY;
-	for (size_t i = 0; i < n; i++) {
-		if (!isfinite(v[i]) || v[i] < 0)
-			return PL_BENCH_STATS_E_VALUE;
-		sum += v[i];
-	}
-	sorted = malloc(n * sizeof(*sorted));
+	sorted = sorted_of(v, n, &r);
 	if (!sorted)
-		return -ENOMEM;
-	memcpy(sorted, v, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare);
+		return r;
+	for (size_t i = 0; i < n; i++)
+		sum += v[i];
 	*stats_out = (struct pl_bench_stats){
 		.median = percentile(sorted, n, 0.5),
 		.p10 = percentile(sorted, n, 0.1),
@@ -74,6 +88,38 @@ int pl_bench_stats_of(const double *v, size_t n, struct pl_bench_stats *stats_ou
 		.mean = sum / (double)n,
 		.n = n,
 	};
+	free(sorted);
+	return 0;
+}
+
+/* How many values at each end may be left out: as many or fewer lie on one side of the median in 2.5 % of all draws. */
+static size_t left_out(size_t n)
+{
+	double all = 0;
+	size_t k = 0;
+
+	for (;; k++) { /* all: P(at most k of n on one side) */
+		all += exp(lgamma((double)n + 1) - lgamma((double)k + 1) - lgamma((double)(n - k) + 1) -
+			   (double)n * log(2));
+		if (all > 0.025)
+			return k;
+	}
+}
+
+int pl_bench_median_interval(const double *v, size_t n, double *low_out, double *high_out)
+{
+	double *sorted;
+	size_t k;
+	int r;
+
+	if (n < 6)
+		return PL_BENCH_STATS_E_EMPTY;
+	sorted = sorted_of(v, n, &r);
+	if (!sorted)
+		return r;
+	k = left_out(n);
+	*low_out = sorted[k - 1];
+	*high_out = sorted[n - k];
 	free(sorted);
 	return 0;
 }

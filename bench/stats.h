@@ -37,6 +37,11 @@ void pl_bench_samples_fini(struct pl_bench_samples *s);
  * Return: 0, PL_BENCH_STATS_E_*, or -ENOMEM. */
 int pl_bench_stats_of(const double *v, size_t n, struct pl_bench_stats *stats_out);
 
+/** pl_bench_median_interval() - where the median lies of that which @v was drawn from, in 95 of 100 such draws
+ * By the order of the values alone (binomial), whatever their distribution.
+ * Return: 0, PL_BENCH_STATS_E_EMPTY for fewer than 6 values, which can not say, PL_BENCH_STATS_E_VALUE, or -ENOMEM. */
+int pl_bench_median_interval(const double *v, size_t n, double *low_out, double *high_out);
+
 /** pl_bench_geomean() - geometric mean of positive values
  * Return: 0, or PL_BENCH_STATS_E_*. */
 int pl_bench_geomean(const double *v, size_t n, double *mean_out);

@@ -62,10 +62,10 @@ static void goals_print(const struct pl_bench_run *run, FILE *to)
 
 	for (size_t at = 0; pl_bench_goal_next(run, &at, &goal);) {
 		if (first)
-			fprintf(to, "\n%-72s %-12s %-12s\n", "goal", "bound", "value");
+			fprintf(to, "\n%-72s %-12s %-26s\n", "goal", "bound", "value");
 		first = false;
-		fprintf(to, "%-72s %-12s %-12s %s\n", goal.text, goal.bound, goal.value,
-			goal.met ? "met" : "MISSED");
+		fprintf(to, "%-72s %-12s %-26s %s\n", goal.text, goal.bound, goal.value,
+			pl_bench_verdict_text(goal.verdict));
 	}
 }
 

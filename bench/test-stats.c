@@ -54,6 +54,27 @@ static void test_samples_that_lie_are_reported(void)
 	assert(s.n == 42 && mean == 42); /* outputs untouched on failure */
 }
 
+/* The ranks of the sign test's tables: the 1st of 6 to 8, the 2nd of 9 to 11, the 6th of 20, the 40th of 100. */
+static void test_the_median_lies_between_ranks(void)
+{
+	static const struct {
+		size_t n, rank;
+	} ranks[] = { { 6, 1 }, { 8, 1 }, { 9, 2 }, { 10, 2 }, { 11, 2 }, { 12, 3 }, { 20, 6 }, { 100, 40 } };
+	double v[100], low = 42, high = 42;
+
+	for (size_t i = 0; i < 100; i++)
+		v[i] = (double)(i * 37 % 100 + 1);
+	assert(pl_bench_median_interval(v, 5, &low, &high) == PL_BENCH_STATS_E_EMPTY && low == 42 && high == 42);
+	for (size_t i = 0; i < sizeof(ranks) / sizeof(ranks[0]); i++) {
+		for (size_t k = 0; k < ranks[i].n; k++) /* 1 to n, in some order */
+			v[k] = ranks[i].n == 100 ? (double)(k * 37 % 100 + 1) : (double)(ranks[i].n - k);
+		assert(pl_bench_median_interval(v, ranks[i].n, &low, &high) == 0);
+		assert(near(low, (double)ranks[i].rank) && near(high, (double)(ranks[i].n + 1 - ranks[i].rank)));
+	}
+	v[3] = NAN;
+	assert(pl_bench_median_interval(v, 10, &low, &high) == PL_BENCH_STATS_E_VALUE);
+}
+
 static void test_geomean_of_reciprocals_is_one(void)
 {
 	const double v[] = { 4, 0.25, 1 };
@@ -81,6 +102,7 @@ int main(void)
 	test_one_sample_is_its_own_summary();
 	test_even_count_takes_the_middle();
 	test_samples_that_lie_are_reported();
+	test_the_median_lies_between_ranks();
 	test_geomean_of_reciprocals_is_one();
 	test_sample_list_is_bounded();
 	return 0;
