@@ -24,7 +24,7 @@ static const struct {
 	RESULT(CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER, "the call needs a newer driver"),
 	RESULT(CUDA_ERROR_DEVICE_UNAVAILABLE, "the device is busy or reserved"),
 	RESULT(CUDA_ERROR_NO_DEVICE, "no CUDA device found"),
-	RESULT(CUDA_ERROR_INVALID_DEVICE, "no such device"),
+	RESULT(CUDA_ERROR_INVALID_DEVICE, "invalid device ordinal"),
 	RESULT(CUDA_ERROR_DEVICE_NOT_LICENSED, "the device has no licence"),
 	RESULT(CUDA_ERROR_INVALID_IMAGE, "the image of the device code is not valid"),
 	RESULT(CUDA_ERROR_INVALID_CONTEXT, "no valid context is current"),

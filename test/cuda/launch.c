@@ -310,13 +310,22 @@ static void test_a_kernels_asynchronous_copies_are_whole(void)
 static void test_occupancy_is_plausible(void)
 {
 	CUfunction function = cu_function(module, "add");
-	int blocks, grid, block;
+	int blocks, grid, block, allowed;
+	size_t shared;
 	cu_ok(cu(cuOccupancyMaxActiveBlocksPerMultiprocessor)(&blocks, function, 1024, 0));
 	check(blocks >= 1);
 	cu_ok(cu(cuOccupancyMaxPotentialBlockSize)(&grid, &block, function, NULL, 0, 0));
 	check(grid >= 1 && block >= 32 && block <= 1024);
 	cu_ok(cu(cuOccupancyMaxPotentialBlockSize)(&grid, &block, function, NULL, 0, 96));
 	check(block <= 96);
+	/* Not more than a launch may have. */
+	cu_ok(cu(cuFuncGetAttribute)(&allowed, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, function));
+	cu_ok(cu(cuOccupancyAvailableDynamicSMemPerBlock)(&shared, function, 1, 32));
+	check(shared && shared <= (size_t)allowed);
+	cu_ok(cu(cuFuncSetAttribute)(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1024));
+	cu_ok(cu(cuOccupancyAvailableDynamicSMemPerBlock)(&shared, function, 1, 32));
+	check(shared <= 1024);
+	cu_ok(cu(cuFuncSetAttribute)(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, allowed));
 }
 
 static void test_parts_are_linked_by_the_driver(void)
@@ -384,6 +393,9 @@ static void test_a_library_is_placed_where_it_is_used(void)
 	unsigned int n;
 	int value = 9, got;
 	void *params[] = { &at, &value };
+	size_t offset, bytes;
+	const char *name;
+	CUcontext own;
 	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
 	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
 	memset(text, ' ', strlen(text)); /* the text is the application's again */
@@ -396,6 +408,15 @@ static void test_a_library_is_placed_where_it_is_used(void)
 	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
 	check(got == 9);
 	cu_ok(cu(cuKernelGetFunction)(&function, kernel));
+	cu_ok(cu(cuKernelGetName)(&name, kernel));
+	check(!strcmp(name, "store"));
+	cu_is(cu(cuKernelGetName)(&name, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuFuncGetName)(&name, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuKernelGetParamInfo)(kernel, 1, &offset, &bytes));
+	check(offset == 8 && bytes == 4);
+	cu_ok(cu(cuCtxPopCurrent_v2)(&own)); /* what the parameters are depends on the context */
+	cu_is(cu(cuKernelGetParamInfo)(kernel, 1, &offset, &bytes), CUDA_ERROR_INVALID_CONTEXT);
+	cu_ok(cu(cuCtxPushCurrent_v2)(own));
 	cu_ok(cu(cuLibraryUnload)(library));
 	cu_ok(cu(cuMemFree_v2)(at));
 	free(text);

@@ -187,6 +187,11 @@ static void test_addresses_say_what_they_are(void)
 	cu_ok(cu(cuMemAllocManaged)(&base, 4096, CU_MEM_ATTACH_GLOBAL));
 	cu_ok(cu(cuPointerGetAttribute)(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, base));
 	check(managed == 1);
+	for (unsigned int on = 0; on < 2; on++) {
+		cu_ok(cu(cuPointerSetAttribute)(&on, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, base));
+		cu_ok(cu(cuPointerGetAttribute)(&managed, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, base));
+		check(managed == on);
+	}
 	cu_ok(cu(cuPointerGetAttribute)(&ordinal, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, a));
 	check(ordinal == 0);
 	cu_is(cu(cuPointerGetAttribute)(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, (CUdeviceptr)(uintptr_t)&type),
@@ -208,6 +213,7 @@ static void test_registered_memory_is_the_devices_too(void)
 	cu_ok(cu(cuMemcpyDtoD_v2)(a, at, 100));
 	cu_ok(cu(cuMemcpyDtoH_v2)(back, a, 100));
 	check(!memcmp(back, own + 100, 100));
+	cu_is(cu(cuMemHostUnregister)(own + 4096), CUDA_ERROR_INVALID_VALUE); /* it begins elsewhere */
 	cu_ok(cu(cuMemHostUnregister)(own));
 	cu_is(cu(cuMemHostUnregister)(own), CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
 	cu_ok(cu(cuMemFree_v2)(a));
@@ -218,9 +224,16 @@ static void test_bad_input_is_told(void)
 {
 	unsigned char host[16];
 	size_t free_bytes, total;
+	CUmemoryPool pool;
 	CUdeviceptr a;
 	cu_is(cu(cuMemAlloc_v2)(NULL, 16), CUDA_ERROR_INVALID_VALUE);
 	cu_is(cu(cuMemAlloc_v2)(&a, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemAllocAsync)(&a, 0, NULL)); /* as programs of NVIDIA's expect */
+	check(!a);
+	cu_ok(cu(cuDeviceGetMemPool)(&pool, 0));
+	a = 1;
+	cu_ok(cu(cuMemAllocFromPoolAsync)(&a, 0, pool, NULL));
+	check(!a);
 	cu_ok(cu(cuMemGetInfo_v2)(&free_bytes, &total));
 	check(free_bytes && free_bytes <= total);
 	cu_is(cu(cuMemAlloc_v2)(&a, total * 4), CUDA_ERROR_OUT_OF_MEMORY);

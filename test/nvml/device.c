@@ -35,6 +35,7 @@
 	X(nvmlInit_v2)                                                                                                 \
 	X(nvmlDeviceGetHandleByPciBusId_v2)                                                                            \
 	X(nvmlDeviceGetName)                                                                                           \
+	X(nvmlDeviceGetHandleByUUID)                                                                                   \
 	X(nvmlDeviceGetUUID)                                                                                           \
 	X(nvmlDeviceGetMemoryInfo)                                                                                     \
 	X(nvmlDeviceGetMemoryInfo_v2)                                                                                  \
@@ -99,6 +100,7 @@ static nvmlDevice_t test_both_say_the_same(void)
 		sprintf(one + strlen(one), "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
 			(unsigned char)uuid.bytes[i]);
 	assert(!strcasecmp(one, two));
+	assert(!d.nvmlDeviceGetHandleByUUID(two, &device) && !d.nvmlDeviceGetHandleByUUID(two + 4, &device));
 	assert(!d.cuDeviceTotalMem_v2(&bytes, 0) && !d.nvmlDeviceGetMemoryInfo(device, &memory));
 	assert(memory.total >= bytes && memory.used + memory.free <= memory.total);
 	assert(!d.nvmlDeviceGetCudaComputeCapability(device, &major, &minor));

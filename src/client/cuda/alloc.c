@@ -259,8 +259,10 @@ static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t b
 	args.pool = pool ? pl_cuda_id(session, PL_CUDA_KIND_pool, *pool) : 0;
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (!address || !bytes || (pool && !args.pool))
+	if (!address || (pool && !args.pool))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!bytes) /* unlike cuMemAlloc()'s, that is success */
+		return *address = 0, CUDA_SUCCESS;
 	memory.context = pl_cuda_context_of(session);
 	memory.session = session;
 	memory.pool = args.pool;

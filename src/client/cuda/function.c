@@ -270,8 +270,11 @@ CUresult cuFuncGetParamInfo(CUfunction handle, size_t param_index, size_t *param
 CUresult cuKernelGetParamInfo(CUkernel handle, size_t param_index, size_t *param_offset, size_t *param_size)
 {
 	struct pl_cuda_function *kernel;
-	CUresult result = kernel_get(handle, 0, &kernel);
+	CUresult result;
 
+	if (!pl_cuda_current(&result))
+		return result;
+	result = kernel_get(handle, 0, &kernel);
 	return result ? result : param_info(kernel, param_index, param_offset, param_size);
 }
 
@@ -281,7 +284,7 @@ CUresult cuFuncGetName(const char **name, CUfunction handle)
 	CUresult result = function_get(handle, &function);
 
 	if (result)
-		return result;
+		return handle ? result : CUDA_ERROR_INVALID_VALUE;
 	if (!name)
 		return CUDA_ERROR_INVALID_VALUE;
 	*name = function->name;

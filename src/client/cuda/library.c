@@ -337,7 +337,7 @@ CUresult cuKernelGetName(const char **name, CUkernel handle)
 	struct pl_cuda_function *kernel;
 	CUresult result;
 
-	if (!name)
+	if (!name || !handle)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = kernel_get(handle, &kernel);
 	if (!result)

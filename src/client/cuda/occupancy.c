@@ -8,7 +8,7 @@
 
 struct limits {
 	uint32_t threads_max, warp, sm_threads, sm_blocks, sm_registers, sms;
-	uint64_t sm_shared, block_reserved, registers, shared_static;
+	uint64_t sm_shared, block_reserved, registers, shared_static, dynamic_max;
 	uint32_t function_threads_max;
 };
 
@@ -45,6 +45,7 @@ static CUresult limits_get(CUfunction handle, struct limits *limits_out)
 		.block_reserved = OF(RESERVED_SHARED_MEMORY_PER_BLOCK),
 		.registers = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_NUM_REGS],
 		.shared_static = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES],
+		.dynamic_max = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES],
 		.function_threads_max = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK],
 	};
 	return limits_out->warp && limits_out->sm_threads ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
@@ -143,7 +144,7 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamic_shared, CUfunct
 	each = limits.sm_shared / (uint32_t)blocks / SHARED_UNIT * SHARED_UNIT;
 	each = each > limits.block_reserved + limits.shared_static ? each - limits.block_reserved - limits.shared_static
 								   : 0;
-	*dynamic_shared = each;
+	*dynamic_shared = each < limits.dynamic_max ? each : limits.dynamic_max;
 	return CUDA_SUCCESS;
 }
 

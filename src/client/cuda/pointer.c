@@ -166,12 +166,14 @@ CUresult cuPointerSetAttribute(const void *value, CUpointer_attribute attribute,
 	if (result)
 		return result;
 	if (!value || attribute != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS || !pl_cuda_memory_find(address, &memory) ||
-	    memory.kind != PL_CUDA_MEMORY_DEVICE)
+	    (memory.kind != PL_CUDA_MEMORY_DEVICE && memory.kind != PL_CUDA_MEMORY_MANAGED))
 		return CUDA_ERROR_INVALID_VALUE;
 	args.value = *(const unsigned int *)value;
-	r = PL_CUDA_ASK(session, cuPointerSetAttribute, &args, &reply);
-	if (r || reply.status)
-		return pl_cuda_answer(r, &reply);
+	if (memory.kind == PL_CUDA_MEMORY_DEVICE) { /* managed memory in place is none of the driver's own */
+		r = PL_CUDA_ASK(session, cuPointerSetAttribute, &args, &reply);
+		if (r || reply.status)
+			return pl_cuda_answer(r, &reply);
+	}
 	memory.sync_memops = args.value != 0;
 	pl_cuda_memory_change(&memory);
 	return CUDA_SUCCESS;

@@ -211,9 +211,10 @@ CUresult cuMemHostUnregister(void *pointer)
 		return result;
 	if (!pointer)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.address != (uintptr_t)pointer ||
-	    memory.kind != PL_CUDA_MEMORY_REGISTERED)
+	if (!pl_cuda_memory_find((uintptr_t)pointer, &memory) || memory.kind != PL_CUDA_MEMORY_REGISTERED)
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	if (memory.address != (uintptr_t)pointer)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!pl_cuda_memory_take(memory.address, &memory))
 		return CUDA_SUCCESS;
 	pl_cuda_later_settle(session, memory.address, memory.bytes);

@@ -1,7 +1,12 @@
 /* Guards, branches, calls, convergence, the end. */
+#include <time.h>
+
 #include "base/wait.h"
 #include "refgpu/compute/next.h"
 #include "refgpu/compute/split.h"
+
+#define SLEEP_MIN_NS 20000u /* what the system takes for one is more than that */
+#define SLEEP_MAX_NS 1000000u
 
 static const struct pl_sm_op *target_of(const struct pl_sm_op *op)
 {
@@ -298,10 +303,35 @@ static void bar_h(PL_SM_ARGS)
 	pl_sm_barrier(w, op, mask);
 }
 
-/* Gives way: the time itself matters to nobody here. */
+/* The longest that a lane asks for; a sleep ends after 1 ms at the latest (PTX ISA, nanosleep). */
+static uint32_t sleep_ns(const struct pl_sm_warp *w, const struct pl_sm_op *op, char *R, uint32_t mask)
+{
+	const uint32_t *b = op->flags & PL_SM_OP_B_SCALAR ? NULL : PL_SM_REG(const uint32_t, b);
+	uint32_t longest = b ? 0 : *(const uint32_t *)pl_sm_scalar(w, op);
+
+	for (uint32_t left = b ? mask : 0; left; left &= left - 1)
+		if (b[__builtin_ctz(left)] > longest)
+			longest = b[__builtin_ctz(left)];
+	return longest < SLEEP_MAX_NS ? longest : SLEEP_MAX_NS;
+}
+
+/* Nothing else on this processor can go on. */
+static bool is_alone(const struct pl_sm_warp *w)
+{
+	uint32_t resident = 0;
+
+	for (uint32_t k = 0; k < w->sm->blocks_placed; k++)
+		resident += w->sm->blocks[k].resident;
+	return resident == 1 && w->split_count == 1 && w->block->ready == 1u << w->index;
+}
+
+/* Gives way, or sleeps where there is nobody to give way to: a kernel that waits for the program takes no processor. */
 static void nanosleep_h(PL_SM_ARGS)
 {
-	(void)R, (void)mask;
+	uint32_t ns = sleep_ns(w, op, R, mask);
+
+	if (ns >= SLEEP_MIN_NS && is_alone(w))
+		nanosleep(&(struct timespec){ .tv_nsec = ns }, NULL);
 	w->insns += (uint64_t)(op + 1 - w->mark);
 	w->mark = w->pc = op + 1;
 	w->polls_left = 1;

@@ -251,7 +251,10 @@ CUresult cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset_out,
 CUresult cuKernelGetParamInfo(CUkernel handle, size_t index, size_t *offset_out, size_t *bytes_out)
 {
 	struct pl_cu_kernel *kernel;
-	CUresult r = kernel_get(handle, 0, &kernel);
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r)
+		r = kernel_get(handle, 0, &kernel);
 	return r ? r : param_info(kernel->info, index, offset_out, bytes_out);
 }
 
@@ -260,7 +263,7 @@ CUresult cuFuncGetName(const char **name_out, CUfunction handle)
 	struct pl_cu_func *func;
 	CUresult r = func_peek(handle, &func);
 	if (r)
-		return r;
+		return handle ? r : CUDA_ERROR_INVALID_VALUE;
 	if (!name_out)
 		return CUDA_ERROR_INVALID_VALUE;
 	*name_out = func->info->name;

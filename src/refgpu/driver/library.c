@@ -374,7 +374,7 @@ CUresult cuKernelGetName(const char **name_out, CUkernel handle)
 {
 	struct pl_cu_kernel *kernel;
 	CUresult r;
-	if (!name_out)
+	if (!name_out || !handle)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = kernel_get(handle, &kernel);
 	if (!r)

@@ -212,8 +212,11 @@ CUresult cuMemHostUnregister(void *host)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = pl_cu_ctx_wait(ctx);
 	mem = pl_cu_mem_claim((uint64_t)(uintptr_t)host, PL_CU_MEM_REGISTERED);
-	if (!mem)
-		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	if (!mem) { /* within a registration that begins elsewhere it is another mistake */
+		mem = pl_cu_mem_find((uint64_t)(uintptr_t)host);
+		return mem && mem->kind == PL_CU_MEM_REGISTERED ? CUDA_ERROR_INVALID_VALUE
+								: CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	}
 	pl_cu_mem_destroy(mem);
 	return r;
 }

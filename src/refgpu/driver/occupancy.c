@@ -102,7 +102,7 @@ CUresult cuOccupancyMaxPotentialBlockSize(int *grid_out, int *block_out, CUfunct
 CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *bytes_out, CUfunction handle, int blocks, int threads)
 {
 	struct pl_cu_func *func;
-	uint64_t each;
+	uint64_t each, most;
 	CUresult r = func_get(handle, &func);
 	if (r)
 		return r;
@@ -112,7 +112,9 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *bytes_out, CUfunction h
 	each = PL_CU_SHARED_SM / (uint32_t)blocks;
 	each = each > PL_CU_SHARED_OPTIN + PL_CU_SHARED_RESERVED ? PL_CU_SHARED_OPTIN : each - PL_CU_SHARED_RESERVED;
 	each -= each % SHARED_UNIT;
-	*bytes_out = each > func->info->shared_bytes ? each - func->info->shared_bytes : 0;
+	each = each > func->info->shared_bytes ? each - func->info->shared_bytes : 0;
+	most = (uint64_t)atomic_load(&func->dynamic_shared_max);
+	*bytes_out = each < most ? each : most;
 	return CUDA_SUCCESS;
 }
 

@@ -140,7 +140,8 @@ CUresult cuPointerSetAttribute(const void *value, CUpointer_attribute attribute,
 	if (r)
 		return r;
 	mem = pl_cu_mem_find(address);
-	if (!value || !mem || attribute != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS || mem->kind != PL_CU_MEM_DEVICE)
+	if (!value || !mem || attribute != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS ||
+	    (mem->kind != PL_CU_MEM_DEVICE && mem->kind != PL_CU_MEM_MANAGED))
 		return CUDA_ERROR_INVALID_VALUE;
 	mem->sync_memops = *(const unsigned int *)value != 0;
 	return CUDA_SUCCESS;

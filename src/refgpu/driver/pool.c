@@ -292,9 +292,14 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr *address_out, size_t bytes, CUmemor
 	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
 	if (!r)
 		r = pl_cu_pool_get(handle, &pool);
-	if (!r && (!address_out || !bytes))
+	if (!r && !address_out)
 		r = CUDA_ERROR_INVALID_VALUE;
-	return r ? r : pl_cu_pool_alloc(pool, stream, bytes, (uint64_t *)address_out);
+	if (r)
+		return r;
+	if (bytes)
+		return pl_cu_pool_alloc(pool, stream, bytes, (uint64_t *)address_out);
+	*address_out = 0; /* of no bytes, unlike cuMemAlloc()'s, that is success */
+	return CUDA_SUCCESS;
 }
 
 /* The device's, for this call. */
@@ -315,13 +320,13 @@ CUresult cuMemAllocAsync(CUdeviceptr *address_out, size_t bytes, CUstream stream
 {
 	struct pl_cu_stream *stream;
 	struct pl_cu_pool *pool;
-	uint64_t address;
+	uint64_t address = 0;
 	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
-	if (!r && (!address_out || !bytes))
+	if (!r && !address_out)
 		r = CUDA_ERROR_INVALID_VALUE;
 	if (!r)
 		r = pool_current(stream->ctx->dev, &pool);
-	if (!r)
+	if (!r && bytes)
 		r = pl_cu_pool_alloc(pool, stream, bytes, &address);
 	if (!r)
 		*address_out = address;

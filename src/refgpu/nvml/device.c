@@ -104,7 +104,7 @@ nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
 	if (!uuid || !device)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	uuid_text(own, sizeof(own));
-	return give(device, !strcasecmp(uuid, own), NVML_ERROR_NOT_FOUND);
+	return give(device, !strcasecmp(uuid, own) || !strcasecmp(uuid, own + strlen("GPU-")), NVML_ERROR_NOT_FOUND);
 }
 
 nvmlReturn_t nvmlDeviceGetHandleByUUIDV(const nvmlUUID_t *uuid, nvmlDevice_t *device)
