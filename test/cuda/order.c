@@ -158,6 +158,36 @@ static void test_the_legacy_stream_keeps_its_place(void)
 	cu_ok(cu(cuStreamDestroy_v2)(apart));
 }
 
+/* Freed in another stream than the one that is late with it, and the pool with it: cuda-python's tests of shared pools
+ * do so.  What is written is nobody's, but nothing fails. */
+static void test_a_pool_that_is_destroyed_waits_for_streams_that_are_late(void)
+{
+	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				 .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	CUstream late = stream_create(CU_STREAM_NON_BLOCKING), own = stream_create(CU_STREAM_NON_BLOCKING);
+	atomic_int gate = 0;
+	CUmemoryPool pool;
+	CUdeviceptr at;
+
+	for (int sync = 0; sync < 2; sync++) {
+		atomic_store(&gate, 0);
+		cu_ok(cu(cuMemPoolCreate)(&pool, &props));
+		cu_ok(cu(cuMemAllocFromPoolAsync)(&at, 1 << 20, pool, own));
+		cu_ok(cu(cuStreamSynchronize)(own));
+		cu_ok(cu(cuLaunchHostFunc)(late, hold, &gate));
+		cu_ok(cu(cuMemsetD8Async)(at, 7, 1 << 20, late));
+		cu_ok(cu(cuMemFreeAsync)(at, own));
+		if (sync)
+			cu_ok(cu(cuStreamSynchronize)(own));
+		cu_ok(cu(cuMemPoolDestroy)(pool));
+		atomic_store(&gate, 1);
+		cu_ok(cu(cuStreamSynchronize)(late));
+		cu_ok(cu(cuCtxSynchronize)());
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(late));
+	cu_ok(cu(cuStreamDestroy_v2)(own));
+}
+
 static void test_time_between_events_is_told(void)
 {
 	CUevent begin, end, untimed;
@@ -378,6 +408,8 @@ int main(void)
 	cu_run(test_a_stream_that_is_held_is_not_ready_and_others_go_on);
 	cu_run(test_a_stream_waits_for_anothers_event);
 	cu_run(test_the_legacy_stream_keeps_its_place);
+	if (cu_is_reference()) /* CUDA promises nothing there */
+		cu_run(test_a_pool_that_is_destroyed_waits_for_streams_that_are_late);
 	cu_run(test_time_between_events_is_told);
 	cu_run(test_streams_wait_for_words_in_memory);
 	cu_run(test_streams_say_what_they_are);

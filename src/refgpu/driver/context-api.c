@@ -197,7 +197,7 @@ CUresult cuCtxSynchronize_v2(CUcontext handle)
 	if (!r)
 		r = pl_cu_ctx_wait(ctx);
 	if (!r)
-		pl_cu_pools_release(ctx->dev);
+		pl_cu_pools_release(ctx);
 	return r;
 }
 

@@ -206,6 +206,16 @@ CUresult pl_cu_ctx_wait(struct pl_cu_ctx *ctx)
 	return pl_cu_ctx_error(ctx);
 }
 
+bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx)
+{
+	bool idle = true;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *stream = ctx->streams; stream && idle; stream = stream->next)
+		idle = pl_cu_line_idle(stream->line);
+	pthread_mutex_unlock(&ctx->lock);
+	return idle;
+}
+
 /* The handles of all streams, so that each is looked up again before it is touched: streams come and go meanwhile. */
 void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
 {

@@ -108,6 +108,7 @@ static inline CUresult pl_cu_ctx_error(const struct pl_cu_ctx *ctx)
 }
 /* Waits for all work of the context. */
 CUresult pl_cu_ctx_wait(struct pl_cu_ctx *ctx);
+bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx); /* nothing is under way in any of its streams */
 /* The device's heap for malloc() in kernels; made when first needed.  0: none. */
 uint64_t pl_cu_ctx_heap(struct pl_cu_ctx *ctx, uint64_t *bytes_out);
 

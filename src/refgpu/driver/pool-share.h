@@ -17,6 +17,7 @@ struct pl_cu_pool {
 	CUmemPoolProps props;
 	CUmemAccess_flags access;
 	bool destroyed; /* goes away with its last allocation */
+	bool ending;    /* a thread ends it */
 	pthread_mutex_t lock;
 	/* under lock */
 	struct block *free;

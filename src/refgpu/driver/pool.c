@@ -117,17 +117,50 @@ bool pl_cu_pools_trim(struct pl_cu_dev *dev)
 	return any;
 }
 
-void pl_cu_pools_release(struct pl_cu_dev *dev)
+static void pool_end(struct pl_cu_pool *pool)
 {
+	pthread_mutex_lock(&pools_lock);
+	for (struct pl_cu_pool **at = &pools; *at; at = &(*at)->next) {
+		if (*at != pool)
+			continue;
+		*at = pool->next;
+		break;
+	}
+	pthread_mutex_unlock(&pools_lock);
+	pthread_mutex_destroy(&pool->lock);
+	pl_cu_pool_file_destroy(pool->file);
+	free(pool);
+}
+
+/* A pool that was destroyed and has nothing left; NULL: there is none. */
+static struct pl_cu_pool *release(struct pl_cu_dev *dev)
+{
+	struct pl_cu_pool *empty = NULL;
 	pthread_mutex_lock(&pools_lock);
 	for (struct pl_cu_pool *pool = pools; pool; pool = pool->next) {
 		if (pool->dev != dev)
 			continue;
 		pthread_mutex_lock(&pool->lock);
-		pool_trim(pool, pool->release_threshold);
+		pool_trim(pool, pool->destroyed ? 0 : pool->release_threshold);
+		if (!empty && pool->destroyed && !pool->ending && !pool->used && !pool->free) {
+			pool->ending = true;
+			empty = pool;
+		}
 		pthread_mutex_unlock(&pool->lock);
 	}
 	pthread_mutex_unlock(&pools_lock);
+	return empty;
+}
+
+/* Memory goes only while nothing is under way: another stream than the one that freed it may be late, which a device
+ * that keeps what it has mapped forgives (cuda-python's tests of shared pools rely on it). */
+void pl_cu_pools_release(struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_pool *empty;
+	if (!pl_cu_ctx_idle(ctx))
+		return;
+	while ((empty = release(ctx->dev)))
+		pool_end(empty);
 }
 
 /* Called with pool->lock held: the smallest block that fits and that this stream may have now. */
@@ -220,21 +253,6 @@ CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, 
 	return r;
 }
 
-static void pool_end(struct pl_cu_pool *pool)
-{
-	pthread_mutex_lock(&pools_lock);
-	for (struct pl_cu_pool **at = &pools; *at; at = &(*at)->next) {
-		if (*at != pool)
-			continue;
-		*at = pool->next;
-		break;
-	}
-	pthread_mutex_unlock(&pools_lock);
-	pthread_mutex_destroy(&pool->lock);
-	pl_cu_pool_file_destroy(pool->file);
-	free(pool);
-}
-
 CUresult pl_cu_pool_free(struct pl_cu_stream *stream, uint64_t address)
 {
 	struct block *block = calloc(1, sizeof(*block));
@@ -256,10 +274,11 @@ CUresult pl_cu_pool_free(struct pl_cu_stream *stream, uint64_t address)
 	block->next = pool->free;
 	pool->free = block;
 	pool->used -= mem->mapped_bytes;
-	last = pool->destroyed && !pool->used;
+	last = pool->destroyed && !pool->used && !pool->ending;
+	pool->ending |= last;
 	pthread_mutex_unlock(&pool->lock);
 	if (last) {
-		pl_cu_stream_wait(stream);
+		(void)pl_cu_ctx_wait(stream->ctx);
 		pthread_mutex_lock(&pool->lock);
 		pool_trim(pool, 0);
 		pthread_mutex_unlock(&pool->lock);
@@ -387,15 +406,19 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool_out, const CUmemPoolProps *props)
 	return r;
 }
 
-/* No call uses it: nothing is allocated in it any more. */
+/* No call uses it: nothing is allocated in it any more.  What other streams may still work in goes when somebody waits.
+ */
 static void pool_retired(void *arg)
 {
 	struct pl_cu_pool *pool = arg;
-	bool last;
+	struct pl_cu_ctx *ctx;
+	bool idle = pl_cu_enter_ctx(&ctx) || pl_cu_ctx_idle(ctx), last;
 	pthread_mutex_lock(&pool->lock);
 	pool->destroyed = true;
-	pool_trim(pool, 0);
-	last = !pool->used && !pool->free;
+	if (idle)
+		pool_trim(pool, 0);
+	last = !pool->used && !pool->free && !pool->ending;
+	pool->ending |= last;
 	pthread_mutex_unlock(&pool->lock);
 	if (last)
 		pool_end(pool);

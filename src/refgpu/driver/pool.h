@@ -17,7 +17,7 @@ CUresult pl_cu_pool_free_now(struct pl_cu_ctx *ctx, uint64_t address);
 /* Gives back what pools keep but nobody uses.  Return: true where that was anything. */
 bool pl_cu_pools_trim(struct pl_cu_dev *dev);
 /* The same down to what each pool keeps: what synchronising does. */
-void pl_cu_pools_release(struct pl_cu_dev *dev);
+void pl_cu_pools_release(struct pl_cu_ctx *ctx);
 
 CUmemoryPool pl_cu_pool_handle(const struct pl_cu_pool *pool);
 CUmemAllocationHandleType pl_cu_pool_handle_types(const struct pl_cu_pool *pool);

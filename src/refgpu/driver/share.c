@@ -67,13 +67,6 @@ CUresult plRefgpuManagedBack(CUdeviceptr address, void *host, size_t bytes)
 int plRefgpuIdle(void)
 {
 	struct pl_cu_ctx *ctx;
-	bool idle = !pl_cu_enter_ctx(&ctx);
 
-	if (!idle)
-		return false;
-	pthread_mutex_lock(&ctx->lock);
-	for (struct pl_cu_stream *stream = ctx->streams; stream && idle; stream = stream->next)
-		idle = pl_cu_line_idle(stream->line);
-	pthread_mutex_unlock(&ctx->lock);
-	return idle;
+	return !pl_cu_enter_ctx(&ctx) && pl_cu_ctx_idle(ctx);
 }

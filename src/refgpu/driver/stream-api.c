@@ -62,7 +62,7 @@ CUresult cuStreamSynchronize(CUstream handle)
 	if (!r)
 		r = pl_cu_stream_wait(stream);
 	if (!r)
-		pl_cu_pools_release(stream->ctx->dev);
+		pl_cu_pools_release(stream->ctx);
 	return r;
 }
 
