@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -109,6 +110,63 @@ static void other_sees_and_outlives(void)
 	cu_ok(cu(cuIpcCloseMemHandle)(at));
 	cu_is_by_reference(cu(cuIpcCloseMemHandle)(at), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuEventDestroy_v2)(event));
+}
+
+static atomic_int gate;
+
+static void CUDA_CB hold(void *user)
+{
+	(void)user;
+	while (!atomic_load(&gate))
+		usleep(1000);
+}
+
+/* Nothing of one's own is under way, and the event was ready before. */
+static void other_hears_of_what_is_recorded_again(void)
+{
+	struct passed passed;
+	CUevent event;
+
+	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
+	cu_ok(cu(cuIpcOpenEventHandle)(&event, passed.event));
+	cu_ok(cu(cuEventSynchronize)(event));
+	cu_ok(cu(cuEventQuery)(event));
+	cu_ok(cu(cuCtxSynchronize)());
+	step_say(theirs);
+	step_wait(theirs); /* it has recorded it behind what it holds */
+	for (int i = 0; i < 3; i++)
+		cu_is(cu(cuEventQuery)(event), CUDA_ERROR_NOT_READY);
+	step_say(theirs);
+	cu_ok(cu(cuEventSynchronize)(event)); /* it lets go */
+	cu_ok(cu(cuEventQuery)(event));
+	step_wait(theirs);
+	cu_ok(cu(cuEventDestroy_v2)(event));
+}
+
+static void test_an_event_that_another_process_records_again(void)
+{
+	struct passed passed = { 0 };
+	CUstream stream;
+	CUevent event;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuIpcGetEventHandle)(&passed.event, event));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(write(ours, &passed, sizeof(passed)) == sizeof(passed));
+	step_wait(ours);
+	cu_ok(cu(cuLaunchHostFunc)(stream, hold, NULL));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_is(cu(cuEventQuery)(event), CUDA_ERROR_NOT_READY);
+	step_say(ours);
+	step_wait(ours);
+	atomic_store(&gate, 1);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	step_say(ours);
+	step_wait(ours);
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
 static void test_memory_and_event_of_another_process(void)
@@ -506,8 +564,8 @@ static void first_ends(void)
 
 int main(void)
 {
-	void (*const others[])(void) = { other_sees_and_outlives, other_maps_a_descriptor, other_uses_a_pool,
-					 other_tries };
+	void (*const others[])(void) = { other_sees_and_outlives, other_hears_of_what_is_recorded_again,
+					 other_maps_a_descriptor, other_uses_a_pool, other_tries };
 	int ends[2], status;
 	pid_t pid;
 
@@ -530,6 +588,7 @@ int main(void)
 	if (!fork()) { /* it has no driver yet, and will end while the other process goes on */
 		cu_begin();
 		cu_run(test_memory_and_event_of_another_process);
+		cu_run(test_an_event_that_another_process_records_again);
 		cu_run(test_a_descriptor_is_passed_on);
 		cu_run(test_a_pool_of_another_process);
 		cu_run(test_handles_that_are_none);

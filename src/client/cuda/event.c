@@ -18,6 +18,7 @@ void pl_cuda_event_fini(struct pl_cuda_event *event)
 	event->records++; /* answers that are on their way are about another event */
 	event->credit = 0;
 	event->ended = false;
+	event->shared = false;
 	event->elsewhere = false;
 	pthread_mutex_unlock(&event->lock);
 }
@@ -33,6 +34,31 @@ void pl_cuda_event_elsewhere(CUevent handle)
 	event->ended = false;
 	event->mark.put = false;
 	pthread_mutex_unlock(&event->lock);
+}
+
+void pl_cuda_event_shared(CUevent handle)
+{
+	struct pl_cuda_event *event = pl_cuda_get(PL_CUDA_KIND_event, handle);
+
+	pl_cuda_event_elsewhere(handle);
+	if (!event)
+		return;
+	pthread_mutex_lock(&event->lock);
+	event->shared = true;
+	pthread_mutex_unlock(&event->lock);
+}
+
+static bool is_shared(CUevent handle)
+{
+	struct pl_cuda_event *event = pl_cuda_get(PL_CUDA_KIND_event, handle);
+	bool shared;
+
+	if (!event)
+		return false;
+	pthread_mutex_lock(&event->lock);
+	shared = event->shared;
+	pthread_mutex_unlock(&event->lock);
+	return shared;
 }
 
 /* An event and the stream that it is recorded in are of one context. */
@@ -167,7 +193,7 @@ static CUresult event_enter(enum pl_cuda_op op, CUevent event, struct pl_session
 	*id_out = pl_cuda_id(*session_out, PL_CUDA_KIND_event, event);
 	if (!*id_out)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (pl_cuda_is_idle(*session_out))
+	if (pl_cuda_is_idle(*session_out) && !is_shared(event))
 		*id_out = 0;
 	return CUDA_SUCCESS;
 }

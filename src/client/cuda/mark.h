@@ -73,6 +73,7 @@ struct pl_cuda_event {
 	uint64_t records;
 	uint32_t credit; /* records that are marked though nobody asks */
 	bool ended;      /* the server has said that what was recorded last has */
+	bool shared;     /* another process may record it, too: the server is asked always */
 	bool elsewhere;  /* something else than cuEventRecord() may record it, too: only the server knows of it */
 };
 
@@ -88,6 +89,7 @@ struct pl_cuda_stream {
 void pl_cuda_event_init(struct pl_cuda_event *event);
 void pl_cuda_event_fini(struct pl_cuda_event *event);
 void pl_cuda_event_elsewhere(CUevent event);
+void pl_cuda_event_shared(CUevent event);
 void pl_cuda_stream_init(struct pl_cuda_stream *stream);
 void pl_cuda_stream_fini(struct pl_cuda_stream *stream);
 

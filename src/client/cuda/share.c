@@ -3,6 +3,7 @@
  * server's.  What stands for a descriptor is a file that has such a handle: it can be passed on as any descriptor can.
  */
 #include "client/cuda/carry.h"
+#include "client/cuda/mark.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -111,6 +112,65 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr address)
 	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_IMPORTED)
 		pl_cuda_memory_take(address, &memory);
 	return pl_cuda_answer(r, &reply);
+}
+
+/* ---- events ---- */
+
+CUresult cuIpcGetEventHandle(CUipcEventHandle *handle, CUevent event)
+{
+	struct pl_cuda_cuIpcGetEventHandle_args args;
+	struct pl_cuda_cuIpcGetEventHandle_reply got;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuIpcGetEventHandle, PL_CUDA_KIND_event, event, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	args.event = pl_cuda_id(session, PL_CUDA_KIND_event, event);
+	if (!args.event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pl_cuda_event_shared(event);
+	r = PL_CUDA_ASK(session, cuIpcGetEventHandle, &args, &reply);
+	if (r || reply.status)
+		return pl_cuda_answer(r, &reply);
+	pl_cuda_cuIpcGetEventHandle_reply_get(&reply.dec, &got);
+	if (!pl_dec_whole(&reply.dec))
+		return CUDA_ERROR_UNKNOWN;
+	memcpy(handle, got.handle.all, sizeof(*handle));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuIpcOpenEventHandle(CUevent *event, CUipcEventHandle handle)
+{
+	struct pl_cuda_cuIpcOpenEventHandle_args args = { 0 };
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcOpenEventHandle, &session);
+	void *made;
+	int r;
+
+	if (result)
+		return result;
+	if (!event)
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(args.handle.all, &handle, sizeof(handle));
+	made = pl_cuda_new(session, PL_CUDA_KIND_event, &args.event);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = PL_CUDA_ASK(session, cuIpcOpenEventHandle, &args, &reply);
+	if (!r && reply.status == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		r = PL_CUDA_ASK(session, cuIpcOpenEventHandle, &args, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (result) {
+		pl_cuda_undo(session, PL_CUDA_KIND_event, made);
+		return result;
+	}
+	pl_cuda_event_shared(made);
+	*event = made;
+	return CUDA_SUCCESS;
 }
 
 /* ---- descriptors ---- */
