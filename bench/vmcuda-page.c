@@ -141,8 +141,7 @@ static double overhead_beside(const struct pl_bench_run *run, const char *mode, 
 static void table_2_beside(const struct pl_bench_run *run, FILE *to)
 {
 	fputs("Of it outside of kernels (copies, allocations, the start, the program's own work), in percent of "
-	      "native's "
-	      "whole time; and seconds from the first launch until all have ended, of native's.\n\n| program |",
+	      "native's whole time; and the time from the first launch until all have ended.\n\n| program |",
 	      to);
 	for (unsigned m = 0; m + 1 < run->n_modes; m++)
 		if (mode_is_way(run, m) && run->modes[m].kind != PL_BENCH_NATIVE)

@@ -165,8 +165,7 @@ CUresult cuMemFree_v2(CUdeviceptr address)
 		memory.kind == PL_CUDA_MEMORY_MANAGED);
 	in_place =
 		ours && memory.kind == PL_CUDA_MEMORY_MANAGED && !memory.mirrored; /* no allocation of the driver's */
-	if (in_place)
-		result = pl_cuda_capture_allows(session);
+	result = in_place ? pl_cuda_capture_allows(session) : CUDA_SUCCESS;
 	if (result)
 		return result;
 	if (ours && (in_place || !atomic_load(&pl_cuda_captures)) && pl_cuda_memory_take(address, &memory)) {
@@ -261,8 +260,10 @@ static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t b
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!address || (pool && !args.pool))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!bytes) /* unlike cuMemAlloc()'s, that is success */
-		return *address = 0, CUDA_SUCCESS;
+	if (!bytes) { /* unlike cuMemAlloc()'s, that is success */
+		*address = 0;
+		return CUDA_SUCCESS;
+	}
 	memory.context = pl_cuda_context_of(session);
 	memory.session = session;
 	memory.pool = args.pool;

@@ -88,6 +88,7 @@ struct pl_cuda_stream {
 /* Memory of events and streams stays one of theirs: init once, fini for each that ends, after which it is as new. */
 void pl_cuda_event_init(struct pl_cuda_event *event);
 void pl_cuda_event_fini(struct pl_cuda_event *event);
+/* Something else than cuEventRecord() may record it; another process may. */
 void pl_cuda_event_elsewhere(CUevent event);
 void pl_cuda_event_shared(CUevent event);
 void pl_cuda_stream_init(struct pl_cuda_stream *stream);
