@@ -7,15 +7,26 @@
 #include "client/agree.h"
 #include "link/widen.h"
 
-static void call_before(struct pl_session *session, struct pl_client_lane *lane, uint16_t op)
+/* Return: the device may work for it, and somebody wants to know. */
+static bool call_before(struct pl_session *session, struct pl_client_lane *lane, uint16_t op)
 {
-	void (*before)(struct pl_session *, uint16_t) = atomic_load_explicit(&session->before, memory_order_relaxed);
+	bool (*before)(struct pl_session *, uint16_t) = atomic_load_explicit(&session->before, memory_order_relaxed);
+	bool works = true;
 
 	if (__builtin_expect(!before, 1))
-		return;
+		return false;
 	if (!lane->ahead)
-		before(session, op);
+		works = before(session, op);
 	lane->ahead = false;
+	return works;
+}
+
+static void worked_note(struct pl_session *session, uint64_t ticket)
+{
+	uint64_t last = atomic_load(&session->worked);
+
+	while (last < ticket && !atomic_compare_exchange_weak(&session->worked, &last, ticket))
+		continue;
 }
 
 /* Writes what is known of the head; call_send() writes the rest. */
@@ -32,7 +43,7 @@ int pl_call_begin(struct pl_call *call, struct pl_session *session, uint16_t op,
 			return pl_trace(r);
 		lane = call->lane;
 	}
-	call_before(session, lane, op);
+	call->works = call_before(session, lane, op);
 	op = pl_session_op(session, op);
 	if (__builtin_expect(!op, 0))
 		return -ENOSYS;
@@ -77,6 +88,8 @@ static inline int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_
 	head->flags = flags;
 	head->ticket = call->ticket;
 	head->bulk_bytes = bulk_bytes;
+	if (__builtin_expect(call->works, 0))
+		worked_note(call->session, call->ticket);
 	return pl_lane_commit(call->lane->lane, call->len_bytes,
 			      bulk_bytes            ? PL_LANE_MORE
 			      : flags & PL_WIRE_ASK ? PL_LANE_NOW
@@ -214,7 +227,7 @@ static int bulk_stream(struct pl_session *session, const void *data, uint64_t by
 
 	if (r)
 		return pl_trace(r);
-	call_before(session, lane, 0);
+	(void)call_before(session, lane, 0);
 	lane->ahead = atomic_load_explicit(&session->before, memory_order_relaxed);
 	r = pl_lane_reserve(lane->lane, sizeof(head), &room);
 	if (!r) {

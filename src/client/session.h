@@ -67,9 +67,10 @@ struct pl_session {
 	_Atomic uint64_t asks;     /* of all tickets; the others were posts */
 	_Atomic uint64_t idle;     /* all up to this ticket has ended, as the server said (PL_WIRE_REPLY_IDLE) */
 	/* Called before each call is begun, where it is set: it may post others of this thread.  Not between payload
-	 * that is sent ahead and its call, but before it, with op 0. */
-	void (*_Atomic before)(struct pl_session *session, uint16_t op);
-	_Atomic uint64_t ends; /* answers and the like that may have told the program that something has ended */
+	 * that is sent ahead and its call, but before it, with op 0.  Return: the device may work for it. */
+	bool (*_Atomic before)(struct pl_session *session, uint16_t op);
+	_Atomic uint64_t worked; /* ticket of the last call that it said so of; of any from before it was set */
+	_Atomic uint64_t ends;   /* answers and the like that may have told the program that something has ended */
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t some;
@@ -98,6 +99,7 @@ struct pl_call {
 	struct pl_client_lane *lane;
 	struct pl_enc enc; /* write the arguments here */
 	uint8_t *room;
+	bool works; /* as session->before said */
 	uint32_t len_bytes;
 	uint64_t ticket; /* once it is sent */
 };

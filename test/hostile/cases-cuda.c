@@ -487,6 +487,44 @@ static void mapped_memory_that_lies(void)
 	peer_close(&peer);
 }
 
+/* Host memory at an address that the client chooses: where the worker has nothing, and once. */
+static void placed_memory_that_lies(void)
+{
+	static uint8_t data[4608];
+	const uint64_t at = 0x5a5a00000000ull, far = 1ull << 47;
+	uint64_t plain;
+	int here;
+
+	cuda_open();
+	plain = alloc(65536);
+	expect_is(CU(plHostPlace, .address = at, .size = 8192), CUDA_SUCCESS);
+	expect_is(CU(plHostPlace, .address = at, .size = 8192), CUDA_ERROR_NOT_SUPPORTED);
+	expect_is(CU(plHostPlace, .address = at + 4096, .size = 8192), CUDA_ERROR_NOT_SUPPORTED);
+	expect_is(CU(plHostPlace, .address = at - 4096, .size = 8192), CUDA_ERROR_NOT_SUPPORTED);
+	expect_is(CU(plHostPlace, .address = at + 1, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plHostPlace, .address = at + 65536, .size = 4095), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plHostPlace, .address = at + 65536, .size = 0), CUDA_ERROR_INVALID_VALUE);
+	assert(CU(plHostPlace, .address = at, .size = 0 - at)); /* beyond the limit, too */
+	assert(CU(plHostPlace, .address = far, .size = 4096) && CU(plHostPlace, .address = 0, .size = 4096));
+	assert(CU(plHostPlace, .address = 4096, .size = far));
+	assert(CU(plHostPlace, .address = (uintptr_t)&here & ~4095ull, .size = 1ull << 46));
+	expect_is(CU(plManagedRead, .start = at, .address = at + 4096, .size = 4097), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at + 4096, .address = at + 4096, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = plain, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = at, .address = at + 8192,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
+		  CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedMerge, .start = at, .address = at,
+		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
+		  CUDA_SUCCESS);
+	expect_is(CU(cuMemFreeHost, .host = at + 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_SUCCESS);
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plHostPlace, .address = at - 4096, .size = 12288), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 static void post_record(uint64_t event, uint64_t stream)
 {
 	struct pl_cuda_cuEventRecord_args args = { .event = event, .stream = stream };
@@ -590,6 +628,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: device memory in shared memory that lies", shared_device_memory_that_lies, false },
 	{ "cuda: managed memory that lies", managed_memory_that_lies, false },
 	{ "cuda: mapped memory that lies", mapped_memory_that_lies, false },
+	{ "cuda: placed memory that lies", placed_memory_that_lies, false },
 	{ "cuda: copies that nobody takes", copies_that_nobody_takes, false },
 	{ "cuda: marks that lie", marks_that_lie, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },

@@ -37,6 +37,7 @@ LEFT_OUT = {
     "graphs": [],
     "queries": [],
     "registered": [],
+    "pinned": [],
     "process": [],
     "share": [],
 }
@@ -203,6 +204,16 @@ def test_mapped_memory_that_nothing_works_with_is_fetched_once():
         assert asks[0] == asks[1], asks
 
 
+def test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on():
+    """The server's limit for host memory, or no userfaultfd: the kernel faults, as the log says why."""
+    program = os.path.join(PROGRAMS, "cuda-pinned")
+    for limit, argument in ((["--host-limit", "100K"], "copies"), ([], "forbidden")):
+        with plenum.Server("--cuda", NATIVE, *limit) as server:
+            result = plenum.run([program, argument], dict(server.env("tcp"), PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_LOG="warn"))
+            said = result.stderr.decode(errors="replace")
+            assert said.count("which it does not reach") == 1, said
+
+
 def test_mapped_memory_is_charged_and_its_limit_is_told():
     if not FAULTS:
         print("SKIP: no userfaultfd here")
@@ -286,7 +297,8 @@ if __name__ == "__main__":
         test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_the_nodes_of_graphs_go_with_them, test_a_posted_launch_costs_few_instructions,
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,
-        test_mapped_memory_that_nothing_works_with_is_fetched_once, test_mapped_memory_is_charged_and_its_limit_is_told,
+        test_mapped_memory_that_nothing_works_with_is_fetched_once,
+        test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on, test_mapped_memory_is_charged_and_its_limit_is_told,
         test_how_much_registered_memory_is_echoed_is_told, test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])

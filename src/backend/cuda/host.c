@@ -1,13 +1,16 @@
 /* Host memory that devices reach: in the session's shared memory, where the driver works in it in place, or the
  * driver's own, whose pages the client fetches and brings back (managed.c). */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
 #define KIND_SHARED 1u /* in session->shared: `object` is a struct pl_cuda_shared */
 #define KIND_OWN    2u /* the driver's own: `object` is how many bytes it is charged */
+#define KIND_PLACED 3u /* the worker's, at an address of the client's, registered: `object` as well */
 #define PAGE_BYTES  4096u
 
 struct pl_cuda_shared {
@@ -140,36 +143,119 @@ void pl_cuda_serve_plHostAlloc(struct pl_serve *serve, const struct pl_cuda_plHo
 	(void)pl_serve_reply_end(serve);
 }
 
+/* ---- at an address of the client's ---- */
+
+/* The program has had it for a while, and may be capturing: that is no affair of these calls. */
+static void capture_mode_swap(CUstreamCaptureMode *mode)
+{
+	if (pl_cuda.cuThreadExchangeStreamCaptureMode)
+		(void)pl_cuda.cuThreadExchangeStreamCaptureMode(mode);
+}
+
+static int32_t placed_register(void *host, uint64_t bytes)
+{
+	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+	CUdeviceptr device = 0;
+	CUresult r;
+
+	if (!pl_cuda.cuMemHostRegister_v2 || !pl_cuda.cuMemHostGetDevicePointer_v2 || !pl_cuda.cuMemHostUnregister)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	capture_mode_swap(&mode);
+	r = pl_cuda.cuMemHostRegister_v2(host, bytes, CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP);
+	if (!r) {
+		r = pl_cuda.cuMemHostGetDevicePointer_v2(&device, host, 0);
+		if (!r && device != (uintptr_t)host)
+			r = CUDA_ERROR_NOT_SUPPORTED;
+		if (r)
+			pl_cuda.cuMemHostUnregister(host);
+	}
+	capture_mode_swap(&mode);
+	return (int32_t)r;
+}
+
+static int32_t placed_alloc(uint64_t address, uint64_t bytes)
+{
+	void *host = mmap((void *)(uintptr_t)address, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	int32_t status;
+
+	if (host == MAP_FAILED)
+		return errno == EEXIST ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_OUT_OF_MEMORY;
+	status = (uintptr_t)host == address ? placed_register(host, bytes) : CUDA_ERROR_NOT_SUPPORTED;
+	if (status)
+		munmap(host, bytes);
+	return status;
+}
+
+static int32_t placed_free(uint64_t address, uint64_t bytes)
+{
+	void *host = (void *)(uintptr_t)address;
+	int32_t status = (int32_t)pl_cuda.cuMemHostUnregister(host);
+
+	munmap(host, bytes);
+	return status;
+}
+
+void pl_cuda_serve_plHostPlace(struct pl_serve *serve, const struct pl_cuda_plHostPlace_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	int32_t status;
+
+	if (!args->size || (args->address | args->size) % PAGE_BYTES || args->address + args->size < args->size) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	status = placed_alloc(args->address, args->size);
+	if (!status && pl_handles_put(&session->shared, args->address, KIND_PLACED, (void *)(uintptr_t)args->size, 0,
+				      (void *)(uintptr_t)pl_cuda_current)) {
+		(void)placed_free(args->address, args->size);
+		status = CUDA_ERROR_INVALID_VALUE;
+	}
+	if (!status)
+		pl_cuda_charge_keep();
+	pl_cuda_result(serve, status, 0);
+}
+
+/* ---- as it is used, and ends ---- */
+
 bool pl_cuda_host_holds(struct pl_cuda_session *session, uint64_t start, uint64_t address, uint64_t bytes)
 {
 	struct pl_handle handle;
 	uint64_t length;
 
-	if (!pl_handles_get(&session->shared, start, KIND_OWN, &handle))
+	if (!pl_handles_get(&session->shared, start, KIND_OWN, &handle) &&
+	    !pl_handles_get(&session->shared, start, KIND_PLACED, &handle))
 		return false;
 	length = pages_of((uintptr_t)handle.object);
 	return address >= start && address - start <= length && bytes && bytes <= length - (address - start);
+}
+
+static bool host_take(struct pl_cuda_session *session, uint64_t host, struct pl_handle *handle)
+{
+	return pl_handles_take(&session->shared, host, KIND_OWN, handle) ||
+	       pl_handles_take(&session->shared, host, KIND_PLACED, handle) ||
+	       pl_handles_take(&session->shared, host, KIND_SHARED, handle);
 }
 
 /* Others go on while the driver waits for what is under way in it. */
 void pl_cuda_serve_cuMemFreeHost(struct pl_serve *serve, const struct pl_cuda_cuMemFreeHost_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	const struct pl_cuda_shared *shared;
 	struct pl_handle handle;
-	bool own = pl_handles_take(&session->shared, args->host, KIND_OWN, &handle);
 	int32_t status;
 
-	if (!own && !pl_handles_take(&session->shared, args->host, KIND_SHARED, &handle)) {
+	if (!host_take(session, args->host, &handle)) {
 		pl_cuda_result(serve, CUDA_ERROR_INVALID_VALUE, 0);
 		return;
 	}
-	shared = handle.object;
 	pl_serve_give_turn(serve);
-	if (own)
+	if (handle.kind == KIND_OWN)
 		status = (int32_t)pl_cuda.cuMemFreeHost((void *)(uintptr_t)args->host);
+	else if (handle.kind == KIND_PLACED)
+		status = placed_free(args->host, (uintptr_t)handle.object);
 	else
-		status = (int32_t)pl_cuda.cuMemHostUnregister(serve->session->arena + shared->store);
+		status = (int32_t)pl_cuda.cuMemHostUnregister(serve->session->arena +
+							      ((const struct pl_cuda_shared *)handle.object)->store);
 	shared_end(session, &handle);
 	pl_cuda_result(serve, status, 0);
 }
@@ -198,8 +284,10 @@ void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t conte
 	if (left.hosts)
 		pl_handles_each(&session->shared, left_find, &left);
 	for (size_t i = 0; i < left.count; i++)
-		if (pl_handles_take(&session->shared, left.hosts[i], KIND_SHARED, &handle) ||
-		    pl_handles_take(&session->shared, left.hosts[i], KIND_OWN, &handle))
+		if (host_take(session, left.hosts[i], &handle)) {
+			if (handle.kind == KIND_PLACED)
+				munmap((void *)(uintptr_t)handle.id, (uintptr_t)handle.object);
 			shared_end(session, &handle);
+		}
 	free(left.hosts);
 }

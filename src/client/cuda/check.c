@@ -1,9 +1,10 @@
 /* Is a call plainly valid?  Where one of these says no, the call is asked, and the driver says what is wrong. */
 #include "client/cuda/mark.h"
-#include "client/cuda/memory.h"
+#include "client/cuda/reach.h"
 
 bool pl_cuda_check_address(CUdeviceptr address, size_t bytes)
 {
+	pl_cuda_reach(address);
 	return pl_cuda_captures_none() && pl_cuda_memory_is_device(address, bytes);
 }
 
@@ -11,6 +12,7 @@ static bool elements(CUdeviceptr address, size_t count, size_t each)
 {
 	uint64_t bytes;
 
+	pl_cuda_reach(address);
 	return pl_cuda_captures_none() && !(address % each) && !__builtin_mul_overflow(count, each, &bytes) &&
 	       pl_cuda_memory_is_device(address, bytes);
 }
@@ -29,6 +31,7 @@ static bool rows(CUdeviceptr address, size_t pitch, size_t width, size_t height,
 {
 	uint64_t columns, whole;
 
+	pl_cuda_reach(address);
 	return pl_cuda_captures_none() && width && height && !(address % each) && !(pitch % each) &&
 	       !__builtin_mul_overflow(width, each, &columns) && pitch >= columns &&
 	       !__builtin_mul_overflow(height - 1, pitch, &whole) && !__builtin_add_overflow(whole, columns, &whole) &&

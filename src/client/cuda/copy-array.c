@@ -1,7 +1,9 @@
 /* Copies between one dimension of an array and the program's memory. */
 #include <string.h>
 
-#include "client/cuda/state.h"
+#include "client/cuda/copy-shape.h"
+#include "client/cuda/later.h"
+#include "client/cuda/reach.h"
 
 #define INLINE_BYTES 4096u /* what comes in a reply itself */
 
@@ -17,9 +19,17 @@ static CUresult begin(enum pl_cuda_op op, CUarray array, CUstream stream, struct
 	return (stream && !*stream_id) || !*array_id ? CUDA_ERROR_INVALID_HANDLE : CUDA_SUCCESS;
 }
 
+/* Of memory that a device reaches: the copy is the device's own, in its stream's order. */
+static CUresult line_copy(bool waits, bool per_thread, const CUDA_MEMCPY2D *line, CUstream stream)
+{
+	if (waits)
+		return per_thread ? cuMemcpy2D_v2_ptds(line) : cuMemcpy2D_v2(line);
+	return per_thread ? cuMemcpy2DAsync_v2_ptsz(line, stream) : cuMemcpy2DAsync_v2(line, stream);
+}
+
 /* Asked, since the client does not know what the array holds. */
-static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_t offset, const void *src, size_t bytes,
-			 CUstream stream)
+static CUresult to_array_used(enum pl_cuda_op op, bool per_thread, CUarray dst, size_t offset, const void *src,
+			      size_t bytes, CUstream stream)
 {
 	struct pl_cuda_cuMemcpyHtoAAsync_v2_args args = { .offset = offset, .size = bytes, .per_thread = per_thread };
 	struct pl_session *session;
@@ -32,6 +42,20 @@ static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_
 		return result;
 	if (!src || bytes > PL_CUDA_LIMIT_TRANSFER_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (pl_cuda_reached_at(session, src)) {
+		const CUDA_MEMCPY2D line = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+					     .srcHost = src,
+					     .dstMemoryType = CU_MEMORYTYPE_ARRAY,
+					     .dstArray = dst,
+					     .dstXInBytes = offset,
+					     .WidthInBytes = bytes,
+					     .Height = 1 };
+
+		return line_copy(op == PL_CUDA_OP_cuMemcpyHtoA_v2, per_thread, &line, stream);
+	}
+	result = pl_cuda_later_ahead(src, bytes, per_thread, stream);
+	if (result)
+		return result;
 	r = pl_bulk_prepare(session, &args.data, src, bytes);
 	if (r)
 		return pl_cuda_fault(r);
@@ -44,6 +68,18 @@ static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_
 	}
 	pl_bulk_done(session, &args.data);
 	return pl_cuda_answer(r, &reply);
+}
+
+static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_t offset, const void *src, size_t bytes,
+			 CUstream stream)
+{
+	struct pl_cuda_plain_use use;
+	CUresult result;
+
+	pl_cuda_plain_use(&use, src, NULL);
+	result = to_array_used(op, per_thread, dst, offset, src, bytes, stream);
+	pl_cuda_plain_done(&use);
+	return result;
 }
 
 static CUresult from_take(struct pl_reply *reply, void *dst, uint64_t bytes)
@@ -62,8 +98,8 @@ static CUresult from_take(struct pl_reply *reply, void *dst, uint64_t bytes)
 	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
 }
 
-static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarray src, size_t offset, size_t bytes,
-			   CUstream stream)
+static CUresult from_array_used(enum pl_cuda_op op, bool per_thread, void *dst, CUarray src, size_t offset,
+				size_t bytes, CUstream stream)
 {
 	struct pl_cuda_cuMemcpyAtoHAsync_v2_args args = {
 		.offset = offset, .size = bytes, .per_thread = per_thread, .wait = 1, .store = PL_ARENA_NONE
@@ -78,6 +114,17 @@ static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarr
 		return result;
 	if (!dst || bytes > PL_CUDA_LIMIT_TRANSFER_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (pl_cuda_reached_at(session, dst)) {
+		const CUDA_MEMCPY2D line = { .srcMemoryType = CU_MEMORYTYPE_ARRAY,
+					     .srcArray = src,
+					     .srcXInBytes = offset,
+					     .dstMemoryType = CU_MEMORYTYPE_HOST,
+					     .dstHost = dst,
+					     .WidthInBytes = bytes,
+					     .Height = 1 };
+
+		return line_copy(op == PL_CUDA_OP_cuMemcpyAtoH_v2, per_thread, &line, stream);
+	}
 	if (session->shares_memory && bytes > INLINE_BYTES)
 		args.store = pl_arena_alloc(&session->arena, bytes);
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyAtoHAsync_v2_bytes(&args));
@@ -92,6 +139,18 @@ static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarr
 		pl_arena_free(&session->arena, args.store, bytes, 0);
 	if (!r && session->shares_memory)
 		pl_arena_passed(&session->arena, call.ticket);
+	return result;
+}
+
+static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarray src, size_t offset, size_t bytes,
+			   CUstream stream)
+{
+	struct pl_cuda_plain_use use;
+	CUresult result;
+
+	pl_cuda_plain_use(&use, dst, NULL);
+	result = from_array_used(op, per_thread, dst, src, offset, bytes, stream);
+	pl_cuda_plain_done(&use);
 	return result;
 }
 

@@ -7,7 +7,9 @@
 
 #include "client/cuda/copy-shape.h"
 #include "client/cuda/echo.h"
+#include "client/cuda/later.h"
 #include "client/cuda/mirrored.h"
+#include "client/cuda/reach.h"
 
 #define INLINE_BYTES 4096u /* what comes in a reply itself */
 
@@ -46,15 +48,34 @@ static CUresult shape_ids(struct pl_cuda_copy3d_record *record, const struct pl_
 	return CUDA_SUCCESS;
 }
 
-/* What is called the program's, and lies with the device. */
-static void mirrored_is_device(const void *host, CUmemorytype *type, CUdeviceptr *address)
+CUdeviceptr pl_cuda_reached_at(const struct pl_session *session, const void *host)
 {
-	CUdeviceptr there = (uintptr_t)host;
+	uint64_t address = (uintptr_t)host;
+	struct pl_cuda_memory memory;
+	CUdeviceptr there;
 
-	if (*type != CU_MEMORYTYPE_HOST || (!pl_cuda_mirrored_holds(host) && !pl_echo_find(host, 1, &there)))
-		return;
-	*type = CU_MEMORYTYPE_UNIFIED;
+	if (pl_echo_find(host, 1, &there))
+		return there;
+	if (!host || !pl_cuda_memory_find(address, &memory) || memory.session != session)
+		return 0;
+	return memory.mirrored ? address : memory.device ? memory.device + (address - memory.address) : 0;
+}
+
+/* What is called the program's, and a device reaches: the copy is the device's, in its stream's order.  Return: so. */
+static bool reached_is_device(const struct pl_session *session, const void *host, CUmemorytype *type,
+			      CUdeviceptr *address)
+{
+	CUdeviceptr there = 0;
+
+	if (*type == CU_MEMORYTYPE_HOST)
+		there = pl_cuda_reached_at(session, host);
+	else if (*type == CU_MEMORYTYPE_UNIFIED)
+		there = pl_cuda_reached_at(session, (const void *)(uintptr_t)*address);
+	if (!there)
+		return false;
+	*type = CU_MEMORYTYPE_DEVICE;
 	*address = there;
+	return true;
 }
 
 /* The program's own memory, by its type or, where the type leaves it open, by its address. */
@@ -75,9 +96,8 @@ CUresult pl_cuda_copy_shape_of(struct pl_cuda_copy_shape *shape, const struct pl
 	CUDA_MEMCPY3D_PEER whole = *told, *copy = &whole;
 	CUresult result;
 
-	mirrored_is_device(told->srcHost, &whole.srcMemoryType, &whole.srcDevice);
-	mirrored_is_device(told->dstHost, &whole.dstMemoryType, &whole.dstDevice);
-
+	shape->is_reached = reached_is_device(session, told->srcHost, &whole.srcMemoryType, &whole.srcDevice);
+	shape->is_reached |= reached_is_device(session, told->dstHost, &whole.dstMemoryType, &whole.dstDevice);
 	*record = (struct pl_cuda_copy3d_record){
 		.from_x = copy->srcXInBytes,
 		.from_y = copy->srcY,
@@ -220,7 +240,13 @@ static bool op_waits(enum pl_cuda_op op)
 	       op != PL_CUDA_OP_cuMemcpy3DPeerAsync;
 }
 
-static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
+/* Bytes from the first to the last. */
+static uint64_t span_of(const struct pl_cuda_lines *lines)
+{
+	return (lines->slices - 1) * lines->slice + (lines->lines - 1) * lines->pitch + lines->columns;
+}
+
+static CUresult shape_copy_used(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
 {
 	struct shape shape = { .args = { .per_thread = per_thread, .store = PL_ARENA_NONE } };
 	struct pl_session *session;
@@ -245,12 +271,35 @@ static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCP
 	shape.args.copy = shape.is.record;
 	if (shape.is.from_host && shape.is.to_host)
 		return shape_here(&shape, per_thread, stream);
-	if (shape.is.from_host)
-		return shape_to(&shape, session, op);
+	if (shape.is.from_host) {
+		result = pl_cuda_later_ahead(shape.is.from.at, span_of(&shape.is.from), per_thread, stream);
+		return result ? result : shape_to(&shape, session, op);
+	}
 	if (shape.is.to_host)
 		return shape_from(&shape, session, op);
 	r = shape_ask(&shape, session, op, &reply);
-	return pl_cuda_answer(r, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (result || !shape.is.is_reached || !op_waits(op))
+		return result;
+	return per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
+}
+
+static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
+{
+	struct pl_cuda_plain_use use;
+	CUresult result;
+
+	if (!copy || !pl_cuda_plain_is_any())
+		return shape_copy_used(op, per_thread, copy, stream);
+	if (copy->srcMemoryType == CU_MEMORYTYPE_DEVICE)
+		pl_cuda_reach(copy->srcDevice);
+	if (copy->dstMemoryType == CU_MEMORYTYPE_DEVICE)
+		pl_cuda_reach(copy->dstDevice);
+	pl_cuda_plain_use(&use, host_base(copy->srcMemoryType, copy->srcHost, copy->srcDevice),
+			  host_base(copy->dstMemoryType, copy->dstHost, copy->dstDevice));
+	result = shape_copy_used(op, per_thread, copy, stream);
+	pl_cuda_plain_done(&use);
+	return result;
 }
 
 /* ---- the API's structures ---- */

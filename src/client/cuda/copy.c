@@ -7,6 +7,7 @@
 #include "client/cuda/later.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/mirrored.h"
+#include "client/cuda/reach.h"
 #include "client/cuda/ring.h"
 
 #define INLINE_BYTES     4096u /* what comes in a reply itself */
@@ -45,6 +46,19 @@ static bool must_wait(struct pl_session *session, uint64_t bytes)
 
 static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
 				 CUstream stream);
+
+/* One end is the program's memory, which a device reaches: behind a copy that waits the program may use it as it likes.
+ */
+static CUresult reached_copy(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
+			     CUstream stream)
+{
+	CUresult result = device_to_device(waits ? PL_CUDA_OP_cuMemcpy : PL_CUDA_OP_cuMemcpyAsync, per_thread, dst, src,
+					   bytes, stream);
+
+	if (result || !waits)
+		return result;
+	return per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
+}
 
 /* ---- to the device: the data is the call's, so the program may go on ---- */
 
@@ -132,8 +146,8 @@ static enum pl_cuda_direct_how direct_how(bool waits, uint64_t store)
 	return store == PL_ARENA_NONE ? PL_CUDA_DIRECT_PAGEABLE : PL_CUDA_DIRECT_PINNED;
 }
 
-static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
-			  CUstream stream)
+static CUresult to_device_used(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
+			       CUstream stream)
 {
 	struct pl_cuda_cuMemcpyHtoDAsync_v2_args args = { .to = dst, .size = bytes, .per_thread = per_thread };
 	struct pl_session *session;
@@ -146,9 +160,7 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	if (result)
 		return result;
 	if (pl_cuda_mirrored_holds(src) || pl_echo_find(src, bytes, &from))
-		return device_to_device(op == PL_CUDA_OP_cuMemcpyHtoD_v2 ? PL_CUDA_OP_cuMemcpy
-									 : PL_CUDA_OP_cuMemcpyAsync,
-					per_thread, dst, from, bytes, stream);
+		return reached_copy(op == PL_CUDA_OP_cuMemcpyHtoD_v2, per_thread, dst, from, bytes, stream);
 	if (pl_cuda_is_elsewhere(dst))
 		return pl_cuda_copy_to_apart(op == PL_CUDA_OP_cuMemcpyHtoD_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
@@ -160,6 +172,9 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 		return CUDA_ERROR_INVALID_VALUE;
 	if (pl_cuda_is_captured(stream, per_thread))
 		return pl_cuda_copy_captured(stream, per_thread, false, dst, (void *)(uintptr_t)src, bytes);
+	result = pl_cuda_later_ahead(src, bytes, per_thread, stream);
+	if (result)
+		return result;
 	store = pl_cuda_memory_store(session, src, bytes);
 	if (pl_cuda_direct_copy(session, direct_how(op == PL_CUDA_OP_cuMemcpyHtoD_v2, store), per_thread, dst,
 				(void *)(uintptr_t)src, bytes, false, &result))
@@ -171,6 +186,19 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	    pl_cuda_ring_take(session, op == PL_CUDA_OP_cuMemcpyHtoD_v2, bytes, &ring))
 		return to_send_ring(session, op, &args, src, &ring, plain);
 	return to_blocks(session, op, &args, src);
+}
+
+static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
+			  CUstream stream)
+{
+	struct pl_cuda_plain_use use;
+	CUresult result;
+
+	pl_cuda_reach(dst);
+	pl_cuda_plain_use(&use, src, NULL);
+	result = to_device_used(op, per_thread, dst, src, bytes, stream);
+	pl_cuda_plain_done(&use);
+	return result;
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr dst, const void *src, size_t bytes)
@@ -353,8 +381,8 @@ static CUresult from_later(struct pl_session *session, struct pl_cuda_cuMemcpyDt
 	return result;
 }
 
-static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
-			    CUstream stream)
+static CUresult from_device_used(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
+				 CUstream stream)
 {
 	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = {
 		.from = src, .size = bytes, .per_thread = per_thread, .wait = 1, .store = PL_ARENA_NONE
@@ -368,15 +396,11 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 	if (result)
 		return result;
 	if (pl_cuda_mirrored_holds(dst))
-		return device_to_device(op == PL_CUDA_OP_cuMemcpyDtoH_v2 ? PL_CUDA_OP_cuMemcpy
-									 : PL_CUDA_OP_cuMemcpyAsync,
-					per_thread, (uintptr_t)dst, src, bytes, stream);
-	if (pl_echo_find(dst, bytes, &to)) {
-		if (op == PL_CUDA_OP_cuMemcpyDtoHAsync_v2)
-			return device_to_device(PL_CUDA_OP_cuMemcpyAsync, per_thread, to, src, bytes, stream);
-		result = device_to_device(PL_CUDA_OP_cuMemcpy, per_thread, to, src, bytes, NULL);
-		return result ? result : per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
-	}
+		to = (uintptr_t)dst;
+	else if (!pl_echo_find(dst, bytes, &to))
+		to = 0;
+	if (to)
+		return reached_copy(op == PL_CUDA_OP_cuMemcpyDtoH_v2, per_thread, to, src, bytes, stream);
 	if (pl_cuda_is_elsewhere(src))
 		return pl_cuda_copy_from_apart(op == PL_CUDA_OP_cuMemcpyDtoH_v2, per_thread, dst, src, bytes, stream);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
@@ -406,6 +430,19 @@ static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUde
 	return from_blocks(session, op, &args, dst, bytes);
 }
 
+static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
+			    CUstream stream)
+{
+	struct pl_cuda_plain_use use;
+	CUresult result;
+
+	pl_cuda_reach(src);
+	pl_cuda_plain_use(&use, dst, NULL);
+	result = from_device_used(op, per_thread, dst, src, bytes, stream);
+	pl_cuda_plain_done(&use);
+	return op == PL_CUDA_OP_cuMemcpyDtoH_v2 ? pl_cuda_waited(result) : result;
+}
+
 CUresult cuMemcpyDtoH_v2(void *dst, CUdeviceptr src, size_t bytes)
 {
 	return from_device(PL_CUDA_OP_cuMemcpyDtoH_v2, false, dst, src, bytes, NULL);
@@ -428,7 +465,6 @@ CUresult cuMemcpyDtoHAsync_v2_ptsz(void *dst, CUdeviceptr src, size_t bytes, CUs
 
 /* ---- any address ---- */
 
-/* The program may look at once at memory that is managed. */
 static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
 				 CUstream stream)
 {
@@ -453,10 +489,7 @@ static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdevicept
 	}
 	if (r)
 		return pl_cuda_fault(r);
-	result = plain ? CUDA_SUCCESS : (CUresult)reply.status;
-	if (result || op != PL_CUDA_OP_cuMemcpy || !pl_cuda_mirrored_holds((const void *)(uintptr_t)dst))
-		return result;
-	return per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
+	return plain ? CUDA_SUCCESS : (CUresult)reply.status;
 }
 
 /* From and to the program's own memory: when all before it in the stream has ended. */
@@ -475,6 +508,10 @@ static CUresult copy(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr s
 
 	if (to && from && (pl_cuda_is_elsewhere(dst) || pl_cuda_is_elsewhere(src)))
 		return pl_cuda_copy_between(pl_cuda_order_of(waits, per_thread), per_thread, dst, src, bytes, stream);
+	if (to && from &&
+	    (pl_cuda_mirrored_holds((const void *)(uintptr_t)dst) ||
+	     pl_cuda_mirrored_holds((const void *)(uintptr_t)src)))
+		return reached_copy(waits, per_thread, dst, src, bytes, stream);
 	if (to && from)
 		return device_to_device(waits ? PL_CUDA_OP_cuMemcpy : PL_CUDA_OP_cuMemcpyAsync, per_thread, dst, src,
 					bytes, stream);

@@ -108,8 +108,9 @@ static void pull(struct echo *echo)
 {
 	for (uint64_t at = 0; at < echo->bytes && !echo->read_only; at += FETCH_BYTES) {
 		size_t bytes = echo->bytes - at < FETCH_BYTES ? echo->bytes - at : FETCH_BYTES;
+		uint64_t as_of;
 
-		if (pl_cuda_pages_fetch(echo->session, echo->device, echo->device + at, echoes.got, bytes))
+		if (pl_cuda_pages_fetch(echo->session, echo->device, echo->device + at, echoes.got, bytes, &as_of))
 			return; /* the session is lost: the program's memory stays as it was */
 		take(echo, at, bytes);
 	}

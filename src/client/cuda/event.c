@@ -1,7 +1,7 @@
 /* Events: what the client answers, and how they end.  An event that the program asks of is marked when it is recorded.
  */
-#include "client/cuda/echo.h"
 #include "client/cuda/mark.h"
+#include "client/cuda/mirrored.h"
 
 #define CREDIT_OWN     16u /* records that are marked after somebody has asked of one */
 #define CREDIT_SESSION 4u  /* of other events, which may be asked of only once */
@@ -299,12 +299,12 @@ static CUresult event_synchronize(CUevent handle)
 
 CUresult cuEventQuery(CUevent event)
 {
-	return pl_echo_waited(event_query(event));
+	return pl_cuda_waited(event_query(event));
 }
 
 CUresult cuEventSynchronize(CUevent event)
 {
-	return pl_echo_waited(event_synchronize(event));
+	return pl_cuda_waited(event_synchronize(event));
 }
 
 CUresult cuEventDestroy_v2(CUevent event)

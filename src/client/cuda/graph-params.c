@@ -7,6 +7,7 @@
 #include "client/cuda/hostfn.h"
 #include "client/cuda/launch.h"
 #include "client/cuda/mark.h"
+#include "client/cuda/reach.h"
 #include "wire/cuda-node.h"
 
 static bool room_make(struct pl_cuda_packed *packed, uint64_t bytes)
@@ -45,6 +46,7 @@ static CUresult kernel_pack(struct pl_cuda_packed *packed, const CUDA_KERNEL_NOD
 	result = pl_cuda_args_pack(facts, params->kernelParams, params->extra, packed->bytes + sizeof(to), &args_bytes);
 	if (result)
 		return result;
+	pl_cuda_reach_all(packed->bytes + sizeof(to), args_bytes);
 	to = (struct pl_cuda_node_kernel){
 		.function = function->object.id,
 		.grid = { params->gridDimX, params->gridDimY, params->gridDimZ },
@@ -92,6 +94,7 @@ static CUresult fill_pack(struct pl_cuda_packed *packed, const CUDA_MEMSET_NODE_
 	struct pl_cuda_node_fill to = { params->dst,    params->pitch, params->width,
 					params->height, params->value, params->elementSize };
 
+	pl_cuda_reach(params->dst);
 	if (!room_make(packed, sizeof(to)))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	memcpy(packed->bytes, &to, sizeof(to));

@@ -1,12 +1,13 @@
 /*
  * Host memory that the API gives.  Where the session shares memory, what it gives lies there: the driver
  * has the same pages registered and works in them, and nothing is copied on the way.  Where nothing is shared it is
- * plain memory, unless the program wants it mapped: then it is the driver's, and its pages go to and fro (mirrored.h,
- * docs/adr/0033).
+ * plain memory, until a device is given its address (reach.h); or, where the program wants it mapped, the driver's,
+ * whose pages go to and fro (mirrored.h, docs/adr/0033).
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "client/cuda/later.h"
 #include "client/cuda/mirror.h"
@@ -62,17 +63,47 @@ static CUresult shared_create(struct pl_session *session, struct pl_cuda_memory 
 	return result;
 }
 
+/*
+ * Where the memory may lie in a worker, too, when a device is given its address (reach.h): where neither programs, the
+ * C library, sanitizers nor drivers put theirs.  The addresses are not used again, and are a hint: where there is
+ * something the kernel chooses.
+ */
+#define PLACES_LOWEST 0x110000000000ull
+#define PLACES_BYTES  0x100000000000ull
+#define HUGE_BYTES    PL_ARENA_HUGE_BYTES
+
+static pthread_once_t places_once = PTHREAD_ONCE_INIT;
+static _Atomic uint64_t places_next;
+
+static void places_begin(void)
+{
+	uint64_t random = 0;
+
+	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	places_next = random % PLACES_BYTES & ~(HUGE_BYTES - 1ull);
+}
+
+static void *place_for(uint64_t bytes)
+{
+	uint64_t unit = bytes < HUGE_BYTES ? PAGE_BYTES : HUGE_BYTES, room = (bytes + 2 * unit) & ~(unit - 1), at;
+
+	pthread_once(&places_once, places_begin);
+	at = (atomic_fetch_add(&places_next, room) + unit - 1) & ~(unit - 1);
+	return (void *)(uintptr_t)(PLACES_LOWEST + at % PLACES_BYTES);
+}
+
 static CUresult plain_create(struct pl_cuda_memory *memory)
 {
 	uint64_t pages = (memory->bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
-	void *at = pages < memory->bytes
+	void *at = pages < memory->bytes || pages > PLACES_BYTES
 			   ? MAP_FAILED
-			   : mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			   : mmap(place_for(pages), pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	memory->address = (uintptr_t)at;
 	memory->store = PL_ARENA_NONE;
+	memory->plain = true;
 	return CUDA_SUCCESS;
 }
 

@@ -10,7 +10,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	struct copy copies[PL_CUDA_LATER_MAX]; /* under lock, here and below */
-	uint32_t count;
+	_Atomic uint32_t count;                /* looked at without the lock, too */
 	uint64_t bytes, tokens;
 } later = { .lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER };
 
@@ -100,17 +100,32 @@ void pl_cuda_later_forget(uint64_t address, uint64_t bytes)
 	pthread_mutex_unlock(&later.lock);
 }
 
+bool pl_cuda_later_comes(uint64_t address, uint64_t bytes)
+{
+	bool any;
+
+	if (!atomic_load(&later.count))
+		return false;
+	pthread_mutex_lock(&later.lock);
+	any = copy_into(address, bytes) < PL_CUDA_LATER_MAX;
+	pthread_mutex_unlock(&later.lock);
+	return any;
+}
+
+CUresult pl_cuda_later_ahead(const void *host, uint64_t bytes, bool per_thread, CUstream stream)
+{
+	if (!pl_cuda_later_comes((uintptr_t)host, bytes))
+		return CUDA_SUCCESS;
+	return per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
+}
+
 /* The answer comes behind the bytes of all that has ended; what failed never comes. */
 void pl_cuda_later_settle(struct pl_session *session, uint64_t address, uint64_t bytes)
 {
 	struct pl_cuda_cuCtxSynchronize_args args = { 0 };
 	struct pl_reply reply;
-	bool any;
 
-	pthread_mutex_lock(&later.lock);
-	any = copy_into(address, bytes) < PL_CUDA_LATER_MAX;
-	pthread_mutex_unlock(&later.lock);
-	if (!any)
+	if (!pl_cuda_later_comes(address, bytes))
 		return;
 	(void)PL_CUDA_ASK(session, cuCtxSynchronize, &args, &reply);
 	pl_cuda_later_forget(address, bytes);

@@ -17,6 +17,10 @@ uint64_t pl_cuda_later_enter(struct pl_session *session, void *host, uint64_t by
 void pl_cuda_later_cancel(uint64_t token);
 /* The record at hand says that its bytes are here.  Return: they have been taken. */
 bool pl_cuda_later_arrived(struct pl_session *session, uint64_t token, uint64_t bytes, uint64_t bulk_bytes);
+/* Does something? */
+bool pl_cuda_later_comes(uint64_t address, uint64_t bytes);
+/* A copy from there follows in this stream: what was to come there before it in the stream has come. */
+CUresult pl_cuda_later_ahead(const void *host, uint64_t bytes, bool per_thread, CUstream stream);
 /* Nothing comes for this memory any more when it returns: the program gives it back. */
 void pl_cuda_later_settle(struct pl_session *session, uint64_t address, uint64_t bytes);
 /* As well, without a wait for the device: its context has ended. */

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "cuda/extra.h"
 #include "client/cuda/mark.h"
+#include "client/cuda/reach.h"
 
 #define ARGS_FEW        4096u  /* bytes of arguments that are packed on the stack */
 #define GRID_EVERYWHERE 65535u /* every device that CUDA still knows takes as many blocks in each direction */
@@ -146,6 +147,7 @@ static HOT CUresult launch_packed(enum pl_cuda_op op, struct pl_session *session
 
 	if (__builtin_expect(result, 0))
 		return args_wrong(function, args->stream, result);
+	pl_cuda_reach_all(room, args->args.bytes);
 	args->args.at = room;
 	args->function = function->object.id;
 	plain = shape_known(function, args, cooperative) && grid_plain(args, pl_cuda_thread.top->device) &&

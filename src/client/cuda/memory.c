@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "client/cuda/reach.h"
 #include "client/servers.h"
 #include "cuda/ranges.h"
 
@@ -79,6 +80,8 @@ bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 		free(copy);
 	else
 		count(&entered, entered.bytes);
+	if (!r && entered.plain)
+		pl_cuda_plain_came(entered.address, entered.bytes);
 	return !r;
 }
 
@@ -123,18 +126,27 @@ bool pl_cuda_memory_take(uint64_t address, struct pl_cuda_memory *memory_out)
 	*memory_out = *memory;
 	free(memory);
 	count(memory_out, -memory_out->bytes);
+	if (memory_out->plain)
+		pl_cuda_plain_went();
 	return true;
 }
 
 void pl_cuda_memory_change(const struct pl_cuda_memory *memory)
 {
 	struct pl_cuda_range *range;
+	struct pl_cuda_memory *it;
 
 	pthread_rwlock_wrlock(&table.lock);
 	range = pl_cuda_ranges_find(&table.all, memory->address);
-	if (range && ((struct pl_cuda_memory *)range->value)->id == memory->id)
-		*(struct pl_cuda_memory *)range->value = *memory;
+	it = range ? range->value : NULL;
+	if (it && it->id == memory->id) {
+		if (it->plain && !memory->plain)
+			pl_cuda_plain_went();
+		*it = *memory;
+	}
 	pthread_rwlock_unlock(&table.lock);
+	if (memory->mirrored)
+		atomic_store(&pl_cuda_mirrors, true);
 }
 
 /* The call at hand is of the current context and this session: where it went elsewhere, that lane was told another. */
@@ -195,6 +207,8 @@ void pl_cuda_memory_context_gone(struct pl_cuda_context *context)
 			continue;
 		pl_cuda_ranges_remove(&table.all, &table.all.range[i]);
 		count(memory, -memory->bytes);
+		if (memory->plain)
+			pl_cuda_plain_went();
 		pl_cuda_host_forget(memory);
 		pl_cuda_direct_give_back(memory->session, memory);
 		free(memory);

@@ -37,6 +37,7 @@ struct pl_cuda_memory {
 	unsigned int handle_types;  /* POOL: of its pool, when it was allocated */
 	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
+	bool plain;       /* HOST: no device reaches it yet, reach.h */
 	bool mirrored;    /* MANAGED, VARIABLE, HOST: it lies with the driver, at its address; mirrored.h */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
 	bool exported; /* DEVICE, POOL: other processes may have it, too; freed, it goes back to the driver at once */

@@ -37,6 +37,7 @@ struct mirror {
 	const void *owner;
 	uint64_t range, address, pages;
 	uint64_t here;             /* pages that are not away */
+	uint64_t as_of;            /* of one that is used by both at a time: the least of those pages'; ops->fetch() */
 	uint64_t ahead, ahead_end; /* pages of the next fetch, where it begins behind the last one */
 	uint8_t *twins;  /* of one that is used by both at a time: written pages as they were before; else NULL */
 	uint8_t state[]; /* of each page */
@@ -111,6 +112,13 @@ static void state_set(struct mirror *mirror, uint64_t page, enum page_state stat
 	atomic_fetch_add(&pl_mirror_pages_here, (uint32_t)more);
 }
 
+/* The device may have written to what is here since it came, or does. */
+static bool is_stale(const struct mirror *mirror)
+{
+	return mirror->twins && mirror->here &&
+	       (mirror->as_of <= mirror->ops->worked(mirror->session) || !mirror->ops->idle(mirror->session));
+}
+
 /* Pages from `page` on that are in the same state. */
 static uint64_t run_of(const struct mirror *mirror, uint64_t page, uint64_t pages_max)
 {
@@ -148,6 +156,7 @@ static void page_written(struct mirror *mirror, uint64_t page, const void *was)
 static void page_fetch(struct mirror *mirror, uint64_t page, bool writes)
 {
 	uint64_t at = mirror->address + page * PAGE, pages;
+	uint64_t as_of = 0;
 	int r;
 
 	mirror->ahead = page != mirror->ahead_end         ? AHEAD_FIRST
@@ -155,13 +164,18 @@ static void page_fetch(struct mirror *mirror, uint64_t page, bool writes)
 							  : AHEAD_PAGES;
 	pages = run_of(mirror, page, mirror->ahead);
 	mirror->ahead_end = page + pages;
-	r = mirror->ops->fetch(mirror->session, mirror->range, at, mirrors.room, pages * PAGE);
+	/* Whoever gives the device work meanwhile, or hears that it has ended, waits for what is read here. */
+	atomic_fetch_add(&pl_mirror_pages_here, 1);
+	r = mirror->ops->fetch(mirror->session, mirror->range, at, mirrors.room, pages * PAGE, &as_of);
 	if (r) { /* the program hears of it with its next call */
 		pl_log_error("managed memory at %#lx is lost: %s", (unsigned long)at, strerrordesc_np(-r));
 		memset(mirrors.room, 0, pages * PAGE);
 	}
+	if (!mirror->here || as_of < mirror->as_of)
+		mirror->as_of = as_of;
 	for (uint64_t i = 0; i < pages; i++)
 		state_set(mirror, page + i, PAGE_CLEAN);
+	atomic_fetch_sub(&pl_mirror_pages_here, 1);
 	if (pages > 1)
 		fill(at + PAGE, mirrors.room + PAGE, (pages - 1) * PAGE, false);
 	if (writes)
@@ -198,7 +212,7 @@ static void tick(void)
 {
 	pthread_mutex_lock(&mirrors.lock);
 	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
-		if (mirror->twins && mirror->here && !mirror->ops->idle(mirror->session))
+		if (is_stale(mirror))
 			pages_settle(mirror, false);
 	mirrors.switches = 0;
 	pthread_mutex_unlock(&mirrors.lock);
@@ -213,7 +227,7 @@ static int tick_next_ms(void)
 	for (struct mirror *mirror = mirrors.twinned ? mirrors.all : NULL; mirror; mirror = mirror->next)
 		if (mirror->twins && mirror->here) {
 			due = true;
-			works = works || !mirror->ops->idle(mirror->session);
+			works = works || is_stale(mirror);
 		}
 	pthread_mutex_unlock(&mirrors.lock);
 	return !due ? -1 : works ? TICK_MS : TICK_IDLE_MS;
@@ -324,38 +338,67 @@ bool pl_mirror_is_possible(void)
 
 /* ---- which pages ---- */
 
-/* Called with the lock held. */
-static int piece_add(const struct mirror *like, uint64_t address, uint64_t bytes)
+static void twins_drop(struct mirror *mirror)
 {
-	struct uffdio_register registration = { .range = { address, bytes },
-						.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
-	struct mirror *mirror = calloc(1, sizeof(*mirror) + bytes / PAGE);
-	void *at, *twins = NULL;
-	int r;
+	if (mirror->twins)
+		munmap(mirror->twins, mirror->pages * PAGE);
+	free(mirror);
+}
 
-	if (like->ops->merge)
-		twins = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!mirror || twins == MAP_FAILED) {
-		free(mirror);
-		return -ENOMEM;
-	}
+/* NULL: no memory. */
+static struct mirror *mirror_new(const struct mirror *like, uint64_t address, uint64_t bytes)
+{
+	struct mirror *mirror = calloc(1, sizeof(*mirror) + bytes / PAGE);
+
+	if (!mirror)
+		return NULL;
 	*mirror = *like;
 	mirror->address = address;
 	mirror->pages = bytes / PAGE;
-	mirror->twins = twins;
+	if (!like->ops->merge)
+		return mirror;
+	mirror->twins = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mirror->twins != MAP_FAILED)
+		return mirror;
+	free(mirror);
+	return NULL;
+}
+
+/* From here on the kernel tells of touches. */
+static int pages_watch(uint64_t address, uint64_t bytes)
+{
+	struct uffdio_register registration = { .range = { address, bytes },
+						.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
+
+	return ioctl(mirrors.fd, UFFDIO_REGISTER, &registration) ? -errno : 0;
+}
+
+/* A page is the unit. */
+static void pages_small(uint64_t address, uint64_t bytes)
+{
+	(void)madvise((void *)(uintptr_t)address, bytes, MADV_NOHUGEPAGE);
+}
+
+/* Called with the lock held. */
+static int piece_add(const struct mirror *like, uint64_t address, uint64_t bytes)
+{
+	struct mirror *mirror = mirror_new(like, address, bytes);
+	void *at;
+	int r;
+
+	if (!mirror)
+		return -ENOMEM;
 	at = mmap((void *)(uintptr_t)address, bytes, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	r = at == MAP_FAILED ? -errno : (uintptr_t)at != address ? -EEXIST : 0;
-	if (!r)
-		(void)madvise(at, bytes, MADV_NOHUGEPAGE); /* a page is the unit */
-	if (!r && ioctl(mirrors.fd, UFFDIO_REGISTER, &registration))
-		r = -errno;
+	if (!r) {
+		pages_small(address, bytes);
+		r = pages_watch(address, bytes);
+	}
 	if (r) {
 		if (at != MAP_FAILED)
 			munmap(at, bytes);
-		if (twins)
-			munmap(twins, bytes);
-		free(mirror);
+		twins_drop(mirror);
 		return r;
 	}
 	mirror->next = mirrors.all;
@@ -392,11 +435,10 @@ static void mirror_end(struct mirror *mirror)
 	atomic_fetch_sub(&pl_mirror_pages_here, (uint32_t)mirror->here);
 	munmap((void *)(uintptr_t)mirror->address, mirror->pages * PAGE);
 	if (mirror->twins) {
-		munmap(mirror->twins, mirror->pages * PAGE);
 		mirrors.twinned -= (uint32_t)mirror->here;
 		mirrors.last = mirrors.last == mirror ? NULL : mirrors.last;
 	}
-	free(mirror);
+	twins_drop(mirror);
 }
 
 int pl_mirror_add(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *ops, void *session, uint64_t range,
@@ -421,6 +463,77 @@ int pl_mirror_add(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *
 	}
 	while (r && mirrors.all != before)
 		mirror_end(mirrors.all);
+	pthread_mutex_unlock(&mirrors.lock);
+	return r;
+}
+
+/* ---- pages that the program has already ---- */
+
+/* All of them are there: one that was never touched is one of zeros from here on. */
+static void pages_touch(uint64_t address, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += PAGE)
+		(void)*(const volatile uint8_t *)(uintptr_t)(address + at);
+}
+
+static bool is_zero(const uint8_t *page)
+{
+	return !page[0] && !memcmp(page, page + 1, PAGE - 1);
+}
+
+/* What is not zeros goes; nobody writes meanwhile.  Called with the lock held. */
+static int pages_send(const struct mirror *mirror)
+{
+	const uint8_t *pages = (const uint8_t *)(uintptr_t)mirror->address;
+	int r = 0;
+
+	for (uint64_t page = 0, n; page < mirror->pages && !r; page += n ? n : 1) {
+		n = 0;
+		while (n < AHEAD_PAGES && page + n < mirror->pages && !is_zero(pages + (page + n) * PAGE))
+			n++;
+		if (n)
+			r = mirror->ops->store(mirror->session, mirror->range, mirror->address + page * PAGE,
+					       pages + page * PAGE, n * PAGE, false);
+	}
+	return r;
+}
+
+/* Called with the lock held. */
+static int adopt(struct mirror *mirror)
+{
+	uint64_t bytes = mirror->pages * PAGE;
+	int r;
+
+	pages_small(mirror->address, bytes);
+	pages_touch(mirror->address, bytes);
+	r = pages_watch(mirror->address, bytes);
+	if (r) {
+		twins_drop(mirror);
+		return r;
+	}
+	mirror->next = mirrors.all;
+	mirrors.all = mirror;
+	for (uint64_t page = 0; page < mirror->pages; page++)
+		state_set(mirror, page, PAGE_CLEAN);
+	protect(mirror->address, bytes, true);
+	return pages_send(mirror);
+}
+
+int pl_mirror_adopt(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *ops, void *session)
+{
+	const struct mirror like = { .ops = ops, .session = session, .range = address, .ahead_end = UINT64_MAX };
+	struct mirror *mirror;
+	int r;
+
+	if (!bytes || address % PAGE || bytes % PAGE || address + bytes < address)
+		return pl_err(-EINVAL);
+	if (!pl_mirror_is_possible())
+		return mirrors.fd;
+	mirror = mirror_new(&like, address, bytes);
+	if (!mirror)
+		return -ENOMEM;
+	pthread_mutex_lock(&mirrors.lock);
+	r = adopt(mirror);
 	pthread_mutex_unlock(&mirrors.lock);
 	return r;
 }
@@ -513,7 +626,7 @@ static void page_settle(struct mirror *mirror, uint64_t page, uint64_t n, bool f
 
 	if (mirror->state[page] == PAGE_WRITTEN) { /* if it fails the session is lost, as the next call says */
 		protect(at, n * PAGE, true);
-		if (mirror->twins && !mirror->ops->idle(mirror->session))
+		if (mirror->twins)
 			changes_send(mirror, page, n, free);
 		else
 			(void)mirror->ops->store(mirror->session, mirror->range, at, (const void *)(uintptr_t)at,
@@ -521,9 +634,10 @@ static void page_settle(struct mirror *mirror, uint64_t page, uint64_t n, bool f
 		if (mirror->twins)
 			(void)madvise(mirror->twins + page * PAGE, n * PAGE, MADV_DONTNEED);
 	}
+	/* First: once they are counted as away nobody waits for it. */
+	(void)madvise((void *)(uintptr_t)at, n * PAGE, MADV_DONTNEED);
 	for (uint64_t i = 0; i < n; i++)
 		state_set(mirror, page + i, PAGE_AWAY);
-	(void)madvise((void *)(uintptr_t)at, n * PAGE, MADV_DONTNEED);
 }
 
 static void pages_settle(struct mirror *mirror, bool free)
@@ -546,5 +660,14 @@ void pl_mirror_settle(const void *session, bool free)
 	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
 		if (mirror->session == session && mirror->here)
 			pages_settle(mirror, free);
+	pthread_mutex_unlock(&mirrors.lock);
+}
+
+void pl_mirror_waited_slow(void)
+{
+	pthread_mutex_lock(&mirrors.lock);
+	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
+		if (is_stale(mirror))
+			pages_settle(mirror, false);
 	pthread_mutex_unlock(&mirrors.lock);
 }

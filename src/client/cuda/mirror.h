@@ -7,7 +7,8 @@
  * gives all pages up; whoever writes to one meanwhile waits.  The program and the device do not use it at one time.
  *
  * Mapped host memory is used by both at one time (docs/adr/0033): of such pages the bytes that were written go, and no
- * others, and while the device works they go, and are given up, by themselves every millisecond.
+ * others, and while the device works they go, and are given up, by themselves every millisecond.  What came before the
+ * device's last work had ended is given up, too, when the program hears that it has.
  */
 #ifndef PL_CLIENT_CUDA_MIRROR_H
 #define PL_CLIENT_CUDA_MIRROR_H
@@ -24,7 +25,8 @@
 /* Both are called with the mirrors locked, and may not touch mirrored memory but for what store() is given.
  * Return: 0, or fatal -errno. */
 struct pl_mirror_ops {
-	int (*fetch)(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes);
+	/* as_of_out: a time (worked()) as of which this is what the device had, and it did no work; 0: it did */
+	int (*fetch)(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, uint64_t *as_of_out);
 	/* free: outside the session's order, before what this thread sends next */
 	int (*store)(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
 	/* Of memory that both use at one time; NULL: it is none.  data: PL_MIRROR_MERGE_BYTES for each page, which are
@@ -33,6 +35,8 @@ struct pl_mirror_ops {
 	int (*merge)(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free);
 	/* Nothing works with the memory, nor will before the next pl_mirror_settle(); with merge() alone. */
 	bool (*idle)(void *session);
+	/* When it was last given work, from 1 on, in the order of all times; 0: never.  With merge() alone. */
+	uint64_t (*worked)(void *session);
 };
 
 /* Pages that are here, of all mirrors: nothing has to be settled while there are none. */
@@ -50,6 +54,12 @@ bool pl_mirror_is_possible(void);
  * there; -ENOMEM). */
 int pl_mirror_add(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *ops, void *session, uint64_t range,
 		  const void *owner);
+/** pl_mirror_adopt() - mirrors pages that the program has there, where the device has zeros
+ * What is in them goes to the device.
+ * @address, @bytes: whole pages of private anonymous memory, none of them mirrored; `address` is their range's, too
+ * Return: 0; fatal -errno: -EPERM, -ENOSYS, -ENOMEM, -EINVAL: the pages are as they were; another one is of the
+ * session, which is lost. */
+int pl_mirror_adopt(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *ops, void *session);
 /* Unmaps what an owner has; what was written is lost. */
 void pl_mirror_remove(const void *owner);
 /* Unmaps the mirror that holds the address. */
@@ -57,5 +67,13 @@ void pl_mirror_remove_at(uint64_t address);
 bool pl_mirror_holds(uint64_t address);
 /* The device is to see what was written, and the program what the device writes from here on. */
 void pl_mirror_settle(const void *session, bool free);
+/* Work of the device has ended, and the program is about to hear so: it sees what the device has written. */
+void pl_mirror_waited_slow(void);
+
+static inline void pl_mirror_waited(void)
+{
+	if (__builtin_expect(atomic_load_explicit(&pl_mirror_pages_here, memory_order_relaxed), 0))
+		pl_mirror_waited_slow();
+}
 
 #endif

@@ -12,7 +12,8 @@
 
 /* ---- pages to and from the server ---- */
 
-int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes)
+int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes,
+			uint64_t *as_of_out)
 {
 	struct pl_cuda_plManagedRead_args args = { .start = range, .address = address, .size = bytes };
 	struct pl_cuda_plManagedRead_reply got;
@@ -26,6 +27,7 @@ int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *d
 	pl_cuda_plManagedRead_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec) || got.data.bytes != bytes || got.data.data)
 		return -EPROTO;
+	*as_of_out = reply.flags & PL_WIRE_REPLY_IDLE ? pl_session_answered(session) : 0;
 	return pl_call_bulk(&reply, data, bytes);
 }
 
@@ -76,10 +78,19 @@ static bool idle(void *arg)
 	return atomic_load_explicit(&session->dead, memory_order_relaxed) || pl_session_is_idle(session);
 }
 
+static uint64_t worked(void *arg)
+{
+	const struct pl_session *session = arg;
+
+	return atomic_load_explicit(&session->worked, memory_order_relaxed);
+}
+
 static const struct pl_mirror_ops managed_ops = { .fetch = pl_cuda_pages_fetch, .store = pl_cuda_pages_store };
-static const struct pl_mirror_ops host_ops = {
-	.fetch = pl_cuda_pages_fetch, .store = pl_cuda_pages_store, .merge = pl_cuda_pages_merge, .idle = idle
-};
+static const struct pl_mirror_ops host_ops = { .fetch = pl_cuda_pages_fetch,
+					       .store = pl_cuda_pages_store,
+					       .merge = pl_cuda_pages_merge,
+					       .idle = idle,
+					       .worked = worked };
 
 /* Calls that no device works for, and that come while pages are on their way; a host function settles by itself. */
 static bool op_is_quiet(uint16_t op)
@@ -90,6 +101,7 @@ static bool op_is_quiet(uint16_t op)
 	case PL_CUDA_OP_plManagedMerge:
 	case PL_CUDA_OP_plManagedAlloc:
 	case PL_CUDA_OP_plHostAlloc:
+	case PL_CUDA_OP_plHostPlace:
 	case PL_CUDA_OP_plManagedPlace:
 	case PL_CUDA_OP_plHostDone:
 	case PL_CUDA_OP_plHostBytes:
@@ -106,22 +118,26 @@ static bool op_is_quiet(uint16_t op)
 	}
 }
 
-static void before(struct pl_session *session, uint16_t op)
+static bool before(struct pl_session *session, uint16_t op)
 {
 	bool pages = atomic_load_explicit(&pl_mirror_pages_here, memory_order_relaxed);
 	bool echoes = atomic_load_explicit(&pl_echoes, memory_order_relaxed);
 
-	if (!(pages || echoes) || op_is_quiet(op))
-		return;
+	if (op_is_quiet(op))
+		return false;
 	if (pages)
 		pl_mirror_settle(session, false);
 	if (echoes)
 		pl_echo_push(session, false);
+	return true;
 }
 
 void pl_cuda_pages_watch(struct pl_session *session)
 {
-	atomic_store(&session->before, before);
+	bool (*none)(struct pl_session *, uint16_t) = NULL;
+
+	if (atomic_compare_exchange_strong(&session->before, &none, before))
+		atomic_store(&session->worked, atomic_load(&session->ticket));
 }
 
 /* Return: success; CUDA_ERROR_NOT_SUPPORTED with a line in the log; CUDA_ERROR_ALREADY_MAPPED: the program has
@@ -290,6 +306,32 @@ CUresult pl_cuda_mirrored_create(struct pl_session *session, struct pl_cuda_memo
 	while (tries)
 		free_post(session, memory->kind, taken[--tries]);
 	return result;
+}
+
+CUresult pl_cuda_mirrored_adopt(struct pl_session *session, struct pl_cuda_memory *memory)
+{
+	uint64_t bytes = (memory->bytes + PL_MIRROR_PAGE_BYTES - 1) & ~(PL_MIRROR_PAGE_BYTES - 1ull);
+	struct pl_cuda_plHostPlace_args args = { .address = memory->address, .size = bytes };
+	struct pl_reply reply;
+	CUresult result;
+	int r;
+
+	if (!pl_mirror_is_possible())
+		return CUDA_ERROR_NOT_SUPPORTED;
+	r = PL_CUDA_ASK(session, plHostPlace, &args, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (result)
+		return result;
+	r = pl_mirror_adopt(memory->address, bytes, &host_ops, session);
+	if (r) {
+		free_post(session, PL_CUDA_MEMORY_HOST, memory->address);
+		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_NOT_SUPPORTED;
+	}
+	pl_cuda_pages_watch(session);
+	memory->plain = false;
+	memory->mirrored = true;
+	memory->device = memory->address;
+	return CUDA_SUCCESS;
 }
 
 CUresult pl_cuda_mirrored_destroy(struct pl_session *session, const struct pl_cuda_memory *memory)

@@ -3,7 +3,9 @@
 #ifndef PL_CLIENT_CUDA_MIRRORED_H
 #define PL_CLIENT_CUDA_MIRRORED_H
 
+#include "client/cuda/echo.h"
 #include "client/cuda/memory.h"
+#include "client/cuda/mirror.h"
 
 /* ---- pages of the server's, for mirrors and echoes (echo.h) ---- */
 
@@ -11,7 +13,8 @@
 CUresult pl_cuda_pages_create(struct pl_session *session, uint64_t bytes, uint64_t *address_out);
 void pl_cuda_pages_free(struct pl_session *session, uint64_t address);
 /* pl_mirror_ops; `range` is where the pages begin. */
-int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes);
+int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes,
+			uint64_t *as_of_out);
 int pl_cuda_pages_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
 int pl_cuda_pages_merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free);
 /* From here on they go ahead of calls for which the device works. */
@@ -29,10 +32,20 @@ void pl_cuda_mirrored_left(const void *owner);
 
 /* Allocates, and enters it.  `memory`: kind (MANAGED or HOST), bytes, flags and context are set. */
 CUresult pl_cuda_mirrored_create(struct pl_session *session, struct pl_cuda_memory *memory);
+/* Plain memory of the program's becomes such memory, where it is and with what is in it; nobody else uses it meanwhile.
+ * The current context is the session's.  Return: as above, and `memory` says so. */
+CUresult pl_cuda_mirrored_adopt(struct pl_session *session, struct pl_cuda_memory *memory);
 /* Frees what was taken out of the table. */
 CUresult pl_cuda_mirrored_destroy(struct pl_session *session, const struct pl_cuda_memory *memory);
 /* It has gone with its context. */
 void pl_cuda_mirrored_gone(const struct pl_cuda_memory *memory);
+
+/* A call has waited for the device, or heard that it has ended, with this result. */
+static inline CUresult pl_cuda_waited(CUresult result)
+{
+	pl_mirror_waited();
+	return pl_echo_waited(result);
+}
 
 /* Copies of the program's: does `host` lie in mirrored memory?  It is then the device's own. */
 static inline bool pl_cuda_mirrored_holds(const void *host)

@@ -1,5 +1,5 @@
 /* Two devices: what one reaches of the other, and copies between them. */
-#include "client/cuda/memory.h"
+#include "client/cuda/reach.h"
 
 /* ---- what is said of two ---- */
 
@@ -180,6 +180,8 @@ static CUresult dtod(bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t b
 
 	if (result)
 		return result;
+	pl_cuda_reach(dst);
+	pl_cuda_reach(src);
 	if (pl_cuda_is_apart(dst, src))
 		return pl_cuda_copy_between(pl_cuda_order_of(true, per_thread), per_thread, dst, src, bytes, NULL);
 	return POST_OR_ASK(session, cuMemcpyDtoD_v2, &args, is_plain(dst, src, bytes));
@@ -208,6 +210,8 @@ static CUresult dtod_async(bool per_thread, CUdeviceptr dst, CUdeviceptr src, si
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
+	pl_cuda_reach(dst);
+	pl_cuda_reach(src);
 	if (pl_cuda_is_apart(dst, src))
 		return pl_cuda_copy_between(PL_CUDA_ORDER_STREAM, per_thread, dst, src, bytes, stream);
 	return POST_OR_ASK(session, cuMemcpyDtoDAsync_v2, &args, is_plain(dst, src, bytes));
@@ -241,6 +245,8 @@ static CUresult peer(bool per_thread, CUdeviceptr dst, CUcontext dst_context, CU
 		result = contexts_check(dst_context, src_context);
 	if (result)
 		return result;
+	pl_cuda_reach(dst);
+	pl_cuda_reach(src);
 	if (pl_cuda_is_apart(dst, src))
 		return pl_cuda_copy_between(PL_CUDA_ORDER_CONTEXT, per_thread, dst, src, bytes, NULL);
 	args.dst_context = pl_cuda_id(session, PL_CUDA_KIND_context, dst_context);
@@ -277,6 +283,8 @@ static CUresult peer_async(bool per_thread, CUdeviceptr dst, CUcontext dst_conte
 	result = contexts_check(dst_context, src_context);
 	if (result)
 		return result;
+	pl_cuda_reach(dst);
+	pl_cuda_reach(src);
 	if (pl_cuda_is_apart(dst, src))
 		return pl_cuda_copy_between(PL_CUDA_ORDER_STREAM, per_thread, dst, src, bytes, stream);
 	args.dst_context = pl_cuda_id(session, PL_CUDA_KIND_context, dst_context);

@@ -12,6 +12,7 @@
 #include "client/cuda/later.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/place.h"
+#include "client/cuda/reach.h"
 
 #define REGISTER_FLAGS                                                                                                 \
 	(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_IOMEMORY |                    \
@@ -260,6 +261,11 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *address, void *pointer, unsig
 		return result;
 	if (!address || flags)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (memory.plain) {
+		pl_cuda_reach(memory.address);
+		if (!pl_cuda_memory_find(memory.address, &memory))
+			return CUDA_ERROR_INVALID_VALUE; /* another thread has freed it */
+	}
 	if (!memory.device && memory.kind == PL_CUDA_MEMORY_REGISTERED)
 		result = pl_cuda_registered_map(&memory);
 	else

@@ -1,6 +1,6 @@
 /* Streams: what the client answers, and how they end. */
-#include "client/cuda/echo.h"
 #include "client/cuda/mark.h"
+#include "client/cuda/mirrored.h"
 
 static CUresult stream_context(CUstream stream, struct pl_cuda_context **context_out)
 {
@@ -115,12 +115,12 @@ static CUresult context_synchronize_that(CUcontext context)
 
 CUresult cuCtxSynchronize(void)
 {
-	return pl_echo_waited(context_synchronize());
+	return pl_cuda_waited(context_synchronize());
 }
 
 CUresult cuCtxSynchronize_v2(CUcontext context)
 {
-	return pl_echo_waited(context_synchronize_that(context));
+	return pl_cuda_waited(context_synchronize_that(context));
 }
 
 /* *idle_out: nothing is under way, so that there is nothing to ask. */
@@ -155,12 +155,12 @@ static CUresult stream_synchronize(bool per_thread, CUstream stream)
 
 CUresult cuStreamSynchronize(CUstream stream)
 {
-	return pl_echo_waited(stream_synchronize(false, stream));
+	return pl_cuda_waited(stream_synchronize(false, stream));
 }
 
 CUresult cuStreamSynchronize_ptsz(CUstream stream)
 {
-	return pl_echo_waited(stream_synchronize(true, stream));
+	return pl_cuda_waited(stream_synchronize(true, stream));
 }
 
 void pl_cuda_stream_init(struct pl_cuda_stream *stream)
@@ -231,12 +231,12 @@ static CUresult stream_query(bool per_thread, CUstream handle)
 
 CUresult cuStreamQuery(CUstream stream)
 {
-	return pl_echo_waited(stream_query(false, stream));
+	return pl_cuda_waited(stream_query(false, stream));
 }
 
 CUresult cuStreamQuery_ptsz(CUstream stream)
 {
-	return pl_echo_waited(stream_query(true, stream));
+	return pl_cuda_waited(stream_query(true, stream));
 }
 
 CUresult cuStreamDestroy_v2(CUstream stream)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,11 +21,14 @@ static uint8_t device[PAGES * PAGE];
 static unsigned fetches, stores;
 static uint64_t stored_bytes;
 static int fetch_fails;
+static uint64_t range_told = 7;
+static _Atomic uint64_t times, worked_at;
 static int session, owner, other_owner;
 
-static int fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes)
+static int fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes, uint64_t *as_of_out)
 {
-	assert(arg == &session && range == 7 && bytes <= PL_MIRROR_FETCH_BYTES);
+	assert(arg == &session && range == range_told && bytes <= PL_MIRROR_FETCH_BYTES);
+	*as_of_out = ++times;
 	fetches++;
 	memcpy(data, device + (address - ADDRESS), bytes);
 	return fetch_fails;
@@ -32,7 +36,7 @@ static int fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64
 
 static int store(void *arg, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
 {
-	assert(arg == &session && range == 7 && !free);
+	assert(arg == &session && range == range_told && !free);
 	stores++;
 	stored_bytes += bytes;
 	memcpy(device + (address - ADDRESS), data, bytes);
@@ -172,9 +176,18 @@ static _Atomic bool works;
 static _Atomic unsigned merges;
 static uint64_t merged[64]; /* addresses, in the order of their coming */
 
-static int shared_fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes)
+static _Atomic int fetch_held; /* 1: the next one is to be held; 2: it is */
+
+static int shared_fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes, uint64_t *as_of_out)
 {
-	return fetch(arg, range, address - SHARED + ADDRESS, data, bytes);
+	int one = 1, r = fetch(arg, range, address - SHARED + ADDRESS, data, bytes, as_of_out);
+
+	if (works)
+		*as_of_out = 0;
+	if (atomic_compare_exchange_strong(&fetch_held, &one, 2))
+		while (fetch_held)
+			sched_yield();
+	return r;
 }
 
 static int shared_store(void *arg, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
@@ -186,7 +199,7 @@ static int shared_merge(void *arg, uint64_t range, uint64_t address, const void 
 {
 	const uint8_t *from = data;
 
-	assert(arg == &session && range == 7 && pages && pages <= PL_MIRROR_MERGE_PAGES && !free);
+	assert(arg == &session && range == range_told && pages && pages <= PL_MIRROR_MERGE_PAGES && !free);
 	if (merges < 64)
 		merged[merges] = address;
 	merges++;
@@ -206,8 +219,18 @@ static bool shared_idle(void *arg)
 	return !works;
 }
 
+static uint64_t shared_worked(void *arg)
+{
+	assert(arg == &session);
+	return worked_at;
+}
+
 static const struct pl_mirror_ops shared_ops = {
-	.fetch = shared_fetch, .store = shared_store, .merge = shared_merge, .idle = shared_idle
+	.fetch = shared_fetch,
+	.store = shared_store,
+	.merge = shared_merge,
+	.idle = shared_idle,
+	.worked = shared_worked,
 };
 static uint8_t *const both = (uint8_t *)SHARED;
 
@@ -285,6 +308,126 @@ static void test_where_nothing_works_pages_stay(void)
 	assert(!pl_mirror_pages_here);
 }
 
+static void test_what_was_written_while_the_device_worked_goes_alone(void)
+{
+	assert(!pl_mirror_add(SHARED, PAGES * PAGE, &shared_ops, &session, 7, &owner));
+	memset(device, 1, sizeof(device));
+	works = true;
+	both[0] = 2;
+	device[1] = 3; /* not in the page that is here */
+	works = false;
+	pl_mirror_settle(&session, false);
+	assert(device[0] == 2 && device[1] == 3 && both[1] == 3);
+}
+
+/* In place of the C library's: mirror.c gives pages up with it. */
+static _Atomic int giving_up_held; /* as fetch_held */
+
+int madvise(void *address, size_t bytes, int advice)
+{
+	int one = 1;
+
+	if (advice == MADV_DONTNEED && atomic_compare_exchange_strong(&giving_up_held, &one, 2))
+		while (giving_up_held)
+			sched_yield();
+	return (int)syscall(SYS_madvise, address, bytes, advice);
+}
+
+static void *touch(void *arg)
+{
+	return (void *)(uintptr_t) * (volatile uint8_t *)arg;
+}
+
+static void *let_go(void *arg)
+{
+	usleep(30000);
+	fetch_held = giving_up_held = 0;
+	return arg;
+}
+
+static void settle(void)
+{
+	pl_mirror_settle(&session, false);
+}
+
+/* What another thread was just fetching is as old as the work was. */
+static void seen_behind(void (*call)(void), bool worked)
+{
+	pthread_t other, later;
+
+	pl_mirror_settle(&session, false);
+	works = worked;
+	fetch_held = 1;
+	assert(!pthread_create(&other, NULL, touch, both + 20 * PAGE));
+	while (fetch_held != 2)
+		sched_yield();
+	worked_at = ++times;
+	device[20 * PAGE] ^= 1;
+	works = false;
+	assert(!pthread_create(&later, NULL, let_go, NULL));
+	call();
+	assert(both[20 * PAGE] == device[20 * PAGE]);
+	pthread_join(other, NULL);
+	pthread_join(later, NULL);
+}
+
+static void test_behind_a_wait_or_a_call_what_was_being_fetched_is_not_there_any_more(void)
+{
+	seen_behind(pl_mirror_waited, true);
+	seen_behind(pl_mirror_waited, false); /* it was fetched before the work began */
+	seen_behind(settle, false);
+}
+
+static void *settle_there(void *arg)
+{
+	settle();
+	return arg;
+}
+
+static void test_a_page_that_another_thread_is_giving_up_is_waited_for(void)
+{
+	pthread_t other, later;
+
+	settle();
+	assert(both[20 * PAGE] == device[20 * PAGE]);
+	giving_up_held = 1;
+	assert(!pthread_create(&other, NULL, settle_there, NULL));
+	while (giving_up_held != 2)
+		sched_yield();
+	device[20 * PAGE] ^= 1;
+	assert(!pthread_create(&later, NULL, let_go, NULL));
+	settle();
+	assert(both[20 * PAGE] == device[20 * PAGE]);
+	pthread_join(other, NULL);
+	pthread_join(later, NULL);
+	pl_mirror_remove(&owner);
+	assert(!pl_mirror_pages_here);
+}
+
+static void test_memory_of_the_programs_goes_with_what_is_in_it(void)
+{
+	uint8_t *at = mmap(both, PAGES * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	assert(at == both);
+	memset(device, 0, sizeof(device));
+	for (unsigned page = 0; page < PAGES; page += page % 7 ? 1 : 3) /* others were never touched */
+		at[page * PAGE + page] = (uint8_t)(page + 1);
+	range_told = SHARED;
+	assert(!pl_mirror_adopt(SHARED, PAGES * PAGE, &shared_ops, &session));
+	for (unsigned page = 0; page < PAGES; page++)
+		assert(device[page * PAGE + page] == at[page * PAGE + page]);
+	at[3] = 77; /* and from here on as any such memory */
+	pl_mirror_settle(&session, false);
+	assert(device[3] == 77);
+	device[PAGE + 9] = 78;
+	assert(at[PAGE + 9] == 78 && at[3] == 77);
+	assert(pl_mirror_adopt(SHARED + 1, PAGE, &shared_ops, &session) == -EINVAL);
+	pl_mirror_remove_at(SHARED + PAGE);
+	assert(!pl_mirror_holds(SHARED) && !pl_mirror_pages_here);
+	range_told = 7;
+}
+
 int main(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -305,5 +448,9 @@ int main(void)
 	test_while_the_device_works_either_side_sees_what_the_other_writes();
 	test_a_page_goes_before_the_program_writes_to_the_next();
 	test_where_nothing_works_pages_stay();
+	test_what_was_written_while_the_device_worked_goes_alone();
+	test_behind_a_wait_or_a_call_what_was_being_fetched_is_not_there_any_more();
+	test_a_page_that_another_thread_is_giving_up_is_waited_for();
+	test_memory_of_the_programs_goes_with_what_is_in_it();
 	return 0;
 }

@@ -1,0 +1,387 @@
+/* Pinned memory without CU_MEMHOSTALLOC_DEVICEMAP: a device may use it all the same, at the program's own address. */
+#include <pthread.h>
+#include <stdint.h>
+
+#include "cu.h"
+
+#define WORDS  40960u /* 160 KiB */
+#define ROUNDS 50
+
+static const char text[] = ".version 7.0\n"
+			   ".target sm_70\n"
+			   ".address_size 64\n"
+			   /* to[i] = from[i] + 1 */
+			   ".visible .entry next(.param .u32 nothing, .param .u64 to, .param .u64 from)\n"
+			   "{\n"
+			   "	.reg .b32 %r<8>;\n"
+			   "	.reg .b64 %a<8>;\n"
+			   "	ld.param.u64 %a0, [to];\n"
+			   "	ld.param.u64 %a1, [from];\n"
+			   "	mov.u32 %r1, %ctaid.x;\n"
+			   "	mov.u32 %r2, %ntid.x;\n"
+			   "	mov.u32 %r3, %tid.x;\n"
+			   "	mad.lo.u32 %r4, %r1, %r2, %r3;\n"
+			   "	mul.wide.u32 %a2, %r4, 4;\n"
+			   "	add.u64 %a3, %a0, %a2;\n"
+			   "	add.u64 %a4, %a1, %a2;\n"
+			   "	ld.global.u32 %r5, [%a4];\n"
+			   "	add.u32 %r5, %r5, 1;\n"
+			   "	st.global.u32 [%a3], %r5;\n"
+			   "	ret;\n"
+			   "}\n";
+
+static CUmodule module;
+static CUfunction next;
+
+static uint32_t *pinned(uint32_t words)
+{
+	void *host;
+
+	cu_ok(cu(cuMemAllocHost_v2)(&host, (size_t)words * 4));
+	return host;
+}
+
+static CUdeviceptr of(const void *host)
+{
+	return (uintptr_t)host;
+}
+
+static void launch(CUdeviceptr to, CUdeviceptr from, uint32_t words, CUstream stream)
+{
+	uint32_t nothing = 0;
+	void *params[] = { &nothing, &to, &from };
+
+	cu_ok(cu(cuLaunchKernel)(next, words / 256, 1, 1, 256, 1, 1, 0, stream, params, NULL));
+}
+
+static void numbers(uint32_t *words, uint32_t count, uint32_t first)
+{
+	for (uint32_t i = 0; i < count; i++)
+		words[i] = first + i;
+}
+
+static bool are_numbers(const uint32_t *words, uint32_t count, uint32_t first)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (words[i] != first + i)
+			return false;
+	return true;
+}
+
+/* What was in it before, what is written to it later; beside memory that no device was given. */
+static void test_kernels_take_the_programs_address(void)
+{
+	uint32_t *in = pinned(WORDS), *out = pinned(WORDS), *other = pinned(WORDS);
+
+	numbers(other, WORDS, 9);
+	for (uint32_t round = 0; round < 4; round++) {
+		numbers(in, WORDS, round);
+		launch(of(out), of(in), WORDS, NULL);
+		cu_ok(cu(cuCtxSynchronize)());
+		check(are_numbers(out, WORDS, round + 1) && are_numbers(in, WORDS, round));
+	}
+	launch(of(out + 256), of(in + 512), 1024, NULL); /* from the middle of them */
+	cu_ok(cu(cuCtxSynchronize)());
+	check(are_numbers(out + 256, 1024, 3 + 512 + 1) && out[255] == 4 + 255 && out[256 + 1024] == 4 + 256 + 1024);
+	check(are_numbers(other, WORDS, 9));
+	cu_ok(cu(cuMemFreeHost)(in));
+	cu_ok(cu(cuMemFreeHost)(out));
+	cu_ok(cu(cuMemFreeHost)(other));
+}
+
+/* It was written to by a copy that was still under way when a device was given the address. */
+static void test_a_copy_into_it_comes_before_the_kernel(void)
+{
+	uint32_t *host = pinned(WORDS), *out = pinned(WORDS);
+	CUdeviceptr device;
+	CUstream stream;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	numbers(out, WORDS, 5);
+	cu_ok(cu(cuMemcpyHtoDAsync_v2)(device, out, WORDS * 4, stream));
+	launch(device, device, WORDS, stream);
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, device, WORDS * 4, stream));
+	launch(of(out), of(host), WORDS, stream);
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, of(out), WORDS * 4, stream));
+	cu_ok(cu(cuMemcpyHtoDAsync_v2)(device, host, WORDS * 4, stream));
+	launch(of(host), device, WORDS, stream);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(are_numbers(host, WORDS, 8) && are_numbers(out, WORDS, 7));
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu_ok(cu(cuMemFreeHost)(out));
+}
+
+/* Without a wait between; no device is given its address. */
+static void test_copies_from_it_come_behind_copies_into_it(void)
+{
+	static uint32_t back[WORDS];
+	uint32_t *host = pinned(WORDS);
+	CUDA_MEMCPY2D lines = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+				.srcPitch = 8192,
+				.dstMemoryType = CU_MEMORYTYPE_DEVICE,
+				.dstPitch = 4096,
+				.WidthInBytes = 4096,
+				.Height = 16 };
+	CUdeviceptr from, to;
+	CUstream stream;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&from, WORDS * 4));
+	cu_ok(cu(cuMemAlloc_v2)(&to, WORDS * 4));
+	lines.srcHost = host;
+	lines.dstDevice = to;
+	for (uint32_t round = 0; round < 20; round++) {
+		numbers(back, WORDS, round);
+		cu_ok(cu(cuMemcpyHtoD_v2)(from, back, WORDS * 4));
+		memset(host, 0, WORDS * 4);
+		launch(from, from, WORDS, stream);
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, from, WORDS * 4, stream));
+		if (round % 2)
+			cu_ok(cu(cuMemcpy2DAsync_v2)(&lines, stream));
+		else
+			cu_ok(cu(cuMemcpyHtoDAsync_v2)(to, host, WORDS * 4, stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, to, 8192));
+		check(are_numbers(back, 1024, round + 1));
+		check(are_numbers(back + 1024, 1024, round + 1 + (round % 2 ? 2048 : 1024)));
+	}
+	cu_ok(cu(cuMemFree_v2)(from));
+	cu_ok(cu(cuMemFree_v2)(to));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFreeHost)(host));
+}
+
+static void test_fills_words_and_copies_of_the_devices_take_it(void)
+{
+	uint32_t *a = pinned(4096), *b = pinned(4096), *c = pinned(4096), *d = pinned(3000);
+	CUdeviceptr device;
+	CUstream stream;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&device, 4096 * 4));
+	numbers(a, 4096, 1);
+	numbers(b, 4096, 2);
+	cu_ok(cu(cuMemsetD32Async)(of(a + 1), 77, 4094, stream));
+	cu_ok(cu(cuStreamWriteValue32_v2)(stream, of(b), 55, 0));
+	cu_ok(cu(cuMemcpyDtoDAsync_v2)(device, of(b), 4096 * 4, stream));
+	cu_ok(cu(cuMemcpyDtoDAsync_v2)(of(c), device, 4096 * 4, stream));
+	cu_ok(cu(cuMemsetD2D8Async)(of(d), 100, 3, 10, 20, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(a[0] == 1 && a[1] == 77 && a[4094] == 77 && a[4095] == 4096);
+	check(b[0] == 55 && c[0] == 55 && are_numbers(c + 1, 4095, 3));
+	check(((uint8_t *)d)[1909] == 3 && !((uint8_t *)d)[1910]);
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFreeHost)(a));
+	cu_ok(cu(cuMemFreeHost)(b));
+	cu_ok(cu(cuMemFreeHost)(c));
+	cu_ok(cu(cuMemFreeHost)(d));
+}
+
+/* The first that the device hears of it is a launch that is captured, and a node. */
+static void test_graphs_take_it(void)
+{
+	uint32_t *a = pinned(WORDS), *b = pinned(WORDS), *c = pinned(WORDS), nothing = 0;
+	CUdeviceptr to = of(c), from = of(b);
+	void *params[] = { &nothing, &to, &from };
+	CUDA_KERNEL_NODE_PARAMS kernel = { .func = next,
+					   .gridDimX = WORDS / 256,
+					   .gridDimY = 1,
+					   .gridDimZ = 1,
+					   .blockDimX = 256,
+					   .blockDimY = 1,
+					   .blockDimZ = 1,
+					   .kernelParams = params };
+	CUgraphNode first, node;
+	CUgraphExec exec;
+	CUstream stream;
+	CUgraph graph;
+	size_t count = 1;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	launch(of(b), of(a), WORDS, stream);
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphGetNodes)(graph, &first, &count));
+	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, &first, 1, &kernel));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	for (uint32_t round = 0; round < 3; round++) {
+		numbers(a, WORDS, round);
+		cu_ok(cu(cuGraphLaunch)(exec, stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		check(are_numbers(b, WORDS, round + 1) && are_numbers(c, WORDS, round + 2));
+	}
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFreeHost)(a));
+	cu_ok(cu(cuMemFreeHost)(b));
+	cu_ok(cu(cuMemFreeHost)(c));
+}
+
+/* One end of a copy of an array, which comes in its stream's order. */
+static void test_arrays_take_it(void)
+{
+	const CUDA_ARRAY_DESCRIPTOR descriptor = { .Width = 4096,
+						   .Format = CU_AD_FORMAT_UNSIGNED_INT32,
+						   .NumChannels = 1 };
+	uint32_t *a = pinned(4096), *b = pinned(4096);
+	CUstream stream;
+	CUarray array;
+
+	cu_ok(cu(cuArrayCreate_v2)(&array, &descriptor));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	numbers(a, 4096, 1);
+	launch(of(b), of(a), 4096, stream);
+	cu_ok(cu(cuMemcpyHtoAAsync_v2)(array, 0, b, 4096 * 4, stream));
+	cu_ok(cu(cuMemcpyAtoHAsync_v2)(a, array, 0, 4096 * 4, stream));
+	launch(of(b), of(a), 4096, stream);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	check(are_numbers(a, 4096, 2) && are_numbers(b, 4096, 3));
+	cu_ok(cu(cuMemcpyHtoA_v2)(array, 40, b, 80));
+	cu_ok(cu(cuMemcpyAtoH_v2)(a, array, 0, 120));
+	check(are_numbers(a, 10, 2) && are_numbers(a + 10, 20, 3));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuArrayDestroy)(array));
+	cu_ok(cu(cuMemFreeHost)(a));
+	cu_ok(cu(cuMemFreeHost)(b));
+}
+
+/* ---- two threads ---- */
+
+struct half {
+	uint32_t *host;
+	CUdeviceptr device;
+	CUcontext context;
+};
+
+static void *copy_all_the_time(void *arg)
+{
+	const struct half *half = arg;
+
+	cu_ok(cu(cuCtxSetCurrent)(half->context));
+	for (uint32_t i = 0; i < 8; i++) {
+		numbers(half->host, WORDS / 2, i);
+		cu_ok(cu(cuMemcpyHtoD_v2)(half->device, half->host, WORDS * 2));
+		memset(half->host, 0, WORDS * 2);
+		cu_ok(cu(cuMemcpyDtoH_v2)(half->host, half->device, WORDS * 2));
+		check(are_numbers(half->host, WORDS / 2, i));
+	}
+	return NULL;
+}
+
+/* Copies from and to one half of it while the device is first given the other one. */
+static void test_threads_go_on_copying_meanwhile(void)
+{
+	struct half half;
+
+	cu_ok(cu(cuCtxGetCurrent)(&half.context));
+	cu_ok(cu(cuMemAlloc_v2)(&half.device, WORDS * 2));
+	for (int i = 0; i < ROUNDS; i++) {
+		uint32_t *host = pinned(WORDS), *mine = host + WORDS / 2;
+		pthread_t thread;
+
+		half.host = host;
+		numbers(mine, WORDS / 2, 1);
+		pthread_create(&thread, NULL, copy_all_the_time, &half);
+		for (int round = 0; round < 3; round++)
+			launch(of(mine), of(mine), WORDS / 2, NULL);
+		cu_ok(cu(cuStreamSynchronize)(NULL));
+		check(are_numbers(mine, WORDS / 2, 4));
+		pthread_join(thread, NULL);
+		cu_ok(cu(cuMemFreeHost)(host));
+	}
+	cu_ok(cu(cuMemFree_v2)(half.device));
+}
+
+/* ---- */
+
+static void test_it_has_an_address_on_the_device(void)
+{
+	uint32_t *host = pinned(3000);
+	CUdeviceptr at = 0;
+
+	numbers(host, 3000, 4);
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&at, host + 100, 0));
+	check(at == of(host + 100));
+	launch(at, at, 256, NULL);
+	cu_ok(cu(cuCtxSynchronize)());
+	check(host[99] == 103 && are_numbers(host + 100, 256, 105) && host[356] == 360);
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu_is(cu(cuMemHostGetDevicePointer_v2)(&at, host, 0), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void test_it_comes_and_goes(void)
+{
+	CUcontext before, other;
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		uint32_t *host = pinned(3000 + 500 * i);
+
+		host[2999] = i;
+		launch(of(host + 2744), of(host + 2744), 256, NULL);
+		cu_ok(cu(cuCtxSynchronize)());
+		check(host[2999] == i + 1);
+		cu_ok(cu(cuMemFreeHost)(host));
+		cu_is(cu(cuMemFreeHost)(host), CUDA_ERROR_INVALID_VALUE);
+	}
+	cu_ok(cu(cuCtxGetCurrent)(&before));
+	for (int i = 0; i < 5; i++) {
+		uint32_t *host;
+
+		cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+		host = pinned(3000);
+		cu_ok(cu(cuMemsetD32_v2)(of(host), 7, 3000));
+		cu_ok(cu(cuCtxSynchronize)());
+		check(host[0] == 7 && host[2999] == 7);
+		cu_ok(cu(cuCtxDestroy_v2)(other)); /* and it with it */
+	}
+	cu_ok(cu(cuCtxSetCurrent)(before));
+}
+
+/* A device that is given memory it does not reach finds nothing there; copies from and to it go as before. */
+static void refused(bool in_place)
+{
+	uint32_t *host = pinned(WORDS);
+	CUdeviceptr device;
+
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	for (uint32_t round = 0; round < 3; round++) {
+		numbers(host, WORDS, round);
+		cu_ok(cu(cuMemcpyHtoD_v2)(device, host, WORDS * 4));
+		memset(host, 0, WORDS * 4);
+		cu_ok(cu(cuMemcpyDtoH_v2)(host, device, WORDS * 4));
+		check(are_numbers(host, WORDS, round));
+		cu_is(cu(cuMemsetD32_v2)(of(host), 1, 1), in_place ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	CUcontext context;
+
+	if (argc > 1 && !strcmp(argv[1], "forbidden"))
+		cu_begin_mirrored(argc, argv, CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY, refused);
+	context = cu_begin();
+	if (argc > 1) { /* "copies" */
+		refused(false);
+		return 0;
+	}
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	next = cu_function(module, "next");
+	cu_run(test_kernels_take_the_programs_address);
+	cu_run(test_a_copy_into_it_comes_before_the_kernel);
+	cu_run(test_copies_from_it_come_behind_copies_into_it);
+	cu_run(test_fills_words_and_copies_of_the_devices_take_it);
+	cu_run(test_graphs_take_it);
+	cu_run(test_arrays_take_it);
+	cu_run(test_threads_go_on_copying_meanwhile);
+	cu_run(test_it_has_an_address_on_the_device);
+	cu_run(test_it_comes_and_goes);
+	cu_ok(cu(cuModuleUnload)(module));
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+	return 0;
+}
