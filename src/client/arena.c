@@ -125,26 +125,33 @@ uint64_t pl_arena_alloc(struct pl_arena *arena, uint64_t bytes)
 
 /* ---- huge pages ---- */
 
-/* Shared memory gets none by itself where the system says so (shmem_enabled), but on demand.  The first page has to be
- * there; the others need not be touched one by one.  Called with the lock held. */
-static bool block_collapse(struct pl_arena *arena, uint64_t block)
+static bool is_huge(const struct pl_arena *arena, uint64_t block)
 {
-	volatile uint8_t *at = arena->base + block * PL_ARENA_HUGE_BYTES;
+	return arena->huge[block / 8] & 1u << block % 8;
+}
 
-	if (arena->huge[block / 8] & 1u << block % 8)
-		return true;
-	*at = 0;
-	if (madvise((void *)(uintptr_t)at, PL_ARENA_HUGE_BYTES, MADV_COLLAPSE)) {
+/* Shared memory gets none by itself where the system says so (shmem_enabled), but on demand.  The first page of each
+ * has to be there; the others need not be touched one by one.  All in one call: the kernel's preparations are for all.
+ * Called with the lock held. */
+static bool blocks_collapse(struct pl_arena *arena, uint64_t first, uint64_t blocks)
+{
+	uint8_t *at = arena->base + first * PL_ARENA_HUGE_BYTES;
+
+	for (uint64_t i = 0; i < blocks; i++)
+		*(volatile uint8_t *)(at + i * PL_ARENA_HUGE_BYTES) = 0;
+	if (madvise(at, blocks * PL_ARENA_HUGE_BYTES, MADV_COLLAPSE)) {
 		pl_log_debug("no huge pages in shared memory: %s", strerrordesc_np(errno));
 		arena->huge_never = errno == EINVAL || errno == ENOSYS;
 		return false;
 	}
-	arena->huge[block / 8] |= (uint8_t)(1u << block % 8);
+	for (uint64_t block = first; block < first + blocks; block++)
+		arena->huge[block / 8] |= (uint8_t)(1u << block % 8);
 	return true;
 }
 
 bool pl_arena_huge(struct pl_arena *arena, uint64_t offset, uint64_t bytes)
 {
+	uint64_t first = offset / PL_ARENA_HUGE_BYTES, end = first + bytes / PL_ARENA_HUGE_BYTES, run;
 	bool all;
 
 	if (!arena->base || ((uintptr_t)arena->base | arena->start) % PL_ARENA_HUGE_BYTES)
@@ -153,8 +160,11 @@ bool pl_arena_huge(struct pl_arena *arena, uint64_t offset, uint64_t bytes)
 	if (!arena->huge)
 		arena->huge = calloc(arena->bytes / PL_ARENA_HUGE_BYTES / 8 + 1, 1);
 	all = arena->huge && !arena->huge_never;
-	for (uint64_t at = 0; all && at < bytes; at += PL_ARENA_HUGE_BYTES)
-		all = block_collapse(arena, (offset + at) / PL_ARENA_HUGE_BYTES);
+	for (uint64_t block = first; all && block < end; block += run) {
+		for (run = 1; block + run < end && is_huge(arena, block + run) == is_huge(arena, block);)
+			run++;
+		all = is_huge(arena, block) || blocks_collapse(arena, block, run);
+	}
 	pthread_mutex_unlock(&arena->lock);
 	return all;
 }
