@@ -46,8 +46,11 @@ static int record_begin(struct pl_serve *serve, struct pl_wire_head head, int32_
 static int reply_begin(struct pl_serve *serve, int32_t status, uint32_t flags, uint64_t body_bytes, uint64_t bulk_bytes)
 {
 	struct pl_wire_head head = { .op = serve->head->op, .ticket = serve->head->ticket, .bulk_bytes = bulk_bytes };
-	int r = record_begin(serve, head, status, flags, body_bytes);
+	int r;
 
+	if (serve->session->backend->replying)
+		serve->session->backend->replying(serve);
+	r = record_begin(serve, head, status, flags, body_bytes);
 	serve->replied |= !r;
 	return pl_trace(r);
 }

@@ -38,6 +38,8 @@ struct pl_backend_ops {
 	int (*session)(void *state, struct pl_session_worker *session);
 	/* Runs one call.  The decoder stands at the first argument.  Must reply to asks with pl_serve_reply*(). */
 	void (*call)(struct pl_serve *serve);
+	/* An ask is about to be answered; what is pushed now comes before the answer.  NULL: nothing is. */
+	void (*replying)(struct pl_serve *serve);
 	/* May this op come outside the session's order?  Its handler then runs without the turn.  NULL: none may. */
 	bool (*runs_free)(uint16_t op);
 	/* Serves a lane of another server's worker until it breaks; on a thread of its own.  NULL: no such lanes. */

@@ -22,10 +22,6 @@ PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
 
 WATCHDOG = "test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"  # its limit is the server's
 FAULTS = ctypes.CDLL(None).syscall(323, os.O_CLOEXEC | 1) >= 0  # userfaultfd(2), for faults of the program's own
-LEFT_OUT_TCP = {  # copies to pinned memory wait for their end, so what they wait for must not come later
-    "order": ["test_a_stream_waits_for_anothers_event", "test_the_legacy_stream_keeps_its_place",
-              "test_streams_wait_for_words_in_memory"],
-}
 LEFT_OUT = {
     "again": [],
     "runtime": [],
@@ -48,7 +44,7 @@ else:
 
 
 def run(name, mode, env, library):
-    left_out = LEFT_OUT[name] + (LEFT_OUT_TCP.get(name, []) if mode == "tcp" else [])
+    left_out = LEFT_OUT[name]
     env = dict(env, PLENUM_TEST_LIBCUDA=library, PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", ""),
                PLENUM_TEST_SKIP=",".join(left_out), PLENUM_REFGPU_MEMORY="1G", PLENUM_TEST_REMOTE="1")
     result = plenum.run([os.path.join(PROGRAMS, "cuda-" + name)], env, check=False, timeout=60)

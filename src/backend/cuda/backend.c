@@ -134,6 +134,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	pthread_mutex_init(&session->late_lock, NULL);
 	pthread_mutex_init(&session->stages_lock, NULL);
 	pthread_mutex_init(&session->later_lock, NULL);
+	pthread_mutex_init(&session->later_send_lock, NULL);
+	pthread_cond_init(&session->later_some, NULL);
 	pthread_mutex_init(&session->hosts_lock, NULL);
 	pthread_mutex_init(&session->images_lock, NULL);
 	pthread_mutex_init(&session->shares_lock, NULL);
@@ -162,10 +164,16 @@ static bool runs_free(uint16_t op)
 	       op == PL_CUDA_OP_plManagedMerge || op == PL_CUDA_OP_plPeerDone || pl_cuda_op_carries(op);
 }
 
+static void replying(struct pl_serve *serve)
+{
+	pl_cuda_later_tell(pl_cuda_session_of(serve));
+}
+
 const struct pl_backend_ops pl_backend_cuda = {
 	.name = "cuda",
 	.api = PL_API_CUDA,
 	.functions = &pl_cuda_functions,
+	.replying = replying,
 	.status_internal = CUDA_ERROR_UNKNOWN,
 	.open = backend_open,
 	.session = backend_session,

@@ -45,6 +45,7 @@ void CUDA_CB pl_cuda_shadow_push(void *user)
 
 		if (left > PL_CUDA_LIMIT_HOST_PART_MAX)
 			args.data.bytes = PL_CUDA_LIMIT_HOST_PART_MAX;
+		pl_cuda_later_tell(shadow->session);
 		if (pl_reverse_begin(worker, PL_CUDA_OP_plHostData, pl_cuda_plHostData_bytes(&args), 0, &enc))
 			return; /* the client is gone */
 		pl_cuda_plHostData_put(&enc, &args);

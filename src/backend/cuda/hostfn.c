@@ -16,6 +16,7 @@ static bool client_tell(struct pl_cuda_hostfn *hostfn, CUresult status)
 	struct pl_session_worker *worker = hostfn->session->worker;
 	struct pl_enc enc;
 
+	pl_cuda_later_tell(hostfn->session);
 	if (pl_reverse_begin(worker, PL_CUDA_OP_plHostFunc, pl_cuda_plHostFunc_bytes(&args), 0, &enc))
 		return false;
 	pl_cuda_plHostFunc_put(&enc, &args);

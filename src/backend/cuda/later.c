@@ -1,25 +1,53 @@
 /*
- * Copies to the client's memory that it does not wait for: into pinned memory of ours, in the stream's order, and from
- * there to the client by a host function of the same stream, so that whoever waits for the stream has them.
+ * Copies to the client's memory that it does not wait for: into pinned memory of ours, in the stream's order, behind
+ * which the device writes a word.  Whoever is about to tell the client that something has ended (pl_cuda_later_tell())
+ * first sends what has come by then; and a thread looks now and then, so that bytes travel while more are copied.
+ *
+ * Not by host functions of the stream, but where the driver can write no words: drivers run those one after the other,
+ * so that one of the client's which waits for its program would keep back copies of other streams.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "backend/cuda/copy.h"
 #include "base/err.h"
+#include "base/wait.h"
 
 #define LATER_ROOM_MIN (64u << 10)
+#define WORD_BYTES     4096u /* the word's page, behind the room */
+#define PAGE_BYTES     4096u
+
+/* The thread looks again after a sixteenth of the time for which nothing has come. */
+#define LOOK_PART      16u
+#define LOOK_NS_MIN    50000u
+#define LOOK_NS_MAX    20000000u
 
 struct pl_cuda_later {
 	struct pl_cuda_session *session;
 	uint64_t token, bytes; /* of the copy at hand */
 	uint64_t room, context;
 	void *data;
-	bool busy;   /* these: under later_lock */
-	bool runs;   /* the driver's thread is in it */
-	bool orphan; /* its context has ended meanwhile: who is in it frees it */
+	CUdeviceptr word; /* where the driver has the word; 0: it writes none, there are host functions */
+	uint32_t value;   /* what it writes behind the copy at hand */
+	bool busy;        /* these: under later_lock */
+	bool runs;        /* somebody sends it */
+	bool orphan;      /* its context has ended meanwhile: who sends it frees it */
 	struct pl_cuda_later *next;
+	struct pl_cuda_later *next_out; /* of those that are under way, in the order of their calls */
 };
+
+static uint64_t whole_bytes(const struct pl_cuda_later *later)
+{
+	return later->room + WORD_BYTES;
+}
+
+static bool has_come(const struct pl_cuda_later *later)
+{
+	const _Atomic uint32_t *word = (const _Atomic uint32_t *)((const uint8_t *)later->data + later->room);
+
+	return atomic_load_explicit(word, memory_order_acquire) == later->value;
+}
 
 /* What the client has asked for is sent in any case, also where it has gone meanwhile: the lane is broken then. */
 static void later_send(const struct pl_cuda_later *later)
@@ -37,21 +65,17 @@ static void later_send(const struct pl_cuda_later *later)
 /* The driver has let go of the memory. */
 static void later_free(struct pl_cuda_later *later)
 {
-	munmap(later->data, later->room);
+	munmap(later->data, whole_bytes(later));
 	pl_quota_return(&later->session->worker->quota, PL_QUOTA_HOST, later->room);
 	free(later);
 }
 
-/* No call of the driver's is allowed in it, so the memory is kept for the next copy. */
-static void CUDA_CB later_run(void *user)
+/* The memory is kept for the next copy. */
+static void later_end(struct pl_cuda_later *later)
 {
-	struct pl_cuda_later *later = user;
 	struct pl_cuda_session *session = later->session;
 	bool orphan;
 
-	pthread_mutex_lock(&session->later_lock);
-	later->runs = true;
-	pthread_mutex_unlock(&session->later_lock);
 	later_send(later);
 	pl_quota_return(&session->worker->quota, PL_QUOTA_INFLIGHT, later->bytes);
 	pthread_mutex_lock(&session->later_lock);
@@ -61,6 +85,138 @@ static void CUDA_CB later_run(void *user)
 	if (orphan)
 		later_free(later);
 }
+
+/* ---- by words ---- */
+
+/* The first that has come, so that two of one stream go in their order.  NULL: none. */
+static struct pl_cuda_later *come_take(struct pl_cuda_session *session)
+{
+	struct pl_cuda_later **at, *later;
+
+	pthread_mutex_lock(&session->later_lock);
+	for (at = &session->laters_out; *at && !has_come(*at);)
+		at = &(*at)->next_out;
+	later = *at;
+	if (later) {
+		*at = later->next_out;
+		later->runs = true;
+	}
+	pthread_mutex_unlock(&session->later_lock);
+	return later;
+}
+
+/* Return: something was sent. */
+static bool come_send(struct pl_cuda_session *session)
+{
+	struct pl_cuda_later *later;
+	bool any = false;
+
+	pthread_mutex_lock(&session->later_send_lock);
+	while ((later = come_take(session))) {
+		later_end(later);
+		atomic_fetch_sub(&session->laters_count, 1);
+		any = true;
+	}
+	pthread_mutex_unlock(&session->later_send_lock);
+	return any;
+}
+
+bool pl_cuda_later_is_any(struct pl_cuda_session *session)
+{
+	return atomic_load(&session->laters_count);
+}
+
+void pl_cuda_later_tell(struct pl_cuda_session *session)
+{
+	if (pl_cuda_later_is_any(session))
+		(void)come_send(session);
+}
+
+static void look_later(uint64_t since_ns)
+{
+	uint64_t wait_ns = (pl_now_ns() - since_ns) / LOOK_PART;
+	struct timespec wait = { 0 };
+
+	if (wait_ns < LOOK_NS_MIN)
+		wait_ns = LOOK_NS_MIN;
+	wait.tv_nsec = (long)(wait_ns > LOOK_NS_MAX ? LOOK_NS_MAX : wait_ns);
+	nanosleep(&wait, NULL);
+}
+
+static void *look_run(void *arg)
+{
+	struct pl_cuda_session *session = arg;
+	uint64_t since_ns;
+
+	pthread_setname_np(pthread_self(), "plenum-copied");
+	for (;;) {
+		pthread_mutex_lock(&session->later_lock);
+		while (!session->laters_out)
+			pthread_cond_wait(&session->later_some, &session->later_lock);
+		pthread_mutex_unlock(&session->later_lock);
+		since_ns = pl_now_ns();
+		while (atomic_load(&session->laters_count)) {
+			look_later(since_ns);
+			if (come_send(session))
+				since_ns = pl_now_ns();
+		}
+	}
+	return NULL;
+}
+
+/* Called with later_lock held.  Return: it runs. */
+static bool looks(struct pl_cuda_session *session)
+{
+	pthread_t thread;
+
+	if (!session->later_looks && !pthread_create(&thread, NULL, look_run, session)) {
+		pthread_detach(thread);
+		session->later_looks = true;
+	}
+	return session->later_looks;
+}
+
+static CUresult word_put(struct pl_cuda_later *later, CUstream stream, bool per_thread)
+{
+	struct pl_cuda_session *session = later->session;
+	struct pl_cuda_later **at;
+	CUresult r = pl_cuda_word_write(stream, per_thread, later->word, ++later->value);
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&session->later_lock);
+	if (!session->laters_out)
+		pthread_cond_signal(&session->later_some);
+	for (at = &session->laters_out; *at;)
+		at = &(*at)->next_out;
+	*at = later;
+	later->next_out = NULL;
+	atomic_fetch_add(&session->laters_count, 1);
+	pthread_mutex_unlock(&session->later_lock);
+	return CUDA_SUCCESS;
+}
+
+/* ---- by host functions ---- */
+
+/* No call of the driver's is allowed in it. */
+static void CUDA_CB later_run(void *user)
+{
+	struct pl_cuda_later *later = user;
+
+	pthread_mutex_lock(&later->session->later_lock);
+	later->runs = true;
+	pthread_mutex_unlock(&later->session->later_lock);
+	later_end(later);
+}
+
+static CUresult function_put(struct pl_cuda_later *later, CUstream stream, bool per_thread)
+{
+	__typeof__(&cuLaunchHostFunc) run = per_thread ? pl_cuda.cuLaunchHostFunc_ptsz : pl_cuda.cuLaunchHostFunc;
+
+	return run ? run(stream, later_run, later) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* ---- memory ---- */
 
 static struct pl_cuda_later *later_find(struct pl_cuda_session *session, uint64_t bytes)
 {
@@ -74,6 +230,17 @@ static struct pl_cuda_later *later_find(struct pl_cuda_session *session, uint64_
 		found->busy = true;
 	pthread_mutex_unlock(&session->later_lock);
 	return found;
+}
+
+/* 0: there is none. */
+static CUdeviceptr word_of(const struct pl_cuda_later *later)
+{
+	CUdeviceptr device = 0;
+
+	if ((!pl_cuda.cuStreamWriteValue32_v2 && !pl_cuda.cuStreamWriteValue32) ||
+	    !pl_cuda.cuMemHostGetDevicePointer_v2 || pl_cuda.cuMemHostGetDevicePointer_v2(&device, later->data, 0))
+		return 0;
+	return device + later->room;
 }
 
 /* Charged as host memory of the session's. */
@@ -90,10 +257,11 @@ static struct pl_cuda_later *later_create(struct pl_cuda_session *session, uint6
 		return NULL;
 	}
 	*later = (struct pl_cuda_later){ .session = session, .room = room, .context = pl_cuda_current, .busy = true };
-	later->data = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (later->data == MAP_FAILED || pl_cuda.cuMemHostRegister_v2(later->data, room, 0)) {
+	later->data = mmap(NULL, whole_bytes(later), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (later->data == MAP_FAILED ||
+	    pl_cuda.cuMemHostRegister_v2(later->data, whole_bytes(later), CU_MEMHOSTREGISTER_DEVICEMAP)) {
 		if (later->data != MAP_FAILED)
-			munmap(later->data, room);
+			munmap(later->data, whole_bytes(later));
 		pl_quota_return(quota, PL_QUOTA_HOST, room);
 		free(later);
 		return NULL;
@@ -101,6 +269,8 @@ static struct pl_cuda_later *later_create(struct pl_cuda_session *session, uint6
 	pthread_mutex_lock(&session->later_lock);
 	later->next = session->laters;
 	session->laters = later;
+	if (looks(session))
+		later->word = word_of(later);
 	pthread_mutex_unlock(&session->later_lock);
 	return later;
 }
@@ -117,16 +287,21 @@ static int32_t later_put(struct pl_cuda_later *later, const struct pl_cuda_cuMem
 {
 	__typeof__(&cuMemcpyDtoHAsync_v2) copy =
 		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
-	__typeof__(&cuLaunchHostFunc) run = args->per_thread ? pl_cuda.cuLaunchHostFunc_ptsz : pl_cuda.cuLaunchHostFunc;
 	__typeof__(&cuStreamSynchronize) wait =
 		args->per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
-	CUresult r = copy && run && wait ? copy(later->data, args->from, args->size, stream) : CUDA_ERROR_NOT_SUPPORTED;
+	CUresult r = copy && wait ? copy(later->data, args->from, args->size, stream) : CUDA_ERROR_NOT_SUPPORTED;
 
 	if (r)
 		return (int32_t)r;
 	later->token = args->token;
 	later->bytes = args->size;
-	r = run(stream, later_run, later);
+	if (later->word) {
+		r = word_put(later, stream, args->per_thread);
+		if (!r)
+			return CUDA_SUCCESS;
+		later->word = 0; /* nor for the next ones */
+	}
+	r = function_put(later, stream, args->per_thread);
 	if (r)
 		(void)wait(stream); /* the device is done with the memory */
 	return (int32_t)r;
@@ -154,11 +329,25 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 	pl_cuda_result(serve, status, args->stream);
 }
 
+/* Called with later_lock held. */
+static void out_forget(struct pl_cuda_session *session, const struct pl_cuda_later *later)
+{
+	struct pl_cuda_later **at = &session->laters_out;
+
+	while (*at && *at != later)
+		at = &(*at)->next_out;
+	if (!*at)
+		return;
+	*at = later->next_out;
+	atomic_fetch_sub(&session->laters_count, 1);
+}
+
 /* The driver has let go of the memory, and calls no further function of this context. */
 void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t context)
 {
 	struct pl_cuda_later *left = NULL;
 
+	pl_cuda_later_tell(session);
 	pthread_mutex_lock(&session->later_lock);
 	for (struct pl_cuda_later **at = &session->laters; *at;) {
 		struct pl_cuda_later *later = *at;
@@ -168,6 +357,7 @@ void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t contex
 			continue;
 		}
 		*at = later->next;
+		out_forget(session, later);
 		later->orphan = later->runs;
 		if (later->busy && !later->runs)
 			pl_quota_return(&session->worker->quota, PL_QUOTA_INFLIGHT, later->bytes);

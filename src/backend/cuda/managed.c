@@ -8,6 +8,7 @@
 
 #include "backend/cuda/copy.h"
 #include "backend/cuda/session.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 
 #define KIND_MANAGED 1u /* the only kind in session->managed */
@@ -200,17 +201,22 @@ static void idle_tell(struct pl_serve *serve)
 void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_plManagedRead_args *args)
 {
 	struct pl_cuda_plManagedRead_reply reply = { .data = { .kind = PL_BULK_AFTER, .bytes = args->size } };
+	const void *pages = (const void *)(uintptr_t)args->address;
+	pl_cleanup(pl_freep) void *own = NULL;
 
 	if (args->size > PL_CUDA_LIMIT_MANAGED_MAX || !pages_hold(serve, args->start, args->address, args->size)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
+	/* A word there may say that a copy has been made: read first, and then the copy goes ahead of the answer. */
+	if (pl_cuda_later_is_any(pl_cuda_session_of(serve)) && (own = malloc(args->size)))
+		pages = memcpy(own, pages, args->size);
 	idle_tell(serve);
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedRead_reply_bytes(&reply), args->size))
 		return;
 	pl_cuda_plManagedRead_reply_put(&serve->reply_enc, &reply);
 	if (!pl_serve_reply_end(serve))
-		(void)pl_serve_reply_bulk(serve, (const void *)(uintptr_t)args->address, args->size);
+		(void)pl_serve_reply_bulk(serve, pages, args->size);
 }
 
 void pl_cuda_serve_plManagedWrite(struct pl_serve *serve, const struct pl_cuda_plManagedWrite_args *args)

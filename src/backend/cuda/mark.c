@@ -97,8 +97,10 @@ static void changes_tell(struct pl_cuda_marks *marks)
 	if (count)
 		marks->since_ns = pl_now_ns();
 	pthread_mutex_unlock(&marks->lock);
-	if (count)
+	if (count) {
+		pl_cuda_later_tell(marks->session); /* what was copied before a mark comes before it */
 		list_send(marks, list, count);
+	}
 	pthread_mutex_unlock(&marks->tell_lock);
 }
 
@@ -264,7 +266,7 @@ void pl_cuda_serve_plMarks(struct pl_serve *serve, const struct pl_cuda_plMarks_
 
 /* ---- a mark ---- */
 
-static CUresult word_write(CUstream stream, bool per_thread, CUdeviceptr address, uint32_t value)
+CUresult pl_cuda_word_write(CUstream stream, bool per_thread, CUdeviceptr address, uint32_t value)
 {
 	__typeof__(&cuStreamWriteValue32) first =
 		per_thread ? pl_cuda.cuStreamWriteValue32_ptsz : pl_cuda.cuStreamWriteValue32;
@@ -279,7 +281,7 @@ static CUresult word_write(CUstream stream, bool per_thread, CUdeviceptr address
 static bool mark_put(struct pl_cuda_marks *marks, const struct pl_cuda_plMark_args *args, CUstream stream)
 {
 	if (!words_register(marks) ||
-	    word_write(stream, args->per_thread, marks->device + 4ull * args->slot, args->value))
+	    pl_cuda_word_write(stream, args->per_thread, marks->device + 4ull * args->slot, args->value))
 		return false;
 	something_new(marks, args->slot, args->value);
 	return true;

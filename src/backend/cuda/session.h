@@ -65,7 +65,12 @@ struct pl_cuda_session {
 	struct pl_cuda_stage *stages; /* under stages_lock: stage.h */
 
 	pthread_mutex_t later_lock;
-	struct pl_cuda_later *laters; /* under later_lock: memory of copies that nobody waits for */
+	struct pl_cuda_later *laters;     /* under later_lock: memory of copies that nobody waits for */
+	struct pl_cuda_later *laters_out; /* as well: those whose word is to be written, in the order of their calls */
+	_Atomic uint32_t laters_count;    /* of those, and of those that are being sent */
+	pthread_cond_t later_some;        /* there are some; under later_lock */
+	bool later_looks;                 /* as well: a thread looks whether words are there */
+	pthread_mutex_t later_send_lock;  /* taken before later_lock: they are sent one after the other */
 
 	struct pl_cuda_marks *_Atomic marks; /* NULL: the client has asked for none */
 
@@ -134,9 +139,16 @@ int32_t pl_cuda_part_import(struct pl_serve *serve, uint64_t id, CUmemGenericAll
 
 /* A copy whose bytes go to the client by themselves. */
 void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream);
+/* The client is about to hear that something has ended: what has been copied by now goes first. */
+void pl_cuda_later_tell(struct pl_cuda_session *session);
+/* Some are under way.  With the turn held none is added. */
+bool pl_cuda_later_is_any(struct pl_cuda_session *session);
 void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t context);
 
 /* ---- mark.c ---- */
+
+/* The device writes a word, in a stream's order. */
+CUresult pl_cuda_word_write(CUstream stream, bool per_thread, CUdeviceptr address, uint32_t value);
 
 void pl_cuda_marks_late(struct pl_cuda_session *session, uint32_t count); /* errors of posts are kept */
 void pl_cuda_marks_tell(struct pl_cuda_session *session);                 /* ahead of the answer of who has waited */
