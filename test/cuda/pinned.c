@@ -33,10 +33,20 @@ static const char text[] = ".version 7.0\n"
 			   "	add.u32 %r5, %r5, 1;\n"
 			   "	st.global.u32 [%a3], %r5;\n"
 			   "	ret;\n"
+			   "}\n"
+			   ".visible .entry fetch(.param .u64 tex, .param .u32 at, .param .u64 to) {\n"
+			   "	.reg .b64 t, p;\n"
+			   "	.reg .b32 i, a, b, c, d;\n"
+			   "	ld.param.u64 t, [tex];\n"
+			   "	ld.param.u32 i, [at];\n"
+			   "	ld.param.u64 p, [to];\n"
+			   "	tex.1d.v4.u32.s32 {a, b, c, d}, [t, {i}];\n"
+			   "	st.global.u32 [p], a;\n"
+			   "	ret;\n"
 			   "}\n";
 
 static CUmodule module;
-static CUfunction next;
+static CUfunction next, fetch;
 
 static uint32_t *pinned(uint32_t words)
 {
@@ -216,6 +226,37 @@ static void test_fills_words_and_copies_of_the_devices_take_it(void)
 	cu_ok(cu(cuMemFreeHost)(b));
 	cu_ok(cu(cuMemFreeHost)(c));
 	cu_ok(cu(cuMemFreeHost)(d));
+}
+
+static void test_textures_and_lists_of_words_take_it(void)
+{
+	CUDA_RESOURCE_DESC resource = { .resType = CU_RESOURCE_TYPE_LINEAR };
+	CUDA_TEXTURE_DESC sampling = { .filterMode = CU_TR_FILTER_MODE_POINT, .flags = CU_TRSF_READ_AS_INTEGER };
+	uint32_t *from = pinned(4096), *to = pinned(4096), *words = pinned(4096), at = 4000;
+	CUdeviceptr out = of(to + 7);
+	CUstreamBatchMemOpParams write[2] = {
+		{ .writeValue = { .operation = CU_STREAM_MEM_OP_WRITE_VALUE_32, .address = of(words), .value = 5 } },
+		{ .writeValue = { .operation = CU_STREAM_MEM_OP_WRITE_VALUE_32,
+				  .address = of(words + 1),
+				  .value = 6 } },
+	};
+	CUtexObject texture;
+	void *params[] = { &texture, &at, &out };
+
+	numbers(from, 4096, 3);
+	resource.res.linear.format = CU_AD_FORMAT_UNSIGNED_INT32;
+	resource.res.linear.numChannels = 1;
+	resource.res.linear.devPtr = of(from);
+	resource.res.linear.sizeInBytes = 4096 * 4;
+	cu_ok(cu(cuTexObjectCreate)(&texture, &resource, &sampling, NULL));
+	cu_ok(cu(cuLaunchKernel)(fetch, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+	cu_ok(cu(cuStreamBatchMemOp_v2)(NULL, 2, write, 0));
+	cu_ok(cu(cuCtxSynchronize)());
+	check(to[7] == 4003 && words[0] == 5 && words[1] == 6);
+	cu_ok(cu(cuTexObjectDestroy)(texture));
+	cu_ok(cu(cuMemFreeHost)(from));
+	cu_ok(cu(cuMemFreeHost)(to));
+	cu_ok(cu(cuMemFreeHost)(words));
 }
 
 /* The first that the device hears of it is a launch that is captured, and a node. */
@@ -409,12 +450,14 @@ int main(int argc, char **argv)
 	}
 	cu_ok(cu(cuModuleLoadData)(&module, text));
 	next = cu_function(module, "next");
+	fetch = cu_function(module, "fetch");
 	cu_run(test_kernels_take_the_programs_address);
 	cu_run(test_a_copy_into_it_comes_before_the_kernel);
 	cu_run(test_copies_from_it_come_behind_copies_into_it);
 	if (!UNSEEN)
 		cu_run(test_a_word_that_is_written_behind_a_copy_comes_behind_it);
 	cu_run(test_fills_words_and_copies_of_the_devices_take_it);
+	cu_run(test_textures_and_lists_of_words_take_it);
 	cu_run(test_graphs_take_it);
 	cu_run(test_arrays_take_it);
 	cu_run(test_threads_go_on_copying_meanwhile);

@@ -147,6 +147,7 @@ static CUresult memops_pack(struct pl_cuda_packed *packed, const CUDA_BATCH_MEM_
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!room_make(packed, sizeof(to) + bytes))
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	pl_cuda_reach_all((const uint8_t *)params->paramArray, bytes);
 	memcpy(packed->bytes, &to, sizeof(to));
 	if (bytes)
 		memcpy(packed->bytes + sizeof(to), params->paramArray, bytes);

@@ -33,7 +33,7 @@ static inline void pl_cuda_reach(CUdeviceptr address)
 		pl_cuda_reach_slow(address);
 }
 
-/* As well, these arguments of a kernel: each word of 8 bytes that looks like such an address. */
+/* As well, arguments of a kernel, or lists of operations: each word of 8 bytes that looks like such an address. */
 static inline void pl_cuda_reach_all(const uint8_t *args, uint64_t bytes)
 {
 	if (pl_cuda_plain_is_any())

@@ -1,5 +1,5 @@
 /* Descriptions of textures as they travel. */
-#include "client/cuda/state.h"
+#include "client/cuda/reach.h"
 #include "cuda/sampling.h"
 
 bool pl_cuda_sampling_record_pack(const struct pl_session *session, struct pl_cuda_sampling_record *to,
@@ -21,6 +21,10 @@ void pl_cuda_sampling_record_unpack(struct pl_session *session, CUDA_TEXTURE_DES
 bool pl_cuda_texels_record_pack(const struct pl_session *session, struct pl_cuda_texels_record *to,
 				const CUDA_RESOURCE_DESC *from)
 {
+	if (from->resType == CU_RESOURCE_TYPE_LINEAR)
+		pl_cuda_reach(from->res.linear.devPtr);
+	if (from->resType == CU_RESOURCE_TYPE_PITCH2D)
+		pl_cuda_reach(from->res.pitch2D.devPtr);
 	*to = pl_cuda_texels_pack(from);
 	if (from->resType == CU_RESOURCE_TYPE_ARRAY) {
 		to->array = pl_cuda_id(session, PL_CUDA_KIND_array, from->res.array.hArray);
