@@ -141,9 +141,11 @@ static void test_copies_from_it_come_behind_copies_into_it(void)
 				.WidthInBytes = 4096,
 				.Height = 16 };
 	CUdeviceptr from, to;
-	CUstream stream;
+	CUstream stream, other;
+	CUgraph graph;
 
 	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamCreate)(&other, CU_STREAM_NON_BLOCKING));
 	cu_ok(cu(cuMemAlloc_v2)(&from, WORDS * 4));
 	cu_ok(cu(cuMemAlloc_v2)(&to, WORDS * 4));
 	lines.srcHost = host;
@@ -154,10 +156,16 @@ static void test_copies_from_it_come_behind_copies_into_it(void)
 		memset(host, 0, WORDS * 4);
 		launch(from, from, WORDS, stream);
 		cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, from, WORDS * 4, stream));
+		if (round == 5) /* what another stream's capture has to bear */
+			cu_ok(cu(cuStreamBeginCapture_v2)(other, CU_STREAM_CAPTURE_MODE_GLOBAL));
 		if (round % 2)
 			cu_ok(cu(cuMemcpy2DAsync_v2)(&lines, stream));
 		else
 			cu_ok(cu(cuMemcpyHtoDAsync_v2)(to, host, WORDS * 4, stream));
+		if (round == 5) {
+			cu_ok(cu(cuStreamEndCapture)(other, &graph));
+			cu_ok(cu(cuGraphDestroy)(graph));
+		}
 		cu_ok(cu(cuStreamSynchronize)(stream));
 		cu_ok(cu(cuMemcpyDtoH_v2)(back, to, 8192));
 		check(are_numbers(back, 1024, round + 1));
@@ -166,6 +174,7 @@ static void test_copies_from_it_come_behind_copies_into_it(void)
 	cu_ok(cu(cuMemFree_v2)(from));
 	cu_ok(cu(cuMemFree_v2)(to));
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(other));
 	cu_ok(cu(cuMemFreeHost)(host));
 }
 

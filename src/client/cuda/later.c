@@ -1,5 +1,7 @@
 #include "client/cuda/later.h"
 
+#include "client/cuda/mark.h"
+
 struct copy {
 	uint64_t token, address, bytes;
 	struct pl_session *session;
@@ -114,9 +116,17 @@ bool pl_cuda_later_comes(uint64_t address, uint64_t bytes)
 
 CUresult pl_cuda_later_ahead(const void *host, uint64_t bytes, bool per_thread, CUstream stream)
 {
+	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED; /* a capture of another stream goes on */
+	CUresult result;
+
 	if (!pl_cuda_later_comes((uintptr_t)host, bytes))
 		return CUDA_SUCCESS;
-	return per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
+	if (pl_cuda_captures_none())
+		return per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
+	(void)cuThreadExchangeStreamCaptureMode(&mode);
+	result = per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
+	(void)cuThreadExchangeStreamCaptureMode(&mode);
+	return result;
 }
 
 /* The answer comes behind the bytes of all that has ended; what failed never comes. */
