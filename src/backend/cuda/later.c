@@ -16,7 +16,6 @@
 
 #define LATER_ROOM_MIN (64u << 10)
 #define WORD_BYTES     4096u /* the word's page, behind the room */
-#define PAGE_BYTES     4096u
 
 /* The thread looks again after a sixteenth of the time for which nothing has come. */
 #define LOOK_PART      16u
@@ -266,11 +265,12 @@ static struct pl_cuda_later *later_create(struct pl_cuda_session *session, uint6
 		free(later);
 		return NULL;
 	}
+	later->word = word_of(later);
 	pthread_mutex_lock(&session->later_lock);
+	if (!looks(session))
+		later->word = 0;
 	later->next = session->laters;
 	session->laters = later;
-	if (looks(session))
-		later->word = word_of(later);
 	pthread_mutex_unlock(&session->later_lock);
 	return later;
 }
