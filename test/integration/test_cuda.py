@@ -210,6 +210,21 @@ def test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on():
             assert said.count("which it does not reach") == 1, said
 
 
+def test_a_user_without_rights_reaches_pinned_and_mapped_memory_too():
+    """The kernel fetches no page for its own accesses then: no socket may be handed such memory."""
+    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    names = [os.path.join(PROGRAMS, "cuda-" + name) for name in ("pinned", "mapped", "registered")]
+    if not FAULTS or os.getuid() or not shutil.which("setpriv"):
+        print("SKIP: no userfaultfd here, or no root to become another user")
+        return
+    if any(subprocess.run(other + ["test", "-r", path], check=False).returncode for path in names + [REMOTE]):
+        print("SKIP: another user may not read what was built here")
+        return
+    with plenum.Server("--cuda", NATIVE) as server:
+        for name in names:
+            plenum.run(other + [name], dict(server.env("tcp"), PLENUM_TEST_LIBCUDA=REMOTE))
+
+
 def test_mapped_memory_is_charged_and_its_limit_is_told():
     if not FAULTS:
         print("SKIP: no userfaultfd here")
@@ -294,7 +309,8 @@ if __name__ == "__main__":
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,
         test_mapped_memory_that_nothing_works_with_is_fetched_once,
-        test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on, test_mapped_memory_is_charged_and_its_limit_is_told,
+        test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on,
+        test_a_user_without_rights_reaches_pinned_and_mapped_memory_too, test_mapped_memory_is_charged_and_its_limit_is_told,
         test_how_much_registered_memory_is_echoed_is_told, test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])
