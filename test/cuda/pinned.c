@@ -1,6 +1,7 @@
 /* Pinned memory without CU_MEMHOSTALLOC_DEVICEMAP: a device may use it all the same, at the program's own address. */
 #include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "cu.h"
 
@@ -176,6 +177,55 @@ static void test_copies_from_it_come_behind_copies_into_it(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 	cu_ok(cu(cuStreamDestroy_v2)(other));
 	cu_ok(cu(cuMemFreeHost)(host));
+}
+
+static void CUDA_CB fill(void *user)
+{
+	struct timespec nap = { 0, 2000000 };
+
+	nanosleep(&nap, NULL);
+	numbers(user, WORDS, 7);
+}
+
+/* When a copy is called for is not when it is made: a host function ahead of it writes what is copied. */
+static void test_what_is_written_ahead_of_a_copy_in_its_stream_is_copied(void)
+{
+	static uint32_t back[WORDS];
+	uint32_t *host = pinned(WORDS);
+	volatile uint32_t *word;
+	CUdeviceptr device, at;
+	CUstream stream;
+	void *got;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	for (int round = 0; round < 5; round++) {
+		numbers(host, WORDS, 0);
+		cu_ok(cu(cuLaunchHostFunc)(stream, fill, host));
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(device, host, WORDS * 4, stream));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, device, WORDS * 4, stream)); /* nor does this come ahead */
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, device, WORDS * 4));
+		check(are_numbers(back, WORDS, 7) && are_numbers(host, WORDS, 7));
+	}
+	cu_ok(cu(cuMemHostAlloc)(&got, 4096, CU_MEMHOSTALLOC_DEVICEMAP));
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&at, got, 0));
+	word = got;
+	for (uint32_t round = 1; round < 5; round++) {
+		*word = 0;
+		cu_ok(cu(cuStreamWaitValue32_v2)(stream, at, round, CU_STREAM_WAIT_VALUE_EQ));
+		numbers(host, WORDS, round);
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(device, host, WORDS * 4,
+					       stream)); /* returns, though the stream is held */
+		*word = round;
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, device, WORDS * 4));
+		check(are_numbers(back, WORDS, round));
+	}
+	cu_ok(cu(cuMemFreeHost)(got));
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
 /* The program calls nothing meanwhile: it looks at a word that the device writes behind the copy. */
@@ -463,6 +513,7 @@ int main(int argc, char **argv)
 	cu_run(test_kernels_take_the_programs_address);
 	cu_run(test_a_copy_into_it_comes_before_the_kernel);
 	cu_run(test_copies_from_it_come_behind_copies_into_it);
+	cu_run(test_what_is_written_ahead_of_a_copy_in_its_stream_is_copied);
 	if (!UNSEEN)
 		cu_run(test_a_word_that_is_written_behind_a_copy_comes_behind_it);
 	cu_run(test_fills_words_and_copies_of_the_devices_take_it);

@@ -487,6 +487,24 @@ static void mapped_memory_that_lies(void)
 	peer_close(&peer);
 }
 
+/* To the device, from memory that the client is asked for: it never sends it. */
+static void copies_whose_bytes_never_come(void)
+{
+	uint64_t memory;
+
+	cuda_open();
+	memory = alloc(65536);
+	expect_is(CU(plCopyLater, .stream = 12345, .address = memory, .size = 64, .token = 5),
+		  CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(plCopyLater, .address = memory, .size = 0, .token = 5), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plCopyLater, .address = memory, .size = (4u << 20) + 1, .token = 5), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plCopyLater, .address = memory + 65536 * 64, .size = 64, .token = 5), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plCopyLater, .address = memory, .size = UINT64_MAX, .token = 5), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plCopyLater, .address = memory, .size = 4096, .token = 5), CUDA_SUCCESS);
+	expect_is(CU(cuStreamQuery, .stream = 0), CUDA_ERROR_NOT_READY);
+	peer_close(&peer); /* and the session ends with it */
+}
+
 /* Host memory at an address that the client chooses: where the worker has nothing, and once. */
 static void placed_memory_that_lies(void)
 {
@@ -629,6 +647,7 @@ const struct hostile_case cases_cuda[] = {
 	{ "cuda: managed memory that lies", managed_memory_that_lies, false },
 	{ "cuda: mapped memory that lies", mapped_memory_that_lies, false },
 	{ "cuda: placed memory that lies", placed_memory_that_lies, false },
+	{ "cuda: copies whose bytes never come", copies_whose_bytes_never_come, false },
 	{ "cuda: copies that nobody takes", copies_that_nobody_takes, false },
 	{ "cuda: marks that lie", marks_that_lie, false },
 	{ "cuda: parts beyond the limit", parts_beyond_the_limit, false },

@@ -1,5 +1,6 @@
 /*
- * Copies to the client's memory that it does not wait for: into pinned memory of ours, in the stream's order, behind
+ * Copies to the client's memory that it does not wait for, and from it, where it is to be read when the stream comes
+ * there.  To it: into pinned memory of ours, in the stream's order, behind
  * which the device writes a word.  Whoever is about to tell the client that something has ended (pl_cuda_later_tell())
  * first sends what has come by then; and a thread looks now and then, so that bytes travel while more are copied.
  *
@@ -7,10 +8,12 @@
  * so that one of the client's which waits for its program would keep back copies of other streams.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "backend/cuda/copy.h"
+#include "backend/cuda/hostfn.h"
 #include "base/err.h"
 #include "base/wait.h"
 
@@ -24,7 +27,7 @@
 
 struct pl_cuda_later {
 	struct pl_cuda_session *session;
-	uint64_t token, bytes; /* of the copy at hand */
+	uint64_t token, bytes; /* of the copy at hand; token 0: to the device, nothing is sent */
 	uint64_t room, context;
 	void *data;
 	CUdeviceptr word; /* where the driver has the word; 0: it writes none, there are host functions */
@@ -75,8 +78,10 @@ static void later_end(struct pl_cuda_later *later)
 	struct pl_cuda_session *session = later->session;
 	bool orphan;
 
-	later_send(later);
-	pl_quota_return(&session->worker->quota, PL_QUOTA_INFLIGHT, later->bytes);
+	if (later->token) {
+		later_send(later);
+		pl_quota_return(&session->worker->quota, PL_QUOTA_INFLIGHT, later->bytes);
+	}
 	pthread_mutex_lock(&session->later_lock);
 	later->busy = later->runs = false;
 	orphan = later->orphan;
@@ -282,28 +287,39 @@ static void later_idle(struct pl_cuda_later *later)
 	pthread_mutex_unlock(&later->session->later_lock);
 }
 
+/* Behind what the stream was given with this memory. */
+static CUresult end_put(struct pl_cuda_later *later, CUstream stream, bool per_thread)
+{
+	if (later->word) {
+		if (!word_put(later, stream, per_thread))
+			return CUDA_SUCCESS;
+		later->word = 0; /* nor for the next ones */
+	}
+	return function_put(later, stream, per_thread);
+}
+
+static CUresult stream_wait(CUstream stream, bool per_thread)
+{
+	__typeof__(&cuStreamSynchronize) wait =
+		per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
+
+	return wait ? wait(stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
 static int32_t later_put(struct pl_cuda_later *later, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args,
 			 CUstream stream)
 {
 	__typeof__(&cuMemcpyDtoHAsync_v2) copy =
 		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
-	__typeof__(&cuStreamSynchronize) wait =
-		args->per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
-	CUresult r = copy && wait ? copy(later->data, args->from, args->size, stream) : CUDA_ERROR_NOT_SUPPORTED;
+	CUresult r = copy ? copy(later->data, args->from, args->size, stream) : CUDA_ERROR_NOT_SUPPORTED;
 
 	if (r)
 		return (int32_t)r;
 	later->token = args->token;
 	later->bytes = args->size;
-	if (later->word) {
-		r = word_put(later, stream, args->per_thread);
-		if (!r)
-			return CUDA_SUCCESS;
-		later->word = 0; /* nor for the next ones */
-	}
-	r = function_put(later, stream, args->per_thread);
+	r = end_put(later, stream, args->per_thread);
 	if (r)
-		(void)wait(stream); /* the device is done with the memory */
+		(void)stream_wait(stream, args->per_thread); /* the device is done with the memory */
 	return (int32_t)r;
 }
 
@@ -328,6 +344,87 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 		later_idle(later);
 	pl_cuda_result(serve, status, args->stream);
 }
+
+/* ---- to the device ---- */
+
+static int32_t taken_put(struct pl_cuda_later *later, const struct pl_cuda_plCopyLater_args *args, CUstream stream)
+{
+	__typeof__(&cuLaunchHostFunc) run = args->per_thread ? pl_cuda.cuLaunchHostFunc_ptsz : pl_cuda.cuLaunchHostFunc;
+	__typeof__(&cuMemcpyHtoDAsync_v2) copy =
+		args->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
+	struct pl_cuda_hostfn *ask = calloc(1, sizeof(*ask));
+	CUresult r = CUDA_ERROR_OUT_OF_MEMORY;
+
+	if (ask) {
+		*ask = (struct pl_cuda_hostfn){
+			.session = later->session, .token = args->token, .data = later->data, .bytes = args->size
+		};
+		r = run && copy ? run(stream, pl_cuda_hostfn_call, ask) : CUDA_ERROR_NOT_SUPPORTED;
+	}
+	if (r) {
+		free(ask);
+		later_idle(later);
+		return (int32_t)r;
+	}
+	later->token = 0;
+	later->bytes = args->size;
+	r = copy(args->address, later->data, args->size, stream);
+	if (end_put(later, stream, args->per_thread) && !stream_wait(stream, args->per_thread))
+		later_idle(later); /* else it is never used again */
+	return (int32_t)r;
+}
+
+bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+		      const void *data, CUstream stream, int32_t *status)
+{
+	__typeof__(&cuMemcpyHtoDAsync_v2) copy =
+		args->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
+	__typeof__(&cuStreamQuery) query = args->per_thread ? pl_cuda.cuStreamQuery_ptsz : pl_cuda.cuStreamQuery;
+	struct pl_cuda_later *later;
+
+	if (!args->size || args->size > PL_CUDA_LATER_BYTES_MAX || !copy || !query ||
+	    query(stream) != CUDA_ERROR_NOT_READY)
+		return false;
+	later = later_find(session, args->size);
+	if (!later)
+		later = later_create(session, args->size);
+	if (!later)
+		return false;
+	memcpy(later->data, data, args->size);
+	later->token = 0;
+	later->bytes = args->size;
+	*status = (int32_t)copy(args->to, later->data, args->size, stream);
+	if (*status || (end_put(later, stream, args->per_thread) && !stream_wait(stream, args->per_thread)))
+		later_idle(later);
+	return true;
+}
+
+void pl_cuda_serve_plCopyLater(struct pl_serve *serve, const struct pl_cuda_plCopyLater_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	struct pl_cuda_later *later;
+	int32_t status;
+	void *stream;
+
+	if (!args->size || args->size > PL_CUDA_LATER_BYTES_MAX) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	status = CUDA_ERROR_INVALID_VALUE;
+	if (pl_cuda_address_known(args->address, args->size)) {
+		later = later_find(session, args->size);
+		if (!later)
+			later = later_create(session, args->size);
+		status = later ? taken_put(later, args, stream) : CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	pl_cuda_result(serve, status, 0);
+}
+
+/* ---- */
 
 /* Called with later_lock held. */
 static void out_forget(struct pl_cuda_session *session, const struct pl_cuda_later *later)
@@ -359,7 +456,7 @@ void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t contex
 		*at = later->next;
 		out_forget(session, later);
 		later->orphan = later->runs;
-		if (later->busy && !later->runs)
+		if (later->busy && !later->runs && later->token)
 			pl_quota_return(&session->worker->quota, PL_QUOTA_INFLIGHT, later->bytes);
 		if (later->runs)
 			continue;

@@ -208,10 +208,10 @@ void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_pl
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	/* A word there may say that a copy has been made: read first, and then the copy goes ahead of the answer. */
+	idle_tell(serve); /* and then read: what is said to be idle has written all of it */
+	/* A word there may say that a copy has been made: first read, and then the copy goes ahead of the answer. */
 	if (pl_cuda_later_is_any(pl_cuda_session_of(serve)) && (own = malloc(args->size)))
 		pages = memcpy(own, pages, args->size);
-	idle_tell(serve);
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedRead_reply_bytes(&reply), args->size))
 		return;
 	pl_cuda_plManagedRead_reply_put(&serve->reply_enc, &reply);

@@ -4,6 +4,7 @@
 #include "client/cuda/carry.h"
 #include "client/cuda/echo.h"
 #include "client/cuda/graph.h"
+#include "client/cuda/hostfn.h"
 #include "client/cuda/later.h"
 #include "client/cuda/memory.h"
 #include "client/cuda/mirrored.h"
@@ -139,11 +140,28 @@ static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
 	return pl_cuda_answer(r, &reply);
 }
 
+static bool is_pinned(const struct pl_cuda_memory *memory)
+{
+	return memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED;
+}
+
 static enum pl_cuda_direct_how direct_how(bool waits, uint64_t store)
 {
 	if (waits)
 		return PL_CUDA_DIRECT_WAITS;
 	return store == PL_ARENA_NONE ? PL_CUDA_DIRECT_PAGEABLE : PL_CUDA_DIRECT_PINNED;
+}
+
+/* Pinned memory is read when the stream comes to the copy: a function of the program's, or a copy, ahead of it may
+ * write there yet.  Over links that share memory the device does so. */
+static bool is_read_later(struct pl_session *session, const void *src, uint64_t bytes, CUstream stream, bool per_thread)
+{
+	struct pl_cuda_memory memory;
+
+	return !session->shares_memory &&
+	       (pl_cuda_hostfn_is_due(stream, per_thread) || pl_cuda_later_comes((uintptr_t)src, bytes)) &&
+	       pl_cuda_memory_find((uintptr_t)src, &memory) && is_pinned(&memory) &&
+	       bytes <= memory.bytes - ((uintptr_t)src - memory.address);
 }
 
 static CUresult to_device_used(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
@@ -172,9 +190,21 @@ static CUresult to_device_used(enum pl_cuda_op op, bool per_thread, CUdeviceptr 
 		return CUDA_ERROR_INVALID_VALUE;
 	if (pl_cuda_is_captured(stream, per_thread))
 		return pl_cuda_copy_captured(stream, per_thread, false, dst, (void *)(uintptr_t)src, bytes);
-	result = pl_cuda_later_ahead(src, bytes, per_thread, stream);
-	if (result)
-		return result;
+	if (is_read_later(session, src, bytes, stream, per_thread)) {
+		uint64_t done = 0;
+
+		if (op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2)
+			result = pl_cuda_copy_later(session, args.stream, per_thread, dst, src, bytes, &done);
+		if (done == bytes ||
+		    (result && result != CUDA_ERROR_NOT_SUPPORTED && result != CUDA_ERROR_OUT_OF_MEMORY))
+			return result;
+		result = pl_cuda_later_wait(per_thread, stream);
+		if (result)
+			return result;
+		args.to = dst += done;
+		src = (const uint8_t *)src + done;
+		args.size = bytes -= done;
+	}
 	store = pl_cuda_memory_store(session, src, bytes);
 	if (pl_cuda_direct_copy(session, direct_how(op == PL_CUDA_OP_cuMemcpyHtoD_v2, store), per_thread, dst,
 				(void *)(uintptr_t)src, bytes, false, &result))
@@ -364,8 +394,7 @@ static bool may_come_later(struct pl_session *session, const void *dst,
 
 	return !session->shares_memory && args->size <= PL_CUDA_LATER_BYTES_MAX && pl_cuda_captures_none() &&
 	       !(pl_session_is_idle(session) && args->size <= INLINE_BYTES) &&
-	       pl_cuda_memory_find((uintptr_t)dst, &memory) &&
-	       (memory.kind == PL_CUDA_MEMORY_HOST || memory.kind == PL_CUDA_MEMORY_REGISTERED) &&
+	       pl_cuda_memory_find((uintptr_t)dst, &memory) && is_pinned(&memory) &&
 	       args->size <= memory.bytes - ((uintptr_t)dst - memory.address) &&
 	       pl_cuda_memory_is_device(args->from, args->size);
 }

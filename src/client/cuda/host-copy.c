@@ -2,9 +2,11 @@
  * The program's memory in graphs: the server has a copy of its own, which a graph's nodes work on.  Ahead of a node
  * that reads the program's memory the server asks for it, behind one that writes it sends what is there.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "client/cuda/hostfn.h"
+#include "wire/cuda.h"
 
 struct host_copy {
 	uint64_t token;
@@ -50,6 +52,33 @@ uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_
 		return 0;
 	}
 	return copy->token;
+}
+
+CUresult pl_cuda_copy_later(struct pl_session *session, uint64_t stream, bool per_thread, CUdeviceptr dst,
+			    const void *src, uint64_t bytes, uint64_t *done_out)
+{
+	struct pl_cuda_plCopyLater_args args = { .stream = stream, .per_thread = per_thread };
+	struct pl_reply reply;
+	CUresult result = CUDA_SUCCESS;
+	int r;
+
+	for (*done_out = 0; *done_out < bytes && !result; *done_out += args.size) {
+		uint8_t *at = (uint8_t *)(uintptr_t)src + *done_out;
+
+		args.address = dst + *done_out;
+		args.size = bytes - *done_out < PL_CUDA_LATER_BYTES_MAX ? bytes - *done_out : PL_CUDA_LATER_BYTES_MAX;
+		args.token = pl_cuda_host_copy_new(
+			session, &(struct pl_cuda_lines){ at, args.size, 1, 1, args.size, args.size });
+		if (!args.token)
+			return CUDA_ERROR_OUT_OF_MEMORY;
+		r = PL_CUDA_ASK(session, plCopyLater, &args, &reply);
+		result = r == -ENOSYS ? CUDA_ERROR_NOT_SUPPORTED : pl_cuda_answer(r, &reply);
+		if (result) {
+			pl_cuda_hostfn_forget(session, args.token);
+			return result;
+		}
+	}
+	return result;
 }
 
 bool pl_cuda_host_copy_what(const struct pl_session *session, uint64_t token, struct pl_cuda_lines *lines)

@@ -2,8 +2,9 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "client/cuda/hostfn.h"
 #include "client/cuda/echo.h"
+#include "client/cuda/graph.h"
+#include "client/cuda/hostfn.h"
 #include "client/cuda/mirror.h"
 
 struct hostfn {
@@ -13,7 +14,15 @@ struct hostfn {
 	CUstreamCallback callback; /* one of both */
 	CUstream stream;
 	void *user;
+	bool per_thread;
+	struct hostfn *next; /* of those that are outstanding */
 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct hostfn *all; /* under lock: posted, in streams that are not captured, and not returned */
+	_Atomic uint32_t count;
+} outstanding = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 struct due { /* for the callback thread; the token as the server said it: it is named after the function is entered */
 	struct hostfn *hostfn;
@@ -21,6 +30,43 @@ struct due { /* for the callback thread; the token as the server said it: it is 
 	int32_t status;
 	bool again;
 };
+
+static void due_add(struct hostfn *hostfn)
+{
+	pthread_mutex_lock(&outstanding.lock);
+	hostfn->next = outstanding.all;
+	outstanding.all = hostfn;
+	atomic_fetch_add(&outstanding.count, 1);
+	pthread_mutex_unlock(&outstanding.lock);
+}
+
+static void due_remove(struct hostfn *hostfn)
+{
+	struct hostfn **at = &outstanding.all;
+
+	pthread_mutex_lock(&outstanding.lock);
+	while (*at && *at != hostfn)
+		at = &(*at)->next;
+	if (*at) {
+		*at = hostfn->next;
+		atomic_fetch_sub(&outstanding.count, 1);
+	}
+	pthread_mutex_unlock(&outstanding.lock);
+}
+
+bool pl_cuda_hostfn_is_due(CUstream stream, bool per_thread)
+{
+	const struct hostfn *one;
+
+	if (!atomic_load(&outstanding.count))
+		return false;
+	pthread_mutex_lock(&outstanding.lock);
+	for (one = outstanding.all; one; one = one->next)
+		if (one->stream == stream && (stream || one->per_thread == per_thread))
+			break;
+	pthread_mutex_unlock(&outstanding.lock);
+	return one;
+}
 
 static void done_tell(struct pl_session *session, uint64_t token)
 {
@@ -48,6 +94,8 @@ static void due_run(void *arg)
 	else
 		hostfn->function(hostfn->user);
 	if (!due->again) {
+		due_remove(hostfn);
+		pl_cuda_host_copy_forget(session, token);
 		pl_cuda_handle_destroy(token);
 		free(hostfn);
 	}
@@ -151,16 +199,21 @@ static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *
 	if (hostfn->stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	hostfn->session = session;
+	hostfn->per_thread = per_thread;
 	args.token = hostfn->token = pl_cuda_handle_create(PL_CUDA_KIND_hostfn, hostfn);
 	if (!args.token)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (!pl_cuda_is_captured(hostfn->stream, per_thread))
+		due_add(hostfn);
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLaunchHostFunc_bytes(&args));
 	if (!r) {
 		pl_cuda_cuLaunchHostFunc_put(&call.enc, &args);
 		r = pl_call_post(&call);
 	}
-	if (r)
+	if (r) {
+		due_remove(hostfn);
 		pl_cuda_handle_destroy(args.token);
+	}
 	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
 }
 

@@ -17,13 +17,22 @@ void *pl_cuda_hostfn_user(const struct pl_session *session, uint64_t token, CUho
 /* The program's function behind a token.  Return: it is one of this session's. */
 bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhostFn *function_out, void **user_out);
 
+/* A function of the program's is still to run in this stream, or runs. */
+bool pl_cuda_hostfn_is_due(CUstream stream, bool per_thread);
+
 /* Memory that a graph reads, or writes, each time it runs.  Return: its token, a function's; 0 = no memory. */
 uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines);
 /* That memory.  Return: the token is one of its. */
 bool pl_cuda_host_copy_what(const struct pl_session *session, uint64_t token, struct pl_cuda_lines *lines_out);
 /* What the device wrote for it.  Runs on whichever thread pumps. */
 void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data);
-/* Frees what pl_cuda_host_copy_new() made, when its function is forgotten. */
+/* Frees what pl_cuda_host_copy_new() made, when its function is forgotten; of other functions there is nothing. */
 void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token);
+
+/** pl_cuda_copy_later() - a copy to the device whose bytes are read when the stream has come to it
+ * Return: success; CUDA_ERROR_NOT_SUPPORTED, CUDA_ERROR_OUT_OF_MEMORY: *done_out bytes are on their way so, the rest
+ * has to go otherwise; or what is wrong. */
+CUresult pl_cuda_copy_later(struct pl_session *session, uint64_t stream, bool per_thread, CUdeviceptr dst,
+			    const void *src, uint64_t bytes, uint64_t *done_out);
 
 #endif

@@ -114,19 +114,23 @@ bool pl_cuda_later_comes(uint64_t address, uint64_t bytes)
 	return any;
 }
 
-CUresult pl_cuda_later_ahead(const void *host, uint64_t bytes, bool per_thread, CUstream stream)
+CUresult pl_cuda_later_wait(bool per_thread, CUstream stream)
 {
-	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED; /* a capture of another stream goes on */
+	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+	bool captures = !pl_cuda_captures_none();
 	CUresult result;
 
-	if (!pl_cuda_later_comes((uintptr_t)host, bytes))
-		return CUDA_SUCCESS;
-	if (pl_cuda_captures_none())
-		return per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
-	(void)cuThreadExchangeStreamCaptureMode(&mode);
+	if (captures)
+		(void)cuThreadExchangeStreamCaptureMode(&mode);
 	result = per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
-	(void)cuThreadExchangeStreamCaptureMode(&mode);
+	if (captures)
+		(void)cuThreadExchangeStreamCaptureMode(&mode);
 	return result;
+}
+
+CUresult pl_cuda_later_ahead(const void *host, uint64_t bytes, bool per_thread, CUstream stream)
+{
+	return pl_cuda_later_comes((uintptr_t)host, bytes) ? pl_cuda_later_wait(per_thread, stream) : CUDA_SUCCESS;
 }
 
 /* The answer comes behind the bytes of all that has ended; what failed never comes. */

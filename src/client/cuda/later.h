@@ -19,6 +19,8 @@ void pl_cuda_later_cancel(uint64_t token);
 bool pl_cuda_later_arrived(struct pl_session *session, uint64_t token, uint64_t bytes, uint64_t bulk_bytes);
 /* Does something? */
 bool pl_cuda_later_comes(uint64_t address, uint64_t bytes);
+/* Waits for the stream; what another one captures goes on. */
+CUresult pl_cuda_later_wait(bool per_thread, CUstream stream);
 /* A copy from there follows in this stream: what was to come there before it in the stream has come. */
 CUresult pl_cuda_later_ahead(const void *host, uint64_t bytes, bool per_thread, CUstream stream);
 /* Nothing comes for this memory any more when it returns: the program gives it back. */
