@@ -18,7 +18,8 @@
 #include "base/wait.h"
 
 #define LATER_ROOM_MIN (64u << 10)
-#define WORD_BYTES     4096u /* the word's page, behind the room */
+#define TAKEN_BYTES    (64u << 10) /* NVIDIA's driver takes so many bytes of pageable memory with the call */
+#define WORD_BYTES     4096u       /* the word's page, behind the room */
 
 /* The thread looks again after a sixteenth of the time for which nothing has come. */
 #define LOOK_PART      16u
@@ -383,7 +384,7 @@ bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMe
 	struct pl_cuda_later *later;
 
 	if (!args->size || args->size > PL_CUDA_LATER_BYTES_MAX || !copy || !query ||
-	    query(stream) != CUDA_ERROR_NOT_READY)
+	    (args->size <= TAKEN_BYTES && !session->host->idle) || query(stream) != CUDA_ERROR_NOT_READY)
 		return false;
 	later = later_find(session, args->size);
 	if (!later)
