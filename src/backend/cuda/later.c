@@ -35,6 +35,7 @@ struct pl_cuda_later {
 	uint32_t value;   /* what it writes behind the copy at hand */
 	bool busy;        /* these: under later_lock */
 	bool runs;        /* somebody sends it */
+	bool unheard;     /* nobody waits to hear of it: it is looked at when memory is wanted */
 	bool orphan;      /* its context has ended meanwhile: who sends it frees it */
 	struct pl_cuda_later *next;
 	struct pl_cuda_later *next_out; /* of those that are under way, in the order of their calls */
@@ -190,6 +191,11 @@ static CUresult word_put(struct pl_cuda_later *later, CUstream stream, bool per_
 	if (r)
 		return r;
 	pthread_mutex_lock(&session->later_lock);
+	if (!later->token) {
+		later->unheard = true;
+		pthread_mutex_unlock(&session->later_lock);
+		return CUDA_SUCCESS;
+	}
 	if (!session->laters_out)
 		pthread_cond_signal(&session->later_some);
 	for (at = &session->laters_out; *at;)
@@ -223,13 +229,21 @@ static CUresult function_put(struct pl_cuda_later *later, CUstream stream, bool 
 
 /* ---- memory ---- */
 
+/* Called with later_lock held. */
+static bool is_free(struct pl_cuda_later *later)
+{
+	if (later->unheard && has_come(later))
+		later->unheard = later->busy = false;
+	return !later->busy;
+}
+
 static struct pl_cuda_later *later_find(struct pl_cuda_session *session, uint64_t bytes)
 {
 	struct pl_cuda_later *found = NULL;
 
 	pthread_mutex_lock(&session->later_lock);
 	for (struct pl_cuda_later *later = session->laters; later && !found; later = later->next)
-		if (!later->busy && later->room >= bytes && later->context == pl_cuda_current)
+		if (later->room >= bytes && later->context == pl_cuda_current && is_free(later))
 			found = later;
 	if (found)
 		found->busy = true;
