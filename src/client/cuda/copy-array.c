@@ -1,6 +1,7 @@
 /* Copies between one dimension of an array and the program's memory. */
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "client/cuda/copy-shape.h"
 #include "client/cuda/later.h"
 #include "client/cuda/reach.h"
@@ -28,16 +29,18 @@ static CUresult line_copy(bool waits, bool per_thread, const CUDA_MEMCPY2D *line
 }
 
 /* Asked, since the client does not know what the array holds. */
-static CUresult to_array_used(enum pl_cuda_op op, bool per_thread, CUarray dst, size_t offset, const void *src,
-			      size_t bytes, CUstream stream)
+static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_t offset, const void *src, size_t bytes,
+			 CUstream stream)
 {
 	struct pl_cuda_cuMemcpyHtoAAsync_v2_args args = { .offset = offset, .size = bytes, .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_reply reply;
 	struct pl_call call;
 	CUresult result = begin(op, dst, stream, &session, &args.array, &args.stream);
+	pl_cleanup(pl_cuda_plain_done) struct pl_cuda_plain_use use;
 	int r;
 
+	pl_cuda_plain_use(&use, src, NULL);
 	if (result || !bytes)
 		return result;
 	if (!src || bytes > PL_CUDA_LIMIT_TRANSFER_MAX)
@@ -70,18 +73,6 @@ static CUresult to_array_used(enum pl_cuda_op op, bool per_thread, CUarray dst, 
 	return pl_cuda_answer(r, &reply);
 }
 
-static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_t offset, const void *src, size_t bytes,
-			 CUstream stream)
-{
-	struct pl_cuda_plain_use use;
-	CUresult result;
-
-	pl_cuda_plain_use(&use, src, NULL);
-	result = to_array_used(op, per_thread, dst, offset, src, bytes, stream);
-	pl_cuda_plain_done(&use);
-	return result;
-}
-
 static CUresult from_take(struct pl_reply *reply, void *dst, uint64_t bytes)
 {
 	struct pl_cuda_cuMemcpyAtoHAsync_v2_reply got;
@@ -98,8 +89,8 @@ static CUresult from_take(struct pl_reply *reply, void *dst, uint64_t bytes)
 	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
 }
 
-static CUresult from_array_used(enum pl_cuda_op op, bool per_thread, void *dst, CUarray src, size_t offset,
-				size_t bytes, CUstream stream)
+static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarray src, size_t offset, size_t bytes,
+			   CUstream stream)
 {
 	struct pl_cuda_cuMemcpyAtoHAsync_v2_args args = {
 		.offset = offset, .size = bytes, .per_thread = per_thread, .wait = 1, .store = PL_ARENA_NONE
@@ -108,8 +99,10 @@ static CUresult from_array_used(enum pl_cuda_op op, bool per_thread, void *dst, 
 	struct pl_reply reply;
 	struct pl_call call;
 	CUresult result = begin(op, src, stream, &session, &args.array, &args.stream);
+	pl_cleanup(pl_cuda_plain_done) struct pl_cuda_plain_use use;
 	int r;
 
+	pl_cuda_plain_use(&use, dst, NULL);
 	if (result || !bytes)
 		return result;
 	if (!dst || bytes > PL_CUDA_LIMIT_TRANSFER_MAX)
@@ -139,18 +132,6 @@ static CUresult from_array_used(enum pl_cuda_op op, bool per_thread, void *dst, 
 		pl_arena_free(&session->arena, args.store, bytes, 0);
 	if (!r && session->shares_memory)
 		pl_arena_passed(&session->arena, call.ticket);
-	return result;
-}
-
-static CUresult from_array(enum pl_cuda_op op, bool per_thread, void *dst, CUarray src, size_t offset, size_t bytes,
-			   CUstream stream)
-{
-	struct pl_cuda_plain_use use;
-	CUresult result;
-
-	pl_cuda_plain_use(&use, dst, NULL);
-	result = from_array_used(op, per_thread, dst, src, offset, bytes, stream);
-	pl_cuda_plain_done(&use);
 	return result;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "client/cuda/copy-shape.h"
 #include "client/cuda/echo.h"
 #include "client/cuda/later.h"
@@ -286,8 +287,7 @@ static CUresult shape_copy_used(enum pl_cuda_op op, bool per_thread, const CUDA_
 
 static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
 {
-	struct pl_cuda_plain_use use;
-	CUresult result;
+	pl_cleanup(pl_cuda_plain_done) struct pl_cuda_plain_use use = { .is_listed = false };
 
 	if (!copy || !pl_cuda_plain_is_any())
 		return shape_copy_used(op, per_thread, copy, stream);
@@ -297,9 +297,7 @@ static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCP
 		pl_cuda_reach(copy->dstDevice);
 	pl_cuda_plain_use(&use, host_base(copy->srcMemoryType, copy->srcHost, copy->srcDevice),
 			  host_base(copy->dstMemoryType, copy->dstHost, copy->dstDevice));
-	result = shape_copy_used(op, per_thread, copy, stream);
-	pl_cuda_plain_done(&use);
-	return result;
+	return shape_copy_used(op, per_thread, copy, stream);
 }
 
 /* ---- the API's structures ---- */

@@ -1,6 +1,7 @@
 /* Copies between the program's memory and the device's, and between addresses of the device. */
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "client/cuda/carry.h"
 #include "client/cuda/echo.h"
 #include "client/cuda/graph.h"
@@ -140,11 +141,6 @@ static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
 	return pl_cuda_answer(r, &reply);
 }
 
-static bool is_pinned(const struct pl_cuda_memory *memory)
-{
-	return memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED;
-}
-
 static enum pl_cuda_direct_how direct_how(bool waits, uint64_t store)
 {
 	if (waits)
@@ -160,21 +156,24 @@ static bool is_read_later(struct pl_session *session, const void *src, uint64_t 
 
 	return !session->shares_memory &&
 	       (pl_cuda_hostfn_is_due(stream, per_thread) || pl_cuda_later_comes((uintptr_t)src, bytes)) &&
-	       pl_cuda_memory_find((uintptr_t)src, &memory) && is_pinned(&memory) &&
+	       pl_cuda_memory_find((uintptr_t)src, &memory) && pl_cuda_memory_is_pinned(&memory) &&
 	       bytes <= memory.bytes - ((uintptr_t)src - memory.address);
 }
 
-static CUresult to_device_used(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
-			       CUstream stream)
+static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
+			  CUstream stream)
 {
 	struct pl_cuda_cuMemcpyHtoDAsync_v2_args args = { .to = dst, .size = bytes, .per_thread = per_thread };
 	struct pl_session *session;
 	struct pl_cuda_ring_own ring;
+	pl_cleanup(pl_cuda_plain_done) struct pl_cuda_plain_use use;
 	CUresult result = pl_cuda_enter(op, &session);
 	CUdeviceptr from = (uintptr_t)src;
 	uint64_t store;
 	bool plain;
 
+	pl_cuda_reach(dst);
+	pl_cuda_plain_use(&use, src, NULL);
 	if (result)
 		return result;
 	if (pl_cuda_mirrored_holds(src) || pl_echo_find(src, bytes, &from))
@@ -216,19 +215,6 @@ static CUresult to_device_used(enum pl_cuda_op op, bool per_thread, CUdeviceptr 
 	    pl_cuda_ring_take(session, op == PL_CUDA_OP_cuMemcpyHtoD_v2, bytes, &ring))
 		return to_send_ring(session, op, &args, src, &ring, plain);
 	return to_blocks(session, op, &args, src);
-}
-
-static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
-			  CUstream stream)
-{
-	struct pl_cuda_plain_use use;
-	CUresult result;
-
-	pl_cuda_reach(dst);
-	pl_cuda_plain_use(&use, src, NULL);
-	result = to_device_used(op, per_thread, dst, src, bytes, stream);
-	pl_cuda_plain_done(&use);
-	return result;
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr dst, const void *src, size_t bytes)
@@ -394,7 +380,7 @@ static bool may_come_later(struct pl_session *session, const void *dst,
 
 	return !session->shares_memory && args->size <= PL_CUDA_LATER_BYTES_MAX && pl_cuda_captures_none() &&
 	       !(pl_session_is_idle(session) && args->size <= INLINE_BYTES) &&
-	       pl_cuda_memory_find((uintptr_t)dst, &memory) && is_pinned(&memory) &&
+	       pl_cuda_memory_find((uintptr_t)dst, &memory) && pl_cuda_memory_is_pinned(&memory) &&
 	       args->size <= memory.bytes - ((uintptr_t)dst - memory.address) &&
 	       pl_cuda_memory_is_device(args->from, args->size);
 }
@@ -410,7 +396,7 @@ static CUresult from_later(struct pl_session *session, struct pl_cuda_cuMemcpyDt
 	return result;
 }
 
-static CUresult from_device_used(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
+static CUresult from_device_made(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 				 CUstream stream)
 {
 	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = {
@@ -419,9 +405,12 @@ static CUresult from_device_used(enum pl_cuda_op op, bool per_thread, void *dst,
 	struct pl_cuda_memory memory;
 	struct pl_cuda_ring_own ring;
 	struct pl_session *session;
+	pl_cleanup(pl_cuda_plain_done) struct pl_cuda_plain_use use;
 	CUresult result = pl_cuda_enter(op, &session);
 	CUdeviceptr to;
 
+	pl_cuda_reach(src);
+	pl_cuda_plain_use(&use, dst, NULL);
 	if (result)
 		return result;
 	if (pl_cuda_mirrored_holds(dst))
@@ -462,13 +451,8 @@ static CUresult from_device_used(enum pl_cuda_op op, bool per_thread, void *dst,
 static CUresult from_device(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 			    CUstream stream)
 {
-	struct pl_cuda_plain_use use;
-	CUresult result;
+	CUresult result = from_device_made(op, per_thread, dst, src, bytes, stream);
 
-	pl_cuda_reach(src);
-	pl_cuda_plain_use(&use, dst, NULL);
-	result = from_device_used(op, per_thread, dst, src, bytes, stream);
-	pl_cuda_plain_done(&use);
 	return op == PL_CUDA_OP_cuMemcpyDtoH_v2 ? pl_cuda_waited(result) : result;
 }
 

@@ -1,6 +1,6 @@
 /*
- * The program's memory in graphs: the server has a copy of its own, which a graph's nodes work on.  Ahead of a node
- * that reads the program's memory the server asks for it, behind one that writes it sends what is there.
+ * The program's memory that is read or written when a graph, or a stream, comes to it: the server has memory of its own
+ * for it, asks for the program's bytes ahead of what reads them, and sends what was written behind what writes them.
  */
 #include <errno.h>
 #include <stdlib.h>

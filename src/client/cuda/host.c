@@ -129,8 +129,7 @@ void pl_cuda_host_forget(const struct pl_cuda_memory *memory)
 {
 	struct pl_session *session = memory->session;
 
-	if (memory->store == PL_ARENA_NONE &&
-	    (memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED))
+	if (memory->store == PL_ARENA_NONE && pl_cuda_memory_is_pinned(memory))
 		pl_cuda_later_forget(memory->address, memory->bytes);
 	if (memory->kind == PL_CUDA_MEMORY_REGISTERED)
 		pl_cuda_registered_forget(memory);

@@ -1,5 +1,5 @@
-/* The program's functions that the server calls when a stream, or a graph, has come to them; and its memory that a
- * graph copies. */
+/* The program's functions that the server calls when a stream, or a graph, has come to them; and its memory that is
+ * copied then. */
 #ifndef PL_CLIENT_CUDA_HOSTFN_H
 #define PL_CLIENT_CUDA_HOSTFN_H
 

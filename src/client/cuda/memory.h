@@ -50,6 +50,12 @@ static inline bool pl_cuda_memory_is_managed(const struct pl_cuda_memory *memory
 	return memory->kind == PL_CUDA_MEMORY_MANAGED || (memory->kind == PL_CUDA_MEMORY_VARIABLE && memory->mirrored);
 }
 
+/* The program's, and the driver knows of it. */
+static inline bool pl_cuda_memory_is_pinned(const struct pl_cuda_memory *memory)
+{
+	return memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED;
+}
+
 /* Something was mirrored once. */
 extern atomic_bool pl_cuda_mirrors;
 

@@ -322,12 +322,12 @@ CUresult pl_cuda_mirrored_adopt(struct pl_session *session, struct pl_cuda_memor
 	result = pl_cuda_answer(r, &reply);
 	if (result)
 		return result;
+	pl_cuda_pages_watch(session); /* before pages are here that another thread's call would leave as they are */
 	r = pl_mirror_adopt(memory->address, bytes, &host_ops, session);
 	if (r) {
 		free_post(session, PL_CUDA_MEMORY_HOST, memory->address);
 		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_NOT_SUPPORTED;
 	}
-	pl_cuda_pages_watch(session);
 	memory->plain = false;
 	memory->mirrored = true;
 	memory->device = memory->address;

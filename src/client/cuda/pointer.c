@@ -6,11 +6,6 @@
 
 #define ATTRIBUTES_MAX 256u
 
-static bool is_host(const struct pl_cuda_memory *memory)
-{
-	return memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED;
-}
-
 static CUcontext context_of(const struct pl_cuda_memory *memory)
 {
 	bool none = memory->kind == PL_CUDA_MEMORY_POOL || memory->kind == PL_CUDA_MEMORY_MAPPED || !memory->context;
@@ -56,14 +51,15 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(CUcontext *)value = context_of(memory);
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-		*(CUmemorytype *)value = is_host(memory) ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+		*(CUmemorytype *)value = pl_cuda_memory_is_pinned(memory) ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-		*(CUdeviceptr *)value =
-			is_host(memory) && memory->device ? memory->device + (address - memory->address) : address;
+		*(CUdeviceptr *)value = pl_cuda_memory_is_pinned(memory) && memory->device
+						? memory->device + (address - memory->address)
+						: address;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-		if (!is_host(memory) && !pl_cuda_memory_is_managed(memory))
+		if (!pl_cuda_memory_is_pinned(memory) && !pl_cuda_memory_is_managed(memory))
 			return CUDA_ERROR_INVALID_VALUE;
 		*(void **)value = (void *)(uintptr_t)address;
 		return CUDA_SUCCESS;

@@ -52,8 +52,8 @@ struct pl_cuda_plain_use {
 void pl_cuda_plain_use_slow(struct pl_cuda_plain_use *use, const void *one, const void *other);
 void pl_cuda_plain_done_slow(struct pl_cuda_plain_use *use);
 
-/* The allocations that hold the addresses, if they are plain: from here to pl_cuda_plain_done(); no use begins within
- * another.  NULL: none. */
+/* The allocations that hold the addresses, if they are plain: from here to pl_cuda_plain_done(), for which the use is
+ * declared with pl_cleanup(); no use begins within another.  NULL: none. */
 static inline void pl_cuda_plain_use(struct pl_cuda_plain_use *use, const void *one, const void *other)
 {
 	use->is_listed = false;

@@ -235,8 +235,7 @@ static bool host_find(const void *pointer, struct pl_cuda_memory *memory, CUresu
 	if (!pl_cuda_current(result))
 		return false;
 	*result = CUDA_ERROR_INVALID_VALUE;
-	return pointer && pl_cuda_memory_find((uintptr_t)pointer, memory) &&
-	       (memory->kind == PL_CUDA_MEMORY_HOST || memory->kind == PL_CUDA_MEMORY_REGISTERED);
+	return pointer && pl_cuda_memory_find((uintptr_t)pointer, memory) && pl_cuda_memory_is_pinned(memory);
 }
 
 CUresult cuMemHostGetFlags(unsigned int *flags, void *pointer)
