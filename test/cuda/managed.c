@@ -38,6 +38,24 @@ static const char text[] = ".version 7.0\n"
 			   "	st.global.u32 [%a2], %r5;\n"
 			   "done:\n"
 			   "	ret;\n"
+			   "}\n"
+			   /* Each thread adds to each of the words of a page, round by round. */
+			   ".visible .entry add(.param .u64 at, .param .u32 rounds)\n"
+			   "{\n"
+			   "	.reg .pred %p;\n"
+			   "	.reg .b32 %r<6>;\n"
+			   "	.reg .b64 %a<4>;\n"
+			   "	ld.param.u64 %a0, [at];\n"
+			   "	ld.param.u32 %r0, [rounds];\n"
+			   "again:\n"
+			   "	and.b32 %r1, %r0, 1023;\n"
+			   "	mul.wide.u32 %a1, %r1, 4;\n"
+			   "	add.u64 %a2, %a0, %a1;\n"
+			   "	red.global.sys.add.u32 [%a2], 1;\n"
+			   "	sub.u32 %r0, %r0, 1;\n"
+			   "	setp.ne.u32 %p, %r0, 0;\n"
+			   "	@%p bra again;\n"
+			   "	ret;\n"
 			   "}\n";
 
 static CUmodule module;
@@ -250,6 +268,65 @@ static void test_a_variable_is_asked_for_while_the_device_works(void)
 	cu_ok(cu(cuModuleUnload)(other));
 }
 
+/* As the sample systemWideAtomics does, which does not ask whether it may. */
+static void test_the_program_and_a_kernel_add_to_one_page_at_one_time(void)
+{
+	const uint32_t rounds = 1024 * 200;
+	uint32_t kernel_rounds = rounds;
+	CUfunction add = cu_function(module, "add");
+	CUdeviceptr at;
+	void *params[] = { &at, &kernel_rounds };
+	uint32_t *host;
+
+	cu_ok(cu(cuMemAllocManaged)(&at, 4096, CU_MEM_ATTACH_GLOBAL));
+	host = (uint32_t *)(uintptr_t)at;
+	memset(host, 0, 4096);
+	cu_ok(cu(cuLaunchKernel)(add, 1, 1, 1, 64, 1, 1, 0, NULL, params, NULL));
+	for (uint32_t i = 0; i < rounds; i++)
+		__atomic_fetch_add(host + i % 1024, 1, __ATOMIC_RELAXED);
+	cu_ok(cu(cuCtxSynchronize)());
+	for (uint32_t i = 0; i < 1024; i++)
+		check(host[i] == rounds / 1024 * 65);
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+struct hand {
+	atomic_bool runs, done;
+	uint32_t *at;
+};
+
+static void hand_over(void *arg)
+{
+	struct hand *hand = arg;
+
+	atomic_store(&hand->runs, true);
+	while (!atomic_load(&hand->done))
+		;
+	check(*hand->at == 8);
+}
+
+/* The stream waits for the function, and that for the program. */
+static void test_the_program_touches_what_a_host_function_waits_for(void)
+{
+	struct hand hand = { .at = NULL };
+	CUdeviceptr at;
+
+	cu_ok(cu(cuMemAllocManaged)(&at, 4096, CU_MEM_ATTACH_GLOBAL));
+	hand.at = (uint32_t *)(uintptr_t)at;
+	*hand.at = 2;
+	launch(at, 1);
+	cu_ok(cu(cuLaunchHostFunc)(NULL, hand_over, &hand));
+	while (!atomic_load(&hand.runs))
+		;
+	check(*hand.at == 7);
+	*hand.at = 8;
+	atomic_store(&hand.done, true);
+	launch(at, 1);
+	cu_ok(cu(cuCtxSynchronize)());
+	check(*hand.at == 13);
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
 static void test_nothing_that_a_thread_writes_meanwhile_is_lost(void)
 {
 	CUdeviceptr at;
@@ -386,6 +463,9 @@ int main(int argc, char **argv)
 	cu_run(test_attributes_say_that_it_is_managed);
 	cu_run(test_a_library_gives_its_managed_variables);
 	cu_run(test_allocations_of_many_pages_go_to_and_fro);
+	cu_run(test_the_program_touches_what_a_host_function_waits_for);
+	if (!UNSEEN)
+		cu_run(test_the_program_and_a_kernel_add_to_one_page_at_one_time);
 	if (!UNSEEN)
 		cu_run(test_nothing_that_a_thread_writes_meanwhile_is_lost);
 	cu_run(test_a_variable_is_asked_for_while_the_device_works);

@@ -198,6 +198,53 @@ static void idle_tell(struct pl_serve *serve)
 	pl_cuda_idle_tell(serve);
 }
 
+struct streams {
+	bool captured, busy;
+};
+
+static void captured_look(struct pl_handle *handle, void *arg)
+{
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	struct streams *streams = arg;
+
+	if (handle->kind == PL_CUDA_KIND_stream && !handle->failed)
+		streams->captured |=
+			pl_cuda.cuStreamIsCapturing(handle->object, &status) || status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+static void busy_look(struct pl_handle *handle, void *arg)
+{
+	struct streams *streams = arg;
+
+	if (handle->kind == PL_CUDA_KIND_stream && !handle->failed && !streams->busy)
+		streams->busy = pl_cuda.cuStreamQuery(handle->object) == CUDA_ERROR_NOT_READY;
+}
+
+/* To ask a stream while one is captured would end the capture.  Those of threads' own are not looked at. */
+static bool streams_work(struct pl_serve *serve)
+{
+	struct streams streams = { 0 };
+
+	if (!pl_cuda.cuStreamQuery || !pl_cuda.cuStreamIsCapturing)
+		return false;
+	pl_handles_each(&serve->session->handles, captured_look, &streams);
+	if (streams.captured)
+		return false;
+	streams.busy = pl_cuda.cuStreamQuery(NULL) == CUDA_ERROR_NOT_READY;
+	pl_handles_each(&serve->session->handles, busy_look, &streams);
+	return streams.busy;
+}
+
+/* The only context, which is current, has something under way, as far as that can be said. */
+static bool works(struct pl_serve *serve)
+{
+	const struct pl_cuda_session *session = pl_cuda_session_of(serve);
+
+	if (!pl_cuda_current || atomic_load(&session->contexts_many))
+		return false;
+	return session->host->idle ? !session->host->idle() : streams_work(serve);
+}
+
 void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_plManagedRead_args *args)
 {
 	struct pl_cuda_plManagedRead_reply reply = { .data = { .kind = PL_BULK_AFTER, .bytes = args->size } };
@@ -209,14 +256,17 @@ void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_pl
 		return;
 	}
 	idle_tell(serve); /* and then read: what is said to be idle has written all of it */
+	reply.works = args->patient && works(serve);
+	if (reply.works)
+		reply.data.bytes = 0;
 	/* A word there may say that a copy has been made: first read, and then the copy goes ahead of the answer. */
 	if (pl_cuda_later_is_any(pl_cuda_session_of(serve)) && (own = malloc(args->size)))
 		pages = memcpy(own, pages, args->size);
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedRead_reply_bytes(&reply), args->size))
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedRead_reply_bytes(&reply), reply.data.bytes))
 		return;
 	pl_cuda_plManagedRead_reply_put(&serve->reply_enc, &reply);
-	if (!pl_serve_reply_end(serve))
-		(void)pl_serve_reply_bulk(serve, pages, args->size);
+	if (!pl_serve_reply_end(serve) && reply.data.bytes)
+		(void)pl_serve_reply_bulk(serve, pages, reply.data.bytes);
 }
 
 void pl_cuda_serve_plManagedWrite(struct pl_serve *serve, const struct pl_cuda_plManagedWrite_args *args)

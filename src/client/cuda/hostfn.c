@@ -79,6 +79,13 @@ static void done_tell(struct pl_session *session, uint64_t token)
 	(void)pl_call_post_free(&call);
 }
 
+static _Atomic uint32_t running;
+
+bool pl_cuda_hostfn_runs(void)
+{
+	return atomic_load(&running);
+}
+
 /* On the callback thread. */
 static void due_run(void *arg)
 {
@@ -89,10 +96,12 @@ static void due_run(void *arg)
 
 	pl_mirror_settle(session, true); /* it sees what the device has written, and the device what it writes */
 	(void)pl_echo_waited(CUDA_SUCCESS);
+	atomic_fetch_add(&running, 1);
 	if (hostfn->callback)
 		hostfn->callback(hostfn->stream, (CUresult)due->status, hostfn->user);
 	else
 		hostfn->function(hostfn->user);
+	atomic_fetch_sub(&running, 1);
 	if (!due->again) {
 		due_remove(hostfn);
 		pl_cuda_host_copy_forget(session, token);

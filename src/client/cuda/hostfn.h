@@ -20,6 +20,9 @@ bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhos
 /* A function of the program's is still to run in this stream, or runs. */
 bool pl_cuda_hostfn_is_due(CUstream stream, bool per_thread);
 
+/* One of any session's runs. */
+bool pl_cuda_hostfn_runs(void);
+
 /* Memory that a graph reads, or writes, each time it runs.  Return: its token, a function's; 0 = no memory. */
 uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines);
 /* That memory.  Return: the token is one of its. */

@@ -240,6 +240,8 @@ CUresult cuStreamAttachMemAsync(CUstream stream, CUdeviceptr address, size_t len
 		return CUDA_ERROR_INVALID_VALUE;
 	if (flags == CU_MEM_ATTACH_SINGLE && (uintptr_t)stream <= (uintptr_t)CU_STREAM_LEGACY)
 		return CUDA_ERROR_INVALID_VALUE; /* of no one stream */
+	if (memory.mirrored)
+		pl_mirror_attach(memory.address, memory.bytes, flags == CU_MEM_ATTACH_GLOBAL);
 	return CUDA_SUCCESS;
 }
 

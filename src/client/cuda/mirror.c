@@ -24,6 +24,10 @@
 #define TICK_IDLE_MS 20 /* else: how soon it is noticed that it works */
 #define SWITCHES_MAX 8u /* limit: of a tick, pages sent because the program has gone on to write to another one */
 
+#define HELD_MAX     256u /* limit: touches that wait for the end of the device's work; more do not */
+#define RETRY_MS     1    /* how soon it is asked whether it has ended, at first */
+#define RETRY_MAX    8    /* milliseconds: and later on */
+
 enum page_state {
 	PAGE_AWAY,
 	PAGE_CLEAN, /* write-protected */
@@ -39,8 +43,13 @@ struct mirror {
 	uint64_t here;             /* pages that are not away */
 	uint64_t as_of;            /* of one that is used by both at a time: the least of those pages'; ops->fetch() */
 	uint64_t ahead, ahead_end; /* pages of the next fetch, where it begins behind the last one */
+	bool apart;                /* the device may work and not use it: pl_mirror_attach() */
 	uint8_t *twins;  /* of one that is used by both at a time: written pages as they were before; else NULL */
 	uint8_t state[]; /* of each page */
+};
+
+struct touch {
+	uint64_t address, flags, since_ns;
 };
 
 static struct {
@@ -48,7 +57,11 @@ static struct {
 	struct mirror *all; /* under lock */
 	uint8_t *room;      /* under lock: what was fetched */
 	int fd;             /* made once; < 0: -errno */
-	uint64_t tick_ns;   /* the watching thread's: when the next one is due */
+	/* The watching thread's: */
+	uint64_t tick_ns, retry_ns; /* when the next one is due */
+	struct touch held[HELD_MAX];
+	uint32_t held_count;
+	int retry_ms;
 	/* Under lock, of mirrors with twins: */
 	uint32_t twinned;    /* pages that are here */
 	struct mirror *last; /* of the page that was written to last while the device worked; NULL = none */
@@ -58,6 +71,7 @@ static struct {
 } mirrors = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -ENOSYS };
 
 _Atomic uint32_t pl_mirror_pages_here;
+uint32_t pl_mirror_patience_ms = 10000;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -153,20 +167,26 @@ static void page_written(struct mirror *mirror, uint64_t page, const void *was)
 	state_set(mirror, page, PAGE_WRITTEN);
 }
 
-static void page_fetch(struct mirror *mirror, uint64_t page, bool writes)
+/* Return: the device works: whoever waits for the page goes on waiting. */
+static bool page_fetch(struct mirror *mirror, uint64_t page, bool writes, bool patient)
 {
-	uint64_t at = mirror->address + page * PAGE, pages;
-	uint64_t as_of = 0;
+	uint64_t at = mirror->address + page * PAGE, as_of = 0;
+	uint64_t ahead = page != mirror->ahead_end         ? AHEAD_FIRST
+			 : mirror->ahead * 2 < AHEAD_PAGES ? mirror->ahead * 2
+							   : AHEAD_PAGES;
+	uint64_t pages = run_of(mirror, page, ahead);
 	int r;
 
-	mirror->ahead = page != mirror->ahead_end         ? AHEAD_FIRST
-			: mirror->ahead * 2 < AHEAD_PAGES ? mirror->ahead * 2
-							  : AHEAD_PAGES;
-	pages = run_of(mirror, page, mirror->ahead);
-	mirror->ahead_end = page + pages;
 	/* Whoever gives the device work meanwhile, or hears that it has ended, waits for what is read here. */
 	atomic_fetch_add(&pl_mirror_pages_here, 1);
-	r = mirror->ops->fetch(mirror->session, mirror->range, at, mirrors.room, pages * PAGE, &as_of);
+	r = mirror->ops->fetch(mirror->session, mirror->range, at, mirrors.room, pages * PAGE,
+			       patient && !mirror->apart, &as_of);
+	if (r > 0) {
+		atomic_fetch_sub(&pl_mirror_pages_here, 1);
+		return true;
+	}
+	mirror->ahead = ahead;
+	mirror->ahead_end = page + pages;
 	if (r) { /* the program hears of it with its next call */
 		pl_log_error("managed memory at %#lx is lost: %s", (unsigned long)at, strerrordesc_np(-r));
 		memset(mirrors.room, 0, pages * PAGE);
@@ -181,13 +201,15 @@ static void page_fetch(struct mirror *mirror, uint64_t page, bool writes)
 	if (writes)
 		page_written(mirror, page, mirrors.room);
 	fill(at, mirrors.room, PAGE, writes);
+	return false;
 }
 
-/* A thread has touched the page, or written to it while it was protected, and waits. */
-static void touched(uint64_t address, uint64_t flags)
+/* A thread has touched the page, or written to it while it was protected, and waits.  Return: it goes on waiting. */
+static bool touched(uint64_t address, uint64_t flags, bool patient)
 {
 	uint64_t at = address & ~(uint64_t)(PAGE - 1), page;
 	struct mirror *mirror;
+	bool held = false;
 
 	pthread_mutex_lock(&mirrors.lock);
 	mirror = mirror_find(at);
@@ -195,7 +217,7 @@ static void touched(uint64_t address, uint64_t flags)
 	if (!mirror) {
 		wake(at); /* it has ended */
 	} else if (mirror->state[page] == PAGE_AWAY && !(flags & UFFD_PAGEFAULT_FLAG_WP)) {
-		page_fetch(mirror, page, flags & UFFD_PAGEFAULT_FLAG_WRITE);
+		held = page_fetch(mirror, page, flags & UFFD_PAGEFAULT_FLAG_WRITE, patient);
 	} else if (mirror->state[page] == PAGE_CLEAN && flags & UFFD_PAGEFAULT_FLAG_WP) {
 		page_written(mirror, page, (const void *)(uintptr_t)at);
 		protect(at, PAGE, false);
@@ -203,6 +225,45 @@ static void touched(uint64_t address, uint64_t flags)
 		wake(at); /* it has changed meanwhile: it is touched again */
 	}
 	pthread_mutex_unlock(&mirrors.lock);
+	return held;
+}
+
+/* ---- touches that wait; the watching thread's ---- */
+
+static void retry_in(int ms)
+{
+	mirrors.retry_ms = ms < RETRY_MAX ? ms : RETRY_MAX;
+	mirrors.retry_ns = pl_now_ns() + (uint64_t)mirrors.retry_ms * 1000000u;
+}
+
+static void touched_first(uint64_t address, uint64_t flags)
+{
+	bool room = mirrors.held_count < HELD_MAX;
+
+	if (!touched(address, flags, room) || !room)
+		return;
+	mirrors.held[mirrors.held_count++] = (struct touch){ address, flags, pl_now_ns() };
+	retry_in(RETRY_MS);
+}
+
+static void touched_again(void)
+{
+	uint64_t now_ns = pl_now_ns();
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < mirrors.held_count; i++) {
+		const struct touch touch = mirrors.held[i];
+		bool patient = now_ns - touch.since_ns < pl_mirror_patience_ms * 1000000ull;
+
+		if (!patient)
+			pl_log_warn("managed memory at %#lx was touched %u ms ago, and the device still works: what it "
+				    "writes there from here on may be lost",
+				    (unsigned long)touch.address, pl_mirror_patience_ms);
+		if (touched(touch.address, touch.flags, patient))
+			mirrors.held[left++] = touch;
+	}
+	mirrors.held_count = left;
+	retry_in(2 * mirrors.retry_ms);
 }
 
 static void pages_settle(struct mirror *mirror, bool free);
@@ -218,8 +279,8 @@ static void tick(void)
 	pthread_mutex_unlock(&mirrors.lock);
 }
 
-/* Return: milliseconds to wait for a touch; -1: there will be no tick before. */
-static int tick_next_ms(void)
+/* Return: milliseconds to wait for a touch; -1: there is nothing to do before. */
+static int wait_ms(void)
 {
 	bool due = false, works = false;
 
@@ -230,7 +291,9 @@ static int tick_next_ms(void)
 			works = works || is_stale(mirror);
 		}
 	pthread_mutex_unlock(&mirrors.lock);
-	return !due ? -1 : works ? TICK_MS : TICK_IDLE_MS;
+	if (works || !mirrors.held_count)
+		return !due ? -1 : works ? TICK_MS : TICK_IDLE_MS;
+	return mirrors.retry_ms;
 }
 
 static void *watch(void *arg)
@@ -243,11 +306,13 @@ static void *watch(void *arg)
 	for (;;) {
 		got = read(mirrors.fd, &message, sizeof(message));
 		if (got == sizeof(message) && message.event == UFFD_EVENT_PAGEFAULT)
-			touched(message.arg.pagefault.address, message.arg.pagefault.flags);
+			touched_first(message.arg.pagefault.address, message.arg.pagefault.flags);
 		else if (got < 0 && errno == EAGAIN)
-			(void)poll(&fd, 1, tick_next_ms());
+			(void)poll(&fd, 1, wait_ms());
 		else if (got != sizeof(message) && errno != EINTR)
 			return NULL;
+		if (mirrors.held_count && pl_now_ns() >= mirrors.retry_ns)
+			touched_again();
 		if (pl_now_ns() < mirrors.tick_ns)
 			continue;
 		tick();
@@ -536,6 +601,15 @@ int pl_mirror_adopt(uint64_t address, uint64_t bytes, const struct pl_mirror_ops
 	r = adopt(mirror);
 	pthread_mutex_unlock(&mirrors.lock);
 	return r;
+}
+
+void pl_mirror_attach(uint64_t address, uint64_t bytes, bool always)
+{
+	pthread_mutex_lock(&mirrors.lock);
+	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
+		if (mirror->address < address + bytes && address < mirror->address + mirror->pages * PAGE)
+			mirror->apart = !always;
+	pthread_mutex_unlock(&mirrors.lock);
 }
 
 void pl_mirror_remove(const void *owner)

@@ -4,7 +4,8 @@
  * first writes (userfaultfd), to a thread that fetches meanwhile.
  *
  * A page is with the device, or here and unchanged, or here and written.  pl_mirror_settle() sends what was written and
- * gives all pages up; whoever writes to one meanwhile waits.  The program and the device do not use it at one time.
+ * gives all pages up; whoever writes to one meanwhile waits.  The program and the device do not use it at one time: who
+ * touches a page that is with a device that works waits until it has ended, as long as pl_mirror_patience_ms.
  *
  * Mapped host memory is used by both at one time (docs/adr/0033): of such pages the bytes that were written go, and no
  * others, and while the device works they go, and are given up, by themselves every millisecond.  What came before the
@@ -25,8 +26,10 @@
 /* Both are called with the mirrors locked, and may not touch mirrored memory but for what store() is given.
  * Return: 0, or fatal -errno. */
 struct pl_mirror_ops {
-	/* as_of_out: a time (worked()) as of which this is what the device had, and it did no work; 0: it did */
-	int (*fetch)(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, uint64_t *as_of_out);
+	/* patient: 1 is returned, and nothing fetched, if the device works and will end without what waits for this.
+	 * as_of_out: a time (worked()) as of which this is what the device had, and it did no work; 0: it did */
+	int (*fetch)(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+		     uint64_t *as_of_out);
 	/* free: outside the session's order, before what this thread sends next */
 	int (*store)(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
 	/* Of memory that both use at one time; NULL: it is none.  data: PL_MIRROR_MERGE_BYTES for each page, which are
@@ -41,6 +44,9 @@ struct pl_mirror_ops {
 
 /* Pages that are here, of all mirrors: nothing has to be settled while there are none. */
 extern _Atomic uint32_t pl_mirror_pages_here;
+
+/* How long the device's end is waited for: what waits for the program itself goes on then.  Of tests. */
+extern uint32_t pl_mirror_patience_ms;
 
 /* Does the kernel let us?  Asked once. */
 bool pl_mirror_is_possible(void);
@@ -60,6 +66,9 @@ int pl_mirror_add(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *
  * Return: 0; fatal -errno: -EPERM, -ENOSYS, -ENOMEM, -EINVAL: the pages are as they were; another one is of the
  * session, which is lost. */
 int pl_mirror_adopt(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *ops, void *session);
+/* Of all pages that lie there: does the device use them whenever it works?  Until this is called it does; else nobody
+ * waits for its end. */
+void pl_mirror_attach(uint64_t address, uint64_t bytes, bool always);
 /* Unmaps what an owner has; what was written is lost. */
 void pl_mirror_remove(const void *owner);
 /* Unmaps the mirror that holds the address. */

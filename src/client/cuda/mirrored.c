@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "client/cuda/echo.h"
+#include "client/cuda/hostfn.h"
 #include "client/cuda/mirror.h"
 #include "client/cuda/placed.h"
 
@@ -12,23 +13,50 @@
 
 /* ---- pages to and from the server ---- */
 
-int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes,
-			uint64_t *as_of_out)
+/* Return: as pl_mirror_ops. */
+static int pages_fetch(struct pl_session *session, const struct pl_cuda_plManagedRead_args *args, void *data,
+		       uint64_t *as_of_out)
 {
-	struct pl_cuda_plManagedRead_args args = { .start = range, .address = address, .size = bytes };
 	struct pl_cuda_plManagedRead_reply got;
 	struct pl_reply reply;
-	int r = PL_CUDA_ASK((struct pl_session *)session, plManagedRead, &args, &reply);
+	int r = PL_CUDA_ASK(session, plManagedRead, args, &reply);
 
 	if (r)
 		return r;
 	if (reply.status)
 		return -EIO;
 	pl_cuda_plManagedRead_reply_get(&reply.dec, &got);
-	if (!pl_dec_whole(&reply.dec) || got.data.bytes != bytes || got.data.data)
+	if (!pl_dec_whole(&reply.dec) || got.data.data)
+		return -EPROTO;
+	if (args->patient && got.works && !got.data.bytes)
+		return 1;
+	if (got.data.bytes != args->size)
 		return -EPROTO;
 	*as_of_out = reply.flags & PL_WIRE_REPLY_IDLE ? pl_session_answered(session) : 0;
-	return pl_call_bulk(&reply, data, bytes);
+	return pl_call_bulk(&reply, data, args->size);
+}
+
+int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+			uint64_t *as_of_out)
+{
+	const struct pl_cuda_plManagedRead_args args = { .start = range, .address = address, .size = bytes };
+
+	(void)patient;
+	return pages_fetch(session, &args, data, as_of_out);
+}
+
+/* While a function of the program's runs, the device may wait for that; streams that are captured are not to be asked.
+ */
+static int managed_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+			 uint64_t *as_of_out)
+{
+	const struct pl_cuda_plManagedRead_args args = { .start = range,
+							 .address = address,
+							 .size = bytes,
+							 .patient = patient && !pl_cuda_hostfn_runs() &&
+								    pl_cuda_captures_none() };
+
+	return pages_fetch(session, &args, data, as_of_out);
 }
 
 static int part_send(struct pl_session *session, const struct pl_cuda_plManagedWrite_args *args, bool free)
@@ -85,7 +113,7 @@ static uint64_t worked(void *arg)
 	return atomic_load_explicit(&session->worked, memory_order_relaxed);
 }
 
-static const struct pl_mirror_ops managed_ops = { .fetch = pl_cuda_pages_fetch, .store = pl_cuda_pages_store };
+static const struct pl_mirror_ops managed_ops = { .fetch = managed_fetch, .store = pl_cuda_pages_store };
 static const struct pl_mirror_ops host_ops = { .fetch = pl_cuda_pages_fetch,
 					       .store = pl_cuda_pages_store,
 					       .merge = pl_cuda_pages_merge,
@@ -277,6 +305,8 @@ static CUresult alloc_once(struct pl_session *session, struct pl_cuda_memory *me
 		memory->device = got.address;
 	result = pages_mirror(session, host ? &host_ops : &managed_ops, (const void *)(uintptr_t)got.start, got.start,
 			      got.length);
+	if (!result && !host)
+		pl_mirror_attach(got.start, got.length, memory->flags == CU_MEM_ATTACH_GLOBAL);
 	if (!result && !pl_cuda_memory_enter(memory)) {
 		pl_mirror_remove_at(got.address);
 		result = CUDA_ERROR_OUT_OF_MEMORY;

@@ -20,13 +20,19 @@
 static uint8_t device[PAGES * PAGE];
 static unsigned fetches, stores;
 static uint64_t stored_bytes;
+static _Atomic unsigned held_back;
+static _Atomic bool works;
 static int fetch_fails;
 static uint64_t range_told = 7;
 static _Atomic uint64_t times, worked_at;
 static int session, owner, other_owner;
 
-static int fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes, uint64_t *as_of_out)
+static int fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+		 uint64_t *as_of_out)
 {
+	held_back += patient && works;
+	if (patient && works)
+		return 1;
 	assert(arg == &session && range == range_told && bytes <= PL_MIRROR_FETCH_BYTES);
 	*as_of_out = ++times;
 	fetches++;
@@ -131,6 +137,55 @@ static void test_who_writes_while_pages_go_loses_nothing(void)
 	assert(!memcmp(device + 10 * PAGE, &n, sizeof(n)));
 }
 
+static _Atomic uint8_t seen;
+
+static void *see(void *arg)
+{
+	seen = *(volatile uint8_t *)arg;
+	return NULL;
+}
+
+/* Of pages that are away; the device is to have worked, and written, before one comes. */
+static void test_who_touches_a_page_while_the_device_works_waits_for_its_end(void)
+{
+	pthread_t first, second;
+
+	pl_mirror_settle(&session, false);
+	memset(device, 1, sizeof(device));
+	works = true;
+	held_back = seen = 0;
+	assert(!pthread_create(&first, NULL, see, here + 20 * PAGE));
+	assert(!pthread_create(&second, NULL, see, here + 500 * PAGE));
+	while (held_back < 5)
+		usleep(1000);
+	assert(!seen && !pl_mirror_pages_here);
+	memset(device, 2, sizeof(device));
+	works = false;
+	pthread_join(first, NULL);
+	pthread_join(second, NULL);
+	assert(seen == 2);
+}
+
+static void test_nobody_waits_for_ever_nor_where_the_device_leaves_the_pages_alone(void)
+{
+	uint32_t patience_ms = pl_mirror_patience_ms;
+
+	pl_mirror_settle(&session, false);
+	works = true;
+	held_back = 0;
+	pl_mirror_attach(ADDRESS + 3 * PAGE, PAGE, false);
+	see(here);
+	assert(seen == 2 && !held_back);
+	pl_mirror_attach(ADDRESS + 3 * PAGE, PAGE, true);
+	pl_mirror_settle(&session, false);
+	pl_mirror_patience_ms = 30;
+	see(here);
+	assert(seen == 2 && held_back > 1);
+	pl_mirror_patience_ms = patience_ms;
+	works = false;
+	pl_mirror_settle(&session, false);
+}
+
 static void test_a_lost_server_leaves_zeros(void)
 {
 	memset(device, 8, sizeof(device));
@@ -172,15 +227,17 @@ static void test_removed_pages_are_no_memory(void)
 
 #define SHARED (ADDRESS + 0x10000000ull)
 
-static _Atomic bool works;
 static _Atomic unsigned merges;
 static uint64_t merged[64]; /* addresses, in the order of their coming */
 
 static _Atomic int fetch_held; /* 1: the next one is to be held; 2: it is */
 
-static int shared_fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes, uint64_t *as_of_out)
+static int shared_fetch(void *arg, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+			uint64_t *as_of_out)
 {
-	int one = 1, r = fetch(arg, range, address - SHARED + ADDRESS, data, bytes, as_of_out);
+	int one = 1, r = fetch(arg, range, address - SHARED + ADDRESS, data, bytes, false, as_of_out);
+
+	(void)patient;
 
 	if (works)
 		*as_of_out = 0;
@@ -441,6 +498,8 @@ int main(void)
 	test_pages_are_fetched_when_they_are_touched_and_only_written_ones_go_back();
 	test_what_is_mirrored_already_stays_and_what_the_program_has_is_left_alone();
 	test_who_writes_while_pages_go_loses_nothing();
+	test_who_touches_a_page_while_the_device_works_waits_for_its_end();
+	test_nobody_waits_for_ever_nor_where_the_device_leaves_the_pages_alone();
 	test_a_lost_server_leaves_zeros();
 	test_a_child_has_what_was_there();
 	test_removed_pages_are_no_memory();
