@@ -417,6 +417,30 @@ static void copy_holds(CUgraphNode node, const void *to, const void *from)
 		check(copy.dstHost == to && copy.srcDevice == graph_test.at[0]);
 }
 
+static void test_captured_copies_of_pinned_memory_are_the_programs(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	CUgraphNode nodes[2];
+	size_t count = 2;
+	CUgraph graph;
+	uint8_t *host;
+	void *got;
+
+	cu_ok(cu(cuMemAllocHost_v2)(&got, 4096));
+	host = got;
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	cu_ok(cu(cuMemcpyHtoDAsync_v2)(graph_test.at[0], host + 64, 64, stream));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host + 128, graph_test.at[0], 64, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphGetNodes)(graph, nodes, &count));
+	check(count == 2);
+	copy_holds(nodes[0], host + 128, host + 64);
+	copy_holds(nodes[1], host + 128, host + 64);
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuMemFreeHost)(got));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 static void test_captured_allocations_words_and_copies_tell_their_parameters(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
@@ -470,5 +494,6 @@ void graph_tests_capture(void)
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);
+	cu_run(test_captured_copies_of_pinned_memory_are_the_programs);
 	cu_run(test_captured_allocations_words_and_copies_tell_their_parameters);
 }

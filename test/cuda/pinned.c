@@ -228,6 +228,160 @@ static void test_what_is_written_ahead_of_a_copy_in_its_stream_is_copied(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+enum way {
+	WAY_LINE,
+	WAY_LINES,
+	WAY_ARRAY,
+};
+
+/* To `device`, of 64 lines. */
+static void copy_some_way(enum way way, CUdeviceptr device, CUarray array, const uint32_t *host, CUstream stream)
+{
+	const CUDA_MEMCPY2D lines = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+				      .srcHost = host,
+				      .srcPitch = WORDS / 64 * 4,
+				      .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+				      .dstDevice = device,
+				      .dstPitch = WORDS / 64 * 4,
+				      .WidthInBytes = WORDS / 64 * 4,
+				      .Height = 64 };
+
+	if (way == WAY_LINE)
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(device, host, WORDS * 4, stream));
+	if (way == WAY_LINES)
+		cu_ok(cu(cuMemcpy2DAsync_v2)(&lines, stream));
+	if (way != WAY_ARRAY)
+		return;
+	cu_ok(cu(cuMemcpyHtoAAsync_v2)(array, 0, host, WORDS * 4, stream));
+	cu_ok(cu(cuStreamSynchronize)(stream)); /* the next is no asynchronous one */
+	cu_ok(cu(cuMemcpyAtoD_v2)(device, array, 0, WORDS * 4));
+}
+
+struct late {
+	CUstream stream, other;
+	CUevent event;
+	CUdeviceptr word; /* of `host_word`, or of memory of the device's */
+	uint32_t *host, *host_word;
+	uint32_t round;
+};
+
+static void *write_late(void *arg)
+{
+	const struct late *late = arg;
+	struct timespec nap = { 0, 2000000 };
+
+	nanosleep(&nap, NULL);
+	numbers(late->host, WORDS, late->round);
+	__atomic_store_n(late->host_word, late->round, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void CUDA_CB write_late_there(void *arg)
+{
+	write_late(arg);
+}
+
+static CUgraph graph_of(const CUDA_HOST_NODE_PARAMS *params, CUgraphExec *exec)
+{
+	CUgraphNode node;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddHostNode)(&node, graph, NULL, 0, params));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(exec, graph, 0));
+	return graph;
+}
+
+/* What the copy's stream waits for is a function in another stream, a word that a thread writes, or a graph. */
+static void test_what_is_written_before_the_stream_comes_to_a_copy_is_copied(void)
+{
+	static uint32_t back[WORDS];
+	struct late late = { .host = pinned(WORDS) };
+	CUDA_ARRAY_DESCRIPTOR what = { .Width = WORDS, .Format = CU_AD_FORMAT_UNSIGNED_INT32, .NumChannels = 1 };
+	const CUDA_HOST_NODE_PARAMS params = { write_late_there, &late };
+	CUdeviceptr device;
+	CUgraphExec exec;
+	CUgraph graph = graph_of(&params, &exec);
+	CUarray array;
+	pthread_t thread;
+	void *got;
+
+	cu_ok(cu(cuStreamCreate)(&late.stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamCreate)(&late.other, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuEventCreate)(&late.event, CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	cu_ok(cu(cuArrayCreate_v2)(&array, &what));
+	cu_ok(cu(cuMemHostAlloc)(&got, 4096, CU_MEMHOSTALLOC_DEVICEMAP));
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&late.word, got, 0));
+	late.host_word = got;
+	for (int kind = 0; kind < 3 * 3; kind++) {
+		int how = kind % 3;
+
+		late.round = 100 + (uint32_t)kind;
+		numbers(late.host, WORDS, 0);
+		if (how == 0) {
+			cu_ok(cu(cuLaunchHostFunc)(late.other, write_late_there, &late));
+			cu_ok(cu(cuEventRecord)(late.event, late.other));
+			cu_ok(cu(cuStreamWaitEvent)(late.stream, late.event, 0));
+		}
+		if (how == 1) {
+			cu_ok(cu(cuStreamWaitValue32_v2)(late.stream, late.word, late.round, CU_STREAM_WAIT_VALUE_EQ));
+			check(!pthread_create(&thread, NULL, write_late, &late));
+		}
+		if (how == 2)
+			cu_ok(cu(cuGraphLaunch)(exec, late.stream));
+		copy_some_way((enum way)(kind / 3), device, array, late.host, late.stream);
+		cu_ok(cu(cuStreamSynchronize)(late.stream));
+		if (how == 1)
+			check(!pthread_join(thread, NULL));
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, device, WORDS * 4));
+		check(are_numbers(back, WORDS, late.round));
+	}
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuMemFreeHost)(got));
+	cu_ok(cu(cuMemFreeHost)(late.host));
+	cu_ok(cu(cuArrayDestroy)(array));
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuEventDestroy_v2)(late.event));
+	cu_ok(cu(cuStreamDestroy_v2)(late.stream));
+	cu_ok(cu(cuStreamDestroy_v2)(late.other));
+}
+
+/* A graph that was captured writes it each time. */
+static void test_what_a_graph_writes_ahead_of_a_copy_is_copied(void)
+{
+	static uint32_t back[WORDS];
+	uint32_t *host = pinned(WORDS);
+	CUdeviceptr from, device;
+	CUstream stream;
+	CUgraph graph;
+	CUgraphExec exec;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&from, WORDS * 4));
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, from, WORDS * 4, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	for (uint32_t round = 1; round < 5; round++) {
+		numbers(back, WORDS, round);
+		cu_ok(cu(cuMemcpyHtoD_v2)(from, back, WORDS * 4));
+		cu_ok(cu(cuGraphLaunch)(exec, stream));
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(device, host, WORDS * 4, stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, device, WORDS * 4));
+		check(are_numbers(back, WORDS, round));
+	}
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu_ok(cu(cuMemFree_v2)(from));
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 /* The program calls nothing meanwhile: it looks at a word that the device writes behind the copy. */
 static void test_a_word_that_is_written_behind_a_copy_comes_behind_it(void)
 {
@@ -514,6 +668,9 @@ int main(int argc, char **argv)
 	cu_run(test_a_copy_into_it_comes_before_the_kernel);
 	cu_run(test_copies_from_it_come_behind_copies_into_it);
 	cu_run(test_what_is_written_ahead_of_a_copy_in_its_stream_is_copied);
+	cu_run(test_what_a_graph_writes_ahead_of_a_copy_is_copied);
+	if (!UNSEEN)
+		cu_run(test_what_is_written_before_the_stream_comes_to_a_copy_is_copied);
 	if (!UNSEEN)
 		cu_run(test_a_word_that_is_written_behind_a_copy_comes_behind_it);
 	cu_run(test_fills_words_and_copies_of_the_devices_take_it);

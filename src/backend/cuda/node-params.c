@@ -177,7 +177,7 @@ static int32_t memops_tell(struct pl_serve *serve, CUgraphNode node, struct told
 }
 
 /* An end in the program's memory has a token, which the hidden node carries for. */
-static int32_t token_tell(struct pl_serve *serve, CUgraphNode node, const CUDA_MEMCPY3D *params, uint64_t *token)
+static int32_t token_tell(struct pl_serve *serve, CUgraphNode node, uint64_t *token)
 {
 	CUgraphNode beside = pl_cuda_node_beside(pl_cuda_session_of(serve), node);
 	CUDA_HOST_NODE_PARAMS carry = { 0 };
@@ -185,15 +185,22 @@ static int32_t token_tell(struct pl_serve *serve, CUgraphNode node, const CUDA_M
 
 	*token = 0;
 	if (!beside)
-		return params->srcMemoryType == CU_MEMORYTYPE_HOST || params->dstMemoryType == CU_MEMORYTYPE_HOST
-			       ? CUDA_ERROR_NOT_SUPPORTED
-			       : CUDA_SUCCESS;
+		return CUDA_SUCCESS;
 	status = GET(cuGraphHostNodeGetParams, beside, &carry);
 	if (!status && carry.fn != pl_cuda_hostfn_call && carry.fn != pl_cuda_shadow_push)
 		status = CUDA_ERROR_NOT_SUPPORTED;
 	if (!status)
 		*token = ((const struct pl_cuda_hostfn *)carry.userData)->token;
 	return status;
+}
+
+/* Host memory without one is shared, at an address that the client gave as the device's. */
+static void shared_tell(CUmemorytype *type, CUdeviceptr *address, const void *host)
+{
+	if (*type != CU_MEMORYTYPE_HOST)
+		return;
+	*type = CU_MEMORYTYPE_UNIFIED;
+	*address = (uintptr_t)host;
 }
 
 static int32_t copy_tell(struct pl_serve *serve, CUgraphNode node, struct told *told)
@@ -205,9 +212,13 @@ static int32_t copy_tell(struct pl_serve *serve, CUgraphNode node, struct told *
 	int32_t status = GET(cuGraphMemcpyNodeGetParams, node, &params);
 
 	if (!status)
-		status = token_tell(serve, node, &params, &to.token);
+		status = token_tell(serve, node, &to.token);
 	if (status)
 		return status;
+	if (!to.token) {
+		shared_tell(&params.srcMemoryType, &params.srcDevice, params.srcHost);
+		shared_tell(&params.dstMemoryType, &params.dstDevice, params.dstHost);
+	}
 	record = (struct pl_cuda_copy3d_record){
 		.from_x = params.srcXInBytes,
 		.from_y = params.srcY,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "client/cuda/awaited.h"
 #include "client/cuda/carry.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
@@ -423,6 +424,8 @@ CUresult pl_cuda_copy_captured(CUstream stream, bool per_thread, bool to_host, C
 	struct pl_reply reply;
 	int r;
 
+	if (to_host)
+		pl_cuda_awaits_graph(&line);
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	args.token = pl_cuda_host_copy_new(session, &line);
 	if (!args.token)

@@ -1,4 +1,5 @@
 /* Is a call plainly valid?  Where one of these says no, the call is asked, and the driver says what is wrong. */
+#include "client/cuda/awaited.h"
 #include "client/cuda/mark.h"
 #include "client/cuda/reach.h"
 
@@ -132,6 +133,14 @@ bool pl_cuda_check_zero(unsigned int flags)
 bool pl_cuda_check_write_value_flags(unsigned int flags)
 {
 	return flags <= CU_STREAM_WRITE_VALUE_NO_MEMORY_BARRIER;
+}
+
+/* What waits for a word waits for whoever writes it. */
+bool pl_cuda_check_waits(CUdeviceptr address)
+{
+	(void)address;
+	pl_cuda_awaits_program();
+	return true;
 }
 
 bool pl_cuda_check_wait_value_flags(unsigned int flags)

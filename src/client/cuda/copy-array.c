@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "client/cuda/awaited.h"
 #include "client/cuda/copy-shape.h"
 #include "client/cuda/later.h"
 #include "client/cuda/reach.h"
@@ -40,6 +41,7 @@ static CUresult to_array(enum pl_cuda_op op, bool per_thread, CUarray dst, size_
 	pl_cleanup(pl_cuda_plain_done) struct pl_cuda_plain_use use;
 	int r;
 
+	pl_cuda_awaited_reach(src);
 	pl_cuda_plain_use(&use, src, NULL);
 	if (result || !bytes)
 		return result;

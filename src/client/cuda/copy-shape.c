@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "client/cuda/awaited.h"
 #include "client/cuda/copy-shape.h"
 #include "client/cuda/echo.h"
 #include "client/cuda/later.h"
@@ -241,12 +242,6 @@ static bool op_waits(enum pl_cuda_op op)
 	       op != PL_CUDA_OP_cuMemcpy3DPeerAsync;
 }
 
-/* Bytes from the first to the last. */
-static uint64_t span_of(const struct pl_cuda_lines *lines)
-{
-	return (lines->slices - 1) * lines->slice + (lines->lines - 1) * lines->pitch + lines->columns;
-}
-
 static CUresult shape_copy_used(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
 {
 	struct shape shape = { .args = { .per_thread = per_thread, .store = PL_ARENA_NONE } };
@@ -273,7 +268,7 @@ static CUresult shape_copy_used(enum pl_cuda_op op, bool per_thread, const CUDA_
 	if (shape.is.from_host && shape.is.to_host)
 		return shape_here(&shape, per_thread, stream);
 	if (shape.is.from_host) {
-		result = pl_cuda_later_ahead(shape.is.from.at, span_of(&shape.is.from), per_thread, stream);
+		result = pl_cuda_later_ahead(shape.is.from.at, pl_cuda_lines_span(&shape.is.from), per_thread, stream);
 		return result ? result : shape_to(&shape, session, op);
 	}
 	if (shape.is.to_host)
@@ -295,6 +290,7 @@ static CUresult shape_copy(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCP
 		pl_cuda_reach(copy->srcDevice);
 	if (copy->dstMemoryType == CU_MEMORYTYPE_DEVICE)
 		pl_cuda_reach(copy->dstDevice);
+	pl_cuda_awaited_reach(host_base(copy->srcMemoryType, copy->srcHost, copy->srcDevice));
 	pl_cuda_plain_use(&use, host_base(copy->srcMemoryType, copy->srcHost, copy->srcDevice),
 			  host_base(copy->dstMemoryType, copy->dstHost, copy->dstDevice));
 	return shape_copy_used(op, per_thread, copy, stream);

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "client/cuda/awaited.h"
 #include "client/cuda/carry.h"
+#include "client/cuda/copy-shape.h"
 #include "client/cuda/echo.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
@@ -60,6 +62,18 @@ static CUresult reached_copy(bool waits, bool per_thread, CUdeviceptr dst, CUdev
 	if (result || !waits)
 		return result;
 	return per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
+}
+
+/* As well, pinned memory that is shared; all else is carried when the graph comes to it. */
+static CUresult captured_copy(struct pl_session *session, bool per_thread, bool to_host, CUdeviceptr device, void *host,
+			      size_t bytes, CUstream stream)
+{
+	CUdeviceptr there = pl_cuda_reached_at(session, host);
+
+	if (!there || pl_cuda_reached_at(session, (uint8_t *)host + bytes - 1) != there + bytes - 1)
+		return pl_cuda_copy_captured(stream, per_thread, to_host, device, host, bytes);
+	return to_host ? reached_copy(false, per_thread, there, device, bytes, stream)
+		       : reached_copy(false, per_thread, device, there, bytes, stream);
 }
 
 /* ---- to the device: the data is the call's, so the program may go on ---- */
@@ -148,14 +162,14 @@ static enum pl_cuda_direct_how direct_how(bool waits, uint64_t store)
 	return store == PL_ARENA_NONE ? PL_CUDA_DIRECT_PAGEABLE : PL_CUDA_DIRECT_PINNED;
 }
 
-/* Pinned memory is read when the stream comes to the copy: a function of the program's, or a copy, ahead of it may
- * write there yet.  Over links that share memory the device does so. */
-static bool is_read_later(struct pl_session *session, const void *src, uint64_t bytes, CUstream stream, bool per_thread)
+/* Pinned memory is read when the stream comes to the copy: the program, or a copy, may write there yet.  Over links
+ * that share memory the device does so. */
+static bool is_read_later(struct pl_session *session, const void *src, uint64_t bytes)
 {
 	struct pl_cuda_memory memory;
 
 	return !session->shares_memory &&
-	       (pl_cuda_hostfn_is_due(stream, per_thread) || pl_cuda_later_comes((uintptr_t)src, bytes)) &&
+	       (pl_cuda_is_awaited(session, src, bytes) || pl_cuda_later_comes((uintptr_t)src, bytes)) &&
 	       pl_cuda_memory_find((uintptr_t)src, &memory) && pl_cuda_memory_is_pinned(&memory) &&
 	       bytes <= memory.bytes - ((uintptr_t)src - memory.address);
 }
@@ -188,8 +202,8 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	if (!src)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (pl_cuda_is_captured(stream, per_thread))
-		return pl_cuda_copy_captured(stream, per_thread, false, dst, (void *)(uintptr_t)src, bytes);
-	if (is_read_later(session, src, bytes, stream, per_thread)) {
+		return captured_copy(session, per_thread, false, dst, (void *)(uintptr_t)src, bytes, stream);
+	if (is_read_later(session, src, bytes)) {
 		uint64_t done = 0;
 
 		if (op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2)
@@ -197,7 +211,11 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 		if (done == bytes ||
 		    (result && result != CUDA_ERROR_NOT_SUPPORTED && result != CUDA_ERROR_OUT_OF_MEMORY))
 			return result;
-		result = pl_cuda_later_wait(per_thread, stream);
+		/* For a word of the program's it would wait for ever. */
+		result = CUDA_SUCCESS;
+		if (op == PL_CUDA_OP_cuMemcpyHtoD_v2 || pl_cuda_hostfns_are_due() ||
+		    pl_cuda_later_comes((uintptr_t)src, bytes))
+			result = pl_cuda_later_wait(per_thread, stream);
 		if (result)
 			return result;
 		args.to = dst += done;
@@ -429,7 +447,7 @@ static CUresult from_device_made(enum pl_cuda_op op, bool per_thread, void *dst,
 	if (!dst)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (pl_cuda_is_captured(stream, per_thread))
-		return pl_cuda_copy_captured(stream, per_thread, true, src, dst, bytes);
+		return captured_copy(session, per_thread, true, src, dst, bytes, stream);
 	if (!pl_cuda_memory_find(src, &memory))
 		pl_cuda_lease_touch(src);
 	args.store = pl_cuda_memory_store(session, dst, bytes);

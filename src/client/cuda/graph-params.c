@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/cuda/awaited.h"
 #include "client/cuda/copy-shape.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
@@ -78,6 +79,8 @@ static CUresult copy_pack(struct pl_cuda_packed *packed, const CUDA_MEMCPY3D *pa
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (!room_make(packed, sizeof(to)))
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (shape.to_host)
+		pl_cuda_awaits_graph(&shape.to);
 	if (shape.from_host || shape.to_host) {
 		packed->token = pl_cuda_host_copy_new(packed->session, shape.from_host ? &shape.from : &shape.to);
 		if (!packed->token)
@@ -143,6 +146,7 @@ static CUresult memops_pack(struct pl_cuda_packed *packed, const CUDA_BATCH_MEM_
 	uint64_t bytes = (uint64_t)params->count * PL_CUDA_MEMOP_BYTES;
 
 	_Static_assert(sizeof(*params->paramArray) == PL_CUDA_MEMOP_BYTES, "as on the wire");
+	pl_cuda_awaits_program();
 	if (bytes > PL_CUDA_LIMIT_NODE_BYTES - sizeof(to) || (params->count && !params->paramArray))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!room_make(packed, sizeof(to) + bytes))
@@ -180,6 +184,7 @@ static CUresult host_pack(struct pl_cuda_packed *packed, const CUDA_HOST_NODE_PA
 {
 	if (!params->fn)
 		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_awaits_program();
 	packed->token = pl_cuda_hostfn_new(packed->session, params->fn, params->userData);
 	return packed->token ? id_pack(packed, packed->token) : CUDA_ERROR_OUT_OF_MEMORY;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "client/cuda/awaited.h"
 #include "client/cuda/echo.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
@@ -14,15 +15,11 @@ struct hostfn {
 	CUstreamCallback callback; /* one of both */
 	CUstream stream;
 	void *user;
-	bool per_thread;
-	struct hostfn *next; /* of those that are outstanding */
+	bool is_due; /* posted, in a stream that is not captured, and not returned */
 };
 
-static struct {
-	pthread_mutex_t lock;
-	struct hostfn *all; /* under lock: posted, in streams that are not captured, and not returned */
-	_Atomic uint32_t count;
-} outstanding = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static _Atomic uint32_t due_count; /* of those that are due */
+static _Atomic uint32_t running;
 
 struct due { /* for the callback thread; the token as the server said it: it is named after the function is entered */
 	struct hostfn *hostfn;
@@ -31,41 +28,27 @@ struct due { /* for the callback thread; the token as the server said it: it is 
 	bool again;
 };
 
-static void due_add(struct hostfn *hostfn)
+static void due_begin(struct hostfn *hostfn)
 {
-	pthread_mutex_lock(&outstanding.lock);
-	hostfn->next = outstanding.all;
-	outstanding.all = hostfn;
-	atomic_fetch_add(&outstanding.count, 1);
-	pthread_mutex_unlock(&outstanding.lock);
+	hostfn->is_due = true;
+	atomic_fetch_add(&due_count, 1);
 }
 
-static void due_remove(struct hostfn *hostfn)
+static void due_end(struct hostfn *hostfn)
 {
-	struct hostfn **at = &outstanding.all;
-
-	pthread_mutex_lock(&outstanding.lock);
-	while (*at && *at != hostfn)
-		at = &(*at)->next;
-	if (*at) {
-		*at = hostfn->next;
-		atomic_fetch_sub(&outstanding.count, 1);
-	}
-	pthread_mutex_unlock(&outstanding.lock);
+	if (hostfn->is_due)
+		atomic_fetch_sub(&due_count, 1);
+	hostfn->is_due = false;
 }
 
-bool pl_cuda_hostfn_is_due(CUstream stream, bool per_thread)
+bool pl_cuda_hostfns_are_due(void)
 {
-	const struct hostfn *one;
+	return atomic_load_explicit(&due_count, memory_order_relaxed);
+}
 
-	if (!atomic_load(&outstanding.count))
-		return false;
-	pthread_mutex_lock(&outstanding.lock);
-	for (one = outstanding.all; one; one = one->next)
-		if (one->stream == stream && (stream || one->per_thread == per_thread))
-			break;
-	pthread_mutex_unlock(&outstanding.lock);
-	return one;
+bool pl_cuda_hostfn_runs(void)
+{
+	return atomic_load(&running);
 }
 
 static void done_tell(struct pl_session *session, uint64_t token)
@@ -77,13 +60,6 @@ static void done_tell(struct pl_session *session, uint64_t token)
 		return; /* the session is lost, and with it who waits */
 	pl_cuda_plHostDone_put(&call.enc, &args);
 	(void)pl_call_post_free(&call);
-}
-
-static _Atomic uint32_t running;
-
-bool pl_cuda_hostfn_runs(void)
-{
-	return atomic_load(&running);
 }
 
 /* On the callback thread. */
@@ -103,7 +79,7 @@ static void due_run(void *arg)
 		hostfn->function(hostfn->user);
 	atomic_fetch_sub(&running, 1);
 	if (!due->again) {
-		due_remove(hostfn);
+		due_end(hostfn);
 		pl_cuda_host_copy_forget(session, token);
 		pl_cuda_handle_destroy(token);
 		free(hostfn);
@@ -176,6 +152,7 @@ static void forget_run(void *arg)
 	struct due *due = arg;
 	struct hostfn *hostfn = due->hostfn;
 
+	due_end(hostfn);
 	pl_cuda_host_copy_forget(hostfn->session, due->token);
 	pl_cuda_handle_destroy(due->token);
 	free(hostfn);
@@ -208,19 +185,20 @@ static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *
 	if (hostfn->stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	hostfn->session = session;
-	hostfn->per_thread = per_thread;
 	args.token = hostfn->token = pl_cuda_handle_create(PL_CUDA_KIND_hostfn, hostfn);
 	if (!args.token)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (!pl_cuda_is_captured(hostfn->stream, per_thread))
-		due_add(hostfn);
+		due_begin(hostfn);
+	else
+		pl_cuda_awaits_program();
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLaunchHostFunc_bytes(&args));
 	if (!r) {
 		pl_cuda_cuLaunchHostFunc_put(&call.enc, &args);
 		r = pl_call_post(&call);
 	}
 	if (r) {
-		due_remove(hostfn);
+		due_end(hostfn);
 		pl_cuda_handle_destroy(args.token);
 	}
 	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;

@@ -17,8 +17,8 @@ void *pl_cuda_hostfn_user(const struct pl_session *session, uint64_t token, CUho
 /* The program's function behind a token.  Return: it is one of this session's. */
 bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhostFn *function_out, void **user_out);
 
-/* A function of the program's is still to run in this stream, or runs. */
-bool pl_cuda_hostfn_is_due(CUstream stream, bool per_thread);
+/* A function of the program's is still to run in some stream, or runs. */
+bool pl_cuda_hostfns_are_due(void);
 
 /* One of any session's runs. */
 bool pl_cuda_hostfn_runs(void);

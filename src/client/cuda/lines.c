@@ -30,6 +30,11 @@ uint64_t pl_cuda_lines_bytes(const struct pl_cuda_lines *lines)
 	return (uint64_t)lines->columns * lines->lines * lines->slices;
 }
 
+uint64_t pl_cuda_lines_span(const struct pl_cuda_lines *lines)
+{
+	return (lines->slices - 1) * lines->slice + (lines->lines - 1) * lines->pitch + lines->columns;
+}
+
 /* The place of a packed offset, and how many bytes of its line are left. */
 static uint8_t *place(const struct pl_cuda_lines *lines, uint64_t offset, uint64_t *left_out)
 {

@@ -21,6 +21,8 @@ bool pl_cuda_lines_of(struct pl_cuda_lines *lines, const void *base, size_t x, s
 /* They lie packed as they are. */
 bool pl_cuda_lines_packed(const struct pl_cuda_lines *lines);
 uint64_t pl_cuda_lines_bytes(const struct pl_cuda_lines *lines);
+/* Bytes from the first to the last, with what lies between. */
+uint64_t pl_cuda_lines_span(const struct pl_cuda_lines *lines);
 
 /* Bytes `offset` to `offset + bytes` of them packed; the caller keeps within pl_cuda_lines_bytes(). */
 void pl_cuda_lines_read(const struct pl_cuda_lines *lines, uint64_t offset, void *to, uint64_t bytes);

@@ -4,6 +4,7 @@
 
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
+#include "client/cuda/memory.h"
 #include "client/cuda/module.h"
 #include "wire/cuda-node.h"
 
@@ -187,6 +188,28 @@ static CUresult host_end_learn(const struct pl_session *session, CUDA_MEMCPY3D *
 	return CUDA_SUCCESS;
 }
 
+/* The program's memory that the device reaches at the program's address: captured as the device's own. */
+static void end_learn(CUmemorytype *type, CUdeviceptr *device, const void **host)
+{
+	struct pl_cuda_memory memory;
+
+	if (*type == CU_MEMORYTYPE_ARRAY || !pl_cuda_memory_find(*device, &memory) ||
+	    !pl_cuda_memory_is_pinned(&memory))
+		return;
+	*type = CU_MEMORYTYPE_HOST;
+	*host = (const void *)(uintptr_t)*device;
+	*device = 0;
+}
+
+static void ends_learn(CUDA_MEMCPY3D *copy)
+{
+	const void *to = NULL;
+
+	end_learn(&copy->srcMemoryType, &copy->srcDevice, &copy->srcHost);
+	end_learn(&copy->dstMemoryType, &copy->dstDevice, &to);
+	copy->dstHost = (void *)(uintptr_t)to;
+}
+
 static CUresult copy_learn(struct pl_session *session, CUgraphNodeParams *params, struct pl_bytes from)
 {
 	struct pl_cuda_copy3d_record record;
@@ -220,7 +243,10 @@ static CUresult copy_learn(struct pl_session *session, CUgraphNodeParams *params
 		.Height = record.height,
 		.Depth = record.depth,
 	};
-	return copy.token ? host_end_learn(session, &params->memcpy.copyParams, copy.token) : CUDA_SUCCESS;
+	if (copy.token)
+		return host_end_learn(session, &params->memcpy.copyParams, copy.token);
+	ends_learn(&params->memcpy.copyParams);
+	return CUDA_SUCCESS;
 }
 
 static CUresult id_learn(struct pl_session *session, CUgraphNodeParams *params, struct pl_bytes from)

@@ -1,6 +1,7 @@
 /* Streams: attributes, and operations on words of memory in a stream's order. */
 #include <string.h>
 
+#include "client/cuda/awaited.h"
 #include "client/cuda/reach.h"
 
 static CUresult attribute_get(bool per_thread, CUstream stream, CUstreamAttrID attribute, CUstreamAttrValue *value)
@@ -88,6 +89,7 @@ static CUresult batch(enum pl_cuda_op op, bool per_thread, CUstream stream, unsi
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!operations || count > PL_CUDA_LIMIT_BATCH_BYTES_MAX / sizeof(*operations))
 		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_awaits_program();
 	pl_cuda_reach_all((const uint8_t *)operations, count * sizeof(*operations));
 	args.operations = (struct pl_bytes){ operations, count * sizeof(*operations) };
 	r = PL_CUDA_ASK_AS(session, op, cuStreamBatchMemOp, &args, &reply);
