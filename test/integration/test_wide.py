@@ -21,10 +21,12 @@ def env_of(server, address, **more):
     return server.env(address, PLENUM_TEST_LIBCUDA=CLIENT, **more)
 
 
-def copy(server, path, mib, rounds, **more):
+def copy(server, path, mib, rounds, at_least=0, **more):
+    """How many connections it made; a busy relay takes the last ones when the program has ended already."""
     before = path.connections
     result = plenum.run([PROGRAM, str(mib), str(rounds)], env_of(server, path.address, **more))
     assert result.stdout == b"all bytes came\n", result
+    plenum.wait_for(lambda: path.connections - before >= at_least)
     return path.connections - before, result
 
 
@@ -42,8 +44,8 @@ def test_a_lane_gets_more_connections_where_one_is_slow():
 def test_the_user_chooses_how_many():
     with serve() as server, relay.Relay(server.tcp, 10 * SLOW) as path:
         narrow, _ = copy(server, path, 16, 1, PLENUM_CONNECTIONS="1")
-        three, _ = copy(server, path, 16, 1, PLENUM_CONNECTIONS="3")
-        eight, _ = copy(server, path, 16, 1, PLENUM_CONNECTIONS="8")
+        three, _ = copy(server, path, 16, 1, narrow + 3 * 3, PLENUM_CONNECTIONS="3")
+        eight, _ = copy(server, path, 16, 1, narrow + 3 * 8, PLENUM_CONNECTIONS="8")
         print(f"     {narrow}, {three}, {eight} connections", flush=True)
         assert narrow <= SPARSE and three == narrow + 3 * 3 and eight == narrow + 3 * 8, (narrow, three, eight)
         assert "refused" not in server.log_text(), server.log_text()
