@@ -27,6 +27,7 @@
 #define HELD_MAX     256u /* limit: touches that wait for the end of the device's work; more do not */
 #define RETRY_MS     1    /* how soon it is asked whether it has ended, at first */
 #define RETRY_MAX    8    /* milliseconds: and later on */
+#define TIRED        6u   /* times as long as was waited in vain nobody waits */
 
 enum page_state {
 	PAGE_AWAY,
@@ -59,6 +60,7 @@ static struct {
 	int fd;             /* made once; < 0: -errno */
 	/* The watching thread's: */
 	uint64_t tick_ns, retry_ns; /* when the next one is due */
+	uint64_t tired_ns;          /* until then no touch waits for the end of the device's work */
 	struct touch held[HELD_MAX];
 	uint32_t held_count;
 	int retry_ms;
@@ -71,7 +73,7 @@ static struct {
 } mirrors = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -ENOSYS };
 
 _Atomic uint32_t pl_mirror_pages_here;
-uint32_t pl_mirror_patience_ms = 10000;
+_Atomic uint32_t pl_mirror_patience_ms = 10000;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -238,12 +240,22 @@ static void retry_in(int ms)
 
 static void touched_first(uint64_t address, uint64_t flags)
 {
-	bool room = mirrors.held_count < HELD_MAX;
+	uint64_t now_ns = pl_now_ns();
+	bool patient = mirrors.held_count < HELD_MAX && now_ns >= mirrors.tired_ns;
 
-	if (!touched(address, flags, room) || !room)
+	if (!touched(address, flags, patient))
 		return;
-	mirrors.held[mirrors.held_count++] = (struct touch){ address, flags, pl_now_ns() };
+	mirrors.held[mirrors.held_count++] = (struct touch){ address, flags, now_ns };
 	retry_in(RETRY_MS);
+}
+
+/* A program that has several threads may never let the device end; one that waits for itself never will. */
+static void tire(const struct touch *touch, uint64_t now_ns)
+{
+	pl_log_warn("managed memory at %#lx was touched %u ms ago, and the device still works: what is read there may "
+		    "be old, what is written there may be lost",
+		    (unsigned long)touch->address, pl_mirror_patience_ms);
+	mirrors.tired_ns = now_ns + TIRED * pl_mirror_patience_ms * 1000000ull;
 }
 
 static void touched_again(void)
@@ -253,13 +265,10 @@ static void touched_again(void)
 
 	for (uint32_t i = 0; i < mirrors.held_count; i++) {
 		const struct touch touch = mirrors.held[i];
-		bool patient = now_ns - touch.since_ns < pl_mirror_patience_ms * 1000000ull;
 
-		if (!patient)
-			pl_log_warn("managed memory at %#lx was touched %u ms ago, and the device still works: what it "
-				    "writes there from here on may be lost",
-				    (unsigned long)touch.address, pl_mirror_patience_ms);
-		if (touched(touch.address, touch.flags, patient))
+		if (now_ns >= mirrors.tired_ns && now_ns - touch.since_ns >= pl_mirror_patience_ms * 1000000ull)
+			tire(&touch, now_ns);
+		if (touched(touch.address, touch.flags, now_ns >= mirrors.tired_ns))
 			mirrors.held[left++] = touch;
 	}
 	mirrors.held_count = left;

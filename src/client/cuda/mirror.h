@@ -46,7 +46,7 @@ struct pl_mirror_ops {
 extern _Atomic uint32_t pl_mirror_pages_here;
 
 /* How long the device's end is waited for: what waits for the program itself goes on then.  Of tests. */
-extern uint32_t pl_mirror_patience_ms;
+extern _Atomic uint32_t pl_mirror_patience_ms;
 
 /* Does the kernel let us?  Asked once. */
 bool pl_mirror_is_possible(void);

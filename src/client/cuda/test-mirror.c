@@ -178,9 +178,13 @@ static void test_nobody_waits_for_ever_nor_where_the_device_leaves_the_pages_alo
 	assert(seen == 2 && !held_back);
 	pl_mirror_attach(ADDRESS + 3 * PAGE, PAGE, true);
 	pl_mirror_settle(&session, false);
-	pl_mirror_patience_ms = 30;
+	pl_mirror_patience_ms = 50;
 	see(here);
 	assert(seen == 2 && held_back > 1);
+	pl_mirror_settle(&session, false);
+	held_back = 0; /* and the next one not at all */
+	see(here + 30 * PAGE);
+	assert(seen == 2 && !held_back);
 	pl_mirror_patience_ms = patience_ms;
 	works = false;
 	pl_mirror_settle(&session, false);
