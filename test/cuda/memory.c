@@ -230,6 +230,7 @@ static void test_bad_input_is_told(void)
 	cu_is(cu(cuMemAlloc_v2)(&a, 0), CUDA_ERROR_INVALID_VALUE);
 	cu_ok(cu(cuMemAllocAsync)(&a, 0, NULL)); /* as programs of NVIDIA's expect */
 	check(!a);
+	cu_ok(cu(cuMemFreeAsync)(a, NULL)); /* and free, before they have allocated */
 	cu_ok(cu(cuDeviceGetMemPool)(&pool, 0));
 	a = 1;
 	cu_ok(cu(cuMemAllocFromPoolAsync)(&a, 0, pool, NULL));

@@ -304,6 +304,8 @@ static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (!address)
+		return CUDA_SUCCESS;
 	key = stream_key(args.stream, per_thread);
 	if (pl_cuda_captures_none() && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_POOL &&
 	    memory.address == address && pl_cuda_memory_take(address, &memory))

@@ -352,7 +352,7 @@ CUresult cuMemAllocAsync(CUdeviceptr *address_out, size_t bytes, CUstream stream
 	return r;
 }
 
-/* Memory of cuMemAlloc() is freed here too; then the stream is waited for. */
+/* Memory of cuMemAlloc() is freed here too; then the stream is waited for.  Address 0 is nothing, as for cuMemFree(). */
 CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream_handle)
 {
 	struct pl_cu_stream *stream;
@@ -361,10 +361,10 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream_handle)
 	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
 	if (!r)
 		r = pl_cu_capture_gate(stream, &captured);
-	if (!r && captured)
-		return pl_cu_capture_free(stream, address);
-	if (r)
+	if (r || !address)
 		return r;
+	if (captured)
+		return pl_cu_capture_free(stream, address);
 	mem = pl_cu_mem_find(address);
 	if (mem && mem->va == address && mem->kind == PL_CU_MEM_DEVICE)
 		return cuMemFree_v2(address);
