@@ -352,7 +352,7 @@ CUresult cuMemAllocAsync(CUdeviceptr *address_out, size_t bytes, CUstream stream
 	return r;
 }
 
-/* Memory of cuMemAlloc() is freed here too; then the stream is waited for.  Address 0 is nothing, as for cuMemFree(). */
+/* Memory of cuMemAlloc() is freed here too; then the stream is waited for.  Address 0 is none. */
 CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream_handle)
 {
 	struct pl_cu_stream *stream;
