@@ -108,6 +108,18 @@ static void test_a_diamond_computes_what_a_stream_does(void)
 	n = 8;
 	cu_ok(cu(cuGraphNodeGetDependencies)(sum, found, &n));
 	check(n == 2 && found[0] == left && found[1] == right);
+	n = SIZE_MAX - 5; /* without a list it says nothing */
+	cu_ok(cu(cuGraphNodeGetDependencies)(sum, NULL, &n));
+	check(n == 2);
+	n = SIZE_MAX - 5;
+	cu_ok(cu(cuGraphNodeGetDependentNodes)(sum, NULL, &n));
+	check(n == 1);
+	n = SIZE_MAX - 5;
+	cu_ok(cu(cuGraphGetEdges)(graph, NULL, NULL, &n));
+	check(n == 6);
+	n = SIZE_MAX - 5;
+	cu_ok(cu(cuGraphGetNodes)(graph, NULL, &n));
+	check(n == 6);
 	cu_ok(cu(cuGraphNodeGetType)(twice, &type));
 	check(type == CU_GRAPH_NODE_TYPE_HOST);
 	exec = instantiate(graph);

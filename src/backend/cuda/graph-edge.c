@@ -140,6 +140,12 @@ static uint64_t told(uint32_t given, uint64_t room, size_t count)
 		}                                                                                                      \
 	} while (0)
 
+/* Room for a list that is not asked for may be any number: the program has not set it. */
+static uint64_t room_of(uint32_t given, uint64_t room)
+{
+	return given ? room : 0;
+}
+
 static int32_t graph_edges(struct pl_serve *serve, uint64_t id, uint64_t room, bool v2, struct edges *edges)
 {
 	int32_t status = CUDA_SUCCESS;
@@ -156,7 +162,7 @@ void pl_cuda_serve_cuGraphGetEdges_v2(struct pl_serve *serve, const struct pl_cu
 {
 	pl_cleanup(edges_fini) struct edges edges = { 0 };
 	struct pl_cuda_cuGraphGetEdges_v2_reply reply = { 0 };
-	int32_t status = graph_edges(serve, args->graph, args->edges_count, true, &edges);
+	int32_t status = graph_edges(serve, args->graph, room_of(args->given, args->edges_count), true, &edges);
 
 	if (!status && ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
 			(args->given & 2 && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to)) ||
@@ -176,7 +182,7 @@ void pl_cuda_serve_cuGraphGetEdges(struct pl_serve *serve, const struct pl_cuda_
 {
 	pl_cleanup(edges_fini) struct edges edges = { 0 };
 	struct pl_cuda_cuGraphGetEdges_reply reply = { 0 };
-	int32_t status = graph_edges(serve, args->graph, args->edges_count, false, &edges);
+	int32_t status = graph_edges(serve, args->graph, room_of(args->given, args->edges_count), false, &edges);
 
 	if (!status && ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
 			(args->given & 2 && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to))))
@@ -209,7 +215,8 @@ static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint64_t roo
 	{                                                                                                              \
 		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
 		struct pl_cuda_##name##_reply reply = { 0 };                                                           \
-		int32_t status = node_neighbours(serve, args->node, args->room, behind, false, &edges);                \
+		int32_t status =                                                                                       \
+			node_neighbours(serve, args->node, room_of(args->given, args->room), behind, false, &edges);   \
 		if (!status && args->given & 1 && !ids_of(serve, edges.from, edges.count, args->room, &reply.list))    \
 			status = CUDA_ERROR_OUT_OF_MEMORY;                                                             \
 		reply.room = told(args->given, args->room, edges.count);                                               \
@@ -223,7 +230,8 @@ static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint64_t roo
 	{                                                                                                              \
 		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
 		struct pl_cuda_##name##_v2_reply reply = { 0 };                                                        \
-		int32_t status = node_neighbours(serve, args->node, args->room, behind, true, &edges);                 \
+		int32_t status =                                                                                       \
+			node_neighbours(serve, args->node, room_of(args->given, args->room), behind, true, &edges);    \
 		if (!status &&                                                                                         \
 		    ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->room, &reply.list)) ||          \
 		     (args->given & 2 && !data_of(&edges, args->room, &reply.edges))))                                 \
