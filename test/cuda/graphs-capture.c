@@ -417,6 +417,27 @@ static void copy_holds(CUgraphNode node, const void *to, const void *from)
 		check(copy.dstHost == to && copy.srcDevice == graph_test.at[0]);
 }
 
+/* Never launched, so nothing of it is in use: the address and what it was charged are free again. */
+static void test_what_a_captured_graph_allocates_goes_with_it(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	size_t free_bytes, total;
+	CUdeviceptr at;
+	CUgraph graph;
+
+	cu_ok(cu(cuMemGetInfo_v2)(&free_bytes, &total));
+	for (int round = 0; round < 6; round++) {
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		cu_ok(cu(cuMemAllocAsync)(&at, free_bytes / 3, stream));
+		cu_ok(cu(cuMemsetD8Async)(at, 1, 64, stream));
+		cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+		cu_ok(cu(cuGraphDestroy)(graph));
+		cu_ok(cu(cuMemAllocAsync)(&at, 4 << 20, stream));
+		cu_ok(cu(cuMemFreeAsync)(at, stream));
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 static void test_captured_copies_of_pinned_memory_are_the_programs(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
@@ -494,6 +515,7 @@ void graph_tests_capture(void)
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);
+	cu_run(test_what_a_captured_graph_allocates_goes_with_it);
 	cu_run(test_captured_copies_of_pinned_memory_are_the_programs);
 	cu_run(test_captured_allocations_words_and_copies_tell_their_parameters);
 }

@@ -7,43 +7,54 @@
 #include "backend/cuda/session.h"
 #include "base/cleanup.h"
 
-struct members { /* nodes, and graphs inside */
+struct list {
 	void **at;
 	size_t count, room;
 };
 
+struct members {
+	struct list objects; /* nodes, and graphs inside */
+	struct list memory;  /* addresses of what nodes allocate */
+};
+
 static void members_free(struct members *members)
 {
-	free(members->at);
+	free(members->objects.at);
+	free(members->memory.at);
 }
 
-static void member_add(struct members *members, void *object)
+static void add(struct list *list, void *object)
 {
-	if (members->count == members->room) {
-		size_t room = members->room ? 2 * members->room : 64;
-		void **larger = realloc(members->at, room * sizeof(*larger));
+	if (list->count == list->room) {
+		size_t room = list->room ? 2 * list->room : 64;
+		void **larger = realloc(list->at, room * sizeof(*larger));
 
 		if (!larger)
 			return; /* its id stays: a server that has no memory has other cares */
-		members->at = larger;
-		members->room = room;
+		list->at = larger;
+		list->room = room;
 	}
-	members->at[members->count++] = object;
+	list->at[list->count++] = object;
 }
 
 static void graph_add(struct members *members, CUgraph graph);
 
 static void node_add(struct members *members, CUgraphNode node)
 {
+	CUDA_MEM_ALLOC_NODE_PARAMS memory = { 0 };
 	CUgraphNodeType type;
 	CUgraph inside;
 
-	member_add(members, node);
-	if (!pl_cuda.cuGraphNodeGetType || pl_cuda.cuGraphNodeGetType(node, &type) ||
-	    type != CU_GRAPH_NODE_TYPE_GRAPH || !pl_cuda.cuGraphChildGraphNodeGetGraph ||
+	add(&members->objects, node);
+	if (!pl_cuda.cuGraphNodeGetType || pl_cuda.cuGraphNodeGetType(node, &type))
+		return;
+	if (type == CU_GRAPH_NODE_TYPE_MEM_ALLOC && pl_cuda.cuGraphMemAllocNodeGetParams &&
+	    !pl_cuda.cuGraphMemAllocNodeGetParams(node, &memory))
+		add(&members->memory, (void *)(uintptr_t)memory.dptr);
+	if (type != CU_GRAPH_NODE_TYPE_GRAPH || !pl_cuda.cuGraphChildGraphNodeGetGraph ||
 	    pl_cuda.cuGraphChildGraphNodeGetGraph(node, &inside))
 		return;
-	member_add(members, inside);
+	add(&members->objects, inside);
 	graph_add(members, inside);
 }
 
@@ -69,7 +80,7 @@ static int compare(const void *a, const void *b)
 }
 
 struct search {
-	const struct members *members;
+	const struct list *objects;
 	uint64_t *ids, *kinds;
 	size_t count;
 };
@@ -77,11 +88,11 @@ struct search {
 static void look(struct pl_handle *handle, void *arg)
 {
 	struct search *search = arg;
-	const struct members *members = search->members;
+	const struct list *objects = search->objects;
 
 	if ((handle->kind == PL_CUDA_KIND_node || handle->kind == PL_CUDA_KIND_graph) && !handle->failed &&
-	    search->count < members->count &&
-	    bsearch(&handle->object, members->at, members->count, sizeof(members->at[0]), compare)) {
+	    search->count < objects->count &&
+	    bsearch(&handle->object, objects->at, objects->count, sizeof(objects->at[0]), compare)) {
 		search->ids[search->count] = handle->id;
 		search->kinds[search->count++] = handle->kind;
 	}
@@ -90,13 +101,16 @@ static void look(struct pl_handle *handle, void *arg)
 /* Return: the ids that are gone, in *room_out, which is the caller's to free. */
 static struct pl_u64s members_drop(struct pl_serve *serve, struct members *members, uint64_t **room_out)
 {
-	uint64_t *room = calloc(2 * members->count + 1, sizeof(*room));
-	struct search search = { members, room, room + members->count, 0 };
+	const struct list *objects = &members->objects;
+	uint64_t *room = calloc(2 * objects->count + 1, sizeof(*room));
+	struct search search = { objects, room, room + objects->count, 0 };
 
+	for (size_t i = 0; i < members->memory.count; i++)
+		pl_cuda_memory_forget(pl_cuda_session_of(serve), (uintptr_t)members->memory.at[i]);
 	*room_out = room;
-	if (!room || !members->count)
+	if (!room || !objects->count)
 		return (struct pl_u64s){ 0 };
-	qsort(members->at, members->count, sizeof(members->at[0]), compare);
+	qsort(objects->at, objects->count, sizeof(objects->at[0]), compare);
 	pl_handles_each(&serve->session->handles, look, &search);
 	for (size_t i = 0; i < search.count; i++)
 		pl_cuda_drop(serve, search.ids[i], (enum pl_cuda_object_kind)search.kinds[i]);
@@ -124,12 +138,13 @@ static void ended(struct pl_serve *serve, int32_t status, struct members *member
 
 void pl_cuda_serve_cuGraphDestroy(struct pl_serve *serve, const struct pl_cuda_cuGraphDestroy_args *args)
 {
+	const struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	pl_cleanup(members_free) struct members members = { 0 };
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *graph = NULL;
 
 	if (pl_cuda.cuGraphDestroy && pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status)) {
-		if (atomic_load(&pl_cuda_session_of(serve)->knows_nodes))
+		if (atomic_load(&session->knows_nodes) || atomic_load(&session->graphs_allocate))
 			graph_add(&members, graph);
 		status = (int32_t)pl_cuda.cuGraphDestroy(graph);
 	}

@@ -1,4 +1,5 @@
 /* Device memory: who has how much of it. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,10 +15,20 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 
+static int note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context)
+{
+	return pl_handles_put(&session->memory, address, KIND_MEMORY, (void *)(uintptr_t)bytes, 0,
+			      (void *)(uintptr_t)context);
+}
+
+/* What had the address has gone unseen, if the driver gives it anew: memory of a graph, with that. */
 bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context)
 {
-	return !pl_handles_put(&session->memory, address, KIND_MEMORY, (void *)(uintptr_t)bytes, 0,
-			       (void *)(uintptr_t)context);
+	int r = note(session, address, bytes, context);
+
+	if (r == -EEXIST && pl_cuda_memory_forget(session, address))
+		r = note(session, address, bytes, context);
+	return !r;
 }
 
 bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)
@@ -173,7 +184,16 @@ void pl_cuda_serve_cuMemFree_v2(struct pl_serve *serve, const struct pl_cuda_cuM
 	pl_cuda_result(serve, status, 0);
 }
 
-/* Stream-ordered allocation; the memory is charged until the free is issued. */
+static bool is_capturing(bool per_thread, CUstream stream)
+{
+	__typeof__(&cuStreamIsCapturing) ask =
+		per_thread ? pl_cuda.cuStreamIsCapturing_ptsz : pl_cuda.cuStreamIsCapturing;
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+
+	return ask && !ask(stream, &status) && status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+/* Stream-ordered allocation; the memory is charged until the free is issued, or the graph that has it is destroyed. */
 void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_cuMemAllocAsync_args *args)
 {
 	struct pl_cuda_cuMemAllocAsync_reply reply = { 0 };
@@ -193,6 +213,8 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 			status = (int32_t)call(&address, args->bytes, stream);
 	}
 	status = allocated(serve, status, address, args->bytes, 0); /* no context's */
+	if (!status && is_capturing(args->per_thread, stream))
+		atomic_store(&pl_cuda_session_of(serve)->graphs_allocate, true);
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;

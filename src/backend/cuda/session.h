@@ -77,6 +77,7 @@ struct pl_cuda_session {
 	pthread_mutex_t hosts_lock;
 	struct pl_cuda_hostfn *hosts; /* under hosts_lock: those that wait for their client */
 	_Atomic bool knows_nodes;     /* ids of nodes of graphs were given */
+	_Atomic bool graphs_allocate; /* memory was allocated in a stream that was captured */
 	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
 
 	pthread_mutex_t images_lock;
