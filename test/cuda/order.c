@@ -158,6 +158,36 @@ static void test_the_legacy_stream_keeps_its_place(void)
 	cu_ok(cu(cuStreamDestroy_v2)(apart));
 }
 
+/* Freeing in one of the two comes behind what the other was given, so nobody else has the memory meanwhile. */
+static void legacy_frees(CUstream works, CUstream frees, CUstream other)
+{
+	const size_t bytes = 3 << 20;
+	atomic_int gate = 0;
+	CUdeviceptr at, next;
+
+	cu_ok(cu(cuMemAllocAsync)(&at, bytes, works));
+	cu_ok(cu(cuStreamSynchronize)(works));
+	cu_ok(cu(cuLaunchHostFunc)(works, hold, &gate));
+	cu_ok(cu(cuMemsetD8Async)(at, 1, bytes, works));
+	cu_ok(cu(cuMemFreeAsync)(at, frees));
+	cu_ok(cu(cuMemAllocAsync)(&next, bytes, other));
+	check(next != at);
+	atomic_store(&gate, 1);
+	cu_ok(cu(cuStreamSynchronize)(works));
+	cu_ok(cu(cuMemFreeAsync)(next, other));
+	cu_ok(cu(cuStreamSynchronize)(other));
+}
+
+static void test_memory_that_is_freed_by_legacy_rules_is_not_given_too_early(void)
+{
+	CUstream blocking = stream_create(CU_STREAM_DEFAULT), other = stream_create(CU_STREAM_NON_BLOCKING);
+
+	legacy_frees(blocking, NULL, other);
+	legacy_frees(NULL, blocking, other);
+	cu_ok(cu(cuStreamDestroy_v2)(blocking));
+	cu_ok(cu(cuStreamDestroy_v2)(other));
+}
+
 /* Freed in another stream than the one that is late with it, and the pool with it: cuda-python's tests of shared pools
  * do so.  What is written is nobody's, but nothing fails. */
 static void test_a_pool_that_is_destroyed_waits_for_streams_that_are_late(void)
@@ -410,6 +440,7 @@ int main(void)
 	cu_run(test_the_legacy_stream_keeps_its_place);
 	if (cu_is_reference()) /* CUDA promises nothing there */
 		cu_run(test_a_pool_that_is_destroyed_waits_for_streams_that_are_late);
+	cu_run(test_memory_that_is_freed_by_legacy_rules_is_not_given_too_early);
 	cu_run(test_time_between_events_is_told);
 	cu_run(test_streams_wait_for_words_in_memory);
 	cu_run(test_streams_say_what_they_are);

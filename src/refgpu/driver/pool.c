@@ -370,7 +370,8 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream_handle)
 		return cuMemFree_v2(address);
 	if (mem && mem->va == address && mem->kind == PL_CU_MEM_GRAPH)
 		return pl_cu_graph_mem_free(stream, address);
-	return pl_cu_pool_free(stream, address);
+	r = pl_cu_work_join(stream);
+	return r ? r : pl_cu_pool_free(stream, address);
 }
 
 static CUresult location_check(CUmemLocation location, struct pl_cu_dev **dev_out)

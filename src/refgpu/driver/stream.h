@@ -70,6 +70,8 @@ void pl_cu_work_release(struct pl_cu_work *work, uint64_t address, uint64_t valu
 uint64_t pl_cu_work_close(struct pl_cu_work *work);
 /* Ends it without: what was opened for nothing. */
 void pl_cu_work_cancel(struct pl_cu_work *work);
+/* From here on the stream's line comes behind all that the legacy rules have it follow. */
+CUresult pl_cu_work_join(struct pl_cu_stream *stream);
 
 /* A step of the line that a thread of the driver takes: sets stream's line to the value that is returned.  Called with
  * stream->lock held, the stream's order established by waiting for value - 1. */

@@ -98,6 +98,21 @@ static CUresult follow_others(struct pl_cu_work *work)
 	return r;
 }
 
+/* As well: is there any? */
+static bool others_work(struct pl_cu_stream *stream)
+{
+	struct pl_cu_ctx *ctx = stream->ctx;
+	bool any = false;
+	if (!stream->legacy)
+		return ctx->null_stream && must_follow(stream, ctx->null_stream) &&
+		       !pl_cu_line_idle(ctx->null_stream->line);
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *other = ctx->streams; other && !any; other = other->next)
+		any = must_follow(stream, other) && !pl_cu_line_idle(other->line);
+	pthread_mutex_unlock(&ctx->lock);
+	return any;
+}
+
 /* A channel of the stream's own, or one of another stream of the context where all are taken. */
 static CUresult channel_ensure(struct pl_cu_stream *stream, enum pl_rg_engine engine)
 {
@@ -197,4 +212,16 @@ enum pl_rg_engine pl_cu_stream_engine(struct pl_cu_stream *stream)
 {
 	struct pl_cu_chan *last = __atomic_load_n(&stream->last_chan, __ATOMIC_RELAXED);
 	return last ? last->engine : PL_RG_COMPUTE;
+}
+
+CUresult pl_cu_work_join(struct pl_cu_stream *stream)
+{
+	struct pl_cu_work work;
+	CUresult r;
+	if (!others_work(stream))
+		return CUDA_SUCCESS;
+	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
+	if (!r)
+		(void)pl_cu_work_close(&work);
+	return r;
 }
