@@ -153,7 +153,8 @@ static void test_who_touches_a_page_while_the_device_works_waits_for_its_end(voi
 	pl_mirror_settle(&session, false);
 	memset(device, 1, sizeof(device));
 	works = true;
-	held_back = seen = 0;
+	held_back = 0;
+	seen = 0;
 	assert(!pthread_create(&first, NULL, see, here + 20 * PAGE));
 	assert(!pthread_create(&second, NULL, see, here + 500 * PAGE));
 	while (held_back < 5)
