@@ -14,6 +14,11 @@ static bool must_follow(const struct pl_cu_stream *stream, const struct pl_cu_st
 	return !((stream->flags | other->flags) & CU_STREAM_NON_BLOCKING);
 }
 
+static bool is_ahead(const struct pl_cu_stream *stream, const struct pl_cu_stream *other)
+{
+	return other && must_follow(stream, other) && !pl_cu_line_idle(other->line);
+}
+
 static void words_flush(struct pl_cu_work *work)
 {
 	pl_cu_chan_submit(work->chan, work->n);
@@ -86,13 +91,13 @@ static CUresult follow_others(struct pl_cu_work *work)
 	CUresult r = CUDA_SUCCESS;
 	if (!stream->legacy) {
 		struct pl_cu_stream *null_stream = ctx->null_stream;
-		if (null_stream && must_follow(stream, null_stream) && !pl_cu_line_idle(null_stream->line))
+		if (is_ahead(stream, null_stream))
 			r = follow(work, null_stream->line, atomic_load(&null_stream->line->last));
 		return r;
 	}
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_stream *other = ctx->streams; other && !r; other = other->next)
-		if (must_follow(stream, other) && !pl_cu_line_idle(other->line))
+		if (is_ahead(stream, other))
 			r = follow(work, other->line, atomic_load(&other->line->last));
 	pthread_mutex_unlock(&ctx->lock);
 	return r;
@@ -104,11 +109,10 @@ static bool others_work(struct pl_cu_stream *stream)
 	struct pl_cu_ctx *ctx = stream->ctx;
 	bool any = false;
 	if (!stream->legacy)
-		return ctx->null_stream && must_follow(stream, ctx->null_stream) &&
-		       !pl_cu_line_idle(ctx->null_stream->line);
+		return is_ahead(stream, ctx->null_stream);
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_stream *other = ctx->streams; other && !any; other = other->next)
-		any = must_follow(stream, other) && !pl_cu_line_idle(other->line);
+		any = is_ahead(stream, other);
 	pthread_mutex_unlock(&ctx->lock);
 	return any;
 }
