@@ -173,7 +173,7 @@ int pl_cmd_trace(int argc, char **argv)
 		options,
 		option_parse,
 		"[--] PROGRAM [ARGUMENT...]",
-		"Run a program as `plenum run' does and show each call, its class, time and bytes.\v"
+		"Run a program as `plenum run' does and show each OpenCL call, its class, time and bytes.\v"
 		"Classes: local (answered in the program's own process), post and mint (sent, not waited for), ask "
 		"and info "
 		"(waited for).  Exit status: the program's.",
