@@ -208,6 +208,35 @@ static void print_three(void)
 	cu_ok(cu(cuCtxSynchronize)());
 }
 
+/* It fails at its call, also when the same launch was right in another stream before. */
+static void test_streams_of_another_context_are_refused(void)
+{
+	CUfunction function = cu_function(module, "count");
+	CUcontext ctx, other;
+	CUdeviceptr at;
+	CUstream away;
+	int n;
+	cu_ok(cu(cuCtxGetCurrent)(&ctx));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0, 1));
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	cu_ok(cu(cuStreamCreate)(&away, CU_STREAM_NON_BLOCKING));
+	for (int i = 0; i < 2; i++) {
+		cu_ok(cu(cuCtxSetCurrent)(ctx));
+		cu_ok(launch1(function, 1, 1, 0, (void *[]){ &at }));
+		cu_ok(cu(cuCtxSynchronize)());
+		cu_is(cu(cuLaunchKernel)(function, 1, 1, 1, 1, 1, 1, 0, away, (void *[]){ &at }, NULL),
+		      CUDA_ERROR_INVALID_HANDLE);
+		cu_ok(cu(cuCtxSetCurrent)(other));
+		cu_is(launch1(function, 1, 1, 0, (void *[]){ &at }), CUDA_ERROR_INVALID_HANDLE);
+	}
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+	cu_ok(cu(cuCtxSetCurrent)(ctx));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&n, at, 4));
+	check(n == 2);
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
 static void test_what_kernels_print_comes_out_when_one_waits(void)
 {
 	char text[1024];
@@ -549,6 +578,7 @@ int main(int argc, char **argv)
 	cu_run(test_variables_of_a_module_are_found_by_name);
 	cu_run(test_a_copy_of_any_direction_knows_the_variables_of_a_module);
 	cu_run(test_shapes_that_cannot_be_are_refused);
+	cu_run(test_streams_of_another_context_are_refused);
 	cu_run(test_what_kernels_print_comes_out_when_one_waits);
 	cu_run(test_kernels_have_a_heap);
 	cu_run(test_atomic_additions_all_count);

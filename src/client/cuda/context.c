@@ -226,6 +226,8 @@ CUresult cuCtxGetId(CUcontext handle, unsigned long long *number)
 
 /* ---- making and ending ---- */
 
+_Atomic uint32_t pl_cuda_contexts_made;
+
 static struct pl_cuda_context *context_make(CUdevice device, unsigned int flags)
 {
 	struct pl_cuda_context *context = pl_cuda_object_create(PL_CUDA_KIND_context, 0, NULL);
@@ -235,6 +237,7 @@ static struct pl_cuda_context *context_make(CUdevice device, unsigned int flags)
 	context->object.session = pl_cuda_device_session(device);
 	context->device = device;
 	context->flags = flags;
+	atomic_fetch_add(&pl_cuda_contexts_made, 1);
 	pl_cuda_storages_init(&context->storages);
 	return context;
 }
@@ -323,13 +326,17 @@ CUresult cuCtxDestroy_v2(CUcontext handle)
 	struct pl_cuda_cuCtxDestroy_v2_args args = { 0 };
 	struct pl_cuda_context *context;
 	struct pl_session *session;
-	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuCtxDestroy_v2, PL_CUDA_KIND_context, handle, &session);
+	CUresult result = pl_cuda_ready();
 
+	if (!result && !handle)
+		result = CUDA_ERROR_INVALID_VALUE;
+	if (!result)
+		result = pl_cuda_enter_of(PL_CUDA_OP_cuCtxDestroy_v2, PL_CUDA_KIND_context, handle, &session);
 	if (result)
 		return result;
 	context = pl_cuda_get(PL_CUDA_KIND_context, handle);
 	if (!context || context->primary)
-		return handle ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_INVALID_VALUE;
+		return CUDA_ERROR_INVALID_CONTEXT;
 	args.context = context->object.id;
 	result = PL_CUDA_POST(session, cuCtxDestroy_v2, &args);
 	if (pl_cuda_thread.top == context)

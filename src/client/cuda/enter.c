@@ -288,11 +288,28 @@ static CUresult enter_there(enum pl_cuda_op op, struct pl_session *session, stru
 	return context ? pl_cuda_enter_context(op, context, session_out) : CUDA_SUCCESS;
 }
 
+/* No context means the current one, so there has to be one: the lane may still have what was current before. */
+static CUresult enter_current(enum pl_cuda_op op, struct pl_session **session_out)
+{
+	const struct pl_cuda_context *top = pl_cuda_thread.top;
+	CUresult result = pl_cuda_ready();
+
+	if (result)
+		return result;
+	if (!top)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (atomic_load(&top->error) == CUDA_ERROR_CONTEXT_IS_DESTROYED)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	return pl_cuda_enter(op, session_out);
+}
+
 CUresult pl_cuda_enter_of(enum pl_cuda_op op, enum pl_cuda_object_kind kind, const void *handle,
 			  struct pl_session **session_out)
 {
 	struct pl_cuda_object *object;
 
+	if (kind == PL_CUDA_KIND_context && !handle)
+		return enter_current(op, session_out);
 	if (pl_cuda_is_alone())
 		return pl_cuda_enter(op, session_out);
 	if (kind == PL_CUDA_KIND_device)

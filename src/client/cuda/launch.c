@@ -103,19 +103,26 @@ static HOT bool grid_plain(const struct pl_cuda_cuLaunchKernel_args *args, CUdev
 	       args->grid_z <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z);
 }
 
-/* A function that is of another context than the stream's is the driver's to refuse. */
-static bool context_plain(const struct pl_cuda_function *function)
+/* The function is of the stream's context, or of none. */
+static bool context_fits(const struct pl_cuda_function *function, uint64_t stream)
 {
-	return !function->object.context || function->object.context == pl_cuda_thread.top;
+	const struct pl_cuda_object *object = pl_cuda_get(PL_CUDA_KIND_stream, (void *)(uintptr_t)stream);
+	const struct pl_cuda_context *context = object && object->context ? object->context : pl_cuda_thread.top;
+
+	return !function->object.context || function->object.context == context;
+}
+
+/* Another context's is the driver's to refuse. */
+static HOT bool context_plain(const struct pl_cuda_function *function, uint64_t stream)
+{
+	return __builtin_expect(atomic_load_explicit(&pl_cuda_contexts_made, memory_order_relaxed) <= 1, 1) ||
+	       context_fits(function, stream);
 }
 
 /* Arguments that are wrong are found here, but a driver looks at the function and the stream first. */
 static CUresult args_wrong(const struct pl_cuda_function *function, uint64_t stream, CUresult result)
 {
-	const struct pl_cuda_object *object = pl_cuda_get(PL_CUDA_KIND_stream, (void *)(uintptr_t)stream);
-	const struct pl_cuda_context *context = object && object->context ? object->context : pl_cuda_thread.top;
-
-	return function->object.context && function->object.context != context ? CUDA_ERROR_INVALID_HANDLE : result;
+	return context_fits(function, stream) ? result : CUDA_ERROR_INVALID_HANDLE;
 }
 
 /* ---- sending ---- */
@@ -151,7 +158,7 @@ static HOT CUresult launch_packed(enum pl_cuda_op op, struct pl_session *session
 	args->args.at = room;
 	args->function = function->object.id;
 	plain = shape_known(function, args, cooperative) && grid_plain(args, pl_cuda_thread.top->device) &&
-		context_plain(function) && pl_cuda_captures_none();
+		context_plain(function, args->stream) && pl_cuda_captures_none();
 	result = send(op, session, args, plain);
 	if (!plain && !result)
 		shape_note(function, (struct pl_cuda_shape){ { args->block_x, args->block_y, args->block_z },

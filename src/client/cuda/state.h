@@ -122,6 +122,10 @@ void pl_cuda_reverse(struct pl_session *session, const struct pl_wire_head *head
 /* hostfn.c; a session can only name its own */
 void pl_cuda_hostfn_reached(const struct pl_session *session, uint64_t token, int32_t status, bool again);
 
+/* ---- context.c ---- */
+
+extern _Atomic uint32_t pl_cuda_contexts_made; /* in all, also those that are gone */
+
 /* ---- capture.c ---- */
 
 /* Captures that are under way.  While there are any, calls are asked that would be posted: what a captured stream does
