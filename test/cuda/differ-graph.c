@@ -73,6 +73,33 @@ static void do_graph(void)
 	}
 }
 
+/* A condition whose value is there at the launch, and a fill in one of its graphs. */
+static CUresult condition(int i, int g, int d, size_t dependencies, const CUDA_MEMSET_NODE_PARAMS *set,
+			  CUgraphNode *node)
+{
+	CUgraph graph = handle_of(GRAPH, g, CUgraph);
+	CUgraphNode from = handle_of(NODE, d, CUgraphNode), inside = NULL;
+	CUcontext ctx = handle_of(CONTEXT, 0, CUcontext);
+	CUgraphConditionalHandle handle = 0;
+	CUgraphNodeParams params = { .type = CU_GRAPH_NODE_TYPE_CONDITIONAL };
+	CUgraphConditionalNodeType type = (CUgraphConditionalNodeType)one_of(0, 0, 1, 2, 3);
+	unsigned int value = type == CU_GRAPH_COND_TYPE_WHILE ? 0 : pick(3), size = (unsigned int)one_of(1, 2, 3, 0);
+	CUresult r =
+		CALL(cuGraphConditionalHandleCreate,
+		     (&handle, graph, ctx, value, one_in(8) ? 6 : CU_GRAPH_COND_ASSIGN_DEFAULT), "g%d, %u", g, value);
+	params.conditional.handle = r ? 0x5550 : handle;
+	params.conditional.type = type;
+	params.conditional.size = size;
+	params.conditional.ctx = one_in(8) ? NULL : ctx;
+	r = CALL(cuGraphAddNode, (node, graph, &from, dependencies, &params), "n%d, g%d, n%d, %zu, condition %d of %u",
+		 i, g, d, dependencies, (int)type, size);
+	if (r || one_in(4))
+		return r;
+	CALL(cuGraphAddMemsetNode, (&inside, params.conditional.phGraph_out[pick(size)], NULL, 0, set, ctx),
+	     "inside n%d, %u", i, set->value);
+	return r;
+}
+
 static void do_node(void)
 {
 	int i = room(NODE), g = any(GRAPH), d = any(NODE), m = lasting();
@@ -101,7 +128,10 @@ static void do_node(void)
 		}
 		return;
 	}
-	switch (pick(4)) {
+	switch (pick(5)) {
+	case 4:
+		r = condition(i, g, d, dependencies, &set, &node);
+		break;
 	case 0:
 		r = CALL(cuGraphAddEmptyNode, (&node, graph, &from, dependencies), "n%d, g%d, n%d, %zu", i, g, d,
 			 dependencies);

@@ -289,6 +289,20 @@ static void test_memory_of_a_captured_graph_stays_in_its_place(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+/* A node with two graphs, each with a node. */
+static void condition_add(CUgraph graph, CUgraphNode after)
+{
+	CUgraphNodeParams params = { .type = CU_GRAPH_NODE_TYPE_CONDITIONAL,
+				     .conditional = {
+					     .type = CU_GRAPH_COND_TYPE_SWITCH, .size = 2, .ctx = graph_test.ctx } };
+	CUgraphNode node, inside;
+
+	cu_ok(cu(cuGraphConditionalHandleCreate)(&params.conditional.handle, graph, graph_test.ctx, 0, 0));
+	cu_ok(cu(cuGraphAddNode)(&node, graph, &after, 1, &params));
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuGraphAddEmptyNode)(&inside, params.conditional.phGraph_out[i], NULL, 0));
+}
+
 /* A captured graph, what its nodes say, and it inside another one, of which a node is taken out. */
 void graph_test_many(void)
 {
@@ -323,6 +337,7 @@ void graph_test_many(void)
 		cu_ok(cu(cuGraphAddEmptyNode)(&empty, outer, &child, 1));
 		cu_ok(cu(cuGraphChildGraphNodeGetGraph)(child, &copy));
 		cu_ok(cu(cuGraphGetNodes)(copy, inside, &count));
+		condition_add(outer, child);
 		cu_ok(cu(cuGraphDestroyNode)(empty));
 		if (i % 2)
 			cu_ok(cu(cuGraphDestroyNode)(child));

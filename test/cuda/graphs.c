@@ -283,7 +283,7 @@ static void test_bad_graphs_are_refused(void)
 {
 	CUdeviceptr a = graph_test.at[0];
 	int count = N;
-	CUgraphNodeParams conditional = { .type = CU_GRAPH_NODE_TYPE_CONDITIONAL };
+	CUgraphNodeParams conditional = { .type = CU_GRAPH_NODE_TYPE_CONDITIONAL }; /* without a handle */
 	CUDA_MEMSET_NODE_PARAMS set = { .dst = a, .elementSize = 3, .width = 4, .height = 1 };
 	CUDA_KERNEL_NODE_PARAMS kernel = { .func = graph_test.add,
 					   .gridDimX = 1,
@@ -317,7 +317,7 @@ static void test_bad_graphs_are_refused(void)
 		kernel.kernelParams = NULL;
 		kernel.blockDimX = 64;
 		cu_is(cu(cuGraphAddKernelNode_v2)(&made, graph, NULL, 0, &kernel), CUDA_ERROR_INVALID_VALUE);
-		cu_is(cu(cuGraphAddNode)(&made, graph, NULL, 0, &conditional), CUDA_ERROR_NOT_SUPPORTED);
+		cu_is(cu(cuGraphAddNode)(&made, graph, NULL, 0, &conditional), CUDA_ERROR_INVALID_VALUE);
 	}
 	/* A circle is found at the latest when the graph is to run. */
 	if (cu(cuGraphAddDependencies)(graph, &two, &one, 1) == CUDA_SUCCESS)
@@ -356,6 +356,7 @@ int main(int argc, char **argv)
 	cu_run(test_bad_graphs_are_refused);
 	graph_tests_capture();
 	graph_tests_update();
+	graph_tests_conditions();
 	cu_ok(cu(cuCtxDestroy_v2)(graph_test.ctx));
 	free(graph_test.host);
 	free(ptx);

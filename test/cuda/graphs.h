@@ -19,5 +19,6 @@ extern struct graph_test graph_test;
 void graph_tests_capture(void);
 void graph_test_many(void); /* graphs that come and go, one after the other */
 void graph_tests_update(void);
+void graph_tests_conditions(void);
 
 #endif

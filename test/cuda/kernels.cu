@@ -134,4 +134,20 @@ __global__ void count(int *at)
 {
 	atomicAdd(at, 1);
 }
+
+// What the driver has for kernels whose graph has conditions.
+__device__ __cudart_builtin__ void cudaGraphSetConditional(unsigned long long handle, unsigned int value);
+
+// Goes on as long as there is something left, and counts.
+__global__ void count_down(unsigned long long handle, int *left, int *rounds)
+{
+	*rounds += 1;
+	*left -= 1;
+	cudaGraphSetConditional(handle, *left > 0);
+}
+
+__global__ void choose(unsigned long long handle, const unsigned int *value)
+{
+	cudaGraphSetConditional(handle, *value);
+}
 }

@@ -1,9 +1,8 @@
-/* What the reference GPU refuses, conditional nodes and groups of multiprocessors: what comes of each call, to be
- * compared natively and over a server. */
+/* What the reference GPU refuses, semaphores of other APIs and groups of multiprocessors: what comes of each call, to
+ * be compared natively and over a server. */
 #include "cu.h"
 
 static CUgraph graph;
-static CUcontext context;
 
 static void say(const char *what, CUresult result)
 {
@@ -13,33 +12,11 @@ static void say(const char *what, CUresult result)
 	printf("%s: %s\n", what, name);
 }
 
-/* Return: the node, or NULL. */
-static CUgraphNode add(const char *what, bool edges, CUgraphNode after, CUgraphNodeParams *params)
+static void add(const char *what, CUgraphNodeParams *params)
 {
-	CUgraphEdgeData edge = { 0 };
-	CUgraphNodeType type = CU_GRAPH_NODE_TYPE_EMPTY;
-	CUgraphNode node = NULL;
-	CUresult result = edges ? cu(cuGraphAddNode_v2)(&node, graph, after ? &after : NULL, after ? &edge : NULL,
-							after != NULL, params)
-				: cu(cuGraphAddNode)(&node, graph, after ? &after : NULL, after != NULL, params);
+	CUgraphNode node;
 
-	say(what, result);
-	if (result)
-		return NULL;
-	cu_ok(cu(cuGraphNodeGetType)(node, &type));
-	printf("type %d, graphs:", (int)type);
-	for (unsigned int i = 0; i < params->conditional.size; i++) {
-		CUgraphNode empty;
-		size_t count = 9;
-
-		cu_ok(cu(cuGraphGetNodes)(params->conditional.phGraph_out[i], NULL, &count));
-		printf(" %zu nodes", count);
-		cu_ok(cu(cuGraphAddEmptyNode)(&empty, params->conditional.phGraph_out[i], NULL, 0));
-		cu_ok(cu(cuGraphGetNodes)(params->conditional.phGraph_out[i], NULL, &count));
-		printf(" then %zu,", count);
-	}
-	puts("");
-	return node;
+	say(what, cu(cuGraphAddNode)(&node, graph, NULL, 0, params));
 }
 
 static void split(const CUdevResource *all, unsigned int groups, unsigned int each, bool counts, bool rest)
@@ -72,40 +49,16 @@ static void multiprocessors(void)
 
 int main(void)
 {
-	CUgraphNodeParams params = { .type = CU_GRAPH_NODE_TYPE_CONDITIONAL };
 	CUgraphNodeParams semaphores = { .type = CU_GRAPH_NODE_TYPE_EXT_SEMAS_SIGNAL }, none = { .type = 77 };
 	CUDA_EXT_SEM_SIGNAL_NODE_PARAMS signal = { 0 };
 	CUDA_EXT_SEM_WAIT_NODE_PARAMS wait = { 0 };
-	CUgraphConditionalHandle handle = 5;
-	CUgraphNode first, node;
+	CUgraphNode node;
 	size_t count = 0;
 
-	context = cu_begin();
+	(void)cu_begin();
 	cu_ok(cu(cuGraphCreate)(&graph, 0));
-	say("handle", cu(cuGraphConditionalHandleCreate)(&handle, graph, context, 3, CU_GRAPH_COND_ASSIGN_DEFAULT));
-	printf("%llx\n", (unsigned long long)handle);
-	say("handle of no graph", cu(cuGraphConditionalHandleCreate)(&handle, NULL, context, 0, 0));
-	say("handle nowhere", cu(cuGraphConditionalHandleCreate)(NULL, graph, context, 0, 0));
-	params.conditional.handle = handle;
-	params.conditional.type = CU_GRAPH_COND_TYPE_IF;
-	params.conditional.size = 1;
-	params.conditional.ctx = context;
-	first = add("if", false, NULL, &params);
-	params.conditional.type = CU_GRAPH_COND_TYPE_SWITCH;
-	params.conditional.size = 5;
-	add("switch behind it", true, first, &params);
-	params.conditional.type = CU_GRAPH_COND_TYPE_WHILE;
-	params.conditional.size = 2;
-	add("while of two", false, NULL, &params);
-	params.conditional.size = 1;
-	add("while", true, NULL, &params);
-	params.conditional.handle = 77;
-	add("unknown handle", false, NULL, &params);
-	params.conditional.handle = handle;
-	params.conditional.type = 9;
-	add("unknown type", false, NULL, &params);
-	add("semaphores", false, NULL, &semaphores);
-	add("unknown kind", false, NULL, &none);
+	add("semaphores", &semaphores);
+	add("unknown kind", &none);
 	say("signal", cu(cuGraphAddExternalSemaphoresSignalNode)(&node, graph, NULL, 0, &signal));
 	say("wait", cu(cuGraphAddExternalSemaphoresWaitNode)(&node, graph, NULL, 0, &wait));
 	say("wait for nothing", cu(cuGraphAddExternalSemaphoresWaitNode)(&node, graph, NULL, 0, NULL));

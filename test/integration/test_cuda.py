@@ -267,7 +267,7 @@ def test_over_shared_memory_no_byte_of_a_managed_variable_is_carried():
 def test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it():
     os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
     program = os.path.join(PROGRAMS, "cuda-refused")
-    for driver, word in ((NATIVE, b"handle: CUDA_ERROR_NOT_SUPPORTED"), (MORE, b"if: CUDA_SUCCESS")):
+    for driver, word in ((NATIVE, b"multiprocessors: CUDA_ERROR_NOT_SUPPORTED"), (MORE, b"multiprocessors: CUDA_SUCCESS")):
         native = plenum.run([program], dict(plenum.native_env(), PLENUM_TEST_LIBCUDA=driver)).stdout
         assert word in native, native.decode()
         with plenum.Server("--cuda", driver, "--worker-read", os.path.dirname(NATIVE)) as server:

@@ -151,6 +151,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 		r = pl_handles_init(&session->maps);
 	if (!r)
 		r = pl_handles_init(&session->shadows);
+	if (!r)
+		r = pl_handles_init(&session->conditions);
 	if (!r && !pl_cuda_peers_create(session))
 		r = pl_err(-ENOMEM);
 	if (!r)

@@ -109,6 +109,34 @@ void pl_cuda_serve_cuStreamGetCaptureInfo(struct pl_serve *serve,
 	(void)pl_serve_reply_end(serve);
 }
 
+/* A capture that was invalid ends without a graph. */
+void pl_cuda_serve_cuStreamEndCapture(struct pl_serve *serve, const struct pl_cuda_cuStreamEndCapture_args *args)
+{
+	__typeof__(&cuStreamEndCapture) call =
+		args->per_thread ? pl_cuda.cuStreamEndCapture_ptsz : pl_cuda.cuStreamEndCapture;
+	struct pl_cuda_cuStreamEndCapture_reply reply = { 0 };
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUgraph graph = NULL;
+	void *stream;
+
+	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
+		status = (int32_t)call(stream, args->graph ? &graph : NULL);
+	if (!status && graph)
+		reply.graph = pl_handles_find(&serve->session->handles, PL_CUDA_KIND_graph, graph);
+	if (!status && graph && !reply.graph) {
+		reply.graph = args->graph;
+		pl_cuda_put(serve, args->graph, PL_CUDA_KIND_graph, graph, status);
+	}
+	if (status) {
+		pl_cuda_result(serve, status, args->stream);
+		return;
+	}
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuStreamEndCapture_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuStreamEndCapture_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
 void pl_cuda_serve_cuStreamUpdateCaptureDependencies(struct pl_serve *serve,
 						     const struct pl_cuda_cuStreamUpdateCaptureDependencies_args *args)
 {

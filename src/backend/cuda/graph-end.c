@@ -13,6 +13,7 @@ struct list {
 };
 
 struct members {
+	struct pl_cuda_session *session;
 	struct list objects; /* nodes, and graphs inside */
 	struct list memory;  /* addresses of what nodes allocate */
 };
@@ -39,12 +40,22 @@ static void add(struct list *list, void *object)
 
 static void graph_add(struct members *members, CUgraph graph);
 
+static void inside_add(struct members *members, CUgraph inside)
+{
+	add(&members->objects, inside);
+	graph_add(members, inside);
+}
+
 static void node_add(struct members *members, CUgraphNode node)
 {
 	CUDA_MEM_ALLOC_NODE_PARAMS memory = { 0 };
+	struct pl_handle condition;
 	CUgraphNodeType type;
 	CUgraph inside;
 
+	if (pl_handles_get(&members->session->conditions, (uintptr_t)node, PL_CUDA_KIND_node, &condition))
+		for (size_t i = 0; i < (uintptr_t)condition.extra; i++)
+			inside_add(members, ((CUgraph *)condition.object)[i]);
 	add(&members->objects, node);
 	if (!pl_cuda.cuGraphNodeGetType || pl_cuda.cuGraphNodeGetType(node, &type))
 		return;
@@ -54,8 +65,7 @@ static void node_add(struct members *members, CUgraphNode node)
 	if (type != CU_GRAPH_NODE_TYPE_GRAPH || !pl_cuda.cuGraphChildGraphNodeGetGraph ||
 	    pl_cuda.cuGraphChildGraphNodeGetGraph(node, &inside))
 		return;
-	add(&members->objects, inside);
-	graph_add(members, inside);
+	inside_add(members, inside);
 }
 
 static void graph_add(struct members *members, CUgraph graph)
@@ -104,9 +114,13 @@ static struct pl_u64s members_drop(struct pl_serve *serve, struct members *membe
 	const struct list *objects = &members->objects;
 	uint64_t *room = calloc(2 * objects->count + 1, sizeof(*room));
 	struct search search = { objects, room, room + objects->count, 0 };
+	struct pl_handle condition;
 
 	for (size_t i = 0; i < members->memory.count; i++)
-		pl_cuda_memory_forget(pl_cuda_session_of(serve), (uintptr_t)members->memory.at[i]);
+		pl_cuda_memory_forget(members->session, (uintptr_t)members->memory.at[i]);
+	for (size_t i = 0; i < objects->count; i++)
+		(void)pl_handles_take(&members->session->conditions, (uintptr_t)objects->at[i], PL_CUDA_KIND_node,
+				      &condition);
 	*room_out = room;
 	if (!room || !objects->count)
 		return (struct pl_u64s){ 0 };
@@ -138,8 +152,8 @@ static void ended(struct pl_serve *serve, int32_t status, struct members *member
 
 void pl_cuda_serve_cuGraphDestroy(struct pl_serve *serve, const struct pl_cuda_cuGraphDestroy_args *args)
 {
-	const struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	pl_cleanup(members_free) struct members members = { 0 };
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	pl_cleanup(members_free) struct members members = { .session = session };
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *graph = NULL;
 
@@ -155,7 +169,7 @@ void pl_cuda_serve_cuGraphDestroy(struct pl_serve *serve, const struct pl_cuda_c
 
 void pl_cuda_serve_cuGraphDestroyNode(struct pl_serve *serve, const struct pl_cuda_cuGraphDestroyNode_args *args)
 {
-	pl_cleanup(members_free) struct members members = { 0 };
+	pl_cleanup(members_free) struct members members = { .session = pl_cuda_session_of(serve) };
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *node = NULL;
 

@@ -375,7 +375,14 @@ static int32_t place_open(struct pl_serve *serve, struct place *place, const str
 	return CUDA_SUCCESS;
 }
 
-static void add_reply(struct pl_serve *serve, const struct node *node)
+/* Which graphs are such a node's no function of the driver says. */
+static void condition_note(struct pl_serve *serve, CUgraphNode node, const CUDA_CONDITIONAL_NODE_PARAMS *params)
+{
+	(void)pl_handles_put(&pl_cuda_session_of(serve)->conditions, (uintptr_t)node, PL_CUDA_KIND_node,
+			     params->phGraph_out, 0, (void *)(uintptr_t)params->size);
+}
+
+static void add_reply(struct pl_serve *serve, CUgraphNode made, const struct node *node)
 {
 	const CUDA_CONDITIONAL_NODE_PARAMS *condition = &node->params.conditional;
 	struct pl_cuda_cuGraphAddNode_reply reply = { 0 };
@@ -384,6 +391,7 @@ static void add_reply(struct pl_serve *serve, const struct node *node)
 	if (node->params.type == CU_GRAPH_NODE_TYPE_MEM_ALLOC)
 		reply.address = node->params.alloc.dptr;
 	if (node->params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL && condition->phGraph_out) {
+		condition_note(serve, made, condition);
 		for (unsigned int i = 0; i < condition->size; i++)
 			bodies[i] = pl_cuda_id_of(serve, PL_CUDA_KIND_graph, condition->phGraph_out[i]);
 		reply.bodies = (struct pl_u64s){ bodies, condition->size };
@@ -417,7 +425,7 @@ void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_c
 	if (status || !serve->asked)
 		pl_cuda_result(serve, status, 0);
 	else
-		add_reply(serve, &node);
+		add_reply(serve, made, &node);
 }
 
 /* ---- changing, in a graph or in one that is ready to run ---- */

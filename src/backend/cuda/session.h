@@ -79,6 +79,7 @@ struct pl_cuda_session {
 	_Atomic bool knows_nodes;     /* ids of nodes of graphs were given */
 	_Atomic bool graphs_allocate; /* memory was allocated in a stream that was captured */
 	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
+	struct pl_handles conditions; /* by a conditional node: `object` is its graphs, `extra` their number; as well */
 
 	pthread_mutex_t images_lock;
 	struct pl_cuda_image *images; /* under images_lock; they live as long as the session */

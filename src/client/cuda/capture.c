@@ -238,10 +238,12 @@ static CUresult begin_v2(bool per_thread, CUstream stream, CUstreamCaptureMode m
 	return begun(pl_cuda_answer(r, &reply));
 }
 
-/* A capture that was invalid ends, too, without a graph. */
+/* A capture that was invalid ends, too, without a graph.  Into a graph of the program's it may end without being asked
+ * which. */
 static CUresult end(bool per_thread, CUstream stream, CUgraph *graph)
 {
 	struct pl_cuda_cuStreamEndCapture_args args = { .per_thread = per_thread };
+	struct pl_cuda_cuStreamEndCapture_reply ended;
 	struct pl_session *session;
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuStreamEndCapture, PL_CUDA_KIND_stream, stream, &session);
@@ -254,20 +256,24 @@ static CUresult end(bool per_thread, CUstream stream, CUgraph *graph)
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (!graph)
-		return CUDA_ERROR_INVALID_VALUE;
 	captured = atomic_load(&pl_cuda_captures) != 0;
-	made = pl_cuda_new(session, PL_CUDA_KIND_graph, &args.graph);
-	if (!made)
+	made = graph ? pl_cuda_new(session, PL_CUDA_KIND_graph, &args.graph) : NULL;
+	if (graph && !made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, cuStreamEndCapture, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (captured && (!result || result == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED ||
 			 result == CUDA_ERROR_STREAM_CAPTURE_UNJOINED))
 		atomic_fetch_sub(&pl_cuda_captures, 1);
-	if (result)
+	if (!graph)
+		return result;
+	*graph = NULL;
+	if (!result) {
+		pl_cuda_cuStreamEndCapture_reply_get(&reply.dec, &ended);
+		*graph = ended.graph == args.graph ? made : pl_cuda_object_of(session, PL_CUDA_KIND_graph, ended.graph);
+	}
+	if (*graph != made)
 		pl_cuda_undo(session, PL_CUDA_KIND_graph, made);
-	*graph = result ? NULL : made;
 	return result;
 }
 

@@ -177,11 +177,14 @@ static CUresult end_locked(struct pl_cu_stream *stream, CUgraph *graph_out)
 	}
 	if (sequence->mode != CU_STREAM_CAPTURE_MODE_RELAXED && !pthread_equal(sequence->thread, pthread_self()))
 		return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
+	if (!graph_out && sequence->own) /* nobody would have it */
+		return CUDA_ERROR_INVALID_VALUE;
 	if (sequence->invalid)
 		r = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
 	else if (!joined(sequence))
 		r = CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
-	*graph_out = r ? NULL : sequence->graph->handle;
+	if (graph_out)
+		*graph_out = r ? NULL : sequence->graph->handle;
 	if (r && sequence->own)
 		pl_cu_graph_destroy(sequence->graph);
 	sequence_end(sequence);
@@ -192,8 +195,6 @@ CUresult cuStreamEndCapture(CUstream handle, CUgraph *graph_out)
 {
 	struct pl_cu_stream *stream;
 	CUresult r = pl_cu_enter_stream(handle, &stream);
-	if (!r && !graph_out)
-		r = CUDA_ERROR_INVALID_VALUE;
 	if (r)
 		return r;
 	pl_cu_capture_lock();
@@ -296,7 +297,7 @@ CUresult pl_cu_capture_alloc(struct pl_cu_stream *stream, uint64_t bytes, CUdevi
 	params.alloc.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
 	params.alloc.poolProps.location = (CUmemLocation){ CU_MEM_LOCATION_TYPE_DEVICE, stream->ctx->dev->ordinal };
 	params.alloc.bytesize = bytes;
-	r = pl_cu_op_make(&op, &params);
+	r = pl_cu_op_make(&op, &params, NULL);
 	if (!r)
 		r = pl_cu_capture_add(stream, &op);
 	if (!r)
@@ -308,7 +309,7 @@ CUresult pl_cu_capture_free(struct pl_cu_stream *stream, CUdeviceptr address)
 {
 	CUgraphNodeParams params = { .type = CU_GRAPH_NODE_TYPE_MEM_FREE, .free = { address } };
 	struct pl_cu_op op;
-	CUresult r = pl_cu_op_make(&op, &params);
+	CUresult r = pl_cu_op_make(&op, &params, NULL);
 	return r ? r : pl_cu_capture_add(stream, &op);
 }
 

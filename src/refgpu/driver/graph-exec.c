@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "capture.h"
+#include "condition.h"
 #include "cuda-api.h"
-#include "graph.h"
 
 #define NO_STEP      UINT32_MAX
 #define FOLLOW_WORDS 8u
@@ -219,11 +219,63 @@ static void exec_free(struct pl_cu_exec *exec)
 	free(exec);
 }
 
-static void exec_put(void *arg)
+void pl_cu_exec_unref(void *arg)
 {
 	struct pl_cu_exec *exec = arg;
 	if (atomic_fetch_sub(&exec->refs, 1) == 1)
 		exec_free(exec);
+}
+
+/* One reference.  `graph` is its own, also where there is no memory. */
+static struct pl_cu_exec *exec_new(struct pl_cu_graph *graph)
+{
+	struct pl_cu_exec *exec = calloc(1, sizeof(*exec));
+	if (!exec) {
+		pl_cu_graph_destroy(graph);
+		return NULL;
+	}
+	exec->graph = graph;
+	atomic_store(&exec->refs, 1);
+	pthread_mutex_init(&exec->lock, NULL);
+	return exec;
+}
+
+static bool all_allowed(const struct pl_cu_graph *graph)
+{
+	bool all = true;
+	for (const struct pl_cu_node *node = graph->first; node && all; node = node->next)
+		all = pl_cu_condition_allows(node->op.type) &&
+		      (node->op.type != CU_GRAPH_NODE_TYPE_GRAPH || all_allowed(node->op.child));
+	return all;
+}
+
+CUresult pl_cu_exec_create(struct pl_cu_exec **exec_out, struct pl_cu_graph *graph)
+{
+	struct pl_cu_exec *exec = exec_new(graph);
+	CUresult r = !exec ? CUDA_ERROR_OUT_OF_MEMORY : all_allowed(graph) ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
+	if (!r)
+		r = pl_cu_exec_plan(exec, graph);
+	if (r) {
+		if (exec)
+			exec_free(exec);
+		return r;
+	}
+	exec->alone = true;
+	*exec_out = exec;
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_exec_lock(struct pl_cu_exec *exec)
+{
+	struct pl_cu_ctx *ctx;
+	CUresult r = CUDA_SUCCESS;
+	pthread_mutex_lock(&exec->lock);
+	ctx = pl_cu_ctx_of(exec->ctx_handle);
+	if (exec->graph->has_conditions && exec->last_line && ctx)
+		r = pl_cu_line_wait(ctx, exec->last_line, exec->last_value);
+	if (r)
+		pthread_mutex_unlock(&exec->lock);
+	return r;
 }
 
 /* A launch is done: what its kernels printed in other lanes is printed. */
@@ -235,12 +287,25 @@ static void launch_done(void *arg)
 		if (lane)
 			pl_cu_stream_print(lane);
 	}
-	exec_put(exec);
+	pl_cu_exec_unref(exec);
+}
+
+/* Conditions that no node looks at: a handle was made for nothing, or for the wrong graph. */
+static bool all_used(const struct pl_cu_graph *graph)
+{
+	bool all = pl_cu_words_used(graph);
+	for (const struct pl_cu_node *node = graph->first; node && all; node = node->next) {
+		size_t n;
+		struct pl_cu_graph *const *graphs = pl_cu_op_graphs(&node->op, &n);
+		for (size_t i = 0; i < n && all; i++)
+			all = all_used(graphs[i]);
+	}
+	return all;
 }
 
 static CUresult instantiate(CUgraphExec *exec_out, CUgraph handle, unsigned long long flags)
 {
-	struct pl_cu_graph *graph;
+	struct pl_cu_graph *graph, *copy;
 	struct pl_cu_exec *exec;
 	CUresult r = pl_cu_graph_get(handle, &graph);
 	if (!r && (!exec_out || flags > FLAGS_ALL))
@@ -249,17 +314,18 @@ static CUresult instantiate(CUgraphExec *exec_out, CUgraph handle, unsigned long
 		r = CUDA_ERROR_NOT_SUPPORTED;
 	if (!r && pl_cuda_handle_held(graph->instantiated, PL_CU_GRAPH_EXEC))
 		r = CUDA_ERROR_NOT_SUPPORTED;
+	if (!r && !all_used(graph))
+		r = CUDA_ERROR_INVALID_VALUE;
+	if (!r)
+		r = pl_cu_graph_clone(&copy, graph, false);
 	if (r)
 		return r;
-	exec = calloc(1, sizeof(*exec));
+	exec = exec_new(copy);
 	if (!exec)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*exec = (struct pl_cu_exec){ .of = handle, .flags = flags };
-	atomic_store(&exec->refs, 1);
-	pthread_mutex_init(&exec->lock, NULL);
-	r = pl_cu_graph_clone(&exec->graph, graph, false);
-	if (!r)
-		r = pl_cu_exec_plan(exec, exec->graph);
+	exec->of = handle;
+	exec->flags = flags;
+	r = pl_cu_exec_plan(exec, copy);
 	if (!r)
 		exec->handle = (CUgraphExec)(uintptr_t)pl_cuda_handle_create(PL_CU_GRAPH_EXEC, exec);
 	if (!exec->handle) {
@@ -293,7 +359,13 @@ CUresult cuGraphInstantiate(CUgraphExec *exec_out, CUgraph graph, CUgraphNode *e
 	return cuGraphInstantiate_v2(exec_out, graph, error_node, log, bytes);
 }
 
-CUresult cuGraphInstantiateWithParams(CUgraphExec *exec_out, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *params)
+static bool has_unused(CUgraph handle)
+{
+	const struct pl_cu_graph *graph = pl_cuda_handle_held(handle, PL_CU_GRAPH);
+	return graph && !all_used(graph);
+}
+
+CUresult cuGraphInstantiateWithParams(CUgraphExec *exec_out, CUgraph handle, CUDA_GRAPH_INSTANTIATE_PARAMS *params)
 {
 	CUresult r = pl_cu_enter();
 	if (r)
@@ -301,7 +373,7 @@ CUresult cuGraphInstantiateWithParams(CUgraphExec *exec_out, CUgraph graph, CUDA
 	if (!params)
 		return CUDA_ERROR_INVALID_VALUE;
 	params->hErrNode_out = NULL;
-	r = instantiate(exec_out, graph, params->flags);
+	r = instantiate(exec_out, handle, params->flags);
 	if (!r && params->flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD) {
 		r = cuGraphUpload(*exec_out, params->hUploadStream);
 		if (r)
@@ -309,8 +381,9 @@ CUresult cuGraphInstantiateWithParams(CUgraphExec *exec_out, CUgraph graph, CUDA
 	}
 	params->result_out = r == CUDA_SUCCESS               ? CUDA_GRAPH_INSTANTIATE_SUCCESS
 			     : r == CUDA_ERROR_NOT_SUPPORTED ? CUDA_GRAPH_INSTANTIATE_NODE_OPERATION_NOT_SUPPORTED
-			     : r == CUDA_ERROR_INVALID_VALUE ? CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE
-							     : CUDA_GRAPH_INSTANTIATE_ERROR;
+			     : r != CUDA_ERROR_INVALID_VALUE ? CUDA_GRAPH_INSTANTIATE_ERROR
+			     : has_unused(handle)            ? CUDA_GRAPH_INSTANTIATE_CONDITIONAL_HANDLE_UNUSED
+							     : CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE;
 	return r;
 }
 
@@ -320,7 +393,8 @@ CUresult cuGraphExecDestroy(CUgraphExec handle)
 	CUresult r = pl_cu_exec_get(handle, &exec);
 	if (r)
 		return r;
-	return pl_cuda_handle_retire((uint64_t)(uintptr_t)handle, exec_put) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)handle, pl_cu_exec_unref) ? CUDA_SUCCESS
+										    : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuGraphExecGetFlags(CUgraphExec handle, cuuint64_t *flags_out)
@@ -390,6 +464,7 @@ static CUresult lane_get(struct launch *launch, uint32_t lane)
 		r = pl_cu_stream_create(&stream, ctx, CU_STREAM_NON_BLOCKING, launch->stream->priority);
 		if (r)
 			return r;
+		stream->alone = exec->alone;
 		exec->lanes[lane] = stream->handle;
 	}
 	launch->lanes[lane] = stream;
@@ -447,6 +522,8 @@ static CUresult steps_run(struct launch *launch)
 	CUresult r = CUDA_SUCCESS, joined = CUDA_SUCCESS;
 	if (exec->last_line)
 		r = follow(launch->stream, exec->last_line, exec->last_value);
+	if (!r)
+		r = pl_cu_words_begin(exec->graph, launch->stream);
 	if (!r && (exec->lanes_n > 1 || (exec->ctx && exec->ctx != launch->stream->ctx)))
 		r = fork_mark(launch);
 	for (uint32_t i = 0; i < exec->steps_n && !r; i++)
@@ -483,7 +560,8 @@ static CUresult launch_captured(const struct pl_cu_exec *exec, struct pl_cu_stre
 {
 	struct pl_cu_graph *child;
 	struct pl_cu_op op;
-	CUresult r = exec->graph->has_memory ? CUDA_ERROR_NOT_SUPPORTED : pl_cu_graph_clone(&child, exec->graph, true);
+	bool fixed = exec->graph->has_memory || exec->graph->has_conditions;
+	CUresult r = fixed ? CUDA_ERROR_NOT_SUPPORTED : pl_cu_graph_clone(&child, exec->graph, true);
 	if (r)
 		return r;
 	op = (struct pl_cu_op){ .type = CU_GRAPH_NODE_TYPE_GRAPH, .child = child };

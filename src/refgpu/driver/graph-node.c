@@ -53,7 +53,7 @@ CUresult cuGraphAddNode_v2(CUgraphNode *node_out, CUgraph handle, const CUgraphN
 	if (!r)
 		r = pl_cu_nodes_get(graph, before, n, &nodes);
 	if (!r)
-		r = pl_cu_op_make(&op, params);
+		r = pl_cu_op_make(&op, params, graph);
 	if (!r && frees_twice(graph, &op)) {
 		pl_cu_op_clear(&op);
 		r = CUDA_ERROR_INVALID_VALUE;

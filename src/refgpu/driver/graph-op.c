@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "condition.h"
 #include "cuda-api.h"
 #include "graph.h"
 #include "hostfn.h"
@@ -254,13 +255,14 @@ static CUresult op_child(struct pl_cu_op *op, const CUDA_CHILD_GRAPH_NODE_PARAMS
 	if (r)
 		return r;
 	if (params->ownership == CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE) {
-		if (graph->parent || graph->instantiated)
+		if (graph->parent || graph->instantiated || graph->has_conditions)
 			return CUDA_ERROR_INVALID_VALUE;
 		child = graph;
 	} else if (params->ownership != CU_GRAPH_CHILD_GRAPH_OWNERSHIP_CLONE) {
 		return CUDA_ERROR_INVALID_VALUE;
 	} else {
-		r = graph->has_memory ? CUDA_ERROR_NOT_SUPPORTED : pl_cu_graph_clone(&child, graph, true);
+		r = graph->has_memory || graph->has_conditions ? CUDA_ERROR_NOT_SUPPORTED
+							       : pl_cu_graph_clone(&child, graph, true);
 	}
 	if (!r)
 		*op = (struct pl_cu_op){ .type = CU_GRAPH_NODE_TYPE_GRAPH, .child = child };
@@ -297,7 +299,7 @@ static CUresult op_free(struct pl_cu_op *op, CUdeviceptr address)
 	return CUDA_SUCCESS;
 }
 
-CUresult pl_cu_op_make(struct pl_cu_op *op, CUgraphNodeParams *params)
+CUresult pl_cu_op_make(struct pl_cu_op *op, CUgraphNodeParams *params, const struct pl_cu_graph *graph)
 {
 	CUresult r;
 	switch (params->type) {
@@ -331,8 +333,9 @@ CUresult pl_cu_op_make(struct pl_cu_op *op, CUgraphNodeParams *params)
 		return pl_cu_op_of_memops(op, params->memOp.ctx, params->memOp.count, params->memOp.paramArray);
 	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_SIGNAL:
 	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_WAIT:
-	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
 		return CUDA_ERROR_NOT_SUPPORTED;
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+		return pl_cu_condition_make(op, &params->conditional, graph);
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
 	}
@@ -352,6 +355,8 @@ CUresult pl_cu_op_copy(struct pl_cu_op *to, const struct pl_cu_op *from, bool ha
 		return r;
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
 		return pl_cu_op_of_memops(to, from->memop.ctx, from->memop.count, from->memop.paramArray);
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+		return handles ? CUDA_ERROR_NOT_SUPPORTED : pl_cu_condition_copy(to, from);
 	case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
 	case CU_GRAPH_NODE_TYPE_MEM_FREE:
 		pl_cu_graph_mem_ref(from->alloc.mem);
@@ -379,10 +384,21 @@ void pl_cu_op_clear(struct pl_cu_op *op)
 	case CU_GRAPH_NODE_TYPE_MEM_FREE:
 		pl_cu_graph_mem_unref(op->alloc.mem);
 		break;
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+		pl_cu_condition_unref(op->condition);
+		break;
 	default:
 		break;
 	}
 	op->type = CU_GRAPH_NODE_TYPE_EMPTY;
+}
+
+struct pl_cu_graph *const *pl_cu_op_graphs(const struct pl_cu_op *op, size_t *n_out)
+{
+	if (op->type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+		return pl_cu_condition_bodies(op->condition, n_out);
+	*n_out = op->type == CU_GRAPH_NODE_TYPE_GRAPH;
+	return *n_out ? &op->child : NULL;
 }
 
 CUresult pl_cu_op_run(const struct pl_cu_op *op, struct pl_cu_stream *stream)
@@ -413,6 +429,8 @@ CUresult pl_cu_op_run(const struct pl_cu_op *op, struct pl_cu_stream *stream)
 		return pl_cu_graph_mem_end(op->alloc.mem);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
 		return pl_cu_memops_run(stream, op->memop.count, op->memop.paramArray);
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+		return pl_cu_condition_run(op->condition, stream);
 	default:
 		return CUDA_SUCCESS;
 	}
@@ -423,6 +441,8 @@ struct pl_cu_ctx *pl_cu_op_ctx(const struct pl_cu_op *op)
 	struct pl_cu_event *event;
 	if (op->type == CU_GRAPH_NODE_TYPE_KERNEL)
 		return pl_cu_op_func(op->kernel) ? op->kernel->launch.func->module->ctx : NULL;
+	if (op->type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+		return pl_cu_condition_ctx(op->condition);
 	if (op->type != CU_GRAPH_NODE_TYPE_EVENT_RECORD)
 		return NULL;
 	event = pl_cuda_handle_held(op->event, PL_CU_EVENT);

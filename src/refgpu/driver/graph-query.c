@@ -140,9 +140,9 @@ CUresult cuGraphNodeGetType(CUgraphNode handle, CUgraphNodeType *type_out)
 
 static void label_print(FILE *file, const struct pl_cu_node *node, unsigned int flags)
 {
-	static const char *const names[] = { "KERNEL",    "MEMCPY",     "MEMSET",       "HOST",   "GRAPH",
-					     "EMPTY",     "WAIT_EVENT", "EVENT_RECORD", "SIGNAL", "WAIT",
-					     "MEM_ALLOC", "MEM_FREE",   "BATCH_MEM_OP" };
+	static const char *const names[] = { "KERNEL",    "MEMCPY",     "MEMSET",       "HOST",       "GRAPH",
+					     "EMPTY",     "WAIT_EVENT", "EVENT_RECORD", "SIGNAL",     "WAIT",
+					     "MEM_ALLOC", "MEM_FREE",   "BATCH_MEM_OP", "CONDITIONAL" };
 	const struct pl_cu_op *op = &node->op;
 	fprintf(file, "%s", names[op->type]);
 	if (VERBOSE(flags, CU_GRAPH_DEBUG_DOT_FLAGS_HANDLES))
@@ -181,9 +181,12 @@ static void graph_print(FILE *file, const struct pl_cu_graph *graph, unsigned in
 			fprintf(file, "n%llu -> n%llu\n", (unsigned long long)(node->mark - mark),
 				(unsigned long long)(node->after.at[i]->mark - mark));
 	fprintf(file, "}\n");
-	for (struct pl_cu_node *node = graph->first; node; node = node->next)
-		if (node->op.type == CU_GRAPH_NODE_TYPE_GRAPH)
-			graph_print(file, node->op.child, flags, mark, numbers);
+	for (struct pl_cu_node *node = graph->first; node; node = node->next) {
+		size_t n;
+		struct pl_cu_graph *const *graphs = pl_cu_op_graphs(&node->op, &n);
+		for (size_t i = 0; i < n; i++)
+			graph_print(file, graphs[i], flags, mark, numbers);
+	}
 }
 
 CUresult cuGraphDebugDotPrint(CUgraph handle, const char *path, unsigned int flags)

@@ -114,7 +114,7 @@ CUresult cuGraphExecBatchMemOpNodeSetParams(CUgraphExec exec, CUgraphNode node,
 	SET(true, exec, node, BATCH_MEM_OP, memOp, params);
 }
 
-/* -- what the device has not: semaphores of other APIs, conditions ------------------------------------------------- */
+/* -- what the device has not: semaphores of other APIs ------------------------------------------------------------- */
 
 static CUresult no_semaphores(const void *params)
 {
@@ -177,13 +177,4 @@ CUresult cuGraphExecExternalSemaphoresWaitNodeSetParams(CUgraphExec exec, CUgrap
 {
 	(void)exec;
 	return no_node(node, params);
-}
-
-CUresult cuGraphConditionalHandleCreate(CUgraphConditionalHandle *handle_out, CUgraph graph_handle, CUcontext ctx,
-					unsigned int value, unsigned int flags)
-{
-	struct pl_cu_graph *graph;
-	CUresult r = pl_cu_graph_get(graph_handle, &graph);
-	(void)ctx, (void)value, (void)flags;
-	return r ? r : handle_out ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
 }

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "condition.h"
 #include "cuda-api.h"
-#include "graph.h"
 
 /* -- whether a node of an executable graph may become another ------------------------------------------------------ */
 
@@ -67,6 +67,10 @@ static CUgraphExecUpdateResult op_change(const struct pl_cu_op *from, const stru
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
 		return from->memop.count == to->memop.count ? CU_GRAPH_EXEC_UPDATE_SUCCESS
 							    : CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED;
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+		return pl_cu_condition_alike(from->condition, to->condition)
+			       ? CU_GRAPH_EXEC_UPDATE_SUCCESS
+			       : CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED;
 	default:
 		return CU_GRAPH_EXEC_UPDATE_SUCCESS;
 	}
@@ -119,6 +123,18 @@ static bool node_matches(const struct pl_cu_node *have, uint64_t have_mark, cons
 	return !result;
 }
 
+/* The graphs in two nodes of the same kind. */
+static bool inner_match(const struct pl_cu_node *have, const struct pl_cu_node *want, CUgraphExecUpdateResultInfo *info)
+{
+	size_t n;
+	struct pl_cu_graph *const *mine = pl_cu_op_graphs(&have->op, &n), *const *theirs =
+										  pl_cu_op_graphs(&want->op, &n);
+	for (size_t i = 0; i < n; i++)
+		if (!graph_matches(mine[i], theirs[i], info))
+			return false;
+	return true;
+}
+
 static bool graph_matches(const struct pl_cu_graph *have, const struct pl_cu_graph *want,
 			  CUgraphExecUpdateResultInfo *info)
 {
@@ -135,8 +151,7 @@ static bool graph_matches(const struct pl_cu_graph *have, const struct pl_cu_gra
 			return false;
 	partner = want->first;
 	for (struct pl_cu_node *node = have->first; node; node = node->next, partner = partner->next)
-		if (node->op.type == CU_GRAPH_NODE_TYPE_GRAPH &&
-		    !graph_matches(node->op.child, partner->op.child, info))
+		if (!inner_match(node, partner, info))
 			return false;
 	return true;
 }
@@ -145,12 +160,20 @@ static bool graph_matches(const struct pl_cu_graph *have, const struct pl_cu_gra
 static void graph_take(struct pl_cu_graph *have, struct pl_cu_graph *want)
 {
 	struct pl_cu_node *partner = want->first;
+	struct pl_cu_word_ref *words = have->words;
+	have->words = want->words;
+	want->words = words;
 	for (struct pl_cu_node *node = have->first; node; node = node->next, partner = partner->next) {
 		struct pl_cu_op op = node->op;
-		if (op.type == CU_GRAPH_NODE_TYPE_GRAPH) {
-			graph_take(op.child, partner->op.child);
+		size_t n;
+		struct pl_cu_graph *const *mine = pl_cu_op_graphs(&node->op, &n);
+		struct pl_cu_graph *const *theirs = pl_cu_op_graphs(&partner->op, &n);
+		for (size_t i = 0; i < n; i++)
+			graph_take(mine[i], theirs[i]);
+		if (op.type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+			pl_cu_condition_take(op.condition, partner->op.condition);
+		if (n)
 			continue;
-		}
 		node->op = partner->op;
 		partner->op = op;
 	}
@@ -160,8 +183,9 @@ static CUresult graph_update(struct pl_cu_exec *exec, struct pl_cu_graph *have, 
 			     CUgraphExecUpdateResultInfo *info)
 {
 	struct pl_cu_graph *copy;
-	CUresult r;
-	pthread_mutex_lock(&exec->lock);
+	CUresult r = pl_cu_exec_lock(exec);
+	if (r)
+		return r;
 	if (!graph_matches(have, want, info)) {
 		pthread_mutex_unlock(&exec->lock);
 		return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
@@ -202,21 +226,9 @@ CUresult cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *node_ou
 
 /* -- single nodes -------------------------------------------------------------------------------------------------- */
 
-static struct pl_cu_node *node_of(const struct pl_cu_graph *graph, CUgraphNode origin)
-{
-	struct pl_cu_node *found = NULL;
-	for (struct pl_cu_node *node = graph->first; node && !found; node = node->next) {
-		if (node->origin == origin)
-			found = node;
-		else if (node->op.type == CU_GRAPH_NODE_TYPE_GRAPH)
-			found = node_of(node->op.child, origin);
-	}
-	return found;
-}
-
 struct pl_cu_node *pl_cu_exec_node(struct pl_cu_exec *exec, CUgraphNode handle)
 {
-	return handle ? node_of(exec->graph, handle) : NULL;
+	return handle ? pl_cu_node_of(exec->graph, handle) : NULL;
 }
 
 /* Called with exec->lock held, where it is one of an executable graph.  *op is used up. */
@@ -243,7 +255,8 @@ static CUresult kernel_keep(const struct pl_cu_node *node, struct pl_cu_op *op)
 
 static bool fixed(CUgraphNodeType type)
 {
-	return type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || type == CU_GRAPH_NODE_TYPE_MEM_FREE;
+	return type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || type == CU_GRAPH_NODE_TYPE_MEM_FREE ||
+	       type == CU_GRAPH_NODE_TYPE_CONDITIONAL;
 }
 
 CUresult cuGraphNodeSetParams(CUgraphNode handle, CUgraphNodeParams *params)
@@ -256,7 +269,7 @@ CUresult cuGraphNodeSetParams(CUgraphNode handle, CUgraphNodeParams *params)
 	if (!r && (fixed(params->type) || params->type == CU_GRAPH_NODE_TYPE_GRAPH))
 		r = CUDA_ERROR_NOT_SUPPORTED;
 	if (!r)
-		r = pl_cu_op_make(&op, params);
+		r = pl_cu_op_make(&op, params, node->graph);
 	if (r)
 		return r;
 	r = kernel_keep(node, &op);
@@ -300,10 +313,14 @@ CUresult cuGraphExecNodeSetParams(CUgraphExec exec_handle, CUgraphNode handle, C
 	if (!r && params->type == CU_GRAPH_NODE_TYPE_GRAPH)
 		return exec_child_set(exec, node, params->graph.graph);
 	if (!r)
-		r = pl_cu_op_make(&op, params);
+		r = pl_cu_op_make(&op, params, node->graph);
 	if (r)
 		return r;
-	pthread_mutex_lock(&exec->lock);
+	r = pl_cu_exec_lock(exec);
+	if (r) {
+		pl_cu_op_clear(&op);
+		return r;
+	}
 	r = kernel_keep(node, &op);
 	if (!r && op_change(&node->op, &op))
 		r = CUDA_ERROR_INVALID_VALUE;
@@ -329,9 +346,10 @@ CUresult cuGraphNodeSetEnabled(CUgraphExec exec_handle, CUgraphNode handle, unsi
 	CUresult r = exec_node_get(exec_handle, handle, &exec, &node);
 	if (!r && !switchable(node))
 		r = CUDA_ERROR_INVALID_VALUE;
+	if (!r)
+		r = pl_cu_exec_lock(exec);
 	if (r)
 		return r;
-	pthread_mutex_lock(&exec->lock);
 	node->disabled = !enabled;
 	pthread_mutex_unlock(&exec->lock);
 	return CUDA_SUCCESS;

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "condition.h"
 #include "cuda-api.h"
-#include "graph.h"
 
 static _Atomic uint64_t marks = 1;
 
@@ -90,6 +90,7 @@ static void graph_free(void *arg)
 		node_retire(node);
 	}
 	pl_cu_users_drop(graph);
+	pl_cu_words_drop(graph);
 	free(graph);
 }
 
@@ -132,6 +133,8 @@ CUresult pl_cu_graph_clone(struct pl_cu_graph **graph_out, const struct pl_cu_gr
 			r = pl_cu_edge_add(nodes[node->before.at[k]->mark - mark], nodes[node->mark - mark]);
 	if (!r)
 		r = pl_cu_users_copy(graph, from);
+	if (!r)
+		r = pl_cu_words_copy(graph, from);
 	free(nodes);
 	if (r) {
 		pl_cu_graph_destroy(graph);
@@ -139,6 +142,7 @@ CUresult pl_cu_graph_clone(struct pl_cu_graph **graph_out, const struct pl_cu_gr
 	}
 	graph->origin = from->handle;
 	graph->has_memory = from->has_memory;
+	graph->has_conditions = from->has_conditions;
 	*graph_out = graph;
 	return CUDA_SUCCESS;
 }
@@ -203,6 +207,8 @@ CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph,
 {
 	struct pl_cu_node *node = calloc(1, sizeof(*node));
 	struct pl_cu_op owned = *op;
+	struct pl_cu_graph *const *graphs;
+	size_t graphs_n;
 	CUresult r = CUDA_SUCCESS;
 	if (node && handle)
 		node->handle = (CUgraphNode)(uintptr_t)pl_cuda_handle_create(PL_CU_GRAPH_NODE, node);
@@ -224,10 +230,14 @@ CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph,
 		pl_cu_node_destroy(node);
 		return r;
 	}
-	if (op->type == CU_GRAPH_NODE_TYPE_GRAPH) {
-		op->child->parent = node;
-		graph->has_memory |= op->child->has_memory;
+	graphs = pl_cu_op_graphs(op, &graphs_n);
+	for (size_t i = 0; i < graphs_n; i++) {
+		graphs[i]->parent = node;
+		graph->has_memory |= graphs[i]->has_memory;
 	}
+	if (op->type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+		for (struct pl_cu_graph *around = graph; around; around = around->parent ? around->parent->graph : NULL)
+			around->has_conditions = true;
 	graph->has_memory |= op->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || op->type == CU_GRAPH_NODE_TYPE_MEM_FREE;
 	*node_out = node;
 	return CUDA_SUCCESS;
@@ -324,7 +334,7 @@ CUresult cuGraphClone(CUgraph *clone_out, CUgraph original)
 	CUresult r = pl_cu_graph_get(original, &graph);
 	if (!r && !clone_out)
 		r = CUDA_ERROR_INVALID_VALUE;
-	if (!r && graph->has_memory)
+	if (!r && (graph->has_memory || graph->has_conditions))
 		r = CUDA_ERROR_NOT_SUPPORTED;
 	if (!r)
 		r = pl_cu_graph_clone(&clone, graph, true);
@@ -333,14 +343,16 @@ CUresult cuGraphClone(CUgraph *clone_out, CUgraph original)
 	return r;
 }
 
-static struct pl_cu_node *find_in(const struct pl_cu_graph *graph, CUgraphNode origin)
+struct pl_cu_node *pl_cu_node_of(const struct pl_cu_graph *graph, CUgraphNode origin)
 {
 	struct pl_cu_node *found = NULL;
 	for (struct pl_cu_node *node = graph->first; node && !found; node = node->next) {
+		size_t n;
+		struct pl_cu_graph *const *graphs = pl_cu_op_graphs(&node->op, &n);
 		if (node->origin == origin)
 			found = node;
-		else if (node->op.type == CU_GRAPH_NODE_TYPE_GRAPH)
-			found = find_in(node->op.child, origin);
+		for (size_t i = 0; i < n && !found; i++)
+			found = pl_cu_node_of(graphs[i], origin);
 	}
 	return found;
 }
@@ -354,7 +366,7 @@ CUresult cuGraphNodeFindInClone(CUgraphNode *node_out, CUgraphNode original, CUg
 		r = pl_cu_node_get(original, &node);
 	if (r)
 		return r;
-	found = find_in(graph, original);
+	found = pl_cu_node_of(graph, original);
 	if (!node_out || !found)
 		return CUDA_ERROR_INVALID_VALUE;
 	*node_out = found->handle;

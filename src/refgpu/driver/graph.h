@@ -41,6 +41,8 @@ CUresult pl_cu_graph_mem_free(struct pl_cu_stream *stream, uint64_t address);
 /* -- what a node does ---------------------------------------------------------------------------------------------- */
 
 struct pl_cu_graph;
+struct pl_cu_condition;
+struct pl_cu_word_ref;
 
 struct pl_cu_op_kernel {
 	struct pl_cu_launch launch; /* .params: owned */
@@ -64,12 +66,13 @@ struct pl_cu_op {
 			struct pl_cu_graph_mem *mem;       /* a reference */
 		} alloc;                                   /* of FREE: .params.dptr and .mem */
 		CUDA_BATCH_MEM_OP_NODE_PARAMS memop;       /* .paramArray: owned */
+		struct pl_cu_condition *condition;         /* a reference; condition.h */
 	};
 };
 
-/* From the API's structure, checked; *op is only written on success and then owns what it points at.  A child graph is
- * cloned, or moved where `params` says so. */
-CUresult pl_cu_op_make(struct pl_cu_op *op, CUgraphNodeParams *params);
+/* From the API's structure, checked, for a node of `graph`; *op is only written on success and then owns what it points
+ * at.  A child graph is cloned, or moved where `params` says so. */
+CUresult pl_cu_op_make(struct pl_cu_op *op, CUgraphNodeParams *params, const struct pl_cu_graph *graph);
 /* From what a stream was given while it is captured. */
 CUresult pl_cu_op_of_launch(struct pl_cu_op *op, const struct pl_cu_launch *launch);
 void pl_cu_op_of_copy(struct pl_cu_op *op, const struct pl_cu_copy *copy, CUcontext ctx);
@@ -78,6 +81,8 @@ CUresult pl_cu_op_of_memops(struct pl_cu_op *op, CUcontext ctx, unsigned int n, 
 /* handles: nodes of a child graph get handles of their own. */
 CUresult pl_cu_op_copy(struct pl_cu_op *to, const struct pl_cu_op *from, bool handles);
 void pl_cu_op_clear(struct pl_cu_op *op);
+/* The graphs that are in it: a child, those of a condition.  *n_out 0: none. */
+struct pl_cu_graph *const *pl_cu_op_graphs(const struct pl_cu_op *op, size_t *n_out);
 /* Gives it to a stream; a child graph is not run by this. */
 CUresult pl_cu_op_run(const struct pl_cu_op *op, struct pl_cu_stream *stream);
 /* The function of a kernel; NULL: its module was unloaded, and nothing that .launch.func says is there. */
@@ -117,9 +122,11 @@ struct pl_cu_graph {
 	struct pl_cu_node *parent; /* whose child it is */
 	struct pl_cu_node *first, *last;
 	size_t n;
+	bool has_conditions;      /* itself or a child of its: not cloned */
 	bool has_memory;          /* nodes that allocate or free: neither cloned nor instantiated twice */
 	CUgraphExec instantiated; /* with has_memory */
 	struct pl_cu_user_ref *users;
+	struct pl_cu_word_ref *words; /* of conditions */
 };
 
 CUresult pl_cu_graph_create(struct pl_cu_graph **graph_out, bool handle);
@@ -127,6 +134,9 @@ bool pl_cu_graph_destroy(struct pl_cu_graph *graph); /* NULL is fine.  false: an
 CUresult pl_cu_graph_clone(struct pl_cu_graph **graph_out, const struct pl_cu_graph *from, bool handles);
 CUresult pl_cu_graph_get(CUgraph handle, struct pl_cu_graph **graph_out); /* with pl_cu_enter() */
 CUresult pl_cu_node_get(CUgraphNode handle, struct pl_cu_node **node_out);
+
+/* Of a copy: the node that was made of that one, however deep; NULL: none. */
+struct pl_cu_node *pl_cu_node_of(const struct pl_cu_graph *graph, CUgraphNode origin);
 
 /* The node owns *op, also where it fails. */
 CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph, const struct pl_cu_op *op,
@@ -164,7 +174,8 @@ struct pl_cu_exec {
 	struct pl_cu_ctx *ctx; /* of its kernels; NULL: that of the stream */
 	CUcontext ctx_handle;
 	unsigned long long flags;
-	atomic_uint refs; /* the handle's, and one of each launch that is not done */
+	atomic_uint refs; /* the handle's or the condition's, and one of each launch that is not done */
+	bool alone;       /* a condition's: its lanes share no channel */
 	pthread_mutex_t lock;
 	/* under lock */
 	struct pl_cu_step *steps;
@@ -175,6 +186,11 @@ struct pl_cu_exec {
 };
 
 CUresult pl_cu_exec_get(CUgraphExec handle, struct pl_cu_exec **exec_out);
+/* A condition's, without a handle; `graph` is its own, also where it fails. */
+CUresult pl_cu_exec_create(struct pl_cu_exec **exec_out, struct pl_cu_graph *graph);
+void pl_cu_exec_unref(void *exec);
+/* For who changes nodes: a launch that is under way reads those that a condition may run yet, so it ends first. */
+CUresult pl_cu_exec_lock(struct pl_cu_exec *exec);
 /* Steps and lanes of a graph.  CUDA_ERROR_INVALID_VALUE: it has a circle. */
 CUresult pl_cu_exec_plan(struct pl_cu_exec *exec, struct pl_cu_graph *graph);
 CUresult pl_cu_exec_launch(struct pl_cu_exec *exec, struct pl_cu_stream *stream);

@@ -10,7 +10,9 @@ struct entry {
 	struct pl_cu_ctx *ctx;
 	struct pl_cu_hw *hw;
 	struct pl_cu_line *line;
-	uint64_t value; /* the step that the function is */
+	uint64_t value;           /* the step that the function is */
+	struct pl_cu_line *after; /* due when it has come to after_value; a reference */
+	uint64_t after_value;
 	struct entry *next;
 };
 
@@ -27,7 +29,7 @@ static struct {
 
 static bool entry_due(const struct entry *entry)
 {
-	return pl_cu_line_done(entry->line, entry->value - 1) || pl_cu_ctx_error(entry->ctx);
+	return pl_cu_line_done(entry->after, entry->after_value) || pl_cu_ctx_error(entry->ctx);
 }
 
 /* The first that is due; of a stream only its first can be.  NULL: none. */
@@ -61,18 +63,49 @@ static bool any_due(void *unused)
 	return due;
 }
 
+/* Called with queue.lock held. */
+static void entry_push(struct entry *entry)
+{
+	entry->next = NULL;
+	*queue.end = entry;
+	queue.end = &entry->next;
+}
+
+/* Return: its turn comes again. */
+static bool turn_run(struct entry *entry, CUresult error)
+{
+	struct pl_cu_line *after;
+	if (!entry->what.turn(entry->what.user, error, &after, &entry->after_value))
+		return false;
+	pl_cu_line_unref(entry->after);
+	entry->after = after;
+	return true;
+}
+
+static void entry_end(struct entry *entry)
+{
+	pl_cu_stream_stepped(entry->hw, entry->line, entry->value);
+	pl_cu_line_unref(entry->line);
+	pl_cu_line_unref(entry->after);
+	pl_cu_ctx_unref(entry->ctx);
+	free(entry);
+}
+
 static void entry_run(struct entry *entry)
 {
 	CUresult error = pl_cu_ctx_error(entry->ctx);
-	if (entry->what.callback)
+	bool again = false;
+	if (entry->what.turn)
+		again = turn_run(entry, error);
+	else if (entry->what.callback)
 		entry->what.callback(entry->what.stream, error, entry->what.user);
 	else if (!error)
 		entry->what.fn(entry->what.user);
-	pl_cu_stream_stepped(entry->hw, entry->line, entry->value);
-	pl_cu_line_unref(entry->line);
-	pl_cu_ctx_unref(entry->ctx);
-	free(entry);
+	if (!again)
+		entry_end(entry);
 	pthread_mutex_lock(&queue.lock);
+	if (again)
+		entry_push(entry);
 	queue.running = NULL;
 	pthread_cond_broadcast(&queue.less);
 	pthread_mutex_unlock(&queue.lock);
@@ -162,9 +195,10 @@ CUresult pl_cu_hostfn_run(struct pl_cu_stream *stream, const struct pl_cu_hostfn
 	*entry = (struct entry){ .what = *hostfn, .ctx = pl_cu_ctx_ref(stream->ctx), .hw = stream->ctx->dev->hw };
 	entry->line = pl_cu_line_ref(stream->line);
 	entry->value = pl_cu_stream_step(stream);
+	entry->after = pl_cu_line_ref(stream->line);
+	entry->after_value = entry->value - 1;
 	pthread_mutex_lock(&queue.lock);
-	*queue.end = entry;
-	queue.end = &entry->next;
+	entry_push(entry);
 	pthread_cond_signal(&queue.more);
 	pthread_mutex_unlock(&queue.lock);
 	pthread_mutex_unlock(&stream->lock);

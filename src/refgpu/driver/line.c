@@ -22,7 +22,7 @@ static void sems_grow(struct pl_cu_hw *hw)
 	}
 }
 
-static struct pl_cu_sem *sem_take(struct pl_cu_hw *hw)
+struct pl_cu_sem *pl_cu_sem_take(struct pl_cu_hw *hw)
 {
 	struct pl_cu_sem *sem;
 	pthread_mutex_lock(&sems.lock);
@@ -39,7 +39,7 @@ static struct pl_cu_sem *sem_take(struct pl_cu_hw *hw)
 	return sem;
 }
 
-static void sem_give(struct pl_cu_sem *sem)
+void pl_cu_sem_give(struct pl_cu_sem *sem)
 {
 	pthread_mutex_lock(&sems.lock);
 	atomic_store(&sem->value, (uint64_t)(uintptr_t)sems.free);
@@ -61,12 +61,12 @@ struct pl_cu_line *pl_cu_line_create_over(struct pl_cu_sem *sem)
 
 struct pl_cu_line *pl_cu_line_create(struct pl_cu_hw *hw)
 {
-	struct pl_cu_sem *sem = sem_take(hw);
+	struct pl_cu_sem *sem = pl_cu_sem_take(hw);
 	struct pl_cu_line *line = sem ? pl_cu_line_create_over(sem) : NULL;
 	if (line)
 		line->foreign = false;
 	else if (sem)
-		sem_give(sem);
+		pl_cu_sem_give(sem);
 	return line;
 }
 
@@ -81,6 +81,6 @@ void pl_cu_line_unref(struct pl_cu_line *line)
 	if (!line || atomic_fetch_sub(&line->refs, 1) != 1)
 		return;
 	if (!line->foreign)
-		sem_give(line->sem);
+		pl_cu_sem_give(line->sem);
 	free(line);
 }

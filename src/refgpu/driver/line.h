@@ -17,6 +17,10 @@ struct pl_cu_sem { /* as the device writes it; lies at the same address for both
 	_Atomic uint64_t time_ns;
 };
 
+/* One, all zero, for who wants it as memory that kernels reach.  NULL: no memory. */
+struct pl_cu_sem *pl_cu_sem_take(struct pl_cu_hw *hw);
+void pl_cu_sem_give(struct pl_cu_sem *sem);
+
 struct pl_cu_line {
 	struct pl_cu_sem *sem;
 	_Atomic uint64_t last; /* the value that the newest work will write */

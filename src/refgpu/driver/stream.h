@@ -28,6 +28,7 @@ struct pl_cu_stream {
 	uint64_t id;
 	bool legacy; /* the context's stream 0 */
 	bool per_thread;
+	bool alone;       /* shares no channel: what other streams wait for comes from it */
 	pthread_t thread; /* whose, if per_thread */
 	struct pl_cu_line *line;
 	struct pl_cu_stream *next; /* in ctx->streams, under ctx->lock */
@@ -60,6 +61,7 @@ struct pl_cu_work {
 	uint32_t *words;
 	uint32_t n;
 };
+#define PL_CU_WORK_SEM_WORDS 6u /* that a semaphore takes */
 CUresult pl_cu_work_open(struct pl_cu_work *work, struct pl_cu_stream *stream, enum pl_rg_engine engine);
 void pl_cu_work_method(struct pl_cu_work *work, uint32_t method, uint32_t value);
 /* Makes room for `words` more: what is there is submitted. */

@@ -3,8 +3,7 @@
 
 #include "stream.h"
 
-#define SEMAPHORE_WORDS 6u
-#define TAIL_WORDS      16u /* what close() needs */
+#define TAIL_WORDS 16u /* what close() needs */
 
 /* Whether what this stream does has to wait for what the other was given before, and the reverse. */
 static bool must_follow(const struct pl_cu_stream *stream, const struct pl_cu_stream *other)
@@ -73,7 +72,7 @@ static void line_release(void *line)
 static CUresult follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_t value)
 {
 	struct pl_cu_stream *stream = work->stream;
-	CUresult r = pl_cu_work_room(work, SEMAPHORE_WORDS);
+	CUresult r = pl_cu_work_room(work, PL_CU_WORK_SEM_WORDS);
 	if (r)
 		return r;
 	pl_cu_work_acquire(work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
@@ -127,9 +126,11 @@ static CUresult channel_ensure(struct pl_cu_stream *stream, enum pl_rg_engine en
 	r = pl_cu_chan_create(&stream->chan[engine], ctx->dev->hw, engine, ctx);
 	if (!r)
 		return CUDA_SUCCESS;
+	if (stream->alone)
+		return pl_cu_result_of(r);
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_stream *other = ctx->streams; other && !stream->chan[engine]; other = other->next) {
-		struct pl_cu_chan *chan = other->chan[engine];
+		struct pl_cu_chan *chan = other->alone ? NULL : other->chan[engine];
 		if (!chan || atomic_load(&chan->dead))
 			continue;
 		pthread_mutex_lock(&chan->lock);
@@ -145,7 +146,7 @@ static CUresult work_begin(struct pl_cu_work *work)
 {
 	struct pl_cu_stream *stream = work->stream;
 	uint64_t last = atomic_load(&stream->line->last);
-	CUresult r = pl_cu_work_room(work, SEMAPHORE_WORDS);
+	CUresult r = pl_cu_work_room(work, PL_CU_WORK_SEM_WORDS);
 	if (!r && stream->last_chan != work->chan && !pl_cu_line_done(stream->line, last))
 		r = follow(work, stream->line, last);
 	if (!r)

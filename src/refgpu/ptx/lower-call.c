@@ -1,7 +1,8 @@
 /*
  * Calls.  The frame of a callee: where its local memory begins, then results, then arguments, 1 or 2 slots each;
  * arrays (structures by value) are passed as the local address of the caller's copy.  The system's own functions
- * (vprintf, malloc, free, __assertfail) are operations.
+ * (vprintf, malloc, free, __assertfail) are operations; cudaGraphSetConditional() is a store: a condition's handle is
+ * the address of its word.
  */
 #include "lower.h"
 
@@ -227,24 +228,52 @@ static void check_n(struct pl_ptx_build *b, struct pl_ptx_statement *st, const s
 			   call->rets->parts_n, call->args->parts_n, func->returns_n, func->params_n);
 }
 
+#define SET_CONDITIONAL PL_ISA_SYS_COUNT /* no operation of the device's */
+
+/* What the system declares: results and arguments, and of these those of 32 bits. */
+static const struct {
+	const char *name;
+	uint8_t returns_n, params_n, narrow;
+} system_functions[] = {
+	[PL_ISA_SYS_VPRINTF] = { "vprintf", 1, 2, 0 },
+	[PL_ISA_SYS_MALLOC] = { "malloc", 1, 1, 0 },
+	[PL_ISA_SYS_FREE] = { "free", 0, 1, 0 },
+	[PL_ISA_SYS_ASSERTFAIL] = { "__assertfail", 0, 5, 1 << 2 },
+	[SET_CONDITIONAL] = { "cudaGraphSetConditional", 0, 2, 1 << 1 },
+};
+
+static void condition_set(struct pl_ptx_build *b, uint32_t word, uint32_t value)
+{
+	struct pl_ptx_ins *ins = pl_ptx_op(b, PL_ISA_ST, PL_ISA_U32, 0, word, 0, 0);
+
+	ins->v[A_D] = value;
+	ins->f.space = PL_ISA_GLOBAL;
+	ins->f.scope = PL_ISA_SYSTEM;
+	ins->f.sem = PL_ISA_RELAXED;
+	ins->effect = true;
+}
+
 static void system_call(struct pl_ptx_build *b, struct pl_ptx_statement *st, const struct call *call,
 			const struct pl_ptx_func_info *func, unsigned which)
 {
-	static const uint8_t wants[][2] = { { 1, 2 }, { 1, 1 }, { 0, 1 }, { 0, 5 } };
 	uint32_t args[5] = { 0 }, d = 0;
 	struct pl_ptx_ins *ins;
 
 	check_n(b, st, call, func);
-	if (func->returns_n != wants[which][0] || func->params_n != wants[which][1])
+	if (func->returns_n != system_functions[which].returns_n || func->params_n != system_functions[which].params_n)
 		pl_ptx_bad(b, st, "the function is declared differently from the system's: correct its declaration");
 	for (uint32_t i = 0; i < func->params_n; i++)
 		args[i] = argument(b, st, &call->args->parts[i], func->params[i]);
 	if (func->returns_n)
 		d = result(b, st, &call->rets->parts[0], func->returns[0]);
 	for (uint32_t i = 0; i < func->params_n; i++)
-		if (b->values[args[i]].slots != (which == PL_ISA_SYS_ASSERTFAIL && i == 2 ? 1 : 2))
+		if (b->values[args[i]].slots != (system_functions[which].narrow >> i & 1 ? 1 : 2))
 			pl_ptx_bad(b, st,
 				   "the function is declared differently from the system's: correct its declaration");
+	if (which == SET_CONDITIONAL) {
+		condition_set(b, args[0], args[1]);
+		return;
+	}
 	ins = pl_ptx_op(b, PL_ISA_SYS, 0, d, args[0], args[1], which == PL_ISA_SYS_ASSERTFAIL ? args[3] : 0);
 	if (which == PL_ISA_SYS_ASSERTFAIL)
 		ins->v[A_E] = args[2];
@@ -254,11 +283,9 @@ static void system_call(struct pl_ptx_build *b, struct pl_ptx_statement *st, con
 
 static int system_function(const char *name)
 {
-	static const char *const names[] = { "vprintf", "malloc", "free", "__assertfail" };
-
-	for (int i = 0; i < 4; i++)
-		if (!strcmp(names[i], name))
-			return i;
+	for (size_t i = 0; i < sizeof(system_functions) / sizeof(*system_functions); i++)
+		if (!strcmp(system_functions[i].name, name))
+			return (int)i;
 	return -1;
 }
 
