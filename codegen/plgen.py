@@ -20,6 +20,7 @@ import emit_proto
 import emit_records
 import emit_serve
 import emit_stubs
+import emit_trace
 import emit_wire
 import lock
 from fault import SpecFault
@@ -43,6 +44,7 @@ OUTPUTS = {
         "cuda-proc.c": emit_proto.proc_source,
         "cuda-refused.c": emit_proto.refused_source,
         "cuda-calls.c": emit_proto.calls_source,
+        "cuda-trace.c": emit_trace.source,
         "cuda-wire.h": emit_wire.header,
         "cuda-wire.c": emit_wire.source,
         "cuda-records.h": emit_records.header,

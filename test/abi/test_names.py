@@ -1,4 +1,4 @@
-"""Both libcuda.so.1 export every function of the driver API: programs look names up with dlsym(), and end where one is missing."""
+"""Each libcuda.so.1 exports every function of the driver API: programs look names up with dlsym(), and end where one is missing."""
 import re
 import subprocess
 import sys

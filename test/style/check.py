@@ -22,6 +22,7 @@ MAY_INCLUDE = {
     "server": {"base", "wire", "link"},
     "backend": {"base", "cuda", "nvml", "wire", "server", "link"},
     "refgpu": {"base", "cuda", "nvml"},
+    "trace": {"base", "cuda"},
 }
 faults = []
 

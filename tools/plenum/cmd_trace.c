@@ -8,13 +8,14 @@
 #include "plenum/tool.h"
 #include "plenum/trace-file.h"
 
-enum { KEY_KEEP_LOCAL = 256, KEY_RAW };
+enum { KEY_KEEP_LOCAL = 256, KEY_RAW, KEY_CUDA };
 
 struct arguments {
 	struct pl_tool_servers servers;
 	bool keep_local, text, json;
-	const char *file;  /* where the result goes */
-	const char *raw;   /* convert this instead of running something */
+	const char *file; /* where the result goes */
+	const char *raw;  /* convert this instead of running something */
+	const char *cuda; /* the driver whose calls are traced; NULL: a server's */
 	char **program;
 };
 
@@ -24,6 +25,8 @@ static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "where text goes (default: stderr; -: stdout)", 0 },
 	{ "from", KEY_RAW, "FILE", 0, "convert what a program wrote with PLENUM_TRACE=FILE; runs nothing", 0 },
 	{ "server", 's', "ADDRESS", 0, "as for `plenum run'", 0 },
+	{ "cuda", KEY_CUDA, "LIBRARY", 0,
+	  "CUDA calls of this driver instead of a server's: its libcuda.so.1, or `refgpu'", 0 },
 	{ "keep-local", KEY_KEEP_LOCAL, NULL, 0, "as for `plenum run'", 0 },
 	{ 0 },
 };
@@ -48,6 +51,9 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case 's':
 		pl_tool_servers_add(state, &arguments->servers, text);
+		return 0;
+	case KEY_CUDA:
+		arguments->cuda = text;
 		return 0;
 	case KEY_KEEP_LOCAL:
 		arguments->keep_local = true;
@@ -111,7 +117,8 @@ static int convert(const struct arguments *arguments, const char *path, uint32_t
 		fclose(file);
 	if (r < 0) {
 		fprintf(stderr, "plenum trace: %s\n",
-			r == -ENOENT || r == -ENOMSG ? "the program made no OpenCL call through Plenum" : strerror(-r));
+			r == -ENOENT || r == -ENOMSG ? "the program made no call of OpenCL or CUDA that could be traced"
+						     : strerror(-r));
 		return 1;
 	}
 	r = result_write(arguments, &trace, pid);
@@ -153,6 +160,12 @@ static int run_traced(const struct arguments *arguments)
 
 	if (pl_tool_env_set(&arguments->servers, arguments->keep_local) < 0)
 		return 1;
+	r = pl_tool_libraries_trace(arguments->cuda);
+	if (r < 0) {
+		fprintf(stderr, "plenum trace: %s: %s\n", arguments->cuda ? arguments->cuda : "CUDA's libraries",
+			r == -ENOENT ? "not found" : strerror(-r));
+		return 1;
+	}
 	snprintf(folder, sizeof(folder), "%s/plenum-trace-XXXXXX", temporary && *temporary ? temporary : "/tmp");
 	if (!mkdtemp(folder)) {
 		fprintf(stderr, "plenum trace: %s: %s\n", folder, strerror(errno));
@@ -173,10 +186,12 @@ int pl_cmd_trace(int argc, char **argv)
 		options,
 		option_parse,
 		"[--] PROGRAM [ARGUMENT...]",
-		"Run a program as `plenum run' does and show each OpenCL call, its class, time and bytes.\v"
+		"Run a program as `plenum run' does and show each call of OpenCL and CUDA: its class, time, bytes, and "
+		"what "
+		"it asked the server.\v"
 		"Classes: local (answered in the program's own process), post and mint (sent, not waited for), ask "
 		"and info "
-		"(waited for).  Exit status: the program's.",
+		"(waited for); native: of a driver's own.  Exit status: the program's.",
 		NULL,
 		NULL,
 		NULL,

@@ -14,6 +14,9 @@
 #ifndef PL_CUDA_DIR /* and the client's */
 #define PL_CUDA_DIR "/usr/local/lib/plenum/cuda"
 #endif
+#ifndef PL_TRACE_DIR /* and the one in front of either, for `plenum trace' */
+#define PL_TRACE_DIR "/usr/local/lib/plenum/trace"
+#endif
 #define LIBRARY "libcuda.so.1"
 #define NVML    "libnvidia-ml.so.1"
 
@@ -108,20 +111,56 @@ const char *pl_tool_nvml_library(const char *told, const char *cuda_driver)
 	return path;
 }
 
-int pl_tool_libraries_set(void)
+/* `folders`, colons between them, come first. */
+static int path_put(const char *folders)
 {
 	const char *old = getenv("LD_LIBRARY_PATH");
-	char cuda[PATH_MAX], nvml[2 * PATH_MAX], real[PATH_MAX], refgpu[PATH_MAX], path[3 * PATH_MAX + 8192];
+	char path[4 * PATH_MAX + 8192];
+
+	if (snprintf(path, sizeof(path), "%s%s%s", folders, old && *old ? ":" : "", old ? old : "") >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? -errno : 0;
+}
+
+int pl_tool_libraries_trace(const char *driver)
+{
+	static const char *const places[2] = { "/../../src/trace", "/../lib/plenum/trace" };
+	char trace[PATH_MAX], client[PATH_MAX], refgpu[PATH_MAX], path[PATH_MAX + sizeof(LIBRARY) + 1];
+	int r = 0;
+
+	if (driver) {
+		driver = pl_tool_cuda_driver(driver);
+		if (!driver || (strchr(driver, '/') && access(driver, R_OK) < 0))
+			return -ENOENT;
+		snprintf(path, sizeof(path), "%s", driver);
+		if (pl_tool_refgpu_find(refgpu)) /* its NVRTC */
+			r = path_put(refgpu);
+	} else {
+		if (!pl_tool_cuda_client_find(client))
+			return 0; /* a build without CUDA: OpenCL's calls are traced */
+		snprintf(path, sizeof(path), "%s/" LIBRARY, client);
+		r = pl_tool_libraries_set();
+	}
+	if (r < 0)
+		return r;
+	if (!folder_find("PLENUM_TRACE_DIR", places, PL_TRACE_DIR, trace))
+		return -ENOENT;
+	r = path_put(trace);
+	return r < 0 ? r : setenv("PLENUM_TRACE_CUDA", path, 1) < 0 ? -errno : 0;
+}
+
+int pl_tool_libraries_set(void)
+{
+	char cuda[PATH_MAX], nvml[2 * PATH_MAX], real[PATH_MAX], refgpu[PATH_MAX], path[3 * PATH_MAX + 8];
 
 	if (!pl_tool_cuda_client_find(cuda))
 		return 0; /* OpenCL finds its library by other means */
 	snprintf(nvml, sizeof(nvml), "%s/../nvml", cuda);
 	if (!realpath(nvml, real))
-		*real = '\0'; /* an installation: both are in one folder */
+		*real = '\0';             /* an installation: both are in one folder */
 	if (!pl_tool_refgpu_find(refgpu)) /* for its NVRTC; its driver and NVML stand behind ours */
 		*refgpu = '\0';
-	if (snprintf(path, sizeof(path), "%s%s%s%s%s%s%s", cuda, *real ? ":" : "", real, *refgpu ? ":" : "", refgpu,
-		     old && *old ? ":" : "", old && *old ? old : "") >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? -errno : 0;
+	snprintf(path, sizeof(path), "%s%s%s%s%s", cuda, *real ? ":" : "", real, *refgpu ? ":" : "", refgpu);
+	return path_put(path);
 }

@@ -16,7 +16,7 @@ const struct pl_command pl_commands[] = {
 	{ "metrics", pl_cmd_metrics, "a server's figures for Prometheus" },
 	{ "limit", pl_cmd_limit, "change what a running session may hold" },
 	{ "drain", pl_cmd_drain, "let a server end without ending anybody" },
-	{ "trace", pl_cmd_trace, "run a program and show each OpenCL call, its time and bytes" },
+	{ "trace", pl_cmd_trace, "run a program and show each call of OpenCL and CUDA, its time and bytes" },
 	{ "doctor", pl_cmd_doctor, "find what keeps this from working, and say what to do" },
 	{ "vm", pl_cmd_vm, "run a program in a virtual machine that uses this machine's devices" },
 	{ "refgpu", pl_cmd_refgpu, "run CUDA programs on the reference GPU, without hardware" },

@@ -14,7 +14,7 @@ _plenum_options() {
 	limit) echo "--memory --objects --host --inflight --server --help" ;;
 	drain) echo "--server --for --release --wait --help" ;;
 	stats) echo "--server --watch --json --help" ;;
-	trace) echo "--text --json --output --from --server --keep-local --help" ;;
+	trace) echo "--text --json --output --from --server --cuda --keep-local --help" ;;
 	doctor) echo "--server --json --help" ;;
 	vm) echo "--accel --cpus --env --icd --keep --kernel --link --memory --no-stdin --region --server --timeout --token-file --traps --tty --verbose
 		--help run shell" ;;

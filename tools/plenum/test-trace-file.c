@@ -39,6 +39,30 @@ static void test_calls_are_sorted_and_summed(void)
 	pl_trace_fini(&trace);
 }
 
+static void test_questions_sizes_and_names_may_follow(void)
+{
+	struct pl_trace trace;
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert(trace_from(&trace, "# plenum-trace 1\n"
+				  "1\t2\t1\tcuLaunchKernel\tpost\t9\t0\t0\t2\t0\tadd\n"
+				  "3\t4\t1\tcuLaunchKernel\tpost\t9\t0\t700\t0\t0\tadd\n"
+				  "5\t6\t1\tcuEventQuery\tlocal\t0\t0\t600\t0\t0\t\n"
+				  "7\t8\t1\tcuMemAlloc_v2\task\t0\t0\t0\t1\t4096\t\n"
+				  "9\t9\t1\tcuMemAlloc_v2\task\t0\t0\t0\t1\t4096\t\"};alert(\n") == 0);
+	assert(trace.calls_count == 4 && trace.lost == 1 && trace.whats_count == 2);
+	assert(trace.ops[0].asks == 2 && trace.ops[0].failed == 1);
+	assert(!trace.ops[1].failed); /* "not ready" is an answer */
+	assert(trace.calls[3].size == 4096 && trace.calls[3].asks == 1);
+	pl_trace_write_calls(&trace, out);
+	fclose(out);
+	assert(strstr(text, " 0 add\n") && strstr(text, " 4096 "));
+	free(text);
+	pl_trace_fini(&trace);
+}
+
 static void test_damaged_lines_are_counted_and_left_out(void)
 {
 	struct pl_trace trace;
@@ -84,6 +108,7 @@ static void test_chrome_output_is_json(void)
 int main(void)
 {
 	test_calls_are_sorted_and_summed();
+	test_questions_sizes_and_names_may_follow();
 	test_damaged_lines_are_counted_and_left_out();
 	test_other_files_are_no_traces();
 	test_chrome_output_is_json();

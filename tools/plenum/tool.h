@@ -108,6 +108,9 @@ const char *pl_tool_nvml_library(const char *told, const char *cuda_driver);
 struct json_object *pl_tool_cuda_devices(bool native);
 /* The folders of the libraries that programs get come first in LD_LIBRARY_PATH.  Return: 0; -errno. */
 int pl_tool_libraries_set(void);
+/* In front of them, or of a driver's own that is told as for pl_tool_cuda_driver(), comes the one that writes each call
+ * down.  Return: 0; -errno. */
+int pl_tool_libraries_trace(const char *driver);
 
 /* ---- what the server serves ---- */
 

@@ -8,7 +8,8 @@
 
 #include "base/cleanup.h"
 
-#define HEADER "# plenum-trace 1"
+#define HEADER         "# plenum-trace 1"
+#define CUDA_NOT_READY 600
 
 /* Makes room for one more element.  Return: the array, or NULL. */
 static void *room_make(void *array, uint64_t count, uint64_t *room, size_t size)
@@ -48,30 +49,74 @@ static int op_find(struct pl_trace *trace, const char *name, const char *class, 
 	return 0;
 }
 
+/* OpenCL's errors are negative.  CUDA's are all but 0 and "not ready", which is an answer. */
+static bool has_failed(const char *name, int64_t result)
+{
+	return strncmp(name, "cu", 2) ? result < 0 : result != 0 && result != CUDA_NOT_READY;
+}
+
 static void op_sum(struct pl_trace_op *op, const struct pl_trace_call *call)
 {
 	uint64_t ns = call->end_ns - call->begin_ns;
 
 	op->calls++;
-	op->failed += call->result < 0;
+	op->failed += has_failed(op->name, call->result);
 	op->ns += ns;
 	op->ns_max = ns > op->ns_max ? ns : op->ns_max;
 	op->bytes_out += call->bytes_out;
 	op->bytes_in += call->bytes_in;
+	op->asks += call->asks;
+}
+
+/* As ops.  What is one too many is none. */
+static int what_find(struct pl_trace *trace, const char *what, uint32_t *what_out)
+{
+	uint64_t room = trace->whats_room;
+	char(*whats)[PL_TRACE_WHAT_MAX];
+
+	for (uint32_t i = 0; i < trace->whats_count; i++)
+		if (!strcmp(trace->whats[i], what)) {
+			*what_out = i;
+			return 0;
+		}
+	*what_out = 0;
+	if (trace->whats_count == PL_TRACE_WHATS_MAX)
+		return 0;
+	whats = room_make(trace->whats, trace->whats_count, &room, sizeof(*whats));
+	if (!whats)
+		return -ENOMEM;
+	trace->whats = whats;
+	trace->whats_room = (uint32_t)room;
+	snprintf(whats[trace->whats_count], sizeof(*whats), "%s", what);
+	*what_out = trace->whats_count++;
+	return 0;
+}
+
+static bool is_plain(const char *what)
+{
+	for (; *what; what++)
+		if (*what <= ' ' || *what > '~' || *what == '"' || *what == '\\')
+			return false;
+	return true;
 }
 
 /* Return: 0; 1: the line is damaged; -errno. */
 static int line_take(struct pl_trace *trace, const char *line)
 {
-	char name[PL_TRACE_NAME_MAX], class[16];
+	char name[PL_TRACE_NAME_MAX], class[16], what[PL_TRACE_WHAT_MAX] = "";
 	struct pl_trace_call call = { 0 }, *calls;
-	int r;
+	int got, r;
 
-	if (sscanf(line, "%" SCNu64 "\t%" SCNu64 "\t%" SCNu32 "\t%63[A-Za-z0-9_]\t%15[a-z]\t%" SCNu64 "\t%" SCNu64
-		   "\t%" SCNd64, &call.begin_ns, &call.end_ns, &call.tid, name, class, &call.bytes_out, &call.bytes_in,
-		   &call.result) != 8 || call.end_ns < call.begin_ns || trace->calls_count >= PL_TRACE_CALLS_MAX)
+	got = sscanf(line,
+		     "%" SCNu64 "\t%" SCNu64 "\t%" SCNu32 "\t%63[A-Za-z0-9_]\t%15[a-z]\t%" SCNu64 "\t%" SCNu64
+		     "\t%" SCNd64 "\t%" SCNu64 "\t%" SCNu64 "\t%127[^\n]",
+		     &call.begin_ns, &call.end_ns, &call.tid, name, class, &call.bytes_out, &call.bytes_in,
+		     &call.result, &call.asks, &call.size, what);
+	if (got < 8 || call.end_ns < call.begin_ns || trace->calls_count >= PL_TRACE_CALLS_MAX || !is_plain(what))
 		return 1;
 	r = op_find(trace, name, class, &call.op);
+	if (!r)
+		r = what_find(trace, what, &call.what);
 	if (r < 0)
 		return r == -ENOSPC ? 1 : r;
 	calls = room_make(trace->calls, trace->calls_count, &trace->calls_room, sizeof(*calls));
@@ -95,9 +140,13 @@ int pl_trace_read(struct pl_trace *trace, FILE *file)
 	pl_cleanup(pl_freep) char *line = NULL;
 	size_t room = 0;
 
+	uint32_t none;
+
 	*trace = (struct pl_trace){ 0 };
+	if (what_find(trace, "", &none) < 0)
+		return -ENOMEM;
 	if (getline(&line, &room, file) < 0 || strncmp(line, HEADER, strlen(HEADER)))
-		return -ENOMSG;
+		goto foreign;
 	while (getline(&line, &room, file) >= 0) {
 		int r = *line == '#' ? 0 : line_take(trace, line);
 
@@ -110,27 +159,33 @@ int pl_trace_read(struct pl_trace *trace, FILE *file)
 	if (trace->calls_count)
 		qsort(trace->calls, trace->calls_count, sizeof(*trace->calls), call_compare);
 	return 0;
+foreign:
+	pl_trace_fini(trace);
+	return -ENOMSG;
 }
 
 void pl_trace_fini(struct pl_trace *trace)
 {
 	free(trace->calls);
 	free(trace->ops);
+	free(trace->whats);
 	*trace = (struct pl_trace){ 0 };
 }
 
 void pl_trace_write_calls(const struct pl_trace *trace, FILE *out)
 {
-	fprintf(out, "%12s %10s %8s %-7s %-40s %10s %10s %s\n", "AT_MS", "US", "THREAD", "CLASS", "FUNCTION", "OUT",
-		"IN", "RESULT");
+	fprintf(out, "%12s %10s %8s %-7s %-40s %10s %10s %5s %12s %6s %s\n", "AT_MS", "US", "THREAD", "CLASS",
+		"FUNCTION", "OUT", "IN", "ASKS", "SIZE", "RESULT", "WHAT");
 	for (uint64_t i = 0; i < trace->calls_count; i++) {
 		const struct pl_trace_call *call = &trace->calls[i];
 		const struct pl_trace_op *op = &trace->ops[call->op];
 
-		fprintf(out, "%12.3f %10.2f %8u %-7s %-40s %10" PRIu64 " %10" PRIu64 " %" PRId64 "\n",
+		fprintf(out,
+			"%12.3f %10.2f %8u %-7s %-40s %10" PRIu64 " %10" PRIu64 " %5" PRIu64 " %12" PRIu64 " %6" PRId64
+			" %s\n",
 			(double)(call->begin_ns - trace->calls[0].begin_ns) / 1e6,
 			(double)(call->end_ns - call->begin_ns) / 1e3, call->tid, op->class, op->name, call->bytes_out,
-			call->bytes_in, call->result);
+			call->bytes_in, call->asks, call->size, call->result, trace->whats[call->what]);
 	}
 }
 
@@ -146,8 +201,8 @@ void pl_trace_write_totals(const struct pl_trace *trace, FILE *out)
 	const struct pl_trace_op **order = calloc(trace->ops_count + 1, sizeof(*order));
 	struct pl_trace_op all = { .name = "all" };
 
-	fprintf(out, "%-40s %-7s %9s %7s %12s %10s %10s %10s %12s %12s\n", "FUNCTION", "CLASS", "CALLS", "FAILED",
-		"TOTAL_MS", "MEAN_US", "MAX_US", "SHARE", "OUT", "IN");
+	fprintf(out, "%-40s %-7s %9s %7s %12s %10s %10s %10s %9s %12s %12s\n", "FUNCTION", "CLASS", "CALLS", "FAILED",
+		"TOTAL_MS", "MEAN_US", "MAX_US", "SHARE", "ASKS", "OUT", "IN");
 	for (uint32_t i = 0; order && i < trace->ops_count; i++) {
 		const struct pl_trace_op *op = &trace->ops[i];
 
@@ -158,6 +213,7 @@ void pl_trace_write_totals(const struct pl_trace *trace, FILE *out)
 		all.ns_max = op->ns_max > all.ns_max ? op->ns_max : all.ns_max;
 		all.bytes_out += op->bytes_out;
 		all.bytes_in += op->bytes_in;
+		all.asks += op->asks;
 	}
 	if (!order)
 		return;
@@ -167,11 +223,11 @@ void pl_trace_write_totals(const struct pl_trace *trace, FILE *out)
 		const struct pl_trace_op *op = order[i];
 
 		fprintf(out,
-			"%-40s %-7s %9" PRIu64 " %7" PRIu64 " %12.3f %10.2f %10.2f %9.1f%% %12" PRIu64 " %12" PRIu64
-			"\n",
+			"%-40s %-7s %9" PRIu64 " %7" PRIu64 " %12.3f %10.2f %10.2f %9.1f%% %9" PRIu64 " %12" PRIu64
+			" %12" PRIu64 "\n",
 			op->name, op->class, op->calls, op->failed, (double)op->ns / 1e6,
 			op->calls ? (double)op->ns / 1e3 / (double)op->calls : 0, (double)op->ns_max / 1e3,
-			all.ns ? 100.0 * (double)op->ns / (double)all.ns : 0, op->bytes_out, op->bytes_in);
+			all.ns ? 100.0 * (double)op->ns / (double)all.ns : 0, op->asks, op->bytes_out, op->bytes_in);
 	}
 	if (trace->lost)
 		fprintf(out, "%" PRIu64 " lines were damaged or too many and are left out\n", trace->lost);
@@ -182,21 +238,25 @@ void pl_trace_write_chrome(const struct pl_trace *trace, const char *program, ui
 {
 	struct json_object *name = json_object_new_string(program);
 
-	fprintf(out, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"
-		     "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%u,\"args\":{\"name\":%s}}", pid,
-		json_object_to_json_string(name));
+	fprintf(out,
+		"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"
+		"{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%u,\"args\":{\"name\":%s}}",
+		pid, json_object_to_json_string(name));
 	json_object_put(name);
 	for (uint64_t i = 0; i < trace->calls_count; i++) {
 		const struct pl_trace_call *call = &trace->calls[i];
 		const struct pl_trace_op *op = &trace->ops[call->op];
 		uint64_t at_ns = call->begin_ns - trace->calls[0].begin_ns, ns = call->end_ns - call->begin_ns;
 
+		const char *what = trace->whats[call->what];
+
 		fprintf(out,
-			",\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"X\",\"ts\":%" PRIu64 ".%03u,\"dur\":%" PRIu64
+			",\n{\"name\":\"%s%s%s\",\"cat\":\"%s\",\"ph\":\"X\",\"ts\":%" PRIu64 ".%03u,\"dur\":%" PRIu64
 			".%03u,\"pid\":%u,\"tid\":%u,\"args\":{\"bytes_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64
-			",\"result\":%" PRId64 "}}",
-			op->name, op->class, at_ns / 1000, (unsigned)(at_ns % 1000), ns / 1000, (unsigned)(ns % 1000),
-			pid, call->tid, call->bytes_out, call->bytes_in, call->result);
+			",\"asks\":%" PRIu64 ",\"size\":%" PRIu64 ",\"result\":%" PRId64 "}}",
+			op->name, *what ? " " : "", what, op->class, at_ns / 1000, (unsigned)(at_ns % 1000), ns / 1000,
+			(unsigned)(ns % 1000), pid, call->tid, call->bytes_out, call->bytes_in, call->asks, call->size,
+			call->result);
 	}
 	fprintf(out, "\n]}\n");
 }

@@ -1,7 +1,7 @@
 /*
- * What a traced program wrote (client/opencl/trace.h): a line "# plenum-trace 1", then one line a call, tab-separated:
- *	begin_ns end_ns tid op class bytes_out bytes_in result
- * The file is the program's: it may be cut off or damaged.
+ * What a traced program wrote (base/calltrace.h): a line "# plenum-trace 1", then one line a call, tab-separated:
+ *	begin_ns end_ns tid op class bytes_out bytes_in result asks size what
+ * The last three may be missing.  The file is the program's: it may be cut off or damaged.
  */
 #ifndef PL_TOOLS_TRACE_FILE_H
 #define PL_TOOLS_TRACE_FILE_H
@@ -12,23 +12,26 @@
 
 #define PL_TRACE_CALLS_MAX (1u << 26) /* limit: calls of one trace; later ones are counted as lost */
 #define PL_TRACE_NAME_MAX  64         /* limit: bytes of a function's name, its NUL included */
+#define PL_TRACE_WHAT_MAX  128        /* limit: as well of what it worked on; longer ones are cut off */
+#define PL_TRACE_WHATS_MAX 65536u     /* limit: of those, different ones; later ones are left out */
 
-struct pl_trace_op {                  /* one function, summed up */
+struct pl_trace_op { /* one function, summed up */
 	char name[PL_TRACE_NAME_MAX], class[16];
-	uint64_t calls, failed, ns, ns_max, bytes_out, bytes_in;
+	uint64_t calls, failed, ns, ns_max, bytes_out, bytes_in, asks;
 };
 
 struct pl_trace_call {
-	uint64_t begin_ns, end_ns, bytes_out, bytes_in;
+	uint64_t begin_ns, end_ns, bytes_out, bytes_in, asks, size;
 	int64_t result;
-	uint32_t tid, op;             /* op: place in `ops` */
+	uint32_t tid, op, what; /* places in `ops` and `whats` */
 };
 
 struct pl_trace {
-	struct pl_trace_call *calls;  /* by begin_ns */
+	struct pl_trace_call *calls; /* by begin_ns */
 	struct pl_trace_op *ops;
+	char (*whats)[PL_TRACE_WHAT_MAX]; /* the first is "" */
 	uint64_t calls_count, calls_room, lost;
-	uint32_t ops_count, ops_room;
+	uint32_t ops_count, ops_room, whats_count, whats_room;
 };
 
 /* Return: 0; -ENOMSG: not a trace; -errno. */

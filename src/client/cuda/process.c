@@ -9,6 +9,7 @@
 #include "client/servers.h"
 #include "client/stats.h"
 #include "cuda/refuse.h"
+#include "cuda/totals.h"
 #include "cuda/visible.h"
 
 #define ADDRESSES_BYTES (1ull << 40) /* of all servers together; a device has less memory than its part */
@@ -336,6 +337,14 @@ CUresult pl_cuda_refuse(const char *function, CUresult code, const char *why)
 void pl_cuda_lacks(const char *function, int version)
 {
 	pl_log_info("no function %s for CUDA %d.%d", function, version / 1000, version % 1000 / 10);
+}
+
+__attribute__((visibility("default"))) void plCudaTotals(struct pl_cuda_totals *totals_out)
+{
+	struct pl_session_totals totals;
+
+	pl_session_totals_get(&totals);
+	*totals_out = (struct pl_cuda_totals){ totals.asks, totals.bytes_out, totals.bytes_in };
 }
 
 /* Of the time when a profiler was part of the driver. */
