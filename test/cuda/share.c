@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -440,6 +441,59 @@ static void test_a_pool_of_another_process(void)
 
 /* ---- handles that are none ---- */
 
+/* ---- one handle, whoever asks ---- */
+
+#define ASKERS 4
+
+struct asker {
+	pthread_barrier_t *together;
+	CUcontext ctx;
+	CUdeviceptr at;
+	CUmemPoolPtrExportData data;
+};
+
+static void *asker_main(void *arg)
+{
+	struct asker *asker = arg;
+
+	cu_ok(cu(cuCtxSetCurrent)(asker->ctx));
+	pthread_barrier_wait(asker->together);
+	cu_ok(cu(cuMemPoolExportPointer)(&asker->data, asker->at));
+	return NULL;
+}
+
+/* Threads that export memory at once get the same, and what comes to its address later is something else. */
+static void test_threads_that_export_memory_get_one_handle(void)
+{
+	CUmemoryPool pool = pool_make(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+	CUmemPoolPtrExportData before = { 0 };
+	pthread_barrier_t together;
+	CUcontext ctx;
+
+	cu_ok(cu(cuCtxGetCurrent)(&ctx));
+	check(!pthread_barrier_init(&together, NULL, ASKERS));
+	for (int round = 0; round < 50; round++) {
+		CUdeviceptr at = pool_fill(pool, 1);
+		struct asker askers[ASKERS];
+		pthread_t threads[ASKERS];
+
+		for (int i = 0; i < ASKERS; i++) {
+			askers[i] = (struct asker){ .together = &together, .ctx = ctx, .at = at };
+			check(!pthread_create(&threads[i], NULL, asker_main, &askers[i]));
+		}
+		for (int i = 0; i < ASKERS; i++)
+			pthread_join(threads[i], NULL);
+		for (int i = 1; i < ASKERS; i++)
+			check(!memcmp(&askers[i].data, &askers[0].data, sizeof(before)));
+		check(memcmp(&askers[0].data, &before, sizeof(before)));
+		before = askers[0].data;
+		cu_ok(cu(cuMemFreeAsync)(at, NULL));
+		cu_ok(cu(cuStreamSynchronize)(NULL));
+	}
+	pthread_barrier_destroy(&together);
+	cu_ok(cu(cuMemPoolDestroy)(pool));
+}
+
 static void other_tries(void)
 {
 	CUmemGenericAllocationHandle allocation;
@@ -591,6 +645,7 @@ int main(void)
 		cu_run(test_an_event_that_another_process_records_again);
 		cu_run(test_a_descriptor_is_passed_on);
 		cu_run(test_a_pool_of_another_process);
+		cu_run(test_threads_that_export_memory_get_one_handle);
 		cu_run(test_handles_that_are_none);
 		fflush(stdout);
 		_exit(0);

@@ -59,31 +59,51 @@ static int native_file(struct pl_serve *serve, const void *native)
 	return host->ipc_file ? host->ipc_file(native) : -1;
 }
 
+/* Called with shares_lock held. */
+static struct pl_cuda_share *known_at(const struct pl_cuda_session *session, uint32_t type, uint64_t key)
+{
+	struct pl_cuda_share *share = session->shares;
+
+	while (share && (share->type != type || share->key != key))
+		share = share->next;
+	return share;
+}
+
 /* A thing has one handle, however often it is asked for. */
 static bool known_find(struct pl_cuda_session *session, uint32_t type, uint64_t key, struct handle *handle_out)
 {
-	struct pl_cuda_share *share;
+	const struct pl_cuda_share *share;
 
 	pthread_mutex_lock(&session->shares_lock);
-	for (share = session->shares; share && (share->type != type || share->key != key);)
-		share = share->next;
+	share = known_at(session, type, key);
 	if (share)
 		*handle_out = share->handle;
 	pthread_mutex_unlock(&session->shares_lock);
 	return share;
 }
 
-static bool known_keep(struct pl_cuda_session *session, uint32_t type, uint64_t key, const struct handle *handle)
+/* Where two threads ask at a time the first handle stays: *handle is that one then.  Return: false = no memory. */
+static bool known_keep(struct pl_cuda_session *session, uint32_t type, uint64_t key, struct handle *handle)
 {
-	struct pl_cuda_share *share = malloc(sizeof(*share));
+	struct pl_cuda_share *made = malloc(sizeof(*made)), *first;
+	struct handle given = *handle;
 
-	if (!share)
+	if (!made)
 		return false;
-	*share = (struct pl_cuda_share){ type, key, *handle, NULL };
+	*made = (struct pl_cuda_share){ type, key, given, NULL };
 	pthread_mutex_lock(&session->shares_lock);
-	share->next = session->shares;
-	session->shares = share;
+	first = known_at(session, type, key);
+	if (first) {
+		*handle = first->handle;
+	} else {
+		made->next = session->shares;
+		session->shares = made;
+	}
 	pthread_mutex_unlock(&session->shares_lock);
+	if (first) {
+		pl_broker_drop(session->worker, given.token);
+		free(made);
+	}
 	return true;
 }
 

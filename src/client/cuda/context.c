@@ -336,7 +336,7 @@ CUresult cuCtxDestroy_v2(CUcontext handle)
 		return result;
 	context = pl_cuda_get(PL_CUDA_KIND_context, handle);
 	if (!context || context->primary)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return context ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	args.context = context->object.id;
 	result = PL_CUDA_POST(session, cuCtxDestroy_v2, &args);
 	if (pl_cuda_thread.top == context)
