@@ -244,6 +244,52 @@ static void test_conditions_in_conditions(void)
 	end(exec, graph);
 }
 
+/* More work than a stream takes at a time, behind an inner condition: giving it waits for that one's end. */
+static void test_much_work_behind_a_condition_in_a_condition(void)
+{
+	enum { MANY = 6000 };
+	CUgraph graph = graph_new(), *outer, *inner;
+	CUgraphConditionalHandle handle = handle_new(graph, 1), inner_handle;
+	CUdeviceptr result = word(RESULT);
+	CUgraphNode loop;
+	CUgraphExec exec;
+	outer = condition(graph, fill(graph, NULL, LEFT, 2), handle, CU_GRAPH_COND_TYPE_WHILE, 1, NULL);
+	inner_handle = handle_new(outer[0], 1);
+	inner = condition(outer[0], fill(outer[0], NULL, INNER_LEFT, 3), inner_handle, CU_GRAPH_COND_TYPE_WHILE, 1,
+			  &loop);
+	counting(inner[0], NULL, inner_handle, INNER_LEFT);
+	for (int i = 0; i < MANY; i++)
+		loop = kernel(outer[0], loop, count_one, (void *[]){ &result });
+	counting(outer[0], loop, handle, LEFT);
+	exec = instantiate(graph);
+	clear();
+	run(exec);
+	check(value_of(ROUNDS) == 2 && value_of(INNER_ROUNDS) == 6 && value_of(RESULT) == 2 * MANY);
+	end(exec, graph);
+}
+
+static CUgraph deep_graph(int levels)
+{
+	CUgraph graph = graph_new(), at = graph;
+	for (int i = 0; i < levels; i++)
+		at = condition(at, NULL, handle_new(at, 1), CU_GRAPH_COND_TYPE_IF, 1, NULL)[0];
+	fill(at, NULL, RESULT, 42);
+	return graph;
+}
+
+static void test_conditions_are_as_deep_as_they_may(void)
+{
+	CUgraph graph = deep_graph(8);
+	CUgraphExec exec = instantiate(graph);
+	clear();
+	run(exec);
+	check(value_of(RESULT) == 42);
+	end(exec, graph);
+	graph = deep_graph(9); /* how deep hardware goes is not said */
+	cu_is_by_reference(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0), CUDA_ERROR_NOT_SUPPORTED);
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 static void test_a_captured_loop(void)
 {
 	CUstream stream = graph_test.stream, inner = graph_test.other;
@@ -443,6 +489,8 @@ void graph_tests_conditions(void)
 	cu_run(test_a_switch_runs_the_graph_of_its_number);
 	cu_run(test_conditions_keep_the_edges_of_their_graph);
 	cu_run(test_conditions_in_conditions);
+	cu_run(test_much_work_behind_a_condition_in_a_condition);
+	cu_run(test_conditions_are_as_deep_as_they_may);
 	cu_run(test_a_captured_loop);
 	cu_run(test_a_capture_into_a_graph_needs_no_other);
 	cu_run(test_nodes_in_a_condition_change);

@@ -153,6 +153,7 @@ struct pl_cu_condition {
 	struct pl_cu_word *word; /* a reference */
 	CUgraphConditionalNodeType type;
 	CUcontext ctx;
+	uint32_t level; /* there: 0, or above all that are in its graphs */
 	atomic_uint refs;
 	size_t n;
 	struct pl_cu_graph **bodies; /* owned, but those of executable graphs, which own them */
@@ -235,15 +236,33 @@ CUresult pl_cu_condition_make(struct pl_cu_op *op, CUDA_CONDITIONAL_NODE_PARAMS 
 	return CUDA_SUCCESS;
 }
 
+/* Above all conditions of a graph and its children. */
+static uint32_t level_above(const struct pl_cu_graph *graph)
+{
+	uint32_t level = 0;
+	for (const struct pl_cu_node *node = graph->first; node; node = node->next) {
+		uint32_t own = 0;
+		if (node->op.type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+			own = node->op.condition->level + 1;
+		else if (node->op.type == CU_GRAPH_NODE_TYPE_GRAPH)
+			own = level_above(node->op.child);
+		level = own > level ? own : level;
+	}
+	return level;
+}
+
 static CUresult body_copy(struct pl_cu_condition *to, const struct pl_cu_graph *from, size_t i)
 {
 	struct pl_cu_graph *body;
 	CUresult r = pl_cu_graph_clone(&body, from, false);
 	if (!r)
 		r = pl_cu_exec_create(&to->execs[i], body);
-	if (!r)
-		to->bodies[i] = body;
-	return r;
+	if (r)
+		return r;
+	to->bodies[i] = body;
+	if (level_above(body) > to->level)
+		to->level = level_above(body);
+	return to->level < PL_CU_TURN_LEVELS ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
 }
 
 CUresult pl_cu_condition_copy(struct pl_cu_op *to, const struct pl_cu_op *from)
@@ -369,7 +388,8 @@ CUresult pl_cu_condition_run(struct pl_cu_condition *condition, struct pl_cu_str
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	atomic_fetch_add(&condition->refs, 1);
 	*turn = (struct turn){ .condition = condition };
-	r = pl_cu_hostfn_run(stream, &(struct pl_cu_hostfn){ .turn = take_turn, .user = turn });
+	r = pl_cu_hostfn_run(stream,
+			     &(struct pl_cu_hostfn){ .turn = take_turn, .level = condition->level, .user = turn });
 	if (r) {
 		pl_cu_condition_unref(condition);
 		free(turn);

@@ -2,8 +2,8 @@
  * Conditional nodes: a word of memory, which kernels write, says which of a node's graphs runs, and how often.  A
  * handle is its word's address, and cudaGraphSetConditional() a store there.
  *
- * The device does not decide: when a node's turn comes, the driver's thread that calls host functions reads the word
- * and launches the graph on a stream that is the node's own; what follows waits until there is nothing more to launch.
+ * The device does not decide: when a node's turn comes, a thread of the driver (hostfn.h) reads the word and launches
+ * the graph on a stream that is the node's own; what follows waits until there is nothing more to launch.
  */
 #ifndef PL_REFGPU_DRIVER_CONDITION_H
 #define PL_REFGPU_DRIVER_CONDITION_H

@@ -16,16 +16,18 @@ struct entry {
 	struct entry *next;
 };
 
+/* What one thread calls. */
+struct queue {
+	struct pl_cu_hw *hw;
+	struct entry *first, **end;      /* under queues.lock, as all here */
+	const struct pl_cu_ctx *running; /* whose function is being called */
+};
+
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more, less;
-	struct entry *first, **end;      /* under lock */
-	const struct pl_cu_ctx *running; /* under lock: whose function is being called */
-	bool started;
-} queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	    .more = PTHREAD_COND_INITIALIZER,
-	    .less = PTHREAD_COND_INITIALIZER,
-	    .end = &queue.first };
+	struct queue of[1 + PL_CU_TURN_LEVELS]; /* functions, turns of each level; without `hw` it has no thread yet */
+} queues = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .less = PTHREAD_COND_INITIALIZER };
 
 static bool entry_due(const struct entry *entry)
 {
@@ -33,42 +35,42 @@ static bool entry_due(const struct entry *entry)
 }
 
 /* The first that is due; of a stream only its first can be.  NULL: none. */
-static struct entry *due_take(void)
+static struct entry *due_take(struct queue *queue)
 {
 	struct entry *found = NULL;
-	pthread_mutex_lock(&queue.lock);
-	for (struct entry **at = &queue.first; *at && !found; at = &(*at)->next) {
+	pthread_mutex_lock(&queues.lock);
+	for (struct entry **at = &queue->first; *at && !found; at = &(*at)->next) {
 		if (!entry_due(*at))
 			continue;
 		found = *at;
 		*at = found->next;
 		if (!*at)
-			queue.end = at;
-		queue.running = found->ctx;
+			queue->end = at;
+		queue->running = found->ctx;
 		break;
 	}
-	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_unlock(&queues.lock);
 	return found;
 }
 
-static bool any_due(void *unused)
+static bool any_due(void *arg)
 {
+	const struct queue *queue = arg;
 	bool due = false;
-	(void)unused;
-	pthread_mutex_lock(&queue.lock);
-	for (struct entry *entry = queue.first; entry && !due; entry = entry->next)
+	pthread_mutex_lock(&queues.lock);
+	for (struct entry *entry = queue->first; entry && !due; entry = entry->next)
 		due = entry_due(entry);
-	due |= !queue.first;
-	pthread_mutex_unlock(&queue.lock);
+	due |= !queue->first;
+	pthread_mutex_unlock(&queues.lock);
 	return due;
 }
 
-/* Called with queue.lock held. */
-static void entry_push(struct entry *entry)
+/* Called with queues.lock held. */
+static void entry_push(struct queue *queue, struct entry *entry)
 {
 	entry->next = NULL;
-	*queue.end = entry;
-	queue.end = &entry->next;
+	*queue->end = entry;
+	queue->end = &entry->next;
 }
 
 /* Return: its turn comes again. */
@@ -91,7 +93,7 @@ static void entry_end(struct entry *entry)
 	free(entry);
 }
 
-static void entry_run(struct entry *entry)
+static void entry_run(struct queue *queue, struct entry *entry)
 {
 	CUresult error = pl_cu_ctx_error(entry->ctx);
 	bool again = false;
@@ -103,62 +105,69 @@ static void entry_run(struct entry *entry)
 		entry->what.fn(entry->what.user);
 	if (!again)
 		entry_end(entry);
-	pthread_mutex_lock(&queue.lock);
+	pthread_mutex_lock(&queues.lock);
 	if (again)
-		entry_push(entry);
-	queue.running = NULL;
-	pthread_cond_broadcast(&queue.less);
-	pthread_mutex_unlock(&queue.lock);
+		entry_push(queue, entry);
+	queue->running = NULL;
+	pthread_cond_broadcast(&queues.less);
+	pthread_mutex_unlock(&queues.lock);
 }
 
-/* Called with queue.lock held. */
+/* Called with queues.lock held. */
 static bool any_of(const struct pl_cu_ctx *ctx)
 {
-	bool any = queue.running == ctx;
-	for (struct entry *entry = queue.first; entry && !any; entry = entry->next)
-		any = entry->ctx == ctx;
+	bool any = false;
+	for (size_t i = 0; i <= PL_CU_TURN_LEVELS && !any; i++) {
+		any = queues.of[i].running == ctx;
+		for (struct entry *entry = queues.of[i].first; entry && !any; entry = entry->next)
+			any = entry->ctx == ctx;
+	}
 	return any;
 }
 
 void pl_cu_hostfn_drain(const struct pl_cu_ctx *ctx)
 {
-	pthread_mutex_lock(&queue.lock);
+	pthread_mutex_lock(&queues.lock);
 	while (any_of(ctx))
-		pthread_cond_wait(&queue.less, &queue.lock);
-	pthread_mutex_unlock(&queue.lock);
+		pthread_cond_wait(&queues.less, &queues.lock);
+	pthread_mutex_unlock(&queues.lock);
 }
 
-static void *thread_main(void *hw)
+static void *thread_main(void *arg)
 {
+	struct queue *queue = arg;
 	for (;;) {
 		struct entry *entry;
-		pthread_mutex_lock(&queue.lock);
-		while (!queue.first)
-			pthread_cond_wait(&queue.more, &queue.lock);
-		pthread_mutex_unlock(&queue.lock);
-		entry = due_take();
+		pthread_mutex_lock(&queues.lock);
+		while (!queue->first)
+			pthread_cond_wait(&queues.more, &queues.lock);
+		pthread_mutex_unlock(&queues.lock);
+		entry = due_take(queue);
 		if (entry)
-			entry_run(entry);
+			entry_run(queue, entry);
 		else
-			pl_cu_hw_wait(hw, any_due, NULL, PL_CU_FOREVER);
+			pl_cu_hw_wait(queue->hw, any_due, queue, PL_CU_FOREVER);
 	}
 	return NULL;
 }
 
-/* Called with queue.lock held.  The application's signals are not this thread's. */
-static bool thread_start(struct pl_cu_hw *hw)
+/* Called with queues.lock held.  The application's signals are not this thread's. */
+static bool thread_start(struct queue *queue, struct pl_cu_hw *hw)
 {
 	sigset_t all, old;
 	pthread_t thread;
-	if (queue.started)
+	if (queue->hw)
 		return true;
+	queue->hw = hw;
+	queue->end = &queue->first;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	queue.started = !pthread_create(&thread, NULL, thread_main, hw);
+	if (pthread_create(&thread, NULL, thread_main, queue))
+		queue->hw = NULL;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (queue.started)
+	if (queue->hw)
 		pthread_detach(thread);
-	return queue.started;
+	return queue->hw;
 }
 
 /* A callback is told its stream, which a graph has not. */
@@ -170,6 +179,7 @@ static CUresult hostfn_capture(struct pl_cu_stream *stream, const struct pl_cu_h
 
 CUresult pl_cu_hostfn_run(struct pl_cu_stream *stream, const struct pl_cu_hostfn *hostfn)
 {
+	struct queue *queue = &queues.of[hostfn->turn ? 1 + hostfn->level : 0];
 	struct entry *entry;
 	struct pl_cu_work work;
 	bool started, captured;
@@ -181,9 +191,9 @@ CUresult pl_cu_hostfn_run(struct pl_cu_stream *stream, const struct pl_cu_hostfn
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	pthread_mutex_lock(&queue.lock);
-	started = thread_start(stream->ctx->dev->hw);
-	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_lock(&queues.lock);
+	started = thread_start(queue, stream->ctx->dev->hw);
+	pthread_mutex_unlock(&queues.lock);
 	/* An empty piece of work first: it follows what the stream's order, legacy rules too, has before this. */
 	r = started ? pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream)) : CUDA_ERROR_OUT_OF_MEMORY;
 	if (r) {
@@ -197,10 +207,10 @@ CUresult pl_cu_hostfn_run(struct pl_cu_stream *stream, const struct pl_cu_hostfn
 	entry->value = pl_cu_stream_step(stream);
 	entry->after = pl_cu_line_ref(stream->line);
 	entry->after_value = entry->value - 1;
-	pthread_mutex_lock(&queue.lock);
-	entry_push(entry);
-	pthread_cond_signal(&queue.more);
-	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_lock(&queues.lock);
+	entry_push(queue, entry);
+	pthread_cond_broadcast(&queues.more);
+	pthread_mutex_unlock(&queues.lock);
 	pthread_mutex_unlock(&stream->lock);
 	pl_cu_hw_wake(stream->ctx->dev->hw); /* the thread may sleep for others' sake: it has to look at this one too */
 	return CUDA_SUCCESS;
