@@ -223,20 +223,29 @@ static void test_conditions_keep_the_edges_of_their_graph(void)
 	end(exec, graph);
 }
 
-/* for (left = 4; left; left--) for (inner = 3; inner; inner--) ...; an inner condition begins anew each time. */
-static void test_conditions_in_conditions(void)
+/* for (left = `left`; left; left--) { for (inner = 3; inner; inner--) ...; `more` times result++; }; an inner condition
+ * begins anew each time. */
+static CUgraph loop_in_loop(unsigned int left, int more)
 {
 	CUgraph graph = graph_new(), *outer, *inner;
 	CUgraphConditionalHandle handle = handle_new(graph, 1), inner_handle;
+	CUdeviceptr result = word(RESULT);
 	CUgraphNode loop;
-	CUgraphExec exec;
-	outer = condition(graph, fill(graph, NULL, LEFT, 4), handle, CU_GRAPH_COND_TYPE_WHILE, 1, NULL);
+	outer = condition(graph, fill(graph, NULL, LEFT, left), handle, CU_GRAPH_COND_TYPE_WHILE, 1, NULL);
 	inner_handle = handle_new(outer[0], 1);
 	inner = condition(outer[0], fill(outer[0], NULL, INNER_LEFT, 3), inner_handle, CU_GRAPH_COND_TYPE_WHILE, 1,
 			  &loop);
 	counting(inner[0], NULL, inner_handle, INNER_LEFT);
+	for (int i = 0; i < more; i++)
+		loop = kernel(outer[0], loop, count_one, (void *[]){ &result });
 	counting(outer[0], loop, handle, LEFT);
-	exec = instantiate(graph);
+	return graph;
+}
+
+static void test_conditions_in_conditions(void)
+{
+	CUgraph graph = loop_in_loop(4, 0);
+	CUgraphExec exec = instantiate(graph);
 	clear();
 	run(exec);
 	run(exec);
@@ -248,20 +257,8 @@ static void test_conditions_in_conditions(void)
 static void test_much_work_behind_a_condition_in_a_condition(void)
 {
 	enum { MANY = 6000 };
-	CUgraph graph = graph_new(), *outer, *inner;
-	CUgraphConditionalHandle handle = handle_new(graph, 1), inner_handle;
-	CUdeviceptr result = word(RESULT);
-	CUgraphNode loop;
-	CUgraphExec exec;
-	outer = condition(graph, fill(graph, NULL, LEFT, 2), handle, CU_GRAPH_COND_TYPE_WHILE, 1, NULL);
-	inner_handle = handle_new(outer[0], 1);
-	inner = condition(outer[0], fill(outer[0], NULL, INNER_LEFT, 3), inner_handle, CU_GRAPH_COND_TYPE_WHILE, 1,
-			  &loop);
-	counting(inner[0], NULL, inner_handle, INNER_LEFT);
-	for (int i = 0; i < MANY; i++)
-		loop = kernel(outer[0], loop, count_one, (void *[]){ &result });
-	counting(outer[0], loop, handle, LEFT);
-	exec = instantiate(graph);
+	CUgraph graph = loop_in_loop(2, MANY);
+	CUgraphExec exec = instantiate(graph);
 	clear();
 	run(exec);
 	check(value_of(ROUNDS) == 2 && value_of(INNER_ROUNDS) == 6 && value_of(RESULT) == 2 * MANY);

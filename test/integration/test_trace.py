@@ -71,6 +71,15 @@ def test_a_driver_of_its_own_is_traced_where_it_is_named():
     assert result.returncode and b"/nowhere/libcuda.so.1" in result.stderr, result.stderr
 
 
+def test_only_the_reference_gpu_brings_libraries_of_its_own():
+    env = {k: v for k, v in plenum.native_env().items() if k != "PLENUM_TEST_LIBCUDA"}
+    env["LD_LIBRARY_PATH"] = "/before"
+    for driver, folders in ((os.environ["PLENUM_TEST_MORE"], 2), (NATIVE, 3)):
+        result = plenum.run([plenum.TOOL, "trace", "--cuda", driver, "--", "printenv", "LD_LIBRARY_PATH"], env, check=False)
+        path = result.stdout.decode().strip().split(":")
+        assert len(path) == folders and path[-1] == "/before" and path[0].endswith("trace"), path
+
+
 def test_the_picture_is_json_with_names_of_kernels():
     with plenum.Server("--cuda", NATIVE, PLENUM_REFGPU_MEMORY="1G") as server, tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trace.json")
@@ -98,5 +107,6 @@ def test_a_program_without_calls_says_so():
 
 if __name__ == "__main__":
     plenum.main([test_cuda_calls_are_told_over_any_link, test_what_is_got_by_cugetprocaddress_is_told_of_too,
-                 test_a_driver_of_its_own_is_traced_where_it_is_named, test_the_picture_is_json_with_names_of_kernels,
+                 test_a_driver_of_its_own_is_traced_where_it_is_named,
+                 test_only_the_reference_gpu_brings_libraries_of_its_own, test_the_picture_is_json_with_names_of_kernels,
                  test_opencl_calls_are_told_as_before, test_a_program_without_calls_says_so])

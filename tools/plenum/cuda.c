@@ -123,6 +123,17 @@ static int path_put(const char *folders)
 	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? -errno : 0;
 }
 
+static bool is_in(const char *file, const char *folder)
+{
+	char real[PATH_MAX], *slash;
+
+	if (!realpath(file, real))
+		return false;
+	slash = strrchr(real, '/');
+	*slash = '\0';
+	return !strcmp(real, folder);
+}
+
 int pl_tool_libraries_trace(const char *driver)
 {
 	static const char *const places[2] = { "/../../src/trace", "/../lib/plenum/trace" };
@@ -134,7 +145,7 @@ int pl_tool_libraries_trace(const char *driver)
 		if (!driver || (strchr(driver, '/') && access(driver, R_OK) < 0))
 			return -ENOENT;
 		snprintf(path, sizeof(path), "%s", driver);
-		if (pl_tool_refgpu_find(refgpu)) /* its NVRTC */
+		if (pl_tool_refgpu_find(refgpu) && is_in(driver, refgpu)) /* its NVRTC and NVML */
 			r = path_put(refgpu);
 	} else {
 		if (!pl_tool_cuda_client_find(client))

@@ -296,9 +296,7 @@ static CUresult enter_current(enum pl_cuda_op op, struct pl_session **session_ou
 
 	if (result)
 		return result;
-	if (!top)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	if (atomic_load(&top->error) == CUDA_ERROR_CONTEXT_IS_DESTROYED)
+	if (!top || atomic_load(&top->error) == CUDA_ERROR_CONTEXT_IS_DESTROYED)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	return pl_cuda_enter(op, session_out);
 }
