@@ -357,6 +357,30 @@ static void test_occupancy_is_plausible(void)
 	cu_ok(cu(cuFuncSetAttribute)(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, allowed));
 }
 
+/* A device may not let one be set; what it lets be set is read, and a value that it refuses changes nothing. */
+static void test_what_is_set_of_a_function_is_read(void)
+{
+	static const CUfunction_attribute attributes[] = {
+		CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
+		CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED,
+		CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE,
+	};
+	CUfunction function = cu_function(module, "add");
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++) {
+		int before, value, set = 0;
+		cu_ok(cu(cuFuncGetAttribute)(&before, attributes[i], function));
+		if (!cu(cuFuncSetAttribute)(function, attributes[i], 1))
+			set++;
+		cu_ok(cu(cuFuncGetAttribute)(&value, attributes[i], function));
+		check(value == (set ? 1 : before));
+		if (!cu(cuFuncSetAttribute)(function, attributes[i], 1000))
+			set = 1000;
+		cu_ok(cu(cuFuncGetAttribute)(&value, attributes[i], function));
+		check(value == (set ? set : before));
+		(void)cu(cuFuncSetAttribute)(function, attributes[i], before);
+	}
+}
+
 static void test_parts_are_linked_by_the_driver(void)
 {
 	char *first = cu_ptx("first.ptx"), *second = cu_ptx("second.ptx"), log[1024] = "";
@@ -586,6 +610,7 @@ int main(int argc, char **argv)
 	cu_run(test_lanes_that_take_no_part_in_a_shuffle_give_zero);
 	cu_run(test_a_kernels_asynchronous_copies_are_whole);
 	cu_run(test_occupancy_is_plausible);
+	cu_run(test_what_is_set_of_a_function_is_read);
 	cu_run(test_parts_are_linked_by_the_driver);
 	cu_run(test_bad_images_are_refused_with_a_reason);
 	cu_run(test_a_library_is_placed_where_it_is_used);

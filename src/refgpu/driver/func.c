@@ -55,6 +55,62 @@ static int threads_max(const struct pl_ptx_func *info)
 	return threads < PL_ISA_BLOCK_THREADS_MAX ? (int)threads : (int)PL_ISA_BLOCK_THREADS_MAX;
 }
 
+/* NULL: it can't be set. */
+static _Atomic int *setting_of(struct pl_cu_settings *set, CUfunction_attribute attribute)
+{
+	switch (attribute) {
+	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+		return &set->dynamic_shared_max;
+	case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+		return &set->carveout;
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+		return &set->cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH];
+	case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+		return &set->cluster_any;
+	case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+		return &set->cluster_policy;
+	default:
+		return NULL;
+	}
+}
+
+void pl_cu_settings_init(struct pl_cu_settings *set)
+{
+	set->dynamic_shared_max = set->carveout = -1;
+	set->cluster[0] = set->cluster[1] = set->cluster[2] = -1;
+	set->cluster_any = set->cluster_policy = -1;
+}
+
+static int setting_default(CUfunction_attribute attribute, const struct pl_ptx_func *info)
+{
+	switch (attribute) {
+	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+		return info->shared_bytes < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - info->shared_bytes) : 0;
+	case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+		return CU_SHAREDMEM_CARVEOUT_DEFAULT;
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+		return (int)info->cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH];
+	default:
+		return 0;
+	}
+}
+
+static int setting_get(_Atomic int *setting, CUfunction_attribute attribute, const struct pl_ptx_func *info)
+{
+	int value = atomic_load_explicit(setting, memory_order_relaxed);
+	return value < 0 ? setting_default(attribute, info) : value;
+}
+
+uint32_t pl_cu_func_dynamic_shared_max(struct pl_cu_func *func)
+{
+	return (uint32_t)setting_get(&func->set.dynamic_shared_max, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+				     func->info);
+}
+
 static CUresult attribute_get(int *value, CUfunction_attribute attribute, const struct pl_ptx_func *info,
 			      const struct pl_ptx_image *ptx)
 {
@@ -82,14 +138,7 @@ static CUresult attribute_get(int *value, CUfunction_attribute attribute, const 
 		break;
 	case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
 	case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
-	case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
-	case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
 		*value = 0;
-		break;
-	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
-	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
-	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
-		*value = (int)info->cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH];
 		break;
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
@@ -112,6 +161,7 @@ static bool needs_loaded(CUfunction_attribute attribute)
 
 CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle)
 {
+	_Atomic int *setting;
 	struct pl_cu_func *func;
 	CUresult r = func_peek(handle, &func);
 	if (r)
@@ -123,12 +173,10 @@ CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfuncti
 	r = func_get(handle, &func);
 	if (r)
 		return r;
-	if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
-		*value = atomic_load(&func->dynamic_shared_max);
-	else if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
-		*value = atomic_load(&func->carveout);
-	else
+	setting = setting_of(&func->set, attribute);
+	if (!setting)
 		return attribute_get(value, attribute, func->info, func->ptx);
+	*value = setting_get(setting, attribute, func->info);
 	return CUDA_SUCCESS;
 }
 
@@ -145,10 +193,14 @@ static CUresult attribute_check(CUfunction_attribute attribute, const struct pl_
 	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
 	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
 	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+		if (info->cluster[0])
+			return CUDA_ERROR_NOT_PERMITTED; /* the kernel's text says it */
 		return value == 0 || value == 1 ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
 	case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+		return value == 0 || value == 1 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 	case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-		return CUDA_SUCCESS;
+		return (unsigned int)value <= CU_CLUSTER_SCHEDULING_POLICY_LOAD_BALANCING ? CUDA_SUCCESS
+											  : CUDA_ERROR_INVALID_VALUE;
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
 	}
@@ -160,10 +212,8 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
 	CUresult r = func_get(handle, &func);
 	if (!r)
 		r = attribute_check(attribute, func->info, value);
-	if (!r && attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
-		atomic_store(&func->dynamic_shared_max, value);
-	if (!r && attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
-		atomic_store(&func->carveout, value);
+	if (!r)
+		atomic_store(setting_of(&func->set, attribute), value);
 	return r;
 }
 
@@ -181,9 +231,9 @@ CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkern
 {
 	const struct pl_ptx_image *ptx;
 	const struct pl_ptx_func *info;
+	_Atomic int *setting;
 	struct pl_cu_kernel *kernel;
 	CUresult r = kernel_get(handle, device, &kernel);
-	int shared;
 	if (r)
 		return r;
 	if (!value)
@@ -191,17 +241,10 @@ CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkern
 	r = pl_cu_image_kernel(kernel->library->image, kernel->info, &info, &ptx);
 	if (r)
 		return r;
-	if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
-		*value = atomic_load(&kernel->carveout);
-		return CUDA_SUCCESS;
-	}
-	if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
+	setting = setting_of(&kernel->set, attribute);
+	if (!setting)
 		return attribute_get(value, attribute, info, ptx);
-	shared = atomic_load(&kernel->dynamic_shared_max);
-	if (shared < 0)
-		shared = info->shared_bytes < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - info->shared_bytes)
-								   : 0;
-	*value = shared;
+	*value = setting_get(setting, attribute, info);
 	return CUDA_SUCCESS;
 }
 
@@ -215,10 +258,8 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
 		r = pl_cu_image_kernel(kernel->library->image, kernel->info, &info, &ptx);
 	if (!r)
 		r = attribute_check(attribute, info, value);
-	if (!r && attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
-		atomic_store(&kernel->dynamic_shared_max, value);
-	if (!r && attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
-		atomic_store(&kernel->carveout, value);
+	if (!r)
+		atomic_store(setting_of(&kernel->set, attribute), value);
 	return r;
 }
 

@@ -58,7 +58,7 @@ CUresult pl_cu_launch_check(const struct pl_cu_launch *launch)
 		r = bounds_check(launch);
 	if (r)
 		return r;
-	if (launch->shared_bytes > (uint32_t)atomic_load(&func->dynamic_shared_max) || shared > PL_CU_SHARED_OPTIN)
+	if (launch->shared_bytes > pl_cu_func_dynamic_shared_max(func) || shared > PL_CU_SHARED_OPTIN)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (launch->cooperative) {
 		uint64_t each = pl_cu_occupancy(func->info, (uint32_t)threads, launch->shared_bytes);

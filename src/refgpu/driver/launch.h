@@ -24,5 +24,7 @@ CUresult pl_cu_params_pack(const struct pl_cu_func *func, void **params, void **
 uint32_t pl_cu_occupancy(const struct pl_ptx_func *info, uint32_t threads, uint64_t shared_bytes);
 /* Registers of a thread, as they are told. */
 uint32_t pl_cu_func_registers(const struct pl_ptx_func *info);
+/* Bytes. */
+uint32_t pl_cu_func_dynamic_shared_max(struct pl_cu_func *func);
 
 #endif

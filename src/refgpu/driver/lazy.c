@@ -215,8 +215,6 @@ static CUresult func_place(struct pl_cu_func *func, const struct pl_ptx_func *in
 	func->info = info;
 	func->ptx = ptx;
 	func->own_code = code;
-	func->dynamic_shared_max =
-		info->shared_bytes < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - info->shared_bytes) : 0;
 	pthread_mutex_unlock(&ctx->lock);
 	atomic_store(&func->code, code);
 	return CUDA_SUCCESS;

@@ -34,8 +34,7 @@ static CUresult kernels_create(struct pl_cu_library *library)
 		struct pl_cu_kernel *kernel = &library->kernels[i];
 		kernel->library = library;
 		kernel->info = &ptx->funcs[i];
-		kernel->dynamic_shared_max = -1;
-		kernel->carveout = CU_SHAREDMEM_CARVEOUT_DEFAULT;
+		pl_cu_settings_init(&kernel->set);
 		if (!kernel->info->entry)
 			continue;
 		kernel->handle = (CUkernel)(uintptr_t)pl_cuda_handle_create(PL_CU_KERNEL, kernel);
@@ -104,9 +103,9 @@ CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, s
 	r = pl_cu_func_ready(*func_out);
 	if (r)
 		return r;
-	shared = atomic_load(&kernel->dynamic_shared_max);
+	shared = atomic_load(&kernel->set.dynamic_shared_max);
 	if (shared >= 0)
-		atomic_store(&(*func_out)->dynamic_shared_max, shared);
+		atomic_store(&(*func_out)->set.dynamic_shared_max, shared);
 	return CUDA_SUCCESS;
 }
 

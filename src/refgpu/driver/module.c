@@ -194,13 +194,11 @@ static CUresult funcs_create(struct pl_cu_module *module)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	for (uint32_t i = 0; i < ptx->funcs_n; i++) {
 		struct pl_cu_func *func = &module->funcs[i];
-		uint32_t used = ptx->funcs[i].shared_bytes;
 		func->module = module;
 		func->info = &ptx->funcs[i];
 		func->ptx = ptx;
 		atomic_init(&func->code, module->image->lazy ? NULL : module->section[PL_PTX_CODE]);
-		func->carveout = CU_SHAREDMEM_CARVEOUT_DEFAULT;
-		func->dynamic_shared_max = used < PL_CU_SHARED_DEFAULT ? (int)(PL_CU_SHARED_DEFAULT - used) : 0;
+		pl_cu_settings_init(&func->set);
 		if (!func->info->entry)
 			continue;
 		func->handle = (CUfunction)(uintptr_t)pl_cuda_handle_create(PL_CU_FUNC, func);

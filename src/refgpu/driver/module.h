@@ -18,18 +18,25 @@ struct pl_cu_image {
 	atomic_uint refs;
 };
 
+/* Attributes of functions that can be set; < 0: it was not. */
+struct pl_cu_settings {
+	_Atomic int dynamic_shared_max; /* bytes */
+	_Atomic int carveout;           /* percent */
+	_Atomic int cluster[3];         /* blocks */
+	_Atomic int cluster_any;        /* sizes that other devices don't have are allowed, too */
+	_Atomic int cluster_policy;     /* CUclusterSchedulingPolicy */
+};
+
 struct pl_cu_func {
 	CUfunction handle;
 	struct pl_cu_module *module;
 	const struct pl_ptx_func *info;
-	const struct pl_ptx_image *ptx;           /* what its code lies in */
-	_Atomic(struct pl_cu_mem *) code;         /* its section; NULL: not compiled yet */
-	struct pl_cu_mem *own_code;               /* of a lazy image */
-	atomic_bool named;                        /* somebody got it by its name, which loads it */
-	uint64_t shape_block[3];                  /* cuFuncSetBlockShape() */
-	_Atomic int dynamic_shared_max, carveout; /* attributes */
-	_Atomic int cluster_must, cluster[3], cluster_policy, cluster_any;
-	_Atomic int cache;
+	const struct pl_ptx_image *ptx;   /* what its code lies in */
+	_Atomic(struct pl_cu_mem *) code; /* its section; NULL: not compiled yet */
+	struct pl_cu_mem *own_code;       /* of a lazy image */
+	atomic_bool named;                /* somebody got it by its name, which loads it */
+	uint64_t shape_block[3];          /* cuFuncSetBlockShape() */
+	struct pl_cu_settings set;
 	char *params; /* of the functions that cuParamSet*() has filled */
 	uint32_t params_bytes, shape_shared;
 };
@@ -50,7 +57,7 @@ struct pl_cu_kernel {
 	CUkernel handle;
 	struct pl_cu_library *library;
 	const struct pl_ptx_func *info;
-	_Atomic int dynamic_shared_max, carveout, cache;
+	struct pl_cu_settings set;
 };
 
 struct pl_cu_library {
@@ -120,6 +127,7 @@ CUresult pl_cu_func_ready(struct pl_cu_func *func);
 
 /* A CUfunction, or a CUkernel in its place: the function of the current context, compiled. */
 CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out);
+void pl_cu_settings_init(struct pl_cu_settings *set);
 CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, struct pl_cu_func **func_out);
 CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out);
 CUresult pl_cu_library_ready(struct pl_cu_library *library); /* compiles it */

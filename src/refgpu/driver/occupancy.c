@@ -113,7 +113,7 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *bytes_out, CUfunction h
 	each = each > PL_CU_SHARED_OPTIN + PL_CU_SHARED_RESERVED ? PL_CU_SHARED_OPTIN : each - PL_CU_SHARED_RESERVED;
 	each -= each % SHARED_UNIT;
 	each = each > func->info->shared_bytes ? each - func->info->shared_bytes : 0;
-	most = (uint64_t)atomic_load(&func->dynamic_shared_max);
+	most = pl_cu_func_dynamic_shared_max(func);
 	*bytes_out = each < most ? each : most;
 	return CUDA_SUCCESS;
 }
