@@ -1,33 +1,20 @@
 #include "client/cuda/mirror.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/err.h"
-#include "base/wait.h"
+#include "client/cuda/mirror-watch.h"
+#include "client/cuda/userfault.h"
 
 #define PAGE         PL_MIRROR_PAGE_BYTES
 #define AHEAD_FIRST  16u /* pages of a fetch; twice as many where the next touch is behind them */
 #define AHEAD_PAGES  (PL_MIRROR_FETCH_BYTES / PAGE)
 
-#define TICK_MS      1  /* while the device works: as late as either side may see what the other has written */
-#define TICK_IDLE_MS 20 /* else: how soon it is noticed that it works */
 #define SWITCHES_MAX 8u /* limit: of a tick, pages sent because the program has gone on to write to another one */
-
-#define HELD_MAX     256u /* limit: touches that wait for the end of the device's work; more do not */
-#define RETRY_MS     1    /* how soon it is asked whether it has ended, at first */
-#define RETRY_MAX    8    /* milliseconds: and later on */
-#define TIRED        6u   /* times as long as was waited in vain nobody waits */
 
 enum page_state {
 	PAGE_AWAY,
@@ -49,62 +36,23 @@ struct mirror {
 	uint8_t state[]; /* of each page */
 };
 
-struct touch {
-	uint64_t address, flags, since_ns;
-};
-
 static struct {
 	pthread_mutex_t lock;
 	struct mirror *all; /* under lock */
 	uint8_t *room;      /* under lock: what was fetched */
-	int fd;             /* made once; < 0: -errno */
-	/* The watching thread's: */
-	uint64_t tick_ns, retry_ns; /* when the next one is due */
-	uint64_t tired_ns;          /* until then no touch waits for the end of the device's work */
-	struct touch held[HELD_MAX];
-	uint32_t held_count;
-	int retry_ms;
+	int possible;       /* 0: made once; < 0: -errno */
 	/* Under lock, of mirrors with twins: */
 	uint32_t twinned;    /* pages that are here */
 	struct mirror *last; /* of the page that was written to last while the device worked; NULL = none */
 	uint64_t last_page;  /* it */
 	uint32_t switches;   /* since the last tick */
 	uint8_t packed[PL_MIRROR_MERGE_PAGES * PL_MIRROR_MERGE_BYTES];
-} mirrors = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -ENOSYS };
+} mirrors = { .lock = PTHREAD_MUTEX_INITIALIZER, .possible = -ENOSYS };
 
 _Atomic uint32_t pl_mirror_pages_here;
 _Atomic uint32_t pl_mirror_patience_ms = 10000;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* ---- what the kernel does; called with the lock held ---- */
-
-static void wake(uint64_t address)
-{
-	struct uffdio_range range = { address, PAGE };
-
-	(void)ioctl(mirrors.fd, UFFDIO_WAKE, &range);
-}
-
-static void protect(uint64_t address, uint64_t bytes, bool on)
-{
-	struct uffdio_writeprotect change = { .range = { address, bytes },
-					      .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0 };
-
-	if (ioctl(mirrors.fd, UFFDIO_WRITEPROTECT, &change))
-		pl_log_error("managed memory at %#lx: %s", (unsigned long)address, strerrordesc_np(errno));
-}
-
-/* Whoever waits for it goes on. */
-static void fill(uint64_t address, const void *data, uint64_t bytes, bool writable)
-{
-	struct uffdio_copy copy = {
-		.dst = address, .src = (uintptr_t)data, .len = bytes, .mode = writable ? 0 : UFFDIO_COPY_MODE_WP
-	};
-
-	if (ioctl(mirrors.fd, UFFDIO_COPY, &copy) && errno != EEXIST)
-		pl_log_error("managed memory at %#lx: %s", (unsigned long)address, strerrordesc_np(errno));
-}
 
 /* ---- pages; called with the lock held ---- */
 
@@ -199,17 +147,16 @@ static bool page_fetch(struct mirror *mirror, uint64_t page, bool writes, bool p
 		state_set(mirror, page + i, PAGE_CLEAN);
 	atomic_fetch_sub(&pl_mirror_pages_here, 1);
 	if (pages > 1)
-		fill(at + PAGE, mirrors.room + PAGE, (pages - 1) * PAGE, false);
+		pl_userfault_fill(at + PAGE, mirrors.room + PAGE, (pages - 1) * PAGE, false);
 	if (writes)
 		page_written(mirror, page, mirrors.room);
-	fill(at, mirrors.room, PAGE, writes);
+	pl_userfault_fill(at, mirrors.room, PAGE, writes);
 	return false;
 }
 
-/* A thread has touched the page, or written to it while it was protected, and waits.  Return: it goes on waiting. */
-static bool touched(uint64_t address, uint64_t flags, bool patient)
+bool pl_mirror_touched(const struct pl_userfault *touch, bool patient)
 {
-	uint64_t at = address & ~(uint64_t)(PAGE - 1), page;
+	uint64_t at = touch->address & ~(uint64_t)(PAGE - 1), page;
 	struct mirror *mirror;
 	bool held = false;
 
@@ -217,153 +164,20 @@ static bool touched(uint64_t address, uint64_t flags, bool patient)
 	mirror = mirror_find(at);
 	page = mirror ? (at - mirror->address) / PAGE : 0;
 	if (!mirror) {
-		wake(at); /* it has ended */
-	} else if (mirror->state[page] == PAGE_AWAY && !(flags & UFFD_PAGEFAULT_FLAG_WP)) {
-		held = page_fetch(mirror, page, flags & UFFD_PAGEFAULT_FLAG_WRITE, patient);
-	} else if (mirror->state[page] == PAGE_CLEAN && flags & UFFD_PAGEFAULT_FLAG_WP) {
+		pl_userfault_wake(at, PAGE); /* it has ended */
+	} else if (mirror->state[page] == PAGE_AWAY && !touch->protected) {
+		held = page_fetch(mirror, page, touch->write, patient);
+	} else if (mirror->state[page] == PAGE_CLEAN && touch->protected) {
 		page_written(mirror, page, (const void *)(uintptr_t)at);
-		protect(at, PAGE, false);
+		pl_userfault_protect(at, PAGE, false);
 	} else {
-		wake(at); /* it has changed meanwhile: it is touched again */
+		pl_userfault_wake(at, PAGE); /* it has changed meanwhile: it is touched again */
 	}
 	pthread_mutex_unlock(&mirrors.lock);
 	return held;
 }
 
-/* ---- touches that wait; the watching thread's ---- */
-
-static void retry_in(int ms)
-{
-	mirrors.retry_ms = ms < RETRY_MAX ? ms : RETRY_MAX;
-	mirrors.retry_ns = pl_now_ns() + (uint64_t)mirrors.retry_ms * 1000000u;
-}
-
-static void touched_first(uint64_t address, uint64_t flags)
-{
-	uint64_t now_ns = pl_now_ns();
-	bool patient = mirrors.held_count < HELD_MAX && now_ns >= mirrors.tired_ns;
-
-	if (!touched(address, flags, patient))
-		return;
-	mirrors.held[mirrors.held_count++] = (struct touch){ address, flags, now_ns };
-	retry_in(RETRY_MS);
-}
-
-/* A program that has several threads may never let the device end; one that waits for itself never will. */
-static void tire(const struct touch *touch, uint64_t now_ns)
-{
-	pl_log_warn("managed memory at %#lx was touched %u ms ago, and the device still works: what is read there may "
-		    "be old, what is written there may be lost",
-		    (unsigned long)touch->address, pl_mirror_patience_ms);
-	mirrors.tired_ns = now_ns + TIRED * pl_mirror_patience_ms * 1000000ull;
-}
-
-static void touched_again(void)
-{
-	uint64_t now_ns = pl_now_ns();
-	uint32_t left = 0;
-
-	for (uint32_t i = 0; i < mirrors.held_count; i++) {
-		const struct touch touch = mirrors.held[i];
-
-		if (now_ns >= mirrors.tired_ns && now_ns - touch.since_ns >= pl_mirror_patience_ms * 1000000ull)
-			tire(&touch, now_ns);
-		if (touched(touch.address, touch.flags, now_ns >= mirrors.tired_ns))
-			mirrors.held[left++] = touch;
-	}
-	mirrors.held_count = left;
-	retry_in(2 * mirrors.retry_ms);
-}
-
-static void pages_settle(struct mirror *mirror, bool free);
-
-/* What both use at one time comes and goes by itself while the device works. */
-static void tick(void)
-{
-	pthread_mutex_lock(&mirrors.lock);
-	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
-		if (is_stale(mirror))
-			pages_settle(mirror, false);
-	mirrors.switches = 0;
-	pthread_mutex_unlock(&mirrors.lock);
-}
-
-/* Return: milliseconds to wait for a touch; -1: there is nothing to do before. */
-static int wait_ms(void)
-{
-	bool due = false, works = false;
-
-	pthread_mutex_lock(&mirrors.lock);
-	for (struct mirror *mirror = mirrors.twinned ? mirrors.all : NULL; mirror; mirror = mirror->next)
-		if (mirror->twins && mirror->here) {
-			due = true;
-			works = works || is_stale(mirror);
-		}
-	pthread_mutex_unlock(&mirrors.lock);
-	if (works || !mirrors.held_count)
-		return !due ? -1 : works ? TICK_MS : TICK_IDLE_MS;
-	return mirrors.retry_ms;
-}
-
-static void *watch(void *arg)
-{
-	struct pollfd fd = { .fd = mirrors.fd, .events = POLLIN };
-	struct uffd_msg message;
-	ssize_t got;
-
-	(void)arg;
-	for (;;) {
-		got = read(mirrors.fd, &message, sizeof(message));
-		if (got == sizeof(message) && message.event == UFFD_EVENT_PAGEFAULT)
-			touched_first(message.arg.pagefault.address, message.arg.pagefault.flags);
-		else if (got < 0 && errno == EAGAIN)
-			(void)poll(&fd, 1, wait_ms());
-		else if (got != sizeof(message) && errno != EINTR)
-			return NULL;
-		if (mirrors.held_count && pl_now_ns() >= mirrors.retry_ns)
-			touched_again();
-		if (pl_now_ns() < mirrors.tick_ns)
-			continue;
-		tick();
-		mirrors.tick_ns = pl_now_ns() + TICK_MS * 1000000ull;
-	}
-}
-
 /* ---- once ---- */
-
-/* Faults of the kernel's own, in a call that the program hands such memory to, are told only to who may see them. */
-static int descriptor_open(void)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), r;
-
-	if (fd < 0)
-		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	if (fd < 0)
-		return -errno;
-	if (!ioctl(fd, UFFDIO_API, &api))
-		return fd;
-	r = -errno;
-	close(fd);
-	return r;
-}
-
-static int thread_start(void)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t thread;
-	int r;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, watch, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
 
 static void fork_prepare(void)
 {
@@ -381,33 +195,31 @@ static void fork_child(void)
 	mirrors.all = mirrors.last = NULL;
 	mirrors.twinned = 0;
 	atomic_store(&pl_mirror_pages_here, 0);
-	if (mirrors.fd >= 0)
-		close(mirrors.fd);
-	mirrors.fd = -ENOSYS;
+	pl_userfault_close();
+	mirrors.possible = -ENOSYS;
 	pthread_mutex_init(&mirrors.lock, NULL);
 }
 
 static void once_run(void)
 {
-	int r;
+	int r = pl_userfault_open();
 
-	mirrors.fd = descriptor_open();
-	if (mirrors.fd < 0)
-		return;
-	mirrors.room = mmap(NULL, PL_MIRROR_FETCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	r = mirrors.room == MAP_FAILED ? -ENOMEM : thread_start();
-	if (r) {
-		close(mirrors.fd);
-		mirrors.fd = r;
-		return;
+	if (!r) {
+		mirrors.room =
+			mmap(NULL, PL_MIRROR_FETCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		r = mirrors.room == MAP_FAILED ? -ENOMEM : pl_mirror_watch();
 	}
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	mirrors.possible = r;
+	if (r)
+		pl_userfault_close();
+	else
+		pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 bool pl_mirror_is_possible(void)
 {
 	pthread_once(&once, once_run);
-	return mirrors.fd >= 0;
+	return !mirrors.possible;
 }
 
 /* ---- which pages ---- */
@@ -438,15 +250,6 @@ static struct mirror *mirror_new(const struct mirror *like, uint64_t address, ui
 	return NULL;
 }
 
-/* From here on the kernel tells of touches. */
-static int pages_watch(uint64_t address, uint64_t bytes)
-{
-	struct uffdio_register registration = { .range = { address, bytes },
-						.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
-
-	return ioctl(mirrors.fd, UFFDIO_REGISTER, &registration) ? -errno : 0;
-}
-
 /* A page is the unit. */
 static void pages_small(uint64_t address, uint64_t bytes)
 {
@@ -467,7 +270,7 @@ static int piece_add(const struct mirror *like, uint64_t address, uint64_t bytes
 	r = at == MAP_FAILED ? -errno : (uintptr_t)at != address ? -EEXIST : 0;
 	if (!r) {
 		pages_small(address, bytes);
-		r = pages_watch(address, bytes);
+		r = pl_userfault_watch(address, bytes);
 	}
 	if (r) {
 		if (at != MAP_FAILED)
@@ -528,7 +331,7 @@ int pl_mirror_add(uint64_t address, uint64_t bytes, const struct pl_mirror_ops *
 	if (!bytes || address % PAGE || bytes % PAGE || end < address)
 		return pl_err(-EINVAL);
 	if (!pl_mirror_is_possible())
-		return mirrors.fd;
+		return mirrors.possible;
 	pthread_mutex_lock(&mirrors.lock);
 	before = mirrors.all;
 	for (at = next_bare(address, end); at < end && !r; at = next_bare(to, end)) {
@@ -580,7 +383,7 @@ static int adopt(struct mirror *mirror)
 
 	pages_small(mirror->address, bytes);
 	pages_touch(mirror->address, bytes);
-	r = pages_watch(mirror->address, bytes);
+	r = pl_userfault_watch(mirror->address, bytes);
 	if (r) {
 		twins_drop(mirror);
 		return r;
@@ -589,7 +392,7 @@ static int adopt(struct mirror *mirror)
 	mirrors.all = mirror;
 	for (uint64_t page = 0; page < mirror->pages; page++)
 		state_set(mirror, page, PAGE_CLEAN);
-	protect(mirror->address, bytes, true);
+	pl_userfault_protect(mirror->address, bytes, true);
 	return pages_send(mirror);
 }
 
@@ -602,7 +405,7 @@ int pl_mirror_adopt(uint64_t address, uint64_t bytes, const struct pl_mirror_ops
 	if (!bytes || address % PAGE || bytes % PAGE || address + bytes < address)
 		return pl_err(-EINVAL);
 	if (!pl_mirror_is_possible())
-		return mirrors.fd;
+		return mirrors.possible;
 	mirror = mirror_new(&like, address, bytes);
 	if (!mirror)
 		return -ENOMEM;
@@ -708,7 +511,7 @@ static void page_settle(struct mirror *mirror, uint64_t page, uint64_t n, bool f
 	uint64_t at = mirror->address + page * PAGE;
 
 	if (mirror->state[page] == PAGE_WRITTEN) { /* if it fails the session is lost, as the next call says */
-		protect(at, n * PAGE, true);
+		pl_userfault_protect(at, n * PAGE, true);
 		if (mirror->twins)
 			changes_send(mirror, page, n, free);
 		else
@@ -746,11 +549,36 @@ void pl_mirror_settle(const void *session, bool free)
 	pthread_mutex_unlock(&mirrors.lock);
 }
 
-void pl_mirror_waited_slow(void)
+static void stale_settle(void)
 {
-	pthread_mutex_lock(&mirrors.lock);
 	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
 		if (is_stale(mirror))
 			pages_settle(mirror, false);
+}
+
+void pl_mirror_waited_slow(void)
+{
+	pthread_mutex_lock(&mirrors.lock);
+	stale_settle();
 	pthread_mutex_unlock(&mirrors.lock);
+}
+
+void pl_mirror_tick(void)
+{
+	pthread_mutex_lock(&mirrors.lock);
+	stale_settle();
+	mirrors.switches = 0;
+	pthread_mutex_unlock(&mirrors.lock);
+}
+
+enum pl_mirror_due pl_mirror_due(void)
+{
+	enum pl_mirror_due due = PL_MIRROR_NOTHING;
+
+	pthread_mutex_lock(&mirrors.lock);
+	for (struct mirror *mirror = mirrors.twinned ? mirrors.all : NULL; mirror; mirror = mirror->next)
+		if (mirror->twins && mirror->here && due != PL_MIRROR_TICK)
+			due = is_stale(mirror) ? PL_MIRROR_TICK : PL_MIRROR_LOOK;
+	pthread_mutex_unlock(&mirrors.lock);
+	return due;
 }
