@@ -7,6 +7,7 @@
 #include "check.h"
 #include "context.h"
 #include "driver.h"
+#include "event.h"
 #include "hostfn.h"
 #include "mem.h"
 #include "module.h"
@@ -148,6 +149,7 @@ static void ctx_end(void *arg)
 	pl_cu_hostfn_drain(ctx);
 	pl_cu_modules_end(ctx);
 	pl_cu_arrays_end(ctx);
+	pl_cu_events_end(ctx);
 	pl_cu_streams_end(ctx);
 	heap_free(ctx);
 	pl_cu_mem_free_all(ctx);

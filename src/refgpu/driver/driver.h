@@ -62,7 +62,7 @@ struct pl_cu_ctx {
 	unsigned int flags, api_version;
 	bool primary;
 	atomic_bool ending; /* somebody destroys it */
-	_Atomic int error; /* sticky: a kernel of this context has failed */
+	_Atomic int error;  /* sticky: a kernel of this context has failed */
 	CUfunc_cache cache;
 	CUsharedconfig shared_config;
 	struct pl_cuda_storages storages;
@@ -70,6 +70,7 @@ struct pl_cu_ctx {
 	/* under lock */
 	struct pl_cu_stream *streams; /* all of them, with the two kinds of default ones */
 	struct pl_cu_module *modules;
+	struct pl_cu_event *events;
 	struct pl_cu_array *arrays;
 	struct pl_cu_mipmap *mipmaps;
 	uint64_t limit[CU_LIMIT_MAX];

@@ -36,13 +36,48 @@ CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ct
 		event_free(event);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
+	pthread_mutex_lock(&ctx->lock);
+	event->next = ctx->events;
+	event->before = &ctx->events;
+	if (event->next)
+		event->next->before = &event->next;
+	ctx->events = event;
+	pthread_mutex_unlock(&ctx->lock);
 	*event_out = event;
 	return CUDA_SUCCESS;
 }
 
+/* Its handle finds nothing any more, and some call may still use it. */
+static void event_end(void *arg)
+{
+	struct pl_cu_event *event = arg;
+	pthread_mutex_lock(&event->ctx->lock);
+	*event->before = event->next;
+	if (event->next)
+		event->next->before = event->before;
+	pthread_mutex_unlock(&event->ctx->lock);
+	event_free(event);
+}
+
 bool pl_cu_event_destroy(struct pl_cu_event *event)
 {
-	return pl_cuda_handle_retire((uint64_t)(uintptr_t)event->handle, event_free);
+	return pl_cuda_handle_retire((uint64_t)(uintptr_t)event->handle, event_end);
+}
+
+void pl_cu_events_end(struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_event *event;
+	do {
+		uint32_t call = pl_cuda_call_begin();
+		pthread_mutex_lock(&ctx->lock);
+		event = ctx->events;
+		while (event && pl_cuda_handle_held(event->handle, PL_CU_EVENT) != event)
+			event = event->next; /* it goes when nobody uses it */
+		pthread_mutex_unlock(&ctx->lock);
+		if (event)
+			(void)pl_cu_event_destroy(event);
+		pl_cuda_call_end(call);
+	} while (event);
 }
 
 /* Called with event->lock held: a line on which nothing is pending, so that its value only grows. */

@@ -6,7 +6,8 @@
 
 struct pl_cu_event {
 	CUevent handle;
-	struct pl_cu_ctx *ctx; /* a reference */
+	struct pl_cu_ctx *ctx;              /* a reference */
+	struct pl_cu_event *next, **before; /* in ctx->events, under ctx->lock */
 	unsigned int flags;
 	pthread_mutex_t lock;
 	/* under lock */
@@ -24,5 +25,6 @@ CUresult pl_cu_event_record(struct pl_cu_event *event, struct pl_cu_stream *stre
 CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags);
 CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ctx, unsigned int flags);
 bool pl_cu_event_destroy(struct pl_cu_event *event); /* false: another thread has */
+void pl_cu_events_end(struct pl_cu_ctx *ctx);        /* all of a context that goes away */
 
 #endif
