@@ -40,6 +40,16 @@ static void side_of(struct side *side, bool on_host)
 		 i, offset);
 }
 
+/* A copy from the program's memory into what it overlaps has no one result: `to` goes elsewhere. */
+static void keep_apart(const struct side *from, struct side *to)
+{
+	int i = (to->slot + 1) % SLOTS;
+	if (!from->is_host || !to->is_host || from->kind != to->kind || from->slot != to->slot)
+		return;
+	*to = (struct side){ (uint64_t)(uintptr_t)host[i], HOST_BYTES, "", KINDS, i, true, false };
+	snprintf(to->name, sizeof(to->name), "h%d", i);
+}
+
 static void show(const struct side *side, CUstream stream)
 {
 	if (side->kind == PINNED) {
@@ -62,6 +72,7 @@ static void do_linear(void)
 	int number = 0;
 	side_of(&from, plain == 0 || (plain == 3 && one_in(2)));
 	side_of(&to, plain == 1 || (plain == 3 && one_in(2)));
+	keep_apart(&from, &to);
 	most = from.bytes < to.bytes ? from.bytes : to.bytes;
 	count = one_in(8) ? 0 : one_in(3) ? most : pick((uint32_t)most + 1);
 	/* Past the end of device memory only: past that of its own memory the program itself would fault. */
@@ -144,6 +155,7 @@ static void do_lines(void)
 	CUstream stream = any_stream(&number);
 	shape_side(&from, &copy.srcMemoryType, &copy.srcArray, &copy.srcPitch);
 	shape_side(&to, &copy.dstMemoryType, &copy.dstArray, &copy.dstPitch);
+	keep_apart(&from, &to);
 	if (from.is_host)
 		copy.srcHost = (void *)(uintptr_t)from.at;
 	copy.srcDevice = from.at;
@@ -183,6 +195,7 @@ static void do_slices(void)
 	CUstream stream = any_stream(&number);
 	shape_side(&from, &copy.srcMemoryType, &copy.srcArray, &copy.srcPitch);
 	shape_side(&to, &copy.dstMemoryType, &copy.dstArray, &copy.dstPitch);
+	keep_apart(&from, &to);
 	if (from.is_host)
 		copy.srcHost = (void *)(uintptr_t)from.at;
 	copy.srcDevice = from.at;

@@ -381,6 +381,56 @@ static void test_what_is_set_of_a_function_is_read(void)
 	}
 }
 
+/* Launches that were taken before are refused when less is allowed since, whichever handle says so. */
+static void test_launches_go_by_what_is_set_since(void)
+{
+	const CUfunction_attribute most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+	char *text = cu_ptx("kernels.ptx");
+	CUfunction function = cu_function(module, "store");
+	int value = 9, allowed, before;
+	CUdeviceptr at;
+	void *params[] = { &at, &value };
+	CUlibrary library;
+	CUkernel kernel;
+	CUmodule of_library;
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuFuncGetAttribute)(&before, most, function));
+	for (int i = 0; i < 2; i++)
+		cu_ok(launch1(function, 1, 1, 256, params));
+	cu_ok(cu(cuFuncSetAttribute)(function, most, 100));
+	cu_is(launch1(function, 1, 1, 256, params), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuFuncSetAttribute)(function, most, 256));
+	cu_ok(launch1(function, 1, 1, 256, params));
+	cu_ok(cu(cuFuncSetAttribute)(function, most, before));
+
+	/* A kernel of a library, its function, and its module's; whether the latter follow is the driver's affair. */
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "store"));
+	cu_ok(cu(cuLibraryGetModule)(&of_library, library));
+	for (int turn = 0; turn < 3; turn++) {
+		CUfunction each[3] = { (CUfunction)kernel };
+		cu_ok(cu(cuKernelGetFunction)(&each[1], kernel));
+		each[2] = cu_function(of_library, "store");
+		for (int i = 0; i < 3; i++)
+			cu_ok(launch1(each[i], 1, 1, 256, params));
+		cu_ok(cu(cuKernelSetAttribute)(most, 100 + turn, kernel, 0));
+		cu_ok(cu(cuKernelGetAttribute)(&allowed, most, kernel, 0));
+		check(allowed == 100 + turn);
+		for (int i = 0; i < 3; i++) {
+			cu_ok(cu(cuFuncGetAttribute)(&allowed, most, each[i]));
+			check(i || allowed == 100 + turn);
+			cu_is(launch1(each[i], 1, 1, 256, params),
+			      allowed < 256 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS);
+		}
+		cu_ok(cu(cuFuncSetAttribute)(each[turn], most, 512));
+		cu_ok(launch1(each[turn], 1, 1, 256, params));
+		cu_ok(cu(cuKernelSetAttribute)(most, before, kernel, 0));
+	}
+	cu_ok(cu(cuLibraryUnload)(library));
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(text);
+}
+
 static void test_parts_are_linked_by_the_driver(void)
 {
 	char *first = cu_ptx("first.ptx"), *second = cu_ptx("second.ptx"), log[1024] = "";
@@ -611,6 +661,7 @@ int main(int argc, char **argv)
 	cu_run(test_a_kernels_asynchronous_copies_are_whole);
 	cu_run(test_occupancy_is_plausible);
 	cu_run(test_what_is_set_of_a_function_is_read);
+	cu_run(test_launches_go_by_what_is_set_since);
 	cu_run(test_parts_are_linked_by_the_driver);
 	cu_run(test_bad_images_are_refused_with_a_reason);
 	cu_run(test_a_library_is_placed_where_it_is_used);

@@ -112,6 +112,28 @@ static void ask_of_stream(void)
 		cu_is(cu(cuStreamQuery)(streams[0]), CUDA_ERROR_NOT_READY);
 }
 
+/* As libraries do that need more shared memory than there is by default: it is said before each launch. */
+static void set_and_launch(void)
+{
+	const CUfunction_attribute most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+	static CUkernel kernel;
+	int n = 64;
+	void *params[] = { &a, &b, &c, &n };
+
+	if (!kernel) {
+		char *text = cu_ptx("kernels.ptx");
+		CUlibrary library;
+
+		cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+		cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "add"));
+		free(text);
+	}
+	cu_ok(cu(cuFuncSetAttribute)(add, most, 50000));
+	cu_ok(cu(cuLaunchKernel)(add, 1, 1, 1, 64, 1, 1, 50000, streams[0], params, NULL));
+	cu_ok(cu(cuKernelSetAttribute)(most, 50000, kernel, 0));
+	cu_ok(cu(cuLaunchKernel)((CUfunction)kernel, 1, 1, 1, 64, 1, 1, 50000, streams[0], params, NULL));
+}
+
 static void turn(const char *what)
 {
 	float value = 0;
@@ -120,6 +142,8 @@ static void turn(const char *what)
 		launch(streams[0], 64);
 	} else if (!strcmp(what, "event")) {
 		event_there_and_back();
+	} else if (!strcmp(what, "set")) {
+		set_and_launch();
 	} else if (!strcmp(what, "fill")) {
 		cu_ok(cu(cuMemsetD32Async)(a, 1, 64, streams[2]));
 	} else if (!strcmp(what, "finish")) {
@@ -140,7 +164,7 @@ static void turn(const char *what)
 	} else if (!strcmp(what, "poll")) {
 		ask_of_stream();
 	} else {
-		fprintf(stderr, "usage: steady launch|event|fill|finish|rest|read|done|query|fresh|poll COUNT\n");
+		fprintf(stderr, "usage: steady launch|event|set|fill|finish|rest|read|done|query|fresh|poll COUNT\n");
 		exit(2);
 	}
 }

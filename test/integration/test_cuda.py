@@ -100,7 +100,7 @@ def test_steady_loops_ask_only_where_the_api_waits():
     with plenum.Server("--cuda", NATIVE) as server:
         for mode in ("shm", "tcp"):
             more = {k: v for k, v in steady_env(server, mode).items() if k.startswith("PLENUM_TEST_")}
-            for what, expected in {"launch": 0, "event": 0, "fill": 0, "finish": 1, "rest": 1, "read": 1, "done": 1}.items():
+            for what, expected in {"launch": 0, "event": 0, "set": 0, "fill": 0, "finish": 1, "rest": 1, "read": 1, "done": 1}.items():
                 few, _ = plenum.stats_of(server, mode, [steady, what, str(count)], **more)
                 many, _ = plenum.stats_of(server, mode, [steady, what, str(2 * count)], **more)
                 asks, posts = ((many[key] - few[key]) / count for key in ("asks", "posts"))

@@ -150,7 +150,7 @@ static CUresult attribute_of(struct pl_cuda_function *function, CUfunction_attri
 		return result;
 	if (!(facts->has >> attribute & 1))
 		return CUDA_ERROR_INVALID_VALUE;
-	*value = facts->attribute[attribute];
+	*value = pl_cuda_facts_attribute(facts, attribute);
 	return CUDA_SUCCESS;
 }
 
@@ -182,13 +182,105 @@ CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkern
 	return result ? result : attribute_of(kernel, attribute, value);
 }
 
-/* What is set changes what is known.  The values are checked by the driver: setting one is rare. */
+/* ---- what programs set: values are checked by the driver, and what it takes is known here ---- */
+
+/* Some programs set it before each launch. */
+static bool is_set_already(struct pl_cuda_function *function, CUfunction_attribute attribute, int value)
+{
+	const struct pl_cuda_facts *facts = atomic_load(&function->facts);
+
+	if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES &&
+	    attribute != CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+		return false;
+	return facts && facts->has >> attribute & 1 && pl_cuda_facts_attribute(facts, attribute) == value;
+}
+
+/* Launches that the driver took may be none that it takes. */
 static void attribute_note(struct pl_cuda_function *function, CUfunction_attribute attribute, int value)
 {
 	struct pl_cuda_facts *facts = atomic_load(&function->facts);
 
 	if (facts && (unsigned int)attribute < PL_CUDA_FUNCTION_ATTRIBUTES)
-		facts->attribute[attribute] = value;
+		__atomic_store_n(&facts->attribute[attribute], value, __ATOMIC_RELAXED);
+	pl_cuda_shapes_forget(function);
+}
+
+/* The driver knows what it is now; one that it says nothing of is one that can't be used. */
+static void attribute_learn(struct pl_cuda_function *function, CUfunction_attribute attribute)
+{
+	struct pl_cuda_facts *facts;
+
+	pl_cuda_shapes_forget(function);
+	if (!atomic_load(&function->facts) || facts_ask(function, &facts))
+		return;
+	attribute_note(function, attribute, facts->attribute[attribute]);
+	free(facts);
+}
+
+/* The function of this name of a library's module; called with the module's lock held. */
+static void member_learn(struct pl_cuda_members *members, const char *name, CUfunction_attribute attribute)
+{
+	uint32_t at = pl_cuda_members_find(members, name);
+
+	if (at == UINT32_MAX)
+		return;
+	members->facts[at] = NULL; /* of one that is made later: they are older */
+	if (members->function[at])
+		attribute_learn(members->function[at], attribute);
+}
+
+/* A kernel of a library and its functions, whichever way the program has got those, are one to the driver.
+ * Called with the library's lock held. */
+static void kernel_learn(struct pl_cuda_library *library, struct pl_cuda_function *kernel,
+			 CUfunction_attribute attribute)
+{
+	pl_cuda_shapes_forget(kernel);
+	for (struct pl_cuda_function *made = kernel->made; made; made = made->next)
+		attribute_learn(made, attribute);
+	for (struct pl_cuda_module *module = library->modules; module; module = module->next) {
+		pthread_mutex_lock(&module->lock);
+		member_learn(&module->members, kernel->name, attribute);
+		pthread_mutex_unlock(&module->lock);
+	}
+}
+
+/* NULL: it is no library's. */
+static struct pl_cuda_library *library_of(const struct pl_cuda_function *function)
+{
+	const struct pl_cuda_object *owner = function->kernel ? function->kernel->owner : function->owner;
+
+	if (owner && owner->kind == PL_CUDA_KIND_module)
+		return ((const struct pl_cuda_module *)owner)->library;
+	return (struct pl_cuda_library *)owner;
+}
+
+/* Of a library; NULL: the program has not got it. */
+static struct pl_cuda_function *kernel_of(struct pl_cuda_library *library, struct pl_cuda_function *function)
+{
+	uint32_t at;
+
+	if (function->kernel)
+		return function->kernel;
+	at = pl_cuda_members_find(&library->members, function->name);
+	return at == UINT32_MAX ? NULL : library->members.function[at];
+}
+
+/* The driver has taken it. */
+static void function_changed(struct pl_cuda_function *function, CUfunction_attribute attribute, int value)
+{
+	struct pl_cuda_library *library = library_of(function);
+	struct pl_cuda_function *kernel;
+
+	attribute_note(function, attribute, value);
+	if (!library)
+		return;
+	pthread_mutex_lock(&library->lock);
+	kernel = kernel_of(library, function);
+	if (kernel) {
+		kernel->differs = true;
+		kernel_learn(library, kernel, attribute);
+	}
+	pthread_mutex_unlock(&library->lock);
 }
 
 CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value)
@@ -205,12 +297,24 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
 	function = pl_cuda_function_of(handle);
 	if (!function)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (function->object.kind == PL_CUDA_KIND_function && is_set_already(function, attribute, value))
+		return CUDA_SUCCESS;
 	args.function = function->object.id;
 	r = PL_CUDA_ASK(session, cuFuncSetAttribute, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!result)
-		attribute_note(function, attribute, value);
+		function_changed(function, attribute, value);
 	return result;
+}
+
+static void kernel_changed(struct pl_cuda_function *kernel, CUfunction_attribute attribute, int value)
+{
+	struct pl_cuda_library *library = (struct pl_cuda_library *)kernel->owner;
+
+	pthread_mutex_lock(&library->lock);
+	attribute_note(kernel, attribute, value);
+	kernel_learn(library, kernel, attribute);
+	pthread_mutex_unlock(&library->lock);
 }
 
 CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel handle, CUdevice device)
@@ -231,14 +335,13 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
 	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device);
 	if (!args.kernel)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (pl_cuda_device_count() == 1 && !kernel->differs && is_set_already(kernel, attribute, value))
+		return CUDA_SUCCESS;
 	r = PL_CUDA_ASK(session, cuKernelSetAttribute, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
-	if (result)
-		return result;
-	attribute_note(kernel, attribute, value);
-	for (struct pl_cuda_function *made = kernel->made; made; made = made->next)
-		free(atomic_exchange(&made->facts, NULL)); /* asked for again */
-	return CUDA_SUCCESS;
+	if (!result)
+		kernel_changed(kernel, attribute, value);
+	return result;
 }
 
 static CUresult param_info(struct pl_cuda_function *function, size_t index, size_t *offset, size_t *bytes)

@@ -92,6 +92,12 @@ static void shape_note(struct pl_cuda_function *function, struct pl_cuda_shape s
 	function->shape[function->shapes_next++ % PL_CUDA_SHAPES] = shape;
 }
 
+void pl_cuda_shapes_forget(struct pl_cuda_function *function)
+{
+	for (uint32_t i = 0; i < PL_CUDA_SHAPES; i++)
+		function->shape[i].block[0] = 0;
+}
+
 static HOT bool grid_plain(const struct pl_cuda_cuLaunchKernel_args *args, CUdevice device)
 {
 	if (!args->grid_x || !args->grid_y || !args->grid_z)

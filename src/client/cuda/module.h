@@ -32,6 +32,7 @@ struct pl_cuda_function { /* also a kernel of a library */
 	struct pl_cuda_shape shape[PL_CUDA_SHAPES]; /* racing writers may lose one, which costs a question */
 	uint32_t shapes_next;
 	struct pl_cuda_function *made, *next; /* of a kernel: its functions, one a context; under owner's lock */
+	_Atomic bool differs;                 /* of a kernel: one of its functions was set by itself */
 	struct pl_cuda_launch_state *legacy;  /* cuFuncSetBlockShape() and the like */
 };
 
@@ -99,8 +100,15 @@ struct pl_cuda_facts *pl_cuda_facts_make(const void *data, uint64_t bytes);
 /* A library, or one of its kernels. */
 bool pl_cuda_library_is_on(const struct pl_cuda_object *object, const struct pl_session *session);
 
+static inline int pl_cuda_facts_attribute(const struct pl_cuda_facts *facts, CUfunction_attribute attribute)
+{
+	return __atomic_load_n(&facts->attribute[attribute], __ATOMIC_RELAXED);
+}
+
 /* A CUfunction, or a CUkernel in its place; NULL: neither. */
 struct pl_cuda_function *pl_cuda_function_of(const void *handle);
+/* Launches of it are asked about again. */
+void pl_cuda_shapes_forget(struct pl_cuda_function *function);
 CUresult pl_cuda_facts_learn(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out);
 /* Its facts, asked for where they are not known.  Borrowed for as long as it lives. */
 static inline CUresult pl_cuda_facts_get(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)

@@ -43,10 +43,12 @@ static CUresult limits_get(CUfunction handle, struct limits *limits_out)
 		.sms = OF(MULTIPROCESSOR_COUNT),
 		.sm_shared = OF(MAX_SHARED_MEMORY_PER_MULTIPROCESSOR),
 		.block_reserved = OF(RESERVED_SHARED_MEMORY_PER_BLOCK),
-		.registers = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_NUM_REGS],
-		.shared_static = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES],
-		.dynamic_max = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES],
-		.function_threads_max = (uint32_t)facts->attribute[CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK],
+		.registers = (uint32_t)pl_cuda_facts_attribute(facts, CU_FUNC_ATTRIBUTE_NUM_REGS),
+		.shared_static = (uint32_t)pl_cuda_facts_attribute(facts, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES),
+		.dynamic_max =
+			(uint32_t)pl_cuda_facts_attribute(facts, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES),
+		.function_threads_max =
+			(uint32_t)pl_cuda_facts_attribute(facts, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK),
 	};
 	return limits_out->warp && limits_out->sm_threads ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 #undef OF

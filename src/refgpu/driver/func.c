@@ -55,8 +55,7 @@ static int threads_max(const struct pl_ptx_func *info)
 	return threads < PL_ISA_BLOCK_THREADS_MAX ? (int)threads : (int)PL_ISA_BLOCK_THREADS_MAX;
 }
 
-/* NULL: it can't be set. */
-static _Atomic int *setting_of(struct pl_cu_settings *set, CUfunction_attribute attribute)
+_Atomic int *pl_cu_setting_of(struct pl_cu_settings *set, CUfunction_attribute attribute)
 {
 	switch (attribute) {
 	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
@@ -173,7 +172,7 @@ CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfuncti
 	r = func_get(handle, &func);
 	if (r)
 		return r;
-	setting = setting_of(&func->set, attribute);
+	setting = pl_cu_setting_of(&func->set, attribute);
 	if (!setting)
 		return attribute_get(value, attribute, func->info, func->ptx);
 	*value = setting_get(setting, attribute, func->info);
@@ -213,7 +212,7 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
 	if (!r)
 		r = attribute_check(attribute, func->info, value);
 	if (!r)
-		atomic_store(setting_of(&func->set, attribute), value);
+		atomic_store(pl_cu_setting_of(&func->set, attribute), value);
 	return r;
 }
 
@@ -241,7 +240,7 @@ CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkern
 	r = pl_cu_image_kernel(kernel->library->image, kernel->info, &info, &ptx);
 	if (r)
 		return r;
-	setting = setting_of(&kernel->set, attribute);
+	setting = pl_cu_setting_of(&kernel->set, attribute);
 	if (!setting)
 		return attribute_get(value, attribute, info, ptx);
 	*value = setting_get(setting, attribute, info);
@@ -259,7 +258,7 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
 	if (!r)
 		r = attribute_check(attribute, info, value);
 	if (!r)
-		atomic_store(setting_of(&kernel->set, attribute), value);
+		pl_cu_kernel_set(kernel, attribute, value);
 	return r;
 }
 

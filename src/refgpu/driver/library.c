@@ -65,11 +65,29 @@ CUresult pl_cu_library_ready(struct pl_cu_library *library)
 static CUresult place(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out)
 {
 	CUcontext *placed = realloc(library->placed, (library->placed_n + 1) * sizeof(*placed));
+	CUresult r;
 	if (!placed)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	library->placed = placed;
 	placed[library->placed_n++] = ctx->handle;
-	return pl_cu_module_place(module_out, ctx, library->image, library);
+	r = pl_cu_module_place(module_out, ctx, library->image, library);
+	for (uint32_t i = 0; !r && i < library->image->ptx->funcs_n; i++)
+		(*module_out)->funcs[i].set = library->kernels[i].set;
+	return r;
+}
+
+void pl_cu_kernel_set(struct pl_cu_kernel *kernel, CUfunction_attribute attribute, int value)
+{
+	struct pl_cu_library *library = kernel->library;
+	pthread_mutex_lock(&library->lock);
+	atomic_store(pl_cu_setting_of(&kernel->set, attribute), value);
+	for (size_t i = 0; i < library->placed_n; i++) {
+		struct pl_cu_ctx *ctx = pl_cu_ctx_of(library->placed[i]);
+		struct pl_cu_module *module = ctx ? pl_cu_module_of_library(ctx, library) : NULL;
+		if (module)
+			atomic_store(pl_cu_setting_of(&module->funcs[kernel - library->kernels].set, attribute), value);
+	}
+	pthread_mutex_unlock(&library->lock);
 }
 
 CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out)
@@ -96,17 +114,10 @@ CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, s
 {
 	struct pl_cu_module *module;
 	CUresult r = pl_cu_library_module(kernel->library, ctx, &module);
-	int shared;
 	if (r)
 		return r;
 	*func_out = &module->funcs[kernel->info - module->image->ptx->funcs];
-	r = pl_cu_func_ready(*func_out);
-	if (r)
-		return r;
-	shared = atomic_load(&kernel->set.dynamic_shared_max);
-	if (shared >= 0)
-		atomic_store(&(*func_out)->set.dynamic_shared_max, shared);
-	return CUDA_SUCCESS;
+	return pl_cu_func_ready(*func_out);
 }
 
 static CUresult library_create(CUlibrary *library_out, const void *image, size_t size_bytes,

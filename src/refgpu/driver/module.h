@@ -128,6 +128,9 @@ CUresult pl_cu_func_ready(struct pl_cu_func *func);
 /* A CUfunction, or a CUkernel in its place: the function of the current context, compiled. */
 CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out);
 void pl_cu_settings_init(struct pl_cu_settings *set);
+_Atomic int *pl_cu_setting_of(struct pl_cu_settings *set, CUfunction_attribute attribute); /* NULL: it can't be set */
+/* Of a kernel, and of its functions in all contexts: it holds for the device. */
+void pl_cu_kernel_set(struct pl_cu_kernel *kernel, CUfunction_attribute attribute, int value);
 CUresult pl_cu_kernel_func(struct pl_cu_kernel *kernel, struct pl_cu_ctx *ctx, struct pl_cu_func **func_out);
 CUresult pl_cu_library_module(struct pl_cu_library *library, struct pl_cu_ctx *ctx, struct pl_cu_module **module_out);
 CUresult pl_cu_library_ready(struct pl_cu_library *library); /* compiles it */
