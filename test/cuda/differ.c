@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 {
 	const struct operation *const tables[] = { differ_memory, differ_copy,  differ_objects,
 						   differ_launch, differ_graph, differ_pool,
-						   NULL };
+						   differ_library, NULL };
 	unsigned int weights = 0;
 	CUdeviceptr at = 0;
 	CUevent event = NULL;

@@ -29,6 +29,8 @@ enum slot_kind {
 	GRAPH,
 	NODE,
 	EXEC,
+	LIBRARY,
+	KERNEL,
 	KINDS
 };
 
@@ -48,7 +50,7 @@ struct operation {
 extern struct slot slots[KINDS][SLOTS];
 extern unsigned char host[SLOTS][HOST_BYTES];
 extern const struct operation differ_memory[], differ_copy[], differ_objects[], differ_launch[], differ_graph[],
-	differ_pool[];
+	differ_pool[], differ_library[];
 
 uint32_t pick(uint32_t count);
 #define one_of(...)                                                                                                    \

@@ -525,6 +525,41 @@ static void test_a_library_is_placed_where_it_is_used(void)
 	free(text);
 }
 
+/* Its stream says where a kernel of a library is launched, not the current context; and its module goes with it alone.
+ */
+static void test_a_librarys_kernel_is_launched_where_its_stream_is(void)
+{
+	char *text = cu_ptx("kernels.ptx");
+	int value = 9, got = 0;
+	CUcontext here, other;
+	CUmodule of_library;
+	CUlibrary library;
+	CUkernel kernel;
+	CUstream stream;
+	CUdeviceptr at;
+	void *params[] = { &at, &value };
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "store"));
+	cu_ok(cu(cuCtxGetCurrent)(&here));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuLaunchKernel)((CUfunction)kernel, 1, 1, 1, 1, 1, 1, 0, stream, params, NULL));
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
+	check(got == 9);
+	cu_ok(cu(cuLibraryGetModule)(&of_library, library));
+	cu_is(cu(cuModuleUnload)(of_library), CUDA_ERROR_NOT_PERMITTED);
+	(void)cu_function(of_library, "store");
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+	cu_ok(cu(cuCtxSetCurrent)(here));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuLibraryUnload)(library));
+	free(text);
+}
+
 /* Of the options one has a value; cuBLAS gives no list for the other. */
 static void test_options_of_a_library_have_values_where_they_have_one(void)
 {
@@ -667,7 +702,8 @@ int main(int argc, char **argv)
 	cu_run(test_a_library_is_placed_where_it_is_used);
 	cu_run(test_the_module_of_a_library_has_its_functions);
 	if (cu_is_reference())
-		cu_run(test_options_of_a_library_have_values_where_they_have_one);
+		cu_run(test_a_librarys_kernel_is_launched_where_its_stream_is);
+	cu_run(test_options_of_a_library_have_values_where_they_have_one);
 	if (cu_is_reference())
 		cu_run(test_kernels_of_a_large_image_are_compiled_when_they_are_used);
 	cu_ok(cu(cuModuleUnload)(module));

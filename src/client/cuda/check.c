@@ -1,6 +1,7 @@
 /* Is a call plainly valid?  Where one of these says no, the call is asked, and the driver says what is wrong. */
 #include "client/cuda/awaited.h"
 #include "client/cuda/mark.h"
+#include "client/cuda/module.h"
 #include "client/cuda/reach.h"
 
 bool pl_cuda_check_address(CUdeviceptr address, size_t bytes)
@@ -118,6 +119,14 @@ bool pl_cuda_check_event_flags(unsigned int flags)
 bool pl_cuda_check_wait_flags(unsigned int flags)
 {
 	return flags == CU_EVENT_WAIT_DEFAULT && pl_cuda_captures_none();
+}
+
+/* A library's goes with the library. */
+bool pl_cuda_check_own_module(CUmodule handle)
+{
+	const struct pl_cuda_module *module = pl_cuda_get(PL_CUDA_KIND_module, handle);
+
+	return module && !module->library;
 }
 
 bool pl_cuda_check_positive(unsigned int count)

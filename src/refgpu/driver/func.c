@@ -8,7 +8,7 @@
 #define REGISTERS_MIN 16u
 #define REGISTERS_MAX 64u /* so that 1024 threads fit; the device itself has no such limit */
 
-CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)
+CUresult pl_cu_func_in(CUfunction handle, struct pl_cu_ctx *ctx, struct pl_cu_func **func_out)
 {
 	struct pl_cu_kernel *kernel;
 	*func_out = pl_cuda_handle_held(handle, PL_CU_FUNC);
@@ -17,7 +17,12 @@ CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)
 	kernel = pl_cuda_handle_held(handle, PL_CU_KERNEL);
 	if (!kernel)
 		return CUDA_ERROR_INVALID_HANDLE;
-	return pl_cu_kernel_func(kernel, pl_cu_ctx_current(), func_out);
+	return pl_cu_kernel_func(kernel, ctx, func_out);
+}
+
+CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)
+{
+	return pl_cu_func_in(handle, pl_cu_ctx_current(), func_out);
 }
 
 /* Its name and parameters; a lazy image knows them without compiling. */
@@ -326,12 +331,11 @@ CUresult cuFuncIsLoaded(CUfunctionLoadingState *state_out, CUfunction handle)
 {
 	struct pl_cu_func *func;
 	CUresult r = func_peek(handle, &func);
-	if (r)
-		return r;
-	if (!state_out)
+	if (!state_out && (!r || r == CUDA_ERROR_INVALID_HANDLE)) /* said first */
 		return CUDA_ERROR_INVALID_VALUE;
-	*state_out = is_loaded(func) ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
-	return CUDA_SUCCESS;
+	if (!r)
+		*state_out = is_loaded(func) ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
+	return r;
 }
 
 CUresult cuFuncLoad(CUfunction handle)

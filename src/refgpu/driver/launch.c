@@ -239,7 +239,7 @@ static CUresult launch(struct pl_cu_launch *what, CUfunction handle, CUstream st
 	void *packed = NULL;
 	CUresult r = pl_cu_enter_stream(stream_handle, &stream);
 	if (!r)
-		r = pl_cu_func_get(handle, &what->func);
+		r = pl_cu_func_in(handle, stream->ctx, &what->func);
 	if (!r && what->func->module->ctx != stream->ctx)
 		r = CUDA_ERROR_INVALID_HANDLE;
 	if (!r)

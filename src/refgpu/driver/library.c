@@ -301,10 +301,12 @@ CUresult cuLibraryEnumerateKernels(CUkernel *kernels_out, unsigned int n, CUlibr
 CUresult cuLibraryGetModule(CUmodule *module_out, CUlibrary handle)
 {
 	struct pl_cu_module *module;
-	CUresult r;
-	if (!module_out)
-		return CUDA_ERROR_INVALID_VALUE;
-	r = library_place(handle, &module);
+	struct pl_cu_ctx *ctx;
+	CUresult r = pl_cu_enter_ctx(&ctx);
+	if (!r && !module_out)
+		r = CUDA_ERROR_INVALID_VALUE;
+	if (!r)
+		r = library_place(handle, &module);
 	if (!r)
 		*module_out = module->handle;
 	return r;

@@ -77,8 +77,10 @@ CUresult cuModuleUnload(CUmodule handle)
 	if (r)
 		return r;
 	module = pl_cuda_handle_held(handle, PL_CU_MODULE);
-	if (!module || module->library)
+	if (!module)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (module->library)
+		return CUDA_ERROR_NOT_PERMITTED;
 	r = pl_cu_ctx_wait(module->ctx);
 	return pl_cu_module_destroy(module) ? r : CUDA_ERROR_INVALID_HANDLE;
 }
