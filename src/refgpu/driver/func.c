@@ -271,6 +271,8 @@ CUresult cuKernelSetCacheConfig(CUkernel handle, CUfunc_cache config, CUdevice d
 {
 	struct pl_cu_kernel *kernel;
 	CUresult r = kernel_get(handle, device, &kernel);
+	if (r == CUDA_ERROR_INVALID_DEVICE && handle && !pl_cuda_handle_held(handle, PL_CU_KERNEL))
+		r = CUDA_ERROR_INVALID_HANDLE; /* said first */
 	if (!r && (unsigned int)config > CU_FUNC_CACHE_PREFER_EQUAL)
 		r = CUDA_ERROR_INVALID_VALUE;
 	return r;
