@@ -274,6 +274,88 @@ static void test_user_objects_go_with_the_last_who_holds_them(void)
 	check(atomic_load(&n) == 1);
 }
 
+/* As the programming guide has it: an update takes the new graph's references along, and leaves its own. */
+static void test_an_update_takes_user_objects_along(void)
+{
+	struct small first = small_graph(1), second = small_graph(2);
+	CUgraphExecUpdateResultInfo info;
+	CUgraphExec exec, plain;
+	CUuserObject object;
+	atomic_int n = 0;
+	cu_ok(cu(cuUserObjectCreate)(&object, &n, gone, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+	plain = instantiate(second.graph);
+	cu_ok(cu(cuGraphRetainUserObject)(second.graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE));
+	exec = instantiate(first.graph);
+	cu_ok(cu(cuGraphExecUpdate_v2)(exec, second.graph, &info));
+	cu_ok(cu(cuGraphDestroy)(second.graph));
+	check(result_of(exec) == 3 && !atomic_load(&n));
+	for (int i = 0; i < 3; i++) /* under way when it is left */
+		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuGraphExecUpdate_v2)(exec, first.graph, &info));
+	check(result_of(exec) == 2 && becomes(&n, 1));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphExecDestroy)(plain));
+	cu_ok(cu(cuGraphDestroy)(first.graph));
+	check(atomic_load(&n) == 1);
+}
+
+static CUgraph host_graph(atomic_int *n)
+{
+	CUDA_HOST_NODE_PARAMS params = { gone, n };
+	CUgraphNode node;
+	CUgraph graph;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddHostNode)(&node, graph, NULL, 0, &params));
+	return graph;
+}
+
+static void test_host_functions_of_an_update_outlive_its_graph(void)
+{
+	atomic_int first = 0, second = 0, other = 0;
+	CUgraph graph = host_graph(&first), update = host_graph(&second), later;
+	CUgraphExec exec = instantiate(graph);
+	CUgraphExecUpdateResultInfo info;
+	cu_ok(cu(cuGraphExecUpdate_v2)(exec, update, &info));
+	cu_ok(cu(cuGraphDestroy)(update));
+	later = host_graph(&other); /* may lie where that was */
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	check(!atomic_load(&first) && atomic_load(&second) == 2 && !atomic_load(&other));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuGraphDestroy)(later));
+}
+
+/* Of a graph from which no node can be removed, too. */
+static void test_a_copy_that_is_refused_leaves_no_node(void)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS params = alloc_params();
+	CUDA_MEMCPY3D copy = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+			       .srcHost = graph_test.host,
+			       .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+			       .dstDevice = graph_test.at[0],
+			       .WidthInBytes = 4 * N,
+			       .Height = 1,
+			       .Depth = 1 };
+	CUgraphNode alloc, node;
+	CUgraphExec exec;
+	size_t n = 0;
+	CUgraph graph;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemAllocNode)(&alloc, graph, NULL, 0, &params));
+	for (int i = 0; i < 3; i++)
+		check(cu(cuGraphAddMemcpyNode)(&node, graph, &alloc, 1, &copy, NULL) != CUDA_SUCCESS); /* no context */
+	cu_ok(cu(cuGraphGetNodes)(graph, NULL, &n));
+	check(n == 1);
+	cu_ok(cu(cuGraphAddMemFreeNode)(&node, graph, &alloc, 1, params.dptr));
+	exec = instantiate(graph);
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 static void test_attributes_of_kernel_nodes_are_kept(void)
 {
 	struct small small = small_graph(1), other = small_graph(1);
@@ -296,5 +378,8 @@ void graph_tests_update(void)
 	cu_run(test_memory_outlives_the_launch_that_allocates_it);
 	cu_run(test_memory_nodes_are_freed_once);
 	cu_run(test_user_objects_go_with_the_last_who_holds_them);
+	cu_run(test_an_update_takes_user_objects_along);
+	cu_run(test_host_functions_of_an_update_outlive_its_graph);
+	cu_run(test_a_copy_that_is_refused_leaves_no_node);
 	cu_run(test_attributes_of_kernel_nodes_are_kept);
 }

@@ -320,6 +320,29 @@ static int32_t add_one(struct node *node, CUgraphNode *made, const struct place 
 	}
 }
 
+/* Does the driver take it?  Nodes of a graph that has memory of its own can't be removed, so it is tried in another. */
+static int32_t try_one(struct node *node)
+{
+	struct place place = { 0 };
+	CUgraphNode made;
+	int32_t status = CALL(cuGraphCreate, &place.graph, 0);
+
+	if (status)
+		return status;
+	status = add_one(node, &made, &place);
+	(void)CALL(cuGraphDestroy, place.graph);
+	return status;
+}
+
+/* Nobody has asked for it.  One that stays keeps what it calls. */
+static void hidden_remove(struct node *node, CUgraph graph, CUgraphNode hidden)
+{
+	if (!CALL(cuGraphDestroyNode, hidden))
+		return;
+	pl_cuda_hostfn_owned(node->hostfn, graph);
+	node->hostfn = NULL;
+}
+
 /* A copy from or to the client's memory, with the hidden node beside it. */
 static int32_t add_shadowed(struct node *node, CUgraphNode *made, const struct place *at)
 {
@@ -329,7 +352,9 @@ static int32_t add_shadowed(struct node *node, CUgraphNode *made, const struct p
 	int32_t status;
 
 	if (!node->to_host) {
-		status = CALL(cuGraphAddHostNode, &hidden, at->graph, at->after, at->count, &carry);
+		status = try_one(node);
+		if (!status)
+			status = CALL(cuGraphAddHostNode, &hidden, at->graph, at->after, at->count, &carry);
 		behind = (struct place){ .graph = at->graph, .after = &hidden, .count = 1 };
 	} else {
 		status = CUDA_SUCCESS;
@@ -341,7 +366,7 @@ static int32_t add_shadowed(struct node *node, CUgraphNode *made, const struct p
 		if (status)
 			(void)CALL(cuGraphDestroyNode, *made);
 	} else if (status && hidden) {
-		(void)CALL(cuGraphDestroyNode, hidden);
+		hidden_remove(node, at->graph, hidden);
 	}
 	if (!status)
 		pl_cuda_shadow_hide(node->hostfn, *made, hidden, node->to_host);
@@ -510,8 +535,21 @@ static int32_t set_shadowed(struct node *node, CUgraphExec exec, CUgraphNode at)
 	status = set_one(node, exec, at);
 	if (status)
 		return status;
-	return exec ? CALL(cuGraphExecHostNodeSetParams, exec, beside, &carry)
-		    : CALL(cuGraphHostNodeSetParams, beside, &carry);
+	status = exec ? CALL(cuGraphExecHostNodeSetParams, exec, beside, &carry)
+		      : CALL(cuGraphHostNodeSetParams, beside, &carry);
+	if (status)
+		node->hostfn = NULL; /* the copy uses it */
+	return status;
+}
+
+static int32_t set_node(struct node *node, CUgraphExec exec, CUgraphNode at)
+{
+	if (node->hostfn && node->hostfn->data)
+		return set_shadowed(node, exec, at);
+	if (node->params.type == CU_GRAPH_NODE_TYPE_MEMCPY &&
+	    pl_cuda_node_beside(node->session, at)) /* it carries on */
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return set_one(node, exec, at);
 }
 
 void pl_cuda_serve_cuGraphNodeSetParams(struct pl_serve *serve, const struct pl_cuda_cuGraphNodeSetParams_args *args)
@@ -524,7 +562,7 @@ void pl_cuda_serve_cuGraphNodeSetParams(struct pl_serve *serve, const struct pl_
 	    pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &at, &status))
 		status = node_open(&node, serve, args->kind, args->context, args->params);
 	if (!status)
-		status = node.hostfn && node.hostfn->data ? set_shadowed(&node, exec, at) : set_one(&node, exec, at);
+		status = set_node(&node, exec, at);
 	if (status) /* else it lives as long as the session: the driver does not say of which graph a node is */
 		pl_cuda_hostfn_free(node.hostfn);
 	pl_cuda_result(serve, status, 0);

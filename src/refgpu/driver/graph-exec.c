@@ -204,6 +204,24 @@ CUresult pl_cu_exec_get(CUgraphExec handle, struct pl_cu_exec **exec_out)
 	return *exec_out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
+void pl_cu_exec_spend(struct pl_cu_exec *exec, struct pl_cu_graph *graph)
+{
+	graph->next = atomic_load(&exec->spent);
+	while (!atomic_compare_exchange_weak(&exec->spent, &graph->next, graph))
+		;
+}
+
+void pl_cu_exec_sweep(struct pl_cu_exec *exec)
+{
+	struct pl_cu_graph *next;
+	if (atomic_load(&exec->running))
+		return;
+	for (struct pl_cu_graph *graph = atomic_exchange(&exec->spent, NULL); graph; graph = next) {
+		next = graph->next;
+		pl_cu_graph_destroy(graph);
+	}
+}
+
 static void exec_free(struct pl_cu_exec *exec)
 {
 	struct plan plan = { .steps = exec->steps, .n = exec->steps_n };
@@ -213,6 +231,7 @@ static void exec_free(struct pl_cu_exec *exec)
 			pl_cu_stream_destroy(lane);
 	}
 	plan_clear(&plan);
+	pl_cu_exec_sweep(exec);
 	pl_cu_graph_destroy(exec->graph);
 	pl_cu_line_unref(exec->last_line);
 	pthread_mutex_destroy(&exec->lock);
@@ -287,6 +306,8 @@ static void launch_done(void *arg)
 		if (lane)
 			pl_cu_stream_print(lane);
 	}
+	atomic_fetch_sub(&exec->running, 1);
+	pl_cu_exec_sweep(exec);
 	pl_cu_exec_unref(exec);
 }
 
@@ -542,6 +563,7 @@ CUresult pl_cu_exec_launch(struct pl_cu_exec *exec, struct pl_cu_stream *stream)
 	CUresult r = CUDA_SUCCESS;
 	atomic_fetch_add(&exec->refs, 1);
 	pthread_mutex_lock(&exec->lock);
+	atomic_fetch_add(&exec->running, 1);
 	if (exec->ctx && pl_cu_ctx_of(exec->ctx_handle) != exec->ctx)
 		r = CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	if (!r)

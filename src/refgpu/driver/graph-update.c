@@ -161,8 +161,11 @@ static void graph_take(struct pl_cu_graph *have, struct pl_cu_graph *want)
 {
 	struct pl_cu_node *partner = want->first;
 	struct pl_cu_word_ref *words = have->words;
+	struct pl_cu_user_ref *users = have->users;
 	have->words = want->words;
 	want->words = words;
+	have->users = want->users;
+	want->users = users;
 	for (struct pl_cu_node *node = have->first; node; node = node->next, partner = partner->next) {
 		struct pl_cu_op op = node->op;
 		size_t n;
@@ -191,13 +194,14 @@ static CUresult graph_update(struct pl_cu_exec *exec, struct pl_cu_graph *have, 
 		return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
 	}
 	r = pl_cu_graph_clone(&copy, want, false);
-	if (!r)
+	if (!r) {
 		graph_take(have, copy);
+		pl_cu_exec_spend(exec, copy);
+	}
 	pthread_mutex_unlock(&exec->lock);
 	if (r)
 		info_set(info, CU_GRAPH_EXEC_UPDATE_ERROR, NULL, NULL);
-	else
-		pl_cu_graph_destroy(copy);
+	pl_cu_exec_sweep(exec);
 	return r;
 }
 

@@ -126,6 +126,7 @@ struct pl_cu_graph {
 	bool has_memory;          /* nodes that allocate or free: neither cloned nor instantiated twice */
 	CUgraphExec instantiated; /* with has_memory */
 	struct pl_cu_user_ref *users;
+	struct pl_cu_graph *next;     /* of those that an exec has spent */
 	struct pl_cu_word_ref *words; /* of conditions */
 };
 
@@ -183,6 +184,8 @@ struct pl_cu_exec {
 	CUstream lanes[PL_CU_GRAPH_LANES]; /* 0: instead of the launching stream, where that has another context */
 	struct pl_cu_line *last_line;      /* the newest launch */
 	uint64_t last_value;
+	atomic_uint running;                 /* launches that are not done; more of them under lock alone */
+	_Atomic(struct pl_cu_graph *) spent; /* what an update has left, for those; more of it under lock alone */
 };
 
 CUresult pl_cu_exec_get(CUgraphExec handle, struct pl_cu_exec **exec_out);
@@ -191,6 +194,9 @@ CUresult pl_cu_exec_create(struct pl_cu_exec **exec_out, struct pl_cu_graph *gra
 void pl_cu_exec_unref(void *exec);
 /* For who changes nodes: a launch that is under way reads those that a condition may run yet, so it ends first. */
 CUresult pl_cu_exec_lock(struct pl_cu_exec *exec);
+/* Called with exec->lock held: what launches may still use.  It goes by the next pl_cu_exec_sweep() after them. */
+void pl_cu_exec_spend(struct pl_cu_exec *exec, struct pl_cu_graph *graph);
+void pl_cu_exec_sweep(struct pl_cu_exec *exec);
 /* Steps and lanes of a graph.  CUDA_ERROR_INVALID_VALUE: it has a circle. */
 CUresult pl_cu_exec_plan(struct pl_cu_exec *exec, struct pl_cu_graph *graph);
 CUresult pl_cu_exec_launch(struct pl_cu_exec *exec, struct pl_cu_stream *stream);
