@@ -210,6 +210,35 @@ static void test_forbidden_calls_make_a_capture_invalid(void)
 	cu_ok(cu(cuStreamDestroy_v2)(blocking));
 }
 
+static void test_copies_in_another_stream_are_no_affair_of_a_capture(void)
+{
+	static unsigned char from[300 << 10], to[300 << 10];
+	CUstreamCaptureStatus status;
+	CUdeviceptr at;
+	CUstream own;
+	CUgraph graph;
+	memset(from, 0x5a, sizeof(from));
+	cu_ok(cu(cuMemAlloc_v2)(&at, sizeof(from)));
+	cu_ok(cu(cuStreamCreate)(&own, CU_STREAM_NON_BLOCKING));
+	for (int mode = CU_STREAM_CAPTURE_MODE_GLOBAL; mode <= CU_STREAM_CAPTURE_MODE_RELAXED; mode++) {
+		size_t bytes[] = { 4, 4096, sizeof(from) };
+		cu_ok(cu(cuStreamBeginCapture_v2)(graph_test.stream, (CUstreamCaptureMode)mode));
+		for (int i = 0; i < 3; i++) {
+			cu_ok(cu(cuMemcpyHtoDAsync_v2)(at, from, bytes[i], own));
+			cu_ok(cu(cuMemcpyDtoHAsync_v2)(to, at, bytes[i], own));
+		}
+		cu_ok(cu(cuStreamIsCapturing)(graph_test.stream, &status));
+		check(status == CU_STREAM_CAPTURE_STATUS_ACTIVE);
+		cu_ok(cu(cuStreamEndCapture)(graph_test.stream, &graph));
+		cu_ok(cu(cuGraphDestroy)(graph));
+		cu_ok(cu(cuStreamSynchronize)(own));
+		check(!memcmp(from, to, sizeof(from)));
+		memset(to, 0, sizeof(to));
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(own));
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
 static void test_streams_and_events_cannot_cross_a_capture(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), branch = stream_new(CU_STREAM_NON_BLOCKING);
@@ -527,6 +556,7 @@ void graph_tests_capture(void)
 {
 	cu_run(test_a_captured_graph_does_what_the_stream_would);
 	cu_run(test_forbidden_calls_make_a_capture_invalid);
+	cu_run(test_copies_in_another_stream_are_no_affair_of_a_capture);
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);

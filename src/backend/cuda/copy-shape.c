@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/cuda/copy.h"
+#include "backend/cuda/own.h"
 
 #define INLINE_BYTES 4096u
 
@@ -241,13 +242,11 @@ static int reply_begin(struct pl_serve *serve, const struct pl_bulk *data)
 /* Makes the copy and waits for it: its bytes have to be there. */
 static int32_t fetch(struct pl_serve *serve, const struct shape *shape, uint64_t stream)
 {
-	__typeof__(&cuStreamSynchronize) wait =
-		shape->per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
 	int32_t status = (int32_t)shape_call(shape);
 
 	pl_serve_give_turn(serve);
 	if (!status && !shape_waits(shape))
-		status = wait ? (int32_t)wait(shape->stream) : CUDA_ERROR_NOT_SUPPORTED;
+		status = (int32_t)pl_cuda_own_wait(shape->stream, shape->per_thread);
 	return pl_cuda_waited(pl_cuda_session_of(serve), status, stream);
 }
 
@@ -358,17 +357,15 @@ static int32_t array_fetch(struct pl_serve *serve, const struct array_fetch *fet
 	__typeof__(&cuMemcpyAtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyAtoH_v2_ptds : pl_cuda.cuMemcpyAtoH_v2;
 	__typeof__(&cuMemcpyAtoHAsync_v2) later =
 		args->per_thread ? pl_cuda.cuMemcpyAtoHAsync_v2_ptsz : pl_cuda.cuMemcpyAtoHAsync_v2;
-	__typeof__(&cuStreamSynchronize) wait =
-		args->per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
 	CUresult r = CUDA_ERROR_NOT_SUPPORTED;
 
 	if (fetch->waits && now)
 		r = now(to, fetch->array, args->offset, args->size);
-	else if (!fetch->waits && later && wait)
+	else if (!fetch->waits && later)
 		r = later(to, fetch->array, args->offset, args->size, fetch->stream);
 	pl_serve_give_turn(serve);
 	if (!r && !fetch->waits)
-		r = wait(fetch->stream);
+		r = pl_cuda_own_wait(fetch->stream, args->per_thread);
 	return pl_cuda_waited(pl_cuda_session_of(serve), (int32_t)r, args->stream);
 }
 

@@ -7,6 +7,7 @@
 
 #include "backend/cuda/copy.h"
 #include "backend/cuda/stage.h"
+#include "backend/cuda/own.h"
 #include "base/err.h"
 #include "base/wait.h"
 
@@ -231,16 +232,14 @@ static CUresult fetch_part(const struct fetch *fetch, void *to, uint64_t offset,
 	__typeof__(&cuMemcpyDtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyDtoH_v2_ptds : pl_cuda.cuMemcpyDtoH_v2;
 	__typeof__(&cuMemcpyDtoHAsync_v2) later =
 		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
-	__typeof__(&cuStreamSynchronize) wait =
-		args->per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
 	CUresult r;
 
 	if (fetch->waits)
 		return now ? now(to, args->from + offset, bytes) : CUDA_ERROR_NOT_SUPPORTED;
-	if (!later || !wait)
+	if (!later)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	r = later(to, args->from + offset, bytes, fetch->stream);
-	return r ? r : wait(fetch->stream);
+	return r ? r : pl_cuda_own_wait(fetch->stream, args->per_thread);
 }
 
 static int reply_begin(struct pl_serve *serve, uint32_t kind, uint64_t bytes, uint64_t offset)

@@ -14,6 +14,7 @@
 
 #include "backend/cuda/copy.h"
 #include "backend/cuda/hostfn.h"
+#include "backend/cuda/own.h"
 #include "base/err.h"
 #include "base/wait.h"
 
@@ -278,7 +279,7 @@ static struct pl_cuda_later *later_create(struct pl_cuda_session *session, uint6
 	*later = (struct pl_cuda_later){ .session = session, .room = room, .context = pl_cuda_current, .busy = true };
 	later->data = mmap(NULL, whole_bytes(later), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (later->data == MAP_FAILED ||
-	    pl_cuda.cuMemHostRegister_v2(later->data, whole_bytes(later), CU_MEMHOSTREGISTER_DEVICEMAP)) {
+	    pl_cuda_own_register(later->data, whole_bytes(later), CU_MEMHOSTREGISTER_DEVICEMAP)) {
 		if (later->data != MAP_FAILED)
 			munmap(later->data, whole_bytes(later));
 		pl_quota_return(quota, PL_QUOTA_HOST, room);
@@ -313,14 +314,6 @@ static CUresult end_put(struct pl_cuda_later *later, CUstream stream, bool per_t
 	return function_put(later, stream, per_thread);
 }
 
-static CUresult stream_wait(CUstream stream, bool per_thread)
-{
-	__typeof__(&cuStreamSynchronize) wait =
-		per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
-
-	return wait ? wait(stream) : CUDA_ERROR_NOT_SUPPORTED;
-}
-
 static int32_t later_put(struct pl_cuda_later *later, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args,
 			 CUstream stream)
 {
@@ -334,7 +327,7 @@ static int32_t later_put(struct pl_cuda_later *later, const struct pl_cuda_cuMem
 	later->bytes = args->size;
 	r = end_put(later, stream, args->per_thread);
 	if (r)
-		(void)stream_wait(stream, args->per_thread); /* the device is done with the memory */
+		(void)pl_cuda_own_wait(stream, args->per_thread); /* the device is done with the memory */
 	return (int32_t)r;
 }
 
@@ -384,7 +377,7 @@ static int32_t taken_put(struct pl_cuda_later *later, const struct pl_cuda_plCop
 	later->token = 0;
 	later->bytes = args->size;
 	r = copy(args->address, later->data, args->size, stream);
-	if (end_put(later, stream, args->per_thread) && !stream_wait(stream, args->per_thread))
+	if (end_put(later, stream, args->per_thread) && !pl_cuda_own_wait(stream, args->per_thread))
 		later_idle(later); /* else it is never used again */
 	return (int32_t)r;
 }
@@ -394,11 +387,11 @@ bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMe
 {
 	__typeof__(&cuMemcpyHtoDAsync_v2) copy =
 		args->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
-	__typeof__(&cuStreamQuery) query = args->per_thread ? pl_cuda.cuStreamQuery_ptsz : pl_cuda.cuStreamQuery;
 	struct pl_cuda_later *later;
 
-	if (!args->size || args->size > PL_CUDA_LATER_BYTES_MAX || !copy || !query ||
-	    (args->size <= TAKEN_BYTES && !session->host->idle) || query(stream) != CUDA_ERROR_NOT_READY)
+	if (!args->size || args->size > PL_CUDA_LATER_BYTES_MAX || !copy ||
+	    (args->size <= TAKEN_BYTES && !session->host->idle) ||
+	    pl_cuda_own_query(stream, args->per_thread) != CUDA_ERROR_NOT_READY)
 		return false;
 	later = later_find(session, args->size);
 	if (!later)
@@ -409,7 +402,7 @@ bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMe
 	later->token = 0;
 	later->bytes = args->size;
 	*status = (int32_t)copy(args->to, later->data, args->size, stream);
-	if (*status || (end_put(later, stream, args->per_thread) && !stream_wait(stream, args->per_thread)))
+	if (*status || (end_put(later, stream, args->per_thread) && !pl_cuda_own_wait(stream, args->per_thread)))
 		later_idle(later);
 	return true;
 }

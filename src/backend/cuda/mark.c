@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "backend/cuda/hostfn.h"
+#include "backend/cuda/own.h"
 #include "backend/cuda/session.h"
 #include "base/err.h"
 #include "base/wait.h"
@@ -181,8 +182,8 @@ static bool words_register(struct pl_cuda_marks *marks)
 	if (marks->device)
 		return true;
 	if (!pl_cuda.cuMemHostRegister_v2 || !pl_cuda.cuMemHostGetDevicePointer_v2 || !pl_cuda.cuMemHostUnregister ||
-	    pl_cuda.cuMemHostRegister_v2(words, PL_CUDA_MARKS_BYTES,
-					 CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_PORTABLE))
+	    pl_cuda_own_register(words, PL_CUDA_MARKS_BYTES,
+				 CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_PORTABLE))
 		return false;
 	if (pl_cuda.cuMemHostGetDevicePointer_v2(&device, words, 0)) {
 		pl_cuda.cuMemHostUnregister(words);

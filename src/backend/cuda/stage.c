@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "backend/cuda/own.h"
 #include "base/err.h"
 
 #define STAGES_MAX  16u /* limit: of a session */
@@ -50,7 +51,7 @@ static struct pl_cuda_stage *stage_create(struct pl_cuda_session *session)
 	stage->context = pl_cuda_current;
 	stage->busy = true;
 	at = mmap(NULL, STAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (at != MAP_FAILED && pl_cuda.cuMemHostRegister_v2(at, STAGE_BYTES, 0)) {
+	if (at != MAP_FAILED && pl_cuda_own_register(at, STAGE_BYTES, 0)) {
 		munmap(at, STAGE_BYTES);
 		at = MAP_FAILED;
 	}
@@ -167,18 +168,16 @@ CUresult pl_cuda_stage_wait(struct pl_cuda_stage *stage, uint64_t n)
 	if (!stage->pending[i])
 		return CUDA_SUCCESS;
 	stage->pending[i] = false;
-	return pl_cuda.cuEventSynchronize(stage->event[i]);
+	return pl_cuda_own_event_wait(stage->event[i]);
 }
 
 CUresult pl_cuda_stage_begun(struct pl_cuda_stage *stage, uint64_t n, CUstream stream, bool per_thread)
 {
 	__typeof__(&cuEventRecord) record = per_thread ? pl_cuda.cuEventRecord_ptsz : pl_cuda.cuEventRecord;
-	__typeof__(&cuStreamSynchronize) wait =
-		per_thread ? pl_cuda.cuStreamSynchronize_ptsz : pl_cuda.cuStreamSynchronize;
 	CUresult r = record ? record(stage->event[n % PL_CUDA_STAGE_PARTS], stream) : CUDA_ERROR_NOT_SUPPORTED;
 
-	if (r && wait)
-		(void)wait(stream); /* the device is done with the memory */
+	if (r)
+		(void)pl_cuda_own_wait(stream, per_thread); /* the device is done with the memory */
 	stage->pending[n % PL_CUDA_STAGE_PARTS] = !r;
 	return r;
 }
