@@ -24,6 +24,7 @@ WATCHDOG = "test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"
 FAULTS = ctypes.CDLL(None).syscall(323, os.O_CLOEXEC | 1) >= 0  # userfaultfd(2), for faults of the program's own
 LEFT_OUT = {
     "again": [],
+    "answers": [],
     "runtime": [],
     "faults": [WATCHDOG],
     "launch": [] if FAULTS else ["test_variables_of_a_module_are_found_by_name"],  # one of them is managed

@@ -191,6 +191,27 @@ CUresult cuCtxGetFlags(unsigned int *flags)
 	return CUDA_SUCCESS;
 }
 
+CUresult cuCtxSetFlags(unsigned int flags)
+{
+	struct pl_cuda_cuCtxSetFlags_args args = { .flags = flags };
+	struct pl_cuda_context *context;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuCtxSetFlags, &session);
+	int r;
+
+	if (result)
+		return result;
+	context = pl_cuda_current(&result);
+	if (!context)
+		return result;
+	r = PL_CUDA_ASK(session, cuCtxSetFlags, &args, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (!result)
+		context->flags = flags;
+	return result;
+}
+
 /* cuBLAS asks for it at every call. */
 CUresult cuCtxGetId(CUcontext handle, unsigned long long *number)
 {
@@ -204,11 +225,11 @@ CUresult cuCtxGetId(CUcontext handle, unsigned long long *number)
 
 	if (result)
 		return result;
-	if (!number)
-		return CUDA_ERROR_INVALID_VALUE;
 	context = handle ? pl_cuda_get(PL_CUDA_KIND_context, handle) : pl_cuda_current(&result);
 	if (!context)
-		return handle ? CUDA_ERROR_INVALID_CONTEXT : result;
+		return handle ? CUDA_ERROR_CONTEXT_IS_DESTROYED : result;
+	if (!number)
+		return CUDA_ERROR_INVALID_VALUE;
 	*number = atomic_load(&context->number);
 	if (*number)
 		return CUDA_SUCCESS;
@@ -364,13 +385,14 @@ CUresult cuCtxAttach(CUcontext *handle, unsigned int flags)
 	return CUDA_SUCCESS;
 }
 
+/* Contexts have one use: attaching to one is none more. */
 CUresult cuCtxDetach(CUcontext handle)
 {
 	CUresult result = pl_cuda_ready();
 
-	if (result)
-		return result;
-	return pl_cuda_get(PL_CUDA_KIND_context, handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+	if (!result)
+		result = handle ? cuCtxDestroy_v2(handle) : CUDA_ERROR_INVALID_VALUE;
+	return result;
 }
 
 /* ---- primary contexts ---- */

@@ -242,6 +242,11 @@ static bool op_waits(enum pl_cuda_op op)
 	       op != PL_CUDA_OP_cuMemcpy3DPeerAsync;
 }
 
+static bool context_lives(CUcontext context)
+{
+	return !context || pl_cuda_get(PL_CUDA_KIND_context, context);
+}
+
 static CUresult shape_copy_used(enum pl_cuda_op op, bool per_thread, const CUDA_MEMCPY3D_PEER *copy, CUstream stream)
 {
 	struct shape shape = { .args = { .per_thread = per_thread, .store = PL_ARENA_NONE } };
@@ -259,6 +264,8 @@ static CUresult shape_copy_used(enum pl_cuda_op op, bool per_thread, const CUDA_
 	shape.args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !shape.args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (!context_lives(copy->srcContext) || !context_lives(copy->dstContext))
+		return CUDA_ERROR_INVALID_CONTEXT;
 	if (!copy->WidthInBytes || !copy->Height || !copy->Depth)
 		return CUDA_SUCCESS;
 	result = pl_cuda_copy_shape_of(&shape.is, session, copy);

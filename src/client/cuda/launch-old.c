@@ -4,7 +4,7 @@
 
 #include "client/cuda/launch.h"
 
-#define PARAMS_BYTES 4096u
+#define PARAMS_BYTES 32764u /* as many as a kernel may have */
 
 struct pl_cuda_launch_state {
 	unsigned int block[3], shared_bytes, bytes;

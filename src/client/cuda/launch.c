@@ -74,14 +74,14 @@ CUresult pl_cuda_args_pack(const struct pl_cuda_facts *facts, void **params, voi
 
 /* A driver takes no block of 0, so such a shape is none that was noted. */
 static HOT bool shape_known(const struct pl_cuda_function *function, const struct pl_cuda_cuLaunchKernel_args *args,
-			    uint32_t cooperative)
+			    uint64_t more)
 {
 	for (uint32_t i = 0; i < PL_CUDA_SHAPES && args->block_x; i++) {
 		const struct pl_cuda_shape *known = &function->shape[i];
 
 		if (known->block[0] == args->block_x && known->block[1] == args->block_y &&
 		    known->block[2] == args->block_z && known->shared_bytes == args->shared_bytes &&
-		    known->cooperative == cooperative)
+		    known->more == more)
 			return true;
 	}
 	return false;
@@ -152,7 +152,7 @@ static HOT CUresult send(enum pl_cuda_op op, struct pl_session *session, const s
 /* @room: for the arguments */
 static HOT CUresult launch_packed(enum pl_cuda_op op, struct pl_session *session,
 				  struct pl_cuda_cuLaunchKernel_args *args, struct pl_cuda_function *function,
-				  const struct pl_cuda_facts *facts, void **params, void **extra, uint32_t cooperative,
+				  const struct pl_cuda_facts *facts, void **params, void **extra, uint64_t more,
 				  uint8_t *room)
 {
 	CUresult result = args_pack(facts, params, extra, room, &args->args.bytes);
@@ -163,19 +163,19 @@ static HOT CUresult launch_packed(enum pl_cuda_op op, struct pl_session *session
 	pl_cuda_reach_all(room, args->args.bytes);
 	args->args.at = room;
 	args->function = function->object.id;
-	plain = shape_known(function, args, cooperative) && grid_plain(args, pl_cuda_thread.top->device) &&
+	plain = shape_known(function, args, more) && grid_plain(args, pl_cuda_thread.top->device) &&
 		context_plain(function, args->stream) && pl_cuda_captures_none();
 	result = send(op, session, args, plain);
 	if (!plain && !result)
 		shape_note(function, (struct pl_cuda_shape){ { args->block_x, args->block_y, args->block_z },
 							     args->shared_bytes,
-							     cooperative });
+							     more });
 	return result;
 }
 
 static CUresult launch_large(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_cuLaunchKernel_args args,
 			     struct pl_cuda_function *function, const struct pl_cuda_facts *facts, void **params,
-			     void **extra, uint32_t cooperative)
+			     void **extra, uint64_t more)
 {
 	pl_cleanup(pl_freep) uint8_t *room = NULL;
 
@@ -184,11 +184,11 @@ static CUresult launch_large(enum pl_cuda_op op, struct pl_session *session, str
 	room = malloc(facts->args_bytes);
 	if (!room)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	return launch_packed(op, session, &args, function, facts, params, extra, cooperative, room);
+	return launch_packed(op, session, &args, function, facts, params, extra, more, room);
 }
 
 static HOT CUresult launch(enum pl_cuda_op op, struct pl_session *session, struct pl_cuda_cuLaunchKernel_args *args,
-			   CUfunction handle, void **params, void **extra, uint32_t cooperative)
+			   CUfunction handle, void **params, void **extra, uint64_t more)
 {
 	struct pl_cuda_function *function = pl_cuda_function_of(handle);
 	const struct pl_cuda_facts *facts;
@@ -203,8 +203,8 @@ static HOT CUresult launch(enum pl_cuda_op op, struct pl_session *session, struc
 	if (!facts->knows_params)
 		return CUDA_ERROR_NOT_SUPPORTED; /* a driver of before CUDA 12.4 does not tell of them */
 	if (__builtin_expect(facts->args_bytes > sizeof(few), 0))
-		return launch_large(op, session, *args, function, facts, params, extra, cooperative);
-	return launch_packed(op, session, args, function, facts, params, extra, cooperative, few);
+		return launch_large(op, session, *args, function, facts, params, extra, more);
+	return launch_packed(op, session, args, function, facts, params, extra, more, few);
 }
 
 static HOT CUresult launch_kernel(bool per_thread, CUfunction function, unsigned int grid_x, unsigned int grid_y,
@@ -268,14 +268,66 @@ static bool attribute_pack(struct pl_session *session, struct pl_cuda_launch_att
 	return id;
 }
 
-/* The shape of a launch with attributes is more than its numbers: those are asked about, but for the plain ones. */
-static uint32_t attributes_key(const CUlaunchConfig *config)
+/* ---- the shape of a launch that is more than its block: two that differ are no match but by a rare accident ---- */
+
+static uint64_t mix(uint64_t key, uint64_t value)
 {
-	uint32_t key = 1;
+	key = (key ^ value) * 0x9e3779b97f4a7c15u;
+	return key ^ key >> 32;
+}
+
+/* What the value of an attribute is made of, in bytes; the rest of it is nobody's. */
+static const struct span {
+	uint8_t from, to;
+} spans[CU_LAUNCH_ATTRIBUTE_MAX] = {
+	[CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW] = { 0, sizeof(CUaccessPolicyWindow) },
+	[CU_LAUNCH_ATTRIBUTE_COOPERATIVE] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION] = { 0, 12 },
+	[CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT] = { 8, 16 }, /* any event that lives */
+	[CU_LAUNCH_ATTRIBUTE_PRIORITY] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP] = { 0, 2 },
+	[CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION] = { 0, 12 },
+	[CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT] = { 8, 12 },
+	[CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT] = { 0, 4 },
+	[CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING] = { 0, 4 },
+};
+
+static uint64_t attribute_key(uint64_t key, const CUlaunchAttribute *attribute)
+{
+	const uint8_t *bytes = (const uint8_t *)&attribute->value;
+	struct span span = { 0, sizeof(attribute->value) };
+
+	if ((unsigned int)attribute->id < CU_LAUNCH_ATTRIBUTE_MAX)
+		span = spans[attribute->id];
+	key = mix(key, attribute->id);
+	for (unsigned int at = span.from; at < span.to; at += 4) {
+		uint32_t word = 0;
+
+		memcpy(&word, bytes + at, span.to - at < 4 ? span.to - at : 4);
+		key = mix(key, word);
+	}
+	return key;
+}
+
+/* Not 0, which is a launch that has no more. */
+static uint64_t grid_key(unsigned int attributes, unsigned int x, unsigned int y, unsigned int z)
+{
+	return mix(mix(mix(attributes + 1, x), y), z) | 1;
+}
+
+/* A cooperative launch and one with attributes go by the whole grid, too. */
+static uint64_t attributes_key(const CUlaunchConfig *config)
+{
+	uint64_t key = grid_key(config->numAttrs, config->gridDimX, config->gridDimY, config->gridDimZ);
 
 	for (unsigned int i = 0; i < config->numAttrs; i++)
-		key = key * 31 + config->attrs[i].id + (uint32_t)config->attrs[i].value.clusterDim.x * 7;
-	return key * 131 + config->gridDimX * config->gridDimY * config->gridDimZ;
+		key = attribute_key(key, &config->attrs[i]);
+	return key | 1;
 }
 
 static CUresult launch_ex(bool per_thread, const CUlaunchConfig *config, CUfunction function, void **kernel_params,
@@ -345,7 +397,7 @@ static CUresult launch_cooperative(bool per_thread, CUfunction function, unsigne
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	return launch(PL_CUDA_OP_cuLaunchCooperativeKernel, session, &args, function, kernel_params, NULL,
-		      grid_x * grid_y * grid_z);
+		      grid_key(0, grid_x, grid_y, grid_z));
 }
 
 CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,

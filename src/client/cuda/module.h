@@ -12,7 +12,7 @@
 
 struct pl_cuda_shape {
 	uint32_t block[3], shared_bytes;
-	uint32_t cooperative; /* grid size, where it matters; 0 = not cooperative */
+	uint64_t more; /* what else it depends on, mixed: launch.c; 0 = nothing */
 };
 
 struct pl_cuda_facts {

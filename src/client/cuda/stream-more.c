@@ -4,6 +4,8 @@
 #include "client/cuda/awaited.h"
 #include "client/cuda/reach.h"
 
+#define OPERATIONS_MAX 256u /* of one call, as drivers have it */
+
 static CUresult attribute_get(bool per_thread, CUstream stream, CUstreamAttrID attribute, CUstreamAttrValue *value)
 {
 	struct pl_cuda_cuStreamGetAttribute_args args = { .attribute = attribute, .per_thread = per_thread };
@@ -87,7 +89,7 @@ static CUresult batch(enum pl_cuda_op op, bool per_thread, CUstream stream, unsi
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (!operations || count > PL_CUDA_LIMIT_BATCH_BYTES_MAX / sizeof(*operations))
+	if (!operations || !count || count > OPERATIONS_MAX || flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	pl_cuda_awaits_program();
 	pl_cuda_reach_all((const uint8_t *)operations, count * sizeof(*operations));
