@@ -356,6 +356,7 @@ int main(int argc, char **argv)
 	cu_run(test_bad_graphs_are_refused);
 	graph_tests_capture();
 	graph_tests_update();
+	graph_tests_copies();
 	graph_tests_conditions();
 	cu_ok(cu(cuCtxDestroy_v2)(graph_test.ctx));
 	free(graph_test.host);

@@ -20,5 +20,6 @@ void graph_tests_capture(void);
 void graph_test_many(void); /* graphs that come and go, one after the other */
 void graph_tests_update(void);
 void graph_tests_conditions(void);
+void graph_tests_copies(void);
 
 #endif

@@ -89,7 +89,7 @@ void pl_cuda_serve_cuStreamGetCaptureInfo(struct pl_serve *serve,
 		ids = calloc(info.count + 1, sizeof(*ids));
 		edges = calloc(info.count + 1, sizeof(*edges));
 		for (size_t i = 0; i < info.count && ids && edges; i++) {
-			ids[i] = pl_cuda_id_of(serve, PL_CUDA_KIND_node, info.nodes[i]);
+			ids[i] = pl_cuda_node_id_seen(serve, info.nodes[i]);
 			if (info.edges)
 				memcpy(&edges[i], &info.edges[i], sizeof(edges[i]));
 		}

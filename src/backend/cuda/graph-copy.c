@@ -137,6 +137,11 @@ CUgraphNode pl_cuda_node_beside_hidden(struct pl_cuda_session *session, CUgraphN
 	return pl_handles_get(&session->shadows, key(hidden), SHADOW_HIDDEN, &handle) ? handle.object : hidden;
 }
 
+uint64_t pl_cuda_node_id_seen(struct pl_serve *serve, CUgraphNode node)
+{
+	return pl_cuda_id_of(serve, PL_CUDA_KIND_node, pl_cuda_node_beside_hidden(pl_cuda_session_of(serve), node));
+}
+
 /* ---- copies of streams that are captured ---- */
 
 CUgraph pl_cuda_capture_graph(CUstream stream, bool per_thread)

@@ -151,7 +151,7 @@ void pl_cuda_serve_cuGraphInstantiate(struct pl_serve *serve, const struct pl_cu
 		pl_cuda_put(serve, args->exec, PL_CUDA_KIND_exec, made.exec, 0);
 	/* The reply carries the driver's code itself: what it says of the error comes with it. */
 	reply.result = (uint32_t)made.result;
-	reply.error_node = pl_cuda_id_of(serve, PL_CUDA_KIND_node, made.error_node);
+	reply.error_node = pl_cuda_node_id_seen(serve, made.error_node);
 	reply.log = (struct pl_bytes){ made.log, made.log ? strnlen(made.log, made.log_bytes) : 0 };
 	if (!pl_serve_reply_begin(serve, status, pl_cuda_cuGraphInstantiate_reply_bytes(&reply), 0)) {
 		pl_cuda_cuGraphInstantiate_reply_put(&serve->reply_enc, &reply);
@@ -176,8 +176,8 @@ void pl_cuda_serve_cuGraphExecUpdate(struct pl_serve *serve, const struct pl_cud
 			status = CALL(cuGraphExecUpdate, exec, graph, &info.errorNode, &info.result);
 	}
 	reply.result = (uint32_t)info.result;
-	reply.error_node = pl_cuda_id_of(serve, PL_CUDA_KIND_node, info.errorNode);
-	reply.error_from_node = pl_cuda_id_of(serve, PL_CUDA_KIND_node, info.errorFromNode);
+	reply.error_node = pl_cuda_node_id_seen(serve, info.errorNode);
+	reply.error_from_node = pl_cuda_node_id_seen(serve, info.errorFromNode);
 	if (pl_serve_reply_begin(serve, status, pl_cuda_cuGraphExecUpdate_reply_bytes(&reply), 0))
 		return;
 	pl_cuda_cuGraphExecUpdate_reply_put(&serve->reply_enc, &reply);

@@ -51,5 +51,7 @@ bool pl_cuda_node_is_hidden(struct pl_cuda_session *session, CUgraphNode node);
 CUgraphNode pl_cuda_node_beside(struct pl_cuda_session *session, CUgraphNode node);
 /* The node that a hidden one stands beside. */
 CUgraphNode pl_cuda_node_beside_hidden(struct pl_cuda_session *session, CUgraphNode hidden);
+/* The client's id for one of the driver's nodes: of a hidden one, that of the node that it stands beside. */
+uint64_t pl_cuda_node_id_seen(struct pl_serve *serve, CUgraphNode node);
 
 #endif

@@ -1,0 +1,86 @@
+/* Copies of the program's memory in graphs are one node each, whoever has to bring the bytes. */
+#include "graphs.h"
+
+static char program[64];
+
+static CUDA_MEMCPY3D line(bool to_program)
+{
+	CUDA_MEMCPY3D copy = { .WidthInBytes = sizeof(program), .Height = 1, .Depth = 1 };
+
+	copy.srcMemoryType = to_program ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
+	copy.dstMemoryType = to_program ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+	if (to_program) {
+		copy.srcDevice = graph_test.at[0];
+		copy.dstHost = program;
+	} else {
+		copy.srcHost = program;
+		copy.dstDevice = graph_test.at[0];
+	}
+	return copy;
+}
+
+static CUgraph graph_of(bool to_program, CUgraphNode *node)
+{
+	CUDA_MEMCPY3D copy = line(to_program);
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemcpyNode)(node, graph, NULL, 0, &copy, graph_test.ctx));
+	return graph;
+}
+
+static void test_a_capture_tells_the_copy_itself(void)
+{
+	CUstreamCaptureStatus status;
+	const CUgraphNode *nodes;
+	CUgraphNodeType type;
+	CUgraphNode found[4];
+	CUstream stream;
+	CUgraph graph;
+	size_t count;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	for (int to_program = 0; to_program < 2; to_program++) {
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		if (to_program)
+			cu_ok(cu(cuMemcpyDtoHAsync_v2)(program, graph_test.at[0], sizeof(program), stream));
+		else
+			cu_ok(cu(cuMemcpyHtoDAsync_v2)(graph_test.at[0], program, sizeof(program), stream));
+		cu_ok(cu(cuStreamGetCaptureInfo_v2)(stream, &status, NULL, &graph, &nodes, &count));
+		check(count == 1);
+		cu_ok(cu(cuGraphNodeGetType)(nodes[0], &type));
+		check(type == CU_GRAPH_NODE_TYPE_MEMCPY);
+		cu_ok(cu(cuGraphAddEmptyNode)(&found[0], graph, nodes, count));
+		cu_ok(cu(cuStreamUpdateCaptureDependencies)(stream, found, 1, CU_STREAM_SET_CAPTURE_DEPENDENCIES));
+		cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+		count = 4;
+		cu_ok(cu(cuGraphGetNodes)(graph, found, &count));
+		check(count == 2);
+		cu_ok(cu(cuGraphDestroy)(graph));
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+static void test_an_update_that_fails_tells_the_copy_itself(void)
+{
+	CUgraphNode to_node, from_node;
+	CUgraph to = graph_of(true, &to_node), from = graph_of(false, &from_node);
+	CUgraphExecUpdateResultInfo info;
+	CUgraphExec exec;
+
+	for (int i = 0; i < 2; i++) {
+		cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, i ? from : to, 0));
+		memset(&info, 0, sizeof(info));
+		cu_is(cu(cuGraphExecUpdate_v2)(exec, i ? to : from, &info), CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE);
+		check(info.result != CU_GRAPH_EXEC_UPDATE_SUCCESS && info.errorNode == (i ? to_node : from_node));
+		cu_ok(cu(cuGraphExecDestroy)(exec));
+	}
+	cu_ok(cu(cuGraphDestroy)(to));
+	cu_ok(cu(cuGraphDestroy)(from));
+}
+
+void graph_tests_copies(void)
+{
+	cu_run(test_a_capture_tells_the_copy_itself);
+	cu_run(test_an_update_that_fails_tells_the_copy_itself);
+}
