@@ -357,6 +357,7 @@ int main(int argc, char **argv)
 	graph_tests_capture();
 	graph_tests_update();
 	graph_tests_copies();
+	graph_tests_refused();
 	graph_tests_conditions();
 	cu_ok(cu(cuCtxDestroy_v2)(graph_test.ctx));
 	free(graph_test.host);

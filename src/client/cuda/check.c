@@ -134,6 +134,11 @@ bool pl_cuda_check_positive(unsigned int count)
 	return count && count <= INT32_MAX;
 }
 
+bool pl_cuda_check_retain_flags(unsigned int flags)
+{
+	return flags <= CU_GRAPH_USER_OBJECT_MOVE;
+}
+
 bool pl_cuda_check_zero(unsigned int flags)
 {
 	return !flags && pl_cuda_captures_none();

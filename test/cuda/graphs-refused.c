@@ -1,0 +1,78 @@
+/* What the functions of graphs refuse, at the call, and what they tell then. */
+#include "graphs.h"
+
+static CUgraphNode fill_node(CUgraph graph)
+{
+	const CUDA_MEMSET_NODE_PARAMS fill = { .dst = graph_test.at[0], .elementSize = 4, .width = N, .height = 1 };
+	CUgraphNode node;
+
+	cu_ok(cu(cuGraphAddMemsetNode)(&node, graph, NULL, 0, &fill, graph_test.ctx));
+	return node;
+}
+
+static CUDA_KERNEL_NODE_PARAMS kernel_params(void **params)
+{
+	return (CUDA_KERNEL_NODE_PARAMS){ .func = graph_test.add,
+					  .gridDimX = 1,
+					  .gridDimY = 1,
+					  .gridDimZ = 1,
+					  .blockDimX = 64,
+					  .blockDimY = 1,
+					  .blockDimZ = 1,
+					  .kernelParams = params };
+}
+
+static CUgraphNode kernel_node(CUgraph graph)
+{
+	CUdeviceptr at = graph_test.at[0];
+	int count = 64;
+	const CUDA_KERNEL_NODE_PARAMS params = kernel_params((void *[]){ &at, &at, &at, &count });
+	CUgraphNode node;
+
+	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, NULL, 0, &params));
+	return node;
+}
+
+static void test_attributes_are_of_kernels(void)
+{
+	CUgraphNode kernel, filled;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	kernel = kernel_node(graph);
+	filled = fill_node(graph);
+	cu_is(cu(cuGraphKernelNodeCopyAttributes)(kernel, filled), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphKernelNodeCopyAttributes)(filled, kernel), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphKernelNodeCopyAttributes)(kernel, kernel));
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
+static void CUDA_CB nothing(void *data)
+{
+	(void)data;
+}
+
+static void test_bad_counts_and_flags_of_user_objects_are_refused(void)
+{
+	static const unsigned int bad[] = { 0, 1u << 31, UINT32_MAX };
+	CUuserObject object;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuUserObjectCreate)(&object, NULL, nothing, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cu_is(cu(cuUserObjectRetain)(object, bad[i]), CUDA_ERROR_INVALID_VALUE);
+		cu_is(cu(cuUserObjectRelease)(object, bad[i]), CUDA_ERROR_INVALID_VALUE);
+		cu_is(cu(cuGraphRetainUserObject)(graph, object, bad[i], 0), CUDA_ERROR_INVALID_VALUE);
+		cu_is(cu(cuGraphReleaseUserObject)(graph, object, bad[i]), CUDA_ERROR_INVALID_VALUE);
+	}
+	cu_is(cu(cuGraphRetainUserObject)(graph, object, 1, 2), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphRetainUserObject)(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE));
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
+void graph_tests_refused(void)
+{
+	cu_run(test_attributes_are_of_kernels);
+	cu_run(test_bad_counts_and_flags_of_user_objects_are_refused);
+}
