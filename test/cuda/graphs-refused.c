@@ -33,6 +33,46 @@ static CUgraphNode kernel_node(CUgraph graph)
 	return node;
 }
 
+static void test_a_node_stays_of_its_kind(void)
+{
+	const CUDA_MEMSET_NODE_PARAMS fill = { .dst = graph_test.at[0], .elementSize = 4, .width = N, .height = 1 };
+	const CUDA_MEMCPY3D copy = { .srcMemoryType = CU_MEMORYTYPE_DEVICE,
+				     .srcDevice = graph_test.at[0],
+				     .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+				     .dstDevice = graph_test.at[1],
+				     .WidthInBytes = 4,
+				     .Height = 1,
+				     .Depth = 1 };
+	CUgraphNode kernel, filled;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	kernel = kernel_node(graph);
+	filled = fill_node(graph);
+	cu_is(cu(cuGraphMemsetNodeSetParams)(kernel, &fill), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphMemcpyNodeSetParams)(kernel, &copy), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphMemcpyNodeSetParams)(filled, &copy), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphMemsetNodeSetParams)(filled, &fill));
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
+/* No documentation says that hardware's driver looks for one. */
+static void test_a_kernel_node_needs_a_function(void)
+{
+	CUdeviceptr at = graph_test.at[0];
+	int count = 64;
+	CUDA_KERNEL_NODE_PARAMS params = kernel_params((void *[]){ &at, &at, &at, &count });
+	CUgraphNode node;
+	CUgraph graph;
+
+	if (!cu_is_reference())
+		return;
+	params.func = NULL;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_is(cu(cuGraphAddKernelNode_v2)(&node, graph, NULL, 0, &params), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 static void test_attributes_are_of_kernels(void)
 {
 	CUgraphNode kernel, filled;
@@ -73,6 +113,8 @@ static void test_bad_counts_and_flags_of_user_objects_are_refused(void)
 
 void graph_tests_refused(void)
 {
+	cu_run(test_a_node_stays_of_its_kind);
+	cu_run(test_a_kernel_node_needs_a_function);
 	cu_run(test_attributes_are_of_kernels);
 	cu_run(test_bad_counts_and_flags_of_user_objects_are_refused);
 }

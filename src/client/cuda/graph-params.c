@@ -34,7 +34,7 @@ static CUresult kernel_pack(struct pl_cuda_packed *packed, const CUDA_KERNEL_NOD
 	CUresult result;
 
 	if (!function || !pl_cuda_object_is_on(&function->object, packed->session))
-		return CUDA_ERROR_INVALID_HANDLE;
+		return kernel_handle(params) ? CUDA_ERROR_INVALID_HANDLE : CUDA_ERROR_INVALID_VALUE;
 	result = pl_cuda_facts_get(function, &facts);
 	if (result)
 		return result;

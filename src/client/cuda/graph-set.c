@@ -12,6 +12,22 @@ static CUresult set_send(enum pl_cuda_op op, struct pl_session *session,
 	return pl_cuda_answer(r, &reply);
 }
 
+/* What of a node is known here; NULL = nothing. */
+static const struct pl_cuda_node *known(CUgraphNode node)
+{
+	const struct pl_cuda_node *kept = pl_cuda_get(PL_CUDA_KIND_node, node);
+
+	return kept && kept->known ? kept : NULL;
+}
+
+/* A node stays of its kind. */
+static bool is_another(CUgraphNode node, CUgraphNodeType type)
+{
+	const struct pl_cuda_node *kept = known(node);
+
+	return kept && kept->params.type != type;
+}
+
 /* of_exec: of one that is ready to run; the node's own parameters stay. */
 static CUresult set(enum pl_cuda_op op, bool of_exec, CUgraphExec exec, CUgraphNode node,
 		    const CUgraphNodeParams *params)
@@ -25,7 +41,7 @@ static CUresult set(enum pl_cuda_op op, bool of_exec, CUgraphExec exec, CUgraphN
 		return result;
 	args.exec = pl_cuda_id(session, PL_CUDA_KIND_exec, exec);
 	args.node = pl_cuda_id(session, PL_CUDA_KIND_node, node);
-	if (!args.node || (of_exec && !args.exec))
+	if (!args.node || (of_exec && !args.exec) || is_another(node, params->type))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = pl_cuda_params_pack(&packed, session, params);
 	args.context = packed.context;
@@ -113,13 +129,13 @@ CUresult cuGraphExecBatchMemOpNodeSetParams(CUgraphExec exec, CUgraphNode node,
 
 CUresult cuGraphMemcpyNodeSetParams(CUgraphNode node, const CUDA_MEMCPY3D *copy)
 {
-	const struct pl_cuda_node *kept = pl_cuda_get(PL_CUDA_KIND_node, node);
+	const struct pl_cuda_node *kept = known(node);
 	CUgraphNodeParams params = { .type = CU_GRAPH_NODE_TYPE_MEMCPY };
 
 	if (!copy)
 		return nothing();
 	params.memcpy.copyParams = *copy;
-	if (kept && kept->known)
+	if (kept && kept->params.type == CU_GRAPH_NODE_TYPE_MEMCPY)
 		params.memcpy.copyCtx = kept->params.memcpy.copyCtx;
 	return set(PL_CUDA_OP_cuGraphMemcpyNodeSetParams, false, NULL, node, &params);
 }
@@ -138,13 +154,13 @@ CUresult cuGraphExecMemcpyNodeSetParams(CUgraphExec exec, CUgraphNode node, cons
 
 CUresult cuGraphMemsetNodeSetParams(CUgraphNode node, const CUDA_MEMSET_NODE_PARAMS *fill)
 {
-	const struct pl_cuda_node *kept = pl_cuda_get(PL_CUDA_KIND_node, node);
+	const struct pl_cuda_node *kept = known(node);
 	CUgraphNodeParams params = { .type = CU_GRAPH_NODE_TYPE_MEMSET };
 
 	if (!fill)
 		return nothing();
 	memcpy(&params.memset, fill, sizeof(*fill));
-	if (kept && kept->known)
+	if (kept && kept->params.type == CU_GRAPH_NODE_TYPE_MEMSET)
 		params.memset.ctx = kept->params.memset.ctx;
 	return set(PL_CUDA_OP_cuGraphMemsetNodeSetParams, false, NULL, node, &params);
 }
