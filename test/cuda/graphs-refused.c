@@ -1,6 +1,8 @@
 /* What the functions of graphs refuse, at the call, and what they tell then. */
 #include "graphs.h"
 
+static const CUgraphNode untold = (CUgraphNode)0x5555;
+
 static CUgraphNode fill_node(CUgraph graph)
 {
 	const CUDA_MEMSET_NODE_PARAMS fill = { .dst = graph_test.at[0], .elementSize = 4, .width = N, .height = 1 };
@@ -31,6 +33,52 @@ static CUgraphNode kernel_node(CUgraph graph)
 
 	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, NULL, 0, &params));
 	return node;
+}
+
+static void test_the_upload_is_no_flag_of_an_executable_graph(void)
+{
+	CUDA_GRAPH_INSTANTIATE_PARAMS params = { .flags = CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD |
+							  CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH,
+						 .hUploadStream = graph_test.stream };
+	CUgraphExec exec;
+	cuuint64_t flags;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	fill_node(graph);
+	cu_ok(cu(cuGraphInstantiateWithParams)(&exec, graph, &params));
+	check(params.result_out == CUDA_GRAPH_INSTANTIATE_SUCCESS && !params.hErrNode_out);
+	cu_ok(cu(cuGraphExecGetFlags)(exec, &flags));
+	check(flags == CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH);
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
+/* Of hardware's driver a handle is a pointer, used without a look: what is gone is asked of the reference alone. */
+static void test_what_is_refused_at_once_is_told(void)
+{
+	CUgraphExecUpdateResultInfo info = { (CUgraphExecUpdateResult)0x5555, untold, untold };
+	CUDA_GRAPH_INSTANTIATE_PARAMS params = { .hErrNode_out = untold };
+	CUgraph graph, gone;
+	CUgraphExec exec;
+
+	if (!cu_is_reference())
+		return;
+	params.result_out = (CUgraphInstantiateResult)0x5555;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphCreate)(&gone, 0));
+	fill_node(graph);
+	cu_ok(cu(cuGraphDestroy)(gone));
+	cu_is(cu(cuGraphInstantiateWithParams)(&exec, gone, &params), CUDA_ERROR_INVALID_VALUE);
+	check(params.result_out == CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE && !params.hErrNode_out);
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_is(cu(cuGraphExecUpdate_v2)(exec, gone, &info), CUDA_ERROR_INVALID_VALUE);
+	check(info.result == (CUgraphExecUpdateResult)0x5555 && info.errorNode == untold);
+	check(info.errorFromNode == untold);
+	cu_is(cu(cuGraphExecUpdate_v2)(exec, graph, NULL), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
 }
 
 static void test_a_node_stays_of_its_kind(void)
@@ -113,6 +161,8 @@ static void test_bad_counts_and_flags_of_user_objects_are_refused(void)
 
 void graph_tests_refused(void)
 {
+	cu_run(test_the_upload_is_no_flag_of_an_executable_graph);
+	cu_run(test_what_is_refused_at_once_is_told);
 	cu_run(test_a_node_stays_of_its_kind);
 	cu_run(test_a_kernel_node_needs_a_function);
 	cu_run(test_attributes_are_of_kernels);

@@ -106,18 +106,25 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned 
 	return instantiate(&instance, exec, graph);
 }
 
+/* Of a refusal that the driver was not asked for. */
+static CUgraphInstantiateResult refusal_told(CUresult result)
+{
+	return result == CUDA_ERROR_INVALID_VALUE ? CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE
+						  : CUDA_GRAPH_INSTANTIATE_ERROR;
+}
+
 static CUresult instantiate_params(bool per_thread, CUgraphExec *exec, CUgraph graph,
 				   CUDA_GRAPH_INSTANTIATE_PARAMS *params)
 {
 	struct instance instance = { .op = PL_CUDA_OP_cuGraphInstantiateWithParams, .per_thread = per_thread };
-	CUresult result;
+	CUresult result = pl_cuda_ready();
 
-	if (!params)
-		return pl_cuda_ready() ? pl_cuda_ready() : CUDA_ERROR_INVALID_VALUE;
+	if (result || !params)
+		return result ? result : CUDA_ERROR_INVALID_VALUE;
 	instance.flags = params->flags;
 	instance.upload = params->hUploadStream;
 	result = instantiate(&instance, exec, graph);
-	params->result_out = instance.result;
+	params->result_out = result && !instance.result ? refusal_told(result) : instance.result;
 	params->hErrNode_out = instance.error_node;
 	return result;
 }
@@ -142,12 +149,13 @@ CUresult cuGraphExecGetFlags(CUgraphExec exec, cuuint64_t *flags)
 	of = pl_cuda_get(PL_CUDA_KIND_exec, exec);
 	if (!of || !flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	*flags = of->flags;
+	*flags = of->flags & ~(cuuint64_t)CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD; /* said to be told never */
 	return CUDA_SUCCESS;
 }
 
 /* ---- updated ---- */
 
+/* What is refused before the driver is asked leaves *info as it is. */
 static CUresult update(enum pl_cuda_op op, CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo *info)
 {
 	struct pl_cuda_cuGraphExecUpdate_reply got;
@@ -161,7 +169,7 @@ static CUresult update(enum pl_cuda_op op, CUgraphExec exec, CUgraph graph, CUgr
 		return result;
 	args.exec = pl_cuda_id(session, PL_CUDA_KIND_exec, exec);
 	args.graph = pl_cuda_id(session, PL_CUDA_KIND_graph, graph);
-	if (!args.exec || !args.graph)
+	if (!args.exec || !args.graph || !info)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = PL_CUDA_ASK_AS(session, op, cuGraphExecUpdate, &args, &reply);
 	if (r)
@@ -190,12 +198,7 @@ CUresult cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *error_n
 
 CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo *result_info)
 {
-	CUgraphExecUpdateResultInfo info = { .result = CU_GRAPH_EXEC_UPDATE_ERROR };
-	CUresult r = update(PL_CUDA_OP_cuGraphExecUpdate_v2, exec, graph, &info);
-
-	if (result_info)
-		*result_info = info;
-	return r;
+	return update(PL_CUDA_OP_cuGraphExecUpdate_v2, exec, graph, result_info);
 }
 
 /* ---- looked at ---- */
