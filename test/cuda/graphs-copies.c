@@ -79,8 +79,31 @@ static void test_an_update_that_fails_tells_the_copy_itself(void)
 	cu_ok(cu(cuGraphDestroy)(from));
 }
 
+/* Hardware's driver finds a circle when the graph is to run. */
+static void test_a_copy_does_not_follow_itself(void)
+{
+	if (!cu_is_reference())
+		return;
+	for (int to_program = 0; to_program < 2; to_program++) {
+		CUgraphNode node, from[2], to[2];
+		CUgraph graph = graph_of(to_program, &node);
+		CUgraphExec exec;
+		size_t count;
+
+		cu_is(cu(cuGraphAddDependencies)(graph, &node, &node, 1), CUDA_ERROR_INVALID_VALUE);
+		cu_is(cu(cuGraphRemoveDependencies)(graph, &node, &node, 1), CUDA_ERROR_INVALID_VALUE);
+		count = 2;
+		cu_ok(cu(cuGraphGetEdges)(graph, from, to, &count));
+		check(count == 0);
+		cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+		cu_ok(cu(cuGraphExecDestroy)(exec));
+		cu_ok(cu(cuGraphDestroy)(graph));
+	}
+}
+
 void graph_tests_copies(void)
 {
 	cu_run(test_a_capture_tells_the_copy_itself);
 	cu_run(test_an_update_that_fails_tells_the_copy_itself);
+	cu_run(test_a_copy_does_not_follow_itself);
 }

@@ -159,6 +159,32 @@ static void test_bad_counts_and_flags_of_user_objects_are_refused(void)
 	cu_ok(cu(cuGraphDestroy)(graph));
 }
 
+/* No documentation says what of edges hardware's driver looks at. */
+static void test_data_of_edges_come_with_the_edges(void)
+{
+	CUgraphNode first, second, list[2], more[2];
+	CUgraphEdgeData data[2];
+	size_t count = 2;
+	CUgraph graph;
+
+	if (!cu_is_reference())
+		return;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddEmptyNode)(&first, graph, NULL, 0));
+	cu_ok(cu(cuGraphAddEmptyNode)(&second, graph, &first, 1));
+	cu_is(cu(cuGraphGetEdges_v2)(graph, NULL, NULL, data, &count), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphGetEdges_v2)(graph, list, NULL, NULL, &count), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphGetEdges_v2)(graph, NULL, list, NULL, &count), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphGetEdges)(graph, list, NULL, &count), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphNodeGetDependencies_v2)(second, NULL, data, &count), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphNodeGetDependentNodes_v2)(first, NULL, data, &count), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphGetEdges_v2)(graph, list, more, data, &count));
+	check(count == 1 && list[0] == first && more[0] == second);
+	cu_ok(cu(cuGraphNodeGetDependencies_v2)(second, list, data, &count));
+	check(count == 1 && list[0] == first);
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 void graph_tests_refused(void)
 {
 	cu_run(test_the_upload_is_no_flag_of_an_executable_graph);
@@ -167,4 +193,5 @@ void graph_tests_refused(void)
 	cu_run(test_a_kernel_node_needs_a_function);
 	cu_run(test_attributes_are_of_kernels);
 	cu_run(test_bad_counts_and_flags_of_user_objects_are_refused);
+	cu_run(test_data_of_edges_come_with_the_edges);
 }

@@ -140,18 +140,34 @@ static uint64_t told(uint32_t given, uint64_t room, size_t count)
 		}                                                                                                      \
 	} while (0)
 
+/* Of what a question may ask for: bits of `given`. */
+enum {
+	LIST = 1, /* of the neighbours of a node */
+	LIST_EDGES = 2,
+	FROM = 1, /* of the edges of a graph */
+	TO = 2,
+	EDGES = 4,
+};
+
+/* Both ends of the edges or none, and the edges' data with them alone. */
+static bool asks_for_edges(uint32_t given)
+{
+	return !(given & FROM) == !(given & TO) && (!(given & EDGES) || given & FROM);
+}
+
 /* Room for a list that is not asked for may be any number: the program has not set it. */
 static uint64_t room_of(uint32_t given, uint64_t room)
 {
 	return given ? room : 0;
 }
 
-static int32_t graph_edges(struct pl_serve *serve, uint64_t id, uint64_t room, bool v2, struct edges *edges)
+static int32_t graph_edges(struct pl_serve *serve, uint64_t id, uint32_t given, uint64_t room, bool v2,
+			   struct edges *edges)
 {
 	int32_t status = CUDA_SUCCESS;
 	void *graph;
 
-	if (room > PL_CUDA_LIMIT_NODES_MAX)
+	if (room_of(given, room) > PL_CUDA_LIMIT_NODES_MAX || !asks_for_edges(given))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!pl_cuda_take(serve, id, PL_CUDA_KIND_graph, &graph, &status))
 		return status;
@@ -162,11 +178,12 @@ void pl_cuda_serve_cuGraphGetEdges_v2(struct pl_serve *serve, const struct pl_cu
 {
 	pl_cleanup(edges_fini) struct edges edges = { 0 };
 	struct pl_cuda_cuGraphGetEdges_v2_reply reply = { 0 };
-	int32_t status = graph_edges(serve, args->graph, room_of(args->given, args->edges_count), true, &edges);
+	int32_t status = graph_edges(serve, args->graph, args->given, args->edges_count, true, &edges);
 
-	if (!status && ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
-			(args->given & 2 && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to)) ||
-			(args->given & 4 && !data_of(&edges, args->edges_count, &reply.edges))))
+	if (!status &&
+	    ((args->given & FROM && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
+	     (args->given & TO && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to)) ||
+	     (args->given & EDGES && !data_of(&edges, args->edges_count, &reply.edges))))
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	reply.edges_count = told(args->given, args->edges_count, edges.count);
 	if (status)
@@ -182,10 +199,11 @@ void pl_cuda_serve_cuGraphGetEdges(struct pl_serve *serve, const struct pl_cuda_
 {
 	pl_cleanup(edges_fini) struct edges edges = { 0 };
 	struct pl_cuda_cuGraphGetEdges_reply reply = { 0 };
-	int32_t status = graph_edges(serve, args->graph, room_of(args->given, args->edges_count), false, &edges);
+	int32_t status = graph_edges(serve, args->graph, args->given, args->edges_count, false, &edges);
 
-	if (!status && ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
-			(args->given & 2 && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to))))
+	if (!status &&
+	    ((args->given & FROM && !ids_of(serve, edges.from, edges.count, args->edges_count, &reply.from)) ||
+	     (args->given & TO && !ids_of(serve, edges.to, edges.count, args->edges_count, &reply.to))))
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	reply.edges_count = told(args->given, args->edges_count, edges.count);
 	if (status)
@@ -196,13 +214,13 @@ void pl_cuda_serve_cuGraphGetEdges(struct pl_serve *serve, const struct pl_cuda_
 	free((void *)(uintptr_t)reply.to.at);
 }
 
-static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint64_t room, bool behind, bool v2,
+static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint32_t given, uint64_t room, bool behind, bool v2,
 			       struct edges *edges)
 {
 	int32_t status = CUDA_SUCCESS;
 	void *node;
 
-	if (room > PL_CUDA_LIMIT_NODES_MAX)
+	if (room_of(given, room) > PL_CUDA_LIMIT_NODES_MAX || given == LIST_EDGES)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!pl_cuda_take(serve, id, PL_CUDA_KIND_node, &node, &status))
 		return status;
@@ -215,9 +233,8 @@ static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint64_t roo
 	{                                                                                                              \
 		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
 		struct pl_cuda_##name##_reply reply = { 0 };                                                           \
-		int32_t status =                                                                                       \
-			node_neighbours(serve, args->node, room_of(args->given, args->room), behind, false, &edges);   \
-		if (!status && args->given & 1 && !ids_of(serve, edges.from, edges.count, args->room, &reply.list))    \
+		int32_t status = node_neighbours(serve, args->node, args->given, args->room, behind, false, &edges);   \
+		if (!status && args->given & LIST && !ids_of(serve, edges.from, edges.count, args->room, &reply.list)) \
 			status = CUDA_ERROR_OUT_OF_MEMORY;                                                             \
 		reply.room = told(args->given, args->room, edges.count);                                               \
 		if (status)                                                                                            \
@@ -230,11 +247,10 @@ static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint64_t roo
 	{                                                                                                              \
 		pl_cleanup(edges_fini) struct edges edges = { 0 };                                                     \
 		struct pl_cuda_##name##_v2_reply reply = { 0 };                                                        \
-		int32_t status =                                                                                       \
-			node_neighbours(serve, args->node, room_of(args->given, args->room), behind, true, &edges);    \
+		int32_t status = node_neighbours(serve, args->node, args->given, args->room, behind, true, &edges);    \
 		if (!status &&                                                                                         \
-		    ((args->given & 1 && !ids_of(serve, edges.from, edges.count, args->room, &reply.list)) ||          \
-		     (args->given & 2 && !data_of(&edges, args->room, &reply.edges))))                                 \
+		    ((args->given & LIST && !ids_of(serve, edges.from, edges.count, args->room, &reply.list)) ||       \
+		     (args->given & LIST_EDGES && !data_of(&edges, args->room, &reply.edges))))                        \
 			status = CUDA_ERROR_OUT_OF_MEMORY;                                                             \
 		reply.room = told(args->given, args->room, edges.count);                                               \
 		if (status)                                                                                            \
@@ -256,7 +272,7 @@ static int32_t ends_open(struct pl_serve *serve, struct pl_u64s from, struct pl_
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_SUCCESS;
-	void *node;
+	void *first, *second;
 
 	if (from.count != to.count || (data.count && data.count != from.count * PL_CUDA_WORDS_edge))
 		return CUDA_ERROR_INVALID_VALUE;
@@ -265,12 +281,12 @@ static int32_t ends_open(struct pl_serve *serve, struct pl_u64s from, struct pl_
 	for (uint64_t i = 0; i < from.count; i++) {
 		struct pl_cuda_edge_record record = { 0 };
 
-		if (!pl_cuda_take(serve, from.at[i], PL_CUDA_KIND_node, &node, &status))
+		if (!pl_cuda_take(serve, from.at[i], PL_CUDA_KIND_node, &first, &status) ||
+		    !pl_cuda_take(serve, to.at[i], PL_CUDA_KIND_node, &second, &status))
 			return status;
-		edges->from[i] = pl_cuda_node_exit(session, node);
-		if (!pl_cuda_take(serve, to.at[i], PL_CUDA_KIND_node, &node, &status))
-			return status;
-		edges->to[i] = pl_cuda_node_entry(session, node);
+		/* From a node to itself: also with a hidden one beside it, which the driver would take for another. */
+		edges->from[i] = first == second ? first : pl_cuda_node_exit(session, first);
+		edges->to[i] = first == second ? second : pl_cuda_node_entry(session, second);
 		if (data.count && !pl_cuda_edge_record_at(data, i, &record))
 			return CUDA_ERROR_INVALID_VALUE;
 		edges->data[i] = (CUgraphEdgeData){
