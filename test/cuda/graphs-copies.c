@@ -101,9 +101,122 @@ static void test_a_copy_does_not_follow_itself(void)
 	}
 }
 
+static void run(CUgraph graph)
+{
+	CUgraphExec exec;
+
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+}
+
+static void has(CUgraph graph, size_t nodes, size_t roots, size_t edges)
+{
+	size_t count;
+
+	cu_ok(cu(cuGraphGetNodes)(graph, NULL, &count));
+	check(count == nodes);
+	cu_ok(cu(cuGraphGetRootNodes)(graph, NULL, &count));
+	check(count == roots);
+	cu_ok(cu(cuGraphGetEdges)(graph, NULL, NULL, &count));
+	check(count == edges);
+}
+
+/* The bytes that a copy brings, to the program or from it. */
+static void brings(CUgraph graph, bool to_program)
+{
+	char device[sizeof(program)];
+
+	memset(program, 'p', sizeof(program));
+	cu_ok(cu(cuMemsetD8_v2)(graph_test.at[0], 'd', sizeof(program)));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	run(graph);
+	cu_ok(cu(cuMemcpyDtoH_v2)(device, graph_test.at[0], sizeof(device)));
+	check(!memcmp(device, program, sizeof(program)) && device[9] == (to_program ? 'd' : 'p'));
+}
+
+static void test_copies_of_graphs_have_as_many_nodes(void)
+{
+	for (int to_program = 0; to_program < 2; to_program++) {
+		CUgraphNode first, node, last, child, found, list[2], after;
+		CUgraph graph = graph_of(to_program, &node), clone, outer, inside;
+		size_t count = 2;
+
+		cu_ok(cu(cuGraphAddEmptyNode)(&first, graph, NULL, 0));
+		cu_ok(cu(cuGraphAddDependencies)(graph, &first, &node, 1));
+		cu_ok(cu(cuGraphAddEmptyNode)(&last, graph, &node, 1));
+		cu_ok(cu(cuGraphClone)(&clone, graph));
+		has(clone, 3, 1, 2);
+		cu_ok(cu(cuGraphNodeFindInClone)(&found, node, clone));
+		cu_ok(cu(cuGraphNodeFindInClone)(&after, last, clone));
+		cu_ok(cu(cuGraphNodeGetDependentNodes)(found, list, &count));
+		check(count == 1 && list[0] == after);
+		cu_ok(cu(cuGraphNodeGetDependencies)(after, list, &count));
+		check(count == 1 && list[0] == found);
+		cu_ok(cu(cuGraphCreate)(&outer, 0));
+		cu_ok(cu(cuGraphAddChildGraphNode)(&child, outer, NULL, 0, clone));
+		cu_ok(cu(cuGraphChildGraphNodeGetGraph)(child, &inside));
+		has(inside, 3, 1, 2);
+		cu_ok(cu(cuGraphDestroy)(graph));
+		brings(clone, to_program);
+		cu_ok(cu(cuGraphDestroy)(clone));
+		brings(outer, to_program);
+		cu_ok(cu(cuGraphClone)(&clone, outer));
+		cu_ok(cu(cuGraphNodeFindInClone)(&child, child, clone));
+		cu_ok(cu(cuGraphChildGraphNodeGetGraph)(child, &inside));
+		has(inside, 3, 1, 2);
+		cu_ok(cu(cuGraphDestroy)(outer));
+		brings(clone, to_program);
+		cu_ok(cu(cuGraphDestroy)(clone));
+	}
+}
+
+/* Of a copy that is gone nothing stays, also of one that was captured. */
+static void test_a_copy_goes_whole(void)
+{
+	for (int i = 0; i < 4; i++) {
+		bool to_program = i & 1;
+		CUgraphNode first, node, found;
+		CUgraph graph, clone;
+		size_t count = 1;
+
+		if (i < 2) {
+			graph = graph_of(to_program, &node);
+		} else {
+			cu_ok(cu(cuStreamBeginCapture_v2)(graph_test.stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+			if (to_program)
+				cu_ok(cu(cuMemcpyDtoHAsync_v2)(program, graph_test.at[0], 64, graph_test.stream));
+			else
+				cu_ok(cu(cuMemcpyHtoDAsync_v2)(graph_test.at[0], program, 64, graph_test.stream));
+			cu_ok(cu(cuStreamEndCapture)(graph_test.stream, &graph));
+			cu_ok(cu(cuGraphGetNodes)(graph, &node, &count));
+		}
+		cu_ok(cu(cuGraphAddEmptyNode)(&first, graph, NULL, 0));
+		cu_ok(cu(cuGraphAddDependencies)(graph, &first, &node, 1));
+		cu_ok(cu(cuGraphClone)(&clone, graph));
+		cu_ok(cu(cuGraphNodeFindInClone)(&found, node, clone));
+		cu_ok(cu(cuGraphDestroyNode)(node));
+		has(graph, 1, 1, 0);
+		memset(program, 'p', sizeof(program));
+		run(graph);
+		check(program[0] == 'p');
+		brings(clone, to_program);
+		cu_ok(cu(cuGraphDestroyNode)(found));
+		has(clone, 1, 1, 0);
+		memset(program, 'p', sizeof(program));
+		run(clone);
+		check(program[0] == 'p');
+		cu_ok(cu(cuGraphDestroy)(graph));
+		cu_ok(cu(cuGraphDestroy)(clone));
+	}
+}
+
 void graph_tests_copies(void)
 {
 	cu_run(test_a_capture_tells_the_copy_itself);
 	cu_run(test_an_update_that_fails_tells_the_copy_itself);
 	cu_run(test_a_copy_does_not_follow_itself);
+	cu_run(test_copies_of_graphs_have_as_many_nodes);
+	cu_run(test_a_copy_goes_whole);
 }

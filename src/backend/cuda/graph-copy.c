@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "backend/cuda/hostfn.h"
+#include "base/cleanup.h"
 
-/* Kinds of session->shadows, by the address of a node: object is the node beside it. */
+/* Kinds of session->shadows, by the address of a node: object is the node beside it, extra the shadow that has made the
+ * entry, to be compared alone.  NULL is a copied graph's, which only ends with its nodes. */
 enum {
 	SHADOW_HIDDEN = 1, /* the client's node */
 	SHADOW_BEFORE,     /* the hidden node, which comes ahead */
@@ -75,28 +77,57 @@ static uint64_t key(CUgraphNode node)
 	return (uint64_t)(uintptr_t)node;
 }
 
+/* Return: both are known for what they are. */
+static bool pair_enter(struct pl_cuda_session *session, CUgraphNode node, CUgraphNode hidden, bool behind, void *extra)
+{
+	struct pl_handles *shadows = &session->shadows;
+
+	atomic_store(&session->knows_nodes, true);
+	atomic_store(&session->hides_nodes, true);
+	return !pl_handles_put(shadows, key(hidden), SHADOW_HIDDEN, node, 0, extra) &&
+	       !pl_handles_put(shadows, key(node), behind ? SHADOW_BEHIND : SHADOW_BEFORE, hidden, 0, extra);
+}
+
 void pl_cuda_shadow_hide(struct pl_cuda_hostfn *shadow, CUgraphNode node, CUgraphNode hidden, bool behind)
 {
-	struct pl_handles *shadows = &shadow->session->shadows;
-
 	shadow->node = node;
 	shadow->hidden = hidden;
-	if (pl_handles_put(shadows, key(hidden), SHADOW_HIDDEN, node, 0, NULL) ||
-	    pl_handles_put(shadows, key(node), behind ? SHADOW_BEHIND : SHADOW_BEFORE, hidden, 0, NULL))
+	if (!pair_enter(shadow->session, node, hidden, behind, shadow))
 		pl_cuda_shadow_show(shadow);
 }
 
-void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow)
+/* A node may have gone before, and its address may be another one's by now. */
+static void entry_drop(struct pl_cuda_hostfn *shadow, CUgraphNode node, uint32_t kind)
 {
 	struct pl_handles *shadows = &shadow->session->shadows;
 	struct pl_handle handle;
 
+	if (pl_handles_get(shadows, key(node), kind, &handle) && handle.extra == shadow)
+		(void)pl_handles_take(shadows, key(node), kind, &handle);
+}
+
+void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow)
+{
 	if (!shadow->hidden)
 		return;
-	(void)pl_handles_take(shadows, key(shadow->hidden), SHADOW_HIDDEN, &handle);
-	if (!pl_handles_take(shadows, key(shadow->node), SHADOW_BEHIND, &handle))
-		(void)pl_handles_take(shadows, key(shadow->node), SHADOW_BEFORE, &handle);
+	entry_drop(shadow, shadow->hidden, SHADOW_HIDDEN);
+	entry_drop(shadow, shadow->node, SHADOW_BEHIND);
+	entry_drop(shadow, shadow->node, SHADOW_BEFORE);
 	shadow->hidden = NULL;
+}
+
+void pl_cuda_shadow_forget(struct pl_cuda_session *session, CUgraphNode node)
+{
+	struct pl_handles *shadows = &session->shadows;
+	struct pl_handle handle;
+
+	if (!atomic_load(&session->hides_nodes))
+		return;
+	if (pl_handles_take(shadows, key(node), SHADOW_BEHIND, &handle) ||
+	    pl_handles_take(shadows, key(node), SHADOW_BEFORE, &handle))
+		(void)pl_handles_take(shadows, key(handle.object), SHADOW_HIDDEN, &handle);
+	else
+		(void)pl_handles_take(shadows, key(node), SHADOW_HIDDEN, &handle);
 }
 
 CUgraphNode pl_cuda_node_exit(struct pl_cuda_session *session, CUgraphNode node)
@@ -140,6 +171,66 @@ CUgraphNode pl_cuda_node_beside_hidden(struct pl_cuda_session *session, CUgraphN
 uint64_t pl_cuda_node_id_seen(struct pl_serve *serve, CUgraphNode node)
 {
 	return pl_cuda_id_of(serve, PL_CUDA_KIND_node, pl_cuda_node_beside_hidden(pl_cuda_session_of(serve), node));
+}
+
+/* ---- copies of graphs ---- */
+
+static CUgraph inside_of(CUgraphNode node)
+{
+	CUgraphNodeType type;
+	CUgraph graph;
+
+	if (pl_cuda.cuGraphNodeGetType(node, &type) || type != CU_GRAPH_NODE_TYPE_GRAPH ||
+	    pl_cuda.cuGraphChildGraphNodeGetGraph(node, &graph))
+		return NULL;
+	return graph;
+}
+
+static void node_copied(struct pl_cuda_session *session, CUgraphNode node, CUgraph copy)
+{
+	CUgraphNode hidden = pl_cuda_node_beside(session, node), copied, copied_hidden;
+	CUgraph inside = hidden ? NULL : inside_of(node), copied_inside;
+
+	if ((!hidden && !inside) || pl_cuda.cuGraphNodeFindInClone(&copied, node, copy))
+		return;
+	copied_inside = inside ? inside_of(copied) : NULL;
+	if (copied_inside)
+		pl_cuda_shadows_copy(session, inside, copied_inside);
+	if (hidden && !pl_cuda.cuGraphNodeFindInClone(&copied_hidden, hidden, copy) &&
+	    !pair_enter(session, copied, copied_hidden, pl_cuda_node_exit(session, node) != node, NULL))
+		pl_cuda_shadow_forget(session, copied_hidden);
+}
+
+void pl_cuda_shadows_copy(struct pl_cuda_session *session, CUgraph original, CUgraph copy)
+{
+	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
+	size_t count = 0;
+
+	if (!atomic_load(&session->hides_nodes) || !pl_cuda.cuGraphGetNodes || !pl_cuda.cuGraphNodeFindInClone ||
+	    !pl_cuda.cuGraphNodeGetType || !pl_cuda.cuGraphChildGraphNodeGetGraph)
+		return;
+	if (pl_cuda.cuGraphGetNodes(original, NULL, &count) || !count)
+		return;
+	nodes = calloc(count, sizeof(*nodes));
+	if (!nodes || pl_cuda.cuGraphGetNodes(original, nodes, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		node_copied(session, nodes[i], copy);
+}
+
+void pl_cuda_serve_cuGraphClone(struct pl_serve *serve, const struct pl_cuda_cuGraphClone_args *args)
+{
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	void *original = NULL, *copy = NULL;
+	CUgraph clone = NULL;
+
+	if (pl_cuda.cuGraphClone && pl_cuda_take(serve, args->original, PL_CUDA_KIND_graph, &original, &status))
+		status = (int32_t)pl_cuda.cuGraphClone(&clone, original);
+	if (!status)
+		pl_cuda_put(serve, args->clone, PL_CUDA_KIND_graph, clone, 0);
+	if (!status && pl_cuda_take(serve, args->clone, PL_CUDA_KIND_graph, &copy, &status))
+		pl_cuda_shadows_copy(pl_cuda_session_of(serve), original, copy);
+	pl_cuda_result(serve, status, 0);
 }
 
 /* ---- copies of streams that are captured ---- */

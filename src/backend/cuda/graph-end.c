@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "backend/cuda/session.h"
+#include "backend/cuda/hostfn.h"
 #include "base/cleanup.h"
 
 struct list {
@@ -121,6 +121,8 @@ static struct pl_u64s members_drop(struct pl_serve *serve, struct members *membe
 	for (size_t i = 0; i < objects->count; i++)
 		(void)pl_handles_take(&members->session->conditions, (uintptr_t)objects->at[i], PL_CUDA_KIND_node,
 				      &condition);
+	for (size_t i = 0; i < objects->count; i++)
+		pl_cuda_shadow_forget(members->session, objects->at[i]);
 	*room_out = room;
 	if (!room || !objects->count)
 		return (struct pl_u64s){ 0 };
@@ -169,14 +171,19 @@ void pl_cuda_serve_cuGraphDestroy(struct pl_serve *serve, const struct pl_cuda_c
 
 void pl_cuda_serve_cuGraphDestroyNode(struct pl_serve *serve, const struct pl_cuda_cuGraphDestroyNode_args *args)
 {
-	pl_cleanup(members_free) struct members members = { .session = pl_cuda_session_of(serve) };
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	pl_cleanup(members_free) struct members members = { .session = session };
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUgraphNode hidden = NULL;
 	void *node = NULL;
 
 	if (pl_cuda.cuGraphDestroyNode && pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &node, &status)) {
 		if (node)
 			node_add(&members, node);
+		hidden = pl_cuda_node_beside(session, node);
 		status = (int32_t)pl_cuda.cuGraphDestroyNode(node);
 	}
+	if (!status && hidden) /* alone it would go on to carry bytes that are none */
+		(void)pl_cuda.cuGraphDestroyNode(hidden);
 	ended(serve, status, &members);
 }

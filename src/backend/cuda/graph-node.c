@@ -427,6 +427,15 @@ static void add_reply(struct pl_serve *serve, CUgraphNode made, const struct nod
 	(void)pl_serve_reply_end(serve);
 }
 
+/* The node has a graph of its own, copied from the one that it was made of. */
+static void child_hide(const struct node *node, CUgraphNode made)
+{
+	CUgraph inside;
+
+	if (!CALL(cuGraphChildGraphNodeGetGraph, made, &inside))
+		pl_cuda_shadows_copy(node->session, node->params.graph.graph, inside);
+}
+
 void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_cuGraphAddNode_args *args)
 {
 	struct place place = { 0 };
@@ -439,6 +448,8 @@ void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_c
 	if (!status)
 		status = node.hostfn && node.hostfn->data ? add_shadowed(&node, &made, &place)
 							  : add_one(&node, &made, &place);
+	if (!status && node.params.type == CU_GRAPH_NODE_TYPE_GRAPH)
+		child_hide(&node, made);
 	if (!status && node.hostfn)
 		pl_cuda_hostfn_owned(node.hostfn, place.graph);
 	else

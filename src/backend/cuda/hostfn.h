@@ -43,7 +43,10 @@ void CUDA_CB pl_cuda_shadow_push(void *user);
 /* The client does not see `hidden`; what comes ahead of `node` comes ahead of pl_cuda_node_entry(), and what follows on
  * it follows on pl_cuda_node_exit(). */
 void pl_cuda_shadow_hide(struct pl_cuda_hostfn *shadow, CUgraphNode node, CUgraphNode hidden, bool behind);
-void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow); /* the nodes are gone */
+void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow);                       /* nothing has it any more */
+void pl_cuda_shadow_forget(struct pl_cuda_session *session, CUgraphNode node); /* a node is gone, hidden or not */
+/* What is hidden of the original is hidden of its copy, too: a clone, or what a node has of it. */
+void pl_cuda_shadows_copy(struct pl_cuda_session *session, CUgraph original, CUgraph copy);
 CUgraphNode pl_cuda_node_entry(struct pl_cuda_session *session, CUgraphNode node);
 CUgraphNode pl_cuda_node_exit(struct pl_cuda_session *session, CUgraphNode node);
 bool pl_cuda_node_is_hidden(struct pl_cuda_session *session, CUgraphNode node);

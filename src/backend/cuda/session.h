@@ -76,7 +76,8 @@ struct pl_cuda_session {
 
 	pthread_mutex_t hosts_lock;
 	struct pl_cuda_hostfn *hosts; /* under hosts_lock: those that wait for their client */
-	_Atomic bool knows_nodes;     /* ids of nodes of graphs were given */
+	_Atomic bool knows_nodes;     /* ids of nodes of graphs were given, or some are hidden */
+	_Atomic bool hides_nodes;     /* some stand beside copies: graph-copy.c */
 	_Atomic bool graphs_allocate; /* memory was allocated in a stream that was captured */
 	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
 	struct pl_handles conditions; /* by a conditional node: `object` is its graphs, `extra` their number; as well */
