@@ -212,6 +212,30 @@ static void test_a_copy_goes_whole(void)
 	}
 }
 
+/* A graph that allocates lets no node go, so nothing may have been made.  Hardware's driver may take no context. */
+static void test_a_copy_that_is_refused_leaves_nothing(void)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS memory = { .poolProps = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+							     .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } },
+					      .bytesize = 4096 };
+	CUgraphNode allocates, node;
+	CUgraph graph;
+
+	if (!cu_is_reference())
+		return;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemAllocNode)(&allocates, graph, NULL, 0, &memory));
+	for (int to_program = 0; to_program < 2; to_program++) {
+		CUDA_MEMCPY3D copy = line(to_program);
+
+		cu_is(cu(cuGraphAddMemcpyNode)(&node, graph, NULL, 0, &copy, NULL), CUDA_ERROR_INVALID_CONTEXT);
+		has(graph, 1, 1, 0);
+	}
+	cu_ok(cu(cuGraphAddMemFreeNode)(&node, graph, &allocates, 1, memory.dptr));
+	run(graph);
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 void graph_tests_copies(void)
 {
 	cu_run(test_a_capture_tells_the_copy_itself);
@@ -219,4 +243,5 @@ void graph_tests_copies(void)
 	cu_run(test_a_copy_does_not_follow_itself);
 	cu_run(test_copies_of_graphs_have_as_many_nodes);
 	cu_run(test_a_copy_goes_whole);
+	cu_run(test_a_copy_that_is_refused_leaves_nothing);
 }
