@@ -171,9 +171,9 @@ static void run_one(const struct operation *const tables[], unsigned int weights
 
 int main(int argc, char **argv)
 {
-	const struct operation *const tables[] = { differ_memory, differ_copy,  differ_objects,
-						   differ_launch, differ_graph, differ_pool,
-						   differ_library, NULL };
+	const struct operation *const tables[] = { differ_memory,  differ_copy,  differ_objects,
+						   differ_launch,  differ_graph, differ_pool,
+						   differ_library, differ_nodes, NULL };
 	unsigned int weights = 0;
 	CUdeviceptr at = 0;
 	CUevent event = NULL;

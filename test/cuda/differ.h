@@ -31,6 +31,10 @@ enum slot_kind {
 	EXEC,
 	LIBRARY,
 	KERNEL,
+	MADE_GRAPH, /* of differ-nodes.c, which writes no memory but its own */
+	MADE_NODE,
+	MADE_EXEC,
+	USER_OBJECT,
 	KINDS
 };
 
@@ -50,7 +54,7 @@ struct operation {
 extern struct slot slots[KINDS][SLOTS];
 extern unsigned char host[SLOTS][HOST_BYTES];
 extern const struct operation differ_memory[], differ_copy[], differ_objects[], differ_launch[], differ_graph[],
-	differ_pool[], differ_library[];
+	differ_pool[], differ_library[], differ_nodes[];
 
 uint32_t pick(uint32_t count);
 #define one_of(...)                                                                                                    \
