@@ -288,6 +288,48 @@ static void test_advice_is_kept(void)
 	cu_ok(cu(cuMemFree_v2)(a));
 }
 
+/* Copies and fills of all lengths end with the memory that they begin in, whatever lies behind it. */
+static void ends_are_kept(unsigned char *const *host, const CUdeviceptr *at, int count, CUdeviceptr from)
+{
+	for (int i = 0; i < count; i++)
+		memset(host[i], i, 4096);
+	for (int i = 0; i < count; i++) {
+		for (size_t bytes = 4097; bytes < 1 << 16; bytes += 4095) {
+			cu_is(cu(cuMemcpyDtoD_v2)(at[i], from, bytes), CUDA_ERROR_INVALID_VALUE);
+			cu_is(cu(cuMemsetD8_v2)(at[i], 0x66, bytes), CUDA_ERROR_INVALID_VALUE);
+		}
+		cu_is(cu(cuMemsetD32_v2)(at[i] + 4092, 0x66, 2), CUDA_ERROR_INVALID_VALUE);
+	}
+	cu_ok(cu(cuCtxSynchronize)());
+	for (int i = 0; i < count; i++)
+		for (int k = 0; k < 4096; k++)
+			check(host[i][k] == i);
+}
+
+static void test_nothing_is_written_past_the_end_of_host_memory(void)
+{
+	enum { COUNT = 6 };
+	unsigned char *host[COUNT];
+	CUdeviceptr at[COUNT], from;
+	cu_ok(cu(cuMemAlloc_v2)(&from, 1 << 16));
+	cu_ok(cu(cuMemsetD8_v2)(from, 0x77, 1 << 16));
+	for (int i = 0; i < COUNT; i++) {
+		cu_ok(cu(cuMemAllocManaged)(&at[i], 4096, CU_MEM_ATTACH_GLOBAL));
+		host[i] = (unsigned char *)(uintptr_t)at[i];
+	}
+	ends_are_kept(host, at, COUNT, from);
+	for (int i = 0; i < COUNT; i++)
+		cu_ok(cu(cuMemFree_v2)(at[i]));
+	for (int i = 0; i < COUNT; i++) {
+		cu_ok(cu(cuMemHostAlloc)((void **)&host[i], 4096, CU_MEMHOSTALLOC_DEVICEMAP));
+		cu_ok(cu(cuMemHostGetDevicePointer_v2)(&at[i], host[i], 0));
+	}
+	ends_are_kept(host, at, COUNT, from);
+	for (int i = 0; i < COUNT; i++)
+		cu_ok(cu(cuMemFreeHost)(host[i]));
+	cu_ok(cu(cuMemFree_v2)(from));
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
@@ -299,6 +341,7 @@ int main(void)
 	cu_run(test_addresses_say_what_they_are);
 	cu_run(test_registered_memory_is_the_devices_too);
 	cu_run(test_bad_input_is_told);
+	cu_run(test_nothing_is_written_past_the_end_of_host_memory);
 	cu_run(test_memory_that_is_freed_comes_back);
 	cu_run(test_advice_is_kept);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));

@@ -42,16 +42,28 @@ CUresult pl_cuda_host_map(struct pl_session *session, struct pl_cuda_memory *mem
 	return pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
+uint64_t pl_cuda_host_place(struct pl_session *session, uint64_t bytes, uint64_t align)
+{
+	uint64_t whole;
+
+	if (__builtin_add_overflow(bytes, PL_ARENA_GRAIN_BYTES, &whole))
+		return PL_ARENA_NONE;
+	return align ? pl_arena_alloc_aligned(&session->arena, whole, align) : pl_arena_alloc(&session->arena, whole);
+}
+
+void pl_cuda_host_place_free(struct pl_session *session, uint64_t store, uint64_t bytes, uint64_t fence)
+{
+	pl_arena_free(&session->arena, store, bytes + PL_ARENA_GRAIN_BYTES, fence);
+}
+
 static CUresult shared_create(struct pl_session *session, struct pl_cuda_memory *memory)
 {
 	uint64_t huge = memory->bytes & ~(uint64_t)(PL_ARENA_HUGE_BYTES - 1);
 	CUresult result;
 
 	/* In huge pages where there are such: a fault for each 2 MiB, and copies that need not look up every page. */
-	if (huge && !session->in_region)
-		memory->store = pl_arena_alloc_aligned(&session->arena, memory->bytes, PL_ARENA_HUGE_BYTES);
-	else
-		memory->store = pl_arena_alloc(&session->arena, memory->bytes);
+	memory->store =
+		pl_cuda_host_place(session, memory->bytes, huge && !session->in_region ? PL_ARENA_HUGE_BYTES : 0);
 	if (memory->store == PL_ARENA_NONE)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (huge && !session->in_region)
@@ -59,7 +71,7 @@ static CUresult shared_create(struct pl_session *session, struct pl_cuda_memory 
 	memory->address = (uintptr_t)session->arena.base + memory->store;
 	result = pl_cuda_host_map(session, memory);
 	if (result)
-		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
+		pl_cuda_host_place_free(session, memory->store, memory->bytes, 0);
 	return result;
 }
 
@@ -137,7 +149,7 @@ void pl_cuda_host_forget(const struct pl_cuda_memory *memory)
 	if (memory->mirrored || (memory->kind != PL_CUDA_MEMORY_HOST && memory->kind != PL_CUDA_MEMORY_MANAGED))
 		return;
 	if (memory->store != PL_ARENA_NONE)
-		pl_arena_free(&session->arena, memory->store, memory->bytes, atomic_load(&session->ticket));
+		pl_cuda_host_place_free(session, memory->store, memory->bytes, atomic_load(&session->ticket));
 	else
 		munmap((void *)(uintptr_t)memory->address, memory->bytes);
 }
@@ -158,7 +170,7 @@ void pl_cuda_host_destroy(struct pl_session *session, const struct pl_cuda_memor
 		return;
 	}
 	if (!PL_CUDA_ASK(session, cuMemFreeHost, &args, &reply))
-		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
+		pl_cuda_host_place_free(session, memory->store, memory->bytes, 0);
 }
 
 /* ---- the API ---- */

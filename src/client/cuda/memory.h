@@ -103,6 +103,10 @@ CUresult pl_cuda_host_map(struct pl_session *session, struct pl_cuda_memory *mem
 /* Registered memory gets its address on the device; and has none any more, as its context has gone. */
 CUresult pl_cuda_registered_map(struct pl_cuda_memory *memory);
 void pl_cuda_registered_forget(const struct pl_cuda_memory *memory);
+/* A place in the session's shared memory for host memory of that many bytes, and a page more, which no device has: what
+ * runs past the end does not come to the next one.  align: 0 = of a page.  Return: as pl_arena_alloc(). */
+uint64_t pl_cuda_host_place(struct pl_session *session, uint64_t bytes, uint64_t align);
+void pl_cuda_host_place_free(struct pl_session *session, uint64_t store, uint64_t bytes, uint64_t fence);
 /* Does the device reach host memory at the address that the program knows? */
 bool pl_cuda_host_is_mapped(const struct pl_session *session);
 

@@ -50,19 +50,19 @@ static CUresult pages_place(struct pl_session *session, struct pl_cuda_memory *m
 	CUresult result;
 	int r;
 
-	memory->store = pl_arena_alloc(&session->arena, memory->bytes);
+	memory->store = pl_cuda_host_place(session, memory->bytes, 0);
 	if (memory->store == PL_ARENA_NONE)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = pl_place_in(&session->arena, memory->address, memory->bytes, memory->store);
 	if (r) {
 		pl_log_debug("registered memory at %p is not shared: %s", (void *)(uintptr_t)memory->address,
 			     r == -EINVAL ? "it is not private anonymous memory" : strerrordesc_np(-r));
-		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
+		pl_cuda_host_place_free(session, memory->store, memory->bytes, 0);
 		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_NOT_SUPPORTED;
 	}
 	result = pl_cuda_host_map(session, memory);
 	if (result && !pl_place_out(&session->arena, memory->address, memory->bytes, memory->store))
-		pl_arena_free(&session->arena, memory->store, memory->bytes, 0);
+		pl_cuda_host_place_free(session, memory->store, memory->bytes, 0);
 	return result;
 }
 
@@ -125,7 +125,7 @@ static void pages_put(const struct pl_cuda_memory *memory, bool ask)
 	if (ask)
 		(void)PL_CUDA_ASK(session, cuMemFreeHost, &args, &reply); /* what the device does in them ends */
 	if (!pl_place_out(&session->arena, gone->memory.address, gone->memory.bytes, gone->memory.store))
-		pl_arena_free(&session->arena, gone->memory.store, gone->memory.bytes, atomic_load(&session->ticket));
+		pl_cuda_host_place_free(session, gone->memory.store, gone->memory.bytes, atomic_load(&session->ticket));
 	free(gone);
 }
 

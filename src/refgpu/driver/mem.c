@@ -197,17 +197,25 @@ static bool mem_reached(const struct pl_cu_mem *mem)
 	return mem->kind != PL_CU_MEM_MAPPED || mem->access != CU_MEM_ACCESS_FLAGS_PROT_NONE;
 }
 
+static bool is_mapped(const struct pl_cuda_range *range)
+{
+	return range && ((const struct pl_cu_mem *)range->value)->kind == PL_CU_MEM_MAPPED;
+}
+
+/* Mappings side by side are one range; any other allocation ends where it ends, also where a next one begins. */
 bool pl_cu_mem_reaches(uint64_t va, uint64_t bytes)
 {
 	uint64_t end = va + bytes;
+	bool goes_on = true;
 	if (end < va)
 		return false;
 	pthread_rwlock_rdlock(&table.lock);
-	while (va < end) {
+	while (va < end && goes_on) {
 		struct pl_cuda_range *range = pl_cuda_ranges_find(&table.all, va);
 		if (!range || !mem_reached(range->value))
 			break;
 		va = range->start + range->size;
+		goes_on = is_mapped(range) && is_mapped(pl_cuda_ranges_find(&table.all, va));
 	}
 	pthread_rwlock_unlock(&table.lock);
 	return va >= end;
