@@ -92,6 +92,26 @@ static void test_maps_that_overlap_or_lie_nowhere_are_refused(void)
 	cu_is(cu(cuMemCreate)(&memory, unit, NULL, 0), CUDA_ERROR_INVALID_VALUE);
 }
 
+static void test_addresses_with_a_mapping_in_the_middle_stay(void)
+{
+	size_t unit = granularity(&of_device);
+	CUmemGenericAllocationHandle memory;
+	CUdeviceptr at[3];
+	cu_ok(cu(cuMemCreate)(&memory, unit, &of_device, 0));
+	for (int i = 0; i < 3; i++)
+		cu_ok(cu(cuMemAddressReserve)(&at[i], (i == 1 ? 4 : 1) * unit, 0, 0, 0));
+	cu_ok(cu(cuMemMap)(at[0], unit, 0, memory, 0));
+	cu_ok(cu(cuMemMap)(at[2], unit, 0, memory, 0));
+	cu_ok(cu(cuMemMap)(at[1] + unit, unit, 0, memory, 0));
+	cu_is(cu(cuMemAddressFree)(at[1], 4 * unit), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemUnmap)(at[1] + unit, unit));
+	cu_ok(cu(cuMemUnmap)(at[0], unit));
+	cu_ok(cu(cuMemUnmap)(at[2], unit));
+	for (int i = 0; i < 3; i++)
+		cu_ok(cu(cuMemAddressFree)(at[i], (i == 1 ? 4 : 1) * unit));
+	cu_ok(cu(cuMemRelease)(memory));
+}
+
 static void test_memory_travels_by_file_descriptor(void)
 {
 	CUmemAllocationProp prop = of_device;
@@ -184,6 +204,7 @@ int main(void)
 	cu_run(test_one_allocation_is_seen_at_two_addresses);
 	cu_run(test_mappings_side_by_side_are_one_range);
 	cu_run(test_maps_that_overlap_or_lie_nowhere_are_refused);
+	cu_run(test_addresses_with_a_mapping_in_the_middle_stay);
 	cu_run(test_memory_travels_by_file_descriptor);
 	cu_run(test_a_stream_gets_back_what_it_has_freed);
 	cu_run(test_a_pool_of_ones_own_is_used_where_it_is_named);

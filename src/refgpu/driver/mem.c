@@ -169,6 +169,17 @@ bool pl_cu_mem_near(uint64_t va, struct pl_cu_mem *mem_out)
 	return mem;
 }
 
+bool pl_cu_mem_is_any(uint64_t va, uint64_t bytes)
+{
+	const struct pl_cuda_range *range;
+	bool is;
+	pthread_rwlock_rdlock(&table.lock);
+	range = pl_cuda_ranges_next(&table.all, va);
+	is = range && (range->start <= va || range->start - va < bytes);
+	pthread_rwlock_unlock(&table.lock);
+	return is;
+}
+
 struct pl_cu_mem *pl_cu_mem_claim(uint64_t va, enum pl_cu_mem_kind kind)
 {
 	struct pl_cuda_range *range;

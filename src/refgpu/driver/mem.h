@@ -91,6 +91,8 @@ struct pl_cu_mem *pl_cu_mem_find(uint64_t va);
 /* What it is, now: the allocation that ends last before, or begins first after an address that is in none.  It is
  * another's, which may be freed at any time.  Return: there is one. */
 bool pl_cu_mem_near(uint64_t va, struct pl_cu_mem *mem_out);
+/* Whether there is memory anywhere in a range. */
+bool pl_cu_mem_is_any(uint64_t va, uint64_t bytes);
 /* Takes the allocation that begins there out of the table, so that no one else can free it; NULL: not this kind. */
 struct pl_cu_mem *pl_cu_mem_claim(uint64_t va, enum pl_cu_mem_kind kind);
 

@@ -81,21 +81,13 @@ CUresult cuMemAddressReserve(CUdeviceptr *address_out, size_t bytes, size_t alig
 	return CUDA_SUCCESS;
 }
 
-static bool anything_mapped(uint64_t va, uint64_t bytes)
-{
-	struct pl_cu_mem mem;
-	if (pl_cu_mem_near(va, &mem) && mem.va < va + bytes && mem.va + mem.bytes > va)
-		return true;
-	return pl_cu_mem_near(va + bytes - 1, &mem) && mem.va < va + bytes && mem.va + mem.bytes > va;
-}
-
 CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
 {
 	struct pl_cuda_range *range;
 	CUresult r = pl_cu_enter();
 	if (r)
 		return r;
-	if (!bytes || anything_mapped(address, bytes))
+	if (!bytes || pl_cu_mem_is_any(address, bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&lock);
 	range = pl_cuda_ranges_find(&reserved, address);
