@@ -92,6 +92,30 @@ static void test_maps_that_overlap_or_lie_nowhere_are_refused(void)
 	cu_is(cu(cuMemCreate)(&memory, unit, NULL, 0), CUDA_ERROR_INVALID_VALUE);
 }
 
+static void test_a_mapping_without_access_is_not_written(void)
+{
+	size_t unit = granularity(&of_device);
+	CUmemGenericAllocationHandle memory;
+	unsigned long long flags = 9;
+	CUdeviceptr at;
+	int word = 0;
+	cu_ok(cu(cuMemCreate)(&memory, unit, &of_device, 0));
+	cu_ok(cu(cuMemAddressReserve)(&at, unit, 0, 0, 0));
+	cu_ok(cu(cuMemMap)(at, unit, 0, memory, 0));
+	cu_is(cu(cuMemsetD8_v2)(at, 1, 16), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemcpyHtoD_v2)(at, &word, 4), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuPointerGetAttribute)(&flags, CU_POINTER_ATTRIBUTE_ACCESS_FLAGS, at));
+	check(flags == 0);
+	cu_ok(cu(cuMemSetAccess)(at, unit, &read_write, 1));
+	cu_ok(cu(cuPointerGetAttribute)(&flags, CU_POINTER_ATTRIBUTE_ACCESS_FLAGS, at));
+	check(flags == CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE);
+	cu_ok(cu(cuMemsetD8_v2)(at, 1, 16));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemUnmap)(at, unit));
+	cu_ok(cu(cuMemRelease)(memory));
+	cu_ok(cu(cuMemAddressFree)(at, unit));
+}
+
 static void test_addresses_with_a_mapping_in_the_middle_stay(void)
 {
 	size_t unit = granularity(&of_device);
@@ -119,6 +143,7 @@ static void test_memory_travels_by_file_descriptor(void)
 	unsigned int word = 0;
 	size_t unit;
 	CUdeviceptr at;
+	unsigned long long types;
 	int fd = -1, supported = 0;
 	cu_ok(cu(cuDeviceGetAttribute)(&supported, CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED, 0));
 	if (!supported)
@@ -138,6 +163,11 @@ static void test_memory_travels_by_file_descriptor(void)
 	cu_ok(cu(cuMemsetD32_v2)(at + 64, 77, 1));
 	cu_ok(cu(cuMemcpyDtoH_v2)(&word, at + unit + 64, 4));
 	check(word == 77);
+	for (int i = 0; i < 2; i++) {
+		cu_ok(cu(cuPointerGetAttribute)(&types, CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES,
+						at + (CUdeviceptr)i * unit));
+		check(types == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+	}
 	cu_ok(cu(cuMemUnmap)(at, 2 * unit));
 	cu_ok(cu(cuMemRelease)(memory));
 	cu_ok(cu(cuMemRelease)(again));
@@ -204,6 +234,7 @@ int main(void)
 	cu_run(test_one_allocation_is_seen_at_two_addresses);
 	cu_run(test_mappings_side_by_side_are_one_range);
 	cu_run(test_maps_that_overlap_or_lie_nowhere_are_refused);
+	cu_run(test_a_mapping_without_access_is_not_written);
 	cu_run(test_addresses_with_a_mapping_in_the_middle_stay);
 	cu_run(test_memory_travels_by_file_descriptor);
 	cu_run(test_a_stream_gets_back_what_it_has_freed);

@@ -158,13 +158,26 @@ static bool is_entered(const struct pl_session *session)
 	       (thread->top && thread->top->object.session == session && thread->told == thread->top->object.id);
 }
 
+CUmemAccess_flags pl_cuda_memory_access(const struct pl_cuda_memory *memory)
+{
+	const struct pl_cuda_context *top = pl_cuda_thread.top;
+	CUdevice device = top ? top->device : pl_cuda_device_first(memory->session);
+
+	if (memory->kind != PL_CUDA_MEMORY_MAPPED)
+		return CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+	if (device < 0 || device > 63 || !(memory->readers >> device & 1))
+		return CU_MEM_ACCESS_FLAGS_PROT_NONE;
+	return memory->writers >> device & 1 ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_READ;
+}
+
 bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes)
 {
 	struct pl_cuda_memory memory;
 
 	if (pl_cuda_memory_find(address, &memory))
 		return on_device(&memory) && is_entered(memory.session) && memory.kind != PL_CUDA_MEMORY_VARIABLE &&
-		       bytes <= memory.bytes - (address - memory.address);
+		       bytes <= memory.bytes - (address - memory.address) &&
+		       pl_cuda_memory_access(&memory) == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
 	pl_cuda_lease_touch(address);
 	return false;
 }

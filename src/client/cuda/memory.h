@@ -26,6 +26,11 @@ enum pl_cuda_memory_kind {
 	PL_CUDA_MEMORY_MANAGED,    /* cuMemAllocManaged(): host memory that the device reaches */
 };
 
+struct pl_cuda_part { /* cuMemCreate() */
+	struct pl_cuda_object object;
+	unsigned int handle_types; /* for other processes */
+};
+
 struct pl_cuda_memory {
 	uint64_t address, bytes;
 	enum pl_cuda_memory_kind kind;
@@ -34,7 +39,8 @@ struct pl_cuda_memory {
 	struct pl_session *session; /* NULL when it is entered: the context's; without one, the current */
 	uint64_t id;                /* of this allocation, never again */
 	uint64_t pool;              /* POOL: id of the one that was named; 0 = the device's */
-	unsigned int handle_types;  /* POOL: of its pool, when it was allocated */
+	unsigned int handle_types;  /* POOL: of its pool, when it was allocated; MAPPED */
+	uint64_t readers, writers;  /* MAPPED: the devices, a bit each of the first 64 */
 	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
 	bool plain;       /* HOST: no device reaches it yet, reach.h */
@@ -59,6 +65,9 @@ static inline bool pl_cuda_memory_is_pinned(const struct pl_cuda_memory *memory)
 /* Something was mirrored once. */
 extern atomic_bool pl_cuda_mirrors;
 
+/* The handle of an allocation that was made. */
+void pl_cuda_part_made(CUmemGenericAllocationHandle *handle, void *made, unsigned int handle_types);
+
 /* Enters one.  Return: false: no memory, or the addresses are in use. */
 bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory);
 /* Copies what holds the address.  Return: found. */
@@ -75,6 +84,15 @@ void pl_cuda_memory_change(const struct pl_cuda_memory *memory);
 bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes);
 /* A device's, by its address. */
 bool pl_cuda_memory_on_device(uint64_t address);
+
+/* ---- reserved.c: what cuMemAddressReserve() gave ---- */
+
+bool pl_cuda_is_reserved(uint64_t address);
+void pl_cuda_reserved_enter(uint64_t address, uint64_t bytes);
+void pl_cuda_reserved_forget(uint64_t address, uint64_t bytes);
+
+/* What the current device may do there; without one, the first of its server. */
+CUmemAccess_flags pl_cuda_memory_access(const struct pl_cuda_memory *memory);
 #define PL_CUDA_BLOCK_BYTES     (4u << 20) /* measured: docs/results/vmcuda.md, Figure 7 */
 #define PL_CUDA_BLOCK_BYTES_MIN (4u << 10)
 #define PL_CUDA_BLOCK_BYTES_MAX (1u << 30) /* limit: PLENUM_BLOCK_BYTES */

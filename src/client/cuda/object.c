@@ -46,6 +46,8 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 		return sizeof(struct pl_cuda_pool);
 	case PL_CUDA_KIND_stream:
 		return sizeof(struct pl_cuda_stream);
+	case PL_CUDA_KIND_allocation:
+		return sizeof(struct pl_cuda_part);
 	default:
 		return sizeof(struct pl_cuda_object);
 	}

@@ -256,7 +256,7 @@ CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, vo
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
 	else
-		*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
+		pl_cuda_part_made(handle, made, type);
 	return result;
 }
 

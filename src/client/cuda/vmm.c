@@ -1,4 +1,6 @@
 /* Memory in its parts: addresses, allocations, and maps of one at the other; and other processes' memory. */
+#include <stdlib.h>
+
 #include "client/cuda/carry.h"
 #include "cuda-records.h"
 
@@ -79,6 +81,15 @@ static CUresult create_ask(struct pl_session *session, const struct pl_cuda_cuMe
 	return pl_cuda_answer(r, &reply);
 }
 
+void pl_cuda_part_made(CUmemGenericAllocationHandle *handle, void *made, unsigned int handle_types)
+{
+	struct pl_cuda_part *part = pl_cuda_get(PL_CUDA_KIND_allocation, made);
+
+	if (part)
+		part->handle_types = handle_types;
+	*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
+}
+
 CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const CUmemAllocationProp *properties,
 		     unsigned long long flags)
 {
@@ -103,7 +114,7 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const C
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
 	else
-		*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
+		pl_cuda_part_made(handle, made, properties->requestedHandleTypes);
 	return result;
 }
 
@@ -114,6 +125,7 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 	struct pl_cuda_memory memory = {
 		.address = address, .bytes = bytes, .kind = PL_CUDA_MEMORY_MAPPED, .store = PL_ARENA_NONE
 	};
+	const struct pl_cuda_part *part = pl_cuda_get(PL_CUDA_KIND_allocation, (const void *)(uintptr_t)handle);
 	struct pl_session *session;
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuMemMap, PL_CUDA_KIND_allocation,
@@ -130,8 +142,71 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 		return pl_cuda_answer(r, &reply);
 	memory.context = pl_cuda_context_of(session);
 	memory.session = session;
+	memory.handle_types = part ? part->handle_types : 0;
 	(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
 	return CUDA_SUCCESS;
+}
+
+static bool accesses_pack(struct pl_session *session, struct pl_u64s *to, const CUmemAccessDesc *accesses, size_t count)
+{
+	uint64_t *words = malloc(count * PL_CUDA_WORDS_access * sizeof(*words));
+	struct pl_enc enc = { (uint8_t *)words };
+
+	for (size_t i = 0; words && i < count; i++) {
+		struct pl_cuda_access_record one;
+
+		pl_cuda_access_record_take(&one, &accesses[i]);
+		pl_cuda_access_record_home(session, &one);
+		pl_cuda_access_record_put(&enc, &one);
+	}
+	*to = (struct pl_u64s){ words, words ? count * PL_CUDA_WORDS_access : 0 };
+	return words;
+}
+
+/* Who may do what from here on. */
+static void access_keep(struct pl_cuda_memory *memory, const CUmemAccessDesc *accesses, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t device = 1ull << (accesses[i].location.id & 63);
+
+		if (accesses[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE || accesses[i].location.id > 63)
+			continue;
+		memory->readers &= ~device;
+		memory->writers &= ~device;
+		if (accesses[i].flags & CU_MEM_ACCESS_FLAGS_PROT_READ)
+			memory->readers |= device;
+		if (accesses[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)
+			memory->writers |= device;
+	}
+	pl_cuda_memory_change(memory);
+}
+
+CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc *accesses, size_t count)
+{
+	struct pl_cuda_cuMemSetAccess_args args = {
+		.address = address, .bytes = bytes, .given = accesses ? 1 : 0, .count = count
+	};
+	struct pl_cuda_memory memory;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemSetAccess, address, &session);
+	int r;
+
+	if (result)
+		return result;
+	if (!accesses || !count || count > PL_CUDA_LIMIT_LIST_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!accesses_pack(session, &args.accesses, accesses, count))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = PL_CUDA_ASK(session, cuMemSetAccess, &args, &reply);
+	free((void *)args.accesses.at);
+	result = pl_cuda_answer(r, &reply);
+	for (uint64_t at = address; !result && at - address < bytes; at = memory.address + memory.bytes) {
+		if (!pl_cuda_memory_find(at, &memory) || memory.kind != PL_CUDA_MEMORY_MAPPED)
+			break;
+		access_keep(&memory, accesses, count);
+	}
+	return result;
 }
 
 CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
@@ -159,6 +234,7 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
 CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void *address)
 {
 	struct pl_cuda_cuMemRetainAllocationHandle_args args = { .address = (uintptr_t)address };
+	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemRetainAllocationHandle, args.address, &session);
@@ -177,7 +253,7 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void 
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
 	else
-		*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
+		pl_cuda_part_made(handle, made, pl_cuda_memory_find(args.address, &memory) ? memory.handle_types : 0);
 	return result;
 }
 
