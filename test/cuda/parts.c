@@ -136,6 +136,24 @@ static void test_addresses_with_a_mapping_in_the_middle_stay(void)
 	cu_ok(cu(cuMemRelease)(memory));
 }
 
+static void test_addresses_without_memory_are_not_the_programs(void)
+{
+	size_t unit = granularity(&of_device);
+	CUDA_MEMCPY2D copy = { .srcMemoryType = CU_MEMORYTYPE_UNIFIED, .dstMemoryType = CU_MEMORYTYPE_UNIFIED };
+	CUdeviceptr at;
+	int word = 0;
+	cu_ok(cu(cuMemAddressReserve)(&at, unit, 0, 0, 0));
+	cu_is(cu(cuMemcpy)(at, (CUdeviceptr)(uintptr_t)&word, 4), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemcpy)((CUdeviceptr)(uintptr_t)&word, at, 4), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemcpyAsync)(at, (CUdeviceptr)(uintptr_t)&word, 4, NULL), CUDA_ERROR_INVALID_VALUE);
+	copy.srcDevice = (CUdeviceptr)(uintptr_t)&word;
+	copy.dstDevice = at;
+	copy.WidthInBytes = 4;
+	copy.Height = 1;
+	cu_is(cu(cuMemcpy2D_v2)(&copy), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemAddressFree)(at, unit));
+}
+
 static void test_memory_travels_by_file_descriptor(void)
 {
 	CUmemAllocationProp prop = of_device;
@@ -236,6 +254,7 @@ int main(void)
 	cu_run(test_maps_that_overlap_or_lie_nowhere_are_refused);
 	cu_run(test_a_mapping_without_access_is_not_written);
 	cu_run(test_addresses_with_a_mapping_in_the_middle_stay);
+	cu_run(test_addresses_without_memory_are_not_the_programs);
 	cu_run(test_memory_travels_by_file_descriptor);
 	cu_run(test_a_stream_gets_back_what_it_has_freed);
 	cu_run(test_a_pool_of_ones_own_is_used_where_it_is_named);

@@ -199,7 +199,7 @@ bool pl_cuda_memory_on_device(uint64_t address)
 
 	if (address < PL_CUDA_PROGRAM_LOWEST)
 		return true; /* NULL, and offsets from it: the driver's to refuse */
-	return pl_cuda_memory_find(address, &memory) && on_device(&memory);
+	return pl_cuda_memory_find(address, &memory) ? on_device(&memory) : pl_cuda_is_reserved(address);
 }
 
 /* What is a device's goes with the context, and host memory that was given in it. */

@@ -82,7 +82,7 @@ void pl_cuda_memory_change(const struct pl_cuda_memory *memory);
  * finds no lease there.
  */
 bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes);
-/* A device's, by its address. */
+/* A device's, by its address: memory, or addresses that were reserved for some. */
 bool pl_cuda_memory_on_device(uint64_t address);
 
 /* ---- reserved.c: what cuMemAddressReserve() gave ---- */

@@ -26,6 +26,7 @@ CUresult cuMemAddressReserve(CUdeviceptr *address, size_t bytes, size_t alignmen
 	pl_cuda_cuMemAddressReserve_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
+	pl_cuda_reserved_enter(got.address, bytes);
 	*address = got.address;
 	return CUDA_SUCCESS;
 }
@@ -41,7 +42,10 @@ CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
 	if (result)
 		return result;
 	r = PL_CUDA_ASK(session, cuMemAddressFree, &args, &reply);
-	return pl_cuda_answer(r, &reply);
+	result = pl_cuda_answer(r, &reply);
+	if (!result)
+		pl_cuda_reserved_forget(address, bytes);
+	return result;
 }
 
 CUresult cuMemGetAllocationGranularity(size_t *granularity, const CUmemAllocationProp *properties,
