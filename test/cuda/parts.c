@@ -154,6 +154,26 @@ static void test_addresses_without_memory_are_not_the_programs(void)
 	cu_ok(cu(cuMemAddressFree)(at, unit));
 }
 
+static void test_levels_go_with_their_array(void)
+{
+	CUDA_ARRAY3D_DESCRIPTOR desc = { .Width = 16, .Height = 16, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 1 };
+	CUmipmappedArray mipmap;
+	CUarray level, again;
+	cu_ok(cu(cuMipmappedArrayCreate)(&mipmap, &desc, 3));
+	cu_ok(cu(cuMipmappedArrayGetLevel)(&level, mipmap, 1));
+	cu_ok(cu(cuMipmappedArrayGetLevel)(&again, mipmap, 1));
+	check(level == again);
+	cu_is(cu(cuArrayDestroy)(level), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuArray3DGetDescriptor_v2)(&desc, level));
+	check(desc.Width == 8);
+	cu_ok(cu(cuMipmappedArrayDestroy)(mipmap));
+	if (cu_is_reference())
+		cu_is(cu(cuArray3DGetDescriptor_v2)(&desc, level), CUDA_ERROR_INVALID_HANDLE);
+	desc.Width = 0;
+	cu_is(cu(cuMipmappedArrayCreate)(&mipmap, &desc, 1), CUDA_ERROR_INVALID_VALUE);
+}
+
 static void test_memory_travels_by_file_descriptor(void)
 {
 	CUmemAllocationProp prop = of_device;
@@ -255,6 +275,7 @@ int main(void)
 	cu_run(test_a_mapping_without_access_is_not_written);
 	cu_run(test_addresses_with_a_mapping_in_the_middle_stay);
 	cu_run(test_addresses_without_memory_are_not_the_programs);
+	cu_run(test_levels_go_with_their_array);
 	cu_run(test_memory_travels_by_file_descriptor);
 	cu_run(test_a_stream_gets_back_what_it_has_freed);
 	cu_run(test_a_pool_of_ones_own_is_used_where_it_is_named);

@@ -72,12 +72,6 @@ bool pl_cuda_check_copy_array(CUarray dst, size_t dst_offset, size_t bytes)
 	return false;
 }
 
-bool pl_cuda_check_level(CUmipmappedArray mipmap, unsigned int level)
-{
-	(void)mipmap, (void)level;
-	return false;
-}
-
 bool pl_cuda_check_texture_object(CUtexObject texture)
 {
 	(void)texture;

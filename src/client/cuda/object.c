@@ -6,6 +6,7 @@
 #include "client/cuda/link.h"
 #include "client/cuda/mark.h"
 #include "client/cuda/memory.h"
+#include "client/cuda/mipmap.h"
 #include "client/cuda/module.h"
 #include "client/cuda/placed.h"
 #include "client/cuda/state.h"
@@ -46,8 +47,12 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 		return sizeof(struct pl_cuda_pool);
 	case PL_CUDA_KIND_stream:
 		return sizeof(struct pl_cuda_stream);
+	case PL_CUDA_KIND_array:
+		return sizeof(struct pl_cuda_array);
 	case PL_CUDA_KIND_allocation:
 		return sizeof(struct pl_cuda_part);
+	case PL_CUDA_KIND_mipmap:
+		return sizeof(struct pl_cuda_mipmap);
 	default:
 		return sizeof(struct pl_cuda_object);
 	}
@@ -158,6 +163,12 @@ static void object_fini(struct pl_cuda_object *object)
 		break;
 	case PL_CUDA_KIND_stream:
 		pl_cuda_stream_fini((struct pl_cuda_stream *)object);
+		break;
+	case PL_CUDA_KIND_array:
+		pl_cuda_array_fini((struct pl_cuda_array *)object);
+		break;
+	case PL_CUDA_KIND_mipmap:
+		pl_cuda_mipmap_fini((struct pl_cuda_mipmap *)object);
 		break;
 	default:
 		break;
