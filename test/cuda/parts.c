@@ -154,6 +154,26 @@ static void test_addresses_without_memory_are_not_the_programs(void)
 	cu_ok(cu(cuMemAddressFree)(at, unit));
 }
 
+static void test_bad_input_is_told_before_all_else(void)
+{
+	CUmemGenericAllocationHandle memory;
+	CUcontext context;
+	CUdeviceptr at;
+	int on = 1, fd = -1;
+	cu_is(cu(cuMemCreate)(&memory, SIZE_MAX, &of_device, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4096));
+	cu_is(cu(cuMemGetHandleForAddressRange)(NULL, at, 4096, CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD, 0),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemGetHandleForAddressRange)(&fd, at, 4096, (CUmemRangeHandleType)7, 0), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemGetHandleForAddressRange)(&fd, 4096, 4096, CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD, 0),
+	      CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuCtxGetCurrent)(&context));
+	cu_ok(cu(cuCtxSetCurrent)(NULL));
+	cu_is(cu(cuPointerSetAttribute)(&on, CU_POINTER_ATTRIBUTE_CONTEXT, at), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
 static void test_levels_go_with_their_array(void)
 {
 	CUDA_ARRAY3D_DESCRIPTOR desc = { .Width = 16, .Height = 16, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 1 };
@@ -275,6 +295,7 @@ int main(void)
 	cu_run(test_a_mapping_without_access_is_not_written);
 	cu_run(test_addresses_with_a_mapping_in_the_middle_stay);
 	cu_run(test_addresses_without_memory_are_not_the_programs);
+	cu_run(test_bad_input_is_told_before_all_else);
 	cu_run(test_levels_go_with_their_array);
 	cu_run(test_memory_travels_by_file_descriptor);
 	cu_run(test_a_stream_gets_back_what_it_has_freed);

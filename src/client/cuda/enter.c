@@ -181,6 +181,7 @@ static bool op_is_free(enum pl_cuda_op op)
 	case PL_CUDA_OP_cuEventDestroy:
 	case PL_CUDA_OP_cuEventDestroy_v2:
 	case PL_CUDA_OP_cuEventQuery:
+	case PL_CUDA_OP_cuPointerSetAttribute:
 		return true;
 	default:
 		return op_is_graphs(op);

@@ -4,6 +4,9 @@
 #include "client/cuda/carry.h"
 #include "cuda-records.h"
 
+/* Of each granularity a multiple: what is none is refused here, before a quota is asked. */
+#define GRANULARITY_LEAST 4096u
+
 CUresult cuMemAddressReserve(CUdeviceptr *address, size_t bytes, size_t alignment, CUdeviceptr wanted,
 			     unsigned long long flags)
 {
@@ -105,6 +108,8 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const C
 	if (result)
 		return result;
 	if (!handle || !properties)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!bytes || bytes % GRANULARITY_LEAST)
 		return CUDA_ERROR_INVALID_VALUE;
 	session = pl_cuda_location_session(properties->location);
 	pl_cuda_allocation_record_take(&args.properties, properties);
@@ -266,10 +271,13 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void 
 CUresult cuMemGetHandleForAddressRange(void *handle, CUdeviceptr address, size_t bytes, CUmemRangeHandleType type,
 				       unsigned long long flags)
 {
-	CUresult result;
+	struct pl_cuda_memory memory;
+	CUresult result = pl_cuda_ready();
 
-	(void)address, (void)bytes, (void)type, (void)flags;
-	if (!pl_cuda_current(&result))
+	if (result)
 		return result;
-	return handle ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+	if (!handle || !bytes || type != CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD || flags ||
+	    !pl_cuda_memory_find(address, &memory))
+		return CUDA_ERROR_INVALID_VALUE;
+	return CUDA_ERROR_NOT_SUPPORTED;
 }

@@ -370,7 +370,7 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray *mipmap_out, const CUDA_ARRAY3D
 	CUresult r = pl_cu_enter_ctx(&ctx);
 	if (r)
 		return r;
-	if (!mipmap_out || !desc || !levels)
+	if (!mipmap_out || !desc || !levels || !desc->Width)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (desc->Flags & (CUDA_ARRAY3D_SPARSE | CUDA_ARRAY3D_DEFERRED_MAPPING))
 		return CUDA_ERROR_NOT_SUPPORTED;
