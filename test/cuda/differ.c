@@ -101,7 +101,7 @@ void made(enum slot_kind kind, int i, CUresult r, uint64_t handle, size_t bytes)
 void gone(enum slot_kind kind, int i)
 {
 	slots[kind][i].live = false;
-	if (kind == MEMORY || kind == PINNED || kind == NODE)
+	if (kind == MEMORY || kind == PINNED || kind == NODE || kind == MANAGED || kind == RANGE)
 		slots[kind][i].handle = 0;
 }
 
@@ -171,9 +171,9 @@ static void run_one(const struct operation *const tables[], unsigned int weights
 
 int main(int argc, char **argv)
 {
-	const struct operation *const tables[] = { differ_memory,  differ_copy,  differ_objects,
-						   differ_launch,  differ_graph, differ_pool,
-						   differ_library, differ_nodes, NULL };
+	const struct operation *const tables[] = { differ_memory, differ_copy,    differ_objects, differ_launch,
+						   differ_graph,  differ_pool,    differ_library, differ_nodes,
+						   differ_parts,  differ_managed, differ_levels,  NULL };
 	unsigned int weights = 0;
 	CUdeviceptr at = 0;
 	CUevent event = NULL;

@@ -26,6 +26,10 @@ enum slot_kind {
 	POOL,
 	ARRAY,
 	TEXTURE,
+	MANAGED,
+	MIPMAP,
+	LEVEL,
+	SURFACE,
 	GRAPH,
 	NODE,
 	EXEC,
@@ -35,6 +39,8 @@ enum slot_kind {
 	MADE_NODE,
 	MADE_EXEC,
 	USER_OBJECT,
+	RANGE,
+	PART,
 	KINDS
 };
 
@@ -54,7 +60,7 @@ struct operation {
 extern struct slot slots[KINDS][SLOTS];
 extern unsigned char host[SLOTS][HOST_BYTES];
 extern const struct operation differ_memory[], differ_copy[], differ_objects[], differ_launch[], differ_graph[],
-	differ_pool[], differ_library[], differ_nodes[];
+	differ_pool[], differ_library[], differ_nodes[], differ_parts[], differ_managed[], differ_levels[];
 
 uint32_t pick(uint32_t count);
 #define one_of(...)                                                                                                    \
@@ -84,6 +90,8 @@ int current(void);
 #define handle_of(kind, i, type) ((type)(uintptr_t)slots[kind][i].handle)
 /* A stream: one of the slots, or one that has a name.  Its number in the text: negative for those. */
 CUstream any_stream(int *number);
+/* What an address is told to be; addresses by their distance from `at`. */
+void show_pointer(const char *name, int i, CUdeviceptr at, size_t offset);
 /* Waits for the stream, then shows what is in memory of the current context. */
 void settle(CUstream stream, int memory);
 #endif
