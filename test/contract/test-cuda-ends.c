@@ -261,8 +261,9 @@ static CUresult get_limit(size_t *value, CUlimit limit)
 	return limit == CU_LIMIT_STACK_SIZE ? CUDA_SUCCESS : CUDA_ERROR_UNSUPPORTED_LIMIT;
 }
 
-static CUresult set_access(CUdeviceptr address, size_t bytes, const CUmemAccessDesc *accesses, size_t count)
+static CUresult set_access(CUmemoryPool pool, const CUmemAccessDesc *accesses, size_t count)
 {
+	(void)pool;
 	if (!accesses || count != 2)
 		return CUDA_ERROR_INVALID_VALUE;
 	memcpy(heard, accesses, sizeof(heard));
@@ -314,7 +315,7 @@ static void *find(void *arg, const char *symbol)
 		const char *symbol;
 		void *at;
 	} here[] = { { "cuCtxGetLimit", (void *)get_limit },
-		     { "cuMemSetAccess", (void *)set_access },
+		     { "cuMemPoolSetAccess", (void *)set_access },
 		     { "cuStreamCreate", (void *)create_stream },
 		     { "cuStreamDestroy", (void *)destroy_stream },
 		     { "cuMemsetD8Async", (void *)set_bytes },
@@ -348,10 +349,10 @@ static void test_structures_are_the_same_on_both_sides(void)
 	const CUmemAccessDesc said[2] = { { { CU_MEM_LOCATION_TYPE_DEVICE, 1 }, CU_MEM_ACCESS_FLAGS_PROT_READ },
 					  { { CU_MEM_LOCATION_TYPE_HOST, -9 }, CU_MEM_ACCESS_FLAGS_PROT_READWRITE } };
 
-	assert(cuMemSetAccess(0, 0, said, 2) == CUDA_SUCCESS && heard[0].location.id == 2);
+	assert(cuMemPoolSetAccess(HANDLE(0x20), said, 2) == CUDA_SUCCESS && heard[0].location.id == 2);
 	heard[0].location.id--;
 	assert(!memcmp(said, heard, sizeof(said)));
-	assert(cuMemSetAccess(0, 0, NULL, 2) == CUDA_ERROR_INVALID_VALUE);
+	assert(cuMemPoolSetAccess(HANDLE(0x20), NULL, 2) == CUDA_ERROR_INVALID_VALUE);
 }
 
 static void test_plainly_valid_calls_are_posted_and_others_asked(void)
@@ -381,7 +382,7 @@ static void test_what_is_wrong_is_said_without_a_call(void)
 	assert(cuMemsetD8Async(0, 0, 0, GONE) == CUDA_ERROR_INVALID_HANDLE);
 	assert(cuDeviceGetExecAffinitySupport((int[]){ 0 }, CU_EXEC_AFFINITY_TYPE_SM_COUNT, 7) ==
 	       CUDA_ERROR_INVALID_DEVICE);
-	assert(cuMemSetAccess(0, 0, heard, PL_CUDA_LIMIT_LIST_MAX + 1) == CUDA_ERROR_INVALID_VALUE);
+	assert(cuMemPoolSetAccess(HANDLE(0x20), heard, PL_CUDA_LIMIT_LIST_MAX + 1) == CUDA_ERROR_INVALID_VALUE);
 	entered = CUDA_ERROR_NOT_INITIALIZED;
 	assert(cuCtxGetLimit((size_t[]){ 0 }, CU_LIMIT_STACK_SIZE) == CUDA_ERROR_NOT_INITIALIZED);
 	entered = CUDA_SUCCESS;
