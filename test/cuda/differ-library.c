@@ -84,8 +84,10 @@ static void kernel_made(int i, CUresult r, CUkernel kernel, int library)
 	/* The runtime launches it as it is. */
 	if (r == CUDA_SUCCESS && one_in(2)) {
 		int f = any(FUNCTION);
-		slots[FUNCTION][f] =
-			(struct slot){ (uint64_t)(uintptr_t)kernel, (size_t)(SLOTS + library), current(), true };
+		slots[FUNCTION][f] = (struct slot){ .handle = (uint64_t)(uintptr_t)kernel,
+						    .bytes = (size_t)(SLOTS + library),
+						    .owner = current(),
+						    .live = true };
 		out_number("launched as", f);
 	}
 }

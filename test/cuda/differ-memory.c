@@ -279,13 +279,8 @@ static void do_info(void)
 	out_number("total", (int64_t)total);
 }
 
-const struct operation differ_memory[] = { { "alloc", 12, do_alloc },
-					   { "free", 6, do_free },
-					   { "memset", 8, do_memset },
-					   { "range", 3, do_range },
-					   { "pointer", 5, do_pointer },
-					   { "pinned", 5, do_pinned },
-					   { "register", 2, do_register },
-					   { "stream", 4, do_alloc_in_stream },
-					   { "info", 1, do_info },
-					   { NULL, 0, NULL } };
+const struct operation differ_memory[] = { { "alloc", 12, do_alloc },      { "free", 6, do_free },
+					   { "memset", 8, do_memset },     { "range", 3, do_range },
+					   { "pointer", 5, do_pointer },   { "pinned", 5, do_pinned },
+					   { "register", 2, do_register }, { "stream", 4, do_alloc_in_stream },
+					   { "info", 1, do_info },         { NULL, 0, NULL } };

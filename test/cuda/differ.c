@@ -90,12 +90,14 @@ int room(enum slot_kind kind)
 
 void made(enum slot_kind kind, int i, CUresult r, uint64_t handle, size_t bytes)
 {
+	static uint32_t serial;
 	if (r != CUDA_SUCCESS) {
 		out_number("made", 0);
 		return;
 	}
 	out_number("made", handle != 0);
-	slots[kind][i] = (struct slot){ .handle = handle, .bytes = bytes, .owner = current(), .live = true };
+	slots[kind][i] =
+		(struct slot){ .handle = handle, .bytes = bytes, .owner = current(), .live = true, .serial = ++serial };
 }
 
 void gone(enum slot_kind kind, int i)
@@ -143,6 +145,29 @@ CUstream any_stream(int *number)
 	return handle_of(STREAM, *number, CUstream);
 }
 
+int memory_of(size_t bytes)
+{
+	int here = current(), at = (int)pick(SLOTS);
+	for (int i = 0; i < SLOTS; i++, at = (at + 1) % SLOTS)
+		if (slots[MEMORY][at].live && slots[MEMORY][at].owner == here && slots[MEMORY][at].bytes >= bytes)
+			return at;
+	return -1;
+}
+
+CUstream right_stream(int *number)
+{
+	CUstream stream = any_stream(number);
+	if (*number < 0 || slots[STREAM][*number].live)
+		return stream;
+	*number = -1;
+	return NULL;
+}
+
+void *perhaps_null(void *to, bool right, uint32_t count)
+{
+	return one_in(count) && right && current() >= 0 ? NULL : to;
+}
+
 void settle(CUstream stream, int memory)
 {
 	static unsigned char back[8 * HOST_BYTES];
@@ -171,9 +196,11 @@ static void run_one(const struct operation *const tables[], unsigned int weights
 
 int main(int argc, char **argv)
 {
-	const struct operation *const tables[] = { differ_memory, differ_copy,    differ_objects, differ_launch,
-						   differ_graph,  differ_pool,    differ_library, differ_nodes,
-						   differ_parts,  differ_managed, differ_levels,  NULL };
+	const struct operation *const tables[] = { differ_memory,   differ_copy,       differ_objects,
+						   differ_launch,   differ_graph,      differ_pool,
+						   differ_library,  differ_nodes,      differ_parts,
+						   differ_managed,  differ_levels,     differ_streams,
+						   differ_contexts, differ_references, NULL };
 	unsigned int weights = 0;
 	CUdeviceptr at = 0;
 	CUevent event = NULL;

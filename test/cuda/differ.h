@@ -30,6 +30,7 @@ enum slot_kind {
 	MIPMAP,
 	LEVEL,
 	SURFACE,
+	TEXREF,
 	GRAPH,
 	NODE,
 	EXEC,
@@ -49,6 +50,7 @@ struct slot {
 	size_t bytes; /* of memory and arrays */
 	int owner;    /* slot of the context that was current; none: -1 */
 	bool live;
+	uint32_t serial; /* other for each object that ever was in it: handles may come again */
 };
 
 struct operation {
@@ -60,7 +62,8 @@ struct operation {
 extern struct slot slots[KINDS][SLOTS];
 extern unsigned char host[SLOTS][HOST_BYTES];
 extern const struct operation differ_memory[], differ_copy[], differ_objects[], differ_launch[], differ_graph[],
-	differ_pool[], differ_library[], differ_nodes[], differ_parts[], differ_managed[], differ_levels[];
+	differ_pool[], differ_library[], differ_nodes[], differ_parts[], differ_managed[], differ_levels[],
+	differ_streams[], differ_contexts[], differ_references[];
 
 uint32_t pick(uint32_t count);
 #define one_of(...)                                                                                                    \
@@ -92,6 +95,12 @@ int current(void);
 CUstream any_stream(int *number);
 /* What an address is told to be; addresses by their distance from `at`. */
 void show_pointer(const char *name, int i, CUdeviceptr at, size_t offset);
+/* What is looked at first is nobody's business: of a call one thing may be wrong.  So, a stream that is right. */
+CUstream right_stream(int *number);
+/* NULL, now and then, where the object and the context are right; else where the result goes. */
+void *perhaps_null(void *to, bool right, uint32_t count);
+/* Memory of the current context that is at least so large; -1: none. */
+int memory_of(size_t bytes);
 /* Waits for the stream, then shows what is in memory of the current context. */
 void settle(CUstream stream, int memory);
 #endif
