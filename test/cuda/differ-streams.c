@@ -139,6 +139,9 @@ static void do_launch_old(void)
 		int n;
 	} packed;
 	CUstream stream;
+	/* Left out: functions of libraries, which a client keeps the arguments of by each of their handles. */
+	if (slots[FUNCTION][f].bytes >= SLOTS)
+		return;
 	if (m < 0)
 		return;
 	packed.at[0] = packed.at[1] = slots[MEMORY][m].handle;

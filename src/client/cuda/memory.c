@@ -54,6 +54,13 @@ static void unsure_evict(uint64_t address, uint64_t bytes)
 	}
 }
 
+void pl_cuda_memory_taken(uint64_t address, uint64_t bytes)
+{
+	pthread_rwlock_wrlock(&table.lock);
+	unsure_evict(address, bytes);
+	pthread_rwlock_unlock(&table.lock);
+}
+
 bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory)
 {
 	struct pl_cuda_memory *copy = malloc(sizeof(*copy));

@@ -68,6 +68,8 @@ extern atomic_bool pl_cuda_mirrors;
 /* The handle of an allocation that was made. */
 void pl_cuda_part_made(CUmemGenericAllocationHandle *handle, void *made, unsigned int handle_types);
 
+/* The driver has given these addresses away: what may have lived there does not. */
+void pl_cuda_memory_taken(uint64_t address, uint64_t bytes);
 /* Enters one.  Return: false: no memory, or the addresses are in use. */
 bool pl_cuda_memory_enter(const struct pl_cuda_memory *memory);
 /* Copies what holds the address.  Return: found. */

@@ -29,6 +29,7 @@ CUresult cuMemAddressReserve(CUdeviceptr *address, size_t bytes, size_t alignmen
 	pl_cuda_cuMemAddressReserve_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
+	pl_cuda_memory_taken(got.address, bytes);
 	pl_cuda_reserved_enter(got.address, bytes);
 	*address = got.address;
 	return CUDA_SUCCESS;
