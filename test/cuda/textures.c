@@ -170,6 +170,55 @@ static void test_what_a_texture_reads_beyond_its_memory_is_a_fault(void)
 	check(result == CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
+static const char references_text[] = ".version 6.0\n.target sm_50\n.address_size 64\n"
+				      ".global .texref picture;\n.global .surfref sheet;\n"
+				      ".visible .entry none()\n{\nret;\n}\n";
+
+static void test_a_reference_is_one_of_its_name_and_goes_with_its_module(void)
+{
+	CUtexref texref, again, own;
+	CUsurfref surfref, surfref_again;
+	CUmodule of;
+	unsigned int flags;
+	cu_ok(cu(cuModuleLoadData)(&of, references_text));
+	cu_ok(cu(cuModuleGetTexRef)(&texref, of, "picture"));
+	cu_ok(cu(cuModuleGetTexRef)(&again, of, "picture"));
+	cu_ok(cu(cuModuleGetSurfRef)(&surfref, of, "sheet"));
+	cu_ok(cu(cuModuleGetSurfRef)(&surfref_again, of, "sheet"));
+	check(texref == again && surfref == surfref_again);
+	cu_is(cu(cuModuleGetTexRef)(&again, of, "sheet"), CUDA_ERROR_NOT_FOUND);
+	cu_is_by_reference(cu(cuTexRefDestroy)(texref), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuTexRefGetFlags)(&flags, texref));
+	cu_ok(cu(cuTexRefCreate)(&own));
+	cu_ok(cu(cuTexRefDestroy)(own));
+	cu_is_by_reference(cu(cuTexRefGetFlags)(&flags, own), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuModuleUnload)(of));
+	cu_is_by_reference(cu(cuTexRefGetFlags)(&flags, texref), CUDA_ERROR_INVALID_HANDLE);
+}
+
+static void test_what_is_wrong_with_a_reference_is_said_at_its_call(void)
+{
+	CUarray_format format = 0;
+	CUtexref texref;
+	CUmodule of;
+	float most = 0;
+	int channels = 0;
+	cu_ok(cu(cuModuleLoadData)(&of, references_text));
+	cu_ok(cu(cuModuleGetTexRef)(&texref, of, "picture"));
+	cu_is_by_reference(cu(cuParamSetTexRef)(cu_function(of, "none"), 3, texref), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuParamSetTexRef)(cu_function(of, "none"), CU_PARAM_TR_DEFAULT, texref));
+	cu_ok(cu(cuTexRefSetFormat)(texref, CU_AD_FORMAT_HALF, 2));
+	if (cu_is_reference()) {
+		cu_ok(cu(cuTexRefGetFormat)(&format, NULL, texref));
+		cu_ok(cu(cuTexRefGetFormat)(NULL, &channels, texref));
+		check(format == CU_AD_FORMAT_HALF && channels == 2);
+		cu_ok(cu(cuTexRefSetMipmapLevelClamp)(texref, 1, 3));
+		cu_ok(cu(cuTexRefGetMipmapLevelClamp)(NULL, &most, texref));
+		check(most == 3);
+	}
+	cu_ok(cu(cuModuleUnload)(of));
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
@@ -184,6 +233,8 @@ int main(void)
 	free(text);
 	cu_run(test_textures_and_surfaces_reach_their_array);
 	cu_run(test_what_a_kernel_still_reads_may_be_destroyed);
+	cu_run(test_a_reference_is_one_of_its_name_and_goes_with_its_module);
+	cu_run(test_what_is_wrong_with_a_reference_is_said_at_its_call);
 	if (cu_is_reference())
 		cu_run(test_what_a_texture_reads_beyond_its_memory_is_a_fault);
 	else

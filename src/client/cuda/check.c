@@ -123,6 +123,14 @@ bool pl_cuda_check_own_module(CUmodule handle)
 	return module && !module->library;
 }
 
+/* A module's goes with the module. */
+bool pl_cuda_check_own_reference(CUtexref handle)
+{
+	const struct pl_cuda_reference *reference = pl_cuda_get(PL_CUDA_KIND_texref, handle);
+
+	return reference && !reference->module;
+}
+
 bool pl_cuda_check_positive(unsigned int count)
 {
 	return count && count <= INT32_MAX;

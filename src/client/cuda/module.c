@@ -11,6 +11,7 @@ void pl_cuda_module_fini(struct pl_cuda_module *module)
 {
 	pl_cuda_library_leave(module);
 	pl_cuda_mirrored_left(module);
+	pl_cuda_references_forget(module);
 	pl_cuda_members_fini(&module->members);
 	pthread_mutex_destroy(&module->lock);
 }

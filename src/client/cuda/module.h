@@ -46,6 +46,7 @@ struct pl_cuda_members { /* functions of a module, kernels of a library */
 };
 
 struct pl_cuda_library;
+struct pl_cuda_reference;
 struct pl_cuda_module {
 	struct pl_cuda_object object;
 	pthread_mutex_t lock;
@@ -54,6 +55,14 @@ struct pl_cuda_module {
 	struct pl_cuda_module *next;     /* of the same library, under the library's lock */
 	bool asked;                      /* of a library's: its functions, when they are first needed; under lock */
 	CUresult result;                 /* of asking */
+	struct pl_cuda_reference *references; /* those that were asked for; under lock */
+};
+
+struct pl_cuda_reference { /* to a texture or a surface */
+	struct pl_cuda_object object;
+	struct pl_cuda_module *module; /* it goes with that; NULL: the program made it */
+	struct pl_cuda_reference *next;
+	char *name;
 };
 
 struct pl_cuda_library {
@@ -70,6 +79,8 @@ void pl_cuda_module_fini(struct pl_cuda_module *module);
 void pl_cuda_library_fini(struct pl_cuda_library *library);
 void pl_cuda_library_leave(struct pl_cuda_module *module); /* one that is no library's, too */
 void pl_cuda_function_fini(struct pl_cuda_function *function);
+void pl_cuda_reference_fini(struct pl_cuda_reference *reference);
+void pl_cuda_references_forget(struct pl_cuda_module *module);
 
 /* Takes the table off a reply: `bytes` of bulk.  Return: success, or CUDA_ERROR_UNKNOWN for what is none. */
 CUresult pl_cuda_members_take(struct pl_cuda_members *members, struct pl_reply *reply, uint64_t bytes);

@@ -37,6 +37,9 @@ static size_t bytes_of(enum pl_cuda_object_kind kind)
 	case PL_CUDA_KIND_function:
 	case PL_CUDA_KIND_kernel:
 		return sizeof(struct pl_cuda_function);
+	case PL_CUDA_KIND_texref:
+	case PL_CUDA_KIND_surfref:
+		return sizeof(struct pl_cuda_reference);
 	case PL_CUDA_KIND_node:
 		return sizeof(struct pl_cuda_node);
 	case PL_CUDA_KIND_exec:
@@ -151,6 +154,10 @@ static void object_fini(struct pl_cuda_object *object)
 	case PL_CUDA_KIND_function:
 	case PL_CUDA_KIND_kernel:
 		pl_cuda_function_fini((struct pl_cuda_function *)object);
+		break;
+	case PL_CUDA_KIND_texref:
+	case PL_CUDA_KIND_surfref:
+		pl_cuda_reference_fini((struct pl_cuda_reference *)object);
 		break;
 	case PL_CUDA_KIND_node:
 		pl_cuda_node_fini((struct pl_cuda_node *)object);
