@@ -202,6 +202,7 @@ static void test_what_is_wrong_with_a_reference_is_said_at_its_call(void)
 	CUtexref texref;
 	CUmodule of;
 	float most = 0;
+	size_t offset = 7;
 	int channels = 0;
 	cu_ok(cu(cuModuleLoadData)(&of, references_text));
 	cu_ok(cu(cuModuleGetTexRef)(&texref, of, "picture"));
@@ -215,6 +216,8 @@ static void test_what_is_wrong_with_a_reference_is_said_at_its_call(void)
 		cu_ok(cu(cuTexRefSetMipmapLevelClamp)(texref, 1, 3));
 		cu_ok(cu(cuTexRefGetMipmapLevelClamp)(NULL, &most, texref));
 		check(most == 3);
+		cu_is(cu(cuTexRefSetAddress_v2)(&offset, texref, 64, 64), CUDA_ERROR_INVALID_VALUE);
+		check(offset == 7);
 	}
 	cu_ok(cu(cuModuleUnload)(of));
 }

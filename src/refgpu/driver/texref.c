@@ -225,13 +225,14 @@ CUresult cuTexRefSetAddress_v2(size_t *offset_out, CUtexref handle, CUdeviceptr 
 	CUresult r = ref_get(handle, PL_CU_TEXREF, &ref);
 	if (r)
 		return r;
-	if (offset_out)
-		*offset_out = 0;
 	resource.res.linear.devPtr = address;
 	resource.res.linear.sizeInBytes = bytes;
 	resource.res.linear.format = ref->format;
 	resource.res.linear.numChannels = (unsigned int)ref->channels;
-	return ref_set_resource(ref, &resource);
+	r = ref_set_resource(ref, &resource);
+	if (!r && offset_out)
+		*offset_out = 0;
+	return r;
 }
 
 CUresult cuTexRefSetAddress2D_v3(CUtexref handle, const CUDA_ARRAY_DESCRIPTOR *desc, CUdeviceptr address, size_t pitch)
