@@ -222,6 +222,20 @@ static void test_what_is_wrong_with_a_reference_is_said_at_its_call(void)
 	cu_ok(cu(cuModuleUnload)(of));
 }
 
+static void test_no_block_has_more_shared_memory_than_there_is(void)
+{
+	static const size_t bytes[] = { 1ull << 20, 1ull << 32, 1ull << 40, SIZE_MAX - 1024, SIZE_MAX - 1, SIZE_MAX };
+	CUmodule of;
+	int blocks;
+	cu_ok(cu(cuModuleLoadData)(&of, references_text));
+	for (size_t i = 0; cu_is_reference() && i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		CUfunction function = cu_function(of, "none");
+		cu_ok(cu(cuOccupancyMaxActiveBlocksPerMultiprocessor)(&blocks, function, 1, bytes[i]));
+		check(blocks == 0);
+	}
+	cu_ok(cu(cuModuleUnload)(of));
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
@@ -238,6 +252,7 @@ int main(void)
 	cu_run(test_what_a_kernel_still_reads_may_be_destroyed);
 	cu_run(test_a_reference_is_one_of_its_name_and_goes_with_its_module);
 	cu_run(test_what_is_wrong_with_a_reference_is_said_at_its_call);
+	cu_run(test_no_block_has_more_shared_memory_than_there_is);
 	if (cu_is_reference())
 		cu_run(test_what_a_texture_reads_beyond_its_memory_is_a_fault);
 	else

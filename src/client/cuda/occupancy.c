@@ -56,10 +56,12 @@ static CUresult limits_get(CUfunction handle, struct limits *limits_out)
 
 static uint32_t blocks_of(const struct limits *limits, uint32_t threads, uint64_t dynamic_shared)
 {
-	uint64_t shared = round_up(limits->shared_static + dynamic_shared, SHARED_UNIT) + limits->block_reserved;
-	uint64_t blocks = limits->sm_blocks, warps, registers;
+	uint64_t blocks = limits->sm_blocks, warps, registers, shared;
 
-	if (!threads || threads > limits->threads_max || shared > limits->sm_shared)
+	if (!threads || threads > limits->threads_max || dynamic_shared > limits->sm_shared)
+		return 0; /* so much could wrap below */
+	shared = round_up(limits->shared_static + dynamic_shared, SHARED_UNIT) + limits->block_reserved;
+	if (shared > limits->sm_shared)
 		return 0;
 	warps = (threads + limits->warp - 1) / limits->warp;
 	registers = round_up(limits->registers * limits->warp, REGISTER_UNIT) * warps;

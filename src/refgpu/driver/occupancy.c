@@ -8,9 +8,9 @@
 #define SHARED_UNIT     128u
 #define POTENTIAL_STEP  WARP
 
-static uint32_t round_up(uint64_t value, uint32_t unit)
+static uint64_t round_up(uint64_t value, uint64_t unit)
 {
-	return (uint32_t)((value + unit - 1) / unit * unit);
+	return (value + unit - 1) / unit * unit;
 }
 
 static uint64_t shared_of(const struct pl_ptx_func *info, uint64_t dynamic)
@@ -21,11 +21,14 @@ static uint64_t shared_of(const struct pl_ptx_func *info, uint64_t dynamic)
 uint32_t pl_cu_occupancy(const struct pl_ptx_func *info, uint32_t threads, uint64_t shared_bytes)
 {
 	uint32_t warps, blocks = PL_CU_SM_BLOCKS, registers;
-	uint64_t shared = shared_of(info, shared_bytes);
-	if (!threads || threads > PL_ISA_BLOCK_THREADS_MAX || shared > PL_CU_SHARED_SM)
+	uint64_t shared;
+	if (!threads || threads > PL_ISA_BLOCK_THREADS_MAX || shared_bytes > PL_CU_SHARED_SM)
+		return 0; /* so much could wrap below */
+	shared = shared_of(info, shared_bytes);
+	if (shared > PL_CU_SHARED_SM)
 		return 0;
 	warps = (threads + WARP - 1) / WARP;
-	registers = round_up((uint64_t)pl_cu_func_registers(info) * WARP, REGISTER_UNIT) * warps;
+	registers = (uint32_t)round_up((uint64_t)pl_cu_func_registers(info) * WARP, REGISTER_UNIT) * warps;
 	if (PL_CU_SM_THREADS / WARP / warps < blocks)
 		blocks = PL_CU_SM_THREADS / WARP / warps;
 	if (REGISTERS_OF_SM / registers < blocks)
@@ -78,7 +81,7 @@ CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid_out, int *block_out
 	most = (uint32_t)allowed;
 	if (limit && (uint32_t)limit < most)
 		most = (uint32_t)limit;
-	for (uint32_t step = round_up(most, POTENTIAL_STEP); step; step -= POTENTIAL_STEP) {
+	for (uint32_t step = (uint32_t)round_up(most, POTENTIAL_STEP); step; step -= POTENTIAL_STEP) {
 		uint32_t threads = step < most ? step : most;
 		size_t shared = shared_of_block ? shared_of_block((int)threads) : shared_bytes;
 		uint32_t blocks = pl_cu_occupancy(func->info, threads, shared);
