@@ -236,6 +236,13 @@ static void test_no_block_has_more_shared_memory_than_there_is(void)
 	cu_ok(cu(cuModuleUnload)(of));
 }
 
+static void test_fewer_affinities_than_none_are_refused(void)
+{
+	CUexecAffinityParam affinity = { 0 };
+	CUcontext ctx;
+	cu_is_by_reference(cu(cuCtxCreate_v3)(&ctx, &affinity, -1, 0, 0), CUDA_ERROR_INVALID_VALUE);
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
@@ -253,6 +260,7 @@ int main(void)
 	cu_run(test_a_reference_is_one_of_its_name_and_goes_with_its_module);
 	cu_run(test_what_is_wrong_with_a_reference_is_said_at_its_call);
 	cu_run(test_no_block_has_more_shared_memory_than_there_is);
+	cu_run(test_fewer_affinities_than_none_are_refused);
 	if (cu_is_reference())
 		cu_run(test_what_a_texture_reads_beyond_its_memory_is_a_fault);
 	else

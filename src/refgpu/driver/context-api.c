@@ -48,7 +48,7 @@ CUresult cuCtxCreate_v2(CUcontext *ctx_out, unsigned int flags, CUdevice device)
 
 CUresult cuCtxCreate_v3(CUcontext *ctx_out, CUexecAffinityParam *affinity, int n, unsigned int flags, CUdevice device)
 {
-	if (n && !affinity)
+	if (n < 0 || (n && !affinity))
 		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_INVALID_VALUE;
 	if (n)
 		return pl_cu_enter() ? pl_cu_enter() : CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
