@@ -236,6 +236,20 @@ static void test_no_block_has_more_shared_memory_than_there_is(void)
 	cu_ok(cu(cuModuleUnload)(of));
 }
 
+static void test_a_copied_priority_is_the_streams(void)
+{
+	CUstream from, to;
+	int priority;
+	cu_ok(cu(cuStreamCreateWithPriority)(&from, 0, -3));
+	cu_ok(cu(cuStreamCreate)(&to, 0));
+	cu_ok(cu(cuStreamCopyAttributes)(to, from));
+	cu_ok(cu(cuStreamGetPriority)(to, &priority));
+	if (cu_is_reference())
+		check(priority == -3);
+	cu_ok(cu(cuStreamDestroy_v2)(from));
+	cu_ok(cu(cuStreamDestroy_v2)(to));
+}
+
 static void test_fewer_affinities_than_none_are_refused(void)
 {
 	CUexecAffinityParam affinity = { 0 };
@@ -260,6 +274,7 @@ int main(void)
 	cu_run(test_a_reference_is_one_of_its_name_and_goes_with_its_module);
 	cu_run(test_what_is_wrong_with_a_reference_is_said_at_its_call);
 	cu_run(test_no_block_has_more_shared_memory_than_there_is);
+	cu_run(test_a_copied_priority_is_the_streams);
 	cu_run(test_fewer_affinities_than_none_are_refused);
 	if (cu_is_reference())
 		cu_run(test_what_a_texture_reads_beyond_its_memory_is_a_fault);

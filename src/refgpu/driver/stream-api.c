@@ -203,6 +203,7 @@ CUresult cuStreamCopyAttributes(CUstream dst_handle, CUstream src_handle)
 	pthread_mutex_unlock(&src->lock);
 	pthread_mutex_lock(&dst->lock);
 	memcpy(dst->attribute, copy, sizeof(copy));
+	dst->priority = copy[CU_STREAM_ATTRIBUTE_PRIORITY].priority;
 	pthread_mutex_unlock(&dst->lock);
 	return CUDA_SUCCESS;
 }
