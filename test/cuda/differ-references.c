@@ -38,6 +38,13 @@ static int bound_to(int i)
 		       : -1;
 }
 
+/* A module's goes with the module, of which the slot has the handle. */
+static bool reference_lives(int i)
+{
+	int m = slots[TEXREF][i].bytes ? which(MODULE, slots[TEXREF][i].bytes) : -1;
+	return slots[TEXREF][i].live && (!slots[TEXREF][i].bytes || (m >= 0 && slots[MODULE][m].live));
+}
+
 static void do_reference_made(void)
 {
 	int i = room(TEXREF), m;
@@ -111,7 +118,7 @@ static void do_reference(void)
 	/* Left out: what is set makes the object anew, and a texture of what is gone has no one result. */
 	if (is_bound(i) && bound_to(i) < 0)
 		what = pick(3);
-	if (!slots[TEXREF][i].live && desc.Width == 0)
+	if (!reference_lives(i) && desc.Width == 0)
 		desc.Width = 8;
 	switch (what) {
 	case 0:
@@ -129,7 +136,7 @@ static void do_reference(void)
 		if (m < 0)
 			return;
 		offset = one_of(64, 32, 0, 100);
-		r = CALL(cuTexRefSetAddress2D_v3, (ref, perhaps_null(&desc, slots[TEXREF][i].live, 10), at, offset),
+		r = CALL(cuTexRefSetAddress2D_v3, (ref, perhaps_null(&desc, reference_lives(i), 10), at, offset),
 			 "x%d, %zu x %zu, %d, %u, m%d, %zu", i, desc.Width, desc.Height, (int)desc.Format,
 			 desc.NumChannels, m, offset);
 		bind(i, MEMORY, m, r);
@@ -157,7 +164,7 @@ static void do_reference(void)
 		CALL(cuTexRefSetMaxAnisotropy, (ref, flags), "x%d, %u", i, flags);
 		return;
 	case 10:
-		CALL(cuTexRefSetBorderColor, (ref, perhaps_null(colour, slots[TEXREF][i].live, 6)), "x%d", i);
+		CALL(cuTexRefSetBorderColor, (ref, perhaps_null(colour, reference_lives(i), 6)), "x%d", i);
 		return;
 	case 11: {
 		int f = any(FUNCTION);
@@ -174,7 +181,7 @@ static void do_reference_said(void)
 {
 	int i = any(TEXREF), value = 0x5555, dimension = (int)one_of(0, 1, 2, 3, (uint64_t)-1), a, to;
 	CUtexref ref = handle_of(TEXREF, i, CUtexref);
-	bool none = one_in(8) && slots[TEXREF][i].live && current() >= 0;
+	bool none = one_in(8) && reference_lives(i) && current() >= 0;
 	float number[4] = { -7, -7, -7, -7 };
 	CUaddress_mode mode = (CUaddress_mode)0x55;
 	CUfilter_mode filter = (CUfilter_mode)0x55;

@@ -196,11 +196,10 @@ static void run_one(const struct operation *const tables[], unsigned int weights
 
 int main(int argc, char **argv)
 {
-	const struct operation *const tables[] = { differ_memory,   differ_copy,       differ_objects,
-						   differ_launch,   differ_graph,      differ_pool,
-						   differ_library,  differ_nodes,      differ_parts,
-						   differ_managed,  differ_levels,     differ_streams,
-						   differ_contexts, differ_references, NULL };
+	const struct operation *const tables[] = { differ_memory,  differ_copy,     differ_objects,    differ_launch,
+						   differ_graph,   differ_pool,     differ_library,    differ_nodes,
+						   differ_execs,   differ_parts,    differ_managed,    differ_levels,
+						   differ_streams, differ_contexts, differ_references, NULL };
 	unsigned int weights = 0;
 	CUdeviceptr at = 0;
 	CUevent event = NULL;

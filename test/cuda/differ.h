@@ -62,8 +62,8 @@ struct operation {
 extern struct slot slots[KINDS][SLOTS];
 extern unsigned char host[SLOTS][HOST_BYTES];
 extern const struct operation differ_memory[], differ_copy[], differ_objects[], differ_launch[], differ_graph[],
-	differ_pool[], differ_library[], differ_nodes[], differ_parts[], differ_managed[], differ_levels[],
-	differ_streams[], differ_contexts[], differ_references[];
+	differ_pool[], differ_library[], differ_nodes[], differ_execs[], differ_parts[], differ_managed[],
+	differ_levels[], differ_streams[], differ_contexts[], differ_references[];
 
 uint32_t pick(uint32_t count);
 #define one_of(...)                                                                                                    \
