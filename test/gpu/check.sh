@@ -252,7 +252,9 @@ torch() {
 
 # NVIDIA's libraries and compilers, by CuPy, numba and cuda-python.
 libraries() {
-	alike libraries "$1" "${PLENUM_TEST_LIBRARIES:-python3}" test/gpu/libraries_check.py
+	python=${PLENUM_TEST_LIBRARIES:-python3}
+	"$python" -c 'import numpy' 2>/dev/null || { echo "SKIP: $python has no numpy (PLENUM_TEST_LIBRARIES names one that has)"; return 77; }
+	alike libraries "$1" "$python" test/gpu/libraries_check.py
 }
 
 # How long PyTorch takes, in each mode one after the other.
