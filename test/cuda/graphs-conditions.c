@@ -66,23 +66,9 @@ static CUgraph *condition(CUgraph graph, CUgraphNode after, CUgraphConditionalHa
 	return params.conditional.phGraph_out;
 }
 
-static CUDA_KERNEL_NODE_PARAMS kernel_params(CUfunction function, void **params)
-{
-	return (CUDA_KERNEL_NODE_PARAMS){
-		.func = function,
-		.gridDimX = 1,
-		.gridDimY = 1,
-		.gridDimZ = 1,
-		.blockDimX = 1,
-		.blockDimY = 1,
-		.blockDimZ = 1,
-		.kernelParams = params,
-	};
-}
-
 static CUgraphNode kernel(CUgraph graph, CUgraphNode after, CUfunction function, void **params)
 {
-	CUDA_KERNEL_NODE_PARAMS all = kernel_params(function, params);
+	CUDA_KERNEL_NODE_PARAMS all = graph_kernel(function, 1, 1, params);
 	CUgraphNode node;
 	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, after ? &after : NULL, after != NULL, &all));
 	return node;
@@ -353,7 +339,7 @@ static void test_nodes_in_a_condition_change(void)
 	CUgraphExec exec = instantiate(graph);
 	CUgraphExecUpdateResultInfo info;
 	CUdeviceptr result = word(RESULT);
-	CUDA_KERNEL_NODE_PARAMS params = kernel_params(count_one, (void *[]){ &result });
+	CUDA_KERNEL_NODE_PARAMS params = graph_kernel(count_one, 1, 1, (void *[]){ &result });
 	clear();
 	for (int i = 0; i < 10; i++)
 		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));

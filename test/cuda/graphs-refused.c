@@ -12,23 +12,11 @@ static CUgraphNode fill_node(CUgraph graph)
 	return node;
 }
 
-static CUDA_KERNEL_NODE_PARAMS kernel_params(void **params)
-{
-	return (CUDA_KERNEL_NODE_PARAMS){ .func = graph_test.add,
-					  .gridDimX = 1,
-					  .gridDimY = 1,
-					  .gridDimZ = 1,
-					  .blockDimX = 64,
-					  .blockDimY = 1,
-					  .blockDimZ = 1,
-					  .kernelParams = params };
-}
-
 static CUgraphNode kernel_node(CUgraph graph)
 {
 	CUdeviceptr at = graph_test.at[0];
 	int count = 64;
-	const CUDA_KERNEL_NODE_PARAMS params = kernel_params((void *[]){ &at, &at, &at, &count });
+	const CUDA_KERNEL_NODE_PARAMS params = graph_kernel(graph_test.add, 1, 64, (void *[]){ &at, &at, &at, &count });
 	CUgraphNode node;
 
 	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, NULL, 0, &params));
@@ -109,7 +97,7 @@ static void test_a_kernel_node_needs_a_function(void)
 {
 	CUdeviceptr at = graph_test.at[0];
 	int count = 64;
-	CUDA_KERNEL_NODE_PARAMS params = kernel_params((void *[]){ &at, &at, &at, &count });
+	CUDA_KERNEL_NODE_PARAMS params = graph_kernel(graph_test.add, 1, 64, (void *[]){ &at, &at, &at, &count });
 	CUgraphNode node;
 	CUgraph graph;
 

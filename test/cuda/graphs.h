@@ -16,6 +16,20 @@ struct graph_test {
 };
 extern struct graph_test graph_test;
 
+/* A row of blocks of so many threads. */
+static inline CUDA_KERNEL_NODE_PARAMS graph_kernel(CUfunction function, unsigned int blocks, unsigned int threads,
+						   void **params)
+{
+	return (CUDA_KERNEL_NODE_PARAMS){ .func = function,
+					  .gridDimX = blocks,
+					  .gridDimY = 1,
+					  .gridDimZ = 1,
+					  .blockDimX = threads,
+					  .blockDimY = 1,
+					  .blockDimZ = 1,
+					  .kernelParams = params };
+}
+
 void graph_tests_capture(void);
 void graph_test_many(void); /* graphs that come and go, one after the other */
 void graph_tests_update(void);
