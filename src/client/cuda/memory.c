@@ -168,10 +168,11 @@ static bool is_entered(const struct pl_session *session)
 CUmemAccess_flags pl_cuda_memory_access(const struct pl_cuda_memory *memory)
 {
 	const struct pl_cuda_context *top = pl_cuda_thread.top;
-	CUdevice device = top ? top->device : pl_cuda_device_first(memory->session);
+	CUdevice device;
 
 	if (memory->kind != PL_CUDA_MEMORY_MAPPED)
 		return CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+	device = top ? top->device : pl_cuda_device_first(memory->session);
 	if (device < 0 || device > 63 || !(memory->readers >> device & 1))
 		return CU_MEM_ACCESS_FLAGS_PROT_NONE;
 	return memory->writers >> device & 1 ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_READ;

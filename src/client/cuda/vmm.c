@@ -177,9 +177,10 @@ static bool accesses_pack(struct pl_session *session, struct pl_u64s *to, const 
 static void access_keep(struct pl_cuda_memory *memory, const CUmemAccessDesc *accesses, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint64_t device = 1ull << (accesses[i].location.id & 63);
+		int number = accesses[i].location.id;
+		uint64_t device = 1ull << (number & 63);
 
-		if (accesses[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE || accesses[i].location.id > 63)
+		if (accesses[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE || number < 0 || number > 63)
 			continue;
 		memory->readers &= ~device;
 		memory->writers &= ~device;
