@@ -108,7 +108,7 @@ static CUmemLocation any_location(void)
 		location.type = (CUmemLocationType)one_of(0, 2, 2, 3, 4, 9);
 	if (one_in(4))
 		location.id = (int)one_of(1, 77, 0xffffffff);
-	/* LEFT OUT: nodes, which the program's machine and the server's may have different ones of. */
+	/* Left out: nodes, which the program's machine and the server's may have different ones of. */
 	if (location.type == CU_MEM_LOCATION_TYPE_HOST_NUMA && location.id > 0)
 		location.id = 0;
 	return location;

@@ -181,7 +181,7 @@ static void do_part_create(void)
 	if (prop.type == 1 && prop.location.type == 1 && !prop.location.id && prop.requestedHandleTypes < 2) {
 		if (wrong == 0)
 			bytes = one_of(0, 1, UNIT + 1, 1ull << 60, 1ull << 40, ~0ull, ~0ull << 21);
-		/* LEFT OUT: descriptors of more than the device has.  Natively it is a file, of any size; a session's
+		/* Left out: descriptors of more than the device has.  Natively it is a file, of any size; a session's
 		 * quota counts it. */
 		if (bytes > 4 * UNIT && bytes % UNIT == 0)
 			prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_NONE;
@@ -260,7 +260,7 @@ static void do_retain(void)
 	out_number("is", r ? (int64_t)handle : 0);
 	if (r != CUDA_SUCCESS)
 		return;
-	/* LEFT OUT: which handle it is: natively the one that was mapped, and remotely another of the same memory. */
+	/* Left out: which handle it is: natively the one that was mapped, and remotely another of the same memory. */
 	show_prop(handle, -3);
 	if (one_in(2) && access_at(at) < 0) {
 		r = CALL(cuMemMap, (at, UNIT, 0, handle, 0), "v%d, unit, 0, retained", i);
@@ -464,7 +464,7 @@ static void do_mapped_copy(void)
 		count = bytes;
 	if (way != 4 && way != 7 && count > HOST_BYTES)
 		count = 65000;
-	/* LEFT OUT: writing what may be read: when the device's fault is told is not the same each time. */
+	/* Left out: writing what may be read: when the device's fault is told is not the same each time. */
 	if (!reads && may(at + shift, 1, CU_MEM_ACCESS_FLAGS_PROT_READ) &&
 	    !may(at + shift, count, CU_MEM_ACCESS_FLAGS_PROT_READWRITE))
 		return;
