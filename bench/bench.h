@@ -65,6 +65,7 @@ struct pl_bench_figure {
 	const char *quick; /* PART: more arguments with --quick */
 	unsigned turns;	   /* COUNT: of the shorter run; 0: the usual number */
 	unsigned clients;  /* PART: programs at once; 0: one, in every mode */
+	bool raw;	   /* RUN: the raw mode sends as many bytes over loopback, in turns with the others */
 };
 
 const struct pl_bench_figure *pl_bench_figures(size_t *n_out);

@@ -11,18 +11,19 @@
 #define STEREO_QUICK       "--size 2097152 --work 4"
 #define RADIXSORT_QUICK    "--size 524288"
 
-#define RUN(n, u, s, b, m)                                                                                             \
+#define RUN_BESIDE(n, u, s, b, beside, m)                                                                              \
 	{                                                                                                              \
 		.name = n, .suite = PL_BENCH_CUDA, .kind = PL_BENCH_RUN, .unit = u, .samples = s, .bytes = b,          \
-		.meaning = m                                                                                           \
+		.raw = beside, .meaning = m                                                                            \
 	}
+#define RUN(n, u, s, b, m) RUN_BESIDE(n, u, s, b, false, m)
+/* The machine's own stream stands beside those that are long enough to be one. */
+#define COPY_ONE(n, s, b, m) RUN_BESIDE(n #b, PL_BENCH_GBS, s, b, (b) >= MIB, m)
 #define COPY(n, s, b)                                                                                                  \
-	RUN("h2d_pinned_" #b, PL_BENCH_GBS, s, b,                                                                      \
-	    "cuMemcpyHtoDAsync of " n " from pinned memory, cuStreamSynchronize"),                                     \
-		RUN("d2h_pinned_" #b, PL_BENCH_GBS, s, b,                                                              \
-		    "cuMemcpyDtoHAsync of " n " into pinned memory, cuStreamSynchronize"),                             \
-		RUN("h2d_pageable_" #b, PL_BENCH_GBS, s, b, "cuMemcpyHtoD of " n " from malloc(), until it is there"), \
-		RUN("d2h_pageable_" #b, PL_BENCH_GBS, s, b, "cuMemcpyDtoH of " n " into malloc()")
+	COPY_ONE("h2d_pinned_", s, b, "cuMemcpyHtoDAsync of " n " from pinned memory, cuStreamSynchronize"),           \
+		COPY_ONE("d2h_pinned_", s, b, "cuMemcpyDtoHAsync of " n " into pinned memory, cuStreamSynchronize"),   \
+		COPY_ONE("h2d_pageable_", s, b, "cuMemcpyHtoD of " n " from malloc(), until it is there"),             \
+		COPY_ONE("d2h_pageable_", s, b, "cuMemcpyDtoH of " n " into malloc()")
 #define COUNT(n, loop, k, t, m)                                                                                        \
 	{                                                                                                              \
 		.name = n, .suite = PL_BENCH_CUDA, .kind = PL_BENCH_COUNT, .unit = PL_BENCH_EACH, .samples = 1,        \

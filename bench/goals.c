@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The promises, evaluated on the figures of one run.  Nothing here fails a test. */
+#include "harness.h"
 #include "report.h"
+#include "stats.h"
 
 #include <string.h>
 
@@ -11,7 +13,7 @@ enum goal_kind {
 	VALUE_MAX,   /* value <= bound */
 	VALUE_MIN,   /* value >= bound */
 	ADDED_TURNS, /* (value - native) / raw round trip <= bound */
-	RAW_MIN,     /* value / raw stream >= bound */
+	RAW_MIN,     /* value / the machine's own stream, beside it >= bound */
 	PEER_MIN,    /* times better than the peer */
 	OTHER_MIN,   /* times better than the mode `raw` */
 };
@@ -20,7 +22,7 @@ struct goal {
 	const char *mode, *figure;
 	enum goal_kind kind;
 	double bound;
-	const char *raw; /* ADDED_TURNS, RAW_MIN: a raw figure; OTHER_MIN: a mode */
+	const char *raw; /* ADDED_TURNS: a raw figure; OTHER_MIN: a mode */
 };
 
 static const struct goal goals[] = {
@@ -48,11 +50,11 @@ static const struct goal goals[] = {
 	{ "tcp", "null_kernel_finish", ADDED_TURNS, 3, "raw_tcp_rtt_busy" },
 	{ "tcp", "rw4_kernel", ADDED_TURNS, 4, "raw_tcp_rtt_idle" },
 	{ "tcp", "rw4_kernel", ADDED_TURNS, 4, "raw_tcp_rtt_busy" },
-	{ "tcp", "write_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "write_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "read_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "read_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "write_nb_8x16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "tcp", "write_16777216", RAW_MIN, 0.9, NULL },
+	{ "tcp", "write_67108864", RAW_MIN, 0.9, NULL },
+	{ "tcp", "read_16777216", RAW_MIN, 0.9, NULL },
+	{ "tcp", "read_67108864", RAW_MIN, 0.9, NULL },
+	{ "tcp", "write_nb_8x16777216", RAW_MIN, 0.9, NULL },
 	{ "refgpu", "kernels_geomean", VALUE_MIN, 0.25, NULL },
 	{ "refgpu", "kernel_copy", RATIO_MAX, 12.5, NULL },
 	{ "refgpu", "kernel_saxpy", RATIO_MAX, 12.5, NULL },
@@ -94,27 +96,73 @@ static const struct goal goals[] = {
 	{ "shm", "h2d_pinned_1048576", RATIO_MIN, 0.97, NULL },
 	{ "shm", "h2d_pinned_16777216", RATIO_MIN, 0.97, NULL },
 	{ "shm", "h2d_pinned_67108864", RATIO_MIN, 0.97, NULL },
+	{ "shm", "h2d_pinned_268435456", RATIO_MIN, 0.97, NULL },
 	{ "shm", "d2h_pinned_1048576", RATIO_MIN, 0.97, NULL },
 	{ "shm", "d2h_pinned_16777216", RATIO_MIN, 0.97, NULL },
 	{ "shm", "d2h_pinned_67108864", RATIO_MIN, 0.97, NULL },
+	{ "shm", "d2h_pinned_268435456", RATIO_MIN, 0.97, NULL },
 	{ "shm", "h2d_pageable_1048576", RATIO_MIN, 0.95, NULL },
 	{ "shm", "h2d_pageable_16777216", RATIO_MIN, 0.95, NULL },
 	{ "shm", "h2d_pageable_67108864", RATIO_MIN, 0.95, NULL },
+	{ "shm", "h2d_pageable_268435456", RATIO_MIN, 0.95, NULL },
 	{ "shm", "d2h_pageable_1048576", RATIO_MIN, 0.95, NULL },
 	{ "shm", "d2h_pageable_16777216", RATIO_MIN, 0.95, NULL },
 	{ "shm", "d2h_pageable_67108864", RATIO_MIN, 0.95, NULL },
-	{ "tcp", "h2d_pinned_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "h2d_pinned_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "d2h_pinned_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "d2h_pinned_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "h2d_pageable_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "h2d_pageable_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "d2h_pageable_16777216", RAW_MIN, 0.9, "raw_tcp_stream" },
-	{ "tcp", "d2h_pageable_67108864", RAW_MIN, 0.9, "raw_tcp_stream" },
+	{ "shm", "d2h_pageable_268435456", RATIO_MIN, 0.95, NULL },
+	{ "tcp", "h2d_pinned_1048576", RAW_MIN, 0.9, NULL },
+	{ "tcp", "h2d_pinned_16777216", RAW_MIN, 0.9, NULL },
+	{ "tcp", "h2d_pinned_67108864", RAW_MIN, 0.9, NULL },
+	{ "tcp", "h2d_pinned_268435456", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pinned_1048576", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pinned_16777216", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pinned_67108864", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pinned_268435456", RAW_MIN, 0.9, NULL },
+	{ "tcp", "h2d_pageable_1048576", RAW_MIN, 0.9, NULL },
+	{ "tcp", "h2d_pageable_16777216", RAW_MIN, 0.9, NULL },
+	{ "tcp", "h2d_pageable_67108864", RAW_MIN, 0.9, NULL },
+	{ "tcp", "h2d_pageable_268435456", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pageable_1048576", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pageable_16777216", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pageable_67108864", RAW_MIN, 0.9, NULL },
+	{ "tcp", "d2h_pageable_268435456", RAW_MIN, 0.9, NULL },
 	{ "shm", "asks_per_step", VALUE_MAX, 1, NULL },
 	{ "tcp", "asks_per_step", VALUE_MAX, 1, NULL },
 	{ "shm", "instructions_per_launch", VALUE_MAX, 700, NULL },
 	{ "tcp", "instructions_per_launch", VALUE_MAX, 700, NULL },
+	{ "tcp", "launch_sync", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "launch_post", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "launch_rate", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "copy4_kernel", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "module_load", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "eager_step", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "h2d_pinned_4", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "d2h_pinned_4", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "h2d_pageable_4", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "d2h_pageable_4", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "h2d_pinned_4096", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "d2h_pinned_4096", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "h2d_pageable_4096", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "d2h_pageable_4096", OTHER_MIN, 2, "lupine" },
+	{ "tcp", "h2d_pinned_65536", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pinned_65536", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pageable_65536", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pageable_65536", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pinned_1048576", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pinned_1048576", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pageable_1048576", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pageable_1048576", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pinned_16777216", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pinned_16777216", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pageable_16777216", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pageable_16777216", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pinned_67108864", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pinned_67108864", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pageable_67108864", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pageable_67108864", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pinned_268435456", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pinned_268435456", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "h2d_pageable_268435456", OTHER_MIN, 1.5, "lupine" },
+	{ "tcp", "d2h_pageable_268435456", OTHER_MIN, 1.5, "lupine" },
 };
 
 static const struct pl_bench_figure *figure_find(const struct pl_bench_run *run, const char *name)
@@ -125,12 +173,12 @@ static const struct pl_bench_figure *figure_find(const struct pl_bench_run *run,
 	return NULL;
 }
 
-/* What a goal compares with: native, a raw figure, or the peer.  NULL: nothing was measured. */
+/* What a goal compares with: native, the machine itself, or the peer.  NULL: nothing was measured. */
 static const struct pl_bench_cell *other_find(
 	const struct pl_bench_run *run, const struct goal *goal)
 {
 	if (goal->kind == RAW_MIN)
-		return pl_bench_find(run, goal->raw, "raw");
+		return pl_bench_find(run, goal->figure, "raw");
 	if (goal->kind == PEER_MIN)
 		return pl_bench_find(run, goal->figure, "peer");
 	if (goal->kind == OTHER_MIN)
@@ -180,9 +228,22 @@ static bool is_met(const struct goal *goal, double value)
 	return is_least(goal) ? value >= goal->bound : value <= goal->bound;
 }
 
+/* Return: the rounds tell where the value lies. */
+static bool interval_of(const struct pl_bench_run *run, const struct goal *goal, double *low_out, double *high_out)
+{
+	const struct pl_bench_cell *mine = pl_bench_find(run, goal->figure, goal->mode), *other = other_find(run, goal);
+	double pairs[PL_BENCH_ROUNDS_MAX];
+
+	*low_out = mine->ratio_low;
+	*high_out = mine->ratio_high;
+	if (goal->kind == RAW_MIN)
+		return !pl_bench_median_interval(pairs, pl_bench_pairs(mine, other, pairs), low_out, high_out);
+	return (goal->kind == RATIO_MIN || goal->kind == RATIO_MAX) && mine->ratio_high > 0;
+}
+
 /* A goal that is missed by less than the rounds can tell is undecided. */
-static void goal_describe(const struct goal *goal, const struct pl_bench_figure *figure,
-	const struct pl_bench_cell *mine, double value, struct pl_bench_goal_result *result_out)
+static void goal_describe(const struct pl_bench_run *run, const struct goal *goal,
+	const struct pl_bench_figure *figure, double value, struct pl_bench_goal_result *result_out)
 {
 	static const char *const what[] = {
 		[ADDED_MAX] = "added to native",
@@ -191,13 +252,14 @@ static void goal_describe(const struct goal *goal, const struct pl_bench_figure 
 		[VALUE_MAX] = "count",
 		[VALUE_MIN] = "at least",
 		[ADDED_TURNS] = "added to native, in",
-		[RAW_MIN] = "of",
+		[RAW_MIN] = "of the raw stream",
 		[PEER_MIN] = "times better than the peer",
 		[OTHER_MIN] = "times better than",
 	};
 	bool plain = goal->kind == VALUE_MAX || goal->kind == VALUE_MIN || goal->kind == ADDED_TURNS;
 	const char *unit = goal->kind == ADDED_MAX ? pl_bench_unit_name(figure->unit) : plain ? "" : "x";
 	bool least = is_least(goal);
+	double low, high;
 
 	snprintf(result_out->text, sizeof(result_out->text), "%s %s, %s%s%s", goal->mode,
 		goal->figure, what[goal->kind], goal->raw ? " " : "", goal->raw ? goal->raw : "");
@@ -205,11 +267,10 @@ static void goal_describe(const struct goal *goal, const struct pl_bench_figure 
 		least ? ">=" : "<=", goal->bound, unit);
 	snprintf(result_out->value, sizeof(result_out->value), "%.3g %s", value, unit);
 	result_out->verdict = is_met(goal, value) ? PL_BENCH_MET : PL_BENCH_MISSED;
-	if ((goal->kind != RATIO_MIN && goal->kind != RATIO_MAX) || mine->ratio_high <= 0)
+	if (!interval_of(run, goal, &low, &high))
 		return;
-	snprintf(result_out->value, sizeof(result_out->value), "%.3g %s (%.3g to %.3g)", value, unit, mine->ratio_low,
-		 mine->ratio_high);
-	if (result_out->verdict == PL_BENCH_MISSED && is_met(goal, least ? mine->ratio_high : mine->ratio_low))
+	snprintf(result_out->value, sizeof(result_out->value), "%.3g %s (%.3g to %.3g)", value, unit, low, high);
+	if (result_out->verdict == PL_BENCH_MISSED && is_met(goal, least ? high : low))
 		result_out->verdict = PL_BENCH_UNDECIDED;
 }
 
@@ -233,7 +294,7 @@ bool pl_bench_goal_next(
 
 		if (!figure || !goal_value(run, goal, figure, &value))
 			continue;
-		goal_describe(goal, figure, pl_bench_find(run, goal->figure, goal->mode), value, result_out);
+		goal_describe(run, goal, figure, value, result_out);
 		return true;
 	}
 	return false;

@@ -161,7 +161,9 @@ int pl_bench_command(struct pl_bench_run *run, struct pl_bench_mode *mode, unsig
 
 static bool mode_takes(const struct pl_bench_mode *mode, const struct pl_bench_figure *figure)
 {
-	return mode->active && (mode->kind == PL_BENCH_RAW_MODE) == (figure->kind == PL_BENCH_RAW);
+	if (mode->kind == PL_BENCH_RAW_MODE)
+		return mode->active && (figure->kind == PL_BENCH_RAW || figure->raw);
+	return mode->active && figure->kind != PL_BENCH_RAW;
 }
 
 /* One round of one mode. Return: 0 or -EINTR; trouble stays in the cell. */
@@ -269,20 +271,28 @@ static const struct pl_bench_cell *native_cell(const struct pl_bench_run *run, s
 	return NULL;
 }
 
+size_t pl_bench_pairs(const struct pl_bench_cell *cell, const struct pl_bench_cell *other, double *pairs_out)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < cell->rounds && i < other->rounds; i++)
+		if (isfinite(cell->round[i]) && isfinite(other->round[i]) && other->round[i] > 0)
+			pairs_out[n++] = cell->round[i] / other->round[i];
+	return n;
+}
+
 /* value / native, and its spread over rounds that stood side by side. */
 static void ratio_make(struct pl_bench_cell *cell, const struct pl_bench_cell *native)
 {
 	double pairs[PL_BENCH_ROUNDS_MAX];
 	struct pl_bench_stats stats;
-	size_t n = 0;
+	size_t n;
 
 	if (!native || native->stats.median <= 0)
 		return;
 	cell->has_ratio = true;
 	cell->ratio = cell->ratio_p10 = cell->ratio_p90 = cell->stats.median / native->stats.median;
-	for (unsigned i = 0; i < cell->rounds && i < native->rounds; i++)
-		if (isfinite(cell->round[i]) && isfinite(native->round[i]) && native->round[i] > 0)
-			pairs[n++] = cell->round[i] / native->round[i];
+	n = pl_bench_pairs(cell, native, pairs);
 	if (pl_bench_stats_of(pairs, n, &stats))
 		return;
 	cell->ratio_p10 = stats.p10;

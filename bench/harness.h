@@ -40,6 +40,11 @@ void pl_bench_cell_fail(struct pl_bench_cell *cell, const char *why);
 /** pl_bench_cell_round() - book one round's samples, in the figure's unit; NULL: none taken */
 int pl_bench_cell_round(struct pl_bench_cell *cell, const struct pl_bench_samples *samples);
 
+/** pl_bench_pairs() - a cell's rounds by those of another one which stood beside them
+ * @pairs_out: room for PL_BENCH_ROUNDS_MAX
+ * Return: how many rounds both have. */
+size_t pl_bench_pairs(const struct pl_bench_cell *cell, const struct pl_bench_cell *other, double *pairs_out);
+
 /** pl_bench_finish() - medians, percentiles and ratios of everything that was sampled */
 void pl_bench_finish(struct pl_bench_run *run);
 bool pl_bench_late(const struct pl_bench_run *run);

@@ -151,45 +151,84 @@ static int tcp_rtt_busy(size_t bytes, unsigned n, double *out)
 	return tcp_rtt(true, n, out);
 }
 
-static int tcp_stream(size_t bytes, unsigned n, double *out)
+/* @room: of the memory on either side that is sent from and received into, again and again; a part of @bytes. */
+struct stream {
+	size_t bytes, room;
+	int fd[2];
+};
+
+static void stream_receive(const struct stream *stream, char *memory)
 {
-	char *chunk = malloc(STREAM_CHUNK), done = 1;
-	int fd[2], r = 0;
-	pid_t pid;
+	const char done = 1;
 
-	if (!chunk || tcp_pair(fd)) {
-		free(chunk);
-		return -1;
+	for (size_t at = 0;;) {
+		size_t in_room = at % stream->room, left = stream->room - in_room;
+		ssize_t k = recv(stream->fd[1], memory + in_room, left < STREAM_CHUNK ? left : STREAM_CHUNK, 0);
+
+		if (k <= 0)
+			return;
+		at += (size_t)k;
+		if (at == stream->bytes && bytes_write(stream->fd[1], &done, 1))
+			return;
+		at %= stream->bytes;
 	}
-	memset(chunk, 1, STREAM_CHUNK);
-	pid = peer_fork();
-	if (!pid) {
-		close(fd[0]);
-		for (size_t left = bytes;;) {
-			ssize_t k = recv(fd[1], chunk, STREAM_CHUNK, 0);
+}
 
-			if (k <= 0)
-				_exit(0);
-			left -= (size_t)k < left ? (size_t)k : left;
-			if (!left && bytes_write(fd[1], &done, 1))
-				_exit(0);
-			left = left ? left : bytes;
+static int stream_send(const struct stream *stream, const char *memory)
+{
+	char done;
+	int r = 0;
+
+	for (size_t at = 0; at < stream->bytes && !r; at += STREAM_CHUNK)
+		r = bytes_write(stream->fd[0], memory + at % stream->room, STREAM_CHUNK);
+	return r ? r : bytes_read(stream->fd[0], &done, 1, false);
+}
+
+/* The first turn is not counted: a new connection's window is small, and new memory has no pages. */
+static int stream_run(struct stream *stream, unsigned n, double *out)
+{
+	char *memory = malloc(stream->room);
+	pid_t pid = -1;
+	int r = -1;
+
+	if (memory && !tcp_pair(stream->fd)) {
+		memset(memory, 1, stream->room);
+		pid = peer_fork();
+		if (!pid) {
+			close(stream->fd[0]);
+			stream_receive(stream, memory);
+			_exit(0);
 		}
-	}
-	close(fd[1]);
-	for (unsigned i = 0; i < n && !r && pid > 0; i++) {
-		double t = now_s();
+		close(stream->fd[1]);
+		r = pid > 0 ? 0 : -1;
+		for (unsigned i = 0; i <= n && !r; i++) {
+			double t = now_s();
 
-		for (size_t sent = 0; sent < bytes && !r; sent += STREAM_CHUNK)
-			r = bytes_write(fd[0], chunk, STREAM_CHUNK);
-		r = r || bytes_read(fd[0], &done, 1, false);
-		out[i] = now_s() - t;
+			r = stream_send(stream, memory);
+			if (i)
+				out[i - 1] = now_s() - t;
+		}
+		close(stream->fd[0]);
 	}
-	close(fd[0]);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
-	free(chunk);
-	return pid > 0 ? r : -1;
+	free(memory);
+	return r;
+}
+
+static int tcp_stream(size_t bytes, unsigned n, double *out)
+{
+	struct stream stream = { .bytes = bytes, .room = STREAM_CHUNK };
+
+	return stream_run(&stream, n, out);
+}
+
+/* What a copy of so much memory can be at best: read and written once, and sent. */
+static int tcp_stream_of_memory(size_t bytes, unsigned n, double *out)
+{
+	struct stream stream = { .bytes = bytes, .room = bytes };
+
+	return stream_run(&stream, n, out);
 }
 
 struct shared {
@@ -291,6 +330,8 @@ static int raw_run(const char *name, unsigned n, double *out)
 	for (size_t f = 0; f < n_figures; f++) {
 		if (strcmp(figures[f].name, name))
 			continue;
+		if (figures[f].raw)
+			return tcp_stream_of_memory(figures[f].bytes, n, out);
 		for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
 			if (!strncmp(name, runs[i].prefix, strlen(runs[i].prefix)))
 				return runs[i].run(figures[f].bytes, n, out);

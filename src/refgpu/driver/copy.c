@@ -186,9 +186,10 @@ CUresult pl_cu_copy_run(struct pl_cu_stream *stream, const struct pl_cu_copy *co
 		pl_cu_op_of_copy(&op, copy, stream->ctx->handle);
 		return pl_cu_capture_add(stream, &op);
 	}
+	/* A stage would be filled here anyway: with nothing to come first, the place itself is. */
 	if (!wait && !copy->dst.pageable && copy->src.pageable && copy->lines == 1 && copy->slices == 1 &&
 	    copy->columns <= STAGED_MAX)
-		return staged_copy(stream, copy);
+		return pl_cu_stream_settled(stream) ? pl_cu_copy_host(copy) : staged_copy(stream, copy);
 	if (!pageable && (!wait || !of_host))
 		return device_copy(stream, copy);
 	r = pl_cu_stream_settle(stream);

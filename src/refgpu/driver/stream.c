@@ -270,6 +270,13 @@ CUresult pl_cu_enter_stream(CUstream handle, struct pl_cu_stream **stream_out)
 
 /* -- waiting ------------------------------------------------------------------------------------------------------- */
 
+/* A synchronous operation in @stream waits for @other's work. */
+static bool follows(const struct pl_cu_stream *stream, const struct pl_cu_stream *other)
+{
+	bool blocking = !((stream->flags | other->flags) & CU_STREAM_NON_BLOCKING);
+	return other == stream || (blocking && stream->legacy != other->legacy);
+}
+
 /* The lines that a synchronous operation in this stream has to wait for; their references are the caller's. */
 static CUresult lines_of(struct pl_cu_stream *stream, struct pl_cu_line ***lines_out, size_t *n_out)
 {
@@ -280,12 +287,9 @@ static CUresult lines_of(struct pl_cu_stream *stream, struct pl_cu_line ***lines
 	for (struct pl_cu_stream *other = ctx->streams; other; other = other->next)
 		room++;
 	lines = malloc((room + 1) * sizeof(struct pl_cu_line *));
-	for (struct pl_cu_stream *other = ctx->streams; lines && other; other = other->next) {
-		bool own = other == stream;
-		bool blocking = !((stream->flags | other->flags) & CU_STREAM_NON_BLOCKING);
-		if (own || (blocking && stream->legacy != other->legacy))
+	for (struct pl_cu_stream *other = ctx->streams; lines && other; other = other->next)
+		if (follows(stream, other))
 			lines[n++] = pl_cu_line_ref(other->line);
-	}
 	pthread_mutex_unlock(&ctx->lock);
 	*lines_out = lines;
 	*n_out = n;
@@ -310,6 +314,18 @@ CUresult pl_cu_stream_settle(struct pl_cu_stream *stream)
 	pl_cu_stream_print(stream);
 	pl_cu_check_drain();
 	return r;
+}
+
+bool pl_cu_stream_settled(struct pl_cu_stream *stream)
+{
+	struct pl_cu_ctx *ctx = stream->ctx;
+	bool idle = true;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *other = ctx->streams; other && idle; other = other->next)
+		if (follows(stream, other))
+			idle = pl_cu_line_idle(other->line);
+	pthread_mutex_unlock(&ctx->lock);
+	return idle && !pl_cu_ctx_error(ctx);
 }
 
 CUresult pl_cu_stream_wait(struct pl_cu_stream *stream)

@@ -94,6 +94,8 @@ void pl_cu_stream_reap(struct pl_cu_stream *stream);
 CUresult pl_cu_stream_wait(struct pl_cu_stream *stream);
 /* Waits until a synchronous operation in this stream may begin, by the rules of the legacy stream. */
 CUresult pl_cu_stream_settle(struct pl_cu_stream *stream);
+/* Whether pl_cu_stream_settle() would not wait, and not fail. */
+bool pl_cu_stream_settled(struct pl_cu_stream *stream);
 bool pl_cu_stream_idle(struct pl_cu_stream *stream);
 CUresult pl_cu_line_wait(struct pl_cu_ctx *ctx, struct pl_cu_line *line, uint64_t value);
 
