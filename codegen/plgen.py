@@ -14,6 +14,7 @@ import check
 import emit_backend
 import emit_client
 import emit_docs
+import emit_forge
 import emit_fuzz
 import emit_info
 import emit_proto
@@ -54,6 +55,7 @@ OUTPUTS = {
         "cuda-serve.c": emit_backend.source,
         "cuda-functions.md": emit_docs.table,
         "fuzz-cuda-decode.c": emit_fuzz.harness,
+        "cuda-forge.c": emit_forge.source,
     },
     "nvml": {
         "nvml-api.h": emit_proto.header,

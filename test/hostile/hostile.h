@@ -43,6 +43,8 @@ struct server {
 	char unix_address[PL_LINK_ADDRESS_MAX], tcp_address[PL_LINK_ADDRESS_MAX];
 	char token[40];
 	bool has_device;
+	bool logs; /* set before it starts: what it says goes to `log` */
+	char log[128];
 };
 extern struct server server;
 

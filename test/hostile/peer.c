@@ -42,9 +42,11 @@ static void server_exec(const char *tool, const char *token_file, int ready_fd)
 	unsetenv("PLENUM");
 	unsetenv("PLENUM_TOKEN");
 	setenv("TMPDIR", server.folder, 1);
-	execl(tool, tool, "serve", "-q", "--listen", server.unix_address, "--listen", "tcp://127.0.0.1:0",
-	      "--token-file", token_file, ready, objects, memory, host, inflight, lanes, sessions, "--spare=1",
-	      (char *)NULL);
+	if (server.logs)
+		assert(freopen(server.log, "we", stderr));
+	execl(tool, tool, "serve", server.logs ? "-v" : "-q", "--listen", server.unix_address, "--listen",
+	      "tcp://127.0.0.1:0", "--token-file", token_file, ready, objects, memory, host, inflight, lanes, sessions,
+	      "--spare=1", (char *)NULL);
 	perror(tool);
 	_exit(127);
 }
@@ -60,6 +62,7 @@ void server_start(const char *tool)
 	snprintf(server.unix_address, sizeof(server.unix_address), "unix:%s/s", server.folder);
 	snprintf(token_file, sizeof(token_file), "%s/token", server.folder);
 	token_make(token_file);
+	snprintf(server.log, sizeof(server.log), "%s/log", server.folder);
 	assert(!pipe(ready));
 	server.pid = fork();
 	assert(server.pid >= 0);
