@@ -1,5 +1,7 @@
 """cuda-forge.c: a call of each op with fields that a client could lie in, for test/hostile/test-forged.c."""
 
+import re
+
 from cgen import note
 from emit_wire import record_name
 
@@ -15,11 +17,24 @@ ONE = {"u64": "forge_word(forge)", "u32": "forge_half(forge)", "i32": "(int32_t)
 OF_KIND = {"handle": "forge_id", "mint": "forge_new", "ids": "forge_ids"}
 
 
+# What a field is about, by its name: a call that is wrong in all its fields is refused for the first.
+ABOUT = ((r"per_thread|wait|is_\w+|put|to_host", "forge_pick(forge, 3)"),
+         (r"given|flags", "forge_bits(forge)"),
+         (r"(\w+_)?type", "1 + forge_pick(forge, 4)"),
+         (r"ring", "forge_pick(forge, 8) ? 0 : forge_word(forge)"),
+         (r"store", "forge_pick(forge, 2) ? UINT64_MAX : forge_size(forge) * 4096"),
+         (r"(\w+_)?address|dst|src|to|from|host|device|place", "forge_address(forge)"),
+         (r"(\w+_)?(size|bytes|count|width|height|depth|pitch|length|[xyz])", "forge_size(forge)"))
+NUMBERS = ("u64", "u32", "i32")
+
+
 def value(spec, field):
     if field.type in OF_KIND:
         return f"{OF_KIND[field.type]}(forge, PL_{spec.prefix.upper()}_KIND_{field.kind})"
-    if field.type == "u32" and field.name.lower().endswith("type"):
-        return "1 + forge_pick(forge, 4)"  # what kind of memory, of a copy's end: 0 is none
+    if field.type in NUMBERS:
+        about = next((what for name, what in ABOUT if re.fullmatch(name, field.name.lower())), None)
+        if about:
+            return about if field.type == "u64" else f"({'u' if field.type == 'u32' else ''}int32_t)({about})"
     return ONE[field.type]
 
 
@@ -39,6 +54,10 @@ def fields(spec, wire):
             yield from (f"\t{name}[{i}] = forge_word(forge);" for i in range(3))
         else:
             yield f"\t{name} = {value(spec, field)};"
+    lists = [f.name for f in wire if f.type in ("ids", "u64s", "records", "u32s")]
+    for field in wire:
+        if field.name.endswith("_count") and field.name[:-6] in lists:
+            yield f"\tif (forge_pick(forge, 8))\n\t\targs.{field.name} = args.{field.name[:-6]}.count;"
 
 
 def layout(spec, function):

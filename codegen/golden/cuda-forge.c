@@ -37,7 +37,7 @@ static uint64_t forge_cuCtxCreate(struct forge *forge, uint8_t *room, uint64_t r
 	uint64_t bytes;
 
 	args.context = forge_new(forge, PL_CUDA_KIND_context);
-	args.flags = forge_half(forge);
+	args.flags = (uint32_t)(forge_bits(forge));
 	args.device = forge_id(forge, PL_CUDA_KIND_device);
 	bytes = pl_cuda_cuCtxCreate_bytes(&args);
 	if (bytes <= room_bytes)
@@ -64,10 +64,10 @@ static uint64_t forge_cuMemsetD8_v2(struct forge *forge, uint8_t *room, uint64_t
 	struct pl_enc enc = { room };
 	uint64_t bytes;
 
-	args.dst = forge_word(forge);
+	args.dst = forge_address(forge);
 	args.value = forge_half(forge);
-	args.count = forge_word(forge);
-	args.per_thread = forge_half(forge);
+	args.count = forge_size(forge);
+	args.per_thread = (uint32_t)(forge_pick(forge, 3));
 	bytes = pl_cuda_cuMemsetD8_v2_bytes(&args);
 	if (bytes <= room_bytes)
 		pl_cuda_cuMemsetD8_v2_put(&enc, &args);
@@ -80,11 +80,11 @@ static uint64_t forge_cuMemsetD8Async(struct forge *forge, uint8_t *room, uint64
 	struct pl_enc enc = { room };
 	uint64_t bytes;
 
-	args.dst = forge_word(forge);
+	args.dst = forge_address(forge);
 	args.value = forge_half(forge);
-	args.count = forge_word(forge);
+	args.count = forge_size(forge);
 	args.stream = forge_id(forge, PL_CUDA_KIND_stream);
-	args.per_thread = forge_half(forge);
+	args.per_thread = (uint32_t)(forge_pick(forge, 3));
 	bytes = pl_cuda_cuMemsetD8Async_bytes(&args);
 	if (bytes <= room_bytes)
 		pl_cuda_cuMemsetD8Async_put(&enc, &args);
@@ -97,11 +97,11 @@ static uint64_t forge_cuMemSetAccess(struct forge *forge, uint8_t *room, uint64_
 	struct pl_enc enc = { room };
 	uint64_t bytes;
 
-	args.address = forge_word(forge);
-	args.bytes = forge_word(forge);
+	args.address = forge_address(forge);
+	args.bytes = forge_size(forge);
 	args.accesses = forge_words(forge);
-	args.count = forge_word(forge);
-	args.given = forge_half(forge);
+	args.count = forge_size(forge);
+	args.given = (uint32_t)(forge_bits(forge));
 	bytes = pl_cuda_cuMemSetAccess_bytes(&args);
 	if (bytes <= room_bytes)
 		pl_cuda_cuMemSetAccess_put(&enc, &args);
@@ -115,10 +115,10 @@ static uint64_t forge_cuMemGetAccess(struct forge *forge, uint8_t *room, uint64_
 	uint64_t bytes;
 
 	/* pl_cuda_location_record */
-	args.location.type = 1 + forge_pick(forge, 4);
+	args.location.type = (uint32_t)(1 + forge_pick(forge, 4));
 	args.location.id = (int32_t)forge_half(forge);
-	args.address = forge_word(forge);
-	args.given = forge_half(forge);
+	args.address = forge_address(forge);
+	args.given = (uint32_t)(forge_bits(forge));
 	bytes = pl_cuda_cuMemGetAccess_bytes(&args);
 	if (bytes <= room_bytes)
 		pl_cuda_cuMemGetAccess_put(&enc, &args);
@@ -132,8 +132,8 @@ static uint64_t forge_cuGraphGetNodes(struct forge *forge, uint8_t *room, uint64
 	uint64_t bytes;
 
 	args.graph = forge_id(forge, PL_CUDA_KIND_graph);
-	args.count = forge_word(forge);
-	args.given = forge_half(forge);
+	args.count = forge_size(forge);
+	args.given = (uint32_t)(forge_bits(forge));
 	bytes = pl_cuda_cuGraphGetNodes_bytes(&args);
 	if (bytes <= room_bytes)
 		pl_cuda_cuGraphGetNodes_put(&enc, &args);
@@ -146,7 +146,7 @@ static uint64_t forge_cuIpcGetMemHandle(struct forge *forge, uint8_t *room, uint
 	struct pl_enc enc = { room };
 	uint64_t bytes;
 
-	args.address = forge_word(forge);
+	args.address = forge_address(forge);
 	bytes = pl_cuda_cuIpcGetMemHandle_bytes(&args);
 	if (bytes <= room_bytes)
 		pl_cuda_cuIpcGetMemHandle_put(&enc, &args);
@@ -159,11 +159,11 @@ static uint64_t forge_cuMemAdvise_v2(struct forge *forge, uint8_t *room, uint64_
 	struct pl_enc enc = { room };
 	uint64_t bytes;
 
-	args.address = forge_word(forge);
-	args.bytes = forge_word(forge);
+	args.address = forge_address(forge);
+	args.bytes = forge_size(forge);
 	args.advice = forge_half(forge);
 	/* pl_cuda_location_record */
-	args.location.type = 1 + forge_pick(forge, 4);
+	args.location.type = (uint32_t)(1 + forge_pick(forge, 4));
 	args.location.id = (int32_t)forge_half(forge);
 	bytes = pl_cuda_cuMemAdvise_v2_bytes(&args);
 	if (bytes <= room_bytes)
@@ -207,9 +207,9 @@ static uint64_t forge_cuGraphLoad(struct forge *forge, uint8_t *room, uint64_t r
 
 	args.path = forge_text(forge);
 	args.data = forge_bytes(forge);
-	args.bytes = forge_word(forge);
+	args.bytes = forge_size(forge);
 	args.ratio = (float)(int32_t)forge_word(forge);
-	args.given = forge_half(forge);
+	args.given = (uint32_t)(forge_bits(forge));
 	bytes = pl_cuda_cuGraphLoad_bytes(&args);
 	if (bytes <= room_bytes)
 		pl_cuda_cuGraphLoad_put(&enc, &args);

@@ -46,13 +46,19 @@ void forge_call_begin(struct forge *forge)
 {
 	uint32_t bytes = forge_pick(forge, 3) ? 8u << forge_pick(forge, 9) : forge_pick(forge, FORGE_PIECE);
 
-	forge->used_bytes = 0;
+	forge->used_bytes = forge->fresh_count = 0;
 	forge->bulk_used = false;
 	forge->bulk = (struct pl_bulk){ .kind = forge_pick(forge, 4), .data = forge->payload, .bytes = bytes };
 	if (forge->bulk.kind == PL_BULK_ARENA)
 		forge->bulk.offset = forge_pick(forge, 4) || !forge->arena_bytes ? forge_word(forge)
 										 : random64(forge) % forge->arena_bytes;
 	forge_fill(forge, forge->payload, sizeof(forge->payload));
+}
+
+void forge_call_end(struct forge *forge, bool succeeded)
+{
+	for (uint32_t i = 0; i < forge->fresh_count && succeeded; i++)
+		forge_own(forge, forge->fresh[i].kind, forge->fresh[i].id);
 }
 
 static uint64_t edge(struct forge *forge)
@@ -109,6 +115,50 @@ uint32_t forge_half(struct forge *forge)
 	return forge_pick(forge, 2) ? forge_pick(forge, 8) : (uint32_t)forge_word(forge);
 }
 
+uint64_t forge_address(struct forge *forge)
+{
+	uint64_t seen = forge->seen_count ? forge->seen[forge_pick(forge, forge->seen_count)] : 0;
+
+	if (!forge_pick(forge, 4))
+		return forge_word(forge);
+	return seen + (forge_pick(forge, 3) ? 0 : 4u * forge_pick(forge, 2048));
+}
+
+uint64_t forge_size(struct forge *forge)
+{
+	switch (forge_pick(forge, 8)) {
+	case 0:
+		return forge_word(forge);
+	case 1:
+		return 0;
+	case 2:
+	case 3:
+		return forge->bulk.bytes;
+	case 4:
+		return 4096u << forge_pick(forge, 8);
+	default:
+		return 1 + forge_pick(forge, 64);
+	}
+}
+
+uint32_t forge_bits(struct forge *forge)
+{
+	switch (forge_pick(forge, 8)) {
+	case 0:
+		return (uint32_t)forge_word(forge);
+	case 1:
+	case 2:
+		return 1u << forge_pick(forge, 6);
+	case 3:
+	case 4:
+		return forge_pick(forge, 16);
+	case 5:
+		return 0xffff;
+	default:
+		return 0;
+	}
+}
+
 /* Mostly one that there is: what does not name an object is soon refused. */
 uint64_t forge_id(struct forge *forge, uint32_t kind)
 {
@@ -137,7 +187,10 @@ uint64_t forge_new(struct forge *forge, uint32_t kind)
 {
 	uint64_t id = forge_pick(forge, 16) ? ++forge->last_id : forge_word(forge);
 
-	forge_own(forge, kind, id);
+	if (forge->fresh_count < FORGE_FRESH) {
+		forge->fresh[forge->fresh_count].id = id;
+		forge->fresh[forge->fresh_count++].kind = kind;
+	}
 	return id;
 }
 

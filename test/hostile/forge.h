@@ -12,6 +12,7 @@
 #include "wire/codec.h"
 
 #define FORGE_SEEN  128u
+#define FORGE_FRESH 64u
 #define FORGE_IDS   512u
 #define FORGE_BYTES (64u << 10) /* of one call's lists, texts and payload */
 #define FORGE_PIECE 2048u       /* of one of them */
@@ -30,6 +31,11 @@ struct forge {
 	struct pl_bulk bulk; /* INLINE: none is sent beside the record */
 	bool bulk_used;
 	uint32_t used_bytes;
+	uint32_t fresh_count; /* objects that it makes */
+	struct {
+		uint64_t id;
+		uint32_t kind;
+	} fresh[FORGE_FRESH];
 	_Alignas(8) uint8_t bytes[FORGE_BYTES];
 	uint8_t payload[FORGE_PIECE];
 };
@@ -44,7 +50,8 @@ extern const struct forge_call forge_calls[];
 extern const unsigned forge_calls_count;
 
 void forge_begin(struct forge *forge, uint64_t seed);
-void forge_call_begin(struct forge *forge); /* before each make() */
+void forge_call_begin(struct forge *forge);               /* before each make() */
+void forge_call_end(struct forge *forge, bool succeeded); /* what it should make is there, or not */
 void forge_see(struct forge *forge, uint64_t word);
 void forge_own(struct forge *forge, uint32_t kind, uint64_t id); /* there is such an object */
 
@@ -53,6 +60,9 @@ uint64_t forge_word(struct forge *forge);
 uint32_t forge_half(struct forge *forge); /* more often small: numbers of the API */
 uint64_t forge_id(struct forge *forge, uint32_t kind);
 uint64_t forge_new(struct forge *forge, uint32_t kind);
+uint64_t forge_address(struct forge *forge); /* mostly one that was answered */
+uint64_t forge_size(struct forge *forge);
+uint32_t forge_bits(struct forge *forge);
 struct pl_u64s forge_ids(struct forge *forge, uint32_t kind);
 struct pl_u64s forge_words(struct forge *forge);
 struct pl_u32s forge_halves(struct forge *forge);

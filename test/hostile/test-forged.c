@@ -42,6 +42,12 @@ static const char text[] =
 
 /* ---- a session that has one of most things ---- */
 
+static uint64_t own(enum pl_cuda_object_kind kind)
+{
+	forge_own(&forge, kind, ++forge.last_id);
+	return forge.last_id;
+}
+
 static void module_make(void)
 {
 	struct pl_cuda_cuModuleLoadDataEx_args args = { .image_hash = 1, .module = ++forge.last_id };
@@ -93,6 +99,11 @@ static void world(void)
 	forge_see(&forge, peer.reply.arena_base);
 	forge_see(&forge, peer.reply.arena_bytes);
 	module_make();
+	expect_is(CU(cuGraphCreate, .graph = own(PL_CUDA_KIND_graph)), CUDA_SUCCESS);
+	expect_is(CU(cuArrayCreate_v2, .handle = own(PL_CUDA_KIND_array),
+		     .descriptor = { .Width = 64, .Height = 64, .Format = 1 /* bytes */, .NumChannels = 4 },
+		     .given = 1),
+		  CUDA_SUCCESS);
 }
 
 /* ---- its calls ---- */
@@ -157,10 +168,22 @@ static uint16_t flags_of(uint16_t op)
 	return forge_pick(&forge, 8) ? PL_WIRE_ASK : 0;
 }
 
+/* What ends things comes seldom: the others would soon have nothing. */
+static const struct forge_call *call_pick(void)
+{
+	static const char *const ends[] = { "Destroy", "Free", "Release", "Reset", "Unload", "Detach" };
+	const struct forge_call *call = &forge_calls[forge_pick(&forge, forge_calls_count)];
+
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (strstr(call->name, ends[i]) && forge_pick(&forge, 8))
+			return call_pick();
+	return call;
+}
+
 static bool call_one(unsigned number)
 {
 	static _Alignas(8) uint8_t body[ROOM_BYTES];
-	const struct forge_call *call = &forge_calls[forge_pick(&forge, forge_calls_count)];
+	const struct forge_call *call = call_pick();
 	uint16_t flags = flags_of(call->op);
 	uint64_t bytes;
 
@@ -182,6 +205,7 @@ static bool call_one(unsigned number)
 	reverse_drop();
 	if (flags & PL_WIRE_ASK && !answer_take())
 		return false;
+	forge_call_end(&forge, !(flags & PL_WIRE_ASK) || !peer.body.status);
 	if (says)
 		printf(flags & PL_WIRE_ASK ? " = %d\n" : "\n", peer.body.status);
 	return true;
