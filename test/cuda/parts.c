@@ -116,6 +116,33 @@ static void test_a_mapping_without_access_is_not_written(void)
 	cu_ok(cu(cuMemAddressFree)(at, unit));
 }
 
+static void test_a_mapping_that_was_read_is_written_once_it_may_be(void)
+{
+	CUmemAccessDesc read_only = read_write;
+	size_t unit = granularity(&of_device);
+	CUmemGenericAllocationHandle memory;
+	unsigned int word = 0;
+	CUdeviceptr at, other;
+	read_only.flags = CU_MEM_ACCESS_FLAGS_PROT_READ;
+	cu_ok(cu(cuMemAlloc_v2)(&other, 4096));
+	cu_ok(cu(cuMemCreate)(&memory, unit, &of_device, 0));
+	cu_ok(cu(cuMemAddressReserve)(&at, unit, 0, 0, 0));
+	cu_ok(cu(cuMemMap)(at, unit, 0, memory, 0));
+	cu_ok(cu(cuMemSetAccess)(at, unit, &read_only, 1));
+	cu_ok(cu(cuMemcpyDtoD_v2)(other, at, 4096));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemSetAccess)(at, unit, &read_write, 1));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0x5a5a5a5a, 1024));
+	cu_ok(cu(cuMemcpyDtoD_v2)(other, at, 4096));
+	cu_ok(cu(cuMemcpyDtoD_v2)(at, other, 4096));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&word, at + 4092, 4));
+	check(word == 0x5a5a5a5a);
+	cu_ok(cu(cuMemUnmap)(at, unit));
+	cu_ok(cu(cuMemRelease)(memory));
+	cu_ok(cu(cuMemAddressFree)(at, unit));
+	cu_ok(cu(cuMemFree_v2)(other));
+}
+
 static void test_addresses_with_a_mapping_in_the_middle_stay(void)
 {
 	size_t unit = granularity(&of_device);
@@ -293,6 +320,7 @@ int main(void)
 	cu_run(test_mappings_side_by_side_are_one_range);
 	cu_run(test_maps_that_overlap_or_lie_nowhere_are_refused);
 	cu_run(test_a_mapping_without_access_is_not_written);
+	cu_run(test_a_mapping_that_was_read_is_written_once_it_may_be);
 	cu_run(test_addresses_with_a_mapping_in_the_middle_stay);
 	cu_run(test_addresses_without_memory_are_not_the_programs);
 	cu_run(test_bad_input_is_told_before_all_else);

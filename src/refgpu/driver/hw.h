@@ -97,7 +97,7 @@ static inline void *pl_cu_vram_at(struct pl_cu_hw *hw, uint64_t address)
 }
 
 /* Page tables; va, bytes, address and host are multiples of PL_CU_PAGE.  What is mapped there is replaced: then, and
- * where rights shrink, a flush has to follow.  Return: 0, or -ENOSPC where VRAM has no room for tables. */
+ * where rights change, a flush has to follow.  Return: 0, or -ENOSPC where VRAM has no room for tables. */
 int pl_cu_vm_map_vram(struct pl_cu_hw *hw, uint64_t va, uint64_t address, uint64_t bytes, bool read_only);
 int pl_cu_vm_map_host(struct pl_cu_hw *hw, uint64_t va, void *host, uint64_t bytes, bool read_only);
 /* Without the flush that has to follow. */

@@ -405,12 +405,13 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
 static CUresult access_one(struct pl_cu_mem *mem, int flags)
 {
 	int r = 0;
-	if (flags == CU_MEM_ACCESS_FLAGS_PROT_NONE)
+	if (flags == CU_MEM_ACCESS_FLAGS_PROT_NONE) {
 		pl_cu_vm_unmap(mem->dev->hw, mem->va, mem->bytes);
-	else
+	} else {
 		r = mapping_write(mem, flags == CU_MEM_ACCESS_FLAGS_PROT_READ);
-	if (!r && flags == CU_MEM_ACCESS_FLAGS_PROT_READ)
-		pl_cu_vm_flush(mem->dev->hw);
+		if (mem->access != CU_MEM_ACCESS_FLAGS_PROT_NONE)
+			pl_cu_vm_flush(mem->dev->hw); /* engines keep what it was, more rights or fewer */
+	}
 	if (!r)
 		mem->access = (CUmemAccess_flags)flags;
 	return pl_cu_result_of(r);
