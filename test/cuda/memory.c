@@ -145,6 +145,36 @@ static void test_boxes_keep_their_place(void)
 	cu_ok(cu(cuMemFree_v2)(a));
 }
 
+static void test_boxes_whose_sizes_wrap_are_refused(void)
+{
+	static const CUDA_MEMCPY3D wrong[] = {
+		{ .srcPitch = 1 << 24, .srcHeight = 1, .Height = (1ull << 40) + 1, .Depth = 1 },
+		{ .srcPitch = 1 << 24, .srcHeight = 1, .srcY = 1ull << 40, .Height = 1, .Depth = 1 },
+		{ .srcPitch = 64, .srcXInBytes = SIZE_MAX - 15, .Height = 1, .Depth = 1 },
+		{ .srcPitch = 64, .srcHeight = 4, .srcY = SIZE_MAX, .Height = 1, .Depth = 1 },
+		{ .srcPitch = 64, .srcHeight = 4, .srcZ = SIZE_MAX, .Height = 1, .Depth = 1 },
+		{ .srcPitch = 64, .srcHeight = 1ull << 56, .srcZ = 1ull << 2, .Height = 1, .Depth = 1 },
+		{ .srcPitch = 1ull << 63, .srcHeight = 1, .srcZ = 1, .srcY = 1, .Height = 1, .Depth = 1 },
+	};
+	static unsigned char host[4096];
+	CUdeviceptr a;
+	cu_ok(cu(cuMemAlloc_v2)(&a, 65536));
+	for (size_t i = 0; i < 2 * sizeof(wrong) / sizeof(wrong[0]); i++) {
+		CUDA_MEMCPY3D copy = wrong[i / 2];
+		copy.srcMemoryType = i % 2 ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+		copy.srcHost = host + 1024;
+		copy.srcDevice = a + 1024;
+		copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+		copy.dstDevice = a + 32768;
+		copy.dstPitch = copy.Height > 1 ? copy.srcPitch : 0;
+		copy.dstHeight = copy.Height > 1 ? copy.srcHeight : 0;
+		copy.WidthInBytes = 16;
+		cu_is(cu(cuMemcpy3DAsync_v2)(&copy, NULL), CUDA_ERROR_INVALID_VALUE);
+	}
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemFree_v2)(a));
+}
+
 static void test_fills_write_their_pattern_and_nothing_else(void)
 {
 	unsigned int in[1024];
@@ -337,6 +367,7 @@ int main(void)
 	cu_run(test_asynchronous_copies_are_done_when_their_stream_is);
 	cu_run(test_lines_with_pitches_keep_their_place);
 	cu_run(test_boxes_keep_their_place);
+	cu_run(test_boxes_whose_sizes_wrap_are_refused);
 	cu_run(test_fills_write_their_pattern_and_nothing_else);
 	cu_run(test_addresses_say_what_they_are);
 	cu_run(test_registered_memory_is_the_devices_too);

@@ -2,6 +2,20 @@
 
 #include <string.h>
 
+/* Whether an address can count what lies from the base to behind the last byte; the parts were looked at alone. */
+static bool span_fits(const struct pl_cuda_lines *lines, const void *base, size_t x, size_t y, size_t z)
+{
+	uint64_t to_slice, to_line, end;
+
+	if (!lines->columns || !lines->lines || !lines->slices)
+		return true;
+	return !__builtin_mul_overflow(z + lines->slices - 1, lines->slice, &to_slice) &&
+	       !__builtin_mul_overflow(y + lines->lines - 1, lines->pitch, &to_line) &&
+	       !__builtin_add_overflow(to_slice, to_line, &end) &&
+	       !__builtin_add_overflow(end, x + lines->columns, &end) &&
+	       !__builtin_add_overflow(end, (uint64_t)(uintptr_t)base, &end);
+}
+
 bool pl_cuda_lines_of(struct pl_cuda_lines *lines, const void *base, size_t x, size_t y, size_t z, size_t pitch,
 		      size_t height)
 {
@@ -13,7 +27,7 @@ bool pl_cuda_lines_of(struct pl_cuda_lines *lines, const void *base, size_t x, s
 	lines->pitch = pitch ? pitch : whole;
 	if (__builtin_add_overflow(y, lines->lines, &whole) || (height && height < whole && lines->slices > 1) ||
 	    __builtin_mul_overflow(lines->pitch, height ? height : whole, &lines->slice) ||
-	    __builtin_add_overflow(z, lines->slices, &whole) || __builtin_mul_overflow(whole, lines->slice, &whole))
+	    __builtin_add_overflow(z, lines->slices, &whole) || !span_fits(lines, base, x, y, z))
 		return false;
 	lines->at = (uint8_t *)(uintptr_t)base + z * lines->slice + y * lines->pitch + x;
 	return true;

@@ -32,27 +32,37 @@ static CUresult array_side(struct pl_cu_side *side, const struct end *end, const
 	return CUDA_SUCCESS;
 }
 
+/* From an end's base to behind its last byte; false: more than an address can count. */
+static bool extent_of(const struct end *end, const struct pl_cu_copy *copy, struct pl_cu_side *side,
+		      uint64_t *bytes_out)
+{
+	uint64_t columns, lines, slices, to_slice, to_line;
+	if (__builtin_add_overflow(end->x, copy->columns, &columns) ||
+	    __builtin_add_overflow(end->y, copy->lines, &lines) ||
+	    __builtin_add_overflow(end->z, copy->slices, &slices))
+		return false;
+	side->pitch = end->pitch ? end->pitch : columns;
+	if (__builtin_mul_overflow(side->pitch, end->height ? end->height : lines, &side->slice) ||
+	    __builtin_mul_overflow(side->slice, slices - 1, &to_slice) ||
+	    __builtin_mul_overflow(side->pitch, lines - 1, &to_line))
+		return false;
+	return !__builtin_add_overflow(to_slice, to_line, bytes_out) &&
+	       !__builtin_add_overflow(*bytes_out, columns, bytes_out);
+}
+
 static CUresult linear_side(struct pl_cu_side *side, const struct end *end, const struct pl_cu_copy *copy)
 {
-	uint64_t pitch = end->pitch ? end->pitch : end->x + copy->columns;
-	uint64_t height = end->height ? end->height : end->y + copy->lines;
 	bool host = end->type == CU_MEMORYTYPE_HOST;
 	uint64_t base = host ? (uint64_t)(uintptr_t)end->host : end->device;
-	uint64_t slice, begin, bytes;
-	CUresult r;
-	if ((copy->lines > 1 || copy->slices > 1) && pitch < end->x + copy->columns)
+	uint64_t bytes, skipped;
+	if (!extent_of(end, copy, side, &bytes) || base + bytes < base)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (copy->slices > 1 && height < end->y + copy->lines)
+	if ((copy->lines > 1 || copy->slices > 1) && side->pitch < end->x + copy->columns)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (__builtin_mul_overflow(pitch, height, &slice) ||
-	    __builtin_mul_overflow(slice, end->z + copy->slices, &bytes))
+	if (copy->slices > 1 && end->height && end->height < end->y + copy->lines)
 		return CUDA_ERROR_INVALID_VALUE;
-	begin = base + end->z * slice + end->y * pitch + end->x;
-	bytes = (copy->slices - 1) * slice + (copy->lines - 1) * pitch + copy->columns;
-	r = pl_cu_side_find(side, begin, bytes, host);
-	side->pitch = pitch;
-	side->slice = slice;
-	return r;
+	skipped = end->z * side->slice + end->y * side->pitch + end->x;
+	return pl_cu_side_find(side, base + skipped, bytes - skipped, host);
 }
 
 static CUresult end_side(struct pl_cu_side *side, const struct end *end, const struct pl_cu_copy *copy)
