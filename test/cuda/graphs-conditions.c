@@ -209,6 +209,33 @@ static void test_conditions_keep_the_edges_of_their_graph(void)
 	end(exec, graph);
 }
 
+/* Neither an if nor a loop has a kernel that sets its word first. */
+static void test_conditions_in_child_graphs_begin_as_they_say(void)
+{
+	CUgraph graph = graph_new(), empty = graph_new(), child[2], *body;
+	CUgraphConditionalHandle handle, loop;
+	CUgraphNode node;
+	CUgraphExec exec;
+	cu_ok(cu(cuGraphAddChildGraphNode)(&node, graph, NULL, 0, empty));
+	cu_ok(cu(cuGraphChildGraphNodeGetGraph)(node, &child[0]));
+	cu_ok(cu(cuGraphAddChildGraphNode)(&node, child[0], NULL, 0, empty));
+	cu_ok(cu(cuGraphChildGraphNodeGetGraph)(node, &child[1]));
+	handle = handle_new(child[0], 1);
+	body = condition(child[0], NULL, handle, CU_GRAPH_COND_TYPE_IF, 1, NULL);
+	fill(body[0], NULL, RESULT, 9);
+	loop = handle_new(child[1], 1);
+	body = condition(child[1], fill(child[1], NULL, LEFT, 5), loop, CU_GRAPH_COND_TYPE_WHILE, 1, NULL);
+	counting(body[0], NULL, loop, LEFT);
+	exec = instantiate(graph);
+	for (int i = 0; i < 2; i++) {
+		clear();
+		run(exec);
+		check(value_of(RESULT) == 9 && value_of(ROUNDS) == 5);
+	}
+	cu_ok(cu(cuGraphDestroy)(empty));
+	end(exec, graph);
+}
+
 /* for (left = `left`; left; left--) { for (inner = 3; inner; inner--) ...; `more` times result++; }; an inner condition
  * begins anew each time. */
 static CUgraph loop_in_loop(unsigned int left, int more)
@@ -471,6 +498,7 @@ void graph_tests_conditions(void)
 	cu_run(test_one_of_two_graphs_is_chosen_or_none);
 	cu_run(test_a_switch_runs_the_graph_of_its_number);
 	cu_run(test_conditions_keep_the_edges_of_their_graph);
+	cu_run(test_conditions_in_child_graphs_begin_as_they_say);
 	cu_run(test_conditions_in_conditions);
 	cu_run(test_much_work_behind_a_condition_in_a_condition);
 	cu_run(test_conditions_are_as_deep_as_they_may);

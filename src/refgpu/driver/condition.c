@@ -102,6 +102,9 @@ CUresult pl_cu_words_begin(const struct pl_cu_graph *graph, struct pl_cu_stream 
 	for (const struct pl_cu_word_ref *ref = graph->words; ref && !r; ref = ref->next)
 		if (ref->word->has_value)
 			r = word_begin(ref->word, stream);
+	for (const struct pl_cu_node *node = graph->has_conditions ? graph->first : NULL; node && !r; node = node->next)
+		if (node->op.type == CU_GRAPH_NODE_TYPE_GRAPH)
+			r = pl_cu_words_begin(node->op.child, stream);
 	return r;
 }
 

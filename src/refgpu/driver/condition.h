@@ -22,7 +22,7 @@ struct pl_cu_word_ref {
 
 CUresult pl_cu_words_copy(struct pl_cu_graph *to, const struct pl_cu_graph *from);
 void pl_cu_words_drop(struct pl_cu_graph *graph);
-/* The words that have a value at the beginning of each launch get it, in the stream's order. */
+/* The words that have a value at the beginning of each launch get it, in the stream's order; its child graphs' too. */
 CUresult pl_cu_words_begin(const struct pl_cu_graph *graph, struct pl_cu_stream *stream);
 /* Whether each word is some node's. */
 bool pl_cu_words_used(const struct pl_cu_graph *graph);
