@@ -234,6 +234,48 @@ static void test_memory_nodes_are_freed_once(void)
 	check(!used());
 }
 
+static void test_memory_nodes_come_with_their_child_graph_or_not_at_all(void)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS params = alloc_params();
+	CUgraphNodeParams move = { .type = CU_GRAPH_NODE_TYPE_GRAPH };
+	CUgraph graph, empty, child, clone;
+	CUgraphExec exec, second;
+	CUgraphNode node, alloc;
+	CUresult moved;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphCreate)(&empty, 0));
+	cu_ok(cu(cuGraphAddChildGraphNode)(&node, graph, NULL, 0, empty));
+	cu_ok(cu(cuGraphChildGraphNodeGetGraph)(node, &child));
+	check(cu(cuGraphAddMemAllocNode)(&alloc, child, NULL, 0, &params) != CUDA_SUCCESS);
+	cu_is_by_reference(cu(cuGraphAddMemAllocNode)(&alloc, child, NULL, 0, &params), CUDA_ERROR_NOT_SUPPORTED);
+	cu_ok(cu(cuDeviceGraphMemTrim)(0));
+	check(!used());
+	cu_ok(cu(cuGraphAddMemAllocNode)(&alloc, empty, NULL, 0, &params));
+	check(cu(cuGraphAddMemFreeNode)(&node, child, NULL, 0, params.dptr) != CUDA_SUCCESS);
+	cu_ok(cu(cuGraphAddMemFreeNode)(&node, empty, &alloc, 1, params.dptr));
+	cu_ok(cu(cuGraphClone)(&clone, graph)); /* there is no memory in it so far */
+	cu_ok(cu(cuGraphDestroy)(clone));
+	move.graph.graph = empty;
+	move.graph.ownership = CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE;
+	moved = cu(cuGraphAddNode)(&node, child, NULL, 0, &move);
+	if (moved == CUDA_ERROR_NOT_SUPPORTED) { /* by a server, or a driver of before CUDA 12.9 */
+		cu_ok(cu(cuGraphDestroy)(empty));
+		cu_ok(cu(cuGraphDestroy)(graph));
+		return;
+	}
+	cu_ok(moved);
+	check(cu(cuGraphClone)(&clone, graph) != CUDA_SUCCESS);
+	exec = instantiate(graph);
+	check(cu(cuGraphInstantiateWithFlags)(&second, graph, 0) != CUDA_SUCCESS);
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuDeviceGraphMemTrim)(0));
+	check(!used());
+}
+
 /* Destructors run when they run: nothing that the program calls waits for them. */
 static bool becomes(atomic_int *n, int want)
 {
@@ -365,6 +407,7 @@ void graph_tests_update(void)
 	cu_run(test_child_graphs_are_updated_inside);
 	cu_run(test_memory_outlives_the_launch_that_allocates_it);
 	cu_run(test_memory_nodes_are_freed_once);
+	cu_run(test_memory_nodes_come_with_their_child_graph_or_not_at_all);
 	cu_run(test_user_objects_go_with_the_last_who_holds_them);
 	cu_run(test_an_update_takes_user_objects_along);
 	cu_run(test_host_functions_of_an_update_outlive_its_graph);

@@ -202,6 +202,18 @@ void pl_cu_node_destroy(struct pl_cu_node *node)
 	node_retire(node);
 }
 
+static bool is_memory(const struct pl_cu_op *op)
+{
+	return op->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || op->type == CU_GRAPH_NODE_TYPE_MEM_FREE;
+}
+
+/* All graphs around it, too, can be neither cloned nor instantiated twice. */
+static void mark_memory(struct pl_cu_graph *graph)
+{
+	for (; graph; graph = graph->parent ? graph->parent->graph : NULL)
+		graph->has_memory = true;
+}
+
 CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph, const struct pl_cu_op *op,
 			struct pl_cu_node *const *before, size_t n, bool handle)
 {
@@ -210,6 +222,11 @@ CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph,
 	struct pl_cu_graph *const *graphs;
 	size_t graphs_n;
 	CUresult r = CUDA_SUCCESS;
+	if (is_memory(op) && graph->parent && graph->parent->op.type == CU_GRAPH_NODE_TYPE_GRAPH) {
+		pl_cu_op_clear(&owned);
+		free(node);
+		return CUDA_ERROR_NOT_SUPPORTED; /* a child graph has what came with it */
+	}
 	if (node && handle)
 		node->handle = (CUgraphNode)(uintptr_t)pl_cuda_handle_create(PL_CU_GRAPH_NODE, node);
 	if (!node || (handle && !node->handle)) {
@@ -233,12 +250,14 @@ CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph,
 	graphs = pl_cu_op_graphs(op, &graphs_n);
 	for (size_t i = 0; i < graphs_n; i++) {
 		graphs[i]->parent = node;
-		graph->has_memory |= graphs[i]->has_memory;
+		if (graphs[i]->has_memory)
+			mark_memory(graph);
 	}
 	if (op->type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
 		for (struct pl_cu_graph *around = graph; around; around = around->parent ? around->parent->graph : NULL)
 			around->has_conditions = true;
-	graph->has_memory |= op->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || op->type == CU_GRAPH_NODE_TYPE_MEM_FREE;
+	if (is_memory(op))
+		mark_memory(graph);
 	*node_out = node;
 	return CUDA_SUCCESS;
 }
