@@ -313,6 +313,29 @@ static void test_a_pool_of_ones_own_is_used_where_it_is_named(void)
 	cu_is(cu(cuMemPoolCreate)(&pool, &props), CUDA_ERROR_INVALID_VALUE);
 }
 
+static void test_what_a_pool_keeps_makes_room_within_its_limit(void)
+{
+	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				 .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 },
+				 .maxSize = 64 << 20 };
+	CUdeviceptr large, small, more;
+	cuuint64_t keep = UINT64_MAX;
+	CUmemoryPool pool;
+	cu_ok(cu(cuMemPoolCreate)(&pool, &props));
+	cu_ok(cu(cuMemPoolSetAttribute)(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &keep));
+	cu_ok(cu(cuMemAllocFromPoolAsync)(&large, 64 << 20, pool, NULL));
+	cu_is(cu(cuMemAllocFromPoolAsync)(&small, 16 << 20, pool, NULL), CUDA_ERROR_OUT_OF_MEMORY);
+	cu_ok(cu(cuMemFreeAsync)(large, NULL));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuMemAllocFromPoolAsync)(&small, 16 << 20, pool, NULL));
+	cu_is(cu(cuMemAllocFromPoolAsync)(&large, 64 << 20, pool, NULL), CUDA_ERROR_OUT_OF_MEMORY);
+	cu_ok(cu(cuMemAllocFromPoolAsync)(&more, 48 << 20, pool, NULL));
+	cu_ok(cu(cuMemFreeAsync)(more, NULL));
+	cu_ok(cu(cuMemFreeAsync)(small, NULL));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuMemPoolDestroy)(pool));
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
@@ -328,6 +351,7 @@ int main(void)
 	cu_run(test_memory_travels_by_file_descriptor);
 	cu_run(test_a_stream_gets_back_what_it_has_freed);
 	cu_run(test_a_pool_of_ones_own_is_used_where_it_is_named);
+	cu_run(test_what_a_pool_keeps_makes_room_within_its_limit);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

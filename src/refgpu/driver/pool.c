@@ -203,6 +203,16 @@ static int mem_make(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64
 			  : pl_cu_mem_create(mem_out, PL_CU_MEM_POOL, stream->ctx, bytes);
 }
 
+/* Called with pool->lock held: what is free and does not fit goes, as far as the limit of the pool needs it. */
+static bool room_make(struct pl_cu_pool *pool, uint64_t limit, uint64_t bytes)
+{
+	if (bytes > limit)
+		return false;
+	if (pool->reserved > limit - bytes)
+		pool_trim(pool, limit - bytes);
+	return pool->reserved <= limit - bytes;
+}
+
 /* Called with pool->lock held. */
 static CUresult mem_take(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64_t bytes,
 			 struct pl_cu_mem **mem_out)
@@ -216,7 +226,7 @@ static CUresult mem_take(struct pl_cu_pool *pool, struct pl_cu_stream *stream, u
 		r = pl_cu_mem_insert(mem);
 		pl_cu_pool_account(pool, mem->mapped_bytes, 0);
 	} else {
-		if (limit && bytes > limit - (pool->reserved < limit ? pool->reserved : limit))
+		if (limit && !room_make(pool, limit, bytes))
 			return CUDA_ERROR_OUT_OF_MEMORY;
 		r = mem_make(pool, stream, bytes, &mem);
 		if (r == -ENOSPC && pool_trim(pool, 0))
