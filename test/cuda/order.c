@@ -218,6 +218,42 @@ static void test_a_pool_that_is_destroyed_waits_for_streams_that_are_late(void)
 	cu_ok(cu(cuStreamDestroy_v2)(own));
 }
 
+/* Its last allocation is freed while an earlier one is not free yet: nobody waits, and both come back. */
+static void test_a_destroyed_pool_gives_back_all_that_was_freed_in_streams_of_two_contexts(void)
+{
+	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				 .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	CUstream late = stream_create(CU_STREAM_NON_BLOCKING), frees;
+	size_t left[6], all;
+	CUcontext first, second;
+	CUmemoryPool pool;
+	CUdeviceptr at[2];
+
+	cu_ok(cu(cuCtxGetCurrent)(&first));
+	cu_ok(cu(cuCtxCreate_v2)(&second, 0, 0));
+	frees = stream_create(CU_STREAM_NON_BLOCKING);
+	for (int i = 0; i < 6; i++) {
+		atomic_int gate = 0;
+		cu_ok(cu(cuCtxSetCurrent)(first));
+		cu_ok(cu(cuMemPoolCreate)(&pool, &props));
+		for (int k = 0; k < 2; k++)
+			cu_ok(cu(cuMemAllocFromPoolAsync)(&at[k], 8 << 20, pool, late));
+		cu_ok(cu(cuLaunchHostFunc)(late, hold, &gate));
+		cu_ok(cu(cuMemFreeAsync)(at[0], late));
+		cu_ok(cu(cuMemPoolDestroy)(pool));
+		cu_ok(cu(cuCtxSetCurrent)(i % 2 ? first : second));
+		cu_ok(cu(cuMemFreeAsync)(at[1], i % 2 ? late : frees));
+		atomic_store(&gate, 1);
+		cu_ok(cu(cuCtxSynchronize)());
+		cu_ok(cu(cuCtxSetCurrent)(first));
+		cu_ok(cu(cuCtxSynchronize)());
+		cu_ok(cu(cuMemGetInfo_v2)(&left[i], &all));
+	}
+	check(left[4] == left[2] && left[5] == left[3]);
+	cu_ok(cu(cuCtxDestroy_v2)(second));
+	cu_ok(cu(cuStreamDestroy_v2)(late));
+}
+
 static void test_time_between_events_is_told(void)
 {
 	CUevent begin, end, untimed;
@@ -438,8 +474,10 @@ int main(void)
 	cu_run(test_a_stream_that_is_held_is_not_ready_and_others_go_on);
 	cu_run(test_a_stream_waits_for_anothers_event);
 	cu_run(test_the_legacy_stream_keeps_its_place);
-	if (cu_is_reference()) /* CUDA promises nothing there */
+	if (cu_is_reference()) { /* CUDA promises nothing there */
 		cu_run(test_a_pool_that_is_destroyed_waits_for_streams_that_are_late);
+		cu_run(test_a_destroyed_pool_gives_back_all_that_was_freed_in_streams_of_two_contexts);
+	}
 	cu_run(test_memory_that_is_freed_by_legacy_rules_is_not_given_too_early);
 	cu_run(test_time_between_events_is_told);
 	cu_run(test_streams_wait_for_words_in_memory);

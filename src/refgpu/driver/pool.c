@@ -263,6 +263,21 @@ CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, 
 	return r;
 }
 
+/* Of a pool that was destroyed the last allocation was freed, and the pool marked as ending.  Where work is under way,
+ * here or where others freed theirs, who waits for it does the rest. */
+static void pool_leave(struct pl_cu_pool *pool, bool idle)
+{
+	bool last;
+	pthread_mutex_lock(&pool->lock);
+	if (idle)
+		pool_trim(pool, 0);
+	last = !pool->free;
+	pool->ending = last;
+	pthread_mutex_unlock(&pool->lock);
+	if (last)
+		pool_end(pool);
+}
+
 CUresult pl_cu_pool_free(struct pl_cu_stream *stream, uint64_t address)
 {
 	struct block *block = calloc(1, sizeof(*block));
@@ -287,13 +302,8 @@ CUresult pl_cu_pool_free(struct pl_cu_stream *stream, uint64_t address)
 	last = pool->destroyed && !pool->used && !pool->ending;
 	pool->ending |= last;
 	pthread_mutex_unlock(&pool->lock);
-	if (last) {
-		(void)pl_cu_ctx_wait(stream->ctx);
-		pthread_mutex_lock(&pool->lock);
-		pool_trim(pool, 0);
-		pthread_mutex_unlock(&pool->lock);
-		pool_end(pool);
-	}
+	if (last)
+		pool_leave(pool, pl_cu_ctx_idle(stream->ctx));
 	return CUDA_SUCCESS;
 }
 
