@@ -222,6 +222,42 @@ static void test_what_is_wrong_with_a_reference_is_said_at_its_call(void)
 	cu_ok(cu(cuModuleUnload)(of));
 }
 
+/* The reference GPU has room for fewer than two of these contexts have. */
+static void test_textures_and_references_go_with_their_context(void)
+{
+	CUDA_ARRAY3D_DESCRIPTOR desc = { .Width = 16, .Height = 8, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 1 };
+	CUDA_RESOURCE_DESC flat = { .resType = CU_RESOURCE_TYPE_ARRAY }, got;
+	CUDA_RESOURCE_DESC deep = { .resType = CU_RESOURCE_TYPE_MIPMAPPED_ARRAY };
+	CUDA_TEXTURE_DESC sampling = { .filterMode = CU_TR_FILTER_MODE_POINT };
+	size_t left[3], all;
+	CUaddress_mode mode;
+	CUtexObject texture;
+	CUsurfObject surface;
+	CUtexref texref;
+	CUcontext ctx;
+	for (int round = 0; round < 3; round++) {
+		cu_ok(cu(cuCtxCreate_v2)(&ctx, 0, 0));
+		cu_ok(cu(cuMipmappedArrayCreate)(&deep.res.mipmap.hMipmappedArray, &desc, 3));
+		desc.Flags = CUDA_ARRAY3D_SURFACE_LDST;
+		cu_ok(cu(cuArray3DCreate_v2)(&flat.res.array.hArray, &desc));
+		desc.Flags = 0;
+		cu_ok(cu(cuTexRefCreate)(&texref));
+		cu_ok(cu(cuTexRefSetArray)(texref, flat.res.array.hArray, CU_TRSA_OVERRIDE_FORMAT));
+		cu_ok(cu(cuSurfObjectCreate)(&surface, &flat));
+		for (int i = 0; i < 2500; i++)
+			cu_ok(cu(cuTexObjectCreate)(&texture, i < 10 ? &deep : &flat, &sampling, NULL));
+		cu_ok(cu(cuTexObjectGetResourceDesc)(&got, texture));
+		cu_ok(cu(cuCtxDestroy_v2)(ctx));
+		cu_ok(cu(cuMemGetInfo_v2)(&left[round], &all));
+		cu_is_by_reference(cu(cuTexObjectGetResourceDesc)(&got, texture), CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(cu(cuTexObjectDestroy)(texture), CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(cu(cuSurfObjectDestroy)(surface), CUDA_ERROR_INVALID_VALUE);
+		cu_is_by_reference(cu(cuTexRefGetAddressMode)(&mode, texref, 0), CUDA_ERROR_INVALID_HANDLE);
+		cu_is_by_reference(cu(cuTexRefDestroy)(texref), CUDA_ERROR_INVALID_HANDLE);
+	}
+	check(left[2] == left[1] || !cu_is_reference());
+}
+
 static void test_no_block_has_more_shared_memory_than_there_is(void)
 {
 	static const size_t bytes[] = { 1ull << 20, 1ull << 32, 1ull << 40, SIZE_MAX - 1024, SIZE_MAX - 1, SIZE_MAX };
@@ -273,6 +309,7 @@ int main(void)
 	cu_run(test_what_a_kernel_still_reads_may_be_destroyed);
 	cu_run(test_a_reference_is_one_of_its_name_and_goes_with_its_module);
 	cu_run(test_what_is_wrong_with_a_reference_is_said_at_its_call);
+	cu_run(test_textures_and_references_go_with_their_context);
 	cu_run(test_no_block_has_more_shared_memory_than_there_is);
 	cu_run(test_a_copied_priority_is_the_streams);
 	cu_run(test_fewer_affinities_than_none_are_refused);

@@ -12,6 +12,7 @@
 #include "mem.h"
 #include "module.h"
 #include "stream.h"
+#include "texture.h"
 
 #define HEAP_DEFAULT     (8ull << 20)
 #define PRINTF_DEFAULT   (1ull << 20)
@@ -148,6 +149,8 @@ static void ctx_end(void *arg)
 	pl_cu_ctx_wait(ctx);
 	pl_cu_hostfn_drain(ctx);
 	pl_cu_modules_end(ctx);
+	pl_cu_refs_end(ctx);
+	pl_cu_textures_end(ctx);
 	pl_cu_arrays_end(ctx);
 	pl_cu_events_end(ctx);
 	pl_cu_streams_end(ctx);

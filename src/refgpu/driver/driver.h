@@ -35,6 +35,7 @@ struct pl_cu_module;
 struct pl_cu_pool;
 struct pl_cu_array;
 struct pl_cu_mipmap;
+struct pl_cu_ref;
 
 struct pl_cu_slots { /* numbers for textures and samplers; under dev->lock */
 	uint32_t used, n;
@@ -73,6 +74,7 @@ struct pl_cu_ctx {
 	struct pl_cu_event *events;
 	struct pl_cu_array *arrays;
 	struct pl_cu_mipmap *mipmaps;
+	struct pl_cu_ref *texrefs; /* of no module */
 	uint64_t limit[CU_LIMIT_MAX];
 	uint64_t heap_va, heap_bytes;
 	struct pl_cu_extents heap_vram;

@@ -21,7 +21,7 @@ struct pl_cu_ref {
 	CUarray_format format;
 	int channels;
 	struct pl_cu_texture *texture; /* under bind_lock */
-	struct pl_cu_ref *next;        /* in module->texrefs, under ctx->lock */
+	struct pl_cu_ref *next;        /* in module->texrefs, or ctx->texrefs where there is none; under ctx->lock */
 };
 
 static pthread_mutex_t bind_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -34,6 +34,35 @@ static void ref_free(void *arg)
 		pl_cu_module_unref(ref->module);
 	pl_cu_ctx_unref(ref->ctx);
 	free(ref);
+}
+
+/* Of one that a program has made.  false: another thread has destroyed it. */
+static bool ref_destroy(struct pl_cu_ref *ref)
+{
+	pthread_mutex_lock(&ref->ctx->lock);
+	for (struct pl_cu_ref **at = &ref->ctx->texrefs; *at; at = &(*at)->next) {
+		if (*at != ref)
+			continue;
+		*at = ref->next;
+		break;
+	}
+	pthread_mutex_unlock(&ref->ctx->lock);
+	return pl_cuda_handle_retire(ref->handle, ref_free);
+}
+
+void pl_cu_refs_end(struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_ref *ref;
+	do {
+		uint32_t call = pl_cuda_call_begin();
+		pthread_mutex_lock(&ctx->lock);
+		for (ref = ctx->texrefs; ref && !pl_cuda_handle_hold(ref->handle, PL_CU_TEXREF);)
+			ref = ref->next; /* another thread destroys it */
+		pthread_mutex_unlock(&ctx->lock);
+		if (ref)
+			(void)ref_destroy(ref);
+		pl_cuda_call_end(call);
+	} while (ref);
 }
 
 void pl_cu_refs_destroy(struct pl_cu_module *module)
@@ -134,9 +163,14 @@ CUresult cuTexRefCreate(CUtexref *ref_out)
 	if (!ref_out)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = ref_create(&ref, ctx, PL_CU_TEXREF);
-	if (!r)
-		*ref_out = (CUtexref)(uintptr_t)ref->handle;
-	return r;
+	if (r)
+		return r;
+	pthread_mutex_lock(&ctx->lock);
+	ref->next = ctx->texrefs;
+	ctx->texrefs = ref;
+	pthread_mutex_unlock(&ctx->lock);
+	*ref_out = (CUtexref)(uintptr_t)ref->handle;
+	return CUDA_SUCCESS;
 }
 
 CUresult cuTexRefDestroy(CUtexref handle)
@@ -147,7 +181,7 @@ CUresult cuTexRefDestroy(CUtexref handle)
 		return r;
 	if (ref->module)
 		return CUDA_ERROR_INVALID_HANDLE; /* goes with its module */
-	return pl_cuda_handle_retire(ref->handle, ref_free) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+	return ref_destroy(ref) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 /* Work that reads the variable is done first. */

@@ -301,8 +301,7 @@ static CUresult sampler_fill(struct pl_isa_sampler *sampler, const CUDA_TEXTURE_
 		sampler->wrap[i] = (uint8_t)desc->addressMode[i];
 	}
 	if ((unsigned int)desc->filterMode > CU_TR_FILTER_MODE_LINEAR ||
-	    (unsigned int)desc->mipmapFilterMode > CU_TR_FILTER_MODE_LINEAR ||
-	    desc->flags & ~(unsigned int)FLAGS_KNOWN)
+	    (unsigned int)desc->mipmapFilterMode > CU_TR_FILTER_MODE_LINEAR || desc->flags & ~(unsigned int)FLAGS_KNOWN)
 		return CUDA_ERROR_INVALID_VALUE;
 	sampler->filter = (uint8_t)desc->filterMode;
 	sampler->mip_filter = (uint8_t)desc->mipmapFilterMode;
@@ -418,12 +417,44 @@ void pl_cu_texture_destroy(struct pl_cu_texture *texture)
 	free(texture);
 }
 
+/* From here on it is the API's, which finds it by its handle. */
+static uint64_t object_give(struct pl_cu_texture *texture, const struct pl_cu_ctx *ctx)
+{
+	uint64_t handle = texture->handle;
+	pthread_mutex_lock(&objects_lock);
+	texture->ctx = ctx;
+	pthread_mutex_unlock(&objects_lock);
+	return handle;
+}
+
 /* Called with objects_lock held; NULL: no such object of this kind. */
 static struct pl_cu_texture *object_find(uint64_t handle, bool surface)
 {
 	struct pl_cuda_range *range = pl_cuda_ranges_find(&objects, handle);
 	struct pl_cu_texture *texture = range ? range->value : NULL;
-	return texture && texture->surface == surface ? texture : NULL;
+	return texture && texture->ctx && texture->surface == surface ? texture : NULL;
+}
+
+static struct pl_cu_texture *take_of(const struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_texture *texture = NULL;
+	pthread_mutex_lock(&objects_lock);
+	for (size_t i = objects.n; i-- && !texture;) {
+		struct pl_cu_texture *one = objects.range[i].value;
+		if (one->ctx != ctx)
+			continue;
+		texture = one;
+		pl_cuda_ranges_remove(&objects, &objects.range[i]);
+	}
+	pthread_mutex_unlock(&objects_lock);
+	return texture;
+}
+
+void pl_cu_textures_end(struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_texture *texture;
+	while ((texture = take_of(ctx)))
+		pl_cu_texture_destroy(texture);
 }
 
 /* A copy: the object may be destroyed next. */
@@ -454,7 +485,7 @@ CUresult cuTexObjectCreate(CUtexObject *object_out, const CUDA_RESOURCE_DESC *re
 		return CUDA_ERROR_INVALID_VALUE;
 	r = pl_cu_texture_create(&texture, ctx, resource, desc, view);
 	if (!r)
-		*object_out = texture->handle;
+		*object_out = object_give(texture, ctx);
 	return r;
 }
 
@@ -528,7 +559,7 @@ CUresult cuSurfObjectCreate(CUsurfObject *object_out, const CUDA_RESOURCE_DESC *
 		return CUDA_ERROR_INVALID_HANDLE;
 	r = pl_cu_texture_create(&texture, ctx, resource, NULL, NULL);
 	if (!r)
-		*object_out = texture->handle;
+		*object_out = object_give(texture, ctx);
 	return r;
 }
 
