@@ -233,8 +233,7 @@ void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
 	handles = malloc((n + 1) * sizeof(*handles));
 	n = 0;
 	for (struct pl_cu_stream *stream = ctx->streams; stream && handles; stream = stream->next)
-		if (__atomic_load_n(&stream->print, __ATOMIC_RELAXED) ||
-		    __atomic_load_n(&stream->retired, __ATOMIC_RELAXED))
+		if (__atomic_load_n(&stream->print, __ATOMIC_RELAXED) || pl_cu_stream_owes(stream))
 			handles[n++] = stream->handle;
 	pthread_mutex_unlock(&ctx->lock);
 	for (size_t i = 0; i < n; i++) {

@@ -69,21 +69,36 @@ static void retired_run(struct pl_cu_retired *retired)
 	free(retired);
 }
 
-static void reap(struct pl_cu_stream *stream, bool all)
+/* Called with stream->lock held: what is due by now, or all.  Args are given back here, in the ring's order; what else
+ * there is may want locks, and waits for who has none. */
+static void due_collect(struct pl_cu_stream *stream, bool all)
 {
-	struct pl_cu_retired *due = NULL, **due_end = &due;
-	if (!__atomic_load_n(&stream->retired, __ATOMIC_RELAXED))
-		return;
-	pthread_mutex_lock(&stream->lock);
 	while (stream->retired && (all || pl_cu_line_done(stream->line, stream->retired->value))) {
 		struct pl_cu_retired *retired = retired_take(stream);
-		if (retired->fn == args_free) { /* in the ring's order, under the lock */
+		if (retired->fn == args_free) {
 			retired_run(retired);
 			continue;
 		}
-		*due_end = retired;
-		due_end = &retired->next;
+		__atomic_store_n(stream->due_end, retired, __ATOMIC_RELAXED);
+		stream->due_end = &retired->next;
 	}
+}
+
+bool pl_cu_stream_owes(const struct pl_cu_stream *stream)
+{
+	return __atomic_load_n(&stream->retired, __ATOMIC_RELAXED) || __atomic_load_n(&stream->due, __ATOMIC_RELAXED);
+}
+
+static void reap(struct pl_cu_stream *stream, bool all)
+{
+	struct pl_cu_retired *due;
+	if (!pl_cu_stream_owes(stream))
+		return;
+	pthread_mutex_lock(&stream->lock);
+	due_collect(stream, all);
+	due = stream->due;
+	__atomic_store_n(&stream->due, NULL, __ATOMIC_RELAXED);
+	stream->due_end = &stream->due;
 	pthread_mutex_unlock(&stream->lock);
 	while (due) {
 		struct pl_cu_retired *next = due->next;
@@ -107,6 +122,7 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
 	*stream = (struct pl_cu_stream){ .ctx = pl_cu_ctx_ref(ctx), .flags = flags, .priority = priority };
 	stream->id = atomic_fetch_add(&stream_ids, 1);
 	stream->retired_end = &stream->retired;
+	stream->due_end = &stream->due;
 	pthread_mutex_init(&stream->lock, NULL);
 	stream->line = pl_cu_line_create(ctx->dev->hw);
 	stream->handle = stream->line ? (CUstream)(uintptr_t)pl_cuda_handle_create(PL_CU_STREAM, stream) : NULL;
@@ -368,16 +384,6 @@ static void args_free(void *arg)
 	free(piece);
 }
 
-/* Called with stream->lock held: the args that are free by now, without waiting. */
-static void args_reap(struct pl_cu_stream *stream)
-{
-	while (stream->retired && pl_cu_line_done(stream->line, stream->retired->value)) {
-		if (stream->retired->fn != args_free)
-			return; /* what else is due may want the lock */
-		retired_run(retired_take(stream));
-	}
-}
-
 void *pl_cu_stream_args(struct pl_cu_stream *stream, uint32_t bytes)
 {
 	uint64_t begin, value = atomic_load(&stream->line->last) + 1;
@@ -390,17 +396,11 @@ void *pl_cu_stream_args(struct pl_cu_stream *stream, uint32_t bytes)
 	begin = stream->args_put;
 	if (begin % PL_CU_ARGS_BYTES + bytes > PL_CU_ARGS_BYTES)
 		begin += PL_CU_ARGS_BYTES - begin % PL_CU_ARGS_BYTES;
-	args_reap(stream);
+	due_collect(stream, false);
 	while (begin + bytes - stream->args_done > PL_CU_ARGS_BYTES) {
 		if (!stream->retired || pl_cu_line_wait(stream->ctx, stream->line, stream->retired->value))
 			return NULL;
-		if (stream->retired->fn == args_free) {
-			args_reap(stream);
-			continue;
-		}
-		pthread_mutex_unlock(&stream->lock); /* something else is due first: nobody else reorders the ring */
-		pl_cu_stream_reap(stream);
-		pthread_mutex_lock(&stream->lock);
+		due_collect(stream, false);
 	}
 	piece = malloc(sizeof(*piece));
 	if (!piece)

@@ -38,8 +38,9 @@ struct pl_cu_stream {
 	struct pl_cu_chan *chan[PL_RG_ENGINES];
 	struct pl_cu_chan *last_chan; /* which advances the line to `last`; NULL: a thread does */
 	struct pl_cu_retired *retired, **retired_end;
-	char *args;                   /* ring of PL_CU_ARGS_BYTES, system memory */
-	uint64_t args_put, args_done; /* counted from the begin */
+	struct pl_cu_retired *due, **due_end; /* whose time has come */
+	char *args;                           /* ring of PL_CU_ARGS_BYTES, system memory */
+	uint64_t args_put, args_done;         /* counted from the begin */
 	struct pl_isa_printf *print;
 	CUlaunchAttributeValue attribute[CU_LAUNCH_ATTRIBUTE_MAX];
 };
@@ -87,8 +88,9 @@ enum pl_rg_engine pl_cu_stream_engine(struct pl_cu_stream *stream);
 void pl_cu_stream_retire(struct pl_cu_stream *stream, void (*fn)(void *arg), void *arg);
 /* The same for who holds stream->lock. */
 void pl_cu_stream_retire_locked(struct pl_cu_stream *stream, uint64_t value, void (*fn)(void *arg), void *arg);
-/* Does what is due of it. */
+/* Does what is due of it.  Called with no lock held. */
 void pl_cu_stream_reap(struct pl_cu_stream *stream);
+bool pl_cu_stream_owes(const struct pl_cu_stream *stream); /* whether there is something, due or not */
 
 /* Waits until all that was given is done; then prints what its kernels printed. */
 CUresult pl_cu_stream_wait(struct pl_cu_stream *stream);

@@ -1,0 +1,132 @@
+/*
+ * Threads that share streams and channels, contexts that fail, streams that go: nobody waits for ever.  Each test is a
+ * process of its own, with a limit, and a context of which nothing is left.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cu.h"
+
+#define LIMIT_S 60u
+
+/* Takes its time, and stores what it was given. */
+static const char text[] = ".version 7.0\n.target sm_70\n.address_size 64\n"
+			   ".visible .entry spin(.param .u64 at, .param .u32 value, .param .u32 rounds)\n{\n"
+			   ".reg .u64 %a;\n.reg .u32 %n, %v;\n.reg .pred %p;\n"
+			   "ld.param.u64 %a, [at]; ld.param.u32 %v, [value]; ld.param.u32 %n, [rounds];\n"
+			   "AGAIN: sub.u32 %n, %n, 1; setp.gt.s32 %p, %n, 0; @%p bra AGAIN;\n"
+			   "st.global.u32 [%a], %v; ret;\n}\n";
+
+static CUcontext context;
+static CUfunction spin;
+static CUmodule module;
+
+static void begin(void)
+{
+	alarm(LIMIT_S);
+	context = cu_begin();
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	spin = cu_function(module, "spin");
+}
+
+/* In a process of its own: the limit ends it. */
+static void apart(void (*fn)(void *unused))
+{
+	int status = cu_child(fn, NULL);
+	if (status == CU_SKIP)
+		exit(CU_SKIP);
+	check(status == 0);
+}
+
+static CUresult spin_run(CUstream stream, CUdeviceptr at, unsigned int value, unsigned int rounds)
+{
+	void *params[] = { &at, &value, &rounds };
+	return cu(cuLaunchKernel)(spin, 1, 1, 1, 1, 1, 1, 0, stream, params, NULL);
+}
+
+static CUdeviceptr words(size_t n)
+{
+	CUdeviceptr at;
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4 * n));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0, n));
+	return at;
+}
+
+/* -- a stream that threads share ----------------------------------------------------------------------------------- */
+
+#define COPY_BYTES  65536u /* as much as a copy takes with it: a few fill what a stream has for that */
+#define COPY_ROUNDS 300u
+
+static CUstream shared;
+static atomic_bool over;
+
+static void *copier_main(void *unused)
+{
+	static unsigned char host[64];
+	CUdeviceptr at;
+	(void)unused;
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	at = words(16);
+	while (!atomic_load(&over))
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(at, host, sizeof(host), shared));
+	return NULL;
+}
+
+static void *launcher_main(void *unused)
+{
+	CUdeviceptr at;
+	(void)unused;
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	at = words(1);
+	while (!atomic_load(&over))
+		cu_ok(spin_run(shared, at, 1, 1));
+	return NULL;
+}
+
+static void sharing_child(void *unused)
+{
+	void *(*mains[])(void *) = { copier_main, copier_main, launcher_main };
+	enum { THREADS = sizeof(mains) / sizeof(mains[0]) };
+	static unsigned char host[COPY_BYTES];
+	pthread_t threads[THREADS];
+	CUdeviceptr at, word;
+	CUevent event;
+	unsigned int got;
+	(void)unused;
+	begin();
+	at = words(COPY_BYTES / 4);
+	word = words(1);
+	cu_ok(cu(cuStreamCreate)(&shared, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuEventCreate)(&event, 0));
+	for (int i = 0; i < THREADS; i++)
+		check(!pthread_create(&threads[i], NULL, mains[i], NULL));
+	for (unsigned int i = 1; i <= COPY_ROUNDS; i++) {
+		memset(host, (int)i, sizeof(host));
+		cu_ok(spin_run(shared, word, i, 1000));
+		cu_ok(cu(cuEventRecord)(event, shared));
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(at, host, sizeof(host), shared));
+	}
+	atomic_store(&over, true);
+	for (int i = 0; i < THREADS; i++)
+		check(!pthread_join(threads[i], NULL));
+	cu_ok(cu(cuStreamSynchronize)(shared));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, word, 4));
+	check(got == COPY_ROUNDS);
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
+	check((got & 0xff) == (COPY_ROUNDS & 0xff));
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+}
+
+static void test_threads_fill_one_stream(void)
+{
+	apart(sharing_child);
+}
+
+int main(void)
+{
+	cu_run(test_threads_fill_one_stream);
+	return 0;
+}
