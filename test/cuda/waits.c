@@ -125,8 +125,60 @@ static void test_threads_fill_one_stream(void)
 	apart(sharing_child);
 }
 
+/* -- channels that streams share ----------------------------------------------------------------------------------- */
+
+#define STREAMS      520u /* more than there are channels */
+#define STREAMS_MORE 400u
+
+static _Atomic(CUstream) newest;
+
+static void *newest_main(void *unused)
+{
+	CUdeviceptr at;
+	(void)unused;
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	at = words(1);
+	while (!atomic_load(&over))
+		cu_ok(spin_run(atomic_load(&newest), at, 1, 1));
+	return NULL;
+}
+
+static void crowd_child(void *unused)
+{
+	static CUstream streams[STREAMS + STREAMS_MORE];
+	pthread_t thread;
+	CUdeviceptr at;
+	unsigned int got;
+	(void)unused;
+	begin();
+	at = words(1);
+	for (unsigned int i = 0; i < STREAMS + STREAMS_MORE; i++) {
+		cu_ok(cu(cuStreamCreate)(&streams[i], i % 2 ? CU_STREAM_DEFAULT : CU_STREAM_NON_BLOCKING));
+		if (i == STREAMS)
+			check(!pthread_create(&thread, NULL, newest_main, NULL));
+		cu_ok(spin_run(streams[i], at, i, 1));
+		atomic_store(&newest, streams[i]);
+		if (i % 100 == 99) /* which all blocking streams come before */
+			cu_ok(spin_run(CU_STREAM_LEGACY, at, i, 1));
+	}
+	atomic_store(&over, true);
+	check(!pthread_join(thread, NULL));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
+	check(got == STREAMS + STREAMS_MORE - 1);
+	for (unsigned int i = 0; i < STREAMS + STREAMS_MORE; i++)
+		cu_ok(cu(cuStreamDestroy_v2)(streams[i]));
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+}
+
+static void test_more_streams_than_channels_are_used_while_more_are_made(void)
+{
+	apart(crowd_child);
+}
+
 int main(void)
 {
 	cu_run(test_threads_fill_one_stream);
+	cu_run(test_more_streams_than_channels_are_used_while_more_are_made);
 	return 0;
 }

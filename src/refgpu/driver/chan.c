@@ -90,6 +90,7 @@ int pl_cu_chan_create(struct pl_cu_chan **chan_out, struct pl_cu_hw *hw, enum pl
 	chan->id = PL_RG_CHANNELS;
 	chan->engine = engine;
 	chan->owner = owner;
+	atomic_store(&chan->refs, 1);
 	pthread_mutex_init(&chan->lock, NULL);
 	pthread_mutex_lock(&hw->lock);
 	r = pl_cuda_space_take(&hw->vram_space, INSTANCE_BYTES, PL_CU_PAGE, &chan->instance);

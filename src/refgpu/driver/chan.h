@@ -19,6 +19,7 @@ struct pl_cu_chan {
 	void *owner; /* whoever on_fault() has to tell */
 	pthread_mutex_t lock;
 	atomic_bool dead;
+	atomic_uint refs; /* streams that use it; the last destroys it */
 	uint64_t *ring;
 	uint32_t *push;
 	uint64_t instance; /* VRAM: instance block, then the user page */
@@ -26,7 +27,6 @@ struct pl_cu_chan {
 	uint32_t put;
 	uint64_t words_put;
 	uint64_t words_end[PL_CU_CHAN_ENTRIES]; /* of each entry */
-	uint32_t refs;
 };
 
 /* Return: 0, -ENOSPC (no channel or memory left; not logged), or -ENOMEM. */

@@ -147,14 +147,7 @@ static void channels_put(struct pl_cu_stream *stream)
 {
 	for (int engine = 0; engine < (int)PL_RG_ENGINES; engine++) {
 		struct pl_cu_chan *chan = stream->chan[engine];
-		uint32_t refs;
-		if (!chan)
-			continue;
-		pthread_mutex_lock(&chan->lock);
-		refs = chan->refs;
-		chan->refs -= refs > 0;
-		pthread_mutex_unlock(&chan->lock);
-		if (!refs)
+		if (chan && atomic_fetch_sub(&chan->refs, 1) == 1)
 			pl_cu_chan_destroy(chan);
 		stream->chan[engine] = NULL;
 	}

@@ -4,6 +4,7 @@
 #include "stream.h"
 
 #define TAIL_WORDS 16u /* what close() needs */
+#define AHEAD_FEW  32u /* lines, without memory of their own */
 
 /* Whether what this stream does has to wait for what the other was given before, and the reverse. */
 static bool must_follow(const struct pl_cu_stream *stream, const struct pl_cu_stream *other)
@@ -82,11 +83,41 @@ static CUresult follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_
 	return CUDA_SUCCESS;
 }
 
-/* Legacy rules.  ctx->lock is held by the caller: streams do not come and go. */
+struct ahead { /* lines that the legacy stream has to follow, with a reference each */
+	struct pl_cu_line *few[AHEAD_FEW], **more;
+	size_t n, room; /* of `more` */
+};
+
+static struct pl_cu_line **ahead_at(struct ahead *ahead, size_t i)
+{
+	return i < AHEAD_FEW ? &ahead->few[i] : &ahead->more[i - AHEAD_FEW];
+}
+
+/* Called with ctx->lock held. */
+static CUresult ahead_find(struct ahead *ahead, const struct pl_cu_stream *stream)
+{
+	for (struct pl_cu_stream *other = stream->ctx->streams; other; other = other->next) {
+		if (!is_ahead(stream, other))
+			continue;
+		if (ahead->n == AHEAD_FEW + ahead->room) {
+			size_t room = ahead->room ? 2 * ahead->room : AHEAD_FEW;
+			struct pl_cu_line **more = realloc(ahead->more, room * sizeof(struct pl_cu_line *));
+			if (!more)
+				return CUDA_ERROR_OUT_OF_MEMORY;
+			ahead->more = more;
+			ahead->room = room;
+		}
+		*ahead_at(ahead, ahead->n++) = pl_cu_line_ref(other->line);
+	}
+	return CUDA_SUCCESS;
+}
+
+/* Legacy rules.  The channel may have to be waited for: not with ctx->lock, which others take who have the channel. */
 static CUresult follow_others(struct pl_cu_work *work)
 {
 	struct pl_cu_stream *stream = work->stream;
 	struct pl_cu_ctx *ctx = stream->ctx;
+	struct ahead ahead;
 	CUresult r = CUDA_SUCCESS;
 	if (!stream->legacy) {
 		struct pl_cu_stream *null_stream = ctx->null_stream;
@@ -94,11 +125,18 @@ static CUresult follow_others(struct pl_cu_work *work)
 			r = follow(work, null_stream->line, atomic_load(&null_stream->line->last));
 		return r;
 	}
+	ahead.more = NULL;
+	ahead.n = ahead.room = 0;
 	pthread_mutex_lock(&ctx->lock);
-	for (struct pl_cu_stream *other = ctx->streams; other && !r; other = other->next)
-		if (is_ahead(stream, other))
-			r = follow(work, other->line, atomic_load(&other->line->last));
+	r = ahead_find(&ahead, stream);
 	pthread_mutex_unlock(&ctx->lock);
+	for (size_t i = 0; i < ahead.n; i++) {
+		struct pl_cu_line *line = *ahead_at(&ahead, i);
+		if (!r)
+			r = follow(work, line, atomic_load(&line->last));
+		pl_cu_line_unref(line);
+	}
+	free(ahead.more);
 	return r;
 }
 
@@ -120,26 +158,26 @@ static bool others_work(struct pl_cu_stream *stream)
 static CUresult channel_ensure(struct pl_cu_stream *stream, enum pl_rg_engine engine)
 {
 	struct pl_cu_ctx *ctx = stream->ctx;
+	struct pl_cu_chan *chan = NULL;
 	int r;
 	if (stream->chan[engine])
 		return CUDA_SUCCESS;
-	r = pl_cu_chan_create(&stream->chan[engine], ctx->dev->hw, engine, ctx);
-	if (!r)
-		return CUDA_SUCCESS;
-	if (stream->alone)
+	r = pl_cu_chan_create(&chan, ctx->dev->hw, engine, ctx);
+	if (r && stream->alone)
 		return pl_cu_result_of(r);
-	pthread_mutex_lock(&ctx->lock);
-	for (struct pl_cu_stream *other = ctx->streams; other && !stream->chan[engine]; other = other->next) {
-		struct pl_cu_chan *chan = other->alone ? NULL : other->chan[engine];
-		if (!chan || atomic_load(&chan->dead))
-			continue;
-		pthread_mutex_lock(&chan->lock);
-		chan->refs++;
-		pthread_mutex_unlock(&chan->lock);
-		stream->chan[engine] = chan;
+	if (r) {
+		pthread_mutex_lock(&ctx->lock);
+		for (struct pl_cu_stream *other = ctx->streams; other && !chan; other = other->next) {
+			chan = other->alone ? NULL : __atomic_load_n(&other->chan[engine], __ATOMIC_ACQUIRE);
+			if (chan && atomic_load(&chan->dead))
+				chan = NULL;
+		}
+		if (chan) /* a stream gives its own up when it is in the list no more */
+			atomic_fetch_add(&chan->refs, 1);
+		pthread_mutex_unlock(&ctx->lock);
 	}
-	pthread_mutex_unlock(&ctx->lock);
-	return stream->chan[engine] ? CUDA_SUCCESS : pl_cu_result_of(r);
+	__atomic_store_n(&stream->chan[engine], chan, __ATOMIC_RELEASE);
+	return chan ? CUDA_SUCCESS : pl_cu_result_of(r);
 }
 
 static CUresult work_begin(struct pl_cu_work *work)
