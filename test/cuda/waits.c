@@ -12,16 +12,21 @@
 
 #define LIMIT_S 60u
 
-/* Takes its time, and stores what it was given. */
+/* `spin` takes its time and stores what it was given; `stray` waits for a word and then stores where nothing is. */
 static const char text[] = ".version 7.0\n.target sm_70\n.address_size 64\n"
 			   ".visible .entry spin(.param .u64 at, .param .u32 value, .param .u32 rounds)\n{\n"
 			   ".reg .u64 %a;\n.reg .u32 %n, %v;\n.reg .pred %p;\n"
 			   "ld.param.u64 %a, [at]; ld.param.u32 %v, [value]; ld.param.u32 %n, [rounds];\n"
 			   "AGAIN: sub.u32 %n, %n, 1; setp.gt.s32 %p, %n, 0; @%p bra AGAIN;\n"
-			   "st.global.u32 [%a], %v; ret;\n}\n";
+			   "st.global.u32 [%a], %v; ret;\n}\n"
+			   ".visible .entry stray(.param .u64 flag)\n{\n"
+			   ".reg .u64 %a;\n.reg .u32 %v;\n.reg .pred %p;\n"
+			   "ld.param.u64 %a, [flag];\n"
+			   "AGAIN: ld.volatile.global.u32 %v, [%a]; setp.eq.u32 %p, %v, 0; @%p bra AGAIN;\n"
+			   "mov.u64 %a, 16; st.global.u32 [%a], %v; ret;\n}\n";
 
 static CUcontext context;
-static CUfunction spin;
+static CUfunction spin, stray;
 static CUmodule module;
 
 static void begin(void)
@@ -30,6 +35,7 @@ static void begin(void)
 	context = cu_begin();
 	cu_ok(cu(cuModuleLoadData)(&module, text));
 	spin = cu_function(module, "spin");
+	stray = cu_function(module, "stray");
 }
 
 /* In a process of its own: the limit ends it. */
@@ -176,9 +182,126 @@ static void test_more_streams_than_channels_are_used_while_more_are_made(void)
 	apart(crowd_child);
 }
 
+/* -- contexts that fail -------------------------------------------------------------------------------------------- */
+
+#define COPIES 3000u /* more than wait in a channel */
+
+static unsigned int *word_of_host(void)
+{
+	unsigned int *word;
+	cu_ok(cu(cuMemHostAlloc)((void **)&word, sizeof(*word), CU_MEMHOSTALLOC_PORTABLE));
+	*word = 0;
+	return word;
+}
+
+static void stray_run(CUstream stream, unsigned int *flag)
+{
+	CUdeviceptr at = (CUdeviceptr)(uintptr_t)flag;
+	cu_ok(cu(cuLaunchKernel)(stray, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &at }, NULL));
+}
+
+static void nap_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
+}
+
+static void *set_later_main(void *flag)
+{
+	nap_ms(300);
+	atomic_store((atomic_uint *)flag, 1);
+	return NULL;
+}
+
+static void full_child(void *unused)
+{
+	CUresult result = CUDA_SUCCESS;
+	unsigned int *flag;
+	pthread_t thread;
+	CUstream stream;
+	CUdeviceptr at;
+	(void)unused;
+	begin();
+	at = words(2);
+	flag = word_of_host();
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	stray_run(stream, flag);
+	check(!pthread_create(&thread, NULL, set_later_main, flag));
+	for (unsigned int i = 0; i < COPIES && !result; i++)
+		result = cu(cuMemcpyDtoDAsync_v2)(at, at + 4, 4, stream);
+	cu_is(result ? result : cu(cuStreamSynchronize)(stream), CUDA_ERROR_ILLEGAL_ADDRESS);
+	check(!pthread_join(thread, NULL));
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+}
+
+static void test_who_waits_for_room_in_a_stream_is_told_that_it_has_failed(void)
+{
+	apart(full_child);
+}
+
+/* What the second context waits for: events of the first, one of them recorded again, and a graph's last launch. */
+static void others_child(void *unused)
+{
+	enum { WAITERS = 3 };
+	CUDA_MEMSET_NODE_PARAMS set = { .elementSize = 4, .width = 1, .height = 1, .value = 5 };
+	CUstream failing, waiting[WAITERS];
+	CUevent events[2];
+	CUgraphExec exec;
+	CUgraphNode node;
+	CUcontext other;
+	CUgraph graph;
+	unsigned int *flag, got;
+	(void)unused;
+	begin();
+	flag = word_of_host();
+	cu_ok(cu(cuStreamCreate)(&failing, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	set.dst = words(1);
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemsetNode)(&node, graph, NULL, 0, &set, other));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	stray_run(failing, flag);
+	for (int i = 0; i < 2; i++) {
+		cu_ok(cu(cuEventCreate)(&events[i], 0));
+		cu_ok(cu(cuEventRecord)(events[i], failing));
+	}
+	cu_ok(cu(cuGraphLaunch)(exec, failing));
+	cu_ok(cu(cuCtxSetCurrent)(other));
+	for (int i = 0; i < WAITERS; i++)
+		cu_ok(cu(cuStreamCreate)(&waiting[i], CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamWaitEvent)(waiting[0], events[0], 0));
+	cu_ok(cu(cuStreamWaitEvent)(waiting[1], events[1], 0));
+	cu_ok(cu(cuGraphLaunch)(exec, waiting[2]));
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	cu_ok(cu(cuEventRecord)(events[1], failing));
+	cu_ok(cu(cuCtxSetCurrent)(other));
+	nap_ms(20);
+	for (int i = 0; i < WAITERS; i++)
+		cu_is(cu(cuStreamQuery)(waiting[i]), CUDA_ERROR_NOT_READY);
+	atomic_store((atomic_uint *)flag, 1);
+	for (int i = 0; i < WAITERS; i++)
+		cu_ok(cu(cuStreamSynchronize)(waiting[i]));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, set.dst, 4));
+	check(got == 5);
+	cu_is(cu(cuStreamWaitEvent)(waiting[0], events[1], 0), CUDA_ERROR_ILLEGAL_ADDRESS);
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+	for (int i = 0; i < WAITERS; i++)
+		cu_ok(cu(cuStreamSynchronize)(waiting[i]));
+	cu_ok(cu(cuGraphLaunch)(exec, waiting[0]));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+}
+
+static void test_contexts_that_wait_for_one_that_fails_go_on(void)
+{
+	apart(others_child);
+}
+
 int main(void)
 {
 	cu_run(test_threads_fill_one_stream);
 	cu_run(test_more_streams_than_channels_are_used_while_more_are_made);
+	cu_run(test_who_waits_for_room_in_a_stream_is_told_that_it_has_failed);
+	cu_run(test_contexts_that_wait_for_one_that_fails_go_on);
 	return 0;
 }

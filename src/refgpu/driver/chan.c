@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "chan.h"
+#include "driver.h"
 
 #define INSTANCE_BYTES PL_CU_PAGE
 #define RING_BYTES     (PL_CU_CHAN_ENTRIES * sizeof(uint64_t))
@@ -80,7 +81,8 @@ static int chan_install(struct pl_cu_chan *chan)
 	return id < PL_RG_CHANNELS ? 0 : -ENOSPC;
 }
 
-int pl_cu_chan_create(struct pl_cu_chan **chan_out, struct pl_cu_hw *hw, enum pl_rg_engine engine, void *owner)
+int pl_cu_chan_create(struct pl_cu_chan **chan_out, struct pl_cu_hw *hw, enum pl_rg_engine engine,
+		      struct pl_cu_ctx *owner)
 {
 	struct pl_cu_chan *chan = calloc(1, sizeof(*chan));
 	int r;
@@ -157,13 +159,18 @@ static uint32_t chan_get(const struct pl_cu_chan *chan)
 	return (uint32_t)pl_rg_bar_read(chan->hw->rg, 1, user_page(chan) + PL_RG_USER_RING_GET, 4);
 }
 
+static bool is_dead(const struct pl_cu_chan *chan)
+{
+	return atomic_load(&chan->dead) || pl_cu_ctx_error(chan->owner);
+}
+
 /* The next entry is free, and so is room for the longest submission, up to the end of the push buffer. */
 static bool chan_has_room(void *arg)
 {
 	struct pl_cu_chan *chan = arg;
 	uint32_t get = chan_get(chan), next = (chan->put + 1) % PL_CU_CHAN_ENTRIES;
 	uint64_t tail, begin = chan->words_put;
-	if (atomic_load(&chan->dead))
+	if (is_dead(chan))
 		return true;
 	if (next == get)
 		return false;
@@ -181,7 +188,7 @@ uint32_t *pl_cu_chan_lock(struct pl_cu_chan *chan)
 	pthread_mutex_lock(&chan->lock);
 	if (!chan_has_room(chan))
 		pl_cu_hw_wait(chan->hw, chan_has_room, chan, PL_CU_FOREVER);
-	if (atomic_load(&chan->dead)) {
+	if (is_dead(chan)) {
 		pthread_mutex_unlock(&chan->lock);
 		return NULL;
 	}

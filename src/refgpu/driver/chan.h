@@ -16,7 +16,7 @@ struct pl_cu_chan {
 	struct pl_cu_hw *hw;
 	uint32_t id;
 	enum pl_rg_engine engine;
-	void *owner; /* whoever on_fault() has to tell */
+	struct pl_cu_ctx *owner; /* where it has failed nobody waits for the channel */
 	pthread_mutex_t lock;
 	atomic_bool dead;
 	atomic_uint refs; /* streams that use it; the last destroys it */
@@ -30,7 +30,8 @@ struct pl_cu_chan {
 };
 
 /* Return: 0, -ENOSPC (no channel or memory left; not logged), or -ENOMEM. */
-int pl_cu_chan_create(struct pl_cu_chan **chan_out, struct pl_cu_hw *hw, enum pl_rg_engine engine, void *owner);
+int pl_cu_chan_create(struct pl_cu_chan **chan_out, struct pl_cu_hw *hw, enum pl_rg_engine engine,
+		      struct pl_cu_ctx *owner);
 /* Stops what runs.  NULL is fine. */
 void pl_cu_chan_destroy(struct pl_cu_chan *chan);
 
@@ -39,7 +40,7 @@ void pl_cu_chan_kill(struct pl_cu_chan *chan);
 void pl_cu_chan_died(struct pl_cu_chan *chan); /* the device has killed it */
 
 /* Room for one submission of up to PL_CU_CHAN_WORDS_MAX words; waits while the ring is full.  NULL: the channel is
- * dead, and not locked. */
+ * dead or its context has failed, and it is not locked. */
 uint32_t *pl_cu_chan_lock(struct pl_cu_chan *chan);
 void pl_cu_chan_submit(struct pl_cu_chan *chan, uint32_t words); /* unlocks */
 void pl_cu_chan_unlock(struct pl_cu_chan *chan);

@@ -142,6 +142,15 @@ static void heap_free(struct pl_cu_ctx *ctx)
 	pl_cu_mem_destroy(mem);
 }
 
+static bool error_set(struct pl_cu_ctx *ctx, CUresult error)
+{
+	int none = CUDA_SUCCESS;
+	if (!atomic_compare_exchange_strong(&ctx->error, &none, (int)error))
+		return false;
+	pl_cu_hw_wake(ctx->dev->hw);
+	return true;
+}
+
 /* Nobody's call uses it, except through what was made in it. */
 static void ctx_end(void *arg)
 {
@@ -156,7 +165,7 @@ static void ctx_end(void *arg)
 	pl_cu_streams_end(ctx);
 	heap_free(ctx);
 	pl_cu_mem_free_all(ctx);
-	pl_cu_ctx_fail(ctx, CUDA_ERROR_CONTEXT_IS_DESTROYED);
+	(void)error_set(ctx, CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	pl_cu_ctx_unref(ctx);
 }
 
@@ -173,14 +182,6 @@ bool pl_cu_ctx_destroy(struct pl_cu_ctx *ctx)
 	destroyed = pl_cuda_handle_retire((uint64_t)(uintptr_t)ctx->handle, ctx_end);
 	pl_cu_ctx_unref(ctx);
 	return destroyed;
-}
-
-void pl_cu_ctx_fail(struct pl_cu_ctx *ctx, CUresult error)
-{
-	int none = CUDA_SUCCESS;
-	if (!atomic_compare_exchange_strong(&ctx->error, &none, (int)error))
-		return;
-	pl_cu_hw_wake(ctx->dev->hw);
 }
 
 /* The lines of all streams, with a reference each. */
@@ -222,20 +223,34 @@ bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx)
 }
 
 /* The handles of all streams, so that each is looked up again before it is touched: streams come and go meanwhile. */
-void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
+static size_t handles_of(struct pl_cu_ctx *ctx, bool (*wanted)(const struct pl_cu_stream *stream),
+			 CUstream **handles_out)
 {
-	CUstream *handles;
 	size_t n = 0;
-	pl_cu_check_drain();
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_stream *stream = ctx->streams; stream; stream = stream->next)
 		n++;
-	handles = malloc((n + 1) * sizeof(*handles));
+	*handles_out = malloc((n + 1) * sizeof(CUstream));
 	n = 0;
-	for (struct pl_cu_stream *stream = ctx->streams; stream && handles; stream = stream->next)
-		if (__atomic_load_n(&stream->print, __ATOMIC_RELAXED) || pl_cu_stream_owes(stream))
-			handles[n++] = stream->handle;
+	for (struct pl_cu_stream *stream = ctx->streams; stream && *handles_out; stream = stream->next)
+		if (wanted(stream))
+			(*handles_out)[n++] = stream->handle;
 	pthread_mutex_unlock(&ctx->lock);
+	return n;
+}
+
+static bool owes_or_prints(const struct pl_cu_stream *stream)
+{
+	return __atomic_load_n(&stream->print, __ATOMIC_RELAXED) || pl_cu_stream_owes(stream);
+}
+
+void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
+{
+	CUstream *handles;
+	size_t n;
+	pl_cu_check_drain();
+	pl_cu_later_drain(ctx);
+	n = handles_of(ctx, owes_or_prints, &handles);
 	for (size_t i = 0; i < n; i++) {
 		struct pl_cu_stream *stream = pl_cuda_handle_held(handles[i], PL_CU_STREAM);
 		if (!stream)
@@ -244,6 +259,41 @@ void pl_cu_ctx_print(struct pl_cu_ctx *ctx)
 		pl_cu_stream_print(stream);
 	}
 	free(handles);
+}
+
+static bool any(const struct pl_cu_stream *stream)
+{
+	return stream;
+}
+
+/* Those that are being destroyed are stopped by who does that. */
+static void stop(void *arg)
+{
+	struct pl_cu_ctx *ctx = arg;
+	uint32_t call = pl_cuda_call_begin();
+	CUstream *handles;
+	size_t n = handles_of(ctx, any, &handles);
+	for (size_t i = 0; i < n; i++) {
+		struct pl_cu_stream *stream = pl_cuda_handle_held(handles[i], PL_CU_STREAM);
+		if (stream)
+			pl_cu_stream_stop(stream);
+	}
+	free(handles);
+	pl_cuda_call_end(call);
+	pl_cu_ctx_unref(ctx);
+}
+
+void pl_cu_ctx_fail(struct pl_cu_ctx *ctx, CUresult error)
+{
+	pl_cu_ctx_ref(ctx); /* who is woken may destroy it */
+	if (!error_set(ctx, error)) {
+		pl_cu_ctx_unref(ctx);
+		return;
+	}
+	/* Not here: an engine's thread cannot wait until engines have stopped. */
+	ctx->stop = (struct pl_cu_later){ .fn = stop, .arg = ctx, .ctx = ctx };
+	if (!pl_cu_later_add(ctx->dev->hw, &ctx->stop))
+		pl_cu_ctx_unref(ctx);
 }
 
 uint64_t pl_cu_ctx_heap(struct pl_cu_ctx *ctx, uint64_t *bytes_out)

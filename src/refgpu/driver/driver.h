@@ -18,6 +18,7 @@
 #include "refgpu/driver/handle.h"
 #include "refgpu/driver/hw.h"
 #include "refgpu/driver/identity.h"
+#include "refgpu/driver/later.h"
 #include "refgpu/isa/launch.h"
 
 #define PL_CU_SHARED_DEFAULT  (48u << 10)
@@ -62,8 +63,9 @@ struct pl_cu_ctx {
 	uint64_t id;
 	unsigned int flags, api_version;
 	bool primary;
-	atomic_bool ending; /* somebody destroys it */
-	_Atomic int error;  /* sticky: a kernel of this context has failed */
+	atomic_bool ending;      /* somebody destroys it */
+	_Atomic int error;       /* sticky: a kernel of this context has failed */
+	struct pl_cu_later stop; /* of its work, then */
 	CUfunc_cache cache;
 	CUsharedconfig shared_config;
 	struct pl_cuda_storages storages;
@@ -103,7 +105,8 @@ void pl_cu_ctx_unref(struct pl_cu_ctx *ctx);
 struct pl_cu_ctx *pl_cu_ctx_of(CUcontext handle); /* NULL: none, or destroyed */
 struct pl_cu_ctx *pl_cu_ctx_current(void);
 CUresult pl_cu_ctx_set_current(CUcontext handle); /* replaces the top of the stack */
-/* Makes the error sticky (the first one stays), stops the context's work and wakes who waits. */
+/* Makes the error sticky (the first one stays) and wakes who waits; soon the context's work is stopped, and what waits
+ * for it in other contexts goes on.  Any thread, the engines' too. */
 void pl_cu_ctx_fail(struct pl_cu_ctx *ctx, CUresult error);
 static inline CUresult pl_cu_ctx_error(const struct pl_cu_ctx *ctx)
 {
@@ -121,7 +124,7 @@ CUresult pl_cu_primary_retain(struct pl_cu_ctx **ctx_out, struct pl_cu_dev *dev)
 CUresult pl_cu_result_of(int r);
 
 /* Report of a failed kernel, in on_fault()'s form. */
-void pl_cu_fault_report(void *unused, const struct pl_cu_fault_record *record, struct pl_cu_chan *chan);
+void pl_cu_fault_report(void *unused, const struct pl_cu_fault_record *record, struct pl_cu_ctx *ctx);
 
 /* The functions with _ptds and _ptsz: stream 0 means the thread's own in the call that follows. */
 extern __thread bool pl_cu_per_thread;

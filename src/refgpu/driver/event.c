@@ -112,7 +112,7 @@ static CUresult record_locked(struct pl_cu_event *event, struct pl_cu_stream *st
 	event->value = event->shared ? pl_cu_ipc_event_next(event) : atomic_load(&line->last) + 1;
 	atomic_store(&line->last, event->value);
 	pl_cu_work_release(&work, pl_cu_line_address(line), event->value, PL_RG_SEM_64 | PL_RG_SEM_TIME);
-	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
+	pl_cu_stream_advances(stream, line);
 	pl_cu_work_close(&work);
 	return CUDA_SUCCESS;
 }
@@ -160,6 +160,8 @@ CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream
 	struct pl_cu_work work;
 	struct pl_cu_line *line;
 	CUresult r = pl_cu_capture_wait(event, stream, flags, &done);
+	if (!r && !done)
+		r = pl_cu_ctx_error(event->ctx); /* what it has recorded does not come */
 	if (r || done)
 		return r;
 	line = recorded(event, &value);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "chan.h"
 #include "check.h"
 #include "driver.h"
 #include "mem.h"
@@ -110,10 +109,9 @@ static void report_assert(const struct pl_cu_ctx *ctx)
 		record->thread[1], record->thread[2], record->message);
 }
 
-void pl_cu_fault_report(void *unused, const struct pl_cu_fault_record *record, struct pl_cu_chan *chan)
+void pl_cu_fault_report(void *unused, const struct pl_cu_fault_record *record, struct pl_cu_ctx *ctx)
 {
 	const struct pl_rg_fault *fault = &record->fault;
-	struct pl_cu_ctx *ctx = chan->owner;
 	struct report report = { .len = 0 };
 	(void)unused;
 	if (fault->code == PL_RG_FAULT_ASSERT) {

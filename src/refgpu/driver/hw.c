@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "chan.h"
+#include "driver.h"
 #include "hw.h"
 #include "refgpu/driver/engine.h"
 #include "usage.h"
@@ -57,6 +58,21 @@ static bool fault_take(struct pl_cu_hw *hw, struct pl_cu_fault_record *record)
 	return true;
 }
 
+/* Return: whose channel it is, with a reference: from here on both may go.  NULL: there is none. */
+static struct pl_cu_ctx *channel_died(struct pl_cu_hw *hw, uint32_t id)
+{
+	struct pl_cu_ctx *owner = NULL;
+	struct pl_cu_chan *chan;
+	pthread_mutex_lock(&hw->lock);
+	chan = id < PL_RG_CHANNELS ? hw->channels[id] : NULL;
+	if (chan) {
+		pl_cu_chan_died(chan);
+		owner = pl_cu_ctx_ref(chan->owner);
+	}
+	pthread_mutex_unlock(&hw->lock);
+	return owner;
+}
+
 static void interrupt(void *arg, uint32_t vector, bool level)
 {
 	struct pl_cu_hw *hw = arg;
@@ -65,11 +81,11 @@ static void interrupt(void *arg, uint32_t vector, bool level)
 	if (vector < PL_RG_VECTORS)
 		pl_cu_reg_write(hw, PL_RG_INTR, 1u << vector);
 	while (vector == PL_RG_VECTOR_FAULT && fault_take(hw, &record)) {
-		struct pl_cu_chan *chan = record.channel < PL_RG_CHANNELS ? hw->channels[record.channel] : NULL;
-		if (chan)
-			pl_cu_chan_died(chan);
-		if (chan && hw->on_fault)
-			hw->on_fault(hw->on_fault_arg, &record, chan);
+		struct pl_cu_ctx *owner = channel_died(hw, record.channel);
+		if (owner && hw->on_fault)
+			hw->on_fault(hw->on_fault_arg, &record, owner);
+		if (owner)
+			pl_cu_ctx_unref(owner);
 	}
 	pl_cu_hw_wake(hw);
 }

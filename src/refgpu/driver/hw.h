@@ -37,6 +37,7 @@ struct pl_cu_fault_record {
 };
 
 struct pl_cu_chan;
+struct pl_cu_ctx;
 struct pl_cu_usage;
 
 struct pl_cu_waiter;
@@ -60,8 +61,8 @@ struct pl_cu_hw {
 	pthread_mutex_t reg_lock;                    /* registers that go in pairs: fault queue, TLB */
 	struct pl_cu_usage *usage;                   /* what others may know */
 	struct pl_cu_waiters waiters;
-	/* Called from an engine's thread when a channel has died, no lock held. */
-	void (*on_fault)(void *arg, const struct pl_cu_fault_record *record, struct pl_cu_chan *chan);
+	/* Called from an engine's thread when a channel of this context has died, no lock held. */
+	void (*on_fault)(void *arg, const struct pl_cu_fault_record *record, struct pl_cu_ctx *owner);
 	void *on_fault_arg;
 };
 

@@ -35,6 +35,14 @@ struct pl_cu_line *pl_cu_line_create_over(struct pl_cu_sem *sem);
 struct pl_cu_line *pl_cu_line_ref(struct pl_cu_line *line);
 void pl_cu_line_unref(struct pl_cu_line *line); /* NULL is fine */
 
+/* For who does a step that is not the device's: the done count comes to `value`, if it is not there already. */
+static inline void pl_cu_line_raise(struct pl_cu_line *line, uint64_t value)
+{
+	uint64_t now = atomic_load(&line->sem->value);
+	while ((int64_t)(value - now) > 0 && !atomic_compare_exchange_weak(&line->sem->value, &now, value))
+		;
+}
+
 static inline bool pl_cu_line_done(const struct pl_cu_line *line, uint64_t value)
 {
 	return (int64_t)(atomic_load_explicit(&line->sem->value, memory_order_acquire) - value) >= 0;

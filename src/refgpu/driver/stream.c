@@ -50,6 +50,16 @@ void pl_cu_stream_retire(struct pl_cu_stream *stream, void (*fn)(void *arg), voi
 	pl_cu_stream_reap(stream);
 }
 
+static void line_put(void *line)
+{
+	pl_cu_line_unref(line);
+}
+
+void pl_cu_stream_advances(struct pl_cu_stream *stream, struct pl_cu_line *line)
+{
+	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
+}
+
 static void args_free(void *arg);
 
 /* Called with stream->lock held. */
@@ -153,6 +163,24 @@ static void channels_put(struct pl_cu_stream *stream)
 	}
 }
 
+void pl_cu_stream_stop(struct pl_cu_stream *stream)
+{
+	struct pl_cu_hw *hw = stream->ctx->dev->hw;
+	pthread_mutex_lock(&stream->lock); /* who has it next finds the context failed, and gives no work */
+	for (int engine = 0; engine < (int)PL_RG_ENGINES; engine++)
+		if (stream->chan[engine]) /* else it wrote smaller values yet */
+			pl_cu_chan_kill(stream->chan[engine]);
+	pl_cu_line_raise(stream->line, atomic_load(&stream->line->last));
+	for (struct pl_cu_retired *retired = stream->retired; retired; retired = retired->next) {
+		struct pl_cu_line *line = retired->arg;
+		if (retired->fn == line_put && !line->foreign) /* another process' is that one's affair */
+			pl_cu_line_raise(line, atomic_load(&line->last));
+	}
+	pthread_mutex_unlock(&stream->lock);
+	(void)pl_cu_reg_read(hw, PL_RG_ID); /* engines look again at what waits for memory */
+	pl_cu_hw_wake(hw);
+}
+
 static void unlink_locked(struct pl_cu_stream *stream)
 {
 	for (struct pl_cu_stream **at = &stream->ctx->streams; *at; at = &(*at)->next) {
@@ -170,7 +198,8 @@ static void stream_free(void *arg)
 	struct pl_cu_ctx *ctx = stream->ctx;
 	struct pl_cu_hw *hw = ctx->dev->hw;
 	pl_cu_capture_leave(stream);
-	pl_cu_line_wait(ctx, stream->line, atomic_load(&stream->line->last));
+	if (pl_cu_line_wait(ctx, stream->line, atomic_load(&stream->line->last)))
+		pl_cu_stream_stop(stream);
 	pthread_mutex_lock(&ctx->lock);
 	unlink_locked(stream);
 	pthread_mutex_unlock(&ctx->lock);

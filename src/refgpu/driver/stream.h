@@ -54,6 +54,9 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
 /* Finishes its work; the context is not failed.  false: another thread has destroyed it. */
 bool pl_cu_stream_destroy(struct pl_cu_stream *stream);
 void pl_cu_streams_end(struct pl_cu_ctx *ctx); /* all of a context that goes away */
+/* Where its context has failed: ends what it does.  Its line comes to `last`, as do those of the events that it was to
+ * record; other contexts may wait for them. */
+void pl_cu_stream_stop(struct pl_cu_stream *stream);
 
 /* One piece of work for one engine.  Between open and close the stream is locked. */
 struct pl_cu_work {
@@ -88,6 +91,8 @@ enum pl_rg_engine pl_cu_stream_engine(struct pl_cu_stream *stream);
 void pl_cu_stream_retire(struct pl_cu_stream *stream, void (*fn)(void *arg), void *arg);
 /* The same for who holds stream->lock. */
 void pl_cu_stream_retire_locked(struct pl_cu_stream *stream, uint64_t value, void (*fn)(void *arg), void *arg);
+/* The work that is open writes this line too; the stream keeps it until then.  Called with stream->lock held. */
+void pl_cu_stream_advances(struct pl_cu_stream *stream, struct pl_cu_line *line);
 /* Does what is due of it.  Called with no lock held. */
 void pl_cu_stream_reap(struct pl_cu_stream *stream);
 bool pl_cu_stream_owes(const struct pl_cu_stream *stream); /* whether there is something, due or not */

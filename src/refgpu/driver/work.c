@@ -215,7 +215,9 @@ uint64_t pl_cu_work_close(struct pl_cu_work *work)
 	struct pl_cu_stream *stream = work->stream;
 	uint64_t value = atomic_load(&stream->line->last) + 1;
 	if (!work->words && pl_cu_work_room(work, 0)) {
-		pthread_mutex_unlock(&stream->lock); /* the context has failed, and whoever waits is told so */
+		/* The context has failed: whoever waits is told so, and the value comes when the stream is stopped. */
+		atomic_store(&stream->line->last, value);
+		pthread_mutex_unlock(&stream->lock);
 		return value;
 	}
 	pl_cu_work_release(work, pl_cu_line_address(stream->line), value, PL_RG_SEM_64);
@@ -246,7 +248,7 @@ uint64_t pl_cu_stream_step(struct pl_cu_stream *stream)
 
 void pl_cu_stream_stepped(struct pl_cu_hw *hw, struct pl_cu_line *line, uint64_t value)
 {
-	atomic_store_explicit(&line->sem->value, value, memory_order_release);
+	pl_cu_line_raise(line, value);
 	(void)pl_cu_reg_read(hw, PL_RG_ID); /* engines look again at what waits for memory */
 	pl_cu_hw_wake(hw);
 }
