@@ -82,13 +82,17 @@ static bool shape_waits(const struct shape *shape)
 	       shape->op != PL_CUDA_OP_cuMemcpy3DPeerAsync;
 }
 
+static bool op_is_2d(uint16_t op)
+{
+	return op == PL_CUDA_OP_cuMemcpy2D_v2 || op == PL_CUDA_OP_cuMemcpy2DUnaligned_v2 ||
+	       op == PL_CUDA_OP_cuMemcpy2DAsync_v2;
+}
+
 static CUresult shape_call(const struct shape *shape)
 {
-	switch (shape->op) {
-	case PL_CUDA_OP_cuMemcpy2D_v2:
-	case PL_CUDA_OP_cuMemcpy2DUnaligned_v2:
-	case PL_CUDA_OP_cuMemcpy2DAsync_v2:
+	if (op_is_2d(shape->op))
 		return shape_2d(shape);
+	switch (shape->op) {
 	case PL_CUDA_OP_cuMemcpy3D_v2:
 	case PL_CUDA_OP_cuMemcpy3DAsync_v2:
 		return shape_3d(shape);
@@ -183,6 +187,16 @@ CUDA_MEMCPY3D pl_cuda_copy_local(const CUDA_MEMCPY3D_PEER *copy)
 	memcpy(&local, copy, sizeof(local));
 	local.reserved0 = local.reserved1 = NULL;
 	return local;
+}
+
+/* Something is copied, and in no direction that the driver's structure lacks: what it is not told of, it does not keep
+ * to. */
+static bool shape_is_told(const struct pl_cuda_copy3d_record *record, uint16_t op)
+{
+	if (!record->width || !record->height || !record->depth)
+		return false;
+	return !op_is_2d(op) ||
+	       (record->depth == 1 && !(record->from_z | record->from_level | record->to_z | record->to_level));
 }
 
 /* The ends, their handles found.  Return: false with *status_out: one is none. */
@@ -300,8 +314,9 @@ void pl_cuda_serve_cuMemcpy3DPeerAsync(struct pl_serve *serve, const struct pl_c
 	int32_t status;
 
 	/* Both ends in the client are the client's own business; memory of this process is nobody's end. */
-	if ((from && to) || !shape_bytes(record, &bytes) || args->data.bytes != (from ? bytes : 0) ||
-	    (to && (!args->wait || !serve->asked)) || !pl_cuda_copy_packed(record)) {
+	if ((from && to) || !shape_is_told(record, serve->head->op) || !shape_bytes(record, &bytes) ||
+	    args->data.bytes != (from ? bytes : 0) || (to && (!args->wait || !serve->asked)) ||
+	    !pl_cuda_copy_packed(record)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}

@@ -1,0 +1,95 @@
+/* CUDA: calls that aim at the worker's own memory. */
+#include <stdlib.h>
+
+#include "calls-cuda.h"
+#include "cuda/memory.h"
+#include "cuda/result.h"
+#include "wire/cuda.h"
+
+#define ANY UINT64_MAX /* no place in shared memory */
+
+static struct peer peer;
+
+enum { CTX = 0x900, STREAM };
+
+static void cuda_open(void)
+{
+	peer_open_cuda(&peer, server.unix_address);
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(cuStreamCreate, .stream = STREAM), CUDA_SUCCESS);
+}
+
+static uint64_t alloc(uint64_t bytes)
+{
+	struct pl_cuda_cuMemAlloc_v2_reply got = { 0 };
+
+	expect_is(CU(cuMemAlloc_v2, .bytes = bytes), CUDA_SUCCESS);
+	pl_cuda_cuMemAlloc_v2_reply_get(&peer.dec, &got);
+	assert(pl_dec_whole(&peer.dec) && got.address);
+	return got.address;
+}
+
+/* ---- copies of lines ---- */
+
+static int32_t shape_status(uint16_t op, struct pl_cuda_copy3d_record copy)
+{
+	struct pl_cuda_cuMemcpy3DPeerAsync_args args = { .copy = copy, .wait = 1, .store = ANY, .data = NO_BULK };
+	_Alignas(8) uint8_t body[CALL_MAX] = { 0 };
+	struct pl_enc enc = { body };
+
+	pl_cuda_cuMemcpy3DPeerAsync_put(&enc, &args);
+	ask_raw(&peer, op, body, (uint32_t)pl_cuda_cuMemcpy3DPeerAsync_bytes(&args));
+	return peer.body.status;
+}
+
+/* A copy of lines has no slices and no depth: what is checked with them is not what is copied. */
+static void lines_that_have_slices(void)
+{
+	static const uint16_t ops[] = { PL_CUDA_OP_cuMemcpy2D_v2, PL_CUDA_OP_cuMemcpy2DUnaligned_v2,
+					PL_CUDA_OP_cuMemcpy2DAsync_v2 };
+	struct pl_cuda_copy3d_record good, bad;
+	uint64_t device, worker;
+
+	cuda_open();
+	device = alloc(65536);
+	worker = peer.reply.arena_base;
+	good = (struct pl_cuda_copy3d_record){ .from_type = CU_MEMORYTYPE_DEVICE,
+					       .from_address = device,
+					       .to_type = CU_MEMORYTYPE_DEVICE,
+					       .to_address = device + 32768,
+					       .width = 4096,
+					       .height = 1,
+					       .depth = 1 };
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		expect_is(shape_status(ops[i], good), CUDA_SUCCESS);
+		bad = good, bad.from_address = worker, bad.depth = 0; /* of nothing, as it is told */
+		expect_is(shape_status(ops[i], bad), CUDA_ERROR_INVALID_VALUE);
+		bad = good, bad.to_address = worker, bad.depth = 0;
+		expect_is(shape_status(ops[i], bad), CUDA_ERROR_INVALID_VALUE);
+		bad = good, bad.from_address = 0x10000; /* the second slice is the device's */
+		bad.from_z = 1, bad.from_pitch = device - 0x10000, bad.from_height = 1;
+		expect_is(shape_status(ops[i], bad), CUDA_ERROR_INVALID_VALUE);
+		bad = good, bad.to_address = 0x10000;
+		bad.to_z = 1, bad.to_pitch = device - 0x10000, bad.to_height = 1;
+		expect_is(shape_status(ops[i], bad), CUDA_ERROR_INVALID_VALUE);
+		bad = good, bad.to_type = CU_MEMORYTYPE_HOST, bad.to_address = 0;
+		bad.depth = 0; /* room for nothing */
+		expect_is(shape_status(ops[i], bad), CUDA_ERROR_INVALID_VALUE);
+		bad.width = 64, bad.depth = 1000; /* room for more than is filled */
+		expect_is(shape_status(ops[i], bad), CUDA_ERROR_INVALID_VALUE);
+		bad = good, bad.to_level = 1;
+		expect_is(shape_status(ops[i], bad), CUDA_ERROR_INVALID_VALUE);
+	}
+	bad = good, bad.height = 0;
+	expect_is(shape_status(PL_CUDA_OP_cuMemcpy3D_v2, bad), CUDA_ERROR_INVALID_VALUE);
+	bad = good, bad.from_address = worker, bad.depth = 0;
+	expect_is(shape_status(PL_CUDA_OP_cuMemcpy3DPeer, bad), CUDA_ERROR_INVALID_VALUE);
+	expect_is(shape_status(PL_CUDA_OP_cuMemcpy3D_v2, good), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
+const struct hostile_case cases_aim[] = {
+	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
+	{ NULL, NULL, false },
+};
