@@ -2,11 +2,14 @@
 #include <stdlib.h>
 
 #include "calls-cuda.h"
+#include "cuda/image.h"
 #include "cuda/memory.h"
+#include "cuda/module.h"
 #include "cuda/result.h"
 #include "wire/cuda.h"
 
-#define ANY UINT64_MAX /* no place in shared memory */
+#define MODULE 0x5000100000010ull
+#define ANY    UINT64_MAX /* no place in shared memory */
 
 static struct peer peer;
 
@@ -89,7 +92,40 @@ static void lines_that_have_slices(void)
 	peer_close(&peer);
 }
 
+/* ---- logs ---- */
+
+/* The log's room is for each size that the options say, be it the first or the last that counts. */
+static void logs_of_two_sizes(void)
+{
+	static const uint32_t options[] = { CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, CU_JIT_ERROR_LOG_BUFFER,
+					    CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
+	static const uint64_t values[] = { 1, 0, 32768 };
+	static const char start[] = ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k()\n{\n",
+			  wrong[] = "	no_instruction_has_so_long_a_name.with_such_an_ending.u32 %r1, %r2;\n";
+	struct pl_cuda_cuModuleLoadDataEx_reply got;
+	char text[4096];
+	size_t at = sizeof(start) - 1, bytes;
+	void *packed;
+
+	memcpy(text, start, at);
+	for (int i = 0; i < 16; i++, at += sizeof(wrong) - 1)
+		memcpy(text + at, wrong, sizeof(wrong) - 1);
+	memcpy(text + at, "}\n", 3);
+	assert(!pl_cuda_image_pack(text, &packed, &bytes));
+	cuda_open();
+	expect_is(CU(cuModuleLoadDataEx, .image_hash = 1, .image_bytes = bytes, .module = MODULE,
+		     .options = { options, 3 }, .values = { values, 3 },
+		     .image = { .kind = PL_BULK_INLINE, .data = packed, .bytes = bytes }),
+		  CUDA_SUCCESS);
+	pl_cuda_cuModuleLoadDataEx_reply_get(&peer.dec, &got);
+	assert(pl_dec_whole(&peer.dec) && !got.image_wanted && got.result);
+	assert(got.error_log.bytes > 1000);
+	peer_close(&peer);
+	free(packed);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
+	{ "aim: logs of two sizes", logs_of_two_sizes, false },
 	{ NULL, NULL, false },
 };

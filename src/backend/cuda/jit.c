@@ -19,20 +19,11 @@ static bool takes_address(uint32_t option)
 	}
 }
 
-/* A log buffer's option carries its size. */
-static void *log_room(char **log_out, uint64_t wanted, uint64_t *bytes_out)
+/* Room for any size: which one counts, where several options say one, is the driver's choice. */
+static void *log_room(char **log_out)
 {
-	*bytes_out = wanted < PL_CUDA_JIT_LOG_MAX ? wanted : PL_CUDA_JIT_LOG_MAX;
-	*log_out = calloc(1, *bytes_out + 1);
+	*log_out = calloc(1, PL_CUDA_JIT_LOG_MAX + 1);
 	return *log_out;
-}
-
-static uint64_t size_of(struct pl_u32s options, struct pl_u64s values, CUjit_option option)
-{
-	for (uint64_t i = 0; i < options.count; i++)
-		if (options.at[i] == option)
-			return (uint32_t)values.at[i];
-	return 0;
 }
 
 int32_t pl_cuda_jit_open(struct pl_cuda_jit *jit, struct pl_u32s options, struct pl_u64s values)
@@ -47,11 +38,9 @@ int32_t pl_cuda_jit_open(struct pl_cuda_jit *jit, struct pl_u32s options, struct
 		if (takes_address(option))
 			return option >= CU_JIT_NUM_OPTIONS ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
 		if (option == CU_JIT_INFO_LOG_BUFFER && !jit->info)
-			value = log_room(&jit->info, size_of(options, values, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES),
-					 &jit->info_bytes);
+			value = log_room(&jit->info);
 		else if (option == CU_JIT_ERROR_LOG_BUFFER && !jit->error)
-			value = log_room(&jit->error, size_of(options, values, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES),
-					 &jit->error_bytes);
+			value = log_room(&jit->error);
 		else if (option == CU_JIT_INFO_LOG_BUFFER || option == CU_JIT_ERROR_LOG_BUFFER)
 			return CUDA_ERROR_INVALID_VALUE;
 		else if ((option == CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES ||
@@ -82,17 +71,17 @@ struct pl_u64s pl_cuda_jit_values(struct pl_cuda_jit *jit)
 	return (struct pl_u64s){ jit->back, jit->count };
 }
 
-static struct pl_bytes log_of(const char *log, uint64_t bytes)
+static struct pl_bytes log_of(const char *log)
 {
-	return (struct pl_bytes){ log, log ? strnlen(log, bytes) : 0 };
+	return (struct pl_bytes){ log, log ? strnlen(log, PL_CUDA_JIT_LOG_MAX) : 0 };
 }
 
 struct pl_bytes pl_cuda_jit_info(const struct pl_cuda_jit *jit)
 {
-	return log_of(jit->info, jit->info_bytes);
+	return log_of(jit->info);
 }
 
 struct pl_bytes pl_cuda_jit_error(const struct pl_cuda_jit *jit)
 {
-	return log_of(jit->error, jit->error_bytes);
+	return log_of(jit->error);
 }

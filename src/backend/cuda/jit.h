@@ -14,8 +14,7 @@ struct pl_cuda_jit {
 	CUjit_option option[PL_CUDA_JIT_OPTIONS_MAX];
 	void *value[PL_CUDA_JIT_OPTIONS_MAX];
 	uint32_t count;
-	char *info, *error; /* NULL: not wanted */
-	uint64_t info_bytes, error_bytes;
+	char *info, *error;                     /* NULL: not wanted */
 	uint64_t back[PL_CUDA_JIT_OPTIONS_MAX]; /* pl_cuda_jit_values() */
 };
 
