@@ -124,8 +124,95 @@ static void logs_of_two_sizes(void)
 	free(packed);
 }
 
+/* ---- bytes that come late ---- */
+
+#define LATE_BYTES (1u << 20)
+
+/* A write outside the session's order, on a lane of its own.  All but the end of its bytes is sent, which is more than
+ * a lane has room for: the worker has begun with it. */
+static struct pl_lane *write_begin(uint16_t op, uint64_t start, const void *data, uint64_t bytes)
+{
+	struct pl_lane *lane = peer_lane(&peer);
+	struct pl_cuda_plManagedWrite_args args = { .start = start,
+						    .address = start,
+						    .data = { .kind = PL_BULK_AFTER, .bytes = bytes } };
+	struct pl_wire_head head = { .op = op, .flags = PL_WIRE_FREE, .bulk_bytes = bytes };
+	_Alignas(8) uint8_t body[64];
+	struct pl_enc enc = { body };
+
+	pl_cuda_plManagedWrite_put(&enc, &args);
+	expect_is(record_send(lane, head, body, (uint32_t)pl_cuda_plManagedWrite_bytes(&args)), 0);
+	expect_is(pl_lane_send_bulk(lane, data, bytes - 64), 0);
+	return lane;
+}
+
+/* When it returns the worker has taken it. */
+static void write_end(struct pl_lane *lane, const void *data)
+{
+	struct pl_lane *own = peer.lane;
+
+	expect_is(pl_lane_send_bulk(lane, data, 64), 0);
+	peer.lane = lane;
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	peer.lane = own;
+	pl_lane_destroy(lane);
+}
+
+static bool is_zero(const uint8_t *data, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		if (data[i])
+			return false;
+	return true;
+}
+
+/* Where the bytes were to go is no more by then, or is somebody else's. */
+static void bytes_that_come_late(void)
+{
+	static const uint16_t ops[] = { PL_CUDA_OP_plManagedWrite, PL_CUDA_OP_plManagedMerge };
+	static const uint64_t whole[] = { LATE_BYTES, LATE_BYTES / 4608 * 4608 };
+	const uint64_t at = 0x5a5a00000000ull;
+	uint8_t *data = malloc(LATE_BYTES);
+	struct pl_cuda_plManagedAlloc_reply got = { 0 };
+	struct pl_lane *lane;
+
+	assert(data);
+	memset(data, 0xff, LATE_BYTES);
+	cuda_open();
+	for (int i = 0; i < 2; i++) {
+		expect_is(CU(plHostPlace, .address = at, .size = LATE_BYTES), CUDA_SUCCESS);
+		lane = write_begin(ops[i], at, data, whole[i]);
+		expect_is(CU(cuMemFreeHost, .host = at), CUDA_SUCCESS);
+		write_end(lane, data);
+		expect_is(CU(plHostPlace, .address = at, .size = LATE_BYTES), CUDA_SUCCESS);
+		expect_is(CU(plManagedRead, .start = at, .address = at, .size = LATE_BYTES), CUDA_SUCCESS);
+		expect_is(pl_lane_recv_bulk(peer.lane, data, LATE_BYTES), 0);
+		assert(is_zero(data, LATE_BYTES));
+		memset(data, 0xff, LATE_BYTES);
+		expect_is(CU(cuMemFreeHost, .host = at), CUDA_SUCCESS);
+	}
+	expect_is(CU(plManagedAlloc, .size = LATE_BYTES, .flags = 1), CUDA_SUCCESS);
+	pl_cuda_plManagedAlloc_reply_get(&peer.dec, &got);
+	lane = write_begin(PL_CUDA_OP_plManagedWrite, got.start, data, LATE_BYTES);
+	expect_is(CU(cuMemFree_v2, .address = got.address), CUDA_SUCCESS);
+	write_end(lane, data);
+	/* A free that fails has taken no right away. */
+	expect_is(CU(plManagedAlloc, .size = LATE_BYTES, .flags = 1), CUDA_SUCCESS);
+	pl_cuda_plManagedAlloc_reply_get(&peer.dec, &got);
+	expect_is(CU(cuMemFreeAsync, .address = got.address, .stream = 4711), CUDA_ERROR_INVALID_HANDLE);
+	lane = write_begin(PL_CUDA_OP_plManagedWrite, got.start, data, LATE_BYTES);
+	write_end(lane, data);
+	expect_is(CU(plManagedRead, .start = got.start, .address = got.start, .size = LATE_BYTES), CUDA_SUCCESS);
+	memset(data, 0, LATE_BYTES);
+	expect_is(pl_lane_recv_bulk(peer.lane, data, LATE_BYTES), 0);
+	assert(data[0] == 0xff && data[LATE_BYTES - 1] == 0xff);
+	peer_close(&peer);
+	free(data);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
+	{ "aim: bytes that come late", bytes_that_come_late, false },
 	{ NULL, NULL, false },
 };

@@ -139,6 +139,7 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	pthread_mutex_init(&session->hosts_lock, NULL);
 	pthread_mutex_init(&session->images_lock, NULL);
 	pthread_mutex_init(&session->shares_lock, NULL);
+	pthread_rwlock_init(&session->pages_lock, NULL);
 	worker->api = session; /* lives as long as the process: the driver's threads have it */
 	r = pl_handles_init(&session->memory);
 	if (!r)

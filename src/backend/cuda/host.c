@@ -8,7 +8,8 @@
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
-#define KIND_SHARED 1u /* in session->shared: `object` is a struct pl_cuda_shared */
+/* In session->shared: `extra` is the context's id; `failed`: it is about to end. */
+#define KIND_SHARED 1u /* `object` is a struct pl_cuda_shared */
 #define KIND_OWN    2u /* the driver's own: `object` is how many bytes it is charged */
 #define KIND_PLACED 3u /* the worker's, at an address of the client's, registered: `object` as well */
 #define PAGE_BYTES  4096u
@@ -223,18 +224,25 @@ bool pl_cuda_host_holds(struct pl_cuda_session *session, uint64_t start, uint64_
 	struct pl_handle handle;
 	uint64_t length;
 
-	if (!pl_handles_get(&session->shared, start, KIND_OWN, &handle) &&
-	    !pl_handles_get(&session->shared, start, KIND_PLACED, &handle))
+	if ((!pl_handles_get(&session->shared, start, KIND_OWN, &handle) &&
+	     !pl_handles_get(&session->shared, start, KIND_PLACED, &handle)) ||
+	    handle.failed)
 		return false;
 	length = pages_of((uintptr_t)handle.object);
 	return address >= start && address - start <= length && bytes && bytes <= length - (address - start);
 }
 
+/* Return: taken; from here on nobody writes to it, or is about to. */
 static bool host_take(struct pl_cuda_session *session, uint64_t host, struct pl_handle *handle)
 {
-	return pl_handles_take(&session->shared, host, KIND_OWN, handle) ||
-	       pl_handles_take(&session->shared, host, KIND_PLACED, handle) ||
-	       pl_handles_take(&session->shared, host, KIND_SHARED, handle);
+	bool taken;
+
+	pthread_rwlock_wrlock(&session->pages_lock);
+	taken = pl_handles_take(&session->shared, host, KIND_OWN, handle) ||
+		pl_handles_take(&session->shared, host, KIND_PLACED, handle) ||
+		pl_handles_take(&session->shared, host, KIND_SHARED, handle);
+	pthread_rwlock_unlock(&session->pages_lock);
+	return taken;
 }
 
 /* Others go on while the driver waits for what is under way in it. */
@@ -258,6 +266,24 @@ void pl_cuda_serve_cuMemFreeHost(struct pl_serve *serve, const struct pl_cuda_cu
 							      ((const struct pl_cuda_shared *)handle.object)->store);
 	shared_end(session, &handle);
 	pl_cuda_result(serve, status, 0);
+}
+
+struct ends {
+	uint64_t context;
+	bool ends;
+};
+
+static void ends_mark(struct pl_handle *handle, void *arg)
+{
+	const struct ends *ends = arg;
+
+	if ((uintptr_t)handle->extra == ends->context)
+		handle->failed = ends->ends;
+}
+
+void pl_cuda_host_ends(struct pl_cuda_session *session, uint64_t context, bool ends)
+{
+	pl_handles_each(&session->shared, ends_mark, &(struct ends){ context, ends });
 }
 
 struct left {

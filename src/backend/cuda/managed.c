@@ -11,10 +11,17 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define KIND_MANAGED 1u /* the only kind in session->managed */
+#define KIND_MANAGED 1u /* the only kind in session->managed: `object` is a struct range */
 #define PAGE_BYTES   4096u
 #define PAGE_MASK    (PAGE_BYTES - 1ull)
 #define MERGE_BYTES  (PAGE_BYTES + PAGE_BYTES / 8) /* a page, and a bit for each of its bytes */
+
+/* What the client may name.  Changed with the turn and pages_lock held, read with one of them. */
+struct range {
+	uint64_t address;        /* one in it */
+	uint64_t context, owner; /* with these it ends; owner: the module or library, 0 = none */
+	bool ends;               /* it is about to */
+};
 
 static bool is_managed(uint64_t address)
 {
@@ -42,26 +49,110 @@ static bool managed_range(uint64_t address, uint64_t *start, uint64_t *length)
 	return true;
 }
 
-/* What the client may name from here on.  Return: it is managed, and noted. */
-static bool managed_note(struct pl_cuda_session *session, uint64_t address, uint64_t *start, uint64_t *length)
+static void range_drop(struct pl_cuda_session *session, uint64_t start)
 {
 	struct pl_handle known;
 
+	if (pl_handles_take(&session->managed, start, KIND_MANAGED, &known))
+		free(known.object);
+}
+
+/* What the client may name from here on.  Return: it is managed, and noted. */
+static bool managed_note(struct pl_cuda_session *session, uint64_t address, uint64_t owner, uint64_t *start,
+			 uint64_t *length)
+{
+	struct range *range;
+	int r;
+
 	if (!managed_range(address, start, length))
 		return false;
-	(void)pl_handles_take(&session->managed, *start, KIND_MANAGED, &known);
-	return !pl_handles_put(&session->managed, *start, KIND_MANAGED, (void *)(uintptr_t)address, 0, NULL);
+	range = malloc(sizeof(*range));
+	if (!range)
+		return false;
+	*range = (struct range){ .address = address, .context = pl_cuda_current, .owner = owner };
+	pthread_rwlock_wrlock(&session->pages_lock);
+	range_drop(session, *start);
+	r = pl_handles_put(&session->managed, *start, KIND_MANAGED, range, 0, NULL);
+	pthread_rwlock_unlock(&session->pages_lock);
+	if (r)
+		free(range);
+	return !r;
 }
 
 /* Has the client a right to these bytes?  Memory of before may have ended. */
 static bool managed_holds(struct pl_serve *serve, uint64_t start, uint64_t address, uint64_t bytes)
 {
+	const struct range *range;
 	struct pl_handle handle;
 	uint64_t first, length;
 
-	return pl_handles_get(&pl_cuda_session_of(serve)->managed, start, KIND_MANAGED, &handle) &&
-	       managed_range((uintptr_t)handle.object, &first, &length) && first == start && address >= start &&
+	if (!pl_handles_get(&pl_cuda_session_of(serve)->managed, start, KIND_MANAGED, &handle))
+		return false;
+	range = handle.object;
+	return !range->ends && managed_range(range->address, &first, &length) && first == start && address >= start &&
 	       address - start <= length && bytes && bytes <= length - (address - start);
+}
+
+/* The range that begins with an allocation; NULL: none that the client may name.  Called with pages_lock held. */
+static struct range *range_of(struct pl_cuda_session *session, uint64_t address)
+{
+	struct pl_handle handle;
+	struct range *range;
+
+	if (!pl_handles_get(&session->managed, address & ~PAGE_MASK, KIND_MANAGED, &handle))
+		return NULL;
+	range = handle.object;
+	return range->address == address && !range->owner ? range : NULL;
+}
+
+void pl_cuda_managed_ends(struct pl_cuda_session *session, uint64_t address)
+{
+	struct range *range;
+
+	pthread_rwlock_wrlock(&session->pages_lock);
+	range = range_of(session, address);
+	if (range)
+		range->ends = true;
+	pthread_rwlock_unlock(&session->pages_lock);
+}
+
+void pl_cuda_managed_ended(struct pl_cuda_session *session, uint64_t address, bool did)
+{
+	struct range *range;
+
+	pthread_rwlock_wrlock(&session->pages_lock);
+	range = range_of(session, address);
+	if (range && did)
+		range_drop(session, address & ~PAGE_MASK);
+	else if (range)
+		range->ends = false;
+	pthread_rwlock_unlock(&session->pages_lock);
+}
+
+struct end {
+	uint64_t id;
+	bool ends;
+};
+
+static void end_mark(struct pl_handle *handle, void *arg)
+{
+	const struct end *end = arg;
+	struct range *range = handle->object;
+
+	if (range->context == end->id || range->owner == end->id)
+		range->ends = end->ends;
+}
+
+void pl_cuda_pages_end(struct pl_cuda_session *session, uint64_t id, bool ends)
+{
+	struct end end = { id, ends };
+
+	if (!id)
+		return;
+	pthread_rwlock_wrlock(&session->pages_lock);
+	pl_handles_each(&session->managed, end_mark, &end);
+	pl_cuda_host_ends(session, id, ends);
+	pthread_rwlock_unlock(&session->pages_lock);
 }
 
 static bool pages_hold(struct pl_serve *serve, uint64_t start, uint64_t address, uint64_t bytes)
@@ -110,7 +201,8 @@ void pl_cuda_serve_cuModuleGetGlobal_v2(struct pl_serve *serve, const struct pl_
 	}
 	reply.address = address;
 	reply.bytes = bytes;
-	if (address && !managed_note(pl_cuda_session_of(serve), address, &reply.start, &reply.length))
+	if (address && !managed_note(pl_cuda_session_of(serve), address, args->module | args->library, &reply.start,
+				     &reply.length))
 		reply.start = reply.length = 0;
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuModuleGetGlobal_v2_reply_bytes(&reply), 0))
 		return;
@@ -157,12 +249,14 @@ static int32_t managed_alloc(struct pl_serve *serve, const struct pl_cuda_plMana
 	if (status)
 		return status;
 	reply->address = address;
-	if (!managed_note(session, address, &reply->start, &reply->length))
+	if (!managed_note(session, address, 0, &reply->start, &reply->length))
 		status = CUDA_ERROR_NOT_SUPPORTED;
 	else if (!pl_cuda_memory_note(session, address, args->size, pl_cuda_current))
 		status = CUDA_ERROR_OUT_OF_MEMORY;
-	if (status)
+	if (status) {
+		pl_cuda_managed_ended(session, address, true);
 		pl_cuda.cuMemFree_v2(address);
+	}
 	return status;
 }
 
@@ -271,17 +365,25 @@ void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_pl
 
 void pl_cuda_serve_plManagedWrite(struct pl_serve *serve, const struct pl_cuda_plManagedWrite_args *args)
 {
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	pl_cleanup(pl_freep) void *own = NULL;
 	const void *data;
-	void *own;
+	bool holds;
 
-	if (!pages_hold(serve, args->start, args->address, args->data.bytes)) {
-		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+	/* First they come, as late as the client likes: what they are for may have ended by then. */
+	if (!pl_cuda_bulk_open(serve, &args->data, &data, &own)) {
+		pl_serve_reply(serve, CUDA_ERROR_OUT_OF_MEMORY);
 		return;
 	}
-	if (pl_cuda_bulk_open(serve, &args->data, &data, &own))
+	pthread_rwlock_rdlock(&session->pages_lock);
+	holds = pages_hold(serve, args->start, args->address, args->data.bytes);
+	if (holds)
 		memcpy((void *)(uintptr_t)args->address, data, args->data.bytes);
-	free(own);
-	pl_serve_reply(serve, CUDA_SUCCESS);
+	pthread_rwlock_unlock(&session->pages_lock);
+	if (holds)
+		pl_serve_reply(serve, CUDA_SUCCESS);
+	else
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 }
 
 /* Bytes next to those that are named may be written by the device meanwhile; and a number of 2, 4 or 8 is seen whole.
@@ -306,21 +408,30 @@ static void page_merge(uint64_t *to, const uint8_t *page, const uint8_t *mask)
 
 void pl_cuda_serve_plManagedMerge(struct pl_serve *serve, const struct pl_cuda_plManagedMerge_args *args)
 {
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	uint64_t pages = args->data.bytes / MERGE_BYTES;
+	pl_cleanup(pl_freep) void *own = NULL;
 	const void *data;
-	void *own;
+	bool holds;
 
-	if (args->data.bytes % MERGE_BYTES || args->address % PAGE_BYTES ||
-	    !pages_hold(serve, args->start, args->address, pages * PAGE_BYTES)) {
+	if (args->data.bytes % MERGE_BYTES || args->address % PAGE_BYTES) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (pl_cuda_bulk_open(serve, &args->data, &data, &own))
-		for (uint64_t i = 0; i < pages; i++) {
-			const uint8_t *page = (const uint8_t *)data + i * MERGE_BYTES;
+	if (!pl_cuda_bulk_open(serve, &args->data, &data, &own)) {
+		pl_serve_reply(serve, CUDA_ERROR_OUT_OF_MEMORY);
+		return;
+	}
+	pthread_rwlock_rdlock(&session->pages_lock);
+	holds = pages_hold(serve, args->start, args->address, pages * PAGE_BYTES);
+	for (uint64_t i = 0; i < pages && holds; i++) {
+		const uint8_t *page = (const uint8_t *)data + i * MERGE_BYTES;
 
-			page_merge((uint64_t *)(uintptr_t)(args->address + i * PAGE_BYTES), page, page + PAGE_BYTES);
-		}
-	free(own);
-	pl_serve_reply(serve, CUDA_SUCCESS);
+		page_merge((uint64_t *)(uintptr_t)(args->address + i * PAGE_BYTES), page, page + PAGE_BYTES);
+	}
+	pthread_rwlock_unlock(&session->pages_lock);
+	if (holds)
+		pl_serve_reply(serve, CUDA_SUCCESS);
+	else
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 }

@@ -175,12 +175,15 @@ void pl_cuda_serve_cuMemAllocPitch_v2(struct pl_serve *serve, const struct pl_cu
 /* Keeps the turn: an allocation that comes behind it finds the memory free. */
 void pl_cuda_serve_cuMemFree_v2(struct pl_serve *serve, const struct pl_cuda_cuMemFree_v2_args *args)
 {
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 
+	pl_cuda_managed_ends(session, args->address);
 	if (pl_cuda.cuMemFree_v2)
 		status = (int32_t)pl_cuda.cuMemFree_v2(args->address);
+	pl_cuda_managed_ended(session, args->address, !status);
 	if (!status)
-		pl_cuda_memory_forget(pl_cuda_session_of(serve), args->address);
+		pl_cuda_memory_forget(session, args->address);
 	pl_cuda_result(serve, status, 0);
 }
 
@@ -229,13 +232,16 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_cuMemFreeAsync_args *args)
 {
 	__typeof__(&cuMemFreeAsync) call = args->per_thread ? pl_cuda.cuMemFreeAsync_ptsz : pl_cuda.cuMemFreeAsync;
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *stream;
 
+	pl_cuda_managed_ends(session, args->address);
 	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = call ? (int32_t)call(args->address, stream) : CUDA_ERROR_NOT_SUPPORTED;
+	pl_cuda_managed_ended(session, args->address, !status);
 	if (!status)
-		pl_cuda_memory_forget(pl_cuda_session_of(serve), args->address);
+		pl_cuda_memory_forget(session, args->address);
 	pl_cuda_result(serve, status, args->stream);
 }
 

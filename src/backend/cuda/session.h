@@ -47,9 +47,11 @@ struct pl_cuda_session {
 	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged, `extra` its context's id */
 	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
 	struct pl_handles maps;    /* by address: vmm.c */
-	struct pl_handles managed; /* by its first page: `object` is an address in it: managed.c */
-	struct pl_handles shared;  /* host memory by the client's address, or the driver's: struct pl_cuda_shared */
-	_Atomic uint64_t ids_made; /* server's own ids */
+	struct pl_handles managed; /* by its first page: managed.c */
+	struct pl_handles shared;  /* host memory by the client's address, or the driver's: host.c */
+	pthread_rwlock_t pages_lock; /* for reading: bytes are written where those two say, also without the turn; for
+				      * writing: what they say changes */
+	_Atomic uint64_t ids_made;   /* server's own ids */
 	uint64_t primaries[PL_CUDA_DEVICES_MAX]; /* by the driver's number of the device; 0 = none; under the turn */
 	_Atomic uint64_t context_first;          /* the first context that was current; 0 = none yet */
 	_Atomic bool contexts_many;              /* another one was, too */
@@ -167,6 +169,17 @@ void pl_cuda_marks_context_left(struct pl_cuda_session *session, uint64_t contex
 bool pl_cuda_in_arena(const struct pl_session_worker *worker, uint64_t store, uint64_t bytes);
 /* Do these bytes lie in host memory of the driver's that the client was given, at `start`?  Any thread. */
 bool pl_cuda_host_holds(struct pl_cuda_session *session, uint64_t start, uint64_t address, uint64_t bytes);
+
+/* The client has no right any more to host memory of a context that is about to end, or has it after all. */
+void pl_cuda_host_ends(struct pl_cuda_session *session, uint64_t context, bool ends);
+
+/* ---- managed.c ---- */
+
+/* Ahead of the driver's call that frees managed memory, and behind it: nobody writes to it meanwhile. */
+void pl_cuda_managed_ends(struct pl_cuda_session *session, uint64_t address);
+void pl_cuda_managed_ended(struct pl_cuda_session *session, uint64_t address, bool did);
+/* The same for pages of all that goes with a context, a module or a library. */
+void pl_cuda_pages_end(struct pl_cuda_session *session, uint64_t id, bool ends);
 
 /* ---- print.c ---- */
 
