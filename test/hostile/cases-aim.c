@@ -210,9 +210,117 @@ static void bytes_that_come_late(void)
 	free(data);
 }
 
+/* ---- contexts that end ---- */
+
+static void free_send(uint16_t op, const void *body, uint64_t bytes)
+{
+	const struct pl_wire_head head = { .op = op, .flags = PL_WIRE_FREE };
+
+	expect_is(record_send(peer.lane, head, body, (uint32_t)bytes), 0);
+}
+
+static void host_bytes(uint64_t token, const void *data, uint64_t bytes)
+{
+	const struct pl_cuda_plHostBytes_args args = { .token = token, .data = { data, bytes } };
+	_Alignas(8) uint8_t body[CALL_MAX];
+	struct pl_enc enc = { body };
+
+	pl_cuda_plHostBytes_put(&enc, &args);
+	free_send(PL_CUDA_OP_plHostBytes, body, pl_cuda_plHostBytes_bytes(&args));
+}
+
+/* The worker calls a function of the client's. */
+static void function_await(uint64_t token)
+{
+	const struct pl_wire_head *head;
+	struct pl_cuda_plHostFunc_args args;
+	struct pl_dec dec;
+
+	do
+		expect_is(pl_lane_recv(peer.reverse, ANSWER_NS, &head), 0);
+	while (head->op != PL_CUDA_OP_plHostFunc);
+	dec = (struct pl_dec){ .at = (const uint8_t *)(head + 1), .end = (const uint8_t *)head + head->len_bytes };
+	pl_cuda_plHostFunc_get(&dec, &args);
+	assert(pl_dec_whole(&dec));
+	expect_is(args.token, token);
+}
+
+static void reset_begin(void)
+{
+	const struct pl_cuda_cuDevicePrimaryCtxReset_v2_args args = { .device = 1 };
+	struct pl_wire_head head = { .op = PL_CUDA_OP_cuDevicePrimaryCtxReset_v2,
+				     .flags = PL_WIRE_ASK,
+				     .ticket = ++peer.ticket };
+	_Alignas(8) uint8_t body[64];
+	struct pl_enc enc = { body };
+
+	pl_cuda_cuDevicePrimaryCtxReset_v2_put(&enc, &args);
+	expect_is(record_send(peer.lane, head, body, (uint32_t)pl_cuda_cuDevicePrimaryCtxReset_v2_bytes(&args)), 0);
+}
+
+/* While a stream of a context waits for the client, a reset of that waits for the stream: what they work with stays. */
+static void contexts_that_end_in_the_middle(void)
+{
+	static const uint8_t data[4096] = { 7 };
+	const uint64_t token = 7, at = 0x5a5a00000000ull;
+	struct pl_lane *own, *other;
+	uint64_t device, resets;
+
+	cuda_open();
+	other = peer_lane(&peer);
+	own = peer.lane;
+	device = alloc(65536);
+	expect_is(CU(plHostPlace, .address = at, .size = 4096), CUDA_SUCCESS);
+	expect_is(CU(plCopyLater, .address = device, .size = 4096, .token = token), CUDA_SUCCESS);
+	function_await(token);
+	expect_is(CU(cuMemcpyAsync, .to = at, .from = device, .size = 4096, .data = NO_BULK), CUDA_SUCCESS);
+	reset_begin();
+	resets = peer.ticket;
+	peer.lane = other;
+	expect_is(CU(plCurrent, .context = CTX), CUDA_ERROR_INVALID_CONTEXT); /* the reset has begun: it waits */
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	assert(CU(plHostPlace, .address = at, .size = 4096)); /* it is there yet */
+	host_bytes(token, data, sizeof(data));
+	free_send(PL_CUDA_OP_plHostDone, &token, sizeof(token));
+	peer.lane = own;
+	device = peer.ticket;
+	peer.ticket = resets;
+	reply_take(&peer);
+	peer.ticket = device;
+	expect_is(peer.body.status, CUDA_SUCCESS);
+	host_bytes(token, data, sizeof(data)); /* nothing waits for them */
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(plHostPlace, .address = at, .size = 4096), CUDA_SUCCESS); /* and now it is not */
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	pl_lane_destroy(other);
+	peer_close(&peer);
+}
+
+/* Who has retained it twice has it after one release. */
+static void contexts_that_are_retained_twice(void)
+{
+	const uint64_t at = 0x5a5a00000000ull;
+	uint64_t device;
+
+	cuda_open();
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX + 100), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = CTX + 100), CUDA_SUCCESS);
+	expect_is(CU(plHostPlace, .address = at, .size = 4096), CUDA_SUCCESS);
+	expect_is(CU(cuDevicePrimaryCtxRelease_v2, .device = 1), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	device = alloc(4096);
+	expect_is(CU(cuMemcpyAsync, .to = at, .from = device, .size = 4096, .data = NO_BULK), CUDA_SUCCESS);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
 	{ "aim: bytes that come late", bytes_that_come_late, false },
+	{ "aim: contexts that end in the middle", contexts_that_end_in_the_middle, false },
+	{ "aim: contexts that are retained twice", contexts_that_are_retained_twice, false },
 	{ NULL, NULL, false },
 };

@@ -69,14 +69,23 @@ void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
 }
 
 /* The client retains it once, however often its program does, and releases it with the last.  What it had is forgotten
- * before the driver gives the same addresses to others. */
-static void primary_forget(struct pl_serve *serve, const void *device)
+ * before the driver gives the same addresses to others.  Return: as pl_cuda_context_leaves(). */
+static uint64_t primary_leaves(struct pl_serve *serve, const void *device)
 {
-	uint64_t *primary = primary_of(serve, device);
+	uint64_t *primary = primary_of(serve, device), left = pl_cuda_context_leaves(serve, *primary);
 
-	if (*primary)
-		pl_cuda_drop(serve, *primary, PL_CUDA_KIND_context);
 	*primary = 0;
+	return left;
+}
+
+/* Who has retained it more often has it still. */
+static bool primary_is_active(CUdevice device)
+{
+	unsigned int flags;
+	int active = 0;
+
+	return pl_cuda.cuDevicePrimaryCtxGetState && !pl_cuda.cuDevicePrimaryCtxGetState(device, &flags, &active) &&
+	       active;
 }
 
 void pl_cuda_serve_cuDevicePrimaryCtxRelease_v2(struct pl_serve *serve,
@@ -84,11 +93,14 @@ void pl_cuda_serve_cuDevicePrimaryCtxRelease_v2(struct pl_serve *serve,
 {
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *device = NULL;
+	uint64_t left;
 
 	if (pl_cuda.cuDevicePrimaryCtxRelease_v2 &&
 	    pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status)) {
-		primary_forget(serve, device);
+		left = primary_leaves(serve, device);
 		status = (int32_t)pl_cuda.cuDevicePrimaryCtxRelease_v2((CUdevice)(uintptr_t)device);
+		if (!status && !primary_is_active((CUdevice)(uintptr_t)device))
+			pl_cuda_context_left(pl_cuda_session_of(serve), left);
 	}
 	pl_cuda_result(serve, status, 0);
 }
@@ -98,12 +110,15 @@ void pl_cuda_serve_cuDevicePrimaryCtxReset_v2(struct pl_serve *serve,
 {
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *device = NULL;
+	uint64_t left;
 
 	if (pl_cuda.cuDevicePrimaryCtxReset_v2 &&
 	    pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status)) {
-		primary_forget(serve, device);
+		left = primary_leaves(serve, device);
 		pl_serve_give_turn(serve);
 		status = (int32_t)pl_cuda.cuDevicePrimaryCtxReset_v2((CUdevice)(uintptr_t)device);
+		if (!status)
+			pl_cuda_context_left(pl_cuda_session_of(serve), left);
 	}
 	pl_cuda_result(serve, status, 0);
 }

@@ -232,15 +232,22 @@ bool pl_cuda_host_holds(struct pl_cuda_session *session, uint64_t start, uint64_
 	return address >= start && address - start <= length && bytes && bytes <= length - (address - start);
 }
 
-/* Return: taken; from here on nobody writes to it, or is about to. */
-static bool host_take(struct pl_cuda_session *session, uint64_t host, struct pl_handle *handle)
+static bool host_get(struct pl_cuda_session *session, uint64_t host, struct pl_handle *handle)
+{
+	return pl_handles_get(&session->shared, host, KIND_OWN, handle) ||
+	       pl_handles_get(&session->shared, host, KIND_PLACED, handle) ||
+	       pl_handles_get(&session->shared, host, KIND_SHARED, handle);
+}
+
+/* ended: it has gone with its context; else what ends with one is that's.  Return: taken; from here on nobody writes to
+ * it, or is about to. */
+static bool host_take(struct pl_cuda_session *session, uint64_t host, bool ended, struct pl_handle *handle)
 {
 	bool taken;
 
 	pthread_rwlock_wrlock(&session->pages_lock);
-	taken = pl_handles_take(&session->shared, host, KIND_OWN, handle) ||
-		pl_handles_take(&session->shared, host, KIND_PLACED, handle) ||
-		pl_handles_take(&session->shared, host, KIND_SHARED, handle);
+	taken = host_get(session, host, handle) && (ended || !handle->failed) &&
+		pl_handles_take(&session->shared, host, handle->kind, handle);
 	pthread_rwlock_unlock(&session->pages_lock);
 	return taken;
 }
@@ -252,7 +259,7 @@ void pl_cuda_serve_cuMemFreeHost(struct pl_serve *serve, const struct pl_cuda_cu
 	struct pl_handle handle;
 	int32_t status;
 
-	if (!host_take(session, args->host, &handle)) {
+	if (!host_take(session, args->host, false, &handle)) {
 		pl_cuda_result(serve, CUDA_ERROR_INVALID_VALUE, 0);
 		return;
 	}
@@ -286,6 +293,27 @@ void pl_cuda_host_ends(struct pl_cuda_session *session, uint64_t context, bool e
 	pl_handles_each(&session->shared, ends_mark, &(struct ends){ context, ends });
 }
 
+struct leaves {
+	uint64_t context, left;
+};
+
+static void leaves_mark(struct pl_handle *handle, void *arg)
+{
+	const struct leaves *leaves = arg;
+
+	if ((uintptr_t)handle->extra != leaves->context)
+		return;
+	handle->extra = (void *)(uintptr_t)leaves->left;
+	handle->failed = true;
+}
+
+void pl_cuda_shared_context_leaves(struct pl_cuda_session *session, uint64_t context, uint64_t left)
+{
+	pthread_rwlock_wrlock(&session->pages_lock);
+	pl_handles_each(&session->shared, leaves_mark, &(struct leaves){ context, left });
+	pthread_rwlock_unlock(&session->pages_lock);
+}
+
 struct left {
 	uint64_t context;
 	uint64_t *hosts;
@@ -300,17 +328,16 @@ static void left_find(struct pl_handle *handle, void *arg)
 		left->hosts[left->count++] = handle->id;
 }
 
-/* The driver has let go of it. */
-void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t context)
+void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t ended)
 {
-	struct left left = { .context = context, .room = session->shared.count };
+	struct left left = { .context = ended, .room = session->shared.count };
 	struct pl_handle handle;
 
 	left.hosts = calloc(left.room + 1, sizeof(*left.hosts));
 	if (left.hosts)
 		pl_handles_each(&session->shared, left_find, &left);
 	for (size_t i = 0; i < left.count; i++)
-		if (host_take(session, left.hosts[i], &handle)) {
+		if (host_take(session, left.hosts[i], true, &handle)) {
 			if (handle.kind == KIND_PLACED)
 				munmap((void *)(uintptr_t)handle.id, (uintptr_t)handle.object);
 			shared_end(session, &handle);

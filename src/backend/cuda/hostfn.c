@@ -113,6 +113,15 @@ void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph)
 		pl_log_debug("what a graph's host function is made of stays until the session ends");
 }
 
+void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data)
+{
+	pthread_mutex_lock(&session->hosts_lock);
+	for (struct pl_cuda_hostfn *one = session->hosts; one; one = one->next)
+		if (one->data == data)
+			one->data = NULL;
+	pthread_mutex_unlock(&session->hosts_lock);
+}
+
 static void returned(struct pl_cuda_session *session, uint64_t token)
 {
 	pthread_mutex_lock(&session->hosts_lock);

@@ -31,6 +31,9 @@ void CUDA_CB pl_cuda_hostfn_call(void *user);
 /* Tells the client to call it for the last time, waits for nothing, and frees it. */
 void CUDA_CB pl_cuda_hostfn_last(void *user);
 
+/* Memory that some write to while they wait for the client ends: they do no more. */
+void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data);
+
 /* ---- graph-copy.c ---- */
 
 /* The graph that a stream is captured into; NULL = it is not. */

@@ -447,17 +447,25 @@ static void out_forget(struct pl_cuda_session *session, const struct pl_cuda_lat
 	atomic_fetch_sub(&session->laters_count, 1);
 }
 
-/* The driver has let go of the memory, and calls no further function of this context. */
-void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t context)
+void pl_cuda_later_context_leaves(struct pl_cuda_session *session, uint64_t context, uint64_t left)
 {
-	struct pl_cuda_later *left = NULL;
+	pthread_mutex_lock(&session->later_lock);
+	for (struct pl_cuda_later *later = session->laters; later; later = later->next)
+		if (later->context == context)
+			later->context = left;
+	pthread_mutex_unlock(&session->later_lock);
+}
+
+void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t left)
+{
+	struct pl_cuda_later *ended = NULL;
 
 	pl_cuda_later_tell(session);
 	pthread_mutex_lock(&session->later_lock);
 	for (struct pl_cuda_later **at = &session->laters; *at;) {
 		struct pl_cuda_later *later = *at;
 
-		if (later->context != context) {
+		if (later->context != left) {
 			at = &later->next;
 			continue;
 		}
@@ -468,14 +476,15 @@ void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t contex
 			pl_quota_return(&session->worker->quota, PL_QUOTA_INFLIGHT, later->bytes);
 		if (later->runs)
 			continue;
-		later->next = left;
-		left = later;
+		later->next = ended;
+		ended = later;
 	}
 	pthread_mutex_unlock(&session->later_lock);
-	while (left) {
-		struct pl_cuda_later *next = left->next;
+	while (ended) {
+		struct pl_cuda_later *next = ended->next;
 
-		later_free(left);
-		left = next;
+		pl_cuda_hostfn_data_gone(session, ended->data);
+		later_free(ended);
+		ended = next;
 	}
 }

@@ -161,7 +161,7 @@ static void left_find(struct pl_handle *handle, void *arg)
 }
 
 /* Ids of its objects find nothing any more. */
-static void context_left(struct pl_serve *serve, uint64_t context)
+static void objects_drop(struct pl_serve *serve, uint64_t context)
 {
 	struct pl_handles *handles = &serve->session->handles;
 	struct left left = { .context = context, .room = handles->count };
@@ -176,19 +176,53 @@ static void context_left(struct pl_serve *serve, uint64_t context)
 			pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
 	free(left.ids);
 	free(left.kinds);
-	pl_cuda_late_forget(pl_cuda_session_of(serve));
-	pl_cuda_memory_context_left(pl_cuda_session_of(serve), context);
-	pl_cuda_shared_context_left(pl_cuda_session_of(serve), context);
-	pl_cuda_stages_context_left(pl_cuda_session_of(serve), context);
-	pl_cuda_later_context_left(pl_cuda_session_of(serve), context);
-	pl_cuda_marks_context_left(pl_cuda_session_of(serve), context);
-	pl_cuda_peers_context_left(pl_cuda_session_of(serve), context);
+}
+
+static uint64_t id_make(struct pl_cuda_session *session)
+{
+	return PL_CUDA_ID_SERVER | (atomic_fetch_add(&session->ids_made, 1) + 1);
+}
+
+uint64_t pl_cuda_context_leaves(struct pl_serve *serve, uint64_t context)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	struct pl_handle handle;
+	uint64_t left;
+
+	if (!pl_handles_take(&serve->session->handles, context, PL_CUDA_KIND_context, &handle))
+		return 0;
+	if (!handle.failed)
+		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	left = id_make(session);
+	objects_drop(serve, context);
+	pl_cuda_late_forget(session);
+	pl_cuda_pages_end(session, context, true);
+	pl_cuda_memory_context_left(session, context);
+	pl_cuda_shared_context_leaves(session, context, left);
+	pl_cuda_stages_context_leaves(session, context, left);
+	pl_cuda_later_context_leaves(session, context, left);
+	pl_cuda_marks_context_left(session, context);
+	pl_cuda_peers_context_left(session, context);
+	return left;
+}
+
+void pl_cuda_context_left(struct pl_cuda_session *session, uint64_t left)
+{
+	if (!left)
+		return;
+	pl_cuda_shared_context_left(session, left);
+	pl_cuda_stages_context_left(session, left);
+	pl_cuda_later_context_left(session, left);
 }
 
 void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind)
 {
 	struct pl_handle handle;
 
+	if (kind == PL_CUDA_KIND_context) {
+		pl_cuda_context_left(pl_cuda_session_of(serve), pl_cuda_context_leaves(serve, id));
+		return;
+	}
 	if (!pl_handles_take(&serve->session->handles, id, kind, &handle))
 		return;
 	if (!handle.failed)
@@ -201,8 +235,6 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 		pl_cuda_members_drop(serve, id, PL_CUDA_KIND_function);
 	if (kind == PL_CUDA_KIND_library)
 		pl_cuda_members_drop(serve, id, PL_CUDA_KIND_kernel);
-	if (kind == PL_CUDA_KIND_context)
-		context_left(serve, id);
 }
 
 uint64_t pl_cuda_id_of(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object)
@@ -219,7 +251,7 @@ uint64_t pl_cuda_id_of(struct pl_serve *serve, enum pl_cuda_object_kind kind, vo
 		return id;
 	if (kind == PL_CUDA_KIND_node)
 		atomic_store(&session->knows_nodes, true);
-	id = PL_CUDA_ID_SERVER | (atomic_fetch_add(&session->ids_made, 1) + 1);
+	id = id_make(session);
 	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_OBJECTS, 1))
 		return 0;
 	if (!pl_handles_put(&serve->session->handles, id, kind, object, 0, NULL))

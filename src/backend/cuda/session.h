@@ -127,7 +127,6 @@ bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address);
 bool pl_cuda_address_known(uint64_t address, uint64_t bytes);
 /* A context has ended, and its memory with it. */
 void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context);
-void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t context);
 
 /* ---- share.c ---- */
 
@@ -152,7 +151,8 @@ bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMe
 void pl_cuda_later_tell(struct pl_cuda_session *session);
 /* Some are under way.  With the turn held none is added. */
 bool pl_cuda_later_is_any(struct pl_cuda_session *session);
-void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t context);
+void pl_cuda_later_context_leaves(struct pl_cuda_session *session, uint64_t context, uint64_t left);
+void pl_cuda_later_context_left(struct pl_cuda_session *session, uint64_t left);
 
 /* ---- mark.c ---- */
 
@@ -172,6 +172,8 @@ bool pl_cuda_host_holds(struct pl_cuda_session *session, uint64_t start, uint64_
 
 /* The client has no right any more to host memory of a context that is about to end, or has it after all. */
 void pl_cuda_host_ends(struct pl_cuda_session *session, uint64_t context, bool ends);
+void pl_cuda_shared_context_leaves(struct pl_cuda_session *session, uint64_t context, uint64_t left);
+void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t left);
 
 /* ---- managed.c ---- */
 
@@ -192,6 +194,12 @@ void pl_cuda_print_flush(struct pl_cuda_session *session);
 
 /* Releases a driver's object that no id stands for. */
 void pl_cuda_object_end(enum pl_cuda_object_kind kind, void *object);
+/* A context ends whose driver's call is yet to be made: ids of what it has find nothing any more.  Memory of ours that
+ * the driver may be at work in stays, under another id, for no one to use.  Called with the turn held.
+ * Return: that id; 0: there is no such context. */
+uint64_t pl_cuda_context_leaves(struct pl_serve *serve, uint64_t context);
+/* The driver has let go of that memory, and calls no function of the context's any more. */
+void pl_cuda_context_left(struct pl_cuda_session *session, uint64_t left);
 
 /* ---- function.c: tables of functions and their facts ---- */
 

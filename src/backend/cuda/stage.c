@@ -140,11 +140,20 @@ void pl_cuda_stage_give(struct pl_serve *serve, struct pl_cuda_stage *stage)
 		stage_free(session, stage);
 }
 
-void pl_cuda_stages_context_left(struct pl_cuda_session *session, uint64_t context)
+void pl_cuda_stages_context_leaves(struct pl_cuda_session *session, uint64_t context, uint64_t left)
+{
+	pthread_mutex_lock(&session->stages_lock);
+	for (struct pl_cuda_stage *stage = session->stages; stage; stage = stage->next)
+		if (stage->context == context)
+			stage->context = left;
+	pthread_mutex_unlock(&session->stages_lock);
+}
+
+void pl_cuda_stages_context_left(struct pl_cuda_session *session, uint64_t left)
 {
 	pthread_mutex_lock(&session->stages_lock);
 	for (struct pl_cuda_stage **link = &session->stages, *stage; (stage = *link);) {
-		if (stage->context == context)
+		if (stage->context == left)
 			stage->gone = true;
 		if (stage->gone && !stage->busy) {
 			*link = stage->next;

@@ -29,7 +29,8 @@ CUresult pl_cuda_stage_begun(struct pl_cuda_stage *stage, uint64_t n, CUstream s
 /* Waits for all. */
 CUresult pl_cuda_stage_end(struct pl_cuda_stage *stage);
 
-/* With a context its events go. */
-void pl_cuda_stages_context_left(struct pl_cuda_session *session, uint64_t context);
+/* As pl_cuda_context_leaves() and _left() are; with a context its events go. */
+void pl_cuda_stages_context_leaves(struct pl_cuda_session *session, uint64_t context, uint64_t left);
+void pl_cuda_stages_context_left(struct pl_cuda_session *session, uint64_t left);
 
 #endif
