@@ -239,6 +239,33 @@ static void test_copies_in_another_stream_are_no_affair_of_a_capture(void)
 	cu_ok(cu(cuMemFree_v2)(at));
 }
 
+/* Also of memory that is plainly the device's, so that copies of it are not waited for else. */
+static void test_copies_that_a_capture_forbids_fail_at_their_call(void)
+{
+	static unsigned char plain[4096];
+	CUstream stream = stream_new(CU_STREAM_DEFAULT), apart = stream_new(CU_STREAM_NON_BLOCKING);
+	CUdeviceptr a = graph_test.at[0];
+	void *pinned;
+
+	cu_ok(cu(cuMemHostAlloc)(&pinned, sizeof(plain), 0));
+	for (int i = 0; i < 2; i++) {
+		void *host = i ? pinned : plain;
+
+		cu_ok(cu(cuStreamBeginCapture_v2)(apart, CU_STREAM_CAPTURE_MODE_GLOBAL));
+		cu_is(cu(cuMemcpyHtoD_v2)(a, host, sizeof(plain)), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		ends_with(apart, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		cu_is(cu(cuMemcpyHtoDAsync_v2)(a, host, sizeof(plain), NULL), CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
+		ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		cu_is(cu(cuMemcpyDtoHAsync_v2)(host, a, sizeof(plain), NULL), CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
+		ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	}
+	cu_ok(cu(cuMemFreeHost)(pinned));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(apart));
+}
+
 static void test_streams_and_events_cannot_cross_a_capture(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), branch = stream_new(CU_STREAM_NON_BLOCKING);
@@ -557,6 +584,7 @@ void graph_tests_capture(void)
 	cu_run(test_a_captured_graph_does_what_the_stream_would);
 	cu_run(test_forbidden_calls_make_a_capture_invalid);
 	cu_run(test_copies_in_another_stream_are_no_affair_of_a_capture);
+	cu_run(test_copies_that_a_capture_forbids_fail_at_their_call);
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);

@@ -99,10 +99,9 @@ static CUresult to_send(struct pl_session *session, enum pl_cuda_op op, struct p
 }
 
 static CUresult to_blocks(struct pl_session *session, enum pl_cuda_op op,
-			  struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const uint8_t *src)
+			  struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const uint8_t *src, bool plain)
 {
 	uint64_t dst = args->to, bytes = args->size, block = pl_cuda_block_bytes(session, true);
-	bool plain = pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_carries();
 	CUresult result = CUDA_SUCCESS;
 
 	for (uint64_t at = 0; at < bytes && !result; at += args->size) {
@@ -232,7 +231,7 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	if (bytes >= PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() &&
 	    pl_cuda_ring_take(session, op == PL_CUDA_OP_cuMemcpyHtoD_v2, bytes, &ring))
 		return to_send_ring(session, op, &args, src, &ring, plain);
-	return to_blocks(session, op, &args, src);
+	return to_blocks(session, op, &args, src, plain);
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr dst, const void *src, size_t bytes)
@@ -373,7 +372,7 @@ static CUresult from_shared(struct pl_session *session, enum pl_cuda_op op,
 			    struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
 {
 	args->wait = op == PL_CUDA_OP_cuMemcpyDtoH_v2 || !pl_cuda_memory_is_device(args->from, args->size);
-	if (args->wait)
+	if (args->wait || !pl_cuda_captures_none())
 		return from_ask(session, op, args, NULL, NULL);
 	return PL_CUDA_POST(session, cuMemcpyDtoHAsync_v2, args);
 }
