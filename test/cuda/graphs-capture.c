@@ -266,6 +266,40 @@ static void test_copies_that_a_capture_forbids_fail_at_their_call(void)
 	cu_ok(cu(cuStreamDestroy_v2)(apart));
 }
 
+static void CUDA_CB never(void *user)
+{
+	(void)user;
+	check(!"a function that was refused is called");
+}
+
+static void CUDA_CB never_in(CUstream stream, CUresult status, void *user)
+{
+	(void)stream, (void)status;
+	never(user);
+}
+
+static void test_functions_and_events_that_a_capture_forbids_fail_at_their_call(void)
+{
+	CUstream stream = stream_new(CU_STREAM_DEFAULT);
+	CUevent event;
+
+	cu_ok(cu(cuEventCreate)(&event, 0));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_is(cu(cuStreamAddCallback)(stream, never_in, NULL, 0), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_is(cu(cuLaunchHostFunc)(NULL, never, NULL), CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
+	ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	for (int waits = 0; waits < 2 && cu_is_reference(); waits++) { /* since CUDA 12.5 */
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		cu_is(waits ? cu(cuCtxWaitEvent)(graph_test.ctx, event) : cu(cuCtxRecordEvent)(graph_test.ctx, event),
+		      CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		ends_with(stream, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	}
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 static void test_streams_and_events_cannot_cross_a_capture(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), branch = stream_new(CU_STREAM_NON_BLOCKING);
@@ -585,6 +619,7 @@ void graph_tests_capture(void)
 	cu_run(test_forbidden_calls_make_a_capture_invalid);
 	cu_run(test_copies_in_another_stream_are_no_affair_of_a_capture);
 	cu_run(test_copies_that_a_capture_forbids_fail_at_their_call);
+	cu_run(test_functions_and_events_that_a_capture_forbids_fail_at_their_call);
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);

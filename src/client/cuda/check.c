@@ -115,6 +115,13 @@ bool pl_cuda_check_wait_flags(unsigned int flags)
 	return flags == CU_EVENT_WAIT_DEFAULT && pl_cuda_captures_none();
 }
 
+/* By all streams of a context, one of which may be captured. */
+bool pl_cuda_check_waited_event(CUevent event)
+{
+	(void)event;
+	return pl_cuda_captures_none();
+}
+
 /* A library's goes with the library. */
 bool pl_cuda_check_own_module(CUmodule handle)
 {

@@ -368,7 +368,8 @@ CUresult cuCtxRecordEvent(CUcontext context, CUevent handle)
 	if (handle && !args.event)
 		return CUDA_ERROR_INVALID_HANDLE;
 	pl_cuda_event_elsewhere(handle);
-	if (args.context && event && event->context && event->context->object.handle == context)
+	if (args.context && event && pl_cuda_captures_none() && event->context &&
+	    event->context->object.handle == context)
 		return PL_CUDA_POST(session, cuCtxRecordEvent, &args);
 	r = PL_CUDA_ASK(session, cuCtxRecordEvent, &args, &reply);
 	return pl_cuda_answer(r, &reply);
@@ -391,7 +392,7 @@ CUresult cuGreenCtxRecordEvent(CUgreenCtx context, CUevent handle)
 	if (handle && !args.event)
 		return CUDA_ERROR_INVALID_HANDLE;
 	pl_cuda_event_elsewhere(handle);
-	if (args.context && args.event)
+	if (args.context && args.event && pl_cuda_captures_none())
 		return PL_CUDA_POST(session, cuGreenCtxRecordEvent, &args);
 	r = PL_CUDA_ASK(session, cuGreenCtxRecordEvent, &args, &reply);
 	return pl_cuda_answer(r, &reply);

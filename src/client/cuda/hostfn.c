@@ -175,6 +175,7 @@ static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *
 {
 	struct pl_cuda_cuLaunchHostFunc_args args = { .per_thread = per_thread };
 	struct pl_session *session;
+	struct pl_reply reply = { 0 };
 	struct pl_call call;
 	CUresult result = pl_cuda_enter_of(op, PL_CUDA_KIND_stream, hostfn->stream, &session);
 	int r;
@@ -195,13 +196,14 @@ static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLaunchHostFunc_bytes(&args));
 	if (!r) {
 		pl_cuda_cuLaunchHostFunc_put(&call.enc, &args);
-		r = pl_call_post(&call);
+		r = pl_cuda_captures_none() ? pl_call_post(&call) : pl_call_ask(&call, &reply);
 	}
-	if (r) {
+	result = pl_cuda_answer(r, &reply);
+	if (result) { /* else it may be gone by now */
 		due_end(hostfn);
 		pl_cuda_handle_destroy(args.token);
 	}
-	return r ? pl_cuda_fault(r) : CUDA_SUCCESS;
+	return result;
 }
 
 static CUresult hostfn_add(enum pl_cuda_op op, bool per_thread, const struct hostfn *what)

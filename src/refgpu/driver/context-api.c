@@ -416,7 +416,10 @@ CUresult cuCtxRecordEvent(CUcontext handle, CUevent event_handle)
 	if (r)
 		return r;
 	event = pl_cuda_handle_held(event_handle, PL_CU_EVENT);
-	return event ? pl_cu_event_record(event, ctx->null_stream, 0) : CUDA_ERROR_INVALID_HANDLE;
+	if (!event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	r = pl_cu_capture_forbid_ctx(ctx);
+	return r ? r : pl_cu_event_record(event, ctx->null_stream, 0);
 }
 
 CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle)
@@ -427,5 +430,8 @@ CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle)
 	if (r)
 		return r;
 	event = pl_cuda_handle_held(event_handle, PL_CU_EVENT);
-	return event ? pl_cu_event_wait(event, ctx->null_stream, 0) : CUDA_ERROR_INVALID_HANDLE;
+	if (!event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	r = pl_cu_capture_forbid_ctx(ctx);
+	return r ? r : pl_cu_event_wait(event, ctx->null_stream, 0);
 }
