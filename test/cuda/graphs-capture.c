@@ -351,6 +351,28 @@ static void test_streams_and_events_cannot_cross_a_capture(void)
 	cu_ok(cu(cuStreamDestroy_v2)(branch));
 }
 
+static void test_nobody_waits_for_events_of_a_capture_that_has_ended(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), other = stream_new(CU_STREAM_NON_BLOCKING);
+	CUevent event;
+
+	cu_ok(cu(cuEventCreate)(&event, 0));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	ends_with_nothing(stream);
+	cu_is(cu(cuStreamWaitEvent)(other, event, 0), CUDA_ERROR_CAPTURED_EVENT);
+	cu_ok(cu(cuCtxSynchronize)()); /* a session that has nothing to do */
+	cu_is(cu(cuEventQuery)(event), CUDA_ERROR_CAPTURED_EVENT);
+	cu_is(cu(cuEventSynchronize)(event), CUDA_ERROR_CAPTURED_EVENT);
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_ok(cu(cuStreamWaitEvent)(other, event, 0));
+	cu_ok(cu(cuEventSynchronize)(event));
+	cu_ok(cu(cuEventQuery)(event));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(other));
+}
+
 static void test_memory_of_a_captured_graph_stays_in_its_place(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
@@ -621,6 +643,7 @@ void graph_tests_capture(void)
 	cu_run(test_copies_that_a_capture_forbids_fail_at_their_call);
 	cu_run(test_functions_and_events_that_a_capture_forbids_fail_at_their_call);
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
+	cu_run(test_nobody_waits_for_events_of_a_capture_that_has_ended);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);
 	cu_run(test_what_a_captured_graph_allocates_goes_with_it);

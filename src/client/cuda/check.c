@@ -112,14 +112,13 @@ bool pl_cuda_check_event_flags(unsigned int flags)
 
 bool pl_cuda_check_wait_flags(unsigned int flags)
 {
-	return flags == CU_EVENT_WAIT_DEFAULT && pl_cuda_captures_none();
+	return flags == CU_EVENT_WAIT_DEFAULT;
 }
 
-/* By all streams of a context, one of which may be captured. */
+/* It is no capture's, which has ended, and none of a context's streams, which may wait, is captured. */
 bool pl_cuda_check_waited_event(CUevent event)
 {
-	(void)event;
-	return pl_cuda_captures_none();
+	return pl_cuda_captures_none() && !pl_cuda_event_may_be_captured(event);
 }
 
 /* A library's goes with the library. */

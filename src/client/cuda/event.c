@@ -20,6 +20,7 @@ void pl_cuda_event_fini(struct pl_cuda_event *event)
 	event->ended = false;
 	event->shared = false;
 	event->elsewhere = false;
+	event->captured = false;
 	pthread_mutex_unlock(&event->lock);
 }
 
@@ -61,6 +62,13 @@ static bool is_shared(CUevent handle)
 	return shared;
 }
 
+bool pl_cuda_event_may_be_captured(CUevent handle)
+{
+	struct pl_cuda_event *event = pl_cuda_get(PL_CUDA_KIND_event, handle);
+
+	return event && atomic_load_explicit(&event->captured, memory_order_relaxed);
+}
+
 /* An event and the stream that it is recorded in are of one context. */
 static bool is_for(CUevent event, CUstream stream)
 {
@@ -97,6 +105,7 @@ static CUresult record(struct pl_call *call, struct pl_session *session, CUevent
 {
 	struct pl_cuda_event *event = pl_cuda_get(PL_CUDA_KIND_event, handle);
 	struct pl_cuda_heard heard = pl_cuda_marks_heard(session);
+	bool captures = !pl_cuda_captures_none();
 	struct pl_reply reply = { 0 };
 	int r;
 
@@ -107,6 +116,8 @@ static CUresult record(struct pl_call *call, struct pl_session *session, CUevent
 	event->ended = false;
 	event->records++;
 	r = plain ? pl_call_post(call) : pl_call_ask(call, &reply);
+	if (!r && (plain || !reply.status))
+		event->captured = !plain && captures;
 	if (!r && plain)
 		mark(session, event, stream, per_thread, call->ticket, heard);
 	pthread_mutex_unlock(&event->lock);
@@ -193,7 +204,7 @@ static CUresult event_enter(enum pl_cuda_op op, CUevent event, struct pl_session
 	*id_out = pl_cuda_id(*session_out, PL_CUDA_KIND_event, event);
 	if (!*id_out)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (pl_cuda_is_idle(*session_out) && !is_shared(event))
+	if (pl_cuda_is_idle(*session_out) && !is_shared(event) && !pl_cuda_event_may_be_captured(event))
 		*id_out = 0;
 	return CUDA_SUCCESS;
 }
@@ -227,6 +238,7 @@ static void event_asked(struct pl_session *session, struct pl_cuda_event *event,
 {
 	pthread_mutex_lock(&event->lock);
 	if (event->records == records) {
+		event->captured = false;
 		event->ended = status == CUDA_SUCCESS && !event->elsewhere;
 		pl_cuda_mark_ahead(&event->mark, heard);
 	}

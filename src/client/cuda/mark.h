@@ -71,10 +71,11 @@ struct pl_cuda_event {
 	pthread_mutex_t lock;
 	struct pl_cuda_mark mark; /* under lock, here and below */
 	uint64_t records;
-	uint32_t credit; /* records that are marked though nobody asks */
-	bool ended;      /* the server has said that what was recorded last has */
-	bool shared;     /* another process may record it, too: the server is asked always */
-	bool elsewhere;  /* something else than cuEventRecord() may record it, too: only the server knows of it */
+	uint32_t credit;       /* records that are marked though nobody asks */
+	bool ended;            /* the server has said that what was recorded last has */
+	bool shared;           /* another process may record it, too: the server is asked always */
+	bool elsewhere;        /* something else than cuEventRecord() may record it, too: only the server knows of it */
+	_Atomic bool captured; /* it may be a capture's, of which no more can be asked; written under lock */
 };
 
 struct pl_cuda_stream {
@@ -91,6 +92,7 @@ void pl_cuda_event_fini(struct pl_cuda_event *event);
 /* Something else than cuEventRecord() may record it; another process may. */
 void pl_cuda_event_elsewhere(CUevent event);
 void pl_cuda_event_shared(CUevent event);
+bool pl_cuda_event_may_be_captured(CUevent event);
 void pl_cuda_stream_init(struct pl_cuda_stream *stream);
 void pl_cuda_stream_fini(struct pl_cuda_stream *stream);
 
