@@ -401,6 +401,27 @@ static void test_memory_of_a_captured_graph_stays_in_its_place(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+static void test_only_what_a_captured_stream_allocates_is_the_graphs(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), other = stream_new(CU_STREAM_NON_BLOCKING);
+	CUdeviceptr at, captured, base;
+	CUgraph graph;
+
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemAllocAsync)(&at, 1 << 20, other));
+	cu_ok(cu(cuMemAllocAsync)(&captured, 1 << 20, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_is_by_reference(cu(cuMemsetD8_v2)(captured, 0, 16), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuMemsetD8Async)(at, 1, 16, other));
+	cu_ok(cu(cuMemFreeAsync)(at, other));
+	cu_ok(cu(cuStreamSynchronize)(other));
+	cu_is_by_reference(cu(cuMemGetAddressRange_v2)(&base, NULL, at), CUDA_ERROR_NOT_FOUND);
+	cu_is_by_reference(cu(cuMemsetD8_v2)(at, 0, 16), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(other));
+}
+
 /* A node with two graphs, each with a node. */
 static void condition_add(CUgraph graph, CUgraphNode after)
 {
@@ -645,6 +666,7 @@ void graph_tests_capture(void)
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_nobody_waits_for_events_of_a_capture_that_has_ended);
 	cu_run(test_memory_of_a_captured_graph_stays_in_its_place);
+	cu_run(test_only_what_a_captured_stream_allocates_is_the_graphs);
 	cu_run(test_nodes_of_captures_and_clones_tell_their_parameters);
 	cu_run(test_what_a_captured_graph_allocates_goes_with_it);
 	cu_run(test_captured_copies_of_pinned_memory_are_the_programs);

@@ -1,5 +1,6 @@
 /* Device memory: allocation and its end. */
 #include "client/cuda/carry.h"
+#include "client/cuda/graph.h"
 #include "client/cuda/mirrored.h"
 
 #define TRY_AGAIN ((CUresult)-1) /* its addresses were another server's */
@@ -268,7 +269,7 @@ static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t b
 	memory.session = session;
 	memory.pool = args.pool;
 	memory.handle_types = pl_cuda_pool_handle_types(pool, memory.context->device);
-	if (!pl_cuda_captures_none()) { /* it may be the graph's */
+	if (pl_cuda_is_captured(stream, per_thread)) { /* it is the graph's */
 		memory.kind = PL_CUDA_MEMORY_GRAPH;
 		atomic_store(&pl_cuda_graphs_allocate, true);
 	}

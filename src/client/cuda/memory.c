@@ -183,7 +183,7 @@ bool pl_cuda_memory_is_device(uint64_t address, uint64_t bytes)
 	struct pl_cuda_memory memory;
 
 	if (pl_cuda_memory_find(address, &memory))
-		return on_device(&memory) && is_entered(memory.session) && memory.kind != PL_CUDA_MEMORY_VARIABLE &&
+		return on_device(&memory) && is_entered(memory.session) && !is_unsure(&memory) &&
 		       bytes <= memory.bytes - (address - memory.address) &&
 		       pl_cuda_memory_access(&memory) == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
 	pl_cuda_lease_touch(address);
