@@ -236,6 +236,267 @@ static void test_a_copy_that_is_refused_leaves_nothing(void)
 	cu_ok(cu(cuGraphDestroy)(graph));
 }
 
+/* ---- lines and slices, and arrays, in captured streams ---- */
+
+#define COLUMNS 48u /* bytes of a line */
+#define LINES   5u
+#define SLICES  3u
+#define PITCH   64u
+#define ROOM    (SLICES * LINES * PITCH)
+#define FAR     96u /* pitch in device memory */
+
+struct lines {
+	CUarray array;
+	uint8_t *host, *other; /* ROOM bytes each */
+};
+
+enum { TWO, TWO_FROM, THREE, THREE_FROM, PEER, PEER_FROM, ARRAY, ARRAY_FROM, FLAT, FLAT_FROM, HERE, HERE_FLAT, KINDS };
+
+static bool is_from(int kind)
+{
+	return kind < HERE && kind & 1;
+}
+
+static CUDA_MEMCPY3D slices_of(const struct lines *lines, bool from)
+{
+	CUDA_MEMCPY3D copy = { .WidthInBytes = COLUMNS, .Height = LINES, .Depth = SLICES };
+
+	if (from) {
+		copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+		copy.srcDevice = graph_test.at[0];
+		copy.srcPitch = FAR;
+		copy.srcHeight = LINES;
+		copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+		copy.dstHost = lines->host;
+		copy.dstPitch = PITCH;
+		copy.dstHeight = LINES;
+	} else {
+		copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+		copy.srcHost = lines->host;
+		copy.srcPitch = PITCH;
+		copy.srcHeight = LINES;
+		copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+		copy.dstDevice = graph_test.at[0];
+		copy.dstPitch = FAR;
+		copy.dstHeight = LINES;
+	}
+	return copy;
+}
+
+/* Of the first slice; the one at the other end is in device memory, or an array. */
+static CUDA_MEMCPY2D lines_of(const struct lines *lines, bool from, bool array)
+{
+	CUDA_MEMCPY2D copy = { .WidthInBytes = COLUMNS, .Height = LINES };
+
+	if (from) {
+		copy.srcMemoryType = array ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE;
+		copy.srcArray = array ? lines->array : NULL;
+		copy.srcDevice = array ? 0 : graph_test.at[0];
+		copy.srcPitch = FAR;
+		copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+		copy.dstHost = lines->host;
+		copy.dstPitch = PITCH;
+	} else {
+		copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+		copy.srcHost = lines->host;
+		copy.srcPitch = PITCH;
+		copy.dstMemoryType = array ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE;
+		copy.dstArray = array ? lines->array : NULL;
+		copy.dstDevice = array ? 0 : graph_test.at[0];
+		copy.dstPitch = FAR;
+	}
+	return copy;
+}
+
+static CUresult lines_copy(const struct lines *lines, int kind, CUstream stream)
+{
+	bool from = is_from(kind);
+	CUDA_MEMCPY3D slices = slices_of(lines, from);
+	CUDA_MEMCPY2D two = lines_of(lines, from, kind == ARRAY || kind == ARRAY_FROM);
+	CUDA_MEMCPY3D_PEER peer;
+
+	switch (kind) {
+	case THREE:
+	case THREE_FROM:
+		return cu(cuMemcpy3DAsync_v2)(&slices, stream);
+	case PEER:
+	case PEER_FROM:
+		memcpy(&peer, &slices, sizeof(peer));
+		peer.srcContext = peer.dstContext = graph_test.ctx;
+		return cu(cuMemcpy3DPeerAsync)(&peer, stream);
+	case FLAT:
+		return cu(cuMemcpyHtoAAsync_v2)(lines->array, 8, lines->host, COLUMNS, stream);
+	case FLAT_FROM:
+		return cu(cuMemcpyAtoHAsync_v2)(lines->host, lines->array, 8, COLUMNS, stream);
+	case HERE_FLAT:
+		return cu(cuMemcpyAsync)((uintptr_t)lines->other, (uintptr_t)lines->host, ROOM, stream);
+	case HERE:
+		two.dstMemoryType = CU_MEMORYTYPE_HOST;
+		two.dstHost = lines->other;
+		two.dstPitch = PITCH;
+		return cu(cuMemcpy2DAsync_v2)(&two, stream);
+	default:
+		return cu(cuMemcpy2DAsync_v2)(&two, stream);
+	}
+}
+
+/* The other end becomes `value` all over, or is so where the copy went. */
+static void far_set(const struct lines *lines, unsigned char value)
+{
+	unsigned char line[128];
+
+	memset(line, value, sizeof(line));
+	cu_ok(cu(cuMemsetD8_v2)(graph_test.at[0], value, SLICES * LINES * FAR));
+	for (unsigned int y = 0; y < LINES; y++) {
+		CUDA_MEMCPY2D copy = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+				       .srcHost = line,
+				       .dstMemoryType = CU_MEMORYTYPE_ARRAY,
+				       .dstArray = lines->array,
+				       .dstY = y,
+				       .WidthInBytes = sizeof(line),
+				       .Height = 1 };
+
+		cu_ok(cu(cuMemcpy2D_v2)(&copy));
+	}
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+}
+
+static bool lines_are(const uint8_t *at, size_t pitch, unsigned int lines, unsigned char value)
+{
+	for (unsigned int y = 0; y < lines; y++)
+		for (unsigned int x = 0; x < COLUMNS; x++)
+			if (at[y * pitch + x] != value)
+				return false;
+	return true;
+}
+
+static bool far_is(const struct lines *lines, int kind, unsigned char value)
+{
+	bool array = kind == ARRAY || kind == FLAT;
+	unsigned int count = kind == FLAT ? 1 : kind == THREE || kind == PEER ? LINES * SLICES : LINES;
+	uint8_t got[ROOM];
+	CUDA_MEMCPY2D copy = { .srcMemoryType = array ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE,
+			       .srcArray = array ? lines->array : NULL,
+			       .srcDevice = array ? 0 : graph_test.at[0],
+			       .srcXInBytes = kind == FLAT ? 8 : 0,
+			       .srcPitch = FAR,
+			       .dstMemoryType = CU_MEMORYTYPE_HOST,
+			       .dstHost = got,
+			       .dstPitch = COLUMNS,
+			       .WidthInBytes = COLUMNS,
+			       .Height = count };
+
+	if (kind >= HERE)
+		return lines_are(lines->other, PITCH, LINES, value);
+	cu_ok(cu(cuMemcpy2D_v2)(&copy));
+	return lines_are(got, COLUMNS, count, value);
+}
+
+static void lines_launch(const struct lines *lines, int kind, CUgraphExec exec)
+{
+	unsigned int count = kind == FLAT_FROM ? 1 : kind == THREE_FROM || kind == PEER_FROM ? LINES * SLICES : LINES;
+
+	for (unsigned char value = 10; value < 13; value++) {
+		memset(lines->host, is_from(kind) ? 99 : value, ROOM);
+		far_set(lines, is_from(kind) ? value : 99);
+		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+		cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+		if (!is_from(kind)) {
+			check(far_is(lines, kind, value));
+			continue;
+		}
+		check(lines_are(lines->host, PITCH, count, value));
+		for (unsigned int at = COLUMNS; at < ROOM; at += PITCH)
+			check(lines->host[at] == 99 && lines->host[at + PITCH - COLUMNS - 1] == 99);
+	}
+}
+
+static void lines_tell(const struct lines *lines, int kind, CUgraphNode node)
+{
+	CUDA_MEMCPY3D told = { 0 };
+
+	cu_ok(cu(cuGraphMemcpyNodeGetParams)(node, &told));
+	check(told.WidthInBytes == COLUMNS);
+	if (is_from(kind))
+		check(told.dstMemoryType == CU_MEMORYTYPE_HOST && told.dstHost == lines->host);
+	else
+		check(told.srcMemoryType == CU_MEMORYTYPE_HOST && told.srcHost == lines->host);
+	if (kind != FLAT && kind != FLAT_FROM)
+		check((is_from(kind) ? told.dstPitch : told.srcPitch) == PITCH && told.Height == LINES);
+}
+
+static void lines_run(const struct lines *lines, int kind)
+{
+	CUgraphNode node;
+	size_t count = 1;
+	CUgraphExec exec;
+	CUgraph graph;
+
+	memset(lines->host, 1, ROOM);
+	memset(lines->other, 1, ROOM);
+	cu_ok(cu(cuStreamBeginCapture_v2)(graph_test.stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	cu_ok(lines_copy(lines, kind, graph_test.stream));
+	cu_ok(cu(cuStreamEndCapture)(graph_test.stream, &graph));
+	has(graph, 1, 1, 0);
+	cu_ok(cu(cuGraphGetNodes)(graph, &node, &count));
+	if (kind < HERE)
+		lines_tell(lines, kind, node);
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	lines_launch(lines, kind, exec);
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+}
+
+static void test_captured_copies_of_lines_and_arrays_are_made_in_each_launch(void)
+{
+	const CUDA_ARRAY3D_DESCRIPTOR of = {
+		.Width = 128, .Height = LINES, .Format = CU_AD_FORMAT_UNSIGNED_INT8, .NumChannels = 1
+	};
+	static uint8_t plain[2][ROOM];
+	struct lines lines = { .host = plain[0], .other = plain[1] };
+	void *pinned;
+
+	cu_ok(cu(cuArray3DCreate_v2)(&lines.array, &of));
+	cu_ok(cu(cuMemHostAlloc)(&pinned, 2 * ROOM, 0));
+	for (int i = 0; i < 2; i++) {
+		for (int kind = 0; kind < KINDS; kind++)
+			lines_run(&lines, kind);
+		lines.host = pinned;
+		lines.other = lines.host + ROOM;
+	}
+	cu_ok(cu(cuMemFreeHost)(pinned));
+	cu_ok(cu(cuArrayDestroy)(lines.array));
+}
+
+/* The capture goes on, and what it made waits for nothing. */
+static void test_captured_copies_of_lines_that_are_refused_leave_nothing(void)
+{
+	const CUDA_ARRAY3D_DESCRIPTOR of = {
+		.Width = 16, .Height = 2, .Format = CU_AD_FORMAT_UNSIGNED_INT8, .NumChannels = 1
+	};
+	static uint8_t host[2][ROOM];
+	struct lines lines = { .host = host[0], .other = host[1] };
+	CUDA_MEMCPY2D narrow = lines_of(&lines, false, false);
+	CUgraph graph;
+
+	if (!cu_is_reference())
+		return;
+	cu_ok(cu(cuArray3DCreate_v2)(&lines.array, &of));
+	narrow.dstPitch = COLUMNS - 1;
+	cu_ok(cu(cuStreamBeginCapture_v2)(graph_test.stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	for (int kind = ARRAY; kind <= FLAT_FROM; kind++)
+		cu_is(lines_copy(&lines, kind, graph_test.stream), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuMemcpy2DAsync_v2)(&narrow, graph_test.stream), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(lines_copy(&lines, TWO, graph_test.stream));
+	cu_ok(cu(cuStreamEndCapture)(graph_test.stream, &graph));
+	has(graph, 1, 1, 0);
+	memset(host, 7, sizeof(host));
+	run(graph);
+	check(far_is(&lines, TWO, 7));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuArrayDestroy)(lines.array));
+}
+
 void graph_tests_copies(void)
 {
 	cu_run(test_a_capture_tells_the_copy_itself);
@@ -244,4 +505,6 @@ void graph_tests_copies(void)
 	cu_run(test_copies_of_graphs_have_as_many_nodes);
 	cu_run(test_a_copy_goes_whole);
 	cu_run(test_a_copy_that_is_refused_leaves_nothing);
+	cu_run(test_captured_copies_of_lines_and_arrays_are_made_in_each_launch);
+	cu_run(test_captured_copies_of_lines_that_are_refused_leave_nothing);
 }

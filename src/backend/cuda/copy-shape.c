@@ -199,35 +199,41 @@ static bool shape_is_told(const struct pl_cuda_copy3d_record *record, uint16_t o
 	       (record->depth == 1 && !(record->from_z | record->from_level | record->to_z | record->to_level));
 }
 
-/* The ends, their handles found.  Return: false with *status_out: one is none. */
-static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct pl_cuda_cuMemcpy3DPeerAsync_args *args,
+bool pl_cuda_copy_open(struct pl_serve *serve, const struct pl_cuda_copy3d_record *record, CUDA_MEMCPY3D_PEER *copy_out,
 		       int32_t *status_out)
 {
-	const struct pl_cuda_copy3d_record *record = &args->copy;
-	void *stream, *from = NULL, *to = NULL, *from_context = NULL, *to_context = NULL;
+	void *from = NULL, *to = NULL, *from_context = NULL, *to_context = NULL;
 
-	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, status_out) ||
-	    !pl_cuda_take(serve, record->from_array, PL_CUDA_KIND_array, &from, status_out) ||
+	if (!pl_cuda_take(serve, record->from_array, PL_CUDA_KIND_array, &from, status_out) ||
 	    !pl_cuda_take(serve, record->to_array, PL_CUDA_KIND_array, &to, status_out) ||
 	    !pl_cuda_take(serve, record->from_context, PL_CUDA_KIND_context, &from_context, status_out) ||
 	    !pl_cuda_take(serve, record->to_context, PL_CUDA_KIND_context, &to_context, status_out))
 		return false;
-	shape->op = serve->head->op;
-	shape->per_thread = args->per_thread;
-	shape->stream = stream;
-	shape->copy = pl_cuda_copy_of(record, from, to);
-	shape->copy.srcContext = from_context;
-	shape->copy.dstContext = to_context;
+	*copy_out = pl_cuda_copy_of(record, from, to);
+	copy_out->srcContext = from_context;
+	copy_out->dstContext = to_context;
 	*status_out = CUDA_ERROR_INVALID_VALUE;
 	return pl_cuda_copy_known(record);
 }
 
-/* How many bytes an end in the client has; false: more than an address can count, or than a transfer may be. */
-static bool shape_bytes(const struct pl_cuda_copy3d_record *record, uint64_t *bytes_out)
+bool pl_cuda_copy_bytes(const struct pl_cuda_copy3d_record *record, uint64_t *bytes_out)
 {
 	return !__builtin_mul_overflow(record->width, record->height, bytes_out) &&
 	       !__builtin_mul_overflow(*bytes_out, record->depth, bytes_out) &&
 	       *bytes_out <= PL_CUDA_LIMIT_TRANSFER_MAX;
+}
+
+static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct pl_cuda_cuMemcpy3DPeerAsync_args *args,
+		       int32_t *status_out)
+{
+	void *stream;
+
+	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, status_out))
+		return false;
+	shape->op = serve->head->op;
+	shape->per_thread = args->per_thread;
+	shape->stream = stream;
+	return pl_cuda_copy_open(serve, &args->copy, &shape->copy, status_out);
 }
 
 static void shape_to_device(struct pl_serve *serve, struct shape *shape,
@@ -314,7 +320,7 @@ void pl_cuda_serve_cuMemcpy3DPeerAsync(struct pl_serve *serve, const struct pl_c
 	int32_t status;
 
 	/* Both ends in the client are the client's own business; memory of this process is nobody's end. */
-	if ((from && to) || !shape_is_told(record, serve->head->op) || !shape_bytes(record, &bytes) ||
+	if ((from && to) || !shape_is_told(record, serve->head->op) || !pl_cuda_copy_bytes(record, &bytes) ||
 	    args->data.bytes != (from ? bytes : 0) || (to && (!args->wait || !serve->asked)) ||
 	    !pl_cuda_copy_packed(record)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);

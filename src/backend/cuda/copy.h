@@ -14,6 +14,13 @@ bool pl_cuda_copy_packed(const struct pl_cuda_copy3d_record *record);
 /* The ends in device memory are memory that the driver knows (pl_cuda_address_known()). */
 bool pl_cuda_copy_known(const struct pl_cuda_copy3d_record *record);
 
+/* How many bytes an end in the client has.  Return: false: more than an address can count, or than a transfer may be.
+ */
+bool pl_cuda_copy_bytes(const struct pl_cuda_copy3d_record *record, uint64_t *bytes_out);
+/* A record as the driver's structure, its handles found and the ends in device memory known.  Return: false with
+ * *status_out: one is none. */
+bool pl_cuda_copy_open(struct pl_serve *serve, const struct pl_cuda_copy3d_record *record, CUDA_MEMCPY3D_PEER *copy_out,
+		       int32_t *status_out);
 /* A record as the driver's structure, with arrays that were found; an end in the client has no address yet.  An address
  * is the device's whatever the client says of it: the driver must not take it for one of this process. */
 CUDA_MEMCPY3D_PEER pl_cuda_copy_of(const struct pl_cuda_copy3d_record *record, CUarray from, CUarray to);

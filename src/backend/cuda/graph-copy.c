@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda/copy.h"
 #include "backend/cuda/hostfn.h"
 #include "base/cleanup.h"
 
@@ -261,61 +262,160 @@ static CUgraphNode last_of(CUstream stream, bool per_thread)
 	return nodes[0];
 }
 
-static CUresult captured_copy(const struct pl_cuda_plCopyCaptured_args *args, struct pl_cuda_hostfn *shadow,
-			      CUstream stream)
+/* A copy from or to the client's memory, which the shadow stands for. */
+struct captured {
+	CUstream stream;
+	bool per_thread, to_host;
+	uint64_t address, bytes;
+	CUDA_MEMCPY3D_PEER shape; /* where there is a width */
+};
+
+static CUresult line_make(const struct captured *captured, struct pl_cuda_hostfn *shadow)
 {
-	__typeof__(&cuLaunchHostFunc) call =
-		args->per_thread ? pl_cuda.cuLaunchHostFunc_ptsz : pl_cuda.cuLaunchHostFunc;
 	__typeof__(&cuMemcpyHtoDAsync_v2) to =
-		args->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
+		captured->per_thread ? pl_cuda.cuMemcpyHtoDAsync_v2_ptsz : pl_cuda.cuMemcpyHtoDAsync_v2;
 	__typeof__(&cuMemcpyDtoHAsync_v2) from =
-		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
-	CUgraphNode first, second;
+		captured->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
+
+	if (captured->to_host)
+		return from ? from(shadow->data, captured->address, captured->bytes, captured->stream)
+			    : CUDA_ERROR_NOT_SUPPORTED;
+	return to ? to(captured->address, shadow->data, captured->bytes, captured->stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+static CUDA_MEMCPY3D_PEER shape_of(const struct captured *captured, struct pl_cuda_hostfn *shadow)
+{
+	CUDA_MEMCPY3D_PEER shape = captured->shape;
+
+	if (captured->to_host)
+		shape.dstHost = shadow->data;
+	else
+		shape.srcHost = shadow->data;
+	return shape;
+}
+
+static CUresult shape_make(const struct captured *captured, struct pl_cuda_hostfn *shadow)
+{
+	__typeof__(&cuMemcpy3DAsync_v2) local =
+		captured->per_thread ? pl_cuda.cuMemcpy3DAsync_v2_ptsz : pl_cuda.cuMemcpy3DAsync_v2;
+	__typeof__(&cuMemcpy3DPeerAsync) peer =
+		captured->per_thread ? pl_cuda.cuMemcpy3DPeerAsync_ptsz : pl_cuda.cuMemcpy3DPeerAsync;
+	CUDA_MEMCPY3D_PEER shape = shape_of(captured, shadow);
+	CUDA_MEMCPY3D copy = pl_cuda_copy_local(&shape);
+
+	if (shape.srcContext || shape.dstContext)
+		return peer ? peer(&shape, captured->stream) : CUDA_ERROR_NOT_SUPPORTED;
+	return local ? local(&copy, captured->stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* Does the driver take it?  From a graph that is being made no node can be removed, so it is tried in another. */
+static CUresult shape_try(const struct captured *captured, struct pl_cuda_hostfn *shadow)
+{
+	CUDA_MEMCPY3D_PEER shape = shape_of(captured, shadow);
+	CUDA_MEMCPY3D copy = pl_cuda_copy_local(&shape);
+	CUcontext context = shape.dstContext;
+	CUgraphNode node;
+	CUgraph graph;
 	CUresult r;
 
-	if (!call || !to || !from)
+	if (!pl_cuda.cuCtxGetCurrent || !pl_cuda.cuGraphCreate || !pl_cuda.cuGraphAddMemcpyNode ||
+	    !pl_cuda.cuGraphDestroy)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	r = args->to_host ? from(shadow->data, args->address, args->size, stream)
-			  : call(stream, pl_cuda_hostfn_call, shadow);
+	r = context ? CUDA_SUCCESS : pl_cuda.cuCtxGetCurrent(&context);
+	if (!r)
+		r = pl_cuda.cuGraphCreate(&graph, 0);
 	if (r)
 		return r;
-	first = last_of(stream, args->per_thread);
-	r = args->to_host ? call(stream, pl_cuda_shadow_push, shadow)
-			  : to(args->address, shadow->data, args->size, stream);
+	r = pl_cuda.cuGraphAddMemcpyNode(&node, graph, NULL, 0, &copy, context);
+	(void)pl_cuda.cuGraphDestroy(graph);
+	return r;
+}
+
+/* The copy, and the host node beside it.  *made_out: of both, or of one alone, the graph has the shadow. */
+static CUresult captured_make(const struct captured *captured, struct pl_cuda_hostfn *shadow, bool *made_out)
+{
+	__typeof__(&cuLaunchHostFunc) run =
+		captured->per_thread ? pl_cuda.cuLaunchHostFunc_ptsz : pl_cuda.cuLaunchHostFunc;
+	CUresult (*make)(const struct captured *, struct pl_cuda_hostfn *) =
+		captured->shape.WidthInBytes ? shape_make : line_make;
+	CUgraphNode first, second;
+	CUresult r = run ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
+
+	*made_out = false;
+	if (!r && captured->shape.WidthInBytes && !captured->to_host)
+		r = shape_try(captured, shadow);
+	if (!r)
+		r = captured->to_host ? make(captured, shadow) : run(captured->stream, pl_cuda_hostfn_call, shadow);
 	if (r)
 		return r;
-	second = last_of(stream, args->per_thread);
+	*made_out = true;
+	first = last_of(captured->stream, captured->per_thread);
+	r = captured->to_host ? run(captured->stream, pl_cuda_shadow_push, shadow) : make(captured, shadow);
+	if (r)
+		return r;
+	second = last_of(captured->stream, captured->per_thread);
 	if (first && second)
-		pl_cuda_shadow_hide(shadow, args->to_host ? first : second, args->to_host ? second : first,
-				    args->to_host);
+		pl_cuda_shadow_hide(shadow, captured->to_host ? first : second, captured->to_host ? second : first,
+				    captured->to_host);
 	return CUDA_SUCCESS;
+}
+
+static CUresult captured_serve(struct pl_serve *serve, const struct captured *captured, uint64_t token)
+{
+	CUgraph graph = pl_cuda_capture_graph(captured->stream, captured->per_thread);
+	struct pl_cuda_hostfn *shadow;
+	bool made;
+	CUresult r;
+
+	if (!graph)
+		return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+	shadow = pl_cuda_shadow_new(pl_cuda_session_of(serve), token, captured->bytes);
+	if (!shadow)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = captured_make(captured, shadow, &made);
+	shadow->idle = r != CUDA_SUCCESS; /* what the graph has of it waits for nobody */
+	if (made)
+		pl_cuda_hostfn_owned(shadow, graph);
+	else
+		pl_cuda_hostfn_free(shadow);
+	return r;
 }
 
 void pl_cuda_serve_plCopyCaptured(struct pl_serve *serve, const struct pl_cuda_plCopyCaptured_args *args)
 {
-	struct pl_cuda_hostfn *shadow;
+	struct captured captured = {
+		.per_thread = args->per_thread, .to_host = args->to_host, .address = args->address, .bytes = args->size
+	};
 	int32_t status;
-	CUgraph graph;
 	void *stream;
 
-	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
-		pl_cuda_result(serve, status, 0);
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		captured.stream = stream;
+		/* Before a node of the two is made. */
+		status = pl_cuda_address_known(args->address, args->size)
+				 ? (int32_t)captured_serve(serve, &captured, args->token)
+				 : CUDA_ERROR_INVALID_VALUE;
+	}
+	pl_cuda_result(serve, status, 0);
+}
+
+void pl_cuda_serve_plShapeCaptured(struct pl_serve *serve, const struct pl_cuda_plShapeCaptured_args *args)
+{
+	const struct pl_cuda_copy3d_record *record = &args->copy;
+	bool from_host = record->from_type == CU_MEMORYTYPE_HOST, to_host = record->to_type == CU_MEMORYTYPE_HOST;
+	struct captured captured = { .per_thread = args->per_thread, .to_host = to_host };
+	int32_t status;
+	void *stream;
+
+	if (from_host == to_host || !pl_cuda_copy_bytes(record, &captured.bytes) || !captured.bytes ||
+	    !pl_cuda_copy_packed(record)) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	graph = pl_cuda_capture_graph(stream, args->per_thread);
-	status = pl_cuda_address_known(args->address, args->size) ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
-								  : CUDA_ERROR_INVALID_VALUE;
-	if (!graph || status == CUDA_ERROR_INVALID_VALUE) {
-		/* Before a node of the two is made: one alone would wait for bytes that nobody sends. */
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	shadow = pl_cuda_shadow_new(pl_cuda_session_of(serve), args->token, args->size);
-	status = CUDA_ERROR_OUT_OF_MEMORY;
-	if (shadow) {
-		status = (int32_t)captured_copy(args, shadow, stream);
-		/* Also where half of it failed: what the graph has stays valid. */
-		pl_cuda_hostfn_owned(shadow, graph);
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		captured.stream = stream;
+		if (pl_cuda_copy_open(serve, record, &captured.shape, &status))
+			status = (int32_t)captured_serve(serve, &captured, args->token);
 	}
 	pl_cuda_result(serve, status, 0);
 }

@@ -47,7 +47,10 @@ static void hostfn_run(struct pl_cuda_hostfn *hostfn, CUresult status)
 
 void CUDA_CB pl_cuda_hostfn_call(void *user)
 {
-	hostfn_run(user, CUDA_SUCCESS);
+	const struct pl_cuda_hostfn *hostfn = user;
+
+	if (!hostfn->idle)
+		hostfn_run(user, CUDA_SUCCESS);
 }
 
 static void CUDA_CB run_callback(CUstream stream, CUresult status, void *user)

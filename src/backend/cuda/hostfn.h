@@ -12,6 +12,7 @@ struct pl_cuda_hostfn {
 	/* of memory that a graph copies, see graph-copy.c; else NULL */
 	uint8_t *data;
 	uint64_t bytes;
+	bool idle;                /* no copy uses it: nobody is to be asked */
 	CUgraphNode node, hidden; /* the node that the client knows of, and the one that carries the bytes */
 
 	/* under session->hosts_lock, while it waits for the client */

@@ -419,6 +419,16 @@ CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
 
 /* ---- copies of the program's memory ---- */
 
+/* The graph has the token, or nothing has. */
+static CUresult token_answer(struct pl_session *session, uint64_t token, int r, const struct pl_reply *reply)
+{
+	CUresult result = pl_cuda_answer(r, reply);
+
+	if (result)
+		pl_cuda_hostfn_forget(session, token);
+	return result;
+}
+
 CUresult pl_cuda_copy_captured(CUstream stream, bool per_thread, bool to_host, CUdeviceptr device, void *host,
 			       size_t bytes)
 {
@@ -437,8 +447,40 @@ CUresult pl_cuda_copy_captured(CUstream stream, bool per_thread, bool to_host, C
 	if (!args.token)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, plCopyCaptured, &args, &reply);
-	if (!r && !reply.status)
-		return CUDA_SUCCESS;
-	pl_cuda_hostfn_forget(session, args.token);
-	return pl_cuda_answer(r, &reply);
+	return token_answer(session, args.token, r, &reply);
+}
+
+CUresult pl_cuda_shape_captured(CUstream stream, bool per_thread, const struct pl_cuda_copy3d_record *copy,
+				const struct pl_cuda_lines *lines)
+{
+	struct pl_cuda_plShapeCaptured_args args = { .copy = *copy, .per_thread = per_thread };
+	struct pl_session *session = pl_cuda_session();
+	struct pl_reply reply;
+	int r;
+
+	if (copy->to_type == CU_MEMORYTYPE_HOST)
+		pl_cuda_awaits_graph(lines);
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	args.token = pl_cuda_host_copy_new(session, lines);
+	if (!args.token)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = PL_CUDA_ASK(session, plShapeCaptured, &args, &reply);
+	return token_answer(session, args.token, r, &reply);
+}
+
+CUresult pl_cuda_lines_captured(CUstream stream, bool per_thread, const struct pl_cuda_lines *to,
+				const struct pl_cuda_lines *from)
+{
+	struct pl_cuda_cuLaunchHostFunc_args args = { .per_thread = per_thread };
+	struct pl_session *session = pl_cuda_session();
+	struct pl_reply reply;
+	int r;
+
+	pl_cuda_awaits_graph(to);
+	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	args.token = pl_cuda_host_copy_here_new(session, to, from);
+	if (!args.token)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	r = PL_CUDA_ASK(session, cuLaunchHostFunc, &args, &reply);
+	return token_answer(session, args.token, r, &reply);
 }

@@ -9,6 +9,7 @@
 #include "client/cuda/awaited.h"
 #include "client/cuda/copy-shape.h"
 #include "client/cuda/echo.h"
+#include "client/cuda/graph.h"
 #include "client/cuda/later.h"
 #include "client/cuda/mirrored.h"
 #include "client/cuda/reach.h"
@@ -228,12 +229,18 @@ static CUresult shape_here(const struct shape *shape, bool per_thread, CUstream 
 {
 	CUresult result = per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
 
-	for (size_t z = 0; z < shape->is.to.slices && !result; z++)
-		for (size_t y = 0; y < shape->is.to.lines; y++)
-			memmove(shape->is.to.at + z * shape->is.to.slice + y * shape->is.to.pitch,
-				shape->is.from.at + z * shape->is.from.slice + y * shape->is.from.pitch,
-				shape->is.to.columns);
+	if (!result)
+		pl_cuda_lines_copy(&shape->is.to, &shape->is.from);
 	return result;
+}
+
+/* The graph has the program's memory copied in each launch. */
+static CUresult shape_captured(const struct shape *shape, bool per_thread, CUstream stream)
+{
+	if (shape->is.from_host && shape->is.to_host)
+		return pl_cuda_lines_captured(stream, per_thread, &shape->is.to, &shape->is.from);
+	return pl_cuda_shape_captured(stream, per_thread, &shape->args.copy,
+				      shape->is.from_host ? &shape->is.from : &shape->is.to);
 }
 
 static bool op_waits(enum pl_cuda_op op)
@@ -272,6 +279,8 @@ static CUresult shape_copy_used(enum pl_cuda_op op, bool per_thread, const CUDA_
 	if (result)
 		return result;
 	shape.args.copy = shape.is.record;
+	if ((shape.is.from_host || shape.is.to_host) && !op_waits(op) && pl_cuda_is_captured(stream, per_thread))
+		return shape_captured(&shape, per_thread, stream);
 	if (shape.is.from_host && shape.is.to_host)
 		return shape_here(&shape, per_thread, stream);
 	if (shape.is.from_host) {

@@ -523,10 +523,16 @@ static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdevicept
 }
 
 /* From and to the program's own memory: when all before it in the stream has ended. */
-static CUresult host_to_host(bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes, CUstream stream)
+static CUresult host_to_host(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
+			     CUstream stream)
 {
-	CUresult result = per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
+	const struct pl_cuda_lines to = { (uint8_t *)(uintptr_t)dst, bytes, 1, 1, bytes, bytes };
+	const struct pl_cuda_lines from = { (uint8_t *)(uintptr_t)src, bytes, 1, 1, bytes, bytes };
+	CUresult result;
 
+	if (!waits && bytes && pl_cuda_is_captured(stream, per_thread))
+		return pl_cuda_lines_captured(stream, per_thread, &to, &from);
+	result = per_thread ? cuStreamSynchronize_ptsz(stream) : cuStreamSynchronize(stream);
 	if (!result)
 		memmove((void *)(uintptr_t)dst, (const void *)(uintptr_t)src, bytes);
 	return result;
@@ -551,7 +557,7 @@ static CUresult copy(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr s
 	if (from)
 		return from_device(waits ? PL_CUDA_OP_cuMemcpyDtoH_v2 : PL_CUDA_OP_cuMemcpyDtoHAsync_v2, per_thread,
 				   (void *)(uintptr_t)dst, src, bytes, stream);
-	return host_to_host(per_thread, dst, src, bytes, stream);
+	return host_to_host(waits, per_thread, dst, src, bytes, stream);
 }
 
 CUresult cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t bytes)

@@ -2,6 +2,7 @@
 #ifndef PL_CLIENT_CUDA_GRAPH_H
 #define PL_CLIENT_CUDA_GRAPH_H
 
+#include "client/cuda/lines.h"
 #include "client/cuda/state.h"
 
 struct pl_cuda_node {
@@ -47,5 +48,11 @@ bool pl_cuda_is_captured(CUstream stream, bool per_thread);
 /* A copy from or to the program's memory in a captured stream: the graph makes it in each launch. */
 CUresult pl_cuda_copy_captured(CUstream stream, bool per_thread, bool to_host, CUdeviceptr device, void *host,
 			       size_t bytes);
+/* As well, of lines and slices, or of an array: `copy` has one end in the program's memory, `lines`. */
+CUresult pl_cuda_shape_captured(CUstream stream, bool per_thread, const struct pl_cuda_copy3d_record *copy,
+				const struct pl_cuda_lines *lines);
+/* As well, from the program's memory to the program's; both have the same extents. */
+CUresult pl_cuda_lines_captured(CUstream stream, bool per_thread, const struct pl_cuda_lines *to,
+				const struct pl_cuda_lines *from);
 
 #endif

@@ -12,6 +12,7 @@ struct host_copy {
 	uint64_t token;
 	struct pl_session *session;
 	struct pl_cuda_lines lines;
+	struct pl_cuda_lines to; /* of a copy that stays here */
 };
 
 /* Called as a host function is: on the callback thread, and the server waits for its end. */
@@ -38,20 +39,36 @@ static void CUDA_CB copy_send(void *user)
 	free(part);
 }
 
-uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines)
+static void CUDA_CB copy_here(void *user)
+{
+	const struct host_copy *copy = user;
+
+	pl_cuda_lines_copy(&copy->to, &copy->lines);
+}
+
+static uint64_t copy_new(CUhostFn function, const struct host_copy *what)
 {
 	struct host_copy *copy = malloc(sizeof(*copy));
+	uint64_t token;
 
 	if (!copy)
 		return 0;
-	copy->session = session;
-	copy->lines = *lines;
-	copy->token = pl_cuda_hostfn_new(session, copy_send, copy);
-	if (!copy->token) {
+	*copy = *what;
+	token = copy->token = pl_cuda_hostfn_new(copy->session, function, copy);
+	if (!token)
 		free(copy);
-		return 0;
-	}
-	return copy->token;
+	return token;
+}
+
+uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines)
+{
+	return copy_new(copy_send, &(struct host_copy){ .session = session, .lines = *lines });
+}
+
+uint64_t pl_cuda_host_copy_here_new(struct pl_session *session, const struct pl_cuda_lines *to,
+				    const struct pl_cuda_lines *from)
+{
+	return copy_new(copy_here, &(struct host_copy){ .session = session, .lines = *from, .to = *to });
 }
 
 CUresult pl_cuda_copy_later(struct pl_session *session, uint64_t stream, bool per_thread, CUdeviceptr dst,
@@ -105,4 +122,5 @@ void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, u
 void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token)
 {
 	free(pl_cuda_hostfn_user(session, token, copy_send));
+	free(pl_cuda_hostfn_user(session, token, copy_here));
 }

@@ -25,11 +25,14 @@ bool pl_cuda_hostfn_runs(void);
 
 /* Memory that a graph reads, or writes, each time it runs.  Return: its token, a function's; 0 = no memory. */
 uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines);
-/* That memory.  Return: the token is one of its. */
+/* As well, which is copied from one place to the other. */
+uint64_t pl_cuda_host_copy_here_new(struct pl_session *session, const struct pl_cuda_lines *to,
+				    const struct pl_cuda_lines *from);
+/* The memory of pl_cuda_host_copy_new().  Return: the token is one of its. */
 bool pl_cuda_host_copy_what(const struct pl_session *session, uint64_t token, struct pl_cuda_lines *lines_out);
 /* What the device wrote for it.  Runs on whichever thread pumps. */
 void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data);
-/* Frees what pl_cuda_host_copy_new() made, when its function is forgotten; of other functions there is nothing. */
+/* Frees what one of those made, when its function is forgotten; of other functions there is nothing. */
 void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token);
 
 /** pl_cuda_copy_later() - a copy to the device whose bytes are read when the stream has come to it

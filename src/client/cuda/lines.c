@@ -99,3 +99,11 @@ void pl_cuda_lines_write(const struct pl_cuda_lines *lines, uint64_t offset, con
 		bytes -= part;
 	}
 }
+
+void pl_cuda_lines_copy(const struct pl_cuda_lines *to, const struct pl_cuda_lines *from)
+{
+	for (size_t z = 0; z < to->slices; z++)
+		for (size_t y = 0; y < to->lines; y++)
+			memmove(to->at + z * to->slice + y * to->pitch, from->at + z * from->slice + y * from->pitch,
+				to->columns);
+}

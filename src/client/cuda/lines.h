@@ -28,4 +28,7 @@ uint64_t pl_cuda_lines_span(const struct pl_cuda_lines *lines);
 void pl_cuda_lines_read(const struct pl_cuda_lines *lines, uint64_t offset, void *to, uint64_t bytes);
 void pl_cuda_lines_write(const struct pl_cuda_lines *lines, uint64_t offset, const void *from, uint64_t bytes);
 
+/* Both have the same extents, and may overlap. */
+void pl_cuda_lines_copy(const struct pl_cuda_lines *to, const struct pl_cuda_lines *from);
+
 #endif
