@@ -236,6 +236,16 @@ static void forks(void *unused)
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 }
 
+/* To ask for the version is not to use the driver. */
+static void version_forks(void *unused)
+{
+	int n;
+	(void)unused;
+	cu_ok(cu(cuDriverGetVersion)(&n));
+	check(cu_child(primary, NULL) == 0);
+	primary(NULL);
+}
+
 /* -- two processes, one memory ---------------------------------------------------------------------------------------
  */
 
@@ -383,6 +393,7 @@ int main(void)
 		{ "threads share a context", threads },
 		{ "threads register parts of one page", neighbours },
 		{ "a child is told that it has no driver", forks },
+		{ "a child of one that knows the version alone has a driver", version_forks },
 		{ "two processes share memory and an event", two_processes },
 		{ "CUDA_VISIBLE_DEVICES chooses, and hides", visible },
 	};

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "client/cuda/between.h"
 #include "client/servers.h"
@@ -31,16 +32,24 @@ static struct {
 	} * devices, *found; /* what the program sees; what the servers have */
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+static pthread_once_t process_begun = PTHREAD_ONCE_INIT;
+
 uint32_t pl_cuda_sessions_count;
 
 __thread struct pl_cuda_thread pl_cuda_thread __attribute__((tls_model("initial-exec"))) = { .told = PL_CUDA_TOLD_NOT };
 
-/* A child of a process that uses the driver can not use it: as with the driver itself. */
+/* A child of a process that uses the driver can not use it: as with the driver itself.  One whose parent had asked for
+ * no more than the version can, and dials on its own. */
 static void fork_child(void)
 {
 	pthread_mutex_init(&process.lock, NULL);
-	if (pl_cuda_sessions_count)
+	if (atomic_load(&process.ready))
 		atomic_store(&process.forked, true);
+	if (!atomic_load(&process.forked)) {
+		free(pl_steal(process.devices));
+		free(pl_steal(process.found));
+		process.count = process.found_count = pl_cuda_sessions_count = 0;
+	}
 	atomic_store(&process.ready, false);
 	pl_cuda_thread.told = PL_CUDA_TOLD_NOT;
 	pl_cuda_thread.told_by = NULL;
@@ -169,14 +178,13 @@ static void process_once(void)
 
 CUresult cuInit(unsigned int flags)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	CUresult result;
 
 	if (flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (atomic_load(&process.forked))
 		return CUDA_ERROR_NOT_INITIALIZED;
-	pthread_once(&once, process_once);
+	pthread_once(&process_begun, process_once);
 	pthread_mutex_lock(&process.lock);
 	if (!process.tried) {
 		process.result = sessions_open();
@@ -195,6 +203,7 @@ CUresult cuDriverGetVersion(int *version)
 {
 	if (!version)
 		return CUDA_ERROR_INVALID_VALUE;
+	pthread_once(&process_begun, process_once);
 	pthread_mutex_lock(&process.lock);
 	if (!atomic_load(&process.forked))
 		(void)sessions_open();
