@@ -136,7 +136,7 @@ uint64_t pl_session_answered(const struct pl_session *session)
 	return lane ? lane->answered : 0;
 }
 
-static int call_wait(struct pl_call *call, struct pl_reply *reply)
+static int answer_wait(struct pl_call *call, struct pl_reply *reply)
 {
 	struct pl_session *session = call->session;
 	const struct pl_wire_head *head;
@@ -154,11 +154,10 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 		call->lane->answered = head->ticket;
 	if (!(body.flags & PL_WIRE_REPLY_AHEAD))
 		atomic_fetch_add_explicit(&session->ends, 1, memory_order_relaxed);
-	if (body.flags & PL_WIRE_REPLY_IDLE && head->ticket)
-		atomic_store_explicit(&session->idle, head->ticket, memory_order_relaxed);
 	*reply = (struct pl_reply){
 		.status = body.status,
 		.flags = body.flags,
+		.after = body.after,
 		.bulk_bytes = head->bulk_bytes,
 		.lane = call->lane,
 		.dec = { .at = (const uint8_t *)(head + 1) + sizeof(body),
@@ -167,9 +166,28 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 			 .arena_bytes = session->arena.bytes,
 			 .after_bytes = head->bulk_bytes },
 	};
-	if (atomic_load_explicit(&session->reverse_seen, memory_order_acquire) < body.after)
-		return pl_trace(pl_session_pump_until(session, body.after));
 	return 0;
+}
+
+/* Whoever finds that all has ended finds what was pushed before, too. */
+bool pl_call_is_whole(const struct pl_call *call, const struct pl_reply *reply)
+{
+	struct pl_session *session = call->session;
+
+	if (atomic_load_explicit(&session->reverse_seen, memory_order_acquire) < reply->after)
+		return false;
+	if (reply->flags & PL_WIRE_REPLY_IDLE && call->ticket)
+		atomic_store_explicit(&session->idle, call->ticket, memory_order_relaxed);
+	return true;
+}
+
+static int call_wait(struct pl_call *call, struct pl_reply *reply)
+{
+	int r = answer_wait(call, reply);
+
+	while (!r && !pl_call_is_whole(call, reply))
+		r = pl_trace(pl_session_pump_until(call->session, reply->after));
+	return r;
 }
 
 int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, struct pl_reply *reply)
@@ -193,6 +211,13 @@ int pl_call_ask_send(struct pl_call *call)
 int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply)
 {
 	return call_wait(call, reply);
+}
+
+int pl_call_ask_alone(struct pl_call *call, struct pl_reply *reply)
+{
+	int r = pl_call_ask_send(call);
+
+	return r ? r : answer_wait(call, reply);
 }
 
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply)

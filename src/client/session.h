@@ -107,6 +107,7 @@ struct pl_call {
 struct pl_reply {
 	int32_t status;      /* the API's result */
 	uint32_t flags;      /* enum pl_wire_reply_flag */
+	uint64_t after;      /* records of the reverse lane that come before it */
 	struct pl_dec dec;   /* the reply's own fields; borrowed until this thread's next call */
 	uint64_t bulk_bytes; /* payload that still waits on the lane: pl_call_bulk() */
 	struct pl_client_lane *lane;
@@ -124,6 +125,10 @@ int pl_call_post(struct pl_call *call);
 int pl_call_post_free(struct pl_call *call);
 /* Sends and waits.  When it returns 0 everything that the server pushed before the reply has been taken. */
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
+/* As well, but it takes nothing that the server pushed: of a thread that whoever takes that may wait for. */
+int pl_call_ask_alone(struct pl_call *call, struct pl_reply *reply_out);
+/* Whether somebody has taken what was pushed before the reply. */
+bool pl_call_is_whole(const struct pl_call *call, const struct pl_reply *reply);
 /* The two halves of pl_call_ask(): a thread may send a second ask before it waits for the first, and waits in the order
  * of sending.  Each that was sent without a fault is waited for. */
 int pl_call_ask_send(struct pl_call *call);

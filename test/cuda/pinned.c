@@ -513,6 +513,37 @@ static void test_graphs_take_it(void)
 	cu_ok(cu(cuMemFreeHost)(c));
 }
 
+/* It is plain memory when the copy is captured, and the device's when the graph comes to write it. */
+static void test_what_a_graph_writes_arrives_though_a_device_was_given_it_since(void)
+{
+	uint32_t *host = pinned(WORDS);
+	CUdeviceptr device, at;
+	CUgraphExec exec;
+	CUstream stream;
+	CUgraph graph;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, device, WORDS * 4, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	numbers(host, WORDS, 1);
+	cu_ok(cu(cuMemcpyHtoD_v2)(device, host, WORDS * 4));
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&at, host, 0));
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		launch(device, device, WORDS, stream);
+		cu_ok(cu(cuGraphLaunch)(exec, stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		check(are_numbers(host, WORDS, 1 + round));
+	}
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuMemFreeHost)(host));
+}
+
 /* One end of a copy of an array, which comes in its stream's order. */
 static void test_arrays_take_it(void)
 {
@@ -676,6 +707,7 @@ int main(int argc, char **argv)
 	cu_run(test_fills_words_and_copies_of_the_devices_take_it);
 	cu_run(test_textures_and_lists_of_words_take_it);
 	cu_run(test_graphs_take_it);
+	cu_run(test_what_a_graph_writes_arrives_though_a_device_was_given_it_since);
 	cu_run(test_arrays_take_it);
 	cu_run(test_threads_go_on_copying_meanwhile);
 	cu_run(test_it_has_an_address_on_the_device);

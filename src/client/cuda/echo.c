@@ -110,8 +110,7 @@ static void pull(struct echo *echo)
 		size_t bytes = echo->bytes - at < FETCH_BYTES ? echo->bytes - at : FETCH_BYTES;
 		uint64_t as_of;
 
-		if (pl_cuda_pages_fetch(echo->session, echo->device, echo->device + at, echoes.got, bytes, false,
-					&as_of))
+		if (pl_cuda_pages_fetch(echo->session, echo->device, echo->device + at, echoes.got, bytes, &as_of))
 			return; /* the session is lost: the program's memory stays as it was */
 		take(echo, at, bytes);
 	}

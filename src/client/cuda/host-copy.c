@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/cuda/hostfn.h"
+#include "client/servers.h"
 #include "wire/cuda.h"
 
 struct host_copy {
@@ -14,6 +15,11 @@ struct host_copy {
 	struct pl_cuda_lines lines;
 	struct pl_cuda_lines to; /* of a copy that stays here */
 };
+
+/* By whoever takes what the session's server pushes; to == 0: none. */
+static struct made {
+	_Atomic uint64_t from, to;
+} made_now[PL_CLIENT_SERVERS_MAX];
 
 /* Called as a host function is: on the callback thread, and the server waits for its end. */
 static void CUDA_CB copy_send(void *user)
@@ -110,13 +116,30 @@ bool pl_cuda_host_copy_what(const struct pl_session *session, uint64_t token, st
 void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data)
 {
 	const struct host_copy *copy = pl_cuda_hostfn_user(session, token, copy_send);
+	struct made *made = &made_now[pl_cuda_session_index(session)];
 	uint64_t whole;
 
 	if (!copy)
 		return;
 	whole = pl_cuda_lines_bytes(&copy->lines);
-	if (offset <= whole && data.bytes <= whole - offset)
-		pl_cuda_lines_write(&copy->lines, offset, data.at, data.bytes);
+	if (offset > whole || data.bytes > whole - offset)
+		return;
+	atomic_store(&made->from, (uintptr_t)copy->lines.at);
+	atomic_store(&made->to, (uintptr_t)copy->lines.at + pl_cuda_lines_span(&copy->lines));
+	pl_cuda_lines_write(&copy->lines, offset, data.at, data.bytes);
+	atomic_store(&made->to, 0);
+}
+
+bool pl_cuda_host_copy_is_made(uint64_t address, uint64_t bytes)
+{
+	bool is_made = false;
+
+	for (uint32_t i = 0; i < pl_cuda_sessions_count; i++) {
+		uint64_t from = atomic_load(&made_now[i].from), to = atomic_load(&made_now[i].to);
+
+		is_made |= address < to && (address >= from || bytes > from - address);
+	}
+	return is_made;
 }
 
 void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token)

@@ -32,6 +32,8 @@ uint64_t pl_cuda_host_copy_here_new(struct pl_session *session, const struct pl_
 bool pl_cuda_host_copy_what(const struct pl_session *session, uint64_t token, struct pl_cuda_lines *lines_out);
 /* What the device wrote for it.  Runs on whichever thread pumps. */
 void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, uint64_t offset, struct pl_bytes data);
+/* One that is being written just now goes there, or part of it. */
+bool pl_cuda_host_copy_is_made(uint64_t address, uint64_t bytes);
 /* Frees what one of those made, when its function is forgotten; of other functions there is nothing. */
 void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token);
 

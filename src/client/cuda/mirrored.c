@@ -2,6 +2,7 @@
 #include "client/cuda/mirrored.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "client/cuda/echo.h"
@@ -9,44 +10,85 @@
 #include "client/cuda/mirror.h"
 #include "client/cuda/placed.h"
 
-#define TRIES_MAX 16u /* limit: as often as a driver may give addresses that the program uses */
+#define TRIES_MAX     16u /* limit: as often as a driver may give addresses that the program uses */
+#define PUSHED_NAP_NS 10000
 
 /* ---- pages to and from the server ---- */
 
-/* Return: as pl_mirror_ops. */
-static int pages_fetch(struct pl_session *session, const struct pl_cuda_plManagedRead_args *args, void *data,
-		       uint64_t *as_of_out)
+/* The answer's pages.  Return: as pl_mirror_ops. */
+static int pages_take(struct pl_session *session, const struct pl_cuda_plManagedRead_args *args, struct pl_reply *reply,
+		      void *data, uint64_t *as_of_out)
 {
 	struct pl_cuda_plManagedRead_reply got;
-	struct pl_reply reply;
-	int r = PL_CUDA_ASK(session, plManagedRead, args, &reply);
 
-	if (r)
-		return r;
-	if (reply.status)
+	if (reply->status)
 		return -EIO;
-	pl_cuda_plManagedRead_reply_get(&reply.dec, &got);
-	if (!pl_dec_whole(&reply.dec) || got.data.data)
+	pl_cuda_plManagedRead_reply_get(&reply->dec, &got);
+	if (!pl_dec_whole(&reply->dec) || got.data.data)
 		return -EPROTO;
 	if (args->patient && got.works && !got.data.bytes)
 		return 1;
 	if (got.data.bytes != args->size)
 		return -EPROTO;
-	*as_of_out = reply.flags & PL_WIRE_REPLY_IDLE ? pl_session_answered(session) : 0;
-	return pl_call_bulk(&reply, data, args->size);
+	*as_of_out = reply->flags & PL_WIRE_REPLY_IDLE ? pl_session_answered(session) : 0;
+	return pl_call_bulk(reply, data, args->size);
 }
 
-int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes,
 			uint64_t *as_of_out)
 {
 	const struct pl_cuda_plManagedRead_args args = { .start = range, .address = address, .size = bytes };
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, plManagedRead, &args, &reply);
 
-	(void)patient;
-	return pages_fetch(session, &args, data, as_of_out);
+	return r ? r : pages_take(session, &args, &reply, data, as_of_out);
 }
 
-/* While a function of the program's runs, the device may wait for that; streams that are captured are not to be asked.
- */
+/* What the device wrote before is here when its pages are.  Another thread takes it; what that one waits for itself, as
+ * it writes there, comes first.  Return: as pl_mirror_ops. */
+static int pushed_wait(const struct pl_call *call, const struct pl_reply *reply, uint64_t address, bool patient)
+{
+	static const struct timespec nap = { .tv_nsec = PUSHED_NAP_NS };
+
+	while (!pl_call_is_whole(call, reply)) {
+		if (atomic_load(&call->session->dead))
+			return -EPIPE;
+		if (pl_cuda_host_copy_is_made(address, PL_MIRROR_PAGE_BYTES))
+			return 0;
+		if (pl_cuda_host_copy_is_made(0, UINT64_MAX))
+			return patient;
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
+/* For a touch.  waits: until later, if somebody waits for other pages. */
+static int touched_fetch(struct pl_session *session, const struct pl_cuda_plManagedRead_args *args, bool waits,
+			 void *data, uint64_t *as_of_out)
+{
+	struct pl_reply reply;
+	struct pl_call call;
+	int r = pl_call_begin(&call, session, PL_CUDA_OP_plManagedRead, pl_cuda_plManagedRead_bytes(args));
+
+	if (r)
+		return r;
+	pl_cuda_plManagedRead_put(&call.enc, args);
+	r = pl_call_ask_alone(&call, &reply);
+	if (!r)
+		r = pages_take(session, args, &reply, data, as_of_out);
+	return r ? r : pushed_wait(&call, &reply, args->address, waits);
+}
+
+static int host_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+		      uint64_t *as_of_out)
+{
+	const struct pl_cuda_plManagedRead_args args = { .start = range, .address = address, .size = bytes };
+
+	return touched_fetch(session, &args, patient, data, as_of_out);
+}
+
+/* While a function of the program's runs, or something is taken that was pushed, the device may wait for that; streams
+ * that are captured are not to be asked. */
 static int managed_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
 			 uint64_t *as_of_out)
 {
@@ -54,9 +96,10 @@ static int managed_fetch(void *session, uint64_t range, uint64_t address, void *
 							 .address = address,
 							 .size = bytes,
 							 .patient = patient && !pl_cuda_hostfn_runs() &&
+								    !pl_cuda_host_copy_is_made(0, UINT64_MAX) &&
 								    pl_cuda_captures_none() };
 
-	return pages_fetch(session, &args, data, as_of_out);
+	return touched_fetch(session, &args, patient, data, as_of_out);
 }
 
 static int part_send(struct pl_session *session, const struct pl_cuda_plManagedWrite_args *args, bool free)
@@ -114,11 +157,9 @@ static uint64_t worked(void *arg)
 }
 
 static const struct pl_mirror_ops managed_ops = { .fetch = managed_fetch, .store = pl_cuda_pages_store };
-static const struct pl_mirror_ops host_ops = { .fetch = pl_cuda_pages_fetch,
-					       .store = pl_cuda_pages_store,
-					       .merge = pl_cuda_pages_merge,
-					       .idle = idle,
-					       .worked = worked };
+static const struct pl_mirror_ops host_ops = {
+	.fetch = host_fetch, .store = pl_cuda_pages_store, .merge = pl_cuda_pages_merge, .idle = idle, .worked = worked
+};
 
 /* Calls that no device works for, and that come while pages are on their way; a host function settles by itself. */
 static bool op_is_quiet(uint16_t op)

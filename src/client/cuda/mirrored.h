@@ -12,8 +12,8 @@
 /* Host memory there that the device reaches. */
 CUresult pl_cuda_pages_create(struct pl_session *session, uint64_t bytes, uint64_t *address_out);
 void pl_cuda_pages_free(struct pl_session *session, uint64_t address);
-/* pl_mirror_ops; `range` is where the pages begin. */
-int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes, bool patient,
+/* As pl_mirror_ops; `range` is where the pages begin. */
+int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes,
 			uint64_t *as_of_out);
 int pl_cuda_pages_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
 int pl_cuda_pages_merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free);
