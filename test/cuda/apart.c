@@ -455,6 +455,30 @@ static void test_numbers_of_devices_are_the_lists(void)
 	check(cu(cuMemCreate)(&handle, granule, &prop, 0) != CUDA_SUCCESS);
 }
 
+/* The second server has no context but the stream's own: this comes before its primary one is made. */
+static void test_memory_of_a_stream_is_its_devices(void)
+{
+	CUcontext own, first;
+	int value = 5;
+	CUstream stream;
+	CUdeviceptr at;
+
+	cu_ok(cu(cuInit)(0));
+	cu_ok(cu(cuCtxCreate_v2)(&own, 0, 1));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuCtxCreate_v2)(&first, 0, 0));
+	for (int round = 0; round < 3; round++) {
+		cu_ok(cu(cuMemAllocAsync)(&at, 4096, stream));
+		cu_ok(cu(cuPointerGetAttribute)(&value, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, at));
+		check(value == 1);
+		cu_ok(cu(cuMemFreeAsync)(at, stream));
+	}
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuCtxDestroy_v2)(first));
+	cu_ok(cu(cuCtxDestroy_v2)(own));
+}
+
 static void *thread_main(void *arg)
 {
 	int device = (int)(intptr_t)arg, in[32];
@@ -501,6 +525,7 @@ static void test_contexts_end_wherever_the_thread_is(void)
 
 int main(void)
 {
+	cu_run(test_memory_of_a_stream_is_its_devices);
 	test_the_list_has_each_servers_devices();
 	cu_run(test_devices_of_two_servers_are_no_peers);
 	cu_run(test_addresses_are_one_space);

@@ -243,6 +243,14 @@ static CUresult alloc_async_ask(struct pl_session *session, const struct pl_cuda
 	return CUDA_SUCCESS;
 }
 
+/* A stream's, wherever the thread is. */
+static struct pl_cuda_context *context_of(CUstream stream)
+{
+	const struct pl_cuda_object *object = pl_cuda_get(PL_CUDA_KIND_stream, stream);
+
+	return object && object->context ? object->context : pl_cuda_thread.top;
+}
+
 /* pool: NULL = the device's own; what it points to has to be one. */
 static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t bytes, const CUmemoryPool *pool,
 				 CUstream stream)
@@ -265,9 +273,10 @@ static CUresult alloc_async_once(bool per_thread, CUdeviceptr *address, size_t b
 		*address = 0;
 		return CUDA_SUCCESS;
 	}
-	memory.context = pl_cuda_context_of(session);
+	memory.context = context_of(stream);
 	memory.session = session;
 	memory.pool = args.pool;
+	memory.of_device = pl_cuda_pool_device(pool, memory.context->device);
 	memory.handle_types = pl_cuda_pool_handle_types(pool, memory.context->device);
 	if (pl_cuda_is_captured(stream, per_thread)) { /* it is the graph's */
 		memory.kind = PL_CUDA_MEMORY_GRAPH;

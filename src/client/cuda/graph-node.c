@@ -36,11 +36,17 @@ static CUresult place_pack(const struct pl_session *session, struct pl_cuda_cuGr
 /* An allocation of a graph's has its address from the start.  It is the graph's: nothing here takes it away. */
 static void address_note(CUgraphNodeParams *params, uint64_t address)
 {
-	const struct pl_cuda_memory memory = { .address = address,
-					       .bytes = params->alloc.bytesize,
-					       .kind = PL_CUDA_MEMORY_GRAPH,
-					       .store = PL_ARENA_NONE,
-					       .context = pl_cuda_thread.top };
+	const CUmemLocation *location = &params->alloc.poolProps.location;
+	struct pl_cuda_memory memory = { .address = address,
+					 .bytes = params->alloc.bytesize,
+					 .kind = PL_CUDA_MEMORY_GRAPH,
+					 .store = PL_ARENA_NONE,
+					 .context = pl_cuda_thread.top };
+
+	if (location->type == CU_MEM_LOCATION_TYPE_DEVICE)
+		memory.of_device = location->id;
+	else if (memory.context)
+		memory.of_device = memory.context->device;
 
 	params->alloc.dptr = address;
 	atomic_store(&pl_cuda_graphs_allocate, true);

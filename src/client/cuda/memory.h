@@ -29,6 +29,7 @@ enum pl_cuda_memory_kind {
 struct pl_cuda_part { /* cuMemCreate() */
 	struct pl_cuda_object object;
 	unsigned int handle_types; /* for other processes */
+	CUdevice device;           /* whose it is; CU_DEVICE_INVALID: none's, or not known */
 };
 
 struct pl_cuda_memory {
@@ -40,6 +41,7 @@ struct pl_cuda_memory {
 	uint64_t id;                /* of this allocation, never again */
 	uint64_t pool;              /* POOL: id of the one that was named; 0 = the device's */
 	unsigned int handle_types;  /* POOL: of its pool, when it was allocated; MAPPED */
+	CUdevice of_device;         /* POOL, GRAPH, MAPPED: where it lies; others': the context's */
 	uint64_t readers, writers;  /* MAPPED: the devices, a bit each of the first 64 */
 	uint64_t store; /* its place in the session's shared memory (HOST, MANAGED, DEVICE); PL_ARENA_NONE: not there */
 	uint64_t device;  /* HOST, MANAGED: its address for the device; 0: it is not mapped there */
@@ -66,7 +68,7 @@ static inline bool pl_cuda_memory_is_pinned(const struct pl_cuda_memory *memory)
 extern atomic_bool pl_cuda_mirrors;
 
 /* The handle of an allocation that was made. */
-void pl_cuda_part_made(CUmemGenericAllocationHandle *handle, void *made, unsigned int handle_types);
+void pl_cuda_part_made(CUmemGenericAllocationHandle *handle, void *made, unsigned int handle_types, CUdevice device);
 
 /* The driver has given these addresses away: what may have lived there does not. */
 void pl_cuda_memory_taken(uint64_t address, uint64_t bytes);
@@ -165,6 +167,8 @@ void pl_cuda_lease_touch(uint64_t address);
 void pl_cuda_pool_fini(const struct pl_cuda_pool *pool);
 /* Of memory of this pool, for other processes; pool: NULL = the one of the device. */
 unsigned int pl_cuda_pool_handle_types(const CUmemoryPool *pool, CUdevice device);
+/* Where this pool's memory lies; pool: NULL, or not known = `device`. */
+CUdevice pl_cuda_pool_device(const CUmemoryPool *pool, CUdevice device);
 void pl_cuda_lease_context_gone(const struct pl_cuda_context *context);
 
 /* ---- apart.c: several servers ---- */

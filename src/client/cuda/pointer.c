@@ -13,6 +13,18 @@ static CUcontext context_of(const struct pl_cuda_memory *memory)
 	return none ? NULL : memory->context->object.handle;
 }
 
+static CUdevice device_of(const struct pl_cuda_memory *memory)
+{
+	switch (memory->kind) {
+	case PL_CUDA_MEMORY_POOL:
+	case PL_CUDA_MEMORY_GRAPH:
+	case PL_CUDA_MEMORY_MAPPED:
+		return memory->of_device;
+	default:
+		return memory->context ? memory->context->device : pl_cuda_device_first(memory->session);
+	}
+}
+
 /* The pool that a stream's memory came from. */
 static CUmemoryPool pool_of(const struct pl_cuda_memory *memory)
 {
@@ -22,7 +34,7 @@ static CUmemoryPool pool_of(const struct pl_cuda_memory *memory)
 		return NULL;
 	if (memory->pool)
 		return pl_cuda_object_of(memory->session, PL_CUDA_KIND_pool, memory->pool);
-	(void)cuDeviceGetMemPool(&pool, memory->context->device);
+	(void)cuDeviceGetMemPool(&pool, memory->of_device);
 	return pool;
 }
 
@@ -68,7 +80,7 @@ static CUresult get(void *value, CUpointer_attribute attribute, const struct pl_
 		*(unsigned long long *)value = memory->id;
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-		*(int *)value = memory->context ? memory->context->device : pl_cuda_device_first(memory->session);
+		*(int *)value = device_of(memory);
 		return CUDA_SUCCESS;
 	case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
 	case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:

@@ -15,6 +15,7 @@ static CUresult pool_ask(struct pl_session *session, CUmemLocation location, CUm
 	struct pl_cuda_cuMemGetDefaultMemPool_args args = {
 		.location_type = location.type, .location = location.id, .type = type, .is_default = is_default
 	};
+	struct pl_cuda_pool *pool;
 	struct pl_reply reply;
 	void *made = pl_cuda_new(session, PL_CUDA_KIND_pool, &args.pool);
 	CUresult result;
@@ -28,7 +29,10 @@ static CUresult pool_ask(struct pl_session *session, CUmemLocation location, CUm
 		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
 		return result;
 	}
-	((struct pl_cuda_pool *)pl_cuda_get(PL_CUDA_KIND_pool, made))->given = true;
+	pool = pl_cuda_get(PL_CUDA_KIND_pool, made);
+	pool->given = true;
+	pool->device = location.type == CU_MEM_LOCATION_TYPE_DEVICE ? pl_cuda_device_away(session, location.id)
+								    : CU_DEVICE_INVALID;
 	*pool_out = made;
 	return CUDA_SUCCESS;
 }
@@ -39,6 +43,13 @@ unsigned int pl_cuda_pool_handle_types(const CUmemoryPool *handle, CUdevice devi
 		pl_cuda_get(PL_CUDA_KIND_pool, handle ? *handle : atomic_load(&pools.current[device]));
 
 	return pool ? pool->handle_types : CU_MEM_HANDLE_TYPE_NONE;
+}
+
+CUdevice pl_cuda_pool_device(const CUmemoryPool *handle, CUdevice device)
+{
+	const struct pl_cuda_pool *pool = handle ? pl_cuda_get(PL_CUDA_KIND_pool, *handle) : NULL;
+
+	return pool && pool->device != CU_DEVICE_INVALID ? pool->device : device;
 }
 
 bool pl_cuda_check_pool_created(CUmemoryPool handle)
@@ -204,6 +215,7 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *properties)
 	struct pl_session *session;
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuMemPoolCreate, &session);
+	struct pl_cuda_pool *entered;
 	void *made;
 	int r;
 
@@ -221,13 +233,16 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *properties)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = PL_CUDA_ASK(session, cuMemPoolCreate, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
-	if (result)
+	if (result) {
 		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
-	else
-		((struct pl_cuda_pool *)pl_cuda_get(PL_CUDA_KIND_pool, made))->handle_types = properties->handleTypes;
-	if (!result)
-		*pool = made;
-	return result;
+		return result;
+	}
+	entered = pl_cuda_get(PL_CUDA_KIND_pool, made);
+	entered->handle_types = properties->handleTypes;
+	entered->device =
+		properties->location.type == CU_MEM_LOCATION_TYPE_DEVICE ? properties->location.id : CU_DEVICE_INVALID;
+	*pool = made;
+	return CUDA_SUCCESS;
 }
 
 /* ---- what a pool is asked ---- */

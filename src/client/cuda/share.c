@@ -232,6 +232,16 @@ static bool file_take(const void *shareable, CUmemAllocationHandleType type, uin
 	       stat.st_size == CU_IPC_HANDLE_SIZE && pread(fd, bytes, CU_IPC_HANDLE_SIZE, 0) == CU_IPC_HANDLE_SIZE;
 }
 
+static CUdevice part_device(void *made)
+{
+	CUmemAllocationProp told;
+
+	if (cuMemGetAllocationPropertiesFromHandle(&told, (CUmemGenericAllocationHandle)(uintptr_t)made) ||
+	    told.location.type != CU_MEM_LOCATION_TYPE_DEVICE)
+		return CU_DEVICE_INVALID;
+	return told.location.id;
+}
+
 CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *shareable,
 					CUmemAllocationHandleType type)
 {
@@ -256,7 +266,7 @@ CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, vo
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
 	else
-		pl_cuda_part_made(handle, made, type);
+		pl_cuda_part_made(handle, made, type, part_device(made));
 	return result;
 }
 
@@ -311,6 +321,8 @@ CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool, void *shareable,
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_pool, made);
 	else
+		((struct pl_cuda_pool *)pl_cuda_get(PL_CUDA_KIND_pool, made))->device = CU_DEVICE_INVALID;
+	if (!result)
 		*pool = made;
 	return result;
 }
@@ -380,6 +392,8 @@ CUresult cuMemPoolImportPointer(CUdeviceptr *address, CUmemoryPool pool, CUmemPo
 	memory.context = pl_cuda_context_of(session);
 	memory.session = session;
 	memory.pool = args.pool;
+	memory.of_device =
+		pl_cuda_pool_device(&pool, memory.context ? memory.context->device : pl_cuda_device_first(session));
 	if (got.bytes)
 		(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
 	*address = got.address;

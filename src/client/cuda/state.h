@@ -35,6 +35,7 @@ struct pl_cuda_object {
 struct pl_cuda_pool {
 	struct pl_cuda_object object;
 	unsigned int handle_types; /* of its memory, for other processes */
+	CUdevice device;           /* where that lies; CU_DEVICE_INVALID: on none, or not known */
 	bool given;                /* one of the driver's own, which can not be destroyed */
 };
 

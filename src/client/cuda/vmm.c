@@ -89,12 +89,14 @@ static CUresult create_ask(struct pl_session *session, const struct pl_cuda_cuMe
 	return pl_cuda_answer(r, &reply);
 }
 
-void pl_cuda_part_made(CUmemGenericAllocationHandle *handle, void *made, unsigned int handle_types)
+void pl_cuda_part_made(CUmemGenericAllocationHandle *handle, void *made, unsigned int handle_types, CUdevice device)
 {
 	struct pl_cuda_part *part = pl_cuda_get(PL_CUDA_KIND_allocation, made);
 
-	if (part)
+	if (part) {
 		part->handle_types = handle_types;
+		part->device = device;
+	}
 	*handle = (CUmemGenericAllocationHandle)(uintptr_t)made;
 }
 
@@ -124,7 +126,9 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const C
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
 	else
-		pl_cuda_part_made(handle, made, properties->requestedHandleTypes);
+		pl_cuda_part_made(handle, made, properties->requestedHandleTypes,
+				  properties->location.type == CU_MEM_LOCATION_TYPE_DEVICE ? properties->location.id
+											   : CU_DEVICE_INVALID);
 	return result;
 }
 
@@ -153,6 +157,9 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGeneric
 	memory.context = pl_cuda_context_of(session);
 	memory.session = session;
 	memory.handle_types = part ? part->handle_types : 0;
+	memory.of_device = part ? part->device : CU_DEVICE_INVALID;
+	if (memory.of_device == CU_DEVICE_INVALID)
+		memory.of_device = memory.context ? memory.context->device : pl_cuda_device_first(session);
 	(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
 	return CUDA_SUCCESS;
 }
@@ -263,8 +270,10 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void 
 	result = pl_cuda_answer(r, &reply);
 	if (result)
 		pl_cuda_undo(session, PL_CUDA_KIND_allocation, made);
+	else if (pl_cuda_memory_find(args.address, &memory))
+		pl_cuda_part_made(handle, made, memory.handle_types, memory.of_device);
 	else
-		pl_cuda_part_made(handle, made, pl_cuda_memory_find(args.address, &memory) ? memory.handle_types : 0);
+		pl_cuda_part_made(handle, made, 0, CU_DEVICE_INVALID);
 	return result;
 }
 
