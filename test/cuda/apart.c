@@ -378,6 +378,53 @@ static void test_a_librarys_kernels_run_on_all_servers(void)
 		cu_ok(cu(cuMemFree_v2)(at[i]));
 }
 
+/* What a kernel was allowed on one device, and was launched with there, another one does not know. */
+static void test_a_kernel_is_set_for_each_device(void)
+{
+	const CUfunction_attribute most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+	int before[DEVICES], value, one = 1, more;
+	CUdeviceptr at[DEVICES];
+	CUfunction function;
+	CUlibrary library;
+	CUkernel kernel;
+
+	current(0);
+	cu_ok(cu(cuLibraryLoadData)(&library, ptx, NULL, NULL, 0, NULL, NULL, 0));
+	cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "add_step"));
+	for (int i = 0; i < DEVICES; i++) {
+		at[i] = allocate(i, 128);
+		cu_ok(cu(cuKernelGetAttribute)(&before[i], most, kernel, i));
+	}
+	more = before[0] + 8192;
+	cu_ok(cu(cuKernelSetAttribute)(most, more, kernel, 0));
+	cu_ok(cu(cuKernelGetAttribute)(&value, most, kernel, 0));
+	check(value == more);
+	cu_ok(cu(cuKernelGetAttribute)(&value, most, kernel, 1));
+	check(value == before[1]);
+	for (int i = 0; i < DEVICES; i++) {
+		current(i);
+		cu_ok(cu(cuKernelGetFunction)(&function, kernel));
+		cu_ok(cu(cuFuncGetAttribute)(&value, most, function));
+		check(value == (i ? before[1] : more));
+	}
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < DEVICES; i++) {
+			void *params[] = { &at[i], &one };
+
+			current(i);
+			cu_is(cu(cuLaunchKernel)((CUfunction)kernel, 1, 1, 1, 1, 1, 1, (unsigned int)more, NULL, params,
+						 NULL),
+			      i ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS);
+			cu_ok(cu(cuCtxSynchronize)());
+		}
+	cu_ok(cu(cuKernelSetAttribute)(most, before[1] + 4096, kernel, 1));
+	cu_ok(cu(cuKernelGetAttribute)(&value, most, kernel, 0));
+	check(value == more);
+	cu_ok(cu(cuLibraryUnload)(library));
+	for (int i = 0; i < DEVICES; i++)
+		cu_ok(cu(cuMemFree_v2)(at[i]));
+}
+
 static void test_graphs_are_where_they_were_made(void)
 {
 	CUDA_MEMSET_NODE_PARAMS params = { .elementSize = 4, .width = 32, .height = 1, .value = 77 };
@@ -535,6 +582,7 @@ int main(void)
 	cu_run(test_memory_elsewhere_is_reached_from_any_context);
 	cu_run(test_objects_are_one_servers);
 	cu_run(test_a_librarys_kernels_run_on_all_servers);
+	cu_run(test_a_kernel_is_set_for_each_device);
 	cu_run(test_graphs_are_where_they_were_made);
 	cu_run(test_numbers_of_devices_are_the_lists);
 	cu_run(test_each_thread_has_its_own_device);

@@ -5,6 +5,16 @@
 #include "client/cuda/launch.h"
 #include "client/cuda/module.h"
 
+static void facts_free(struct pl_cuda_facts *facts)
+{
+	while (facts) {
+		struct pl_cuda_facts *next = atomic_load(&facts->next);
+
+		free(facts);
+		facts = next;
+	}
+}
+
 void pl_cuda_function_fini(struct pl_cuda_function *function)
 {
 	while (function->made) {
@@ -13,7 +23,7 @@ void pl_cuda_function_fini(struct pl_cuda_function *function)
 		function->made = made->next;
 		pl_cuda_forget(&made->object);
 	}
-	free(atomic_load(&function->facts));
+	facts_free(atomic_load(&function->facts));
 	pl_cuda_launch_state_free(function->legacy);
 }
 
@@ -54,14 +64,28 @@ struct pl_cuda_facts *pl_cuda_facts_make(const void *data, uint64_t bytes)
 	facts = malloc(sizeof(*facts) + head.params * sizeof(facts->param[0]));
 	if (!facts)
 		return NULL;
-	*facts = (struct pl_cuda_facts){ .params = head.params, .knows_params = head.knows_params, .has = head.has };
+	*facts = (struct pl_cuda_facts){
+		.device = CU_DEVICE_INVALID, .params = head.params, .knows_params = head.knows_params, .has = head.has
+	};
 	memcpy(facts->attribute, head.attribute, sizeof(facts->attribute));
 	memcpy(facts->param, (const uint8_t *)data + sizeof(head), head.params * sizeof(facts->param[0]));
 	layout_measure(facts);
 	return facts;
 }
 
-/* What is said of a kernel is of the current device, or of its server's first. */
+static bool is_kernel(const struct pl_cuda_function *function)
+{
+	return function->object.kind == PL_CUDA_KIND_kernel;
+}
+
+/* The current context's; without one, its server's first. */
+static CUdevice device_now(void)
+{
+	const struct pl_cuda_context *top = pl_cuda_thread.top;
+
+	return top ? top->device : pl_cuda_device_first(pl_cuda_session());
+}
+
 static CUdevice device_of(const struct pl_session *session)
 {
 	const struct pl_cuda_context *context = pl_cuda_context_of(session);
@@ -69,23 +93,28 @@ static CUdevice device_of(const struct pl_session *session)
 	return context ? context->device : pl_cuda_device_first(session);
 }
 
-static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_facts **facts_out)
+/* device: a kernel's, of which it is asked */
+static CUresult facts_ask(struct pl_cuda_function *function, CUdevice device, struct pl_cuda_facts **facts_out)
 {
 	struct pl_cuda_plFunctionFacts_args args = { 0 };
 	struct pl_cuda_plFunctionFacts_reply got;
 	struct pl_session *session;
 	struct pl_reply reply;
-	CUresult result =
-		pl_cuda_enter_of(PL_CUDA_OP_plFunctionFacts, function->object.kind, function->object.handle, &session);
+	CUresult result = is_kernel(function) ? pl_cuda_enter_of(PL_CUDA_OP_plFunctionFacts, PL_CUDA_KIND_device,
+								 (const void *)(uintptr_t)device, &session)
+					      : pl_cuda_enter_of(PL_CUDA_OP_plFunctionFacts, PL_CUDA_KIND_function,
+								 function->object.handle, &session);
 	int r;
 
 	if (result)
 		return result;
-	if (function->object.kind == PL_CUDA_KIND_kernel)
+	if (is_kernel(function))
 		args.kernel = function->object.id;
 	else
 		args.function = function->object.id;
-	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device_of(session));
+	if (!is_kernel(function))
+		device = device_of(session);
+	args.device = pl_cuda_id(session, PL_CUDA_KIND_device, (const void *)(uintptr_t)device);
 	r = PL_CUDA_ASK(session, plFunctionFacts, &args, &reply);
 	if (r || reply.status)
 		return pl_cuda_answer(r, &reply);
@@ -93,22 +122,63 @@ static CUresult facts_ask(struct pl_cuda_function *function, struct pl_cuda_fact
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
 	*facts_out = pl_cuda_facts_make(got.facts.at, got.facts.bytes);
-	return *facts_out ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+	if (!*facts_out)
+		return CUDA_ERROR_UNKNOWN;
+	(*facts_out)->device = device;
+	return CUDA_SUCCESS;
+}
+
+/* A function's are of its context's device. */
+static bool facts_are_of(const struct pl_cuda_function *function, const struct pl_cuda_facts *facts, CUdevice device)
+{
+	return !is_kernel(function) || facts->device == device || pl_cuda_device_count() == 1;
+}
+
+/* NULL: not known. */
+static struct pl_cuda_facts *facts_find(struct pl_cuda_function *function, CUdevice device)
+{
+	struct pl_cuda_facts *facts = atomic_load(&function->facts);
+
+	while (facts && !facts_are_of(function, facts, device))
+		facts = atomic_load(&facts->next);
+	return facts;
+}
+
+/* Return: these, or those of another thread that was first. */
+static struct pl_cuda_facts *facts_enter(struct pl_cuda_function *function, struct pl_cuda_facts *facts)
+{
+	_Atomic(struct pl_cuda_facts *) *end = &function->facts;
+	struct pl_cuda_facts *there = NULL;
+
+	while (!atomic_compare_exchange_strong(end, &there, facts)) {
+		if (facts_are_of(function, there, facts->device)) {
+			free(facts);
+			return there;
+		}
+		end = &there->next;
+		there = NULL;
+	}
+	return facts;
+}
+
+CUresult pl_cuda_facts_of(struct pl_cuda_function *function, CUdevice device, const struct pl_cuda_facts **facts_out)
+{
+	struct pl_cuda_facts *facts = facts_find(function, device);
+
+	if (!facts) {
+		CUresult result = facts_ask(function, device, &facts);
+
+		if (result)
+			return result;
+		facts = facts_enter(function, facts);
+	}
+	*facts_out = facts;
+	return CUDA_SUCCESS;
 }
 
 CUresult pl_cuda_facts_learn(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
 {
-	struct pl_cuda_facts *facts = NULL, *none = NULL;
-	CUresult result = facts_ask(function, &facts);
-
-	if (result)
-		return result;
-	if (!atomic_compare_exchange_strong(&function->facts, &none, facts)) {
-		free(facts); /* another thread was first */
-		facts = none;
-	}
-	*facts_out = facts;
-	return CUDA_SUCCESS;
+	return pl_cuda_facts_of(function, device_now(), facts_out);
 }
 
 /* ---- what programs ask ---- */
@@ -136,7 +206,8 @@ static bool is_unloaded(struct pl_cuda_function *function, CUfunction_attribute 
 	       !cuFuncIsLoaded(&state, function->object.handle) && state == CU_FUNCTION_LOADING_STATE_UNLOADED;
 }
 
-static CUresult attribute_of(struct pl_cuda_function *function, CUfunction_attribute attribute, int *value)
+static CUresult attribute_of(struct pl_cuda_function *function, CUdevice device, CUfunction_attribute attribute,
+			     int *value)
 {
 	const struct pl_cuda_facts *facts;
 	CUresult result;
@@ -145,7 +216,7 @@ static CUresult attribute_of(struct pl_cuda_function *function, CUfunction_attri
 		return CUDA_ERROR_INVALID_VALUE;
 	if (is_unloaded(function, attribute))
 		return CUDA_ERROR_FUNCTION_NOT_LOADED;
-	result = pl_cuda_facts_get(function, &facts);
+	result = pl_cuda_facts_of(function, device, &facts);
 	if (result)
 		return result;
 	if (!(facts->has >> attribute & 1))
@@ -159,7 +230,7 @@ CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfuncti
 	struct pl_cuda_function *function;
 	CUresult result = function_get(handle, &function);
 
-	return result ? result : attribute_of(function, attribute, value);
+	return result ? result : attribute_of(function, device_now(), attribute, value);
 }
 
 static CUresult kernel_get(CUkernel handle, CUdevice device, struct pl_cuda_function **kernel_out)
@@ -179,7 +250,7 @@ CUresult cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkern
 	struct pl_cuda_function *kernel;
 	CUresult result = kernel_get(handle, device, &kernel);
 
-	return result ? result : attribute_of(kernel, attribute, value);
+	return result ? result : attribute_of(kernel, device, attribute, value);
 }
 
 /* ---- what programs set: values are checked by the driver, and what it takes is known here ---- */
@@ -196,9 +267,10 @@ static bool is_set_already(struct pl_cuda_function *function, CUfunction_attribu
 }
 
 /* Launches that the driver took may be none that it takes. */
-static void attribute_note(struct pl_cuda_function *function, CUfunction_attribute attribute, int value)
+static void attribute_note(struct pl_cuda_function *function, CUdevice device, CUfunction_attribute attribute,
+			   int value)
 {
-	struct pl_cuda_facts *facts = atomic_load(&function->facts);
+	struct pl_cuda_facts *facts = facts_find(function, device);
 
 	if (facts && (unsigned int)attribute < PL_CUDA_FUNCTION_ATTRIBUTES)
 		__atomic_store_n(&facts->attribute[attribute], value, __ATOMIC_RELAXED);
@@ -211,9 +283,9 @@ static void attribute_learn(struct pl_cuda_function *function, CUfunction_attrib
 	struct pl_cuda_facts *facts;
 
 	pl_cuda_shapes_forget(function);
-	if (!atomic_load(&function->facts) || facts_ask(function, &facts))
+	if (!atomic_load(&function->facts) || facts_ask(function, CU_DEVICE_INVALID, &facts))
 		return;
-	attribute_note(function, attribute, facts->attribute[attribute]);
+	attribute_note(function, facts->device, attribute, facts->attribute[attribute]);
 	free(facts);
 }
 
@@ -271,7 +343,7 @@ static void function_changed(struct pl_cuda_function *function, CUfunction_attri
 	struct pl_cuda_library *library = library_of(function);
 	struct pl_cuda_function *kernel;
 
-	attribute_note(function, attribute, value);
+	attribute_note(function, device_now(), attribute, value);
 	if (!library)
 		return;
 	pthread_mutex_lock(&library->lock);
@@ -307,12 +379,12 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
 	return result;
 }
 
-static void kernel_changed(struct pl_cuda_function *kernel, CUfunction_attribute attribute, int value)
+static void kernel_changed(struct pl_cuda_function *kernel, CUdevice device, CUfunction_attribute attribute, int value)
 {
 	struct pl_cuda_library *library = (struct pl_cuda_library *)kernel->owner;
 
 	pthread_mutex_lock(&library->lock);
-	attribute_note(kernel, attribute, value);
+	attribute_note(kernel, device, attribute, value);
 	kernel_learn(library, kernel, attribute);
 	pthread_mutex_unlock(&library->lock);
 }
@@ -340,7 +412,7 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
 	r = PL_CUDA_ASK(session, cuKernelSetAttribute, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!result)
-		kernel_changed(kernel, attribute, value);
+		kernel_changed(kernel, device, attribute, value);
 	return result;
 }
 

@@ -72,6 +72,13 @@ CUresult pl_cuda_args_pack(const struct pl_cuda_facts *facts, void **params, voi
 
 /* ---- is it plain? ---- */
 
+/* Two shapes that differ are no match but by a rare accident. */
+static uint64_t mix(uint64_t key, uint64_t value)
+{
+	key = (key ^ value) * 0x9e3779b97f4a7c15u;
+	return key ^ key >> 32;
+}
+
 /* A driver takes no block of 0, so such a shape is none that was noted. */
 static HOT bool shape_known(const struct pl_cuda_function *function, const struct pl_cuda_cuLaunchKernel_args *args,
 			    uint64_t more)
@@ -109,20 +116,36 @@ static HOT bool grid_plain(const struct pl_cuda_cuLaunchKernel_args *args, CUdev
 	       args->grid_z <= (uint32_t)pl_cuda_device_attribute(device, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z);
 }
 
+static const struct pl_cuda_context *context_of(uint64_t stream)
+{
+	const struct pl_cuda_object *object = pl_cuda_get(PL_CUDA_KIND_stream, (void *)(uintptr_t)stream);
+
+	return object && object->context ? object->context : pl_cuda_thread.top;
+}
+
 /* The function is of the stream's context, or of none. */
 static bool context_fits(const struct pl_cuda_function *function, uint64_t stream)
 {
-	const struct pl_cuda_object *object = pl_cuda_get(PL_CUDA_KIND_stream, (void *)(uintptr_t)stream);
-	const struct pl_cuda_context *context = object && object->context ? object->context : pl_cuda_thread.top;
+	return !function->object.context || function->object.context == context_of(stream);
+}
 
-	return !function->object.context || function->object.context == context;
+static HOT bool context_is_one(void)
+{
+	return __builtin_expect(atomic_load_explicit(&pl_cuda_contexts_made, memory_order_relaxed) <= 1, 1);
 }
 
 /* Another context's is the driver's to refuse. */
 static HOT bool context_plain(const struct pl_cuda_function *function, uint64_t stream)
 {
-	return __builtin_expect(atomic_load_explicit(&pl_cuda_contexts_made, memory_order_relaxed) <= 1, 1) ||
-	       context_fits(function, stream);
+	return context_is_one() || context_fits(function, stream);
+}
+
+/* A kernel, which is of no context, is set and launched on each device by itself. */
+static HOT uint64_t more_of_device(const struct pl_cuda_function *function, uint64_t stream, uint64_t more)
+{
+	if (function->object.kind != PL_CUDA_KIND_kernel || context_is_one())
+		return more;
+	return mix(more, (uint64_t)context_of(stream)->device + 1);
 }
 
 /* Arguments that are wrong are found here, but a driver looks at the function and the stream first. */
@@ -163,6 +186,7 @@ static HOT CUresult launch_packed(enum pl_cuda_op op, struct pl_session *session
 	pl_cuda_reach_all(room, args->args.bytes);
 	args->args.at = room;
 	args->function = function->object.id;
+	more = more_of_device(function, args->stream, more);
 	plain = shape_known(function, args, more) && grid_plain(args, pl_cuda_thread.top->device) &&
 		context_plain(function, args->stream) && pl_cuda_captures_none();
 	result = send(op, session, args, plain);
@@ -268,13 +292,7 @@ static bool attribute_pack(struct pl_session *session, struct pl_cuda_launch_att
 	return id;
 }
 
-/* ---- the shape of a launch that is more than its block: two that differ are no match but by a rare accident ---- */
-
-static uint64_t mix(uint64_t key, uint64_t value)
-{
-	key = (key ^ value) * 0x9e3779b97f4a7c15u;
-	return key ^ key >> 32;
-}
+/* ---- the shape of a launch that is more than its block ---- */
 
 /* What the value of an attribute is made of, in bytes; the rest of it is nobody's. */
 static const struct span {

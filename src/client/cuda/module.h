@@ -16,8 +16,10 @@ struct pl_cuda_shape {
 };
 
 struct pl_cuda_facts {
-	uint32_t params, args_bytes; /* the packed arguments */
-	bool knows_params, has_gaps; /* gaps: bytes that belong to no parameter */
+	_Atomic(struct pl_cuda_facts *) next; /* a kernel's, of another device */
+	CUdevice device;                      /* a kernel's: that they are of; CU_DEVICE_INVALID: not known */
+	uint32_t params, args_bytes;          /* the packed arguments */
+	bool knows_params, has_gaps;          /* gaps: bytes that belong to no parameter */
 	uint32_t has;
 	int32_t attribute[PL_CUDA_FUNCTION_ATTRIBUTES];
 	struct pl_cuda_param_facts param[];
@@ -28,7 +30,7 @@ struct pl_cuda_function { /* also a kernel of a library */
 	struct pl_cuda_object *owner;          /* its module or library; NULL for one that cuKernelGetFunction() gave */
 	struct pl_cuda_function *kernel;       /* for such a one */
 	const char *name;                      /* its owner's */
-	_Atomic(struct pl_cuda_facts *) facts; /* NULL: not known yet */
+	_Atomic(struct pl_cuda_facts *) facts; /* NULL: not known yet; the first of several devices' */
 	struct pl_cuda_shape shape[PL_CUDA_SHAPES]; /* racing writers may lose one, which costs a question */
 	uint32_t shapes_next;
 	struct pl_cuda_function *made, *next; /* of a kernel: its functions, one a context; under owner's lock */
@@ -120,8 +122,10 @@ static inline int pl_cuda_facts_attribute(const struct pl_cuda_facts *facts, CUf
 struct pl_cuda_function *pl_cuda_function_of(const void *handle);
 /* Launches of it are asked about again. */
 void pl_cuda_shapes_forget(struct pl_cuda_function *function);
+/* Its facts on a device, asked for where they are not known.  Borrowed for as long as it lives. */
+CUresult pl_cuda_facts_of(struct pl_cuda_function *function, CUdevice device, const struct pl_cuda_facts **facts_out);
 CUresult pl_cuda_facts_learn(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out);
-/* Its facts, asked for where they are not known.  Borrowed for as long as it lives. */
+/* On any device: a kernel's attributes may be another one's, its parameters are the same on all. */
 static inline CUresult pl_cuda_facts_get(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
 {
 	const struct pl_cuda_facts *facts = atomic_load_explicit(&function->facts, memory_order_acquire);

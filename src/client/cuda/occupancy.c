@@ -31,7 +31,7 @@ static CUresult limits_get(CUfunction handle, struct limits *limits_out)
 	function = pl_cuda_function_of(handle);
 	if (!function)
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = pl_cuda_facts_get(function, &facts);
+	result = pl_cuda_facts_of(function, context->device, &facts);
 	if (result)
 		return result;
 	*limits_out = (struct limits){
