@@ -1,4 +1,5 @@
 /* Modules, functions and launches: arguments of all shapes, memory spaces, what is printed, and bad input. */
+#include <pthread.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -431,6 +432,52 @@ static void test_launches_go_by_what_is_set_since(void)
 	free(text);
 }
 
+struct setter {
+	CUcontext context;
+	CUfunction function;
+	int value;
+};
+
+static void *set_main(void *arg)
+{
+	const struct setter *setter = arg;
+	cu_ok(cu(cuCtxSetCurrent)(setter->context));
+	for (int i = 0; i < 20; i++) {
+		cu_ok(cu(cuFuncSetAttribute)(setter->function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+					     setter->value + i % 2));
+	}
+	return NULL;
+}
+
+/* Whichever was the last is what a launch may use, and what setting it once more makes sure of. */
+static void test_threads_set_a_function_at_one_time(void)
+{
+	const CUfunction_attribute most = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+	CUfunction function = cu_function(module, "store");
+	struct setter setters[2];
+	pthread_t thread[2];
+	CUdeviceptr at;
+	int value = 1, before, told;
+	void *params[] = { &at, &value };
+
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuFuncGetAttribute)(&before, most, function));
+	for (int round = 0; round < 50; round++) {
+		for (int i = 0; i < 2; i++) {
+			setters[i] = (struct setter){ NULL, function, i ? 512 : 128 };
+			cu_ok(cu(cuCtxGetCurrent)(&setters[i].context));
+			check(!pthread_create(&thread[i], NULL, set_main, &setters[i]));
+		}
+		for (int i = 0; i < 2; i++)
+			check(!pthread_join(thread[i], NULL));
+		cu_ok(cu(cuFuncGetAttribute)(&told, most, function));
+		cu_ok(cu(cuFuncSetAttribute)(function, most, told));
+		cu_is(launch1(function, 1, 1, 256, params), told < 256 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS);
+	}
+	cu_ok(cu(cuFuncSetAttribute)(function, most, before));
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
 static void test_parts_are_linked_by_the_driver(void)
 {
 	char *first = cu_ptx("first.ptx"), *second = cu_ptx("second.ptx"), log[1024] = "";
@@ -697,6 +744,7 @@ int main(int argc, char **argv)
 	cu_run(test_occupancy_is_plausible);
 	cu_run(test_what_is_set_of_a_function_is_read);
 	cu_run(test_launches_go_by_what_is_set_since);
+	cu_run(test_threads_set_a_function_at_one_time);
 	cu_run(test_parts_are_linked_by_the_driver);
 	cu_run(test_bad_images_are_refused_with_a_reason);
 	cu_run(test_a_library_is_placed_where_it_is_used);

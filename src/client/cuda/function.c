@@ -5,6 +5,8 @@
 #include "client/cuda/launch.h"
 #include "client/cuda/module.h"
 
+#define SET_LOCKS 16u /* a few, so that hardly ever two libraries share one */
+
 static void facts_free(struct pl_cuda_facts *facts)
 {
 	while (facts) {
@@ -161,19 +163,41 @@ static struct pl_cuda_facts *facts_enter(struct pl_cuda_function *function, stru
 	return facts;
 }
 
+/* NULL: it is no library's. */
+static struct pl_cuda_library *library_of(const struct pl_cuda_function *function)
+{
+	const struct pl_cuda_object *owner = function->kernel ? function->kernel->owner : function->owner;
+
+	if (owner && owner->kind == PL_CUDA_KIND_module)
+		return ((const struct pl_cuda_module *)owner)->library;
+	return (struct pl_cuda_library *)owner;
+}
+
+/* What is noted last is what the driver said or was told last, of a library's functions and kernels together. */
+static pthread_mutex_t *set_lock(const struct pl_cuda_function *function)
+{
+	static pthread_mutex_t locks[SET_LOCKS] = { [0 ... SET_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER };
+	const struct pl_cuda_library *library = library_of(function);
+	uintptr_t key = library ? (uintptr_t)library : (uintptr_t)function;
+
+	return &locks[key / sizeof(*function) % SET_LOCKS];
+}
+
 CUresult pl_cuda_facts_of(struct pl_cuda_function *function, CUdevice device, const struct pl_cuda_facts **facts_out)
 {
 	struct pl_cuda_facts *facts = facts_find(function, device);
+	CUresult result = CUDA_SUCCESS;
 
 	if (!facts) {
-		CUresult result = facts_ask(function, device, &facts);
-
-		if (result)
-			return result;
-		facts = facts_enter(function, facts);
+		pthread_mutex_lock(set_lock(function));
+		result = facts_ask(function, device, &facts);
+		if (!result)
+			facts = facts_enter(function, facts);
+		pthread_mutex_unlock(set_lock(function));
 	}
-	*facts_out = facts;
-	return CUDA_SUCCESS;
+	if (!result)
+		*facts_out = facts;
+	return result;
 }
 
 CUresult pl_cuda_facts_learn(struct pl_cuda_function *function, const struct pl_cuda_facts **facts_out)
@@ -316,16 +340,6 @@ static void kernel_learn(struct pl_cuda_library *library, struct pl_cuda_functio
 	}
 }
 
-/* NULL: it is no library's. */
-static struct pl_cuda_library *library_of(const struct pl_cuda_function *function)
-{
-	const struct pl_cuda_object *owner = function->kernel ? function->kernel->owner : function->owner;
-
-	if (owner && owner->kind == PL_CUDA_KIND_module)
-		return ((const struct pl_cuda_module *)owner)->library;
-	return (struct pl_cuda_library *)owner;
-}
-
 /* Of a library; NULL: the program has not got it. */
 static struct pl_cuda_function *kernel_of(struct pl_cuda_library *library, struct pl_cuda_function *function)
 {
@@ -372,10 +386,12 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
 	if (function->object.kind == PL_CUDA_KIND_function && is_set_already(function, attribute, value))
 		return CUDA_SUCCESS;
 	args.function = function->object.id;
+	pthread_mutex_lock(set_lock(function));
 	r = PL_CUDA_ASK(session, cuFuncSetAttribute, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!result)
 		function_changed(function, attribute, value);
+	pthread_mutex_unlock(set_lock(function));
 	return result;
 }
 
@@ -409,10 +425,12 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (pl_cuda_device_count() == 1 && !kernel->differs && is_set_already(kernel, attribute, value))
 		return CUDA_SUCCESS;
+	pthread_mutex_lock(set_lock(kernel));
 	r = PL_CUDA_ASK(session, cuKernelSetAttribute, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!result)
 		kernel_changed(kernel, device, attribute, value);
+	pthread_mutex_unlock(set_lock(kernel));
 	return result;
 }
 
