@@ -416,6 +416,45 @@ static void test_it_comes_and_goes_while_a_stream_is_captured(void)
 }
 
 /* Over a server: nothing is given that cannot be reached, and other variables are. */
+struct advised {
+	CUdeviceptr at;
+	CUcontext context;
+	atomic_bool ends;
+};
+
+static void *prefetch_main(void *arg)
+{
+	struct advised *advised = arg;
+
+	cu_ok(cu(cuCtxSetCurrent)(advised->context));
+	while (!atomic_load(&advised->ends))
+		cu_ok(cu(cuMemPrefetchAsync)(advised->at, 4096, 0, NULL));
+	return NULL;
+}
+
+/* One thread advises of an allocation what another one does not. */
+static void test_what_threads_advise_at_one_time_is_all_kept(void)
+{
+	struct advised advised = { 0 };
+	pthread_t thread;
+
+	cu_ok(cu(cuCtxGetCurrent)(&advised.context));
+	cu_ok(cu(cuMemAllocManaged)(&advised.at, 4096, CU_MEM_ATTACH_GLOBAL));
+	check(!pthread_create(&thread, NULL, prefetch_main, &advised));
+	for (int i = 0; i < 100000; i++) {
+		CUmem_advise advice = i % 2 ? CU_MEM_ADVISE_SET_READ_MOSTLY : CU_MEM_ADVISE_UNSET_READ_MOSTLY;
+		int told = 5;
+
+		cu_ok(cu(cuMemAdvise)(advised.at, 4096, advice, 0));
+		cu_ok(cu(cuMemRangeGetAttribute)(&told, sizeof(told), CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY, advised.at,
+						 4096));
+		check(told == i % 2);
+	}
+	atomic_store(&advised.ends, true);
+	check(!pthread_join(thread, NULL));
+	cu_ok(cu(cuMemFree_v2)(advised.at));
+}
+
 static void refused(bool in_place)
 {
 	CUdeviceptr at;
@@ -468,6 +507,7 @@ int main(int argc, char **argv)
 		cu_run(test_the_program_and_a_kernel_add_to_one_page_at_one_time);
 	if (!UNSEEN)
 		cu_run(test_nothing_that_a_thread_writes_meanwhile_is_lost);
+	cu_run(test_what_threads_advise_at_one_time_is_all_kept);
 	cu_run(test_a_variable_is_asked_for_while_the_device_works);
 	cu_run(test_what_ends_with_its_module_comes_back_with_the_next);
 	cu_run(test_it_comes_and_goes_while_a_stream_is_captured);

@@ -59,8 +59,21 @@ static CUresult location_check(CUmemLocation location)
 	}
 }
 
+struct advised {
+	CUmem_advise what;
+	CUmemLocation location;
+};
+
+static void advise(struct pl_cuda_memory *memory, void *arg)
+{
+	const struct advised *advised = arg;
+
+	pl_cuda_advice_set(&memory->advice, advised->what, advised->location);
+}
+
 CUresult cuMemAdvise_v2(CUdeviceptr address, size_t count, CUmem_advise advice, CUmemLocation location)
 {
+	struct advised advised = { advice, location };
 	struct pl_cuda_memory memory;
 	CUresult result = managed_find(address, count, &memory);
 
@@ -70,8 +83,7 @@ CUresult cuMemAdvise_v2(CUdeviceptr address, size_t count, CUmem_advise advice, 
 		result = location_check(location);
 	if (result)
 		return result;
-	pl_cuda_advice_set(&memory.advice, advice, location);
-	pl_cuda_memory_change(&memory);
+	pl_cuda_memory_change(&memory, advise, &advised);
 	return CUDA_SUCCESS;
 }
 
@@ -92,6 +104,11 @@ static CUresult stream_check(CUstream stream)
 										     : CUDA_SUCCESS;
 }
 
+static void prefetched(struct pl_cuda_memory *memory, void *arg)
+{
+	memory->advice.prefetched = *(const CUmemLocation *)arg;
+}
+
 static CUresult prefetch(CUdeviceptr address, size_t bytes, CUmemLocation location)
 {
 	struct pl_cuda_memory memory;
@@ -101,8 +118,7 @@ static CUresult prefetch(CUdeviceptr address, size_t bytes, CUmemLocation locati
 		result = location_check(location);
 	if (result)
 		return result;
-	memory.advice.prefetched = location;
-	pl_cuda_memory_change(&memory);
+	pl_cuda_memory_change(&memory, prefetched, &location);
 	return CUDA_SUCCESS;
 }
 

@@ -138,7 +138,8 @@ bool pl_cuda_memory_take(uint64_t address, struct pl_cuda_memory *memory_out)
 	return true;
 }
 
-void pl_cuda_memory_change(const struct pl_cuda_memory *memory)
+void pl_cuda_memory_change(const struct pl_cuda_memory *memory, void (*change)(struct pl_cuda_memory *it, void *arg),
+			   void *arg)
 {
 	struct pl_cuda_range *range;
 	struct pl_cuda_memory *it;
@@ -147,13 +148,15 @@ void pl_cuda_memory_change(const struct pl_cuda_memory *memory)
 	range = pl_cuda_ranges_find(&table.all, memory->address);
 	it = range ? range->value : NULL;
 	if (it && it->id == memory->id) {
-		if (it->plain && !memory->plain)
+		bool plain = it->plain;
+
+		change(it, arg);
+		if (plain && !it->plain)
 			pl_cuda_plain_went();
-		*it = *memory;
+		if (it->mirrored)
+			atomic_store(&pl_cuda_mirrors, true);
 	}
 	pthread_rwlock_unlock(&table.lock);
-	if (memory->mirrored)
-		atomic_store(&pl_cuda_mirrors, true);
 }
 
 /* The call at hand is of the current context and this session: where it went elsewhere, that lane was told another. */

@@ -80,8 +80,11 @@ bool pl_cuda_memory_find(uint64_t address, struct pl_cuda_memory *memory_out);
 bool pl_cuda_memory_next(uint64_t address, struct pl_cuda_memory *memory_out);
 /* Takes the one out that begins there.  Return: found. */
 bool pl_cuda_memory_take(uint64_t address, struct pl_cuda_memory *memory_out);
-/* Changes the one that `memory` is a copy of, as long as it lives: all but address, bytes and id may differ. */
-void pl_cuda_memory_change(const struct pl_cuda_memory *memory);
+/** pl_cuda_memory_change() - changes the one that `memory` is a copy of, as long as it lives
+ * @change: called with the table locked, for it as it is by then: others may have changed it since; address, bytes and
+ * id stay */
+void pl_cuda_memory_change(const struct pl_cuda_memory *memory, void (*change)(struct pl_cuda_memory *it, void *arg),
+			   void *arg);
 /* All of the range is of one device allocation of the current session.  Where it is none, the driver will be asked, and
  * finds no lease there.
  */

@@ -162,14 +162,38 @@ CUresult cuPointerGetAttributes(unsigned int attributes_count, CUpointer_attribu
 	return CUDA_SUCCESS;
 }
 
+static void sync_note(struct pl_cuda_memory *memory, void *arg)
+{
+	memory->sync_memops = *(const bool *)arg;
+}
+
+/* What is noted last is what the driver was told last. */
+static CUresult sync_set(struct pl_session *session, const struct pl_cuda_memory *memory,
+			 const struct pl_cuda_cuPointerSetAttribute_args *args)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	CUresult result = CUDA_SUCCESS;
+	struct pl_reply reply;
+	bool on = args->value;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	if (memory->kind == PL_CUDA_MEMORY_DEVICE) { /* managed memory in place is none of the driver's own */
+		r = PL_CUDA_ASK(session, cuPointerSetAttribute, args, &reply);
+		result = pl_cuda_answer(r, &reply);
+	}
+	if (!result)
+		pl_cuda_memory_change(memory, sync_note, &on);
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
 CUresult cuPointerSetAttribute(const void *value, CUpointer_attribute attribute, CUdeviceptr address)
 {
 	struct pl_cuda_cuPointerSetAttribute_args args = { .address = address, .attribute = attribute };
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
-	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuPointerSetAttribute, address, &session);
-	int r;
 
 	if (result)
 		return result;
@@ -177,12 +201,5 @@ CUresult cuPointerSetAttribute(const void *value, CUpointer_attribute attribute,
 	    (memory.kind != PL_CUDA_MEMORY_DEVICE && memory.kind != PL_CUDA_MEMORY_MANAGED))
 		return CUDA_ERROR_INVALID_VALUE;
 	args.value = *(const unsigned int *)value;
-	if (memory.kind == PL_CUDA_MEMORY_DEVICE) { /* managed memory in place is none of the driver's own */
-		r = PL_CUDA_ASK(session, cuPointerSetAttribute, &args, &reply);
-		if (r || reply.status)
-			return pl_cuda_answer(r, &reply);
-	}
-	memory.sync_memops = args.value != 0;
-	pl_cuda_memory_change(&memory);
-	return CUDA_SUCCESS;
+	return sync_set(session, &memory, &args);
 }

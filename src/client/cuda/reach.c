@@ -89,6 +89,15 @@ void pl_cuda_plain_done_slow(struct pl_cuda_plain_use *use)
 
 /* ---- it becomes the device's ---- */
 
+static void reached(struct pl_cuda_memory *memory, void *arg)
+{
+	const struct pl_cuda_memory *now = arg;
+
+	memory->plain = false;
+	memory->mirrored = now->mirrored;
+	memory->device = now->device;
+}
+
 /* What can not be done now may be at another time; what can not be done at all is not tried again. */
 static void reach(struct pl_cuda_memory *memory)
 {
@@ -109,8 +118,7 @@ static void reach(struct pl_cuda_memory *memory)
 	if (result)
 		pl_log_warn("a device is given the address of pinned memory at %#lx, which it does not reach: error %d",
 			    (unsigned long)memory->address, (int)result);
-	memory->plain = false;
-	pl_cuda_memory_change(memory);
+	pl_cuda_memory_change(memory, reached, memory);
 }
 
 /* Called with the lock held, and lets go of it meanwhile. */

@@ -91,6 +91,14 @@ static CUresult pages_ref(struct pl_session *session, uint64_t address, uint64_t
 	return CUDA_SUCCESS;
 }
 
+static void placed(struct pl_cuda_memory *memory, void *arg)
+{
+	const struct pl_cuda_memory *now = arg;
+
+	memory->store = now->store;
+	memory->device = now->device;
+}
+
 /* The registration has its address on the device from here on.  Called with the mapping lock held, not the lock. */
 static CUresult pages_get(struct pl_cuda_memory *memory, uint64_t address, uint64_t bytes)
 {
@@ -105,7 +113,7 @@ static CUresult pages_get(struct pl_cuda_memory *memory, uint64_t address, uint6
 	}
 	pthread_mutex_unlock(&pages.lock);
 	if (!result)
-		pl_cuda_memory_change(memory);
+		pl_cuda_memory_change(memory, placed, memory);
 	return result;
 }
 
@@ -153,7 +161,7 @@ static CUresult device_get(struct pl_cuda_memory *memory, uint64_t first, uint64
 		return result;
 	result = pl_echo_add(session, memory);
 	if (!result)
-		pl_cuda_memory_change(memory);
+		pl_cuda_memory_change(memory, placed, memory);
 	return result;
 }
 

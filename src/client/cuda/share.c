@@ -16,49 +16,63 @@
 
 /* ---- allocations ---- */
 
-/* The bytes leave the shared memory: until then this process reached them there.  Return: they did lie there. */
-static bool store_leave(CUdeviceptr address, struct pl_cuda_memory *was)
+/* The bytes leave the shared memory: until then this process reached them there. */
+static void store_leave(struct pl_cuda_memory *memory, void *was)
 {
-	struct pl_cuda_memory memory;
-
-	if (!pl_cuda_memory_find(address, was) || was->kind != PL_CUDA_MEMORY_DEVICE)
-		return false;
-	memory = *was;
-	memory.store = PL_ARENA_NONE;
-	memory.exported = true;
-	pl_cuda_memory_change(&memory);
-	return was->store != PL_ARENA_NONE;
+	*(struct pl_cuda_memory *)was = *memory;
+	memory->store = PL_ARENA_NONE;
+	memory->exported = true;
 }
 
-CUresult cuIpcGetMemHandle(CUipcMemHandle *handle, CUdeviceptr address)
+static void store_return(struct pl_cuda_memory *memory, void *was)
+{
+	memory->store = ((const struct pl_cuda_memory *)was)->store;
+	memory->exported = ((const struct pl_cuda_memory *)was)->exported;
+}
+
+/* Called with the lock held. */
+static CUresult memory_export(struct pl_session *session, CUdeviceptr address, CUipcMemHandle *handle)
 {
 	struct pl_cuda_cuIpcGetMemHandle_args args = { .address = address };
 	struct pl_cuda_cuIpcGetMemHandle_reply got;
-	struct pl_cuda_memory was = { 0 };
-	struct pl_session *session;
+	struct pl_cuda_memory memory, was = { .store = PL_ARENA_NONE };
 	struct pl_reply reply;
-	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuIpcGetMemHandle, address, &session);
-	bool left;
+	CUresult result;
 	int r;
 
-	if (result)
-		return result;
-	if (!handle)
-		return CUDA_ERROR_INVALID_VALUE;
-	pl_cuda_lease_touch(address); /* what was freed is no memory any more */
-	left = store_leave(address, &was);
+	if (pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_DEVICE)
+		pl_cuda_memory_change(&memory, store_leave, &was);
 	r = PL_CUDA_ASK(session, cuIpcGetMemHandle, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!result) {
 		pl_cuda_cuIpcGetMemHandle_reply_get(&reply.dec, &got);
 		result = pl_dec_whole(&reply.dec) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 	}
-	if (left && !result)
+	if (result) {
+		if (was.address)
+			pl_cuda_memory_change(&memory, store_return, &was);
+		return result;
+	}
+	if (was.store != PL_ARENA_NONE)
 		pl_cuda_direct_give_back(session, &was);
-	else if (left)
-		pl_cuda_memory_change(&was); /* it is where it was */
-	if (!result)
-		memcpy(handle, got.handle.all, sizeof(*handle));
+	memcpy(handle, got.handle.all, sizeof(*handle));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuIpcGetMemHandle(CUipcMemHandle *handle, CUdeviceptr address)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuIpcGetMemHandle, address, &session);
+
+	if (result)
+		return result;
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	pl_cuda_lease_touch(address); /* what was freed is no memory any more */
+	pthread_mutex_lock(&lock);
+	result = memory_export(session, address, handle);
+	pthread_mutex_unlock(&lock);
 	return result;
 }
 
@@ -328,20 +342,17 @@ CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool, void *shareable,
 }
 
 /* From here on it goes back to the driver when it is freed: the lease would keep what others have. */
-static void pointer_leave(CUdeviceptr address)
+static void pointer_leave(struct pl_cuda_memory *memory, void *unused)
 {
-	struct pl_cuda_memory memory;
-
-	if (!pl_cuda_memory_find(address, &memory) || memory.kind != PL_CUDA_MEMORY_POOL)
-		return;
-	memory.exported = true;
-	pl_cuda_memory_change(&memory);
+	(void)unused;
+	memory->exported = true;
 }
 
 CUresult cuMemPoolExportPointer(CUmemPoolPtrExportData *data, CUdeviceptr address)
 {
 	struct pl_cuda_cuMemPoolExportPointer_args args = { .address = address };
 	struct pl_cuda_cuMemPoolExportPointer_reply got;
+	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuMemPoolExportPointer, address, &session);
@@ -358,7 +369,8 @@ CUresult cuMemPoolExportPointer(CUmemPoolPtrExportData *data, CUdeviceptr addres
 	pl_cuda_cuMemPoolExportPointer_reply_get(&reply.dec, &got);
 	if (!pl_dec_whole(&reply.dec))
 		return CUDA_ERROR_UNKNOWN;
-	pointer_leave(address);
+	if (pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_POOL)
+		pl_cuda_memory_change(&memory, pointer_leave, NULL);
 	memcpy(data, got.data.all, sizeof(*data));
 	return CUDA_SUCCESS;
 }

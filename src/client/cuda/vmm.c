@@ -180,23 +180,30 @@ static bool accesses_pack(struct pl_session *session, struct pl_u64s *to, const 
 	return words;
 }
 
+struct accesses {
+	const CUmemAccessDesc *at;
+	size_t count;
+};
+
 /* Who may do what from here on. */
-static void access_keep(struct pl_cuda_memory *memory, const CUmemAccessDesc *accesses, size_t count)
+static void access_keep(struct pl_cuda_memory *memory, void *arg)
 {
-	for (size_t i = 0; i < count; i++) {
-		int number = accesses[i].location.id;
+	const struct accesses *accesses = arg;
+
+	for (size_t i = 0; i < accesses->count; i++) {
+		const CUmemAccessDesc *access = &accesses->at[i];
+		int number = access->location.id;
 		uint64_t device = 1ull << (number & 63);
 
-		if (accesses[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE || number < 0 || number > 63)
+		if (access->location.type != CU_MEM_LOCATION_TYPE_DEVICE || number < 0 || number > 63)
 			continue;
 		memory->readers &= ~device;
 		memory->writers &= ~device;
-		if (accesses[i].flags & CU_MEM_ACCESS_FLAGS_PROT_READ)
+		if (access->flags & CU_MEM_ACCESS_FLAGS_PROT_READ)
 			memory->readers |= device;
-		if (accesses[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)
+		if (access->flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)
 			memory->writers |= device;
 	}
-	pl_cuda_memory_change(memory);
 }
 
 CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc *accesses, size_t count)
@@ -204,6 +211,7 @@ CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc
 	struct pl_cuda_cuMemSetAccess_args args = {
 		.address = address, .bytes = bytes, .given = accesses ? 1 : 0, .count = count
 	};
+	struct accesses kept = { accesses, count };
 	struct pl_cuda_memory memory;
 	struct pl_session *session;
 	struct pl_reply reply;
@@ -222,7 +230,7 @@ CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc
 	for (uint64_t at = address; !result && at - address < bytes; at = memory.address + memory.bytes) {
 		if (!pl_cuda_memory_find(at, &memory) || memory.kind != PL_CUDA_MEMORY_MAPPED)
 			break;
-		access_keep(&memory, accesses, count);
+		pl_cuda_memory_change(&memory, access_keep, &kept);
 	}
 	return result;
 }
