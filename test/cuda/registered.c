@@ -287,6 +287,21 @@ static void large(size_t bytes)
 	munmap(own, bytes);
 }
 
+/* Of more, where a part is registered already, and memory was freed that the driver could have back for it. */
+static void large_beside(size_t bytes)
+{
+	float *own = malloc(8192);
+	CUdeviceptr at;
+
+	check(own);
+	(void)enter(own, 2048);
+	cu_ok(cu(cuMemAlloc_v2)(&at, 65536));
+	cu_ok(cu(cuMemFree_v2)(at));
+	large(bytes);
+	leave(own);
+	free(own);
+}
+
 int main(int argc, char **argv)
 {
 	CUcontext ctx = cu_begin();
@@ -295,6 +310,10 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && !strcmp(argv[1], "large")) {
 		large((size_t)atoi(argv[2]) << 10);
+		return 0;
+	}
+	if (argc > 2 && !strcmp(argv[1], "beside")) {
+		large_beside((size_t)atoi(argv[2]) << 10);
 		return 0;
 	}
 

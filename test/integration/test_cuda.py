@@ -253,6 +253,16 @@ def test_how_much_registered_memory_is_echoed_is_told():
         assert name == "CUDA_ERROR_NOT_SUPPORTED" and "16 MiB at most" in log, (name, log)
 
 
+def test_registered_memory_beyond_the_servers_limit_is_refused_beside_other():
+    """What was freed goes back to the driver meanwhile, by a call that sends what the program has changed in the other."""
+    with plenum.Server("--cuda", NATIVE, "--host-limit", "8M") as server:
+        for kib, said in ((4 << 10, b"CUDA_SUCCESS"), (9 << 10, b"CUDA_ERROR_OUT_OF_MEMORY"), (17 << 10, b"CUDA_ERROR_NOT_SUPPORTED")):
+            result = plenum.run([os.path.join(PROGRAMS, "cuda-registered"), "beside", str(kib)],
+                                dict(server.env("tcp"), PLENUM_TEST_LIBCUDA=REMOTE,
+                                     PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", "")), timeout=30)
+            assert result.stdout.strip() == said, (kib, result)
+
+
 def test_over_shared_memory_no_byte_of_a_managed_variable_is_carried():
     """A program and a kernel write 160 KiB in turns; nothing but the launch and the wait goes through the lanes."""
     program, rounds = os.path.join(PROGRAMS, "cuda-managed"), 20
@@ -312,6 +322,8 @@ if __name__ == "__main__":
         test_mapped_memory_that_nothing_works_with_is_fetched_once,
         test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on,
         test_a_user_without_rights_reaches_pinned_and_mapped_memory_too, test_mapped_memory_is_charged_and_its_limit_is_told,
-        test_how_much_registered_memory_is_echoed_is_told, test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
+        test_how_much_registered_memory_is_echoed_is_told,
+        test_registered_memory_beyond_the_servers_limit_is_refused_beside_other,
+        test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,
         test_what_the_reference_gpu_refuses_is_carried_to_a_driver_that_has_it,
         test_a_program_with_cublas_is_told_of_a_device_that_it_does_not_know, test_a_server_without_cuda_has_no_device])

@@ -235,42 +235,65 @@ static void enter(struct echo *echo)
 	atomic_fetch_add(&pl_echoes, 1);
 }
 
+/* Return: there is so much room. */
+static bool bytes_reserve(uint64_t bytes)
+{
+	bool fits;
+
+	pthread_mutex_lock(&echoes.lock);
+	fits = bytes <= PL_ECHO_BYTES_MAX - echoes.bytes;
+	echoes.bytes += fits ? bytes : 0;
+	pthread_mutex_unlock(&echoes.lock);
+	return fits;
+}
+
+/* Without the lock: memory that the server has to get back for it is freed by calls that push. */
+static CUresult copy_fill(struct pl_session *session, struct echo *echo)
+{
+	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
+
+	echo->twin = malloc(echo->bytes);
+	if (echo->twin && own_read(echo->twin, echo->address, echo->bytes))
+		result = copy_create(session, echo);
+	if (!result)
+		(void)pl_cuda_pages_store(session, echo->device, echo->device, echo->twin, echo->bytes, false);
+	return result;
+}
+
 CUresult pl_echo_add(struct pl_session *session, struct pl_cuda_memory *memory)
 {
 	struct echo *echo = calloc(1, sizeof(*echo));
-	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
+	CUresult result;
 
 	if (!echo)
-		return result;
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	*echo = (struct echo){ .session = session,
 			       .address = memory->address,
 			       .bytes = memory->bytes,
 			       .read_only = memory->flags & CU_MEMHOSTREGISTER_READ_ONLY };
-	pthread_mutex_lock(&echoes.lock);
-	if (memory->bytes > PL_ECHO_BYTES_MAX - echoes.bytes) {
+	if (!bytes_reserve(echo->bytes)) {
 		pl_log_info("registered memory at %p has no address on the device: its pages can not be shared, and of "
 			    "such memory there are %u MiB at most",
 			    (void *)(uintptr_t)memory->address, PL_ECHO_BYTES_MAX >> 20);
-		result = CUDA_ERROR_NOT_SUPPORTED;
-	} else {
-		echo->twin = malloc(memory->bytes);
-		if (echo->twin && own_read(echo->twin, memory->address, memory->bytes))
-			result = copy_create(session, echo);
+		free(echo);
+		return CUDA_ERROR_NOT_SUPPORTED;
 	}
-	if (!result) {
-		(void)pl_cuda_pages_store(session, echo->device, echo->device, echo->twin, echo->bytes, false);
+	result = copy_fill(session, echo);
+	if (!result)
 		pl_cuda_pages_watch(session);
-		echoes.bytes += echo->bytes;
-		memory->device = echo->device;
+	pthread_mutex_lock(&echoes.lock);
+	if (result)
+		echoes.bytes -= echo->bytes;
+	else
 		enter(echo);
-		echo = NULL;
-	}
 	pthread_mutex_unlock(&echoes.lock);
-	if (echo) {
+	if (result) {
 		free(echo->twin);
 		free(echo);
+		return result;
 	}
-	return result;
+	memory->device = echo->device;
+	return CUDA_SUCCESS;
 }
 
 /* Called with the lock held.  Return: NULL: it has none. */
