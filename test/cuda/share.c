@@ -113,6 +113,30 @@ static void other_sees_and_outlives(void)
 	cu_ok(cu(cuEventDestroy_v2)(event));
 }
 
+/* At one address or at two; it is there until it has been closed as often. */
+static void other_opens_twice(void)
+{
+	struct passed passed;
+	CUdeviceptr at[2];
+	uint32_t got = 0;
+
+	check(read(theirs, &passed, sizeof(passed)) == sizeof(passed));
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuIpcOpenMemHandle_v2)(&at[i], passed.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
+	word_is(at[0], 0x11111111);
+	word_is(at[1], 0x11111111);
+	cu_ok(cu(cuIpcCloseMemHandle)(at[1]));
+	cu_ok(cu(cuMemcpy)((uintptr_t)&got, at[0], 4)); /* it is known as a device's */
+	check(got == 0x11111111);
+	cu_ok(cu(cuMemcpyDtoD_v2)(at[0] + 4, at[0], 4));
+	word_is(at[0] + 4, 0x11111111);
+	cu_ok(cu(cuIpcCloseMemHandle)(at[0]));
+	cu_is_by_reference(cu(cuIpcCloseMemHandle)(at[0]), CUDA_ERROR_INVALID_VALUE);
+	cu_is_by_reference(cu(cuMemsetD32_v2)(at[0], 1, 1), CUDA_ERROR_INVALID_VALUE);
+	step_say(theirs);
+	step_wait(theirs);
+}
+
 static atomic_int gate;
 
 static void CUDA_CB hold(void *user)
@@ -207,6 +231,22 @@ static void test_memory_and_event_of_another_process(void)
 	cu_ok(cu(cuMemFree_v2)(next));
 	cu_ok(cu(cuEventDestroy_v2)(event));
 	free(all);
+}
+
+static void test_memory_that_is_opened_twice(void)
+{
+	struct passed passed = { 0 };
+	CUdeviceptr at;
+
+	cu_ok(cu(cuMemAlloc_v2)(&at, BYTES));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0x11111111, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuIpcGetMemHandle)(&passed.memory, at));
+	check(write(ours, &passed, sizeof(passed)) == sizeof(passed));
+	step_wait(ours);
+	step_say(ours);
+	step_wait(ours);
+	cu_ok(cu(cuMemFree_v2)(at));
 }
 
 /* ---- descriptors ---- */
@@ -618,8 +658,9 @@ static void first_ends(void)
 
 int main(void)
 {
-	void (*const others[])(void) = { other_sees_and_outlives, other_hears_of_what_is_recorded_again,
-					 other_maps_a_descriptor, other_uses_a_pool, other_tries };
+	void (*const others[])(
+		void) = { other_sees_and_outlives, other_opens_twice, other_hears_of_what_is_recorded_again,
+			  other_maps_a_descriptor, other_uses_a_pool, other_tries };
 	int ends[2], status;
 	pid_t pid;
 
@@ -642,6 +683,7 @@ int main(void)
 	if (!fork()) { /* it has no driver yet, and will end while the other process goes on */
 		cu_begin();
 		cu_run(test_memory_and_event_of_another_process);
+		cu_run(test_memory_that_is_opened_twice);
 		cu_run(test_an_event_that_another_process_records_again);
 		cu_run(test_a_descriptor_is_passed_on);
 		cu_run(test_a_pool_of_another_process);

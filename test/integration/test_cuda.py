@@ -18,6 +18,7 @@ import plenum
 NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
 MORE = os.environ.get("PLENUM_TEST_MORE", "")
+SAME = os.environ.get("PLENUM_TEST_SAME", "")
 PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
 
 WATCHDOG = "test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"  # its limit is the server's
@@ -89,6 +90,15 @@ def test_sessions_of_two_links_share_what_they_have():
         for mode, other in (("shm", server.tcp), ("tcp", server.unix)):
             remote, errors = run("share", mode, dict(server.env(mode), PLENUM_TEST_OTHER=other), REMOTE)
             assert native == remote, f"{mode} and {other}:\n{remote}\n{errors[-2000:]}"
+
+
+def test_another_process_memory_has_one_address_however_often_it_is_opened():
+    os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
+    native, _ = run("share", "native", plenum.native_env(), NATIVE)
+    with plenum.Server("--cuda", SAME, "--worker-read", os.path.dirname(NATIVE)) as server:
+        for mode in ("shm", "tcp"):
+            remote, errors = run("share", mode, server.env(mode), REMOTE)
+            assert native == remote, f"{mode}:\n{remote}\n{errors[-2000:]}"
 
 
 def steady_env(server, mode):
@@ -315,7 +325,7 @@ def test_a_server_without_cuda_has_no_device():
 
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [test_copies_of_all_sizes_are_the_same, test_sessions_of_two_links_share_what_they_have,
-        test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
+        test_another_process_memory_has_one_address_however_often_it_is_opened, test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
         test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_the_nodes_of_graphs_go_with_them, test_a_posted_launch_costs_few_instructions,
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,

@@ -48,8 +48,9 @@ struct pl_cuda_memory {
 	bool plain;       /* HOST: no device reaches it yet, reach.h */
 	bool mirrored;    /* MANAGED, VARIABLE, HOST: it lies with the driver, at its address; mirrored.h */
 	bool sync_memops; /* CU_POINTER_ATTRIBUTE_SYNC_MEMOPS */
-	bool exported; /* DEVICE, POOL: other processes may have it, too; freed, it goes back to the driver at once */
-	bool imported; /* POOL: another process allocated it */
+	bool exported;  /* DEVICE, POOL: other processes may have it, too; freed, it goes back to the driver at once */
+	bool imported;  /* POOL: another process allocated it */
+	uint32_t opens; /* IMPORTED: so often more than once */
 	struct pl_cuda_advice advice; /* managed: changes nothing but what is answered */
 };
 

@@ -76,21 +76,41 @@ CUresult cuIpcGetMemHandle(CUipcMemHandle *handle, CUdeviceptr address)
 	return result;
 }
 
-CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
+/* A driver may give another process' memory one address, and count how often. */
+static void opens_more(struct pl_cuda_memory *memory, void *unused)
 {
-	struct pl_cuda_cuIpcOpenMemHandle_args args = { .handle = { &handle, sizeof(handle) }, .flags = flags };
-	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_IMPORTED, .store = PL_ARENA_NONE };
-	struct pl_cuda_cuIpcOpenMemHandle_reply got;
-	struct pl_session *session;
-	struct pl_reply reply;
-	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcOpenMemHandle_v2, &session);
-	int r;
+	(void)unused;
+	memory->opens++;
+}
 
-	if (result)
-		return result;
-	if (!address)
-		return CUDA_ERROR_INVALID_VALUE;
-	r = PL_CUDA_ASK(session, cuIpcOpenMemHandle, &args, &reply);
+/* last: it was open once. */
+static void opens_less(struct pl_cuda_memory *memory, void *last)
+{
+	*(bool *)last = !memory->opens;
+	memory->opens -= memory->opens ? 1 : 0;
+}
+
+static bool imported_find(CUdeviceptr address, struct pl_cuda_memory *memory)
+{
+	return pl_cuda_memory_find(address, memory) && memory->kind == PL_CUDA_MEMORY_IMPORTED &&
+	       memory->address == address;
+}
+
+/* What the driver opens and closes is noted in the same order. */
+static pthread_mutex_t imports = PTHREAD_MUTEX_INITIALIZER;
+
+/* Called with the lock held. */
+static CUresult memory_import(struct pl_session *session, const struct pl_cuda_cuIpcOpenMemHandle_args *args,
+			      CUdeviceptr *address)
+{
+	struct pl_cuda_memory memory = { .kind = PL_CUDA_MEMORY_IMPORTED,
+					 .store = PL_ARENA_NONE,
+					 .context = pl_cuda_thread.top };
+	struct pl_cuda_cuIpcOpenMemHandle_reply got;
+	struct pl_cuda_memory known;
+	struct pl_reply reply;
+	int r = PL_CUDA_ASK(session, cuIpcOpenMemHandle, args, &reply);
+
 	if (r || reply.status)
 		return pl_cuda_answer(r, &reply);
 	pl_cuda_cuIpcOpenMemHandle_reply_get(&reply.dec, &got);
@@ -98,11 +118,28 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsi
 		return CUDA_ERROR_UNKNOWN;
 	memory.address = got.address;
 	memory.bytes = got.bytes;
-	memory.context = pl_cuda_thread.top;
-	if (got.bytes)
+	if (imported_find(got.address, &known))
+		pl_cuda_memory_change(&known, opens_more, NULL);
+	else if (got.bytes)
 		(void)pl_cuda_memory_enter(&memory); /* where it can not be, its copies are asked */
 	*address = got.address;
 	return CUDA_SUCCESS;
+}
+
+CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
+{
+	struct pl_cuda_cuIpcOpenMemHandle_args args = { .handle = { &handle, sizeof(handle) }, .flags = flags };
+	struct pl_session *session;
+	CUresult result = pl_cuda_enter(PL_CUDA_OP_cuIpcOpenMemHandle_v2, &session);
+
+	if (result)
+		return result;
+	if (!address)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&imports);
+	result = memory_import(session, &args, address);
+	pthread_mutex_unlock(&imports);
+	return result;
 }
 
 CUresult cuIpcOpenMemHandle(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags)
@@ -117,15 +154,21 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr address)
 	struct pl_session *session;
 	struct pl_reply reply;
 	CUresult result = pl_cuda_enter_at(PL_CUDA_OP_cuIpcCloseMemHandle, address, &session);
+	bool last = false;
 	int r;
 
 	if (result)
 		return result;
 	pl_cuda_carry_settle(address);
+	pthread_mutex_lock(&imports);
 	r = PL_CUDA_ASK(session, cuIpcCloseMemHandle, &args, &reply);
-	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_IMPORTED)
+	result = pl_cuda_answer(r, &reply);
+	if (!result && imported_find(address, &memory))
+		pl_cuda_memory_change(&memory, opens_less, &last);
+	if (last)
 		pl_cuda_memory_take(address, &memory);
-	return pl_cuda_answer(r, &reply);
+	pthread_mutex_unlock(&imports);
+	return result;
 }
 
 /* ---- events ---- */
