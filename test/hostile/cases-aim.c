@@ -2,10 +2,12 @@
 #include <stdlib.h>
 
 #include "calls-cuda.h"
+#include "cuda/graph.h"
 #include "cuda/image.h"
 #include "cuda/memory.h"
 #include "cuda/module.h"
 #include "cuda/result.h"
+#include "wire/cuda-node.h"
 #include "wire/cuda.h"
 
 #define MODULE 0x5000100000010ull
@@ -316,11 +318,64 @@ static void contexts_that_are_retained_twice(void)
 	peer_close(&peer);
 }
 
+/* ---- graphs ---- */
+
+enum { GRAPH = 0xa00, NODE, EXEC, CAPTURED, CAPTURED_EXEC };
+
+static void exec_make(uint64_t graph, uint64_t exec)
+{
+	struct pl_cuda_cuGraphInstantiate_reply got;
+
+	expect_is(CU(cuGraphInstantiate, .graph = graph, .exec = exec), CUDA_SUCCESS);
+	pl_cuda_cuGraphInstantiate_reply_get(&peer.dec, &got);
+	assert(pl_dec_whole(&peer.dec));
+	expect_is(got.result, CUDA_SUCCESS);
+}
+
+/* What was host memory at the client's address when a node was made is none when it runs. */
+static void graphs_of_memory_that_is_gone(void)
+{
+	const uint64_t at = 0x5a5a00000000ull;
+	struct pl_cuda_copy3d_record record = { .from_type = CU_MEMORYTYPE_DEVICE,
+						.from_address = at,
+						.to_type = CU_MEMORYTYPE_DEVICE,
+						.width = 4096,
+						.height = 1,
+						.depth = 1 };
+	struct pl_cuda_node_copy copy = { 0 };
+	struct pl_enc enc = { .at = (uint8_t *)copy.copy };
+
+	cuda_open();
+	record.to_address = alloc(65536);
+	expect_is(CU(plHostPlace, .address = at, .size = 4096), CUDA_SUCCESS);
+	pl_cuda_copy3d_record_put(&enc, &record);
+	expect_is(CU(cuGraphCreate, .graph = GRAPH), CUDA_SUCCESS);
+	expect_is(CU(cuGraphAddNode, .graph = GRAPH, .node = NODE, .kind = CU_GRAPH_NODE_TYPE_MEMCPY,
+		     .params = { &copy, sizeof(copy) }),
+		  CUDA_SUCCESS);
+	exec_make(GRAPH, EXEC);
+	expect_is(CU(cuStreamBeginCapture_v2, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(
+		CU(cuMemcpyAsync, .to = at, .from = record.to_address, .size = 4096, .stream = STREAM, .data = NO_BULK),
+		CUDA_SUCCESS);
+	expect_is(CU(cuStreamEndCapture, .stream = STREAM, .graph = CAPTURED), CUDA_SUCCESS);
+	exec_make(CAPTURED, CAPTURED_EXEC);
+	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuGraphLaunch, .exec = CAPTURED_EXEC, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuStreamSynchronize, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_SUCCESS);
+	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = STREAM), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuGraphLaunch, .exec = CAPTURED_EXEC, .stream = STREAM), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuStreamSynchronize, .stream = STREAM), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
 	{ "aim: bytes that come late", bytes_that_come_late, false },
 	{ "aim: contexts that end in the middle", contexts_that_end_in_the_middle, false },
 	{ "aim: contexts that are retained twice", contexts_that_are_retained_twice, false },
+	{ "aim: graphs of memory that is gone", graphs_of_memory_that_is_gone, false },
 	{ NULL, NULL, false },
 };

@@ -121,14 +121,20 @@ static CUresult op_memcpy(struct pl_cu_op *op, const CUDA_MEMCPY_NODE_PARAMS *pa
 		return CUDA_ERROR_INVALID_VALUE;
 	r = pl_cu_copy_resolve(&copy, api);
 	if (!r)
-		*op = (struct pl_cu_op){ .type = CU_GRAPH_NODE_TYPE_MEMCPY, .memcpy = *params };
+		*op = (struct pl_cu_op){ .type = CU_GRAPH_NODE_TYPE_MEMCPY,
+					 .src_pageable = copy.src.pageable,
+					 .dst_pageable = copy.dst.pageable,
+					 .memcpy = *params };
 	return r;
 }
 
 void pl_cu_op_of_copy(struct pl_cu_op *op, const struct pl_cu_copy *copy, CUcontext ctx)
 {
 	CUDA_MEMCPY3D *api = &op->memcpy.copyParams;
-	*op = (struct pl_cu_op){ .type = CU_GRAPH_NODE_TYPE_MEMCPY, .memcpy.copyCtx = ctx };
+	*op = (struct pl_cu_op){ .type = CU_GRAPH_NODE_TYPE_MEMCPY,
+				 .src_pageable = copy->src.pageable,
+				 .dst_pageable = copy->dst.pageable,
+				 .memcpy.copyCtx = ctx };
 	api->srcMemoryType = copy->src.device ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
 	api->dstMemoryType = copy->dst.device ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
 	if (copy->src.device)
@@ -157,11 +163,20 @@ static void copy_turn(CUstream unused, CUresult error, void *arg)
 	free(arg);
 }
 
-static CUresult memcpy_run(const CUDA_MEMCPY3D *api, struct pl_cu_stream *stream)
+/* What the device has reached and does no more was freed: it is not whatever the host has there now. */
+static CUresult memcpy_resolve(struct pl_cu_copy *copy, const struct pl_cu_op *op)
+{
+	CUresult r = pl_cu_copy_resolve(copy, &op->memcpy.copyParams);
+	if (!r && ((copy->src.pageable && !op->src_pageable) || (copy->dst.pageable && !op->dst_pageable)))
+		r = CUDA_ERROR_INVALID_VALUE;
+	return r;
+}
+
+static CUresult memcpy_run(const struct pl_cu_op *op, struct pl_cu_stream *stream)
 {
 	struct pl_cu_copy copy, *later;
 	struct pl_cu_hostfn turn = { .callback = copy_turn };
-	CUresult r = pl_cu_copy_resolve(&copy, api);
+	CUresult r = memcpy_resolve(&copy, op);
 	if (r || (!copy.dst.pageable && !copy.src.pageable))
 		return r ? r : pl_cu_copy_run(stream, &copy, false);
 	later = malloc(sizeof(*later));
@@ -409,7 +424,7 @@ CUresult pl_cu_op_run(const struct pl_cu_op *op, struct pl_cu_stream *stream)
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		return kernel_run(op->kernel, stream);
 	case CU_GRAPH_NODE_TYPE_MEMCPY:
-		return memcpy_run(&op->memcpy.copyParams, stream);
+		return memcpy_run(op, stream);
 	case CU_GRAPH_NODE_TYPE_MEMSET:
 		return memset_run(&op->memset, stream);
 	case CU_GRAPH_NODE_TYPE_HOST:

@@ -54,6 +54,7 @@ struct pl_cu_op_kernel {
 
 struct pl_cu_op {
 	CUgraphNodeType type;
+	bool src_pageable, dst_pageable; /* of a copy: memory that the device did not reach when the node was made */
 	union {
 		struct pl_cu_op_kernel *kernel; /* owned */
 		CUDA_MEMCPY_NODE_PARAMS memcpy;
