@@ -11,9 +11,8 @@
 #include "wire/cuda-node.h"
 #include "wire/cuda.h"
 
-#define MODULE      0x5000100000010ull
-#define ANY         UINT64_MAX  /* no place in shared memory */
-#define PATIENCE_NS 1000000000u /* for an answer that need not come */
+#define MODULE 0x5000100000010ull
+#define ANY    UINT64_MAX /* no place in shared memory */
 
 static struct peer peer;
 
@@ -216,20 +215,10 @@ static void post_copy(struct pl_cuda_cuMemcpyDtoHAsync_v2_args args)
 
 /* Copies whose bytes the worker sends by itself: too long, of nothing, in no stream, asked for; then more than the
  * client has room for, and it takes none of them. */
-static void query_send(void)
-{
-	struct pl_cuda_cuEventQuery_args args = { .event = EVENT };
-	struct pl_wire_head head = { .op = PL_CUDA_OP_cuEventQuery, .flags = PL_WIRE_ASK, .ticket = ++peer.ticket };
-	_Alignas(8) uint8_t body[64];
-	struct pl_enc enc = { body };
-
-	pl_cuda_cuEventQuery_put(&enc, &args);
-	expect_is(record_send(peer.lane, head, body, (uint32_t)pl_cuda_cuEventQuery_bytes(&args)), 0);
-}
-
 static void copies_that_nobody_takes(void)
 {
-	const uint64_t most = PL_CUDA_LATER_BYTES_MAX;
+	const struct pl_wire_head done = { .op = PL_CUDA_OP_plHostDone, .flags = PL_WIRE_FREE }, *head;
+	const uint64_t most = PL_CUDA_LATER_BYTES_MAX, token = 5;
 	uint64_t device;
 
 	cuda_open();
@@ -246,15 +235,17 @@ static void copies_that_nobody_takes(void)
 		(struct pl_cuda_cuMemcpyDtoHAsync_v2_args){ .from = device, .size = 64, .stream = EVENT, .token = 3 });
 	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_INVALID_HANDLE);
 	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	/* The first one has to wait: who is answered gets what has come by then first. */
+	expect_is(CU(plCopyLater, .stream = STREAM, .address = device, .size = 64, .token = token), CUDA_SUCCESS);
 	for (uint64_t i = 0; i < 3 * INFLIGHT_LIMIT / most; i++)
 		post_copy((struct pl_cuda_cuMemcpyDtoHAsync_v2_args){
 			.from = device, .size = most, .stream = STREAM, .token = 4 });
-	/* Of what was too much.  An answer comes behind the copies that have come by then, which nobody takes. */
-	query_send();
-	if (!pl_lane_recv(peer.lane, PATIENCE_NS, &peer.head)) {
-		memcpy(&peer.body, peer.head + 1, sizeof(peer.body));
-		expect_is(peer.body.status, CUDA_ERROR_OUT_OF_MEMORY);
-	}
+	expect_is(CU(cuEventQuery, .event = EVENT), CUDA_ERROR_OUT_OF_MEMORY); /* of what was too much */
+	do
+		expect_is(pl_lane_recv(peer.reverse, ANSWER_NS, &head), 0);
+	while (head->op != PL_CUDA_OP_plHostFunc);
+	expect_is(record_send(peer.lane, done, &token, sizeof(token)), 0);
+	assert(pl_lane_recv(peer.reverse, ANSWER_NS, &head) == 0 && head->op == PL_CUDA_OP_plCopied);
 	peer_close(&peer);
 }
 
