@@ -260,6 +260,49 @@ static void reset_begin(void)
 	expect_is(record_send(peer.lane, head, body, (uint32_t)pl_cuda_cuDevicePrimaryCtxReset_v2_bytes(&args)), 0);
 }
 
+static void copied_await(uint64_t token)
+{
+	const struct pl_wire_head *head;
+	struct pl_cuda_plCopied_args args;
+	struct pl_dec dec;
+
+	expect_is(pl_lane_recv(peer.reverse, ANSWER_NS, &head), 0);
+	expect_is(head->op, PL_CUDA_OP_plCopied);
+	dec = (struct pl_dec){ .at = (const uint8_t *)(head + 1),
+			       .end = (const uint8_t *)head + head->len_bytes,
+			       .after_bytes = head->bulk_bytes };
+	pl_cuda_plCopied_get(&dec, &args);
+	assert(pl_dec_whole(&dec));
+	expect_is(args.token, token);
+	expect_is(pl_lane_drop_bulk(peer.reverse, head->bulk_bytes), 0);
+}
+
+/* What its context could end under is not made outside the session's order. */
+static void copies_outside_the_order(void)
+{
+	struct pl_cuda_cuMemcpyDtoHAsync_v2_args args = { .size = 64, .store = ANY, .stream = STREAM };
+	const struct pl_wire_head posted = { .op = PL_CUDA_OP_cuMemcpyDtoHAsync_v2 };
+	_Alignas(8) uint8_t body[128];
+	struct pl_wire_head head;
+
+	cuda_open();
+	args.from = alloc(4096);
+	for (args.token = 1; args.token <= 4; args.token++) {
+		struct pl_enc enc = { body };
+		bool free = args.token % 2;
+
+		pl_cuda_cuMemcpyDtoHAsync_v2_put(&enc, &args);
+		head = posted;
+		head.flags = free ? PL_WIRE_FREE : 0;
+		head.ticket = free ? 0 : ++peer.ticket;
+		expect_is(record_send(peer.lane, head, body, (uint32_t)pl_cuda_cuMemcpyDtoHAsync_v2_bytes(&args)), 0);
+		if (!free)
+			copied_await(args.token);
+	}
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 /* While a stream of a context waits for the client, a reset of that waits for the stream: what they work with stays. */
 static void contexts_that_end_in_the_middle(void)
 {
@@ -376,6 +419,7 @@ const struct hostile_case cases_aim[] = {
 	{ "aim: bytes that come late", bytes_that_come_late, false },
 	{ "aim: contexts that end in the middle", contexts_that_end_in_the_middle, false },
 	{ "aim: contexts that are retained twice", contexts_that_are_retained_twice, false },
+	{ "aim: copies outside the order", copies_outside_the_order, false },
 	{ "aim: graphs of memory that is gone", graphs_of_memory_that_is_gone, false },
 	{ NULL, NULL, false },
 };

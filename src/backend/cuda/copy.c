@@ -178,7 +178,7 @@ static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMem
 
 	*status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (pl_cuda_bulk_open(serve, &args->data, &data, &own)) {
-		if (!serve->asked && args->data.kind != PL_BULK_ARENA &&
+		if (!serve->asked && serve->turn_held && args->data.kind != PL_BULK_ARENA &&
 		    pl_cuda_later_to(pl_cuda_session_of(serve), args, data, stream, status)) {
 			free(own);
 			return;

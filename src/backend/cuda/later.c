@@ -337,7 +337,9 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 	struct pl_cuda_later *later;
 	int32_t status;
 
-	if (args->size > PL_CUDA_LATER_BYTES_MAX || serve->asked ||
+	/* With the turn held, as all that uses a context's memory for this: what ends the context comes before or
+	 * after. */
+	if (args->size > PL_CUDA_LATER_BYTES_MAX || serve->asked || !serve->turn_held ||
 	    serve->head->op != PL_CUDA_OP_cuMemcpyDtoHAsync_v2) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
