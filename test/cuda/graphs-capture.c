@@ -266,6 +266,35 @@ static void test_copies_that_a_capture_forbids_fail_at_their_call(void)
 	cu_ok(cu(cuStreamDestroy_v2)(apart));
 }
 
+/* In the very stream, too: each thread's own can be captured. */
+static void test_copies_that_wait_are_in_no_capture(void)
+{
+	static unsigned char plain[300 << 10];
+	const CUDA_MEMCPY2D lines = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+				      .srcHost = plain,
+				      .srcPitch = 64,
+				      .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+				      .dstDevice = graph_test.at[0],
+				      .dstPitch = 64,
+				      .WidthInBytes = 16,
+				      .Height = 4 };
+	CUstream own = CU_STREAM_PER_THREAD;
+	CUdeviceptr at;
+
+	cu_ok(cu(cuMemAlloc_v2)(&at, sizeof(plain)));
+	for (int i = 0; i < 5; i++) {
+		size_t bytes = i & 1 ? sizeof(plain) : 64;
+
+		cu_ok(cu(cuStreamBeginCapture_v2)(own, CU_STREAM_CAPTURE_MODE_RELAXED));
+		cu_is(i == 4  ? cu(cuMemcpy2D_v2_ptds)(&lines)
+		      : i & 2 ? cu(cuMemcpyHtoD_v2_ptds)(at, plain, bytes)
+			      : cu(cuMemcpyDtoH_v2_ptds)(plain, at, bytes),
+		      CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		ends_with(own, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	}
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
 static void CUDA_CB never(void *user)
 {
 	(void)user;
@@ -662,6 +691,7 @@ void graph_tests_capture(void)
 	cu_run(test_forbidden_calls_make_a_capture_invalid);
 	cu_run(test_copies_in_another_stream_are_no_affair_of_a_capture);
 	cu_run(test_copies_that_a_capture_forbids_fail_at_their_call);
+	cu_run(test_copies_that_wait_are_in_no_capture);
 	cu_run(test_functions_and_events_that_a_capture_forbids_fail_at_their_call);
 	cu_run(test_streams_and_events_cannot_cross_a_capture);
 	cu_run(test_nobody_waits_for_events_of_a_capture_that_has_ended);

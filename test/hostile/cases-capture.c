@@ -5,13 +5,14 @@
 #include "cuda/memory.h"
 #include "cuda/result.h"
 #include "cuda/stream.h"
+#include "cuda/texture.h"
 #include "wire/cuda.h"
 
 #define BYTES 4096u
 
 static struct peer peer;
 
-enum { CTX = 0x900, STREAM, GRAPH };
+enum { CTX = 0x900, STREAM, GRAPH, ARRAY };
 
 /* With a stream that is captured.  Return: device memory. */
 static uint64_t capture_open(void)
@@ -106,8 +107,66 @@ static void shapes_of_no_capture(void)
 	capture_close();
 }
 
+/* A copy whose bytes come behind its record. */
+static int32_t copy_behind(uint64_t device, const void *bytes, uint64_t count)
+{
+	struct pl_cuda_cuMemcpyHtoDAsync_v2_args args = {
+		.to = device, .size = count, .stream = STREAM, .data = { .kind = PL_BULK_AFTER, .bytes = count }
+	};
+	_Alignas(8) uint8_t body[256];
+	struct pl_enc enc = { body };
+
+	pl_cuda_cuMemcpyHtoDAsync_v2_put(&enc, &args);
+	ask_with_bulk(&peer, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body, (uint32_t)pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&args),
+		      bytes, count);
+	return peer.body.status;
+}
+
+/* Of memory of the worker's that is gone when a graph with them is launched. */
+static void copies_that_a_graph_would_keep(void)
+{
+	static const uint8_t bytes[BYTES];
+	const struct pl_bulk few = { .kind = PL_BULK_INLINE, .data = bytes, .bytes = 128 };
+	const int32_t want = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	uint64_t device = capture_open();
+
+	expect_is(CU(cuMemcpyHtoDAsync_v2, .to = device, .size = 128, .stream = STREAM, .data = few), want);
+	expect_is(copy_behind(device, bytes, sizeof(bytes)), want);
+	expect_is(CU(plCopyLater, .address = device, .size = 128, .stream = STREAM, .token = 4711), want);
+	for (uint32_t wait = 0; wait < 2; wait++)
+		for (uint64_t store = 0; store < 2; store++)
+			expect_is(CU(cuMemcpyDtoHAsync_v2, .from = device, .size = 128, .stream = STREAM, .wait = wait,
+				     .store = store - 1),
+				  want);
+	for (int op = PL_CUDA_OP_cuMemcpy3DPeerAsync; op <= PL_CUDA_OP_cuMemcpy3DAsync_v2; op += 2) {
+		struct pl_cuda_cuMemcpy3DPeerAsync_args args = { .copy = lines(device, false),
+								 .stream = STREAM,
+								 .data = few };
+		_Alignas(8) uint8_t body[1024];
+		struct pl_enc enc = { body };
+
+		pl_cuda_cuMemcpy3DPeerAsync_put(&enc, &args);
+		ask_raw(&peer, (uint16_t)op, body, (uint32_t)pl_cuda_cuMemcpy3DPeerAsync_bytes(&args));
+		expect_is(peer.body.status, want);
+	}
+	expect_is(CU(cuMemcpy3DPeerAsync, .copy = lines(device, true), .stream = STREAM, .wait = 1, .store = 0), want);
+	expect_is(
+		CU(cuMemcpy3DPeerAsync, .copy = lines(device, true), .stream = STREAM, .wait = 1, .store = UINT64_MAX),
+		want);
+	expect_is(
+		CU(cuArrayCreate_v2, .handle = ARRAY, .given = 1,
+		   .descriptor = { .Width = 128, .Height = 1, .Format = CU_AD_FORMAT_UNSIGNED_INT8, .NumChannels = 1 }),
+		CUDA_SUCCESS);
+	expect_is(CU(cuMemcpyHtoAAsync_v2, .array = ARRAY, .size = 128, .stream = STREAM, .data = few), want);
+	expect_is(
+		CU(cuMemcpyAtoHAsync_v2, .array = ARRAY, .size = 128, .stream = STREAM, .wait = 1, .store = UINT64_MAX),
+		want);
+	capture_close();
+}
+
 const struct hostile_case cases_capture[] = {
 	{ "cuda: captured lines and slices that lie", shapes_that_lie, false },
 	{ "cuda: captured lines of no capture", shapes_of_no_capture, false },
+	{ "cuda: copies that a captured graph would keep", copies_that_a_graph_would_keep, false },
 	{ NULL, NULL, false },
 };

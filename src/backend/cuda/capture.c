@@ -2,8 +2,77 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda/copy.h"
 #include "backend/cuda/hostfn.h"
+#include "backend/cuda/own.h"
 #include "base/cleanup.h"
+
+/* ---- copies that a graph must not have ---- */
+
+bool pl_cuda_passing_begin(struct pl_cuda_passing *passing, struct pl_cuda_session *session, CUstream stream,
+			   bool per_thread, bool waits)
+{
+	*passing = (struct pl_cuda_passing){ session, stream, per_thread, atomic_load(&session->captures) };
+	if (!passing->captures || !pl_cuda_capture_graph(stream, per_thread))
+		return true;
+	if (waits)
+		(void)pl_cuda_own_wait(stream, per_thread); /* it breaks the capture, as the call does */
+	return false;
+}
+
+/* Captures are counted ahead of the driver's calls that begin and end them: one that has begun and ended meanwhile is
+ * seen by that, one that goes on is the stream's state. */
+bool pl_cuda_passing_end(const struct pl_cuda_passing *passing)
+{
+	__typeof__(&cuStreamIsCapturing) ask =
+		passing->per_thread ? pl_cuda.cuStreamIsCapturing_ptsz : pl_cuda.cuStreamIsCapturing;
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+
+	if (!passing->captures && !atomic_load(&passing->session->captures))
+		return true;
+	return ask && !ask(passing->stream, &status) && status == CU_STREAM_CAPTURE_STATUS_NONE &&
+	       atomic_load(&passing->session->captures) == passing->captures;
+}
+
+void pl_cuda_passing_stays(struct pl_serve *serve, uint64_t bytes)
+{
+	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_HOST, bytes))
+		pl_lane_shutdown(serve->lane);
+}
+
+static void captures_count(struct pl_serve *serve)
+{
+	atomic_fetch_add(&pl_cuda_session_of(serve)->captures, 1);
+}
+
+/* ---- begun and ended ---- */
+
+void pl_cuda_serve_cuStreamBeginCapture(struct pl_serve *serve, const struct pl_cuda_cuStreamBeginCapture_args *args)
+{
+	__typeof__(&cuStreamBeginCapture) call =
+		args->per_thread ? pl_cuda.cuStreamBeginCapture_ptsz : pl_cuda.cuStreamBeginCapture;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	void *stream;
+
+	captures_count(serve);
+	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
+		status = (int32_t)call(stream);
+	pl_cuda_result(serve, status, args->stream);
+}
+
+void pl_cuda_serve_cuStreamBeginCapture_v2(struct pl_serve *serve,
+					   const struct pl_cuda_cuStreamBeginCapture_v2_args *args)
+{
+	__typeof__(&cuStreamBeginCapture_v2) call =
+		args->per_thread ? pl_cuda.cuStreamBeginCapture_v2_ptsz : pl_cuda.cuStreamBeginCapture_v2;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	void *stream;
+
+	captures_count(serve);
+	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
+		status = (int32_t)call(stream, (CUstreamCaptureMode)args->mode);
+	pl_cuda_result(serve, status, args->stream);
+}
 
 /* Nodes, and their edges where there are any.  Return: success with lists that are the caller's. */
 static int32_t nodes_open(struct pl_serve *serve, struct pl_u64s ids, struct pl_u64s edges, CUgraphNode **nodes_out,
@@ -39,6 +108,7 @@ void pl_cuda_serve_cuStreamBeginCaptureToGraph(struct pl_serve *serve,
 	int32_t status = nodes_open(serve, args->dependencies, args->edges, &nodes, &edges);
 	void *stream, *graph;
 
+	captures_count(serve);
 	if (!status && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
 	    pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))
 		status = call ? (int32_t)call(stream, graph, args->dependencies.count ? nodes : NULL, edges,
@@ -46,6 +116,8 @@ void pl_cuda_serve_cuStreamBeginCaptureToGraph(struct pl_serve *serve,
 			      : CUDA_ERROR_NOT_SUPPORTED;
 	pl_cuda_result(serve, status, 0);
 }
+
+/* ---- what a capture is like ---- */
 
 struct info {
 	CUstreamCaptureStatus status;
@@ -119,6 +191,7 @@ void pl_cuda_serve_cuStreamEndCapture(struct pl_serve *serve, const struct pl_cu
 	CUgraph graph = NULL;
 	void *stream;
 
+	captures_count(serve);
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream, args->graph ? &graph : NULL);
 	if (!status && graph)

@@ -16,6 +16,7 @@ struct shape {
 	bool per_thread;
 	CUDA_MEMCPY3D_PEER copy;
 	CUstream stream;
+	struct pl_cuda_passing passing; /* with an end in the client */
 };
 
 static CUresult shape_2d(const struct shape *shape)
@@ -99,6 +100,18 @@ static CUresult shape_call(const struct shape *shape)
 	default:
 		return shape_peer(shape);
 	}
+}
+
+/* Return: false: the stream is captured. */
+static bool shape_may_go(struct shape *shape, struct pl_cuda_session *session)
+{
+	return pl_cuda_passing_begin(&shape->passing, session, shape->stream, shape->per_thread, shape_waits(shape));
+}
+
+/* Return: false: the memory of the end in the client has to stay. */
+static bool shape_has_gone(const struct shape *shape, int32_t status)
+{
+	return status || shape_waits(shape) || pl_cuda_passing_end(&shape->passing);
 }
 
 /* An address of the client's is the device's: the driver must not take it for one of this process. */
@@ -242,9 +255,14 @@ static void shape_to_device(struct pl_serve *serve, struct shape *shape,
 	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
 	void *own = NULL;
 
-	if (pl_cuda_bulk_open(serve, &args->data, &shape->copy.srcHost, &own))
+	if (!shape_may_go(shape, pl_cuda_session_of(serve)))
+		status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	else if (pl_cuda_bulk_open(serve, &args->data, &shape->copy.srcHost, &own))
 		status = (int32_t)shape_call(shape);
-	free(own);
+	if (shape_has_gone(shape, status))
+		free(own);
+	else
+		pl_cuda_passing_stays(serve, args->data.bytes);
 	pl_cuda_result(serve, status, args->stream);
 }
 
@@ -260,10 +278,13 @@ static int reply_begin(struct pl_serve *serve, const struct pl_bulk *data)
 }
 
 /* Makes the copy and waits for it: its bytes have to be there. */
-static int32_t fetch(struct pl_serve *serve, const struct shape *shape, uint64_t stream)
+static int32_t fetch(struct pl_serve *serve, struct shape *shape, uint64_t stream, bool *stays_out)
 {
-	int32_t status = (int32_t)shape_call(shape);
+	int32_t status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 
+	if (shape_may_go(shape, pl_cuda_session_of(serve)))
+		status = (int32_t)shape_call(shape);
+	*stays_out = !shape_has_gone(shape, status);
 	pl_serve_give_turn(serve);
 	if (!status && !shape_waits(shape))
 		status = (int32_t)pl_cuda_own_wait(shape->stream, shape->per_thread);
@@ -275,6 +296,7 @@ static void shape_to_client(struct pl_serve *serve, struct shape *shape,
 {
 	struct pl_session_worker *worker = serve->session;
 	struct pl_bulk data = { .kind = PL_BULK_AFTER, .bytes = bytes };
+	bool stays = false;
 	void *own = NULL;
 	int32_t status;
 
@@ -291,12 +313,15 @@ static void shape_to_client(struct pl_serve *serve, struct shape *shape,
 	}
 	if (bytes <= INLINE_BYTES && own)
 		data = (struct pl_bulk){ .kind = PL_BULK_INLINE, .bytes = bytes, .data = own };
-	status = shape->copy.dstHost ? fetch(serve, shape, args->stream) : CUDA_ERROR_OUT_OF_MEMORY;
+	status = shape->copy.dstHost ? fetch(serve, shape, args->stream, &stays) : CUDA_ERROR_OUT_OF_MEMORY;
 	if (status)
 		pl_cuda_result(serve, status, 0);
 	else if (!reply_begin(serve, &data) && data.kind == PL_BULK_AFTER)
 		(void)pl_serve_reply_bulk(serve, own, bytes);
-	free(own);
+	if (stays)
+		pl_cuda_passing_stays(serve, bytes);
+	else
+		free(own);
 }
 
 static void shape_on_device(struct pl_serve *serve, const struct shape *shape,
@@ -346,6 +371,7 @@ void pl_cuda_serve_cuMemcpyHtoAAsync_v2(struct pl_serve *serve, const struct pl_
 	bool waits = serve->head->op == PL_CUDA_OP_cuMemcpyHtoA_v2;
 	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
 	void *array, *stream, *own = NULL;
+	struct pl_cuda_passing passing;
 	const void *data;
 
 	if (args->size != args->data.bytes) {
@@ -355,7 +381,9 @@ void pl_cuda_serve_cuMemcpyHtoAAsync_v2(struct pl_serve *serve, const struct pl_
 	if (pl_cuda_bulk_open(serve, &args->data, &data, &own) &&
 	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
 	    pl_cuda_take(serve, args->array, PL_CUDA_KIND_array, &array, &status)) {
-		if (waits)
+		if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), stream, args->per_thread, waits))
+			status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+		else if (waits)
 			status = now ? (int32_t)now(array, args->offset, data, args->size) : CUDA_ERROR_NOT_SUPPORTED;
 		else
 			status = later ? (int32_t)later(array, args->offset, data, args->size, stream)
@@ -378,9 +406,12 @@ static int32_t array_fetch(struct pl_serve *serve, const struct array_fetch *fet
 	__typeof__(&cuMemcpyAtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyAtoH_v2_ptds : pl_cuda.cuMemcpyAtoH_v2;
 	__typeof__(&cuMemcpyAtoHAsync_v2) later =
 		args->per_thread ? pl_cuda.cuMemcpyAtoHAsync_v2_ptsz : pl_cuda.cuMemcpyAtoHAsync_v2;
+	struct pl_cuda_passing passing;
 	CUresult r = CUDA_ERROR_NOT_SUPPORTED;
 
-	if (fetch->waits && now)
+	if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), fetch->stream, args->per_thread, fetch->waits))
+		r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	else if (fetch->waits && now)
 		r = now(to, fetch->array, args->offset, args->size);
 	else if (!fetch->waits && later)
 		r = later(to, fetch->array, args->offset, args->size, fetch->stream);

@@ -116,6 +116,7 @@ static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpy
 {
 	struct ring_wait until = { .count = args->start };
 	int32_t status = CUDA_SUCCESS;
+	struct pl_cuda_passing passing;
 	struct pl_cuda_ring *ring;
 	struct pl_wait wait = { 0 };
 	void *stream = NULL;
@@ -123,7 +124,10 @@ static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpy
 	if (!ring_find(serve, args->ring, serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2, &until))
 		return;
 	ring = until.ring;
-	pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status);
+	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
+	    !pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), stream, args->per_thread,
+				   serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2))
+		status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	for (uint64_t at = 0; at < args->size; at += until.block) {
 		const uint8_t *block = pl_cuda_ring_block(ring, until.count++);
 
@@ -147,8 +151,9 @@ static CUresult to_device_later(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *
 
 /* Return: false: the lane broke.  All of the payload is taken, also behind a part that fails. */
 static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
-			     struct pl_cuda_stage *stage, CUstream stream, int32_t *status)
+			     struct pl_cuda_stage *stage, const struct pl_cuda_passing *passing, int32_t *status)
 {
+	CUstream stream = passing->stream;
 	CUresult result = CUDA_SUCCESS, r;
 	uint64_t n = 0, part;
 
@@ -170,28 +175,50 @@ static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemc
 	return true;
 }
 
-static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
-			      CUstream stream, int32_t *status)
+/* What lies in the call's record is used again for the next one, in any case: it is copied where the turn does not keep
+ * other lanes from having the stream captured meanwhile.  Return: false: no memory. */
+static bool record_leave(const struct pl_serve *serve, const struct pl_bulk *bulk, const void **data, void **own)
 {
+	if (bulk->kind != PL_BULK_INLINE || !bulk->bytes || serve->turn_held)
+		return true;
+	*own = malloc(bulk->bytes);
+	if (*own)
+		memcpy(*own, *data, bulk->bytes);
+	*data = *own;
+	return *own;
+}
+
+static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+			      const struct pl_cuda_passing *passing, int32_t *status)
+{
+	const bool waits = serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2;
 	void *own = NULL;
 	const void *data;
 
 	*status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (pl_cuda_bulk_open(serve, &args->data, &data, &own)) {
 		if (!serve->asked && serve->turn_held && args->data.kind != PL_BULK_ARENA &&
-		    pl_cuda_later_to(pl_cuda_session_of(serve), args, data, stream, status)) {
+		    pl_cuda_later_to(passing->session, args, data, passing->stream, status)) {
 			free(own);
 			return;
 		}
-		if (serve->asked)
+		if (serve->asked && (waits || args->data.kind != PL_BULK_INLINE))
 			pl_serve_give_turn(serve);
-		*status = (int32_t)to_device(args, 0, data, args->size, stream, serve->head->op);
+		if (waits || record_leave(serve, &args->data, &data, &own))
+			*status = (int32_t)to_device(args, 0, data, args->size, passing->stream, serve->head->op);
 	}
-	free(own);
+	if (*status || waits || serve->turn_held || args->data.kind == PL_BULK_ARENA || pl_cuda_passing_end(passing)) {
+		free(own);
+		return;
+	}
+	if (args->data.kind == PL_BULK_STREAM)
+		(void)pl_serve_steal_stream(serve);
+	pl_cuda_passing_stays(serve, args->size);
 }
 
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
+	struct pl_cuda_passing passing;
 	struct pl_cuda_stage *stage;
 	void *stream = NULL;
 	int32_t status;
@@ -204,15 +231,23 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
-		stage = args->data.data ? NULL : pl_cuda_stage_take(serve, args->size);
-		if (stage) {
-			if (!to_device_staged(serve, args, stage, stream, &status))
-				status = CUDA_ERROR_UNKNOWN;
+	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
+		pl_cuda_result(serve, status, args->stream);
+		return;
+	}
+	if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), stream, args->per_thread,
+				   serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2)) {
+		pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, args->stream);
+		return;
+	}
+	stage = args->data.data ? NULL : pl_cuda_stage_take(serve, args->size);
+	if (!stage) {
+		to_device_at_once(serve, args, &passing, &status);
+	} else {
+		if (!to_device_staged(serve, args, stage, &passing, &status))
+			status = CUDA_ERROR_UNKNOWN;
+		if (serve->turn_held || pl_cuda_passing_end(&passing))
 			pl_cuda_stage_give(serve, stage);
-		} else {
-			to_device_at_once(serve, args, stream, &status);
-		}
 	}
 	pl_cuda_result(serve, status, args->stream);
 }
@@ -221,12 +256,14 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 
 struct fetch {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args;
+	struct pl_cuda_passing passing;
 	CUstream stream;
 	bool waits;
+	bool stays; /* a graph may have the memory */
 };
 
 /* Waits in any case: the bytes have to be there. */
-static CUresult fetch_part(const struct fetch *fetch, void *to, uint64_t offset, uint64_t bytes)
+static CUresult fetch_part(struct fetch *fetch, void *to, uint64_t offset, uint64_t bytes)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	__typeof__(&cuMemcpyDtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyDtoH_v2_ptds : pl_cuda.cuMemcpyDtoH_v2;
@@ -239,7 +276,20 @@ static CUresult fetch_part(const struct fetch *fetch, void *to, uint64_t offset,
 	if (!later)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	r = later(to, args->from + offset, bytes, fetch->stream);
+	if (!r && !pl_cuda_passing_end(&fetch->passing)) {
+		fetch->stays = true;
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	}
 	return r ? r : pl_cuda_own_wait(fetch->stream, args->per_thread);
+}
+
+/* The memory that a part came to. */
+static void fetch_free(struct pl_serve *serve, const struct fetch *fetch, void *memory, uint64_t bytes)
+{
+	if (fetch->stays)
+		pl_cuda_passing_stays(serve, bytes);
+	else
+		free(memory);
 }
 
 static int reply_begin(struct pl_serve *serve, uint32_t kind, uint64_t bytes, uint64_t offset)
@@ -255,11 +305,10 @@ static int reply_begin(struct pl_serve *serve, uint32_t kind, uint64_t bytes, ui
 }
 
 /* Few bytes travel in the reply itself. */
-static void fetch_inline(struct pl_serve *serve, const struct fetch *fetch)
+static void fetch_inline_to(struct pl_serve *serve, struct fetch *fetch, uint8_t *bytes)
 {
 	uint64_t size = fetch->args->size;
 	struct pl_cuda_cuMemcpyDtoHAsync_v2_reply reply = { 0 };
-	uint8_t bytes[INLINE_BYTES];
 	int32_t status = (int32_t)fetch_part(fetch, bytes, 0, size);
 
 	status = pl_cuda_waited(pl_cuda_session_of(serve), status, fetch->args->stream);
@@ -275,8 +324,25 @@ static void fetch_inline(struct pl_serve *serve, const struct fetch *fetch)
 	(void)pl_serve_reply_end(serve);
 }
 
+/* Not on the stack, which can not stay; one lane after the other has the same memory. */
+static void fetch_inline(struct pl_serve *serve, struct fetch *fetch)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	void *room = atomic_exchange(&session->few_room, NULL), *none = NULL;
+
+	if (!room)
+		room = malloc(INLINE_BYTES);
+	if (!room) {
+		pl_cuda_result(serve, CUDA_ERROR_OUT_OF_MEMORY, 0);
+		return;
+	}
+	fetch_inline_to(serve, fetch, room);
+	if (fetch->stays || !atomic_compare_exchange_strong(&session->few_room, &none, room))
+		fetch_free(serve, fetch, room, INLINE_BYTES);
+}
+
 /* Into the memory that both sides have. */
-static void fetch_shared(struct pl_serve *serve, const struct fetch *fetch)
+static void fetch_shared(struct pl_serve *serve, struct fetch *fetch)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	struct pl_session_worker *worker = serve->session;
@@ -297,7 +363,7 @@ static void fetch_shared(struct pl_serve *serve, const struct fetch *fetch)
 }
 
 /* In blocks behind the reply: the status is that of the first; if another fails the lane breaks. */
-static void fetch_streamed(struct pl_serve *serve, const struct fetch *fetch)
+static void fetch_streamed(struct pl_serve *serve, struct fetch *fetch)
 {
 	uint64_t size = fetch->args->size, first = size < BLOCK_BYTES ? size : BLOCK_BYTES;
 	void *block = malloc(first ? first : 1);
@@ -307,7 +373,7 @@ static void fetch_streamed(struct pl_serve *serve, const struct fetch *fetch)
 		status = (int32_t)fetch_part(fetch, block, 0, first);
 	status = pl_cuda_waited(pl_cuda_session_of(serve), status, fetch->args->stream);
 	if (status) {
-		free(block);
+		fetch_free(serve, fetch, block, first);
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
@@ -325,10 +391,10 @@ static void fetch_streamed(struct pl_serve *serve, const struct fetch *fetch)
 			at += part;
 		}
 	}
-	free(block);
+	fetch_free(serve, fetch, block, first);
 }
 
-static CUresult fetch_begin(const struct fetch *fetch, struct pl_cuda_stage *stage, uint64_t n)
+static CUresult fetch_begin(struct fetch *fetch, struct pl_cuda_stage *stage, uint64_t n)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	uint64_t at = n * PL_CUDA_STAGE_PART_BYTES, left = args->size - at;
@@ -338,11 +404,15 @@ static CUresult fetch_begin(const struct fetch *fetch, struct pl_cuda_stage *sta
 				   left < PL_CUDA_STAGE_PART_BYTES ? left : PL_CUDA_STAGE_PART_BYTES, fetch->stream)
 			   : CUDA_ERROR_NOT_SUPPORTED;
 
+	if (!r && !pl_cuda_passing_end(&fetch->passing)) {
+		fetch->stays = true;
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	}
 	return r ? r : pl_cuda_stage_begun(stage, n, fetch->stream, args->per_thread);
 }
 
 /* As fetch_streamed(), through pinned memory: the device makes parts while those before them are sent. */
-static void fetch_staged(struct pl_serve *serve, const struct fetch *fetch, struct pl_cuda_stage *stage)
+static void fetch_staged(struct pl_serve *serve, struct fetch *fetch, struct pl_cuda_stage *stage)
 {
 	uint64_t size = fetch->args->size;
 	uint64_t parts = (size + PL_CUDA_STAGE_PART_BYTES - 1) / PL_CUDA_STAGE_PART_BYTES;
@@ -379,7 +449,7 @@ static void fetch_staged(struct pl_serve *serve, const struct fetch *fetch, stru
 }
 
 /* Into a ring, block by block; the client takes them out meanwhile. */
-static void fetch_ring(struct pl_serve *serve, const struct fetch *fetch)
+static void fetch_ring(struct pl_serve *serve, struct fetch *fetch)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	struct ring_wait until = { .count = args->start - PL_CUDA_RING_BLOCKS };
@@ -410,7 +480,7 @@ static void fetch_ring(struct pl_serve *serve, const struct fetch *fetch)
 }
 
 /* Into host memory that the driver knows and both sides share, in the stream's order. */
-static void fetch_posted(struct pl_serve *serve, const struct fetch *fetch)
+static void fetch_posted(struct pl_serve *serve, struct fetch *fetch)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	__typeof__(&cuMemcpyDtoHAsync_v2) later =
@@ -439,6 +509,10 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		return;
 	}
 	fetch.stream = stream;
+	if (!pl_cuda_passing_begin(&fetch.passing, pl_cuda_session_of(serve), stream, args->per_thread, fetch.waits)) {
+		pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, args->stream);
+		return;
+	}
 	if (args->token) {
 		pl_cuda_later_copy(serve, args, stream);
 		return;
@@ -460,7 +534,8 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		fetch_inline(serve, &fetch);
 	} else if ((stage = pl_cuda_stage_take(serve, args->size))) {
 		fetch_staged(serve, &fetch, stage);
-		pl_cuda_stage_give(serve, stage);
+		if (!fetch.stays)
+			pl_cuda_stage_give(serve, stage);
 	} else {
 		fetch_streamed(serve, &fetch);
 	}

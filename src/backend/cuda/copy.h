@@ -9,6 +9,25 @@
  * Return: false: no memory, or the lane broke. */
 bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out);
 
+/* A copy in a stream, of memory here that goes or is used again when the call at hand has ended.  In a graph such a
+ * copy would be made of whatever is there by then: a captured stream must not have it. */
+struct pl_cuda_passing {
+	struct pl_cuda_session *session;
+	CUstream stream;
+	bool per_thread;
+	uint32_t captures;
+};
+
+/* Ahead of the driver's call; waits: of one that returns when the copy has ended.  Return: false: the stream is
+ * captured, the answer is CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED. */
+bool pl_cuda_passing_begin(struct pl_cuda_passing *passing, struct pl_cuda_session *session, CUstream stream,
+			   bool per_thread, bool waits);
+/* After it has succeeded without the turn.  Return: false: another lane may have had the stream captured meanwhile: the
+ * memory has to stay. */
+bool pl_cuda_passing_end(const struct pl_cuda_passing *passing);
+/* It does: the session is charged for it. */
+void pl_cuda_passing_stays(struct pl_serve *serve, uint64_t bytes);
+
 /* An end in the client travels packed: it has no place but the one that it gets here. */
 bool pl_cuda_copy_packed(const struct pl_cuda_copy3d_record *record);
 /* The ends in device memory are memory that the driver knows (pl_cuda_address_known()). */

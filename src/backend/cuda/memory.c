@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "backend/cuda/session.h"
+#include "backend/cuda/hostfn.h"
 #include "base/err.h"
 
 #define KIND_MEMORY 1u /* the only kind in session->memory */
@@ -187,15 +187,6 @@ void pl_cuda_serve_cuMemFree_v2(struct pl_serve *serve, const struct pl_cuda_cuM
 	pl_cuda_result(serve, status, 0);
 }
 
-static bool is_capturing(bool per_thread, CUstream stream)
-{
-	__typeof__(&cuStreamIsCapturing) ask =
-		per_thread ? pl_cuda.cuStreamIsCapturing_ptsz : pl_cuda.cuStreamIsCapturing;
-	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-
-	return ask && !ask(stream, &status) && status != CU_STREAM_CAPTURE_STATUS_NONE;
-}
-
 /* Stream-ordered allocation; the memory is charged until the free is issued, or the graph that has it is destroyed. */
 void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_cuMemAllocAsync_args *args)
 {
@@ -216,7 +207,7 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 			status = (int32_t)call(&address, args->bytes, stream);
 	}
 	status = allocated(serve, status, address, args->bytes, 0); /* no context's */
-	if (!status && is_capturing(args->per_thread, stream))
+	if (!status && pl_cuda_capture_graph(stream, args->per_thread))
 		atomic_store(&pl_cuda_session_of(serve)->graphs_allocate, true);
 	if (status) {
 		pl_cuda_result(serve, status, 0);

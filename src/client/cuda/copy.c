@@ -200,7 +200,7 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 		return CUDA_SUCCESS;
 	if (!src)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (pl_cuda_is_captured(stream, per_thread))
+	if (op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2 && pl_cuda_is_captured(stream, per_thread))
 		return captured_copy(session, per_thread, false, dst, (void *)(uintptr_t)src, bytes, stream);
 	if (is_read_later(session, src, bytes)) {
 		uint64_t done = 0;
@@ -445,7 +445,7 @@ static CUresult from_device_made(enum pl_cuda_op op, bool per_thread, void *dst,
 		return CUDA_SUCCESS;
 	if (!dst)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (pl_cuda_is_captured(stream, per_thread))
+	if (op == PL_CUDA_OP_cuMemcpyDtoHAsync_v2 && pl_cuda_is_captured(stream, per_thread))
 		return captured_copy(session, per_thread, true, src, dst, bytes, stream);
 	if (!pl_cuda_memory_find(src, &memory))
 		pl_cuda_lease_touch(src);

@@ -179,7 +179,7 @@ CUresult pl_cu_copy_run(struct pl_cu_stream *stream, const struct pl_cu_copy *co
 	bool captured;
 	CUresult r = pl_cu_capture_gate(stream, &captured);
 	if (!r && wait)
-		r = pl_cu_capture_unsafe();
+		r = captured ? pl_cu_capture_forbid(stream) : pl_cu_capture_unsafe();
 	if (r || !copy->columns || !copy->lines || !copy->slices)
 		return r;
 	if (captured) {
