@@ -173,12 +173,53 @@ static void test_data_of_edges_come_with_the_edges(void)
 	cu_ok(cu(cuGraphDestroy)(graph));
 }
 
+/* A kernel is a function in a context alone: the one that the parameters name, else the current one. */
+static void test_a_librarys_kernel_needs_a_context(void)
+{
+	CUdeviceptr at = graph_test.at[0];
+	int count = 64;
+	CUDA_KERNEL_NODE_PARAMS params = graph_kernel(NULL, 1, 64, (void *[]){ &at, &at, &at, &count });
+	char *text = cu_ptx("kernels.ptx");
+	CUlibrary library;
+	CUgraphNode node;
+	CUgraphExec exec;
+	CUkernel kernel;
+	CUgraph graph;
+
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	cu_ok(cu(cuLibraryGetKernel)(&kernel, library, "add"));
+	params.func = (CUfunction)kernel;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuCtxSetCurrent)(NULL));
+	cu_is_by_reference(cu(cuGraphAddKernelNode_v2)(&node, graph, NULL, 0, &params), CUDA_ERROR_INVALID_CONTEXT);
+	params.ctx = graph_test.ctx;
+	if (!cu_is_reference())
+		cu_ok(cu(cuCtxSetCurrent)(graph_test.ctx));
+	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, NULL, 0, &params));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_ok(cu(cuGraphKernelNodeSetParams_v2)(node, &params));
+	cu_ok(cu(cuGraphExecKernelNodeSetParams_v2)(exec, node, &params));
+	params.ctx = NULL;
+	cu_is_by_reference(cu(cuGraphKernelNodeSetParams_v2)(node, &params), CUDA_ERROR_INVALID_CONTEXT);
+	cu_is_by_reference(cu(cuGraphExecKernelNodeSetParams_v2)(exec, node, &params), CUDA_ERROR_INVALID_CONTEXT);
+	cu_ok(cu(cuCtxSetCurrent)(graph_test.ctx));
+	cu_ok(cu(cuGraphKernelNodeSetParams_v2)(node, &params));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuLibraryUnload)(library));
+	free(text);
+}
+
 void graph_tests_refused(void)
 {
 	cu_run(test_the_upload_is_no_flag_of_an_executable_graph);
 	cu_run(test_what_is_refused_at_once_is_told);
 	cu_run(test_a_node_stays_of_its_kind);
 	cu_run(test_a_kernel_node_needs_a_function);
+	if (!getenv("PLENUM_TEST_REMOTE")) /* there a thread without a context has the session's */
+		cu_run(test_a_librarys_kernel_needs_a_context);
 	cu_run(test_attributes_are_of_kernels);
 	cu_run(test_bad_counts_and_flags_of_user_objects_are_refused);
 	cu_run(test_data_of_edges_come_with_the_edges);

@@ -17,7 +17,7 @@ CUresult pl_cu_func_in(CUfunction handle, struct pl_cu_ctx *ctx, struct pl_cu_fu
 	kernel = pl_cuda_handle_held(handle, PL_CU_KERNEL);
 	if (!kernel)
 		return CUDA_ERROR_INVALID_HANDLE;
-	return pl_cu_kernel_func(kernel, ctx, func_out);
+	return ctx ? pl_cu_kernel_func(kernel, ctx, func_out) : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out)

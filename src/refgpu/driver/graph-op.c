@@ -51,7 +51,7 @@ static CUresult kernel_func(const CUDA_KERNEL_NODE_PARAMS_v3 *params, struct pl_
 	struct pl_cu_ctx *ctx = params->ctx ? pl_cu_ctx_of(params->ctx) : pl_cu_ctx_current();
 	struct pl_cu_kernel *kernel;
 	if (params->func)
-		return pl_cu_func_get(params->func, func_out);
+		return pl_cu_func_in(params->func, ctx, func_out);
 	kernel = pl_cuda_handle_held(params->kern, PL_CU_KERNEL);
 	if (!kernel)
 		return CUDA_ERROR_INVALID_VALUE;

@@ -127,7 +127,7 @@ CUresult pl_cu_func_ready(struct pl_cu_func *func);
 
 /* A CUfunction, or a CUkernel in its place: the function of the current context, compiled. */
 CUresult pl_cu_func_get(CUfunction handle, struct pl_cu_func **func_out);
-/* As above; what a kernel is in this context. */
+/* As above; what a kernel is in this context.  NULL: CUDA_ERROR_INVALID_CONTEXT, for a kernel. */
 CUresult pl_cu_func_in(CUfunction handle, struct pl_cu_ctx *ctx, struct pl_cu_func **func_out);
 void pl_cu_settings_init(struct pl_cu_settings *set);
 _Atomic int *pl_cu_setting_of(struct pl_cu_settings *set, CUfunction_attribute attribute); /* NULL: it can't be set */
