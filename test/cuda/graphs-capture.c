@@ -685,6 +685,49 @@ static void test_captured_allocations_words_and_copies_tell_their_parameters(voi
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+/* All but its end and that of its nodes is allowed; hardware's driver takes the program's word for that. */
+static void test_what_a_capture_adds_to_stays_until_its_end(void)
+{
+	CUgraphNodeParams child = { .type = CU_GRAPH_NODE_TYPE_GRAPH,
+				    .graph = { .ownership = CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE } };
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	CUdeviceptr at = graph_test.at[0];
+	CUstreamCaptureStatus status;
+	CUgraph graph, ended, other;
+	const CUgraphNode *last;
+	CUgraphNode node, made;
+	size_t n;
+	cu_ok(cu(cuGraphCreate)(&other, 0));
+	for (int own = 0; own < 2; own++) {
+		cu_ok(cu(cuGraphCreate)(&graph, 0));
+		if (own)
+			cu_ok(cu(cuGraphDestroy)(graph));
+		if (own)
+			cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		else
+			cu_ok(cu(cuStreamBeginCaptureToGraph)(stream, graph, NULL, NULL, 0,
+							      CU_STREAM_CAPTURE_MODE_RELAXED));
+		add_run(stream, at, at, at);
+		cu_ok(cu(cuStreamGetCaptureInfo_v2)(stream, &status, NULL, &graph, &last, &n));
+		check(n == 1);
+		node = last[0];
+		cu_is(cu(cuGraphDestroy)(graph), CUDA_ERROR_INVALID_VALUE);
+		cu_is(cu(cuGraphDestroyNode)(node), CUDA_ERROR_INVALID_VALUE);
+		child.graph.graph = graph;
+		if (!getenv("PLENUM_TEST_REMOTE")) /* there it is copied */
+			cu_is(cu(cuGraphAddNode)(&made, other, NULL, 0, &child), CUDA_ERROR_INVALID_VALUE);
+		add_run(stream, at, at, at);
+		cu_ok(cu(cuStreamEndCapture)(stream, &ended));
+		check(ended == graph);
+		cu_ok(cu(cuGraphGetNodes)(graph, NULL, &n));
+		check(n == 2);
+		cu_ok(cu(cuGraphDestroyNode)(node));
+		cu_ok(cu(cuGraphDestroy)(graph));
+	}
+	cu_ok(cu(cuGraphDestroy)(other));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 void graph_tests_capture(void)
 {
 	cu_run(test_a_captured_graph_does_what_the_stream_would);
@@ -701,4 +744,6 @@ void graph_tests_capture(void)
 	cu_run(test_what_a_captured_graph_allocates_goes_with_it);
 	cu_run(test_captured_copies_of_pinned_memory_are_the_programs);
 	cu_run(test_captured_allocations_words_and_copies_tell_their_parameters);
+	if (cu_is_reference())
+		cu_run(test_what_a_capture_adds_to_stays_until_its_end);
 }

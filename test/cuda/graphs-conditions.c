@@ -359,6 +359,31 @@ static void test_a_capture_into_a_graph_needs_no_other(void)
 	cu_ok(cu(cuGraphDestroy)(graph));
 }
 
+/* As of any graph that a capture adds to. */
+static void test_a_condition_stays_while_a_capture_fills_its_graph(void)
+{
+	CUgraph graph = graph_new(), *body, ended;
+	CUdeviceptr result = word(RESULT);
+	CUgraphNode node, other;
+	CUgraphExec exec;
+	body = condition(graph, NULL, handle_new(graph, 1), CU_GRAPH_COND_TYPE_IF, 1, &node);
+	other = fill(graph, NULL, VALUE, 1);
+	cu_ok(cu(cuStreamBeginCaptureToGraph)(graph_test.stream, body[0], NULL, NULL, 0,
+					      CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_is(cu(cuGraphDestroyNode)(node), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphDestroy)(graph), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphDestroyNode)(other));
+	cu_ok(cu(cuLaunchKernel)(count_one, 1, 1, 1, 1, 1, 1, 0, graph_test.stream, (void *[]){ &result }, NULL));
+	cu_ok(cu(cuStreamEndCapture)(graph_test.stream, &ended));
+	check(ended == body[0]);
+	exec = instantiate(graph);
+	clear();
+	run(exec);
+	check(value_of(RESULT) == 1);
+	cu_ok(cu(cuGraphDestroyNode)(node));
+	end(exec, graph);
+}
+
 static void test_nodes_in_a_condition_change(void)
 {
 	CUgraphNode node;
@@ -504,6 +529,8 @@ void graph_tests_conditions(void)
 	cu_run(test_conditions_are_as_deep_as_they_may);
 	cu_run(test_a_captured_loop);
 	cu_run(test_a_capture_into_a_graph_needs_no_other);
+	if (cu_is_reference())
+		cu_run(test_a_condition_stays_while_a_capture_fills_its_graph);
 	cu_run(test_nodes_in_a_condition_change);
 	cu_run(test_a_loop_goes_on_when_its_graph_is_gone);
 	cu_run(test_bad_conditions_are_refused);

@@ -83,6 +83,75 @@ static struct pl_cu_sequence *sequence_of(uint64_t id)
 	return sequence;
 }
 
+/* -- graphs that are added to -------------------------------------------------------------------------------------- */
+
+/* The graph, or one in it.  Called with the lock held, here and in the next ones. */
+static bool fills(const struct pl_cu_graph *graph)
+{
+	bool found = false;
+	for (struct pl_cu_sequence *sequence = captures.first; sequence && !found; sequence = sequence->next) {
+		const struct pl_cu_graph *at = sequence->graph;
+		while (at && at != graph)
+			at = at->parent ? at->parent->graph : NULL;
+		found = at;
+	}
+	return found;
+}
+
+/* One that was destroyed stays as long as calls use it, and those that are in it. */
+static bool is_there(const struct pl_cu_graph *graph)
+{
+	while (graph->parent && pl_cuda_handle_of(graph->parent->handle, PL_CU_GRAPH_NODE))
+		graph = graph->parent->graph;
+	return !graph->parent && pl_cuda_handle_of(graph->handle, PL_CU_GRAPH);
+}
+
+static bool node_fills(const struct pl_cu_node *node)
+{
+	bool found = false;
+	size_t n;
+	struct pl_cu_graph *const *graphs = pl_cu_op_graphs(&node->op, &n);
+	for (struct pl_cu_sequence *sequence = captures.first; sequence && !found; sequence = sequence->next)
+		found = sequence->graph == node->graph;
+	for (size_t i = 0; i < n && !found; i++)
+		found = fills(graphs[i]);
+	return found;
+}
+
+CUresult pl_cu_capture_end_graph(struct pl_cu_graph *graph)
+{
+	CUresult r = CUDA_ERROR_INVALID_VALUE;
+	pl_cu_capture_lock();
+	if (!fills(graph) && pl_cu_graph_destroy(graph))
+		r = CUDA_SUCCESS;
+	pl_cu_capture_unlock();
+	return r;
+}
+
+CUresult pl_cu_capture_end_node(struct pl_cu_node *node)
+{
+	CUresult r = CUDA_ERROR_INVALID_VALUE;
+	pl_cu_capture_lock();
+	if (pl_cuda_handle_of(node->handle, PL_CU_GRAPH_NODE) && !node_fills(node)) {
+		pl_cu_node_destroy(node);
+		r = CUDA_SUCCESS;
+	}
+	pl_cu_capture_unlock();
+	return r;
+}
+
+bool pl_cu_capture_fills(const struct pl_cu_graph *graph)
+{
+	bool found;
+	pl_cu_capture_lock();
+	found = fills(graph);
+	pl_cu_capture_unlock();
+	return found;
+}
+
+/* -- their begin and end ------------------------------------------------------------------------------------------- */
+
+/* Called with the lock held. */
 static CUresult begin_locked(struct pl_cu_stream *stream, struct pl_cu_graph *graph, struct pl_cu_node **last,
 			     size_t last_n, CUstreamCaptureMode mode)
 {
@@ -92,6 +161,8 @@ static CUresult begin_locked(struct pl_cu_stream *stream, struct pl_cu_graph *gr
 		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	if (stream->capture)
 		return CUDA_ERROR_ILLEGAL_STATE;
+	if (graph && !is_there(graph))
+		return CUDA_ERROR_INVALID_VALUE;
 	sequence = calloc(1, sizeof(*sequence));
 	if (!sequence)
 		return CUDA_ERROR_OUT_OF_MEMORY;

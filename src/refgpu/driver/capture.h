@@ -22,6 +22,12 @@ CUresult pl_cu_capture_free(struct pl_cu_stream *stream, CUdeviceptr address);
 /* What captured streams cannot do (wait, be asked, be destroyed): an error and an invalid capture, if it is one. */
 CUresult pl_cu_capture_forbid(struct pl_cu_stream *stream);
 CUresult pl_cu_capture_forbid_ctx(const struct pl_cu_ctx *ctx); /* any stream of the context */
+/* Takes the graph, or the node, away from who has its handle, unless a capture adds to it, or to a graph in it.  The
+ * caller's call holds it. */
+CUresult pl_cu_capture_end_graph(struct pl_cu_graph *graph);
+CUresult pl_cu_capture_end_node(struct pl_cu_node *node);
+/* A graph that becomes part of another one: whether a capture adds to it. */
+bool pl_cu_capture_fills(const struct pl_cu_graph *graph);
 /* Calls that are not safe while something is captured, by the mode of the thread and of the capture. */
 CUresult pl_cu_capture_unsafe(void);
 /* The stream goes away. */

@@ -270,7 +270,7 @@ static CUresult op_child(struct pl_cu_op *op, const CUDA_CHILD_GRAPH_NODE_PARAMS
 	if (r)
 		return r;
 	if (params->ownership == CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE) {
-		if (graph->parent || graph->instantiated || graph->has_conditions)
+		if (graph->parent || graph->instantiated || graph->has_conditions || pl_cu_capture_fills(graph))
 			return CUDA_ERROR_INVALID_VALUE;
 		child = graph;
 	} else if (params->ownership != CU_GRAPH_CHILD_GRAPH_OWNERSHIP_CLONE) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "condition.h"
 #include "cuda-api.h"
 
@@ -342,9 +343,7 @@ CUresult cuGraphDestroy(CUgraph handle)
 	CUresult r = pl_cu_graph_get(handle, &graph);
 	if (!r && graph->parent)
 		r = CUDA_ERROR_INVALID_VALUE; /* it goes with its node */
-	if (!r && !pl_cu_graph_destroy(graph))
-		r = CUDA_ERROR_INVALID_VALUE;
-	return r;
+	return r ? r : pl_cu_capture_end_graph(graph);
 }
 
 CUresult cuGraphClone(CUgraph *clone_out, CUgraph original)
@@ -444,7 +443,5 @@ CUresult cuGraphDestroyNode(CUgraphNode handle)
 	CUresult r = pl_cu_node_get(handle, &node);
 	if (!r && node->graph->has_memory)
 		r = CUDA_ERROR_NOT_SUPPORTED;
-	if (!r)
-		pl_cu_node_destroy(node);
-	return r;
+	return r ? r : pl_cu_capture_end_node(node);
 }
