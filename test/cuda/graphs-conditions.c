@@ -1,4 +1,5 @@
 /* Conditional nodes: graphs that kernels run, again, or not at all, by a word that they set. */
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "graphs.h"
@@ -439,6 +440,38 @@ static void test_a_loop_goes_on_when_its_graph_is_gone(void)
 	check(value_of(ROUNDS) == 200);
 }
 
+static void CUDA_CB hold(void *gate)
+{
+	while (!atomic_load((atomic_int *)gate))
+		usleep(1000);
+}
+
+/* The event comes behind a loop that has not begun: what it runs, in two branches, is work from before. */
+static void test_a_context_waits_for_a_loop_that_goes_on(void)
+{
+	CUgraph graph = graph_new();
+	CUgraphConditionalHandle handle = handle_new(graph, 1);
+	CUgraph *body = condition(graph, fill(graph, NULL, LEFT, 3), handle, CU_GRAPH_COND_TYPE_WHILE, 1, NULL);
+	CUdeviceptr result = word(RESULT);
+	atomic_int gate = 0;
+	CUgraphExec exec;
+	CUevent event;
+	counting(body[0], NULL, handle, LEFT);
+	kernel(body[0], NULL, count_one, (void *[]){ &result });
+	exec = instantiate(graph);
+	clear();
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuLaunchHostFunc)(graph_test.stream, hold, &gate));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuCtxRecordEvent)(NULL, event));
+	cu_ok(cu(cuCtxWaitEvent)(NULL, event));
+	atomic_store(&gate, 1);
+	cu_ok(cu(cuCtxSynchronize)());
+	check(value_of(ROUNDS) == 3 && value_of(RESULT) == 3);
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	end(exec, graph);
+}
+
 static void test_bad_conditions_are_refused(void)
 {
 	CUgraph graph = while_graph(1, NULL), other = graph_new(), clone;
@@ -533,6 +566,7 @@ void graph_tests_conditions(void)
 		cu_run(test_a_condition_stays_while_a_capture_fills_its_graph);
 	cu_run(test_nodes_in_a_condition_change);
 	cu_run(test_a_loop_goes_on_when_its_graph_is_gone);
+	cu_run(test_a_context_waits_for_a_loop_that_goes_on);
 	cu_run(test_bad_conditions_are_refused);
 	cu_run(test_a_loop_whose_kernel_fails_ends);
 	cu_ok(cu(cuMemFree_v2)(words));

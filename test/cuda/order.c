@@ -254,6 +254,119 @@ static void test_a_destroyed_pool_gives_back_all_that_was_freed_in_streams_of_tw
 	cu_ok(cu(cuStreamDestroy_v2)(late));
 }
 
+static void test_an_event_of_a_context_comes_after_all_of_its_streams(void)
+{
+	CUstream held = stream_create(CU_STREAM_NON_BLOCKING), later = stream_create(CU_STREAM_NON_BLOCKING);
+	atomic_int gate = 0, next = 0;
+	CUcontext ctx, other;
+	CUevent event;
+
+	cu_ok(cu(cuCtxGetCurrent)(&ctx));
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	for (int named = 0; named < 2; named++) {
+		atomic_store(&gate, 0);
+		atomic_store(&next, 0);
+		cu_ok(cu(cuLaunchHostFunc)(held, hold, &gate));
+		cu_ok(cu(cuCtxRecordEvent)(named ? ctx : NULL, event));
+		cu_ok(cu(cuLaunchHostFunc)(later, hold, &next));
+		nap_ms(2);
+		cu_is(cu(cuEventQuery)(event), CUDA_ERROR_NOT_READY);
+		atomic_store(&gate, 1);
+		cu_ok(cu(cuEventSynchronize)(event)); /* what came later is not in it */
+		cu_ok(cu(cuStreamQuery)(held));
+		cu_is(cu(cuStreamQuery)(later), CUDA_ERROR_NOT_READY);
+		atomic_store(&next, 1);
+		cu_ok(cu(cuCtxSynchronize)());
+	}
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	cu_is(cu(cuCtxRecordEvent)(other, event), CUDA_ERROR_INVALID_HANDLE);
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(held));
+	cu_ok(cu(cuStreamDestroy_v2)(later));
+}
+
+/* Those that were made before and after, and the two that nobody makes; of two events, the second is over first. */
+static void test_a_context_waits_for_an_event_in_all_of_its_streams(void)
+{
+	CUstream held[2], stream[5] = { NULL, NULL, NULL, NULL, CU_STREAM_PER_THREAD };
+	CUcontext first, second;
+	atomic_int gate[2] = { 0, 0 };
+	CUevent event[2];
+	CUdeviceptr at;
+	int got[5];
+
+	cu_ok(cu(cuMemAlloc_v2)(&at, sizeof(got)));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0, 5));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuCtxGetCurrent)(&first));
+	for (int i = 0; i < 2; i++) {
+		held[i] = stream_create(CU_STREAM_NON_BLOCKING);
+		cu_ok(cu(cuEventCreate)(&event[i], CU_EVENT_DISABLE_TIMING));
+		cu_ok(cu(cuLaunchHostFunc)(held[i], hold, &gate[i]));
+		cu_ok(cu(cuEventRecord)(event[i], held[i]));
+	}
+	cu_ok(cu(cuCtxCreate_v2)(&second, 0, 0));
+	stream[0] = stream_create(CU_STREAM_NON_BLOCKING);
+	stream[1] = stream_create(CU_STREAM_DEFAULT);
+	for (int i = 0; i < 2; i++)
+		cu_ok(cu(cuCtxWaitEvent)(second, event[i]));
+	stream[2] = stream_create(CU_STREAM_NON_BLOCKING);
+	for (int i = 0; i < 5; i++)
+		cu_ok(cu(cuMemsetD32Async)(at + 4 * (CUdeviceptr)i, 7, 1, stream[i]));
+	atomic_store(&gate[1], 1);
+	nap_ms(5);
+	for (int i = 0; i < 5; i++)
+		cu_is(cu(cuStreamQuery)(stream[i]), CUDA_ERROR_NOT_READY);
+	cu_ok(cu(cuCtxSetCurrent)(first)); /* which waits for nothing */
+	cu_ok(cu(cuMemcpyDtoH_v2)(got, at, sizeof(got)));
+	for (int i = 0; i < 5; i++)
+		check(got[i] == 0);
+	atomic_store(&gate[0], 1);
+	cu_ok(cu(cuCtxSetCurrent)(second));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemcpyDtoH_v2)(got, at, sizeof(got)));
+	for (int i = 0; i < 5; i++)
+		check(got[i] == 7);
+	cu_ok(cu(cuCtxWaitEvent)(second, event[0])); /* over by now */
+	cu_ok(cu(cuStreamQuery)(stream[0]));
+	cu_ok(cu(cuCtxDestroy_v2)(second));
+	cu_ok(cu(cuCtxSetCurrent)(first));
+	for (int i = 0; i < 2; i++) {
+		cu_ok(cu(cuEventDestroy_v2)(event[i]));
+		cu_ok(cu(cuStreamDestroy_v2)(held[i]));
+	}
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+static void test_events_of_a_context_end_its_captures(void)
+{
+	CUstream stream = stream_create(CU_STREAM_NON_BLOCKING);
+	CUevent event, inside;
+	CUcontext ctx;
+	CUgraph graph;
+
+	cu_ok(cu(cuCtxGetCurrent)(&ctx));
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuEventCreate)(&inside, CU_EVENT_DISABLE_TIMING));
+	for (int i = 0; i < 3; i++) {
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		cu_ok(cu(cuEventRecord)(inside, stream));
+		if (i == 0)
+			cu_is(cu(cuCtxRecordEvent)(ctx, event), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		else
+			cu_is(cu(cuCtxWaitEvent)(ctx, i == 1 ? event : inside), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		cu_is(cu(cuStreamEndCapture)(stream, &graph), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+		check(!graph);
+	}
+	cu_ok(cu(cuCtxRecordEvent)(ctx, event));
+	cu_ok(cu(cuCtxWaitEvent)(ctx, event));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuEventDestroy_v2)(inside));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
 static void test_time_between_events_is_told(void)
 {
 	CUevent begin, end, untimed;
@@ -479,6 +592,9 @@ int main(void)
 		cu_run(test_a_destroyed_pool_gives_back_all_that_was_freed_in_streams_of_two_contexts);
 	}
 	cu_run(test_memory_that_is_freed_by_legacy_rules_is_not_given_too_early);
+	cu_run(test_an_event_of_a_context_comes_after_all_of_its_streams);
+	cu_run(test_a_context_waits_for_an_event_in_all_of_its_streams);
+	cu_run(test_events_of_a_context_end_its_captures);
 	cu_run(test_time_between_events_is_told);
 	cu_run(test_streams_wait_for_words_in_memory);
 	cu_run(test_streams_say_what_they_are);

@@ -407,7 +407,6 @@ CUresult cuCtxDisablePeerAccess(CUcontext peer)
 	return pl_cu_ctx_of(peer) ? CUDA_ERROR_PEER_ACCESS_NOT_ENABLED : CUDA_ERROR_INVALID_CONTEXT;
 }
 
-/* All streams of the context: its legacy stream comes after all that it may come after. */
 CUresult cuCtxRecordEvent(CUcontext handle, CUevent event_handle)
 {
 	struct pl_cu_event *event;
@@ -416,10 +415,7 @@ CUresult cuCtxRecordEvent(CUcontext handle, CUevent event_handle)
 	if (r)
 		return r;
 	event = pl_cuda_handle_held(event_handle, PL_CU_EVENT);
-	if (!event)
-		return CUDA_ERROR_INVALID_HANDLE;
-	r = pl_cu_capture_forbid_ctx(ctx);
-	return r ? r : pl_cu_event_record(event, ctx->null_stream, 0);
+	return event ? pl_cu_event_record_all(event, ctx) : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle)
@@ -430,8 +426,5 @@ CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle)
 	if (r)
 		return r;
 	event = pl_cuda_handle_held(event_handle, PL_CU_EVENT);
-	if (!event)
-		return CUDA_ERROR_INVALID_HANDLE;
-	r = pl_cu_capture_forbid_ctx(ctx);
-	return r ? r : pl_cu_event_wait(event, ctx->null_stream, 0);
+	return event ? pl_cu_event_wait_all(event, ctx) : CUDA_ERROR_INVALID_HANDLE;
 }

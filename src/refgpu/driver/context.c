@@ -184,8 +184,7 @@ bool pl_cu_ctx_destroy(struct pl_cu_ctx *ctx)
 	return destroyed;
 }
 
-/* The lines of all streams, with a reference each. */
-static size_t lines_of(struct pl_cu_ctx *ctx, struct pl_cu_line ***lines_out)
+size_t pl_cu_ctx_lines(struct pl_cu_ctx *ctx, struct pl_cu_line ***lines_out)
 {
 	size_t n = 0;
 	pthread_mutex_lock(&ctx->lock);
@@ -202,7 +201,7 @@ static size_t lines_of(struct pl_cu_ctx *ctx, struct pl_cu_line ***lines_out)
 CUresult pl_cu_ctx_wait(struct pl_cu_ctx *ctx)
 {
 	struct pl_cu_line **lines;
-	size_t n = lines_of(ctx, &lines);
+	size_t n = pl_cu_ctx_lines(ctx, &lines);
 	for (size_t i = 0; i < n; i++) {
 		pl_cu_line_wait(ctx, lines[i], atomic_load(&lines[i]->last));
 		pl_cu_line_unref(lines[i]);

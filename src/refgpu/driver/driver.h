@@ -31,6 +31,7 @@
 #define PL_CU_IMAGES          (1u << 16)
 #define PL_CU_SAMPLERS        4096u
 
+struct pl_cu_line;
 struct pl_cu_stream;
 struct pl_cu_module;
 struct pl_cu_pool;
@@ -71,7 +72,9 @@ struct pl_cu_ctx {
 	struct pl_cuda_storages storages;
 	pthread_mutex_t lock;
 	/* under lock */
-	struct pl_cu_stream *streams; /* all of them, with the two kinds of default ones */
+	struct pl_cu_stream *streams; /* all of them, with the two kinds of default ones and the next two */
+	struct pl_cu_stream *records; /* follows all others where an event records them; NULL: never so far */
+	struct pl_cu_stream *waits;   /* follows the events that all others wait for; NULL: none so far */
 	struct pl_cu_module *modules;
 	struct pl_cu_event *events;
 	struct pl_cu_array *arrays;
@@ -112,6 +115,8 @@ static inline CUresult pl_cu_ctx_error(const struct pl_cu_ctx *ctx)
 {
 	return (CUresult)atomic_load_explicit(&ctx->error, memory_order_acquire);
 }
+/* The lines of all streams, with a reference each.  *lines_out: malloc(); NULL: no memory. */
+size_t pl_cu_ctx_lines(struct pl_cu_ctx *ctx, struct pl_cu_line ***lines_out);
 /* Waits for all work of the context. */
 CUresult pl_cu_ctx_wait(struct pl_cu_ctx *ctx);
 bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx); /* nothing is under way in any of its streams */

@@ -153,38 +153,148 @@ static struct pl_cu_line *recorded(struct pl_cu_event *event, uint64_t *value_ou
 	return line;
 }
 
-CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags)
+/* What the stream is given later waits until the line has come to `value`. */
+static CUresult line_follow(struct pl_cu_stream *stream, struct pl_cu_line *line, uint64_t value)
 {
-	bool done;
-	uint64_t value;
 	struct pl_cu_work work;
-	struct pl_cu_line *line;
-	CUresult r = pl_cu_capture_wait(event, stream, flags, &done);
-	if (!r && !done)
-		r = pl_cu_ctx_error(event->ctx); /* what it has recorded does not come */
-	if (r || done)
-		return r;
-	line = recorded(event, &value);
-	if (!line)
+	CUresult r;
+	if (pl_cu_line_done(line, value))
 		return CUDA_SUCCESS;
-	if (pl_cu_line_done(line, value)) {
-		pl_cu_line_unref(line);
-		return CUDA_SUCCESS;
-	}
 	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
-	if (!r) {
-		r = pl_cu_work_room(&work, RECORD_WORDS);
-		if (r)
-			pl_cu_work_cancel(&work);
-	}
+	if (r)
+		return r;
+	r = pl_cu_work_room(&work, RECORD_WORDS);
 	if (r) {
-		pl_cu_line_unref(line);
+		pl_cu_work_cancel(&work);
 		return r;
 	}
 	pl_cu_work_acquire(&work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
-	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, line);
+	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
 	pl_cu_work_close(&work);
 	return CUDA_SUCCESS;
+}
+
+static CUresult recorded_follow(struct pl_cu_event *event, struct pl_cu_stream *stream)
+{
+	CUresult r = pl_cu_ctx_error(event->ctx); /* what it has recorded does not come */
+	uint64_t value;
+	struct pl_cu_line *line = r ? NULL : recorded(event, &value);
+	if (line)
+		r = line_follow(stream, line, value);
+	pl_cu_line_unref(line);
+	return r;
+}
+
+CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags)
+{
+	bool done;
+	CUresult r = pl_cu_capture_wait(event, stream, flags, &done);
+	return r || done ? r : recorded_follow(event, stream);
+}
+
+/* -- of all streams of a context ----------------------------------------------------------------------------------- */
+
+/* One of the two that a context has for it, made when first needed. */
+static CUresult own_stream(struct pl_cu_ctx *ctx, struct pl_cu_stream **own, struct pl_cu_stream **stream_out)
+{
+	struct pl_cu_stream *made;
+	CUresult r = CUDA_SUCCESS;
+	pthread_mutex_lock(&ctx->lock);
+	*stream_out = *own;
+	pthread_mutex_unlock(&ctx->lock);
+	if (!*stream_out)
+		r = pl_cu_stream_create(&made, ctx, CU_STREAM_NON_BLOCKING, 0);
+	if (r || *stream_out)
+		return r;
+	pthread_mutex_lock(&ctx->lock);
+	if (!*own) {
+		*own = made;
+		made = NULL;
+	}
+	*stream_out = *own;
+	pthread_mutex_unlock(&ctx->lock);
+	if (made)
+		pl_cu_stream_destroy(made);
+	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_event_record_all(struct pl_cu_event *event, struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_stream *own;
+	struct pl_cu_line **lines;
+	size_t n;
+	CUresult r = event->ctx == ctx ? pl_cu_capture_forbid_ctx(ctx) : CUDA_ERROR_INVALID_HANDLE;
+	if (!r)
+		r = own_stream(ctx, &ctx->records, &own);
+	if (r)
+		return r;
+	n = pl_cu_ctx_lines(ctx, &lines);
+	if (!lines)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (size_t i = 0; i < n; i++) {
+		if (!r && lines[i] != own->line)
+			r = line_follow(own, lines[i], atomic_load(&lines[i]->last));
+		pl_cu_line_unref(lines[i]);
+	}
+	free(lines);
+	return r ? r : pl_cu_event_record(event, own, 0);
+}
+
+/* The handles of the streams that wait: they come and go meanwhile.  A condition's do not, whose work was given with
+ * that of the stream that its graph was launched in, and may be what is waited for. */
+static CUresult waiting(struct pl_cu_ctx *ctx, CUstream **handles_out, size_t *n_out)
+{
+	CUstream *handles;
+	size_t n = 0;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *stream = ctx->streams; stream; stream = stream->next)
+		n++;
+	handles = malloc((n + 1) * sizeof(*handles));
+	n = 0;
+	for (struct pl_cu_stream *stream = ctx->streams; stream && handles; stream = stream->next)
+		if (!stream->alone && stream != ctx->records && stream != ctx->waits)
+			handles[n++] = stream->handle;
+	pthread_mutex_unlock(&ctx->lock);
+	*handles_out = handles;
+	*n_out = n;
+	return handles ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult pl_cu_event_wait_all(struct pl_cu_event *event, struct pl_cu_ctx *ctx)
+{
+	struct pl_cu_stream *own;
+	CUstream *handles;
+	bool done;
+	size_t n;
+	CUresult r = pl_cu_capture_forbid_ctx(ctx);
+	if (!r)
+		r = pl_cu_capture_wait(event, ctx->null_stream, 0, &done);
+	if (r)
+		return r == CUDA_ERROR_STREAM_CAPTURE_IMPLICIT ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : r;
+	r = own_stream(ctx, &ctx->waits, &own);
+	if (!r)
+		r = recorded_follow(event, own);
+	if (r || pl_cu_line_idle(own->line))
+		return r;
+	r = waiting(ctx, &handles, &n);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n && !r; i++) {
+		struct pl_cu_stream *stream = pl_cuda_handle_held(handles[i], PL_CU_STREAM);
+		if (stream)
+			r = pl_cu_event_waits_join(stream);
+	}
+	free(handles);
+	return r;
+}
+
+CUresult pl_cu_event_waits_join(struct pl_cu_stream *stream)
+{
+	struct pl_cu_stream *waits;
+	pthread_mutex_lock(&stream->ctx->lock);
+	waits = stream->ctx->waits;
+	pthread_mutex_unlock(&stream->ctx->lock);
+	return waits ? line_follow(stream, waits->line, atomic_load(&waits->line->last)) : CUDA_SUCCESS;
 }
 
 /* -- the API ------------------------------------------------------------------------------------------------------- */

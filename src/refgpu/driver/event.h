@@ -23,6 +23,11 @@ struct pl_cu_event {
 CUresult pl_cu_event_record(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags);
 /* The stream's later work waits on the device for what the event has recorded. */
 CUresult pl_cu_event_wait(struct pl_cu_event *event, struct pl_cu_stream *stream, unsigned int flags);
+/* The same of all streams of a context, those that do not wait for its legacy stream too, and those made later. */
+CUresult pl_cu_event_record_all(struct pl_cu_event *event, struct pl_cu_ctx *ctx);
+CUresult pl_cu_event_wait_all(struct pl_cu_event *event, struct pl_cu_ctx *ctx);
+/* For a stream that is new: it waits for what all others have to. */
+CUresult pl_cu_event_waits_join(struct pl_cu_stream *stream);
 CUresult pl_cu_event_create(struct pl_cu_event **event_out, struct pl_cu_ctx *ctx, unsigned int flags);
 bool pl_cu_event_destroy(struct pl_cu_event *event); /* false: another thread has */
 void pl_cu_events_end(struct pl_cu_ctx *ctx);        /* all of a context that goes away */

@@ -3,6 +3,7 @@
 
 #include "capture.h"
 #include "cuda-api.h"
+#include "event.h"
 #include "pool.h"
 #include "stream.h"
 
@@ -23,7 +24,12 @@ CUresult cuStreamCreateWithPriority(CUstream *stream_out, unsigned int flags, in
 	if (priority < PRIORITY_GREATEST)
 		priority = PRIORITY_GREATEST;
 	r = pl_cu_stream_create(&stream, ctx, flags, priority);
-	if (!r)
+	if (r)
+		return r;
+	r = pl_cu_event_waits_join(stream);
+	if (r)
+		pl_cu_stream_destroy(stream);
+	else
 		*stream_out = stream->handle;
 	return r;
 }

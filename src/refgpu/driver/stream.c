@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "capture.h"
 #include "check.h"
+#include "event.h"
 #include "mem.h"
 #include "print.h"
 #include "stream.h"
@@ -264,8 +265,15 @@ static CUresult thread_stream(struct pl_cu_ctx *ctx, struct pl_cu_stream **strea
 		if (stream->per_thread && pthread_equal(stream->thread, pthread_self()))
 			cached = stream;
 	pthread_mutex_unlock(&ctx->lock);
-	if (!cached)
+	if (!cached) {
 		r = pl_cu_stream_create(&cached, ctx, CU_STREAM_DEFAULT, 0);
+		if (!r)
+			r = pl_cu_event_waits_join(cached);
+		if (r && cached) {
+			pl_cu_stream_destroy(cached);
+			cached = NULL;
+		}
+	}
 	if (r)
 		return r;
 	pthread_mutex_lock(&ctx->lock);
