@@ -2,6 +2,7 @@
  * Many copies in one call, one after another: for any library that exports the API.  A batch has no order of its own,
  * and no stream but one that the program names.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -114,6 +115,13 @@ static void dst_set(CUDA_MEMCPY3D *copy, const CUmemcpy3DOperand *operand, size_
 	copy->dstHeight = operand->op.ptr.layerHeight ? operand->op.ptr.layerHeight : copy->Height;
 }
 
+/* Whether an address can count the bytes before an operand's first element, or of its lines. */
+static bool is_countable(const CUmemcpy3DOperand *operand, size_t element)
+{
+	bool array = operand->type == CU_MEMCPY_OPERAND_TYPE_ARRAY;
+	return (array ? operand->op.array.offset.x : operand->op.ptr.rowLength) <= SIZE_MAX / element;
+}
+
 static CUresult copy_one(const CUDA_MEMCPY3D_BATCH_OP *op, CUstream stream)
 {
 	size_t of_src = 1, of_dst = 1, element;
@@ -124,9 +132,14 @@ static CUresult copy_one(const CUDA_MEMCPY3D_BATCH_OP *op, CUstream stream)
 	if (r)
 		return r;
 	element = op->src.type == CU_MEMCPY_OPERAND_TYPE_ARRAY ? of_src : of_dst;
+	if (op->dst.type != CU_MEMCPY_OPERAND_TYPE_ARRAY)
+		of_dst = element;
+	if (op->extent.width > SIZE_MAX / element || !is_countable(&op->src, element) ||
+	    !is_countable(&op->dst, of_dst))
+		return CUDA_ERROR_INVALID_VALUE;
 	copy.WidthInBytes = op->extent.width * element;
 	src_set(&copy, &op->src, element);
-	dst_set(&copy, &op->dst, op->dst.type == CU_MEMCPY_OPERAND_TYPE_ARRAY ? of_dst : element);
+	dst_set(&copy, &op->dst, of_dst);
 	return cuMemcpy3DAsync_v2(&copy, stream);
 }
 

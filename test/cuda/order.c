@@ -533,6 +533,13 @@ static void test_batches_of_blocks_copy_lines_and_arrays(void)
 	check(failed == SIZE_MAX);
 	for (int y = 0; y < 8; y++)
 		check(!memcmp(to[y], from[y], sizeof(to[y])));
+	for (int i = 0; i < 3; i++) { /* of 8 bytes each: they wrap to what is right */
+		CUDA_MEMCPY3D_BATCH_OP wraps = ops[0];
+		wraps.extent.width += i == 0 ? 1ull << 61 : 0;
+		wraps.src.op.ptr.rowLength += i == 1 ? 1ull << 61 : 0;
+		wraps.dst.op.array.offset.x += i == 2 ? 1ull << 61 : 0;
+		cu_is(cu(cuMemcpy3DBatchAsync_v2)(1, &wraps, 0, stream), CUDA_ERROR_INVALID_VALUE);
+	}
 	ops[1].src.type = (CUmemcpy3DOperandType)9;
 	cu_is(cu(cuMemcpy3DBatchAsync)(2, ops, &failed, 0, stream), CUDA_ERROR_INVALID_VALUE);
 	check(failed == 1);
