@@ -61,8 +61,11 @@ static void test_callbacks_are_called_once_each(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+static atomic_int holds; /* begun so far */
+
 static void CUDA_CB hold(void *gate)
 {
+	atomic_fetch_add(&holds, 1);
 	while (!atomic_load((atomic_int *)gate))
 		nap_ms(1);
 }
@@ -266,7 +269,10 @@ static void test_an_event_of_a_context_comes_after_all_of_its_streams(void)
 	for (int named = 0; named < 2; named++) {
 		atomic_store(&gate, 0);
 		atomic_store(&next, 0);
+		atomic_store(&holds, 0);
 		cu_ok(cu(cuLaunchHostFunc)(held, hold, &gate));
+		while (!atomic_load(&holds)) /* one thread may run the functions of all streams */
+			nap_ms(1);
 		cu_ok(cu(cuCtxRecordEvent)(named ? ctx : NULL, event));
 		cu_ok(cu(cuLaunchHostFunc)(later, hold, &next));
 		nap_ms(2);
