@@ -10,6 +10,7 @@ import plenum
 
 NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
+PAIR = os.environ.get("PLENUM_TEST_PAIR", "")
 NVML = os.environ.get("PLENUM_TEST_LIBNVML", "")
 PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
 SANITIZED = "asan" in plenum.TOOL or "tsan" in plenum.TOOL
@@ -39,6 +40,12 @@ def test_devices_of_several_servers_work_together():
     with servers(3) as up:
         for modes in (("shm", "shm"), ("tcp", "tcp"), ("shm", "tcp", "shm")):
             assert run(up, modes) == [str(i) for i in range(len(modes))], modes
+
+
+def test_memory_says_which_of_one_servers_devices_it_lies_on():
+    with plenum.Server("--cuda", PAIR, "--worker-read", os.path.dirname(NATIVE), PLENUM_REFGPU_MEMORY="256M") as server:
+        for mode in ("shm", "tcp"):
+            plenum.run([os.path.join(PROGRAMS, "cuda-pair")], server.env(mode, PLENUM_TEST_LIBCUDA=REMOTE))
 
 
 def test_visible_devices_choose_and_order():
@@ -93,5 +100,6 @@ def test_servers_that_are_not_there_are_left_out():
 
 
 if __name__ == "__main__":
-    plenum.main([test_devices_of_several_servers_work_together, test_visible_devices_choose_and_order, test_the_tool_and_nvml_have_the_same_list,
+    plenum.main([test_devices_of_several_servers_work_together,
+                 test_memory_says_which_of_one_servers_devices_it_lies_on, test_visible_devices_choose_and_order, test_the_tool_and_nvml_have_the_same_list,
                  test_servers_that_are_not_there_are_left_out])
