@@ -79,9 +79,8 @@ static void ring_pin(struct pl_serve *serve, uint64_t at)
 			continue;
 		if (!atomic_compare_exchange_strong(&session->rings[i], &none, at))
 			return; /* another thread's: the next copy looks again */
-		if (pl_cuda.cuMemHostRegister_v2(serve->session->arena + at + PL_CUDA_RING_HEAD_BYTES,
-						 PL_CUDA_RING_BYTES - PL_CUDA_RING_HEAD_BYTES,
-						 CU_MEMHOSTREGISTER_PORTABLE))
+		if (pl_cuda_own_register(serve->session->arena + at + PL_CUDA_RING_HEAD_BYTES,
+					 PL_CUDA_RING_BYTES - PL_CUDA_RING_HEAD_BYTES, CU_MEMHOSTREGISTER_PORTABLE))
 			pl_log_debug("session %llu: memory for copies is not pinned",
 				     (unsigned long long)serve->session->id);
 		return;

@@ -33,13 +33,23 @@ CUresult pl_cuda_own_query(CUstream stream, bool per_thread)
 	return call(per_thread ? pl_cuda.cuStreamQuery_ptsz : pl_cuda.cuStreamQuery, stream);
 }
 
-CUresult pl_cuda_own_event_wait(CUevent event)
+static CUresult call_event(__typeof__(&cuEventSynchronize) function, CUevent event)
 {
 	CUstreamCaptureMode mode = mode_exchange(CU_STREAM_CAPTURE_MODE_RELAXED);
-	CUresult r = pl_cuda.cuEventSynchronize(event);
+	CUresult r = function(event);
 
 	(void)mode_exchange(mode);
 	return r;
+}
+
+CUresult pl_cuda_own_event_wait(CUevent event)
+{
+	return call_event(pl_cuda.cuEventSynchronize, event);
+}
+
+CUresult pl_cuda_own_event_query(CUevent event)
+{
+	return call_event(pl_cuda.cuEventQuery, event);
 }
 
 CUresult pl_cuda_own_register(void *at, size_t bytes, unsigned int flags)

@@ -11,6 +11,7 @@ CUresult pl_cuda_own_wait(CUstream stream, bool per_thread);
 CUresult pl_cuda_own_query(CUstream stream, bool per_thread);
 /* Where the driver has events, and registers memory. */
 CUresult pl_cuda_own_event_wait(CUevent event);
+CUresult pl_cuda_own_event_query(CUevent event);
 CUresult pl_cuda_own_register(void *at, size_t bytes, unsigned int flags);
 
 #endif

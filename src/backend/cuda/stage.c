@@ -68,7 +68,7 @@ static struct pl_cuda_stage *stage_create(struct pl_cuda_session *session)
 static bool is_quiet(struct pl_cuda_stage *stage)
 {
 	for (unsigned i = 0; i < PL_CUDA_STAGE_PARTS; i++) {
-		if (stage->pending[i] && pl_cuda.cuEventQuery(stage->event[i]))
+		if (stage->pending[i] && pl_cuda_own_event_query(stage->event[i]))
 			return false;
 		stage->pending[i] = false;
 	}
