@@ -17,6 +17,7 @@ PROGRAM = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-be
 CARRIED = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-carried")
 BYTES = (48 << 20) + 5
 COUNT = os.environ.get("PLENUM_TEST_COUNT", "")
+PLAIN = os.environ.get("PLENUM_TEST_PLAIN", "")
 LARGE = 4  # copies of so much
 ANY_HOST = ("--peer", "tcp://127.0.0.1:*")
 FAR = ("--peer", "tcp://127.0.0.2:*")  # where relays are: not the host's own address
@@ -107,6 +108,16 @@ def test_copies_in_a_stream_are_made_when_it_comes_to_them():
             assert counts["between_through" if more else "between_direct"] and not counts["between_direct" if more else "between_through"], counts
 
 
+def test_drivers_that_pin_memory_copy_in_streams_too():
+    """Of a driver with memory of its own: what it has unpinned it waits for all streams with."""
+    plain = ("--cuda", PLAIN, "--worker-read", os.path.dirname(NATIVE), *ANY_HOST)
+    with servers(plain, plain) as up:
+        for modes in (("shm", "shm"), ("tcp", "tcp")):
+            counts, log = run(up, modes, (CARRIED,))
+            assert counts["between_direct"] and not counts["between_through"], counts
+            is_direct(up, modes)
+
+
 def test_a_copy_in_a_stream_is_a_post():
     with servers(ANY_HOST, ANY_HOST) as up:
         for modes, more in ((("shm", "shm"), {}), (("tcp", "tcp"), {}), (("tcp", "tcp"), {"PLENUM_PEERS": "off"})):
@@ -179,5 +190,5 @@ if __name__ == "__main__":
     plenum.main([test_bytes_go_from_server_to_server, test_one_server_that_reaches_the_other_is_enough,
                  test_a_unix_socket_of_the_same_user_needs_no_option, test_where_none_reaches_the_other_the_program_copies,
                  test_a_server_without_room_for_it_lets_the_program_copy, test_copies_in_a_stream_are_made_when_it_comes_to_them,
-                 test_a_copy_in_a_stream_is_a_post, test_copies_one_after_the_other_make_no_stream_each,
+                 test_drivers_that_pin_memory_copy_in_streams_too, test_a_copy_in_a_stream_is_a_post, test_copies_one_after_the_other_make_no_stream_each,
                  test_a_link_gets_more_connections_where_one_is_slow, test_a_connection_of_a_link_that_is_cut_costs_no_copy, test_a_server_that_ends_takes_no_stream_of_the_other_along])

@@ -239,14 +239,14 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 		pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, args->stream);
 		return;
 	}
-	stage = args->data.data ? NULL : pl_cuda_stage_take(serve, args->size);
+	stage = args->data.data ? NULL : pl_cuda_stage_take(pl_cuda_session_of(serve), args->size);
 	if (!stage) {
 		to_device_at_once(serve, args, &passing, &status);
 	} else {
 		if (!to_device_staged(serve, args, stage, &passing, &status))
 			status = CUDA_ERROR_UNKNOWN;
 		if (serve->turn_held || pl_cuda_passing_end(&passing))
-			pl_cuda_stage_give(serve, stage);
+			pl_cuda_stage_give(pl_cuda_session_of(serve), stage);
 	}
 	pl_cuda_result(serve, status, args->stream);
 }
@@ -531,10 +531,10 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		fetch_shared(serve, &fetch);
 	} else if (args->size <= INLINE_BYTES) {
 		fetch_inline(serve, &fetch);
-	} else if ((stage = pl_cuda_stage_take(serve, args->size))) {
+	} else if ((stage = pl_cuda_stage_take(pl_cuda_session_of(serve), args->size))) {
 		fetch_staged(serve, &fetch, stage);
 		if (!fetch.stays)
-			pl_cuda_stage_give(serve, stage);
+			pl_cuda_stage_give(pl_cuda_session_of(serve), stage);
 	} else {
 		fetch_streamed(serve, &fetch);
 	}

@@ -1,22 +1,26 @@
 /*
  * The bytes of one copy: in blocks, one on the way to or from the device while the other is on the link.  In a stream
  * of its own that waits for no other: what it has to wait for was waited for before, and a stream of the program's may
- * be held until it has been made (PL_CUDA_ORDER_HELD).  Then nothing is pinned: a driver may wait for all streams then.
+ * be held until it, or one that waits for the same link, has been made (PL_CUDA_ORDER_HELD).  So nothing is pinned
+ * here, nor the contrary: a driver may wait for all streams then.  Pinned memory is a stage's that was made before.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "backend/cuda/peer.h"
+#include "backend/cuda/stage.h"
 #include "base/err.h"
 
 #define BLOCKS    PL_CUDA_FLOW_BLOCKS
-#define PIN_BYTES (1u << 20) /* pinning pays from here on */
+#define PIN_BYTES (1u << 20) /* pinned memory pays from here on */
+
+_Static_assert(PL_PEER_BLOCK_BYTES *BLOCKS <= PL_CUDA_STAGE_PARTS * PL_CUDA_STAGE_PART_BYTES, "a stage has room");
 
 struct room {
 	uint8_t *at;
-	uint64_t bytes;
-	bool pinned;
+	uint64_t bytes;              /* of our own */
+	struct pl_cuda_stage *stage; /* whose memory it is; NULL: our own */
 	bool at_once; /* the driver copies in this thread, where the memory is pageable: nothing is gained by events */
 	struct pl_cuda_way way;
 	uint64_t contexts_left; /* when it was taken */
@@ -137,9 +141,9 @@ void pl_cuda_peers_context_left(struct pl_cuda_session *session, uint64_t contex
 static void room_close(struct pl_session_worker *worker, struct room *room, bool good)
 {
 	way_give(peers_of(worker), room, good);
-	if (room->pinned)
-		pl_cuda.cuMemHostUnregister(room->at);
-	if (room->at)
+	if (room->stage)
+		pl_cuda_stage_give(worker->api, room->stage);
+	else if (room->at)
 		munmap(room->at, room->bytes);
 	pl_quota_return(&worker->quota, PL_QUOTA_HOST, room->bytes);
 }
@@ -159,39 +163,44 @@ static bool host_has_device(const struct pl_session_worker *worker)
 	return session->host->memory_back;
 }
 
-/* Where it can not be pinned the driver copies once more. */
-static CUresult room_prepare(struct pl_cuda_peers *peers, struct room *room, bool pin)
+void pl_cuda_flow_prepare(struct pl_cuda_session *session, uint64_t bytes)
 {
-	CUresult r = way_take(peers, room);
+	struct pl_cuda_stage *stage = bytes < PIN_BYTES ? NULL : pl_cuda_stage_take(session, bytes);
 
-	if (!r && pin && !room->at_once && room->bytes >= PIN_BYTES && pl_cuda.cuMemHostRegister_v2 &&
-	    pl_cuda.cuMemHostUnregister)
-		room->pinned = !pl_cuda.cuMemHostRegister_v2(room->at, room->bytes, 0);
-	return r;
+	if (stage)
+		pl_cuda_stage_give(session, stage);
 }
 
-/* Charged as host memory of the session's. */
-static int32_t room_open(const struct pl_cuda_flow *flow, struct room *room)
+/* Charged as host memory of the session's.  Where it is not pinned the driver copies once more. */
+static CUresult room_own(struct pl_session_worker *worker, struct room *room, uint64_t bytes)
 {
-	struct pl_session_worker *worker = flow->worker;
-	uint64_t bytes = flow->bytes;
-	CUresult r = CUDA_SUCCESS;
-
-	*room = (struct room){ 0 };
-	if (!driver_has_all())
-		return CUDA_ERROR_NOT_SUPPORTED;
 	bytes = bytes < PL_PEER_BLOCK_BYTES ? bytes : BLOCKS * PL_PEER_BLOCK_BYTES;
 	if (!pl_quota_charge(&worker->quota, PL_QUOTA_HOST, bytes))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	room->bytes = bytes;
 	room->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (room->at == MAP_FAILED) {
-		room->at = NULL;
-		r = CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	room->at_once = host_has_device(worker);
+	if (room->at != MAP_FAILED)
+		return CUDA_SUCCESS;
+	room->at = NULL;
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+static int32_t room_open(const struct pl_cuda_flow *flow, struct room *room)
+{
+	struct pl_session_worker *worker = flow->worker;
+	CUresult r = CUDA_SUCCESS;
+
+	*room = (struct room){ .at_once = host_has_device(worker) };
+	if (!driver_has_all())
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (flow->bytes >= PIN_BYTES)
+		room->stage = pl_cuda_stage_take_kept(worker->api, flow->bytes);
+	if (room->stage)
+		room->at = pl_cuda_stage_at(room->stage, 0);
+	else
+		r = room_own(worker, room, flow->bytes);
 	if (!r)
-		r = room_prepare(peers_of(worker), room, !flow->held);
+		r = way_take(peers_of(worker), room);
 	if (r)
 		room_close(worker, room, false);
 	return (int32_t)r;

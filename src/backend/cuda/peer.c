@@ -106,11 +106,9 @@ static CUresult ticket_take(struct pl_cuda_peers *peers, const struct pl_peer_as
 
 void pl_cuda_serve_plPeerExport(struct pl_serve *serve, const struct pl_cuda_plPeerExport_args *args)
 {
-	struct pl_cuda_ticket ticket = { 0 }, of = { .address = args->address,
-						     .bytes = args->size,
-						     .put = args->put,
-						     .held = args->order == PL_CUDA_ORDER_HELD,
-						     .context = pl_cuda_current };
+	struct pl_cuda_ticket ticket = { 0 }, of = {
+		.address = args->address, .bytes = args->size, .put = args->put, .context = pl_cuda_current
+	};
 	struct pl_cuda_plPeerExport_reply reply;
 	int32_t status;
 
@@ -121,6 +119,8 @@ void pl_cuda_serve_plPeerExport(struct pl_serve *serve, const struct pl_cuda_plP
 	status = order_wait(serve, args->order);
 	if (!status && (!args->size || !of.context || !pl_cuda_address_known(args->address, args->size)))
 		status = CUDA_ERROR_INVALID_VALUE;
+	if (!status && args->order != PL_CUDA_ORDER_HELD)
+		pl_cuda_flow_prepare(pl_cuda_session_of(serve), args->size);
 	if (!status && getrandom(of.secret, sizeof(of.secret), 0) != sizeof(of.secret))
 		status = CUDA_ERROR_OPERATING_SYSTEM;
 	if (!status)
@@ -168,8 +168,8 @@ static uint64_t link_enter(struct pl_cuda_peers *peers, struct pl_lane *lane, co
 		if (!link->lane) {
 			pthread_mutex_lock(&peers->lock);
 			id = ++peers->links_made;
-			pthread_mutex_unlock(&peers->lock);
 			link->id = id;
+			pthread_mutex_unlock(&peers->lock);
 			link->lane = lane;
 			link->place = *place;
 		}
@@ -227,8 +227,7 @@ static int ask_send(struct pl_lane *lane, const struct pl_cuda_plPeerCopy_args *
 static int copy_on(struct pl_serve *serve, struct pl_lane *lane, const struct pl_cuda_plPeerCopy_args *args,
 		   int32_t *status_out, bool *theirs_out)
 {
-	struct pl_cuda_flow flow = { serve->session, lane, args->address, args->size,
-				     args->order == PL_CUDA_ORDER_HELD };
+	struct pl_cuda_flow flow = { serve->session, lane, args->address, args->size };
 	struct pl_peer_watch watch;
 	int r;
 
@@ -252,31 +251,52 @@ static int copy_on(struct pl_serve *serve, struct pl_lane *lane, const struct pl
 	return pl_trace(r);
 }
 
+/* The link, its lock held; NULL: there is none.  Copies on others are not waited for. */
+static struct pl_cuda_peer_link *link_take(struct pl_cuda_peers *peers, uint64_t id)
+{
+	struct pl_cuda_peer_link *link = NULL;
+
+	pthread_mutex_lock(&peers->lock);
+	for (uint32_t i = 0; i < PL_PEER_LINKS_MAX && !link && id; i++)
+		if (peers->links[i].id == id)
+			link = &peers->links[i];
+	pthread_mutex_unlock(&peers->lock);
+	if (!link)
+		return NULL;
+	pthread_mutex_lock(&link->lock);
+	if (link->id == id)
+		return link;
+	pthread_mutex_unlock(&link->lock);
+	return NULL;
+}
+
+static void link_leave(struct pl_session_worker *worker, struct pl_cuda_peers *peers, struct pl_cuda_peer_link *link)
+{
+	pthread_mutex_lock(&peers->lock);
+	link->id = 0;
+	pthread_mutex_unlock(&peers->lock);
+	pl_peer_leave(worker, pl_steal(link->lane));
+}
+
 /* A link that can not go on is left. */
 static void copy_run(struct pl_serve *serve, const struct pl_cuda_plPeerCopy_args *args,
 		     struct pl_cuda_plPeerCopy_reply *reply)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	struct pl_cuda_peer_link *link = NULL;
+	struct pl_cuda_peer_link *link;
 	int32_t status = CUDA_SUCCESS;
 	bool theirs = true;
 	int r = -EPIPE;
 
-	for (uint32_t i = 0; i < PL_PEER_LINKS_MAX && !link; i++) {
-		pthread_mutex_lock(&session->peers->links[i].lock);
-		if (session->peers->links[i].lane && session->peers->links[i].id == args->link)
-			link = &session->peers->links[i];
-		else
-			pthread_mutex_unlock(&session->peers->links[i].lock);
-	}
+	if (args->order != PL_CUDA_ORDER_HELD)
+		pl_cuda_flow_prepare(session, args->size);
+	link = link_take(session->peers, args->link);
 	if (link) {
 		r = copy_on(serve, link->lane, args, &status, &theirs);
-		if (r) {
-			pl_peer_leave(serve->session, pl_steal(link->lane));
-			link->id = 0;
-		} else {
+		if (r)
+			link_leave(serve->session, session->peers, link);
+		else
 			pl_peer_widen(serve->session, &link->place, link->lane);
-		}
 		pthread_mutex_unlock(&link->lock);
 	}
 	if (!theirs && pl_cuda_is_sticky(status))
@@ -327,7 +347,7 @@ static CUresult context_enter(struct pl_session_worker *worker, uint64_t context
 /* Return: 0, or fatal. */
 static int ticket_serve(struct pl_session_worker *worker, struct pl_lane *lane, const struct pl_cuda_ticket *ticket)
 {
-	struct pl_cuda_flow flow = { worker, lane, ticket->address, ticket->bytes, ticket->held };
+	struct pl_cuda_flow flow = { worker, lane, ticket->address, ticket->bytes };
 	int32_t status = (int32_t)context_enter(worker, ticket->context);
 	bool theirs = false;
 	int r;

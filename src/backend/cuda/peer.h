@@ -15,7 +15,7 @@ struct pl_cuda_ticket {
 	uint64_t id; /* 0 = free */
 	uint8_t secret[PL_PEER_SECRET_BYTES];
 	uint64_t address, bytes, context;
-	bool put, held;
+	bool put;
 	uint64_t until_ns;
 };
 
@@ -30,7 +30,7 @@ struct pl_cuda_way {
 };
 
 struct pl_cuda_peers {
-	pthread_mutex_t lock; /* the tickets, the ids of links, and the ways */
+	pthread_mutex_t lock; /* the tickets, the ids of links, and the ways; taken last */
 	struct pl_cuda_ticket tickets[PL_CUDA_TICKETS_MAX];
 	uint64_t tickets_made, links_made;
 	struct pl_cuda_way ways[PL_CUDA_WAYS_MAX]; /* nobody copies on them */
@@ -38,7 +38,7 @@ struct pl_cuda_peers {
 	uint64_t contexts_left;                    /* so many have ended, with their streams */
 	struct pl_cuda_peer_link {
 		pthread_mutex_t lock; /* one copy at a time */
-		uint64_t id;          /* 0 = free */
+		uint64_t id;          /* 0 = free; changed with both locks held */
 		struct pl_lane *lane;
 		struct pl_peer_place place;
 	} links[PL_PEER_LINKS_MAX];
@@ -59,8 +59,11 @@ struct pl_cuda_flow {
 	struct pl_session_worker *worker;
 	struct pl_lane *lane;
 	uint64_t address, bytes;
-	bool held; /* a stream of the program's waits for it: PL_CUDA_ORDER_HELD */
 };
+
+/* Ahead of a copy for which the program's streams are not held, with no link in use: pins memory for it, that is kept.
+ */
+void pl_cuda_flow_prepare(struct pl_cuda_session *session, uint64_t bytes);
 
 /* Both: *status_out is the driver's code, ours or else what the other side said (*theirs_out: it did, and ended the
  * copy).  When they return 0 the link can be used again.  Return: 0, or fatal: the link is broken. */

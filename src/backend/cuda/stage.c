@@ -93,13 +93,24 @@ static struct pl_cuda_stage *stage_find(struct pl_cuda_session *session, uint32_
 	return found;
 }
 
-struct pl_cuda_stage *pl_cuda_stage_take(struct pl_serve *serve, uint64_t bytes)
+static bool is_worth_it(const struct pl_cuda_session *session, uint64_t bytes)
 {
-	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	return bytes >= PL_CUDA_STAGE_MIN && !session->host->memory_back && pl_cuda_current && driver_can();
+}
+
+struct pl_cuda_stage *pl_cuda_stage_take_kept(struct pl_cuda_session *session, uint64_t bytes)
+{
+	uint32_t count;
+
+	return is_worth_it(session, bytes) ? stage_find(session, &count) : NULL;
+}
+
+struct pl_cuda_stage *pl_cuda_stage_take(struct pl_cuda_session *session, uint64_t bytes)
+{
 	struct pl_cuda_stage *stage;
 	uint32_t count;
 
-	if (bytes < PL_CUDA_STAGE_MIN || session->host->memory_back || !pl_cuda_current || !driver_can())
+	if (!is_worth_it(session, bytes))
 		return NULL;
 	stage = stage_find(session, &count);
 	if (stage || count >= STAGES_MAX)
@@ -125,9 +136,8 @@ static void take_out(struct pl_cuda_session *session, const struct pl_cuda_stage
 		*link = stage->next;
 }
 
-void pl_cuda_stage_give(struct pl_serve *serve, struct pl_cuda_stage *stage)
+void pl_cuda_stage_give(struct pl_cuda_session *session, struct pl_cuda_stage *stage)
 {
-	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	bool gone;
 
 	pthread_mutex_lock(&session->stages_lock);

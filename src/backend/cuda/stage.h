@@ -17,9 +17,11 @@ struct pl_cuda_stage;
 /** pl_cuda_stage_take() - a stage for one call, in the current context
  * Return: NULL: none, the data has to go another way: there are few bytes, the device works in host memory, all stages
  * are in use, no memory (it is charged as host memory), a driver that lacks something. */
-struct pl_cuda_stage *pl_cuda_stage_take(struct pl_serve *serve, uint64_t bytes);
+struct pl_cuda_stage *pl_cuda_stage_take(struct pl_cuda_session *session, uint64_t bytes);
+/* The same, but makes none: a driver may wait for all streams when memory is pinned. */
+struct pl_cuda_stage *pl_cuda_stage_take_kept(struct pl_cuda_session *session, uint64_t bytes);
 /* The device may still be at work in it: nobody has it until that has ended. */
-void pl_cuda_stage_give(struct pl_serve *serve, struct pl_cuda_stage *stage);
+void pl_cuda_stage_give(struct pl_cuda_session *session, struct pl_cuda_stage *stage);
 
 uint8_t *pl_cuda_stage_at(struct pl_cuda_stage *stage, uint64_t n);
 /* Waits until the device has done what it was last told with the n-th part's memory. */

@@ -94,15 +94,15 @@ static void driver_make(void)
 }
 
 /* The device may still be at work in a stage that is to be used again: that is asked. */
-static void test_stages_are_asked_about_in_captures(struct pl_serve *serve)
+static void test_stages_are_asked_about_in_captures(struct pl_cuda_session *session)
 {
-	struct pl_cuda_stage *stage = pl_cuda_stage_take(serve, PL_CUDA_STAGE_MIN);
+	struct pl_cuda_stage *stage = pl_cuda_stage_take(session, PL_CUDA_STAGE_MIN);
 
 	assert(stage && registered == 1);
 	assert(!pl_cuda_stage_begun(stage, 0, NULL, false));
-	pl_cuda_stage_give(serve, stage);
-	assert(pl_cuda_stage_take(serve, PL_CUDA_STAGE_MIN) == stage && asked == 1);
-	pl_cuda_stage_give(serve, stage);
+	pl_cuda_stage_give(session, stage);
+	assert(pl_cuda_stage_take(session, PL_CUDA_STAGE_MIN) == stage && asked == 1);
+	pl_cuda_stage_give(session, stage);
 }
 
 static void test_rings_are_pinned_in_captures(struct pl_serve *serve)
@@ -137,7 +137,7 @@ int main(void)
 	pthread_mutex_init(&session->stages_lock, NULL);
 	pl_cuda_current = 1;
 	driver_make();
-	test_stages_are_asked_about_in_captures(&serve);
+	test_stages_are_asked_about_in_captures(session);
 	test_rings_are_pinned_in_captures(&serve);
 	assert(mode == CU_STREAM_CAPTURE_MODE_GLOBAL);
 	return 0;
