@@ -400,6 +400,75 @@ static void test_attributes_of_kernel_nodes_are_kept(void)
 	cu_ok(cu(cuGraphDestroy)(other.graph));
 }
 
+#define MANY_BYTES (64u << 20)
+#define MANY       80 /* so often more than a server lends one session */
+
+/* The n-th byte of the program's, which a launch brings to the device, or the device's, which it brings back. */
+static void copy_brings(CUgraphExec exec, bool to_program, CUdeviceptr at, char *host, char value)
+{
+	char got = to_program ? 0 : value;
+
+	*host = got;
+	cu_ok(cu(cuMemsetD8_v2)(at, to_program ? (unsigned char)value : 0, 16));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	if (!to_program)
+		cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 1));
+	else
+		got = *host;
+	check(got == value);
+}
+
+/* What a copy was changed from goes; in a graph, in a clone, and in one that is ready to run. */
+static void test_copies_are_changed_any_number_of_times(void)
+{
+	CUgraphNode node, found;
+	CUgraph graph, clone;
+	CUgraphExec exec;
+	CUdeviceptr at;
+	char *host[2];
+
+	host[0] = malloc(MANY_BYTES);
+	host[1] = malloc(MANY_BYTES);
+	check(host[0] && host[1]);
+	cu_ok(cu(cuMemAlloc_v2)(&at, MANY_BYTES));
+	for (int to_program = 0; to_program < 2; to_program++) {
+		CUDA_MEMCPY3D copy = { .WidthInBytes = MANY_BYTES, .Height = 1, .Depth = 1 };
+
+		copy.srcMemoryType = to_program ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
+		copy.dstMemoryType = to_program ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+		copy.srcDevice = copy.dstDevice = at;
+		copy.srcHost = copy.dstHost = host[0];
+		cu_ok(cu(cuGraphCreate)(&graph, 0));
+		cu_ok(cu(cuGraphAddMemcpyNode)(&node, graph, NULL, 0, &copy, graph_test.ctx));
+		exec = instantiate(graph);
+		for (int i = 1; i <= MANY; i++) {
+			copy.srcHost = copy.dstHost = host[i & 1];
+			cu_ok(cu(cuGraphExecMemcpyNodeSetParams)(exec, node, &copy, graph_test.ctx));
+			if (i == MANY / 2 || i >= MANY - 1)
+				copy_brings(exec, to_program, at, host[i & 1], (char)i);
+		}
+		cu_ok(cu(cuGraphExecDestroy)(exec));
+		cu_ok(cu(cuGraphClone)(&clone, graph));
+		cu_ok(cu(cuGraphNodeFindInClone)(&found, node, clone));
+		for (int i = 1; i <= MANY; i++) {
+			copy.srcHost = copy.dstHost = host[i & 1];
+			cu_ok(cu(cuGraphMemcpyNodeSetParams)(i & 2 ? found : node, &copy));
+		}
+		for (int i = 0; i < 2; i++) {
+			exec = instantiate(i ? clone : graph);
+			copy_brings(exec, to_program, at, host[i], (char)(5 + i));
+			cu_ok(cu(cuGraphExecDestroy)(exec));
+		}
+		cu_ok(cu(cuGraphDestroy)(clone));
+		cu_ok(cu(cuGraphDestroy)(graph));
+	}
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(host[0]);
+	free(host[1]);
+}
+
 void graph_tests_update(void)
 {
 	cu_run(test_single_nodes_of_an_executable_graph_change);
@@ -413,4 +482,5 @@ void graph_tests_update(void)
 	cu_run(test_host_functions_of_an_update_outlive_its_graph);
 	cu_run(test_a_copy_that_is_refused_leaves_no_node);
 	cu_run(test_attributes_of_kernel_nodes_are_kept);
+	cu_run(test_copies_are_changed_any_number_of_times);
 }

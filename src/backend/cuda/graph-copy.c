@@ -11,7 +11,8 @@
 #include "base/cleanup.h"
 
 /* Kinds of session->shadows, by the address of a node: object is the node beside it, extra the shadow that has made the
- * entry, to be compared alone.  NULL is a copied graph's, which only ends with its nodes. */
+ * entry.  Where that is NULL it is a copied graph's, which only ends with its nodes: extra of the hidden node is the
+ * graph. */
 enum {
 	SHADOW_HIDDEN = 1, /* the client's node */
 	SHADOW_BEFORE,     /* the hidden node, which comes ahead */
@@ -79,21 +80,22 @@ static uint64_t key(CUgraphNode node)
 }
 
 /* Return: both are known for what they are. */
-static bool pair_enter(struct pl_cuda_session *session, CUgraphNode node, CUgraphNode hidden, bool behind, void *extra)
+static bool pair_enter(struct pl_cuda_session *session, CUgraphNode node, CUgraphNode hidden, bool behind,
+		       struct pl_cuda_hostfn *shadow, CUgraph copy)
 {
 	struct pl_handles *shadows = &session->shadows;
 
 	atomic_store(&session->knows_nodes, true);
 	atomic_store(&session->hides_nodes, true);
-	return !pl_handles_put(shadows, key(hidden), SHADOW_HIDDEN, node, 0, extra) &&
-	       !pl_handles_put(shadows, key(node), behind ? SHADOW_BEHIND : SHADOW_BEFORE, hidden, 0, extra);
+	return !pl_handles_put(shadows, key(hidden), SHADOW_HIDDEN, node, 0, shadow ? (void *)shadow : copy) &&
+	       !pl_handles_put(shadows, key(node), behind ? SHADOW_BEHIND : SHADOW_BEFORE, hidden, 0, shadow);
 }
 
 void pl_cuda_shadow_hide(struct pl_cuda_hostfn *shadow, CUgraphNode node, CUgraphNode hidden, bool behind)
 {
 	shadow->node = node;
 	shadow->hidden = hidden;
-	if (!pair_enter(shadow->session, node, hidden, behind, shadow))
+	if (!pair_enter(shadow->session, node, hidden, behind, shadow, NULL))
 		pl_cuda_shadow_show(shadow);
 }
 
@@ -115,6 +117,26 @@ void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow)
 	entry_drop(shadow, shadow->node, SHADOW_BEHIND);
 	entry_drop(shadow, shadow->node, SHADOW_BEFORE);
 	shadow->hidden = NULL;
+}
+
+void pl_cuda_shadow_replace(struct pl_cuda_hostfn *shadow, CUgraphNode node)
+{
+	struct pl_handles *shadows = &shadow->session->shadows;
+	bool behind = pl_cuda_node_exit(shadow->session, node) != node;
+	struct pl_cuda_hostfn *before;
+	struct pl_handle has, hidden;
+
+	if (!pl_handles_get(shadows, key(node), behind ? SHADOW_BEHIND : SHADOW_BEFORE, &has) ||
+	    !pl_handles_get(shadows, key(has.object), SHADOW_HIDDEN, &hidden))
+		return;
+	before = has.extra;
+	pl_cuda_hostfn_owned(shadow, before ? before->graph : hidden.extra);
+	if (before)
+		before->hidden = NULL; /* the entries are another's */
+	pl_cuda_shadow_forget(shadow->session, node);
+	pl_cuda_shadow_hide(shadow, node, has.object, behind);
+	if (before)
+		pl_cuda_hostfn_disowned(before);
 }
 
 void pl_cuda_shadow_forget(struct pl_cuda_session *session, CUgraphNode node)
@@ -198,7 +220,7 @@ static void node_copied(struct pl_cuda_session *session, CUgraphNode node, CUgra
 	if (copied_inside)
 		pl_cuda_shadows_copy(session, inside, copied_inside);
 	if (hidden && !pl_cuda.cuGraphNodeFindInClone(&copied_hidden, hidden, copy) &&
-	    !pair_enter(session, copied, copied_hidden, pl_cuda_node_exit(session, node) != node, NULL))
+	    !pair_enter(session, copied, copied_hidden, pl_cuda_node_exit(session, node) != node, NULL, copy))
 		pl_cuda_shadow_forget(session, copied_hidden);
 }
 

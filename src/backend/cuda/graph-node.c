@@ -550,6 +550,8 @@ static int32_t set_shadowed(struct node *node, CUgraphExec exec, CUgraphNode at)
 		      : CALL(cuGraphHostNodeSetParams, beside, &carry);
 	if (status)
 		node->hostfn = NULL; /* the copy uses it */
+	else if (!exec)
+		pl_cuda_shadow_replace(node->hostfn, at);
 	return status;
 }
 
@@ -574,7 +576,9 @@ void pl_cuda_serve_cuGraphNodeSetParams(struct pl_serve *serve, const struct pl_
 		status = node_open(&node, serve, args->kind, args->context, args->params);
 	if (!status)
 		status = set_node(&node, exec, at);
-	if (status) /* else it lives as long as the session: the driver does not say of which graph a node is */
+	if (status)
 		pl_cuda_hostfn_free(node.hostfn);
+	else if (node.hostfn && exec)
+		pl_cuda_exec_set(serve, args->exec, at, node.hostfn);
 	pl_cuda_result(serve, status, 0);
 }

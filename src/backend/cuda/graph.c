@@ -175,6 +175,8 @@ void pl_cuda_serve_cuGraphExecUpdate(struct pl_serve *serve, const struct pl_cud
 		else
 			status = CALL(cuGraphExecUpdate, exec, graph, &info.errorNode, &info.result);
 	}
+	if (!status)
+		pl_cuda_exec_sets_end(serve, args->exec);
 	reply.result = (uint32_t)info.result;
 	reply.error_node = pl_cuda_node_id_seen(serve, info.errorNode);
 	reply.error_from_node = pl_cuda_node_id_seen(serve, info.errorFromNode);

@@ -90,8 +90,7 @@ void CUDA_CB pl_cuda_hostfn_last(void *user)
 	pl_cuda_hostfn_free(hostfn);
 }
 
-/* Nothing runs it any more. */
-static void CUDA_CB hostfn_ended(void *user)
+void CUDA_CB pl_cuda_hostfn_ended(void *user)
 {
 	struct pl_cuda_hostfn *hostfn = user;
 	struct pl_cuda_plHostForget_args args = { .token = hostfn->token };
@@ -110,10 +109,20 @@ void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph)
 	CUuserObject object;
 
 	if (!pl_cuda.cuUserObjectCreate || !pl_cuda.cuGraphRetainUserObject ||
-	    pl_cuda.cuUserObjectCreate(&object, hostfn, hostfn_ended, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC))
+	    pl_cuda.cuUserObjectCreate(&object, hostfn, pl_cuda_hostfn_ended, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC))
 		return;
-	if (pl_cuda.cuGraphRetainUserObject(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE))
-		pl_log_debug("what a graph's host function is made of stays until the session ends");
+	hostfn->graph = graph;
+	hostfn->object = object;
+	if (!pl_cuda.cuGraphRetainUserObject(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE))
+		return;
+	hostfn->graph = NULL;
+	pl_log_debug("what a graph's host function is made of stays until the session ends");
+}
+
+void pl_cuda_hostfn_disowned(struct pl_cuda_hostfn *hostfn)
+{
+	if (hostfn->graph && pl_cuda.cuGraphReleaseUserObject)
+		(void)pl_cuda.cuGraphReleaseUserObject(hostfn->graph, hostfn->object, 1);
 }
 
 void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data)

@@ -15,6 +15,12 @@ struct pl_cuda_hostfn {
 	bool idle;                /* no copy uses it: nobody is to be asked */
 	CUgraphNode node, hidden; /* the node that the client knows of, and the one that carries the bytes */
 
+	CUgraph graph; /* that has it, by the user object; NULL: none */
+	CUuserObject object;
+	CUgraphNode set_node; /* of one that is no graph's: graph-exec.c */
+	uint64_t set_at;
+	struct pl_cuda_hostfn *next_set;
+
 	/* under session->hosts_lock, while it waits for the client */
 	struct pl_cuda_hostfn *next;
 	pthread_cond_t *done;
@@ -27,6 +33,10 @@ void pl_cuda_hostfn_free(struct pl_cuda_hostfn *hostfn); /* one that no graph ha
 /* The graph, and what is made of it, keeps it alive: the client is told when all that is gone.  Where the driver does
  * not know of such things it lives as long as the session. */
 void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph);
+/* The graph works with another one; what was made of the graph may have it still. */
+void pl_cuda_hostfn_disowned(struct pl_cuda_hostfn *hostfn);
+/* Nothing runs it any more: the client is told, and it is freed.  For the driver, with the hostfn as `user`. */
+void CUDA_CB pl_cuda_hostfn_ended(void *user);
 /* Calls it, and waits until the client says that it has returned.  For the driver, with the hostfn as `user`. */
 void CUDA_CB pl_cuda_hostfn_call(void *user);
 /* Tells the client to call it for the last time, waits for nothing, and frees it. */
@@ -34,6 +44,13 @@ void CUDA_CB pl_cuda_hostfn_last(void *user);
 
 /* Memory that some write to while they wait for the client ends: they do no more. */
 void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data);
+
+/* ---- graph-exec.c: with the turn held ---- */
+
+/* A node of a graph that is ready to run works with it from the next launch on; what it worked with before goes. */
+void pl_cuda_exec_set(struct pl_serve *serve, uint64_t exec, CUgraphNode node, struct pl_cuda_hostfn *hostfn);
+/* None of its nodes does any more. */
+void pl_cuda_exec_sets_end(struct pl_serve *serve, uint64_t exec);
 
 /* ---- graph-copy.c ---- */
 
@@ -47,6 +64,8 @@ void CUDA_CB pl_cuda_shadow_push(void *user);
 /* The client does not see `hidden`; what comes ahead of `node` comes ahead of pl_cuda_node_entry(), and what follows on
  * it follows on pl_cuda_node_exit(). */
 void pl_cuda_shadow_hide(struct pl_cuda_hostfn *shadow, CUgraphNode node, CUgraphNode hidden, bool behind);
+/* The shadow takes the place of the one that the node had, and belongs to the node's graph. */
+void pl_cuda_shadow_replace(struct pl_cuda_hostfn *shadow, CUgraphNode node);
 void pl_cuda_shadow_show(struct pl_cuda_hostfn *shadow);                       /* nothing has it any more */
 void pl_cuda_shadow_forget(struct pl_cuda_session *session, CUgraphNode node); /* a node is gone, hidden or not */
 /* What is hidden of the original is hidden of its copy, too: a clone, or what a node has of it. */
