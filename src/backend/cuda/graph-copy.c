@@ -59,16 +59,19 @@ void CUDA_CB pl_cuda_shadow_push(void *user)
 	}
 }
 
-/* Only while the node's function waits for the client is its memory written. */
+/* Only while a run of the node's function waits for the client is its memory written. */
 void pl_cuda_serve_plHostBytes(struct pl_serve *serve, const struct pl_cuda_plHostBytes_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 
 	pthread_mutex_lock(&session->hosts_lock);
-	for (struct pl_cuda_hostfn *one = session->hosts; one; one = one->next)
+	for (struct pl_cuda_waiter *waiter = session->hosts; waiter; waiter = waiter->next) {
+		const struct pl_cuda_hostfn *one = waiter->hostfn;
+
 		if (one->token == args->token && one->data && args->offset <= one->bytes &&
 		    args->data.bytes <= one->bytes - args->offset)
 			memcpy(one->data + args->offset, args->data.at, args->data.bytes);
+	}
 	pthread_mutex_unlock(&session->hosts_lock);
 }
 

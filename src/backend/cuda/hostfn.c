@@ -7,8 +7,31 @@
 #include "backend/cuda/hostfn.h"
 #include "base/err.h"
 
-/* Return: the client was told. */
-static bool client_tell(struct pl_cuda_hostfn *hostfn, CUresult status)
+static void waiter_add(struct pl_cuda_session *session, struct pl_cuda_waiter *waiter)
+{
+	struct pl_cuda_waiter **at = &session->hosts;
+
+	pthread_mutex_lock(&session->hosts_lock);
+	while (*at)
+		at = &(*at)->next;
+	*at = waiter;
+	pthread_mutex_unlock(&session->hosts_lock);
+}
+
+/* Called with hosts_lock held. */
+static void waiter_remove(struct pl_cuda_session *session, const struct pl_cuda_waiter *waiter)
+{
+	struct pl_cuda_waiter **at = &session->hosts;
+
+	while (*at && *at != waiter)
+		at = &(*at)->next;
+	if (*at)
+		*at = waiter->next;
+}
+
+/* waiter: NULL: nobody waits; else it is in the list, in the order in which the client hears of them.  Return: the
+ * client was told. */
+static bool client_tell(struct pl_cuda_hostfn *hostfn, CUresult status, struct pl_cuda_waiter *waiter)
 {
 	struct pl_cuda_plHostFunc_args args = { .token = hostfn->token,
 						.status = (int32_t)status,
@@ -19,6 +42,8 @@ static bool client_tell(struct pl_cuda_hostfn *hostfn, CUresult status)
 	pl_cuda_later_tell(hostfn->session);
 	if (pl_reverse_begin(worker, PL_CUDA_OP_plHostFunc, pl_cuda_plHostFunc_bytes(&args), 0, &enc))
 		return false;
+	if (waiter)
+		waiter_add(hostfn->session, waiter);
 	pl_cuda_plHostFunc_put(&enc, &args);
 	return !pl_reverse_end(worker, NULL, 0);
 }
@@ -26,22 +51,17 @@ static bool client_tell(struct pl_cuda_hostfn *hostfn, CUresult status)
 static void hostfn_run(struct pl_cuda_hostfn *hostfn, CUresult status)
 {
 	struct pl_cuda_session *session = hostfn->session;
-	pthread_cond_t done = PTHREAD_COND_INITIALIZER;
+	struct pl_cuda_waiter waiter = { .hostfn = hostfn, .done = PTHREAD_COND_INITIALIZER };
+	bool told = client_tell(hostfn, status, &waiter);
 
 	pthread_mutex_lock(&session->hosts_lock);
-	hostfn->done = &done;
-	hostfn->returned = false;
-	hostfn->next = session->hosts;
-	session->hosts = hostfn;
+	while (told && !waiter.returned)
+		pthread_cond_wait(&waiter.done, &session->hosts_lock);
+	if (!told)
+		waiter_remove(session, &waiter); /* the client is gone: the process ends */
 	pthread_mutex_unlock(&session->hosts_lock);
-	if (!client_tell(hostfn, status))
-		return; /* the client is gone: the process ends */
-	pthread_mutex_lock(&session->hosts_lock);
-	while (!hostfn->returned)
-		pthread_cond_wait(&done, &session->hosts_lock);
-	pthread_mutex_unlock(&session->hosts_lock);
-	pthread_cond_destroy(&done);
-	if (!hostfn->again)
+	pthread_cond_destroy(&waiter.done);
+	if (told && !hostfn->again)
 		free(hostfn);
 }
 
@@ -86,7 +106,7 @@ void CUDA_CB pl_cuda_hostfn_last(void *user)
 	struct pl_cuda_hostfn *hostfn = user;
 
 	hostfn->again = false;
-	(void)client_tell(hostfn, CUDA_SUCCESS);
+	(void)client_tell(hostfn, CUDA_SUCCESS, NULL);
 	pl_cuda_hostfn_free(hostfn);
 }
 
@@ -128,24 +148,25 @@ void pl_cuda_hostfn_disowned(struct pl_cuda_hostfn *hostfn)
 void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data)
 {
 	pthread_mutex_lock(&session->hosts_lock);
-	for (struct pl_cuda_hostfn *one = session->hosts; one; one = one->next)
-		if (one->data == data)
-			one->data = NULL;
+	for (struct pl_cuda_waiter *waiter = session->hosts; waiter; waiter = waiter->next)
+		if (waiter->hostfn->data == data)
+			waiter->hostfn->data = NULL;
 	pthread_mutex_unlock(&session->hosts_lock);
 }
 
+/* The first of them: the client calls its functions one after the other. */
 static void returned(struct pl_cuda_session *session, uint64_t token)
 {
-	pthread_mutex_lock(&session->hosts_lock);
-	for (struct pl_cuda_hostfn **at = &session->hosts; *at; at = &(*at)->next) {
-		struct pl_cuda_hostfn *hostfn = *at;
+	struct pl_cuda_waiter *waiter;
 
-		if (hostfn->token != token)
-			continue;
-		*at = hostfn->next;
-		hostfn->returned = true;
-		pthread_cond_signal(hostfn->done);
-		break;
+	pthread_mutex_lock(&session->hosts_lock);
+	waiter = session->hosts;
+	while (waiter && waiter->hostfn->token != token)
+		waiter = waiter->next;
+	if (waiter) {
+		waiter_remove(session, waiter);
+		waiter->returned = true;
+		pthread_cond_signal(&waiter->done);
 	}
 	pthread_mutex_unlock(&session->hosts_lock);
 }

@@ -20,11 +20,14 @@ struct pl_cuda_hostfn {
 	CUgraphNode set_node; /* of one that is no graph's: graph-exec.c */
 	uint64_t set_at;
 	struct pl_cuda_hostfn *next_set;
+};
 
-	/* under session->hosts_lock, while it waits for the client */
-	struct pl_cuda_hostfn *next;
-	pthread_cond_t *done;
+/* One run of it that waits for the client; graphs made of the same one may run it at the same time. */
+struct pl_cuda_waiter {
+	struct pl_cuda_hostfn *hostfn;
+	pthread_cond_t done;
 	bool returned;
+	struct pl_cuda_waiter *next;
 };
 
 /* A function of a graph's.  It goes with the graph once pl_cuda_hostfn_owned() has said so; NULL: no memory. */

@@ -77,7 +77,7 @@ struct pl_cuda_session {
 	struct pl_cuda_marks *_Atomic marks; /* NULL: the client has asked for none */
 
 	pthread_mutex_t hosts_lock;
-	struct pl_cuda_hostfn *hosts;    /* under hosts_lock: those that wait for their client */
+	struct pl_cuda_waiter *hosts;    /* under hosts_lock: who waits for the client, in the order of their calls */
 	struct pl_cuda_exec_sets *execs; /* under the turn: graph-exec.c */
 	_Atomic bool knows_nodes;        /* ids of nodes of graphs were given, or some are hidden */
 	_Atomic bool hides_nodes;        /* some stand beside copies: graph-copy.c */
