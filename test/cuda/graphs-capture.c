@@ -465,6 +465,52 @@ static void condition_add(CUgraph graph, CUgraphNode after)
 		cu_ok(cu(cuGraphAddEmptyNode)(&inside, params.conditional.phGraph_out[i], NULL, 0));
 }
 
+/* What the program has heard of a graph that comes to nothing, in one way or another, is forgotten. */
+static void capture_fails(CUstream stream, CUstream branch, CUevent event, int how)
+{
+	CUstream gone = how == 2 ? stream_new(CU_STREAM_NON_BLOCKING) : stream;
+	CUstreamCaptureStatus status;
+	const CUgraphNode *last;
+	CUgraphNode nodes[4], more;
+	CUgraph graph;
+	CUdeviceptr at;
+	size_t count;
+
+	cu_ok(cu(cuStreamBeginCapture_v2)(gone, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemAllocAsync)(&at, 64 << 20, gone));
+	cu_ok(cu(cuMemsetD8Async)(at, 1, 64, gone));
+	cu_ok(cu(cuStreamGetCaptureInfo_v2)(gone, &status, NULL, &graph, &last, &count));
+	check(count == 1);
+	cu_ok(cu(cuGraphAddEmptyNode)(&more, graph, last, 1));
+	count = 4;
+	cu_ok(cu(cuGraphGetNodes)(graph, nodes, &count));
+	check(count == 3);
+	if (how == 0) {
+		cu_is(cu(cuStreamSynchronize)(gone), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		cu_is(cu(cuStreamEndCapture)(gone, &graph), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	} else if (how == 1) {
+		cu_ok(cu(cuEventRecord)(event, gone));
+		cu_ok(cu(cuStreamWaitEvent)(branch, event, 0));
+		cu_ok(cu(cuMemsetD8Async)(at, 2, 64, branch));
+		cu_is(cu(cuStreamEndCapture)(gone, &graph), CUDA_ERROR_STREAM_CAPTURE_UNJOINED);
+	} else {
+		cu_ok(cu(cuStreamDestroy_v2)(gone));
+	}
+}
+
+static void captures_fail(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING), branch = stream_new(CU_STREAM_NON_BLOCKING);
+	CUevent event;
+
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	for (int i = 0; i < 150; i++)
+		capture_fails(stream, branch, event, i % 3);
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuStreamDestroy_v2)(branch));
+}
+
 /* A captured graph, what its nodes say, and it inside another one, of which a node is taken out. */
 void graph_test_many(void)
 {
@@ -510,6 +556,7 @@ void graph_test_many(void)
 	}
 	check(mallinfo2().uordblks < used + 32768); /* 0 of both where the allocator is a sanitizer's */
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	captures_fail();
 }
 
 /* What the nodes of a graph say that the program did not add itself. */

@@ -57,6 +57,8 @@ void pl_cuda_serve_cuStreamBeginCapture(struct pl_serve *serve, const struct pl_
 	captures_count(serve);
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream);
+	if (!status)
+		pl_cuda_captured_begin(serve, stream, args->per_thread);
 	pl_cuda_result(serve, status, args->stream);
 }
 
@@ -71,6 +73,8 @@ void pl_cuda_serve_cuStreamBeginCapture_v2(struct pl_serve *serve,
 	captures_count(serve);
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream, (CUstreamCaptureMode)args->mode);
+	if (!status)
+		pl_cuda_captured_begin(serve, stream, args->per_thread);
 	pl_cuda_result(serve, status, args->stream);
 }
 
@@ -158,6 +162,7 @@ void pl_cuda_serve_cuStreamGetCaptureInfo(struct pl_serve *serve,
 	if (info.count > PL_CUDA_LIMIT_NODES_MAX)
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (!status && info.status == CU_STREAM_CAPTURE_STATUS_ACTIVE) {
+		pl_cuda_captured_nodes(pl_cuda_session_of(serve), info.graph, info.nodes, info.count);
 		ids = calloc(info.count + 1, sizeof(*ids));
 		edges = calloc(info.count + 1, sizeof(*edges));
 		for (size_t i = 0; i < info.count && ids && edges; i++) {
@@ -189,11 +194,13 @@ void pl_cuda_serve_cuStreamEndCapture(struct pl_serve *serve, const struct pl_cu
 	struct pl_cuda_cuStreamEndCapture_reply reply = { 0 };
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	CUgraph graph = NULL;
-	void *stream;
+	void *stream = NULL;
 
 	captures_count(serve);
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream, args->graph ? &graph : NULL);
+	if (!status || status == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED || status == CUDA_ERROR_STREAM_CAPTURE_UNJOINED)
+		pl_cuda_captured_end(serve, stream, status);
 	if (!status && graph)
 		reply.graph = pl_handles_find(&serve->session->handles, PL_CUDA_KIND_graph, graph);
 	if (!status && graph && !reply.graph) {

@@ -398,6 +398,8 @@ static CUresult captured_serve(struct pl_serve *serve, const struct captured *ca
 	if (!shadow)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	r = captured_make(captured, shadow, &made);
+	if (!r)
+		pl_cuda_captured_nodes(shadow->session, graph, (CUgraphNode[]){ shadow->node, shadow->hidden }, 2);
 	shadow->idle = r != CUDA_SUCCESS; /* what the graph has of it waits for nobody */
 	if (made)
 		pl_cuda_hostfn_owned(shadow, graph);

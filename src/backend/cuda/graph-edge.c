@@ -171,7 +171,12 @@ static int32_t graph_edges(struct pl_serve *serve, uint64_t id, uint32_t given, 
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!pl_cuda_take(serve, id, PL_CUDA_KIND_graph, &graph, &status))
 		return status;
-	return edges_get(pl_cuda_session_of(serve), graph, v2, edges);
+	status = edges_get(pl_cuda_session_of(serve), graph, v2, edges);
+	if (status)
+		return status;
+	pl_cuda_captured_nodes(pl_cuda_session_of(serve), graph, edges->from, edges->count);
+	pl_cuda_captured_nodes(pl_cuda_session_of(serve), graph, edges->to, edges->count);
+	return CUDA_SUCCESS;
 }
 
 void pl_cuda_serve_cuGraphGetEdges_v2(struct pl_serve *serve, const struct pl_cuda_cuGraphGetEdges_v2_args *args)
@@ -224,7 +229,10 @@ static int32_t node_neighbours(struct pl_serve *serve, uint64_t id, uint32_t giv
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!pl_cuda_take(serve, id, PL_CUDA_KIND_node, &node, &status))
 		return status;
-	return neighbours_get(pl_cuda_session_of(serve), node, behind, v2, edges);
+	status = neighbours_get(pl_cuda_session_of(serve), node, behind, v2, edges);
+	if (!status)
+		pl_cuda_captured_neighbours(pl_cuda_session_of(serve), node, edges->from, edges->count);
+	return status;
 }
 
 /* The four questions differ in their structures' names alone. */

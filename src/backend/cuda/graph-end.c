@@ -187,3 +187,123 @@ void pl_cuda_serve_cuGraphDestroyNode(struct pl_serve *serve, const struct pl_cu
 		(void)pl_cuda.cuGraphDestroyNode(hidden);
 	ended(serve, status, &members);
 }
+
+/* ---- captures ---- */
+
+/* A capture that comes to nothing takes its graph along, and a driver does not let one look at it any more by then:
+ * what became known of it is noted as it does. */
+struct pl_cuda_captured {
+	CUgraph graph;
+	CUstream stream;
+	pthread_t thread; /* whose stream that is, where it is a thread's own */
+	struct members members;
+	struct pl_cuda_captured *next;
+};
+
+/* Under the turn, here and below. */
+static struct pl_cuda_captured **captured_in(struct pl_cuda_session *session, CUstream stream)
+{
+	struct pl_cuda_captured **at = &session->captured;
+	bool own = (uintptr_t)stream <= (uintptr_t)CU_STREAM_PER_THREAD;
+
+	while (*at && ((*at)->stream != stream || (own && !pthread_equal((*at)->thread, pthread_self()))))
+		at = &(*at)->next;
+	return at;
+}
+
+void pl_cuda_captured_end(struct pl_serve *serve, CUstream stream, bool fails)
+{
+	struct pl_cuda_captured **at = captured_in(pl_cuda_session_of(serve), stream), *captured = *at;
+	uint64_t *room = NULL;
+
+	if (!captured)
+		return;
+	*at = captured->next;
+	if (fails) {
+		add(&captured->members.objects, captured->graph);
+		(void)members_drop(serve, &captured->members, &room);
+	}
+	free(room);
+	members_free(&captured->members);
+	free(captured);
+}
+
+void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_thread)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	CUgraph graph = pl_cuda_capture_graph(stream, per_thread);
+	struct pl_cuda_captured *captured = graph ? calloc(1, sizeof(*captured)) : NULL;
+
+	pl_cuda_captured_end(serve, stream, false); /* it has ended in some other way */
+	if (!captured)
+		return;
+	*captured = (struct pl_cuda_captured){ .graph = graph,
+					       .stream = stream,
+					       .thread = pthread_self(),
+					       .members = { .session = session },
+					       .next = session->captured };
+	session->captured = captured;
+}
+
+/* Each once, where more would not fit: who asks again and again is told of the same. */
+static void add_once(struct list *list, void *object)
+{
+	size_t count = 0;
+
+	if (list->count && list->count == list->room) {
+		qsort(list->at, list->count, sizeof(list->at[0]), compare);
+		for (size_t i = 0; i < list->count; i++)
+			if (!count || list->at[count - 1] != list->at[i])
+				list->at[count++] = list->at[i];
+		list->count = count;
+	}
+	add(list, object);
+}
+
+static bool is_member(const struct list *list, const void *object)
+{
+	size_t i = 0;
+
+	while (i < list->count && list->at[i] != object)
+		i++;
+	return i < list->count;
+}
+
+static void nodes_note(struct pl_cuda_captured *captured, const CUgraphNode *nodes, size_t count)
+{
+	for (size_t i = 0; captured && i < count; i++)
+		if (nodes[i])
+			add_once(&captured->members.objects, nodes[i]);
+}
+
+static struct pl_cuda_captured *captured_of(struct pl_cuda_session *session, CUgraph graph)
+{
+	struct pl_cuda_captured *captured = session->captured;
+
+	while (captured && captured->graph != graph)
+		captured = captured->next;
+	return captured;
+}
+
+void pl_cuda_captured_nodes(struct pl_cuda_session *session, CUgraph graph, const CUgraphNode *nodes, size_t count)
+{
+	nodes_note(captured_of(session, graph), nodes, count);
+}
+
+void pl_cuda_captured_neighbours(struct pl_cuda_session *session, CUgraphNode node, const CUgraphNode *nodes,
+				 size_t count)
+{
+	struct pl_cuda_captured *captured = session->captured;
+
+	while (captured && !is_member(&captured->members.objects, node))
+		captured = captured->next;
+	nodes_note(captured, nodes, count);
+}
+
+void pl_cuda_captured_memory(struct pl_cuda_session *session, CUgraph graph, CUdeviceptr address)
+{
+	struct pl_cuda_captured *captured = captured_of(session, graph);
+
+	if (captured)
+		add_once(&captured->members.memory, (void *)(uintptr_t)address);
+}

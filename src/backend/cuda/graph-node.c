@@ -456,8 +456,10 @@ void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_c
 		pl_cuda_hostfn_free(node.hostfn);
 	free(place.after);
 	free(place.edges);
-	if (!status)
+	if (!status) {
 		pl_cuda_put(serve, args->node, PL_CUDA_KIND_node, made, 0);
+		pl_cuda_captured_nodes(node.session, place.graph, &made, 1);
+	}
 	if (status || !serve->asked)
 		pl_cuda_result(serve, status, 0);
 	else

@@ -57,6 +57,7 @@ static int32_t nodes_get(struct pl_serve *serve, nodes_fn get, CUgraph graph, bo
 	if (count)
 		status = (int32_t)get(graph, *nodes_out, &count);
 	*count_out = status ? 0 : nodes_seen(serve, *nodes_out, count, roots);
+	pl_cuda_captured_nodes(pl_cuda_session_of(serve), graph, *nodes_out, *count_out);
 	return status;
 }
 

@@ -48,6 +48,18 @@ void CUDA_CB pl_cuda_hostfn_last(void *user);
 /* Memory that some write to while they wait for the client ends: they do no more. */
 void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data);
 
+/* ---- graph-end.c: captures, with the turn held ---- */
+
+/* The stream has begun to be captured, into a graph that is the driver's until it ends; and has ended. */
+void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_thread);
+void pl_cuda_captured_end(struct pl_serve *serve, CUstream stream, bool fails);
+/* Of such a graph the client has heard of these nodes, of others in the neighbourhood of one, or of memory: their ids,
+ * and what it is charged, go where the capture fails.  Other graphs are not noted. */
+void pl_cuda_captured_nodes(struct pl_cuda_session *session, CUgraph graph, const CUgraphNode *nodes, size_t count);
+void pl_cuda_captured_neighbours(struct pl_cuda_session *session, CUgraphNode node, const CUgraphNode *nodes,
+				 size_t count);
+void pl_cuda_captured_memory(struct pl_cuda_session *session, CUgraph graph, CUdeviceptr address);
+
 /* ---- graph-exec.c: with the turn held ---- */
 
 /* A node of a graph that is ready to run works with it from the next launch on; what it worked with before goes. */

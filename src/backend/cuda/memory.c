@@ -197,6 +197,7 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 	void *stream = NULL, *pool = NULL;
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	CUdeviceptr address = 0;
+	CUgraph graph;
 
 	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
 	    pl_cuda_take(serve, args->pool, PL_CUDA_KIND_pool, &pool, &status) && !args->address) {
@@ -207,8 +208,11 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 			status = (int32_t)call(&address, args->bytes, stream);
 	}
 	status = allocated(serve, status, address, args->bytes, 0); /* no context's */
-	if (!status && pl_cuda_capture_graph(stream, args->per_thread))
+	graph = status ? NULL : pl_cuda_capture_graph(stream, args->per_thread);
+	if (graph) {
 		atomic_store(&pl_cuda_session_of(serve)->graphs_allocate, true);
+		pl_cuda_captured_memory(pl_cuda_session_of(serve), graph, address);
+	}
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;

@@ -1,6 +1,7 @@
 /* Ids and the driver's objects: what generated code asks for. */
 #include <stdlib.h>
 
+#include "backend/cuda/hostfn.h"
 #include "backend/cuda/link.h"
 #include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"
@@ -172,8 +173,11 @@ static void objects_drop(struct pl_serve *serve, uint64_t context)
 	if (left.ids && left.kinds)
 		pl_handles_each(handles, left_find, &left);
 	for (size_t i = 0; i < left.count; i++)
-		if (pl_handles_take(handles, left.ids[i], left.kinds[i], &handle) && !handle.failed)
+		if (pl_handles_take(handles, left.ids[i], left.kinds[i], &handle) && !handle.failed) {
 			pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+			if (handle.kind == PL_CUDA_KIND_stream)
+				pl_cuda_captured_end(serve, handle.object, true);
+		}
 	free(left.ids);
 	free(left.kinds);
 }
@@ -227,6 +231,8 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 		return;
 	if (!handle.failed)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	if (kind == PL_CUDA_KIND_stream && !handle.failed)
+		pl_cuda_captured_end(serve, handle.object, true);
 	if (kind == PL_CUDA_KIND_event)
 		pl_cuda_share_event_ended(pl_cuda_session_of(serve), id);
 	if (kind == PL_CUDA_KIND_link)

@@ -77,14 +77,15 @@ struct pl_cuda_session {
 	struct pl_cuda_marks *_Atomic marks; /* NULL: the client has asked for none */
 
 	pthread_mutex_t hosts_lock;
-	struct pl_cuda_waiter *hosts;    /* under hosts_lock: who waits for the client, in the order of their calls */
-	struct pl_cuda_exec_sets *execs; /* under the turn: graph-exec.c */
-	_Atomic bool knows_nodes;        /* ids of nodes of graphs were given, or some are hidden */
-	_Atomic bool hides_nodes;        /* some stand beside copies: graph-copy.c */
-	_Atomic bool graphs_allocate;    /* memory was allocated in a stream that was captured */
-	_Atomic uint32_t captures;       /* begun and ended so far; 0: no stream was ever captured */
-	_Atomic(void *) few_room;        /* memory for few bytes that are fetched; NULL: somebody has it: copy.c */
-	struct pl_handles shadows;       /* by a graph's node: graph-copy.c; its own lock */
+	struct pl_cuda_waiter *hosts;      /* under hosts_lock: who waits for the client, in the order of their calls */
+	struct pl_cuda_captured *captured; /* under the turn: graph-end.c */
+	struct pl_cuda_exec_sets *execs;   /* under the turn: graph-exec.c */
+	_Atomic bool knows_nodes;          /* ids of nodes of graphs were given, or some are hidden */
+	_Atomic bool hides_nodes;          /* some stand beside copies: graph-copy.c */
+	_Atomic bool graphs_allocate;      /* memory was allocated in a stream that was captured */
+	_Atomic uint32_t captures;         /* begun and ended so far; 0: no stream was ever captured */
+	_Atomic(void *) few_room;          /* memory for few bytes that are fetched; NULL: somebody has it: copy.c */
+	struct pl_handles shadows;         /* by a graph's node: graph-copy.c; its own lock */
 	struct pl_handles conditions; /* by a conditional node: `object` is its graphs, `extra` their number; as well */
 
 	pthread_mutex_t images_lock;
