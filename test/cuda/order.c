@@ -424,6 +424,44 @@ static void test_streams_wait_for_words_in_memory(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+/* Destruction waits for nothing, and what was given is done, whatever the stream waits for. */
+static void test_a_stream_that_is_destroyed_does_its_work(void)
+{
+	CUstream stream, other = stream_create(CU_STREAM_NON_BLOCKING);
+	atomic_int gate = 0;
+	unsigned int got;
+	CUdeviceptr at;
+	CUevent event;
+	CUresult r;
+	cu_ok(cu(cuMemAlloc_v2)(&at, 8));
+	cu_ok(cu(cuMemsetD32_v2)(at, 0, 2));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	for (unsigned int by_word = 0; by_word < 2; by_word++) {
+		stream = stream_create(CU_STREAM_NON_BLOCKING);
+		r = by_word ? cu(cuStreamWaitValue32_v2)(stream, at, 1, CU_STREAM_WAIT_VALUE_EQ)
+			    : cu(cuLaunchHostFunc)(stream, hold, &gate);
+		if (by_word && r == CUDA_ERROR_NOT_SUPPORTED)
+			break;
+		cu_ok(r);
+		cu_ok(cu(cuMemsetD32Async)(at + 4, 5 + by_word, 1, stream));
+		cu_ok(cu(cuEventRecord)(event, stream));
+		cu_ok(cu(cuStreamDestroy_v2)(stream));
+		cu_is(cu(cuEventQuery)(event), CUDA_ERROR_NOT_READY);
+		cu_is_by_reference(cu(cuStreamQuery)(stream), CUDA_ERROR_INVALID_HANDLE);
+		if (by_word)
+			cu_ok(cu(cuStreamWriteValue32_v2)(other, at, 1, 0));
+		atomic_store(&gate, 1);
+		cu_ok(cu(cuCtxSynchronize)());
+		cu_ok(cu(cuEventQuery)(event));
+		cu_ok(cu(cuMemcpyDtoH_v2)(&got, at + 4, 4));
+		check(got == 5 + by_word);
+	}
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuStreamDestroy_v2)(other));
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
 static void test_streams_say_what_they_are(void)
 {
 	unsigned long long id_a, id_b;
@@ -610,6 +648,7 @@ int main(void)
 	cu_run(test_events_of_a_context_end_its_captures);
 	cu_run(test_time_between_events_is_told);
 	cu_run(test_streams_wait_for_words_in_memory);
+	cu_run(test_a_stream_that_is_destroyed_does_its_work);
 	cu_run(test_streams_say_what_they_are);
 	cu_run(test_many_streams_work_side_by_side);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));

@@ -269,7 +269,6 @@ static bool any(const struct pl_cu_stream *stream)
 static void stop(void *arg)
 {
 	struct pl_cu_ctx *ctx = arg;
-	uint32_t call = pl_cuda_call_begin();
 	CUstream *handles;
 	size_t n = handles_of(ctx, any, &handles);
 	for (size_t i = 0; i < n; i++) {
@@ -278,7 +277,6 @@ static void stop(void *arg)
 			pl_cu_stream_stop(stream);
 	}
 	free(handles);
-	pl_cuda_call_end(call);
 	pl_cu_ctx_unref(ctx);
 }
 

@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include "cuda/handle.h"
 #include "later.h"
 
 static struct {
@@ -54,8 +55,11 @@ static void run(struct pl_cu_later *later)
 {
 	void (*fn)(void *arg) = later->fn;
 	void *arg = later->arg;
+	uint32_t call;
 	pthread_mutex_unlock(&queue.lock);
+	call = pl_cuda_call_begin();
 	fn(arg);
+	pl_cuda_call_end(call);
 	pthread_mutex_lock(&queue.lock);
 }
 

@@ -9,7 +9,7 @@
 
 struct pl_cu_later {            /* in what it is about; not touched any more when fn is called */
 	bool (*due)(void *arg); /* as of pl_cu_hw_wait(); NULL: at once */
-	void (*fn)(void *arg);  /* called with no lock held, in that thread or in who drains */
+	void (*fn)(void *arg);  /* a call as the API's, with no lock held, in that thread or in who drains */
 	void *arg;
 	const struct pl_cu_ctx *ctx;
 	struct pl_cu_later *next;

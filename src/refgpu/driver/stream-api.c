@@ -39,7 +39,7 @@ CUresult cuStreamCreate(CUstream *stream_out, unsigned int flags)
 	return cuStreamCreateWithPriority(stream_out, flags, 0);
 }
 
-/* What was given to it is still done: the application need not wait, so the driver does. */
+/* What was given to it is still done: nobody waits for that here. */
 CUresult cuStreamDestroy_v2(CUstream handle)
 {
 	struct pl_cu_stream *stream;

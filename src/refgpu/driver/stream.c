@@ -192,15 +192,15 @@ static void unlink_locked(struct pl_cu_stream *stream)
 	}
 }
 
-/* No call uses it; one that did when it was destroyed may have given it work since. */
 static void stream_free(void *arg)
 {
 	struct pl_cu_stream *stream = arg;
 	struct pl_cu_ctx *ctx = stream->ctx;
 	struct pl_cu_hw *hw = ctx->dev->hw;
-	pl_cu_capture_leave(stream);
 	if (pl_cu_line_wait(ctx, stream->line, atomic_load(&stream->line->last)))
 		pl_cu_stream_stop(stream);
+	pl_cu_stream_print(stream);
+	pl_cu_check_drain();
 	pthread_mutex_lock(&ctx->lock);
 	unlink_locked(stream);
 	pthread_mutex_unlock(&ctx->lock);
@@ -215,16 +215,30 @@ static void stream_free(void *arg)
 	free(stream);
 }
 
+static bool is_done(void *arg)
+{
+	const struct pl_cu_stream *stream = arg;
+	return pl_cu_line_idle(stream->line) || pl_cu_ctx_error(stream->ctx);
+}
+
+/* No call uses it; one that did when it was destroyed may have given it work since. */
+static void stream_end(void *arg)
+{
+	struct pl_cu_stream *stream = arg;
+	pl_cu_capture_leave(stream);
+	stream->end = (struct pl_cu_later){ .due = is_done, .fn = stream_free, .arg = stream, .ctx = stream->ctx };
+	if (is_done(stream) || !pl_cu_later_add(stream->ctx->dev->hw, &stream->end))
+		stream_free(stream);
+}
+
 bool pl_cu_stream_destroy(struct pl_cu_stream *stream)
 {
 	uint32_t call = pl_cuda_call_begin();
 	bool mine = pl_cuda_handle_held(stream->handle, PL_CU_STREAM) == stream;
 	if (mine)
-		mine = pl_cuda_handle_retire((uint64_t)(uintptr_t)stream->handle, stream_free);
-	if (mine) {
+		mine = pl_cuda_handle_retire((uint64_t)(uintptr_t)stream->handle, stream_end);
+	if (mine)
 		pl_cu_capture_leave(stream);
-		pl_cu_stream_wait(stream);
-	}
 	pl_cuda_call_end(call);
 	return mine;
 }
@@ -241,10 +255,13 @@ void pl_cu_streams_end(struct pl_cu_ctx *ctx)
 		if (stream)
 			unlink_locked(stream);
 		pthread_mutex_unlock(&ctx->lock);
-		if (stream)
+		if (stream) {
+			(void)pl_cu_stream_wait(stream);
 			(void)pl_cu_stream_destroy(stream);
+		}
 		pl_cuda_call_end(call);
 	} while (stream);
+	pl_cu_later_drain(ctx);
 }
 
 /* -- the handles of the API --------------------------------------------------------------------------------------- */

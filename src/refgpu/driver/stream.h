@@ -33,6 +33,7 @@ struct pl_cu_stream {
 	struct pl_cu_line *line;
 	struct pl_cu_stream *next; /* in ctx->streams, under ctx->lock */
 	struct pl_cu_capture *capture;
+	struct pl_cu_later end; /* when it was destroyed and its work is done */
 	pthread_mutex_t lock;
 	/* under lock */
 	struct pl_cu_chan *chan[PL_RG_ENGINES];
@@ -51,7 +52,8 @@ CUresult pl_cu_stream_get(CUstream handle, struct pl_cu_stream **stream_out);
 CUresult pl_cu_enter_stream(CUstream handle, struct pl_cu_stream **stream_out);
 
 CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, unsigned int flags, int priority);
-/* Finishes its work; the context is not failed.  false: another thread has destroyed it. */
+/* Waits for nothing: what it was given is done in its time, and it stays in its context until then.  false: another
+ * thread has destroyed it. */
 bool pl_cu_stream_destroy(struct pl_cu_stream *stream);
 void pl_cu_streams_end(struct pl_cu_ctx *ctx); /* all of a context that goes away */
 /* Where its context has failed: ends what it does.  Its line comes to `last`, as do those of the events that it was to
