@@ -58,6 +58,7 @@ static CUdeviceptr words(size_t n)
 	CUdeviceptr at;
 	cu_ok(cu(cuMemAlloc_v2)(&at, 4 * n));
 	cu_ok(cu(cuMemsetD32_v2)(at, 0, n));
+	cu_ok(cu(cuCtxSynchronize)()); /* no stream here waits for it by itself */
 	return at;
 }
 
