@@ -494,6 +494,13 @@ static void test_captured_copies_of_lines_that_are_refused_leave_nothing(void)
 	run(graph);
 	check(far_is(&lines, TWO, 7));
 	cu_ok(cu(cuGraphDestroy)(graph));
+	/* What is wrong with a copy is said ahead of what is with the capture. */
+	cu_ok(cu(cuStreamBeginCapture_v2)(graph_test.stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_is(cu(cuStreamSynchronize)(graph_test.stream), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+	cu_is(cu(cuMemcpy2DAsync_v2)(&narrow, graph_test.stream), CUDA_ERROR_INVALID_VALUE);
+	cu_is(lines_copy(&lines, TWO, graph_test.stream), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_is(lines_copy(&lines, TWO_FROM, graph_test.stream), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+	cu_is(cu(cuStreamEndCapture)(graph_test.stream, &graph), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
 	cu_ok(cu(cuArrayDestroy)(lines.array));
 }
 

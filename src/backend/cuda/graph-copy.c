@@ -333,7 +333,8 @@ static CUresult shape_make(const struct captured *captured, struct pl_cuda_hostf
 	return local ? local(&copy, captured->stream) : CUDA_ERROR_NOT_SUPPORTED;
 }
 
-/* Does the driver take it?  From a graph that is being made no node can be removed, so it is tried in another. */
+/* Does the driver take it?  From a graph that is being made no node can be removed, so it is tried in another; and what
+ * is wrong with a copy it says ahead of what is with the capture. */
 static CUresult shape_try(const struct captured *captured, struct pl_cuda_hostfn *shadow)
 {
 	CUDA_MEMCPY3D_PEER shape = shape_of(captured, shadow);
@@ -367,8 +368,6 @@ static CUresult captured_make(const struct captured *captured, struct pl_cuda_ho
 	CUresult r = run ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
 
 	*made_out = false;
-	if (!r && captured->shape.WidthInBytes && !captured->to_host)
-		r = shape_try(captured, shadow);
 	if (!r)
 		r = captured->to_host ? make(captured, shadow) : run(captured->stream, pl_cuda_hostfn_call, shadow);
 	if (r)
@@ -388,16 +387,18 @@ static CUresult captured_make(const struct captured *captured, struct pl_cuda_ho
 static CUresult captured_serve(struct pl_serve *serve, const struct captured *captured, uint64_t token)
 {
 	CUgraph graph = pl_cuda_capture_graph(captured->stream, captured->per_thread);
-	struct pl_cuda_hostfn *shadow;
-	bool made;
-	CUresult r;
+	struct pl_cuda_hostfn *shadow = pl_cuda_shadow_new(pl_cuda_session_of(serve), token, captured->bytes);
+	CUresult r = CUDA_SUCCESS;
+	bool made = false;
 
-	if (!graph)
-		return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-	shadow = pl_cuda_shadow_new(pl_cuda_session_of(serve), token, captured->bytes);
 	if (!shadow)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	r = captured_make(captured, shadow, &made);
+	if (captured->shape.WidthInBytes)
+		r = shape_try(captured, shadow);
+	if (!r && !graph)
+		r = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+	if (!r)
+		r = captured_make(captured, shadow, &made);
 	if (!r)
 		pl_cuda_captured_nodes(shadow->session, graph, (CUgraphNode[]){ shadow->node, shadow->hidden }, 2);
 	shadow->idle = r != CUDA_SUCCESS; /* what the graph has of it waits for nobody */
