@@ -1,6 +1,7 @@
 /* Stream capture: what becomes a graph, and what breaks the rules. */
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "graphs.h"
 
@@ -237,6 +238,49 @@ static void test_copies_in_another_stream_are_no_affair_of_a_capture(void)
 	}
 	cu_ok(cu(cuStreamDestroy_v2)(own));
 	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+static atomic_bool copies_ended;
+
+static void *copies_run(void *arg)
+{
+	static unsigned char from[300 << 10], to[300 << 10];
+	const size_t bytes[] = { 64, 8192, sizeof(from) };
+	CUdeviceptr at;
+	CUstream own;
+
+	(void)arg;
+	cu_ok(cu(cuCtxSetCurrent)(graph_test.ctx));
+	own = stream_new(CU_STREAM_NON_BLOCKING);
+	cu_ok(cu(cuMemAlloc_v2)(&at, sizeof(from)));
+	for (int i = 0; i < 150; i++) {
+		memset(from, i, bytes[i % 3]);
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(at, from, bytes[i % 3], own));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(to, at, bytes[i % 3], own));
+		cu_ok(cu(cuStreamSynchronize)(own));
+		check(!memcmp(from, to, bytes[i % 3]));
+	}
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuStreamDestroy_v2)(own));
+	atomic_store(&copies_ended, true);
+	return NULL;
+}
+
+/* Captures that begin and end meanwhile, of another thread's. */
+static void test_copies_of_other_threads_go_on_beside_captures(void)
+{
+	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	pthread_t thread;
+
+	atomic_store(&copies_ended, false);
+	check(!pthread_create(&thread, NULL, copies_run, NULL));
+	while (!atomic_load(&copies_ended)) {
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+		cu_ok(cu(cuMemsetD8Async)(graph_test.at[0], 0, 16, stream));
+		ends_with_nothing(stream);
+	}
+	pthread_join(thread, NULL);
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
 /* Also of memory that is plainly the device's, so that copies of it are not waited for else. */
@@ -780,6 +824,7 @@ void graph_tests_capture(void)
 	cu_run(test_a_captured_graph_does_what_the_stream_would);
 	cu_run(test_forbidden_calls_make_a_capture_invalid);
 	cu_run(test_copies_in_another_stream_are_no_affair_of_a_capture);
+	cu_run(test_copies_of_other_threads_go_on_beside_captures);
 	cu_run(test_copies_that_a_capture_forbids_fail_at_their_call);
 	cu_run(test_copies_that_wait_are_in_no_capture);
 	cu_run(test_functions_and_events_that_a_capture_forbids_fail_at_their_call);

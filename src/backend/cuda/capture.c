@@ -9,29 +9,86 @@
 
 /* ---- copies that a graph must not have ---- */
 
-bool pl_cuda_passing_begin(struct pl_cuda_passing *passing, struct pl_cuda_session *session, CUstream stream,
-			   bool per_thread, bool waits)
+static struct {
+	pthread_mutex_t lock;
+	struct pl_cuda_passing *first; /* under lock, with what is in them */
+} passings = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+bool pl_cuda_passing_refused(struct pl_cuda_session *session, CUstream stream, bool per_thread, bool waits)
 {
-	*passing = (struct pl_cuda_passing){ session, stream, per_thread, atomic_load(&session->captures) };
-	if (!passing->captures || !pl_cuda_capture_graph(stream, per_thread))
-		return true;
+	if (!atomic_load(&session->captures) || !pl_cuda_capture_graph(stream, per_thread))
+		return false;
 	if (waits)
 		(void)pl_cuda_own_wait(stream, per_thread); /* it breaks the capture, as the call does */
+	return true;
+}
+
+static bool is_captured(CUstream stream, bool per_thread)
+{
+	__typeof__(&cuStreamIsCapturing) ask =
+		per_thread ? pl_cuda.cuStreamIsCapturing_ptsz : pl_cuda.cuStreamIsCapturing;
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+
+	if (stream == CU_STREAM_LEGACY || (!stream && !per_thread))
+		return false; /* it never is, and asked beside a capture it says so with an error */
+	return ask && (ask(stream, &status) || status != CU_STREAM_CAPTURE_STATUS_NONE);
+}
+
+static void passing_list(struct pl_cuda_passing *passing)
+{
+	pthread_mutex_lock(&passings.lock);
+	passing->listed = true;
+	passing->next = passings.first;
+	passings.first = passing;
+	pthread_mutex_unlock(&passings.lock);
+}
+
+/* Return: its stream has been part of a capture that has ended. */
+static bool passing_unlist(struct pl_cuda_passing *passing)
+{
+	struct pl_cuda_passing **at = &passings.first;
+
+	pthread_mutex_lock(&passings.lock);
+	while (*at != passing)
+		at = &(*at)->next;
+	*at = passing->next;
+	pthread_mutex_unlock(&passings.lock);
+	return passing->captured;
+}
+
+bool pl_cuda_passing_begin(struct pl_cuda_passing *passing, struct pl_cuda_session *session, CUstream stream,
+			   bool per_thread)
+{
+	*passing = (struct pl_cuda_passing){ .session = session, .stream = stream, .per_thread = per_thread };
+	if (!atomic_load(&session->captures))
+		return true;
+	passing_list(passing);
+	if (!pl_cuda_passing_refused(session, stream, per_thread, false))
+		return true;
+	(void)passing_unlist(passing);
 	return false;
 }
 
-/* Captures are counted ahead of the driver's calls that begin and end them: one that has begun and ended meanwhile is
- * seen by that, one that goes on is the stream's state. */
-bool pl_cuda_passing_end(const struct pl_cuda_passing *passing)
+enum pl_cuda_passed pl_cuda_passing_end(struct pl_cuda_passing *passing)
 {
-	__typeof__(&cuStreamIsCapturing) ask =
-		passing->per_thread ? pl_cuda.cuStreamIsCapturing_ptsz : pl_cuda.cuStreamIsCapturing;
-	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	bool captured;
 
-	if (!passing->captures && !atomic_load(&passing->session->captures))
-		return true;
-	return ask && !ask(passing->stream, &status) && status == CU_STREAM_CAPTURE_STATUS_NONE &&
-	       atomic_load(&passing->session->captures) == passing->captures;
+	if (!passing->listed)
+		return atomic_load(&passing->session->captures) ? PL_CUDA_PASSED_UNSURE : PL_CUDA_PASSED;
+	captured = is_captured(passing->stream, passing->per_thread);
+	captured |= passing_unlist(passing);
+	return captured ? PL_CUDA_PASSED_CAPTURED : PL_CUDA_PASSED;
+}
+
+/* A capture is about to end: whose stream is in one may have become part of its graph.  A thread's own stream is
+ * captured by nobody else. */
+static void passings_look(void)
+{
+	pthread_mutex_lock(&passings.lock);
+	for (struct pl_cuda_passing *passing = passings.first; passing; passing = passing->next)
+		if ((uintptr_t)passing->stream > (uintptr_t)CU_STREAM_PER_THREAD)
+			passing->captured |= is_captured(passing->stream, passing->per_thread);
+	pthread_mutex_unlock(&passings.lock);
 }
 
 void pl_cuda_passing_stays(struct pl_serve *serve, uint64_t bytes)
@@ -40,9 +97,9 @@ void pl_cuda_passing_stays(struct pl_serve *serve, uint64_t bytes)
 		pl_lane_shutdown(serve->lane);
 }
 
-static void captures_count(struct pl_serve *serve)
+static void captures_note(struct pl_serve *serve)
 {
-	atomic_fetch_add(&pl_cuda_session_of(serve)->captures, 1);
+	atomic_store(&pl_cuda_session_of(serve)->captures, true);
 }
 
 /* ---- begun and ended ---- */
@@ -54,7 +111,7 @@ void pl_cuda_serve_cuStreamBeginCapture(struct pl_serve *serve, const struct pl_
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *stream;
 
-	captures_count(serve);
+	captures_note(serve);
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream);
 	if (!status)
@@ -70,7 +127,7 @@ void pl_cuda_serve_cuStreamBeginCapture_v2(struct pl_serve *serve,
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *stream;
 
-	captures_count(serve);
+	captures_note(serve);
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream, (CUstreamCaptureMode)args->mode);
 	if (!status)
@@ -112,7 +169,7 @@ void pl_cuda_serve_cuStreamBeginCaptureToGraph(struct pl_serve *serve,
 	int32_t status = nodes_open(serve, args->dependencies, args->edges, &nodes, &edges);
 	void *stream, *graph;
 
-	captures_count(serve);
+	captures_note(serve);
 	if (!status && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
 	    pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))
 		status = call ? (int32_t)call(stream, graph, args->dependencies.count ? nodes : NULL, edges,
@@ -196,7 +253,7 @@ void pl_cuda_serve_cuStreamEndCapture(struct pl_serve *serve, const struct pl_cu
 	CUgraph graph = NULL;
 	void *stream = NULL;
 
-	captures_count(serve);
+	passings_look();
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream, args->graph ? &graph : NULL);
 	if (!status || status == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED || status == CUDA_ERROR_STREAM_CAPTURE_UNJOINED)

@@ -16,7 +16,6 @@ struct shape {
 	bool per_thread;
 	CUDA_MEMCPY3D_PEER copy;
 	CUstream stream;
-	struct pl_cuda_passing passing; /* with an end in the client */
 };
 
 static CUresult shape_2d(const struct shape *shape)
@@ -102,16 +101,23 @@ static CUresult shape_call(const struct shape *shape)
 	}
 }
 
-/* Return: false: the stream is captured. */
-static bool shape_may_go(struct shape *shape, struct pl_cuda_session *session)
+/* With an end in the client, whose memory here is to go.  *stays_out: it has to stay. */
+static CUresult shape_pass(struct pl_serve *serve, const struct shape *shape, bool *stays_out)
 {
-	return pl_cuda_passing_begin(&shape->passing, session, shape->stream, shape->per_thread, shape_waits(shape));
-}
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	struct pl_cuda_passing passing;
+	CUresult r;
 
-/* Return: false: the memory of the end in the client has to stay. */
-static bool shape_has_gone(const struct shape *shape, int32_t status)
-{
-	return status || shape_waits(shape) || pl_cuda_passing_end(&shape->passing);
+	*stays_out = false;
+	if (pl_cuda_passing_refused(session, shape->stream, shape->per_thread, shape_waits(shape)))
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	if (serve->turn_held || shape_waits(shape))
+		return shape_call(shape);
+	if (!pl_cuda_passing_begin(&passing, session, shape->stream, shape->per_thread))
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	r = shape_call(shape);
+	*stays_out = pl_cuda_passing_end(&passing) != PL_CUDA_PASSED && !r;
+	return r;
 }
 
 /* An address of the client's is the device's: the driver must not take it for one of this process. */
@@ -253,16 +259,16 @@ static void shape_to_device(struct pl_serve *serve, struct shape *shape,
 			    const struct pl_cuda_cuMemcpy3DPeerAsync_args *args)
 {
 	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+	bool stays = false;
 	void *own = NULL;
 
-	if (!shape_may_go(shape, pl_cuda_session_of(serve)))
-		status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	else if (pl_cuda_bulk_open(serve, &args->data, &shape->copy.srcHost, &own))
-		status = (int32_t)shape_call(shape);
-	if (shape_has_gone(shape, status))
-		free(own);
-	else
+	if (pl_cuda_bulk_open(serve, &args->data, &shape->copy.srcHost, &own) &&
+	    (serve->turn_held || pl_cuda_bulk_leave(&args->data, &shape->copy.srcHost, &own)))
+		status = (int32_t)shape_pass(serve, shape, &stays);
+	if (stays)
 		pl_cuda_passing_stays(serve, args->data.bytes);
+	else
+		free(own);
 	pl_cuda_result(serve, status, args->stream);
 }
 
@@ -278,13 +284,10 @@ static int reply_begin(struct pl_serve *serve, const struct pl_bulk *data)
 }
 
 /* Makes the copy and waits for it: its bytes have to be there. */
-static int32_t fetch(struct pl_serve *serve, struct shape *shape, uint64_t stream, bool *stays_out)
+static int32_t fetch(struct pl_serve *serve, const struct shape *shape, uint64_t stream, bool *stays_out)
 {
-	int32_t status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	int32_t status = (int32_t)shape_pass(serve, shape, stays_out);
 
-	if (shape_may_go(shape, pl_cuda_session_of(serve)))
-		status = (int32_t)shape_call(shape);
-	*stays_out = !shape_has_gone(shape, status);
 	pl_serve_give_turn(serve);
 	if (!status && !shape_waits(shape))
 		status = (int32_t)pl_cuda_own_wait(shape->stream, shape->per_thread);
@@ -371,7 +374,6 @@ void pl_cuda_serve_cuMemcpyHtoAAsync_v2(struct pl_serve *serve, const struct pl_
 	bool waits = serve->head->op == PL_CUDA_OP_cuMemcpyHtoA_v2;
 	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
 	void *array, *stream, *own = NULL;
-	struct pl_cuda_passing passing;
 	const void *data;
 
 	if (args->size != args->data.bytes) {
@@ -381,7 +383,7 @@ void pl_cuda_serve_cuMemcpyHtoAAsync_v2(struct pl_serve *serve, const struct pl_
 	if (pl_cuda_bulk_open(serve, &args->data, &data, &own) &&
 	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
 	    pl_cuda_take(serve, args->array, PL_CUDA_KIND_array, &array, &status)) {
-		if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), stream, args->per_thread, waits))
+		if (pl_cuda_passing_refused(pl_cuda_session_of(serve), stream, args->per_thread, waits))
 			status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 		else if (waits)
 			status = now ? (int32_t)now(array, args->offset, data, args->size) : CUDA_ERROR_NOT_SUPPORTED;
@@ -406,10 +408,9 @@ static int32_t array_fetch(struct pl_serve *serve, const struct array_fetch *fet
 	__typeof__(&cuMemcpyAtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyAtoH_v2_ptds : pl_cuda.cuMemcpyAtoH_v2;
 	__typeof__(&cuMemcpyAtoHAsync_v2) later =
 		args->per_thread ? pl_cuda.cuMemcpyAtoHAsync_v2_ptsz : pl_cuda.cuMemcpyAtoHAsync_v2;
-	struct pl_cuda_passing passing;
 	CUresult r = CUDA_ERROR_NOT_SUPPORTED;
 
-	if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), fetch->stream, args->per_thread, fetch->waits))
+	if (pl_cuda_passing_refused(pl_cuda_session_of(serve), fetch->stream, args->per_thread, fetch->waits))
 		r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	else if (fetch->waits && now)
 		r = now(to, fetch->array, args->offset, args->size);

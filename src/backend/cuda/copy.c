@@ -25,6 +25,17 @@ bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const
 	return *own_out && !pl_serve_take_bulk(serve, *own_out, bulk->bytes);
 }
 
+bool pl_cuda_bulk_leave(const struct pl_bulk *bulk, const void **data, void **own)
+{
+	if (bulk->kind != PL_BULK_INLINE || !bulk->bytes)
+		return true;
+	*own = malloc(bulk->bytes);
+	if (*own)
+		memcpy(*own, *data, bulk->bytes);
+	*data = *own;
+	return *own;
+}
+
 static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, uint64_t offset, const void *data,
 			  uint64_t bytes, CUstream stream, uint16_t op)
 {
@@ -36,6 +47,23 @@ static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, 
 	if (waits)
 		return now ? now(args->to + offset, data, bytes) : CUDA_ERROR_NOT_SUPPORTED;
 	return later ? later(args->to + offset, data, bytes, stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* As well, of memory that goes.  *stays: it has to stay, which is left as it was where it has not. */
+static CUresult to_device_passing(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+				  uint64_t offset, const void *data, uint64_t bytes, CUstream stream, uint16_t op,
+				  bool *stays)
+{
+	struct pl_cuda_passing passing;
+	CUresult r;
+
+	if (serve->turn_held || op == PL_CUDA_OP_cuMemcpyHtoD_v2)
+		return to_device(args, offset, data, bytes, stream, op);
+	if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), stream, args->per_thread))
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	r = to_device(args, offset, data, bytes, stream, op);
+	*stays |= pl_cuda_passing_end(&passing) != PL_CUDA_PASSED && !r;
+	return r;
 }
 
 /* ---- data in blocks, through a ring that the client has set aside ---- */
@@ -115,7 +143,6 @@ static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpy
 {
 	struct ring_wait until = { .count = args->start };
 	int32_t status = CUDA_SUCCESS;
-	struct pl_cuda_passing passing;
 	struct pl_cuda_ring *ring;
 	struct pl_wait wait = { 0 };
 	void *stream = NULL;
@@ -124,8 +151,8 @@ static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpy
 		return;
 	ring = until.ring;
 	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
-	    !pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), stream, args->per_thread,
-				   serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2))
+	    pl_cuda_passing_refused(pl_cuda_session_of(serve), stream, args->per_thread,
+				    serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2))
 		status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	for (uint64_t at = 0; at < args->size; at += until.block) {
 		const uint8_t *block = pl_cuda_ring_block(ring, until.count++);
@@ -142,17 +169,10 @@ static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpy
 
 /* ---- through pinned memory, a part on the way to the device while the next one comes ---- */
 
-static CUresult to_device_later(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, uint64_t offset, const void *data,
-				uint64_t bytes, CUstream stream)
-{
-	return to_device(args, offset, data, bytes, stream, PL_CUDA_OP_cuMemcpyHtoDAsync_v2);
-}
-
 /* Return: false: the lane broke.  All of the payload is taken, also behind a part that fails. */
 static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
-			     struct pl_cuda_stage *stage, const struct pl_cuda_passing *passing, int32_t *status)
+			     struct pl_cuda_stage *stage, CUstream stream, bool *stays, int32_t *status)
 {
-	CUstream stream = passing->stream;
 	CUresult result = CUDA_SUCCESS, r;
 	uint64_t n = 0, part;
 
@@ -165,7 +185,8 @@ static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemc
 		if (pl_serve_take_bulk(serve, pl_cuda_stage_at(stage, n), part))
 			return false;
 		if (!result)
-			result = to_device_later(args, at, pl_cuda_stage_at(stage, n), part, stream);
+			result = to_device_passing(serve, args, at, pl_cuda_stage_at(stage, n), part, stream,
+						   PL_CUDA_OP_cuMemcpyHtoDAsync_v2, stays);
 		if (!result)
 			result = pl_cuda_stage_begun(stage, n, stream, args->per_thread);
 	}
@@ -174,39 +195,29 @@ static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemc
 	return true;
 }
 
-/* What lies in the call's record is used again for the next one, in any case: it is copied where the turn does not keep
- * other lanes from having the stream captured meanwhile.  Return: false: no memory. */
-static bool record_leave(const struct pl_serve *serve, const struct pl_bulk *bulk, const void **data, void **own)
-{
-	if (bulk->kind != PL_BULK_INLINE || !bulk->bytes || serve->turn_held)
-		return true;
-	*own = malloc(bulk->bytes);
-	if (*own)
-		memcpy(*own, *data, bulk->bytes);
-	*data = *own;
-	return *own;
-}
-
 static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
-			      const struct pl_cuda_passing *passing, int32_t *status)
+			      CUstream stream, int32_t *status)
 {
-	const bool waits = serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2;
+	const uint16_t op = serve->head->op;
+	const bool waits = op == PL_CUDA_OP_cuMemcpyHtoD_v2;
+	bool stays = false;
 	void *own = NULL;
 	const void *data;
 
 	*status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (pl_cuda_bulk_open(serve, &args->data, &data, &own)) {
 		if (!serve->asked && serve->turn_held && args->data.kind != PL_BULK_ARENA &&
-		    pl_cuda_later_to(passing->session, args, data, passing->stream, status)) {
+		    pl_cuda_later_to(pl_cuda_session_of(serve), args, data, stream, status)) {
 			free(own);
 			return;
 		}
+		/* Few bytes are taken at once, and lie where the next call will. */
 		if (serve->asked && (waits || args->data.kind != PL_BULK_INLINE))
 			pl_serve_give_turn(serve);
-		if (waits || record_leave(serve, &args->data, &data, &own))
-			*status = (int32_t)to_device(args, 0, data, args->size, passing->stream, serve->head->op);
+		if (serve->turn_held || waits || pl_cuda_bulk_leave(&args->data, &data, &own))
+			*status = (int32_t)to_device_passing(serve, args, 0, data, args->size, stream, op, &stays);
 	}
-	if (*status || waits || serve->turn_held || args->data.kind == PL_BULK_ARENA || pl_cuda_passing_end(passing)) {
+	if (!stays || args->data.kind == PL_BULK_ARENA) {
 		free(own);
 		return;
 	}
@@ -217,8 +228,8 @@ static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMem
 
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
-	struct pl_cuda_passing passing;
 	struct pl_cuda_stage *stage;
+	bool stays = false;
 	void *stream = NULL;
 	int32_t status;
 
@@ -234,18 +245,18 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 		pl_cuda_result(serve, status, args->stream);
 		return;
 	}
-	if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), stream, args->per_thread,
-				   serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2)) {
+	if (pl_cuda_passing_refused(pl_cuda_session_of(serve), stream, args->per_thread,
+				    serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2)) {
 		pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, args->stream);
 		return;
 	}
 	stage = args->data.data ? NULL : pl_cuda_stage_take(pl_cuda_session_of(serve), args->size);
 	if (!stage) {
-		to_device_at_once(serve, args, &passing, &status);
+		to_device_at_once(serve, args, stream, &status);
 	} else {
-		if (!to_device_staged(serve, args, stage, &passing, &status))
+		if (!to_device_staged(serve, args, stage, stream, &stays, &status))
 			status = CUDA_ERROR_UNKNOWN;
-		if (serve->turn_held || pl_cuda_passing_end(&passing))
+		if (!stays)
 			pl_cuda_stage_give(pl_cuda_session_of(serve), stage);
 	}
 	pl_cuda_result(serve, status, args->stream);
@@ -255,30 +266,42 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 
 struct fetch {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args;
-	struct pl_cuda_passing passing;
+	struct pl_cuda_session *session;
 	CUstream stream;
 	bool waits;
 	bool stays; /* a graph may have the memory */
 };
+
+/* To memory that goes.  Where it is not sure whether a graph has got the copy instead, it is made once more. */
+static CUresult fetch_passing(struct fetch *fetch, void *to, uint64_t offset, uint64_t bytes)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
+	__typeof__(&cuMemcpyDtoHAsync_v2) later =
+		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
+	enum pl_cuda_passed passed = PL_CUDA_PASSED_UNSURE;
+	struct pl_cuda_passing passing;
+	CUresult r = later ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
+
+	while (!r && passed == PL_CUDA_PASSED_UNSURE) {
+		if (!pl_cuda_passing_begin(&passing, fetch->session, fetch->stream, args->per_thread))
+			return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+		r = later(to, args->from + offset, bytes, fetch->stream);
+		passed = pl_cuda_passing_end(&passing);
+		fetch->stays |= passed != PL_CUDA_PASSED && !r;
+	}
+	return r ? r : passed == PL_CUDA_PASSED ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
 
 /* Waits in any case: the bytes have to be there. */
 static CUresult fetch_part(struct fetch *fetch, void *to, uint64_t offset, uint64_t bytes)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	__typeof__(&cuMemcpyDtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyDtoH_v2_ptds : pl_cuda.cuMemcpyDtoH_v2;
-	__typeof__(&cuMemcpyDtoHAsync_v2) later =
-		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
 	CUresult r;
 
 	if (fetch->waits)
 		return now ? now(to, args->from + offset, bytes) : CUDA_ERROR_NOT_SUPPORTED;
-	if (!later)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	r = later(to, args->from + offset, bytes, fetch->stream);
-	if (!r && !pl_cuda_passing_end(&fetch->passing)) {
-		fetch->stays = true;
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	}
+	r = fetch_passing(fetch, to, offset, bytes);
 	return r ? r : pl_cuda_own_wait(fetch->stream, args->per_thread);
 }
 
@@ -395,19 +418,11 @@ static void fetch_streamed(struct pl_serve *serve, struct fetch *fetch)
 
 static CUresult fetch_begin(struct fetch *fetch, struct pl_cuda_stage *stage, uint64_t n)
 {
-	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
-	uint64_t at = n * PL_CUDA_STAGE_PART_BYTES, left = args->size - at;
-	__typeof__(&cuMemcpyDtoHAsync_v2) later =
-		args->per_thread ? pl_cuda.cuMemcpyDtoHAsync_v2_ptsz : pl_cuda.cuMemcpyDtoHAsync_v2;
-	CUresult r = later ? later(pl_cuda_stage_at(stage, n), args->from + at,
-				   left < PL_CUDA_STAGE_PART_BYTES ? left : PL_CUDA_STAGE_PART_BYTES, fetch->stream)
-			   : CUDA_ERROR_NOT_SUPPORTED;
+	uint64_t at = n * PL_CUDA_STAGE_PART_BYTES, left = fetch->args->size - at;
+	CUresult r = fetch_passing(fetch, pl_cuda_stage_at(stage, n), at,
+				   left < PL_CUDA_STAGE_PART_BYTES ? left : PL_CUDA_STAGE_PART_BYTES);
 
-	if (!r && !pl_cuda_passing_end(&fetch->passing)) {
-		fetch->stays = true;
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	}
-	return r ? r : pl_cuda_stage_begun(stage, n, fetch->stream, args->per_thread);
+	return r ? r : pl_cuda_stage_begun(stage, n, fetch->stream, fetch->args->per_thread);
 }
 
 /* As fetch_streamed(), through pinned memory: the device makes parts while those before them are sent. */
@@ -508,7 +523,8 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		return;
 	}
 	fetch.stream = stream;
-	if (!pl_cuda_passing_begin(&fetch.passing, pl_cuda_session_of(serve), stream, args->per_thread, fetch.waits)) {
+	fetch.session = pl_cuda_session_of(serve);
+	if (pl_cuda_passing_refused(pl_cuda_session_of(serve), stream, args->per_thread, fetch.waits)) {
 		pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, args->stream);
 		return;
 	}

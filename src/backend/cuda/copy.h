@@ -9,23 +9,37 @@
  * Return: false: no memory, or the lane broke. */
 bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out);
 
+/* Bytes that lie in the call's record, whose memory the next one has, get memory of their own, which is to be freed as
+ * well.  Return: false: no memory. */
+bool pl_cuda_bulk_leave(const struct pl_bulk *bulk, const void **data, void **own);
+
 /* A copy in a stream, of memory here that goes or is used again when the call at hand has ended.  In a graph such a
  * copy would be made of whatever is there by then: a captured stream must not have it. */
+
+/* waits: the call is one that returns when the copy has ended.  Return: the stream is captured, the answer is
+ * CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED; with the turn held it stays as it is. */
+bool pl_cuda_passing_refused(struct pl_cuda_session *session, CUstream stream, bool per_thread, bool waits);
+
+/* Without the turn another lane may have the stream captured at any time: around the driver's call. */
 struct pl_cuda_passing {
 	struct pl_cuda_session *session;
 	CUstream stream;
 	bool per_thread;
-	uint32_t captures;
+	bool listed, captured; /* under passings' lock */
+	struct pl_cuda_passing *next;
 };
 
-/* Ahead of the driver's call; waits: of one that returns when the copy has ended.  Return: false: the stream is
- * captured, the answer is CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED. */
+enum pl_cuda_passed {
+	PL_CUDA_PASSED,
+	PL_CUDA_PASSED_UNSURE,   /* the session's first capture came meanwhile */
+	PL_CUDA_PASSED_CAPTURED, /* a graph has it: the memory has to stay, as where it is not sure */
+};
+
+/* Return: false: refused, and there is nothing to end. */
 bool pl_cuda_passing_begin(struct pl_cuda_passing *passing, struct pl_cuda_session *session, CUstream stream,
-			   bool per_thread, bool waits);
-/* After it has succeeded without the turn.  Return: false: another lane may have had the stream captured meanwhile: the
- * memory has to stay. */
-bool pl_cuda_passing_end(const struct pl_cuda_passing *passing);
-/* It does: the session is charged for it. */
+			   bool per_thread);
+enum pl_cuda_passed pl_cuda_passing_end(struct pl_cuda_passing *passing);
+/* Memory stays: the session is charged for it. */
 void pl_cuda_passing_stays(struct pl_serve *serve, uint64_t bytes);
 
 /* An end in the client travels packed: it has no place but the one that it gets here. */

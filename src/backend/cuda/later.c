@@ -412,7 +412,6 @@ bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMe
 void pl_cuda_serve_plCopyLater(struct pl_serve *serve, const struct pl_cuda_plCopyLater_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	struct pl_cuda_passing passing;
 	struct pl_cuda_later *later;
 	int32_t status;
 	void *stream;
@@ -426,7 +425,7 @@ void pl_cuda_serve_plCopyLater(struct pl_serve *serve, const struct pl_cuda_plCo
 		return;
 	}
 	status = CUDA_ERROR_INVALID_VALUE;
-	if (!pl_cuda_passing_begin(&passing, session, stream, args->per_thread, false)) {
+	if (pl_cuda_passing_refused(session, stream, args->per_thread, false)) {
 		status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	} else if (pl_cuda_address_known(args->address, args->size)) {
 		later = later_find(session, args->size);

@@ -83,7 +83,7 @@ struct pl_cuda_session {
 	_Atomic bool knows_nodes;          /* ids of nodes of graphs were given, or some are hidden */
 	_Atomic bool hides_nodes;          /* some stand beside copies: graph-copy.c */
 	_Atomic bool graphs_allocate;      /* memory was allocated in a stream that was captured */
-	_Atomic uint32_t captures;         /* begun and ended so far; 0: no stream was ever captured */
+	_Atomic bool captures;             /* a stream was captured */
 	_Atomic(void *) few_room;          /* memory for few bytes that are fetched; NULL: somebody has it: copy.c */
 	struct pl_handles shadows;         /* by a graph's node: graph-copy.c; its own lock */
 	struct pl_handles conditions; /* by a conditional node: `object` is its graphs, `extra` their number; as well */
