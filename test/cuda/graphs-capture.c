@@ -240,29 +240,28 @@ static void test_copies_in_another_stream_are_no_affair_of_a_capture(void)
 	cu_ok(cu(cuMemFree_v2)(at));
 }
 
-static atomic_bool copies_ended;
+struct copies {
+	CUstream stream;
+	CUdeviceptr at;
+	atomic_bool ended;
+};
+
+#define COPIES_MOST (300u << 10)
 
 static void *copies_run(void *arg)
 {
-	static unsigned char from[300 << 10], to[300 << 10];
-	const size_t bytes[] = { 64, 8192, sizeof(from) };
-	CUdeviceptr at;
-	CUstream own;
+	static unsigned char from[COPIES_MOST], to[COPIES_MOST];
+	const size_t bytes[] = { 64, 8192, COPIES_MOST };
+	struct copies *copies = arg;
 
-	(void)arg;
 	cu_ok(cu(cuCtxSetCurrent)(graph_test.ctx));
-	own = stream_new(CU_STREAM_NON_BLOCKING);
-	cu_ok(cu(cuMemAlloc_v2)(&at, sizeof(from)));
 	for (int i = 0; i < 150; i++) {
 		memset(from, i, bytes[i % 3]);
-		cu_ok(cu(cuMemcpyHtoDAsync_v2)(at, from, bytes[i % 3], own));
-		cu_ok(cu(cuMemcpyDtoHAsync_v2)(to, at, bytes[i % 3], own));
-		cu_ok(cu(cuStreamSynchronize)(own));
-		check(!memcmp(from, to, bytes[i % 3]));
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(copies->at, from, bytes[i % 3], copies->stream));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(to, copies->at, bytes[i % 3], copies->stream));
+		check(!memcmp(from, to, bytes[i % 3])); /* of pageable memory it has ended */
 	}
-	cu_ok(cu(cuMemFree_v2)(at));
-	cu_ok(cu(cuStreamDestroy_v2)(own));
-	atomic_store(&copies_ended, true);
+	atomic_store(&copies->ended, true);
 	return NULL;
 }
 
@@ -270,16 +269,19 @@ static void *copies_run(void *arg)
 static void test_copies_of_other_threads_go_on_beside_captures(void)
 {
 	CUstream stream = stream_new(CU_STREAM_NON_BLOCKING);
+	struct copies copies = { .stream = stream_new(CU_STREAM_NON_BLOCKING) };
 	pthread_t thread;
 
-	atomic_store(&copies_ended, false);
-	check(!pthread_create(&thread, NULL, copies_run, NULL));
-	while (!atomic_load(&copies_ended)) {
+	cu_ok(cu(cuMemAlloc_v2)(&copies.at, COPIES_MOST));
+	check(!pthread_create(&thread, NULL, copies_run, &copies));
+	while (!atomic_load(&copies.ended)) {
 		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
 		cu_ok(cu(cuMemsetD8Async)(graph_test.at[0], 0, 16, stream));
 		ends_with_nothing(stream);
 	}
 	pthread_join(thread, NULL);
+	cu_ok(cu(cuMemFree_v2)(copies.at));
+	cu_ok(cu(cuStreamDestroy_v2)(copies.stream));
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
