@@ -413,6 +413,33 @@ static void graphs_of_memory_that_is_gone(void)
 	peer_close(&peer);
 }
 
+/* ---- memory that ends while it is used ---- */
+
+/* A driver that is asked on a thread without a context frees nothing: the memory stays where the device reaches it. */
+static void frees_that_are_refused(void)
+{
+	const uint64_t at = 0x5a5a00000000ull;
+	struct pl_lane *own, *other;
+	uint64_t device;
+
+	cuda_open();
+	own = peer.lane;
+	other = peer_lane(&peer);
+	device = alloc(4096);
+	expect_is(CU(plHostPlace, .address = at, .size = 4096), CUDA_SUCCESS);
+	peer.lane = other;
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_ERROR_INVALID_CONTEXT);
+	peer.lane = own;
+	expect_is(CU(cuMemcpyAsync, .to = device, .from = at, .size = 4096, .data = NO_BULK), CUDA_SUCCESS);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_SUCCESS);
+	expect_is(CU(cuMemFreeHost, .host = at), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plHostPlace, .address = at, .size = 4096), CUDA_SUCCESS);
+	pl_lane_destroy(other);
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
@@ -420,6 +447,7 @@ const struct hostile_case cases_aim[] = {
 	{ "aim: contexts that end in the middle", contexts_that_end_in_the_middle, false },
 	{ "aim: contexts that are retained twice", contexts_that_are_retained_twice, false },
 	{ "aim: copies outside the order", copies_outside_the_order, false },
+	{ "aim: frees that are refused", frees_that_are_refused, false },
 	{ "aim: graphs of memory that is gone", graphs_of_memory_that_is_gone, false },
 	{ NULL, NULL, false },
 };

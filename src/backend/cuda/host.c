@@ -8,11 +8,13 @@
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
-/* In session->shared: `extra` is the context's id; `failed`: it is about to end. */
-#define KIND_SHARED 1u /* `object` is a struct pl_cuda_shared */
-#define KIND_OWN    2u /* the driver's own: `object` is how many bytes it is charged */
-#define KIND_PLACED 3u /* the worker's, at an address of the client's, registered: `object` as well */
-#define PAGE_BYTES  4096u
+/* In session->shared: `extra` is the context's id; `failed`: the client has no right to its bytes any more. */
+#define HOST_ENDS    1  /* with its context */
+#define HOST_REFUSED 2  /* the driver was asked to free it, and has not */
+#define KIND_SHARED  1u /* `object` is a struct pl_cuda_shared */
+#define KIND_OWN     2u /* the driver's own: `object` is how many bytes it is charged */
+#define KIND_PLACED  3u /* the worker's, at an address of the client's, registered: `object` as well */
+#define PAGE_BYTES   4096u
 
 struct pl_cuda_shared {
 	uint64_t bytes, store, context;
@@ -193,7 +195,8 @@ static int32_t placed_free(uint64_t address, uint64_t bytes)
 	void *host = (void *)(uintptr_t)address;
 	int32_t status = (int32_t)pl_cuda.cuMemHostUnregister(host);
 
-	munmap(host, bytes);
+	if (!status || status == CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED)
+		munmap(host, bytes);
 	return status;
 }
 
@@ -246,7 +249,7 @@ static bool host_take(struct pl_cuda_session *session, uint64_t host, bool ended
 	bool taken;
 
 	pthread_rwlock_wrlock(&session->pages_lock);
-	taken = host_get(session, host, handle) && (ended || !handle->failed) &&
+	taken = host_get(session, host, handle) && (ended || handle->failed != HOST_ENDS) &&
 		pl_handles_take(&session->shared, host, handle->kind, handle);
 	pthread_rwlock_unlock(&session->pages_lock);
 	return taken;
@@ -271,7 +274,10 @@ void pl_cuda_serve_cuMemFreeHost(struct pl_serve *serve, const struct pl_cuda_cu
 	else
 		status = (int32_t)pl_cuda.cuMemHostUnregister(serve->session->arena +
 							      ((const struct pl_cuda_shared *)handle.object)->store);
-	shared_end(session, &handle);
+	/* A driver that refuses, to a thread without a context say, may be at work there yet. */
+	if (!status || status == CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED ||
+	    pl_handles_put(&session->shared, handle.id, handle.kind, handle.object, HOST_REFUSED, handle.extra))
+		shared_end(session, &handle);
 	pl_cuda_result(serve, status, 0);
 }
 
@@ -284,8 +290,8 @@ static void ends_mark(struct pl_handle *handle, void *arg)
 {
 	const struct ends *ends = arg;
 
-	if ((uintptr_t)handle->extra == ends->context)
-		handle->failed = ends->ends;
+	if ((uintptr_t)handle->extra == ends->context && handle->failed != HOST_REFUSED)
+		handle->failed = ends->ends ? HOST_ENDS : 0;
 }
 
 void pl_cuda_host_ends(struct pl_cuda_session *session, uint64_t context, bool ends)
@@ -304,7 +310,7 @@ static void leaves_mark(struct pl_handle *handle, void *arg)
 	if ((uintptr_t)handle->extra != leaves->context)
 		return;
 	handle->extra = (void *)(uintptr_t)leaves->left;
-	handle->failed = true;
+	handle->failed = HOST_ENDS;
 }
 
 void pl_cuda_shared_context_leaves(struct pl_cuda_session *session, uint64_t context, uint64_t left)
