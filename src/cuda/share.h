@@ -30,4 +30,8 @@ __attribute__((visibility("default"))) void plRefgpuIpcGive(void *handle, int fd
 /* All that was put into streams of the current context has ended. */
 __attribute__((visibility("default"))) int plRefgpuIdle(void);
 
+/* From now on an address that a copy does not call the host's is none of the host's that the driver does not know: what
+ * it knew when the server looked may have ended since. */
+__attribute__((visibility("default"))) void plRefgpuKnownOnly(void);
+
 #endif

@@ -415,6 +415,25 @@ static void graphs_of_memory_that_is_gone(void)
 
 /* ---- memory that ends while it is used ---- */
 
+/* Return: its ticket; the reply is on that lane. */
+static uint64_t ask_send(struct pl_lane *lane, uint16_t op, const void *body, uint64_t bytes, uint64_t bulk_bytes)
+{
+	const struct pl_wire_head head = {
+		.op = op, .flags = PL_WIRE_ASK, .ticket = ++peer.ticket, .bulk_bytes = bulk_bytes
+	};
+
+	expect_is(record_send(lane, head, body, (uint32_t)bytes), 0);
+	return head.ticket;
+}
+
+static int32_t answer_of(struct pl_lane *lane, uint64_t ticket)
+{
+	struct peer one = { .lane = lane, .ticket = ticket };
+
+	reply_take(&one);
+	return one.body.status;
+}
+
 /* A driver that is asked on a thread without a context frees nothing: the memory stays where the device reaches it. */
 static void frees_that_are_refused(void)
 {
@@ -440,6 +459,49 @@ static void frees_that_are_refused(void)
 	peer_close(&peer);
 }
 
+/* A copy that is waited for gives the session's turn on: the end of its memory has to wait for it. */
+static void copies_whose_memory_ends_meanwhile(void)
+{
+	const uint64_t at = 0x5a5a00000000ull, most = 16u << 20;
+	struct pl_cuda_cuMemcpyHtoDAsync_v2_args copy = { .to = at,
+							  .size = most,
+							  .data = { .kind = PL_BULK_AFTER, .bytes = most } };
+	const struct pl_cuda_cuMemFreeHost_args host = { .host = at };
+	_Alignas(8) uint8_t body[2][128];
+	struct pl_enc encs[2] = { { body[0] }, { body[1] } };
+	uint8_t *data = calloc(1, most);
+	struct pl_lane *own, *other;
+	unsigned int made = 0;
+	int32_t status;
+
+	assert(data);
+	cuda_open();
+	own = peer.lane;
+	other = peer_lane(&peer);
+	peer.lane = other;
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	peer.lane = own;
+	pl_cuda_cuMemcpyHtoDAsync_v2_put(&encs[0], &copy);
+	pl_cuda_cuMemFreeHost_put(&encs[1], &host);
+	for (int i = 0; i < 20; i++) {
+		uint64_t copies, ends;
+
+		expect_is(CU(plHostPlace, .address = at, .size = most), CUDA_SUCCESS);
+		copies = ask_send(peer.lane, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body[0],
+				  pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy), most);
+		expect_is(pl_lane_send_bulk(peer.lane, data, most), 0);
+		ends = ask_send(other, PL_CUDA_OP_cuMemFreeHost, body[1], pl_cuda_cuMemFreeHost_bytes(&host), 0);
+		status = answer_of(peer.lane, copies);
+		assert(!status || status == CUDA_ERROR_INVALID_VALUE); /* whichever was first */
+		made += !status;
+		expect_is(answer_of(other, ends), CUDA_SUCCESS);
+	}
+	printf("     %u copies were made\n", made);
+	pl_lane_destroy(other);
+	peer_close(&peer);
+	free(data);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
@@ -448,6 +510,7 @@ const struct hostile_case cases_aim[] = {
 	{ "aim: contexts that are retained twice", contexts_that_are_retained_twice, false },
 	{ "aim: copies outside the order", copies_outside_the_order, false },
 	{ "aim: frees that are refused", frees_that_are_refused, false },
+	{ "aim: copies whose memory ends meanwhile", copies_whose_memory_ends_meanwhile, false },
 	{ "aim: graphs of memory that is gone", graphs_of_memory_that_is_gone, false },
 	{ NULL, NULL, false },
 };

@@ -89,6 +89,7 @@ static bool driver_whole(void)
 static int backend_open(void **state_out, const char *library)
 {
 	struct pl_cuda_host *host = calloc(1, sizeof(*host));
+	__typeof__(&plRefgpuKnownOnly) known_only;
 	int r = 0;
 
 	if (!host)
@@ -111,6 +112,9 @@ static int backend_open(void **state_out, const char *library)
 	host->idle = (__typeof__(host->idle))symbol_find(host->dl, "plRefgpuIdle");
 	host->ipc_file = (__typeof__(host->ipc_file))symbol_find(host->dl, "plRefgpuIpcFile");
 	host->ipc_give = (__typeof__(host->ipc_give))symbol_find(host->dl, "plRefgpuIpcGive");
+	known_only = (__typeof__(known_only))symbol_find(host->dl, "plRefgpuKnownOnly");
+	if (known_only)
+		known_only();
 	if (!r)
 		r = devices_describe(host);
 	if (r) {

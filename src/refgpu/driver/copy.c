@@ -12,6 +12,8 @@
 #define LINES_MAX       (1u << 30)
 #define PROGRAM_LOWEST  65536u /* no process has memory below: an offset from NULL */
 
+bool pl_cu_known_only;
+
 CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t bytes, bool host)
 {
 	const struct pl_cu_mem *mem = pl_cu_mem_find(address);
@@ -20,7 +22,7 @@ CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t byt
 		side->device = pl_cu_mem_on_device(mem);
 		return CUDA_SUCCESS;
 	}
-	if (!host && !mem && !pl_cu_mem_is_device_address(address) && address)
+	if (!host && !mem && !pl_cu_known_only && !pl_cu_mem_is_device_address(address) && address)
 		host = true; /* any memory of the host does where the application did not say which */
 	if (!host || (mem && pl_cu_mem_on_device(mem)) || pl_cu_mem_is_device_address(address) ||
 	    address < PROGRAM_LOWEST)
@@ -31,14 +33,17 @@ CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t byt
 
 /* -- by the host --------------------------------------------------------------------------------------------------- */
 
-static void *side_host(const struct pl_cu_side *side, uint64_t address, uint64_t bytes, uint64_t *room_out)
+/* *used_out: what it is in, if anything, for pl_cu_mem_unuse(). */
+static void *side_host(const struct pl_cu_side *side, uint64_t address, uint64_t bytes, uint64_t *room_out,
+		       struct pl_cu_mem **used_out)
 {
 	void *host;
+	*used_out = NULL;
 	if (side->pageable) {
 		*room_out = bytes;
 		return (void *)(uintptr_t)address;
 	}
-	host = pl_cu_mem_host(address, room_out);
+	host = pl_cu_mem_use(address, room_out, used_out);
 	if (host && *room_out > bytes)
 		*room_out = bytes;
 	return host;
@@ -47,14 +52,19 @@ static void *side_host(const struct pl_cu_side *side, uint64_t address, uint64_t
 static CUresult line_copy(const struct pl_cu_copy *copy, uint64_t dst, uint64_t src, uint64_t bytes)
 {
 	while (bytes) {
-		uint64_t to_room, from_room, part;
-		void *to = side_host(&copy->dst, dst, bytes, &to_room);
-		const void *from = side_host(&copy->src, src, bytes, &from_room);
-		if (!to || !from)
+		uint64_t to_room, from_room, part = 0;
+		struct pl_cu_mem *to_mem, *from_mem;
+		void *to = side_host(&copy->dst, dst, bytes, &to_room, &to_mem);
+		const void *from = side_host(&copy->src, src, bytes, &from_room, &from_mem);
+		if (to && from) {
+			part = to_room < from_room ? to_room : from_room;
+			pl_cu_check_written(dst, part);
+			memmove(to, from, part);
+		}
+		pl_cu_mem_unuse(to_mem);
+		pl_cu_mem_unuse(from_mem);
+		if (!part)
 			return CUDA_ERROR_INVALID_VALUE;
-		part = to_room < from_room ? to_room : from_room;
-		pl_cu_check_written(dst, part);
-		memmove(to, from, part);
 		dst += part;
 		src += part;
 		bytes -= part;

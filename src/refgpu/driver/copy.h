@@ -22,6 +22,9 @@ struct pl_cu_fill {
 	uint32_t value, bytes; /* 1, 2 or 4: of an element */
 };
 
+/* For a server: plRefgpuKnownOnly().  Set once, before there is anything. */
+extern bool pl_cu_known_only;
+
 /* What an address is, and whether all of its bytes are that; `host`: the application says that it is the host's.
  * CUDA_ERROR_INVALID_VALUE where a device address reaches nothing. */
 CUresult pl_cu_side_find(struct pl_cu_side *side, uint64_t address, uint64_t bytes, bool host);

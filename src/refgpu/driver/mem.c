@@ -245,14 +245,14 @@ static void *extents_host(const struct pl_cu_extents *extents, uint64_t offset, 
 	return NULL;
 }
 
-void *pl_cu_mem_host(uint64_t va, uint64_t *room_out)
+static void *host_find(uint64_t va, uint64_t *room_out, struct pl_cu_mem **used_out)
 {
 	struct pl_cuda_range *range;
 	void *host = NULL;
 	pthread_rwlock_rdlock(&table.lock);
 	range = pl_cuda_ranges_find(&table.all, va);
 	if (range) {
-		const struct pl_cu_mem *mem = range->value;
+		struct pl_cu_mem *mem = range->value;
 		uint64_t offset = va - mem->va, left = mem->bytes - offset;
 		*room_out = left;
 		if (mem->host)
@@ -261,9 +261,37 @@ void *pl_cu_mem_host(uint64_t va, uint64_t *room_out)
 			host = extents_host(&mem->extents, mem->physical_offset + offset, room_out);
 		if (*room_out > left)
 			*room_out = left;
+		if (host && used_out) {
+			atomic_fetch_add(&mem->uses, 1);
+			*used_out = mem;
+		}
 	}
 	pthread_rwlock_unlock(&table.lock);
 	return host;
+}
+
+void *pl_cu_mem_host(uint64_t va, uint64_t *room_out)
+{
+	return host_find(va, room_out, NULL);
+}
+
+void *pl_cu_mem_use(uint64_t va, uint64_t *room_out, struct pl_cu_mem **mem_out)
+{
+	return host_find(va, room_out, mem_out);
+}
+
+void pl_cu_mem_unuse(struct pl_cu_mem *mem)
+{
+	if (mem)
+		atomic_fetch_sub(&mem->uses, 1);
+}
+
+/* It is in the table no more: those that use it end, and none begins. */
+static void uses_wait(struct pl_cu_mem *mem)
+{
+	const struct timespec while_ns = { .tv_nsec = 20000 };
+	while (atomic_load(&mem->uses))
+		nanosleep(&while_ns, NULL);
 }
 
 /* -- making ------------------------------------------------------------------------------------------------------- */
@@ -436,6 +464,7 @@ void pl_cu_mem_destroy(struct pl_cu_mem *mem)
 	if (!mem)
 		return;
 	pl_cu_mem_remove(mem);
+	uses_wait(mem);
 	pl_cu_check_mem_gone(mem);
 	if (mem->mapped_bytes && mem->va)
 		unmap_shared(mem);

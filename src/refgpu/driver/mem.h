@@ -49,6 +49,7 @@ struct pl_cu_mem {
 	struct pl_cuda_advice advice;    /* on managed memory; it changes nothing but what is answered */
 	const char *what;                /* for reports */
 	uint32_t pins;                   /* registered twice by the driver itself */
+	atomic_uint uses;                /* by the host, just now: pl_cu_mem_use() */
 	struct pl_cu_check_mem *check;   /* NULL outside of check mode */
 };
 
@@ -102,6 +103,10 @@ bool pl_cu_mem_reaches(uint64_t va, uint64_t bytes);
 bool pl_cu_mem_is_device_address(uint64_t va);
 /* Where the host reaches `va`, and how much follows in one piece; NULL: nowhere. */
 void *pl_cu_mem_host(uint64_t va, uint64_t *room_out);
+
+/* The same, for a copy that another thread's free waits for; *mem_out: for pl_cu_mem_unuse(), where there is any. */
+void *pl_cu_mem_use(uint64_t va, uint64_t *room_out, struct pl_cu_mem **mem_out);
+void pl_cu_mem_unuse(struct pl_cu_mem *mem); /* NULL is fine */
 
 /* Calls fn for each allocation of a context (or of all: NULL) until it returns false; the table is locked. */
 void pl_cu_mem_each(bool (*fn)(struct pl_cu_mem *mem, void *arg), void *arg);

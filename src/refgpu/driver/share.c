@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "check.h"
+#include "copy.h"
 #include "mem.h"
 #include "stream.h"
 
@@ -62,6 +63,11 @@ CUresult plRefgpuManagedBack(CUdeviceptr address, void *host, size_t bytes)
 		return CUDA_ERROR_UNKNOWN; /* they are lost */
 	memcpy(mem->host, host, mem->bytes);
 	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+void plRefgpuKnownOnly(void)
+{
+	pl_cu_known_only = true;
 }
 
 int plRefgpuIdle(void)
