@@ -253,6 +253,7 @@ static void *copies_run(void *arg)
 	static unsigned char from[COPIES_MOST], to[COPIES_MOST];
 	const size_t bytes[] = { 64, 8192, COPIES_MOST };
 	struct copies *copies = arg;
+	CUdeviceptr more;
 
 	cu_ok(cu(cuCtxSetCurrent)(graph_test.ctx));
 	for (int i = 0; i < 150; i++) {
@@ -260,6 +261,8 @@ static void *copies_run(void *arg)
 		cu_ok(cu(cuMemcpyHtoDAsync_v2)(copies->at, from, bytes[i % 3], copies->stream));
 		cu_ok(cu(cuMemcpyDtoHAsync_v2)(to, copies->at, bytes[i % 3], copies->stream));
 		check(!memcmp(from, to, bytes[i % 3])); /* of pageable memory it has ended */
+		cu_ok(cu(cuMemAlloc_v2)(&more, 1 << 20));
+		cu_ok(cu(cuMemFree_v2)(more));
 	}
 	atomic_store(&copies->ended, true);
 	return NULL;

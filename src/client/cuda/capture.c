@@ -197,10 +197,18 @@ INFO_ENTRIES(_ptsz, true)
 
 /* ---- begun and ended ---- */
 
+/* From here on nobody posts what a capture forbids; what another thread is about to post, because nothing was captured,
+ * goes first. */
+static void begins(void)
+{
+	atomic_fetch_add(&pl_cuda_captures, 1);
+	pl_cuda_lease_pass();
+}
+
 static CUresult begun(CUresult result)
 {
-	if (!result)
-		atomic_fetch_add(&pl_cuda_captures, 1);
+	if (result)
+		atomic_fetch_sub(&pl_cuda_captures, 1);
 	return result;
 }
 
@@ -217,6 +225,7 @@ static CUresult begin(bool per_thread, CUstream stream)
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
+	begins();
 	r = PL_CUDA_ASK(session, cuStreamBeginCapture, &args, &reply);
 	return begun(pl_cuda_answer(r, &reply));
 }
@@ -234,6 +243,7 @@ static CUresult begin_v2(bool per_thread, CUstream stream, CUstreamCaptureMode m
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
 	if (stream && !args.stream)
 		return CUDA_ERROR_INVALID_HANDLE;
+	begins();
 	r = PL_CUDA_ASK(session, cuStreamBeginCapture_v2, &args, &reply);
 	return begun(pl_cuda_answer(r, &reply));
 }
@@ -319,6 +329,7 @@ static CUresult begin_to_graph(bool per_thread, CUstream stream, CUgraph graph, 
 		return result;
 	args.dependencies = (struct pl_u64s){ words, count };
 	args.edges = (struct pl_u64s){ words + count, edges ? count : 0 };
+	begins();
 	r = PL_CUDA_ASK(session, cuStreamBeginCaptureToGraph, &args, &reply);
 	return begun(pl_cuda_answer(r, &reply));
 }

@@ -87,7 +87,7 @@ bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memor
 	if (atomic_load(&pl_cuda_captures))
 		return false;
 	pthread_mutex_lock(&lease.lock);
-	for (size_t i = 0; i < lease.count; i++) {
+	for (size_t i = 0; i < lease.count && !atomic_load(&pl_cuda_captures); i++) {
 		if (!item_fits(&lease.items[i], memory, stream))
 			continue;
 		if (best == PL_CUDA_LEASE_ITEMS_MAX || lease.items[i].settled)
@@ -104,6 +104,12 @@ bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memor
 	}
 	pthread_mutex_unlock(&lease.lock);
 	return taken;
+}
+
+void pl_cuda_lease_pass(void)
+{
+	pthread_mutex_lock(&lease.lock);
+	pthread_mutex_unlock(&lease.lock);
 }
 
 bool pl_cuda_reclaim(struct pl_session *session)

@@ -164,6 +164,7 @@ bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memor
 /* pl_cuda_reclaim() of cuda-client.h gives all back to the driver; also before it is asked how much is free. */
 /* The program uses an address that it has no memory at: the driver is to see that too. */
 void pl_cuda_lease_touch(uint64_t address);
+void pl_cuda_lease_pass(void); /* behind what other threads are about to send of it */
 
 /* ---- pool.c ---- */
 
