@@ -1,5 +1,6 @@
 /* Graphs that change: nodes set, executable graphs updated, switched off;
  * memory nodes; user objects. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -469,6 +470,76 @@ static void test_copies_are_changed_any_number_of_times(void)
 	free(host[1]);
 }
 
+struct launched {
+	CUgraphExec exec;
+	atomic_int begun, gate, changed;
+};
+
+static void CUDA_CB held(void *arg)
+{
+	struct launched *launched = arg;
+	atomic_store(&launched->begun, 1);
+	while (!atomic_load(&launched->gate))
+		usleep(1000);
+}
+
+/* In its own stream, which nobody else can name. */
+static void *launch_run(void *arg)
+{
+	struct launched *launched = arg;
+	cu_ok(cu(cuCtxSetCurrent)(graph_test.ctx));
+	cu_ok(cu(cuLaunchHostFunc)(CU_STREAM_PER_THREAD, held, launched));
+	cu_ok(cu(cuGraphLaunch)(launched->exec, CU_STREAM_PER_THREAD));
+	while (!atomic_load(&launched->begun))
+		usleep(1000);
+	atomic_store(&launched->changed, -1); /* it may be now */
+	cu_ok(cu(cuStreamSynchronize)(CU_STREAM_PER_THREAD));
+	return NULL;
+}
+
+/* What the launch works with stays until it has run. */
+static void test_a_copy_is_changed_behind_another_threads_launch(void)
+{
+	CUDA_MEMCPY3D copy = { .WidthInBytes = N, .Height = 1, .Depth = 1 };
+	struct launched launched = { .exec = NULL };
+	char *host[3], got[N];
+	CUgraphNode node;
+	CUgraph graph;
+	pthread_t thread;
+
+	for (int i = 0; i < 3; i++) {
+		host[i] = malloc(N);
+		check(host[i]);
+		memset(host[i], 'a' + i, N);
+	}
+	copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+	copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+	copy.dstDevice = graph_test.at[0];
+	copy.srcHost = host[0];
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemcpyNode)(&node, graph, NULL, 0, &copy, graph_test.ctx));
+	launched.exec = instantiate(graph);
+	copy.srcHost = host[1];
+	cu_ok(cu(cuGraphExecMemcpyNodeSetParams)(launched.exec, node, &copy, graph_test.ctx));
+	check(!pthread_create(&thread, NULL, launch_run, &launched));
+	while (!atomic_load(&launched.changed))
+		usleep(1000);
+	copy.srcHost = host[2];
+	cu_ok(cu(cuGraphExecMemcpyNodeSetParams)(launched.exec, node, &copy, graph_test.ctx));
+	atomic_store(&launched.gate, 1);
+	pthread_join(thread, NULL);
+	cu_ok(cu(cuMemcpyDtoH_v2)(got, graph_test.at[0], N));
+	check(got[0] == 'b' && got[N - 1] == 'b');
+	cu_ok(cu(cuGraphLaunch)(launched.exec, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuMemcpyDtoH_v2)(got, graph_test.at[0], N));
+	check(got[0] == 'c' && got[N - 1] == 'c');
+	cu_ok(cu(cuGraphExecDestroy)(launched.exec));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	for (int i = 0; i < 3; i++)
+		free(host[i]);
+}
+
 void graph_tests_update(void)
 {
 	cu_run(test_single_nodes_of_an_executable_graph_change);
@@ -483,4 +554,5 @@ void graph_tests_update(void)
 	cu_run(test_a_copy_that_is_refused_leaves_no_node);
 	cu_run(test_attributes_of_kernel_nodes_are_kept);
 	cu_run(test_copies_are_changed_any_number_of_times);
+	cu_run(test_a_copy_is_changed_behind_another_threads_launch);
 }

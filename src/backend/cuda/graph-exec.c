@@ -13,6 +13,8 @@ struct pl_cuda_exec_sets {
 	uint64_t exec;             /* its id */
 	uint64_t launches, stream; /* since it is here; the last one's */
 	bool per_thread;
+	pthread_t thread; /* whose call it was, and in which context: some streams are named by them */
+	uint64_t context;
 	bool stays;                 /* it was captured: it is part of another graph now */
 	struct pl_cuda_hostfn *fns; /* by next_set */
 	struct pl_cuda_exec_sets *next;
@@ -28,6 +30,17 @@ static struct pl_cuda_exec_sets **sets_find(struct pl_cuda_session *session, uin
 	return at;
 }
 
+/* Whether the stream's name means the same here as where it was launched in: the legacy stream is the context's, and
+ * there is one of each thread's. */
+static bool is_same_stream(const struct pl_cuda_exec_sets *sets, const void *stream)
+{
+	bool of_thread = stream == (const void *)CU_STREAM_PER_THREAD || (!stream && sets->per_thread);
+
+	if ((uintptr_t)stream > (uintptr_t)CU_STREAM_PER_THREAD)
+		return true;
+	return sets->context == pl_cuda_current && (!of_thread || pthread_equal(sets->thread, pthread_self()));
+}
+
 /* Behind what the stream has.  Return: the driver calls it. */
 static bool end_behind(struct pl_serve *serve, const struct pl_cuda_exec_sets *sets, struct pl_cuda_hostfn *hostfn)
 {
@@ -36,7 +49,8 @@ static bool end_behind(struct pl_serve *serve, const struct pl_cuda_exec_sets *s
 	void *stream;
 
 	return run && pl_cuda_take(serve, sets->stream, PL_CUDA_KIND_stream, &stream, &status) &&
-	       !pl_cuda_capture_graph(stream, sets->per_thread) && !run(stream, pl_cuda_hostfn_ended, hostfn);
+	       is_same_stream(sets, stream) && !pl_cuda_capture_graph(stream, sets->per_thread) &&
+	       !run(stream, pl_cuda_hostfn_ended, hostfn);
 }
 
 static void set_end(struct pl_serve *serve, const struct pl_cuda_exec_sets *sets, struct pl_cuda_hostfn *hostfn)
@@ -101,6 +115,8 @@ void pl_cuda_serve_cuGraphLaunch(struct pl_serve *serve, const struct pl_cuda_cu
 		sets->launches++;
 		sets->stream = args->stream;
 		sets->per_thread = args->per_thread;
+		sets->thread = pthread_self();
+		sets->context = pl_cuda_current;
 		sets->stays |= pl_cuda_capture_graph(stream, args->per_thread) != NULL;
 	}
 	pl_cuda_result(serve, status, args->stream);
