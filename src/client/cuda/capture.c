@@ -483,12 +483,17 @@ CUresult pl_cuda_lines_captured(CUstream stream, bool per_thread, const struct p
 				const struct pl_cuda_lines *from)
 {
 	struct pl_cuda_cuLaunchHostFunc_args args = { .per_thread = per_thread };
-	struct pl_session *session = pl_cuda_session();
+	struct pl_session *session;
 	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuLaunchHostFunc, PL_CUDA_KIND_stream, stream, &session);
 	int r;
 
-	pl_cuda_awaits_graph(to);
+	if (result)
+		return result;
 	args.stream = pl_cuda_id(session, PL_CUDA_KIND_stream, stream);
+	if (stream && !args.stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	pl_cuda_awaits_graph(to);
 	args.token = pl_cuda_host_copy_here_new(session, to, from);
 	if (!args.token)
 		return CUDA_ERROR_OUT_OF_MEMORY;

@@ -144,6 +144,15 @@ bool pl_cuda_host_copy_is_made(uint64_t address, uint64_t bytes)
 
 void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token)
 {
-	free(pl_cuda_hostfn_user(session, token, copy_send));
-	free(pl_cuda_hostfn_user(session, token, copy_here));
+	struct host_copy *copy = pl_cuda_hostfn_user(session, token, copy_send);
+
+	if (!copy)
+		copy = pl_cuda_hostfn_user(session, token, copy_here);
+	if (copy && copy->token == token) /* and no other function's that a program made of this one's */
+		free(copy);
+}
+
+bool pl_cuda_host_copy_is(CUhostFn function)
+{
+	return function == copy_send || function == copy_here;
 }

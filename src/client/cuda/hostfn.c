@@ -139,7 +139,7 @@ bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhos
 {
 	const struct hostfn *hostfn = hostfn_of(session, token);
 
-	if (!hostfn || !hostfn->function)
+	if (!hostfn || !hostfn->function || pl_cuda_host_copy_is(hostfn->function)) /* those are no program's */
 		return false;
 	*function_out = hostfn->function;
 	*user_out = hostfn->user;

@@ -35,6 +35,7 @@ void pl_cuda_host_copy_write(const struct pl_session *session, uint64_t token, u
 /* One that is being written just now goes there, or part of it. */
 bool pl_cuda_host_copy_is_made(uint64_t address, uint64_t bytes);
 /* Frees what one of those made, when its function is forgotten; of other functions there is nothing. */
+bool pl_cuda_host_copy_is(CUhostFn function); /* one of those */
 void pl_cuda_host_copy_forget(const struct pl_session *session, uint64_t token);
 
 /** pl_cuda_copy_later() - a copy to the device whose bytes are read when the stream has come to it

@@ -51,14 +51,19 @@ static void make_room(uint64_t bytes)
 
 bool pl_cuda_lease_keep(const struct pl_cuda_memory *memory, uint64_t stream)
 {
+	bool keeps;
+
 	if (memory->bytes > PL_CUDA_LEASE_BYTES_MAX || atomic_load(&pl_cuda_captures))
 		return false;
 	pthread_mutex_lock(&lease.lock);
-	make_room(memory->bytes);
-	lease.items[lease.count++] = (struct item){ .memory = *memory, .stream = stream };
-	lease.bytes += memory->bytes;
+	keeps = !atomic_load(&pl_cuda_captures); /* what is given back would end one that has begun since */
+	if (keeps) {
+		make_room(memory->bytes);
+		lease.items[lease.count++] = (struct item){ .memory = *memory, .stream = stream };
+		lease.bytes += memory->bytes;
+	}
 	pthread_mutex_unlock(&lease.lock);
-	return true;
+	return keeps;
 }
 
 static bool item_fits(const struct item *item, const struct pl_cuda_memory *like, uint64_t stream)
