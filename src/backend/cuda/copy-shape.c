@@ -265,10 +265,7 @@ static void shape_to_device(struct pl_serve *serve, struct shape *shape,
 	if (pl_cuda_bulk_open(serve, &args->data, &shape->copy.srcHost, &own) &&
 	    (serve->turn_held || pl_cuda_bulk_leave(&args->data, &shape->copy.srcHost, &own)))
 		status = (int32_t)shape_pass(serve, shape, &stays);
-	if (stays)
-		pl_cuda_passing_stays(serve, args->data.bytes);
-	else
-		free(own);
+	pl_cuda_bulk_end(serve, &args->data, own, stays);
 	pl_cuda_result(serve, status, args->stream);
 }
 

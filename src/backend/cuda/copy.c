@@ -36,6 +36,17 @@ bool pl_cuda_bulk_leave(const struct pl_bulk *bulk, const void **data, void **ow
 	return *own;
 }
 
+void pl_cuda_bulk_end(struct pl_serve *serve, const struct pl_bulk *bulk, void *own, bool stays)
+{
+	if (!stays || bulk->kind == PL_BULK_ARENA) { /* that is the client's, whatever it does with it */
+		free(own);
+		return;
+	}
+	if (bulk->kind == PL_BULK_STREAM)
+		(void)pl_serve_steal_stream(serve);
+	pl_cuda_passing_stays(serve, bulk->bytes);
+}
+
 static CUresult to_device(const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, uint64_t offset, const void *data,
 			  uint64_t bytes, CUstream stream, uint16_t op)
 {
@@ -217,13 +228,7 @@ static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMem
 		if (serve->turn_held || waits || pl_cuda_bulk_leave(&args->data, &data, &own))
 			*status = (int32_t)to_device_passing(serve, args, 0, data, args->size, stream, op, &stays);
 	}
-	if (!stays || args->data.kind == PL_BULK_ARENA) {
-		free(own);
-		return;
-	}
-	if (args->data.kind == PL_BULK_STREAM)
-		(void)pl_serve_steal_stream(serve);
-	pl_cuda_passing_stays(serve, args->size);
+	pl_cuda_bulk_end(serve, &args->data, own, stays);
 }
 
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)

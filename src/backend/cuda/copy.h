@@ -13,6 +13,9 @@ bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const
  * well.  Return: false: no memory. */
 bool pl_cuda_bulk_leave(const struct pl_bulk *bulk, const void **data, void **own);
 
+/* Frees what those two gave.  stays: a graph may have the bytes, wherever they lie. */
+void pl_cuda_bulk_end(struct pl_serve *serve, const struct pl_bulk *bulk, void *own, bool stays);
+
 /* A copy in a stream, of memory here that goes or is used again when the call at hand has ended.  In a graph such a
  * copy would be made of whatever is there by then: a captured stream must not have it. */
 
