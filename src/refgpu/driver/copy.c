@@ -181,11 +181,20 @@ static CUresult staged_copy(struct pl_cu_stream *stream, const struct pl_cu_copy
 	return r;
 }
 
+/* A stage would be filled here anyway: with nothing to come first, the place itself is. */
+static CUresult copy_step(struct pl_cu_stream *stream, const struct pl_cu_copy *copy, uint64_t step)
+{
+	CUresult r = pl_cu_copy_host(copy);
+	pl_cu_stream_stepped(stream->ctx->dev->hw, stream->line, step);
+	return r;
+}
+
 CUresult pl_cu_copy_run(struct pl_cu_stream *stream, const struct pl_cu_copy *copy, bool wait)
 {
 	bool pageable = copy->dst.pageable || copy->src.pageable;
 	bool of_host = !copy->dst.device || !copy->src.device;
 	struct pl_cu_op op;
+	uint64_t step;
 	bool captured;
 	CUresult r = pl_cu_capture_gate(stream, &captured);
 	if (!r && wait)
@@ -196,10 +205,9 @@ CUresult pl_cu_copy_run(struct pl_cu_stream *stream, const struct pl_cu_copy *co
 		pl_cu_op_of_copy(&op, copy, stream->ctx->handle);
 		return pl_cu_capture_add(stream, &op);
 	}
-	/* A stage would be filled here anyway: with nothing to come first, the place itself is. */
 	if (!wait && !copy->dst.pageable && copy->src.pageable && copy->lines == 1 && copy->slices == 1 &&
 	    copy->columns <= STAGED_MAX)
-		return pl_cu_stream_settled(stream) ? pl_cu_copy_host(copy) : staged_copy(stream, copy);
+		return pl_cu_stream_step_now(stream, &step) ? copy_step(stream, copy, step) : staged_copy(stream, copy);
 	if (!pageable && (!wait || !of_host))
 		return device_copy(stream, copy);
 	r = pl_cu_stream_settle(stream);

@@ -153,6 +153,17 @@ static struct pl_cu_line *recorded(struct pl_cu_event *event, uint64_t *value_ou
 	return line;
 }
 
+static CUresult work_follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_t value)
+{
+	struct pl_cu_stream *stream = work->stream;
+	CUresult r = pl_cu_work_room(work, RECORD_WORDS);
+	if (r)
+		return r;
+	pl_cu_work_acquire(work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
+	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
+	return CUDA_SUCCESS;
+}
+
 /* What the stream is given later waits until the line has come to `value`. */
 static CUresult line_follow(struct pl_cu_stream *stream, struct pl_cu_line *line, uint64_t value)
 {
@@ -163,15 +174,12 @@ static CUresult line_follow(struct pl_cu_stream *stream, struct pl_cu_line *line
 	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
 	if (r)
 		return r;
-	r = pl_cu_work_room(&work, RECORD_WORDS);
-	if (r) {
+	r = work_follow(&work, line, value);
+	if (r)
 		pl_cu_work_cancel(&work);
-		return r;
-	}
-	pl_cu_work_acquire(&work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
-	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
-	pl_cu_work_close(&work);
-	return CUDA_SUCCESS;
+	else
+		pl_cu_work_close(&work);
+	return r;
 }
 
 static CUresult recorded_follow(struct pl_cu_event *event, struct pl_cu_stream *stream)
@@ -218,6 +226,23 @@ static CUresult own_stream(struct pl_cu_ctx *ctx, struct pl_cu_stream **own, str
 	return CUDA_SUCCESS;
 }
 
+/* In one piece of work: however many they are, it takes one place in the stream's channel. */
+static CUresult lines_follow(struct pl_cu_stream *stream, struct pl_cu_line **lines, size_t n)
+{
+	struct pl_cu_work work;
+	CUresult r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
+	if (r)
+		return r;
+	for (size_t i = 0; i < n && !r; i++)
+		if (lines[i] != stream->line && !pl_cu_line_idle(lines[i]))
+			r = work_follow(&work, lines[i], atomic_load(&lines[i]->last));
+	if (r)
+		pl_cu_work_cancel(&work);
+	else
+		pl_cu_work_close(&work);
+	return r;
+}
+
 CUresult pl_cu_event_record_all(struct pl_cu_event *event, struct pl_cu_ctx *ctx)
 {
 	struct pl_cu_stream *own;
@@ -231,11 +256,9 @@ CUresult pl_cu_event_record_all(struct pl_cu_event *event, struct pl_cu_ctx *ctx
 	n = pl_cu_ctx_lines(ctx, &lines);
 	if (!lines)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	for (size_t i = 0; i < n; i++) {
-		if (!r && lines[i] != own->line)
-			r = line_follow(own, lines[i], atomic_load(&lines[i]->last));
+	r = lines_follow(own, lines, n);
+	for (size_t i = 0; i < n; i++)
 		pl_cu_line_unref(lines[i]);
-	}
 	free(lines);
 	return r ? r : pl_cu_event_record(event, own, 0);
 }

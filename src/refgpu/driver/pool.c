@@ -242,9 +242,20 @@ static CUresult mem_take(struct pl_cu_pool *pool, struct pl_cu_stream *stream, u
 	return pl_cu_result_of(r);
 }
 
-CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64_t bytes, uint64_t *address_out)
+static CUresult taken(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64_t bytes, uint64_t *address_out)
 {
 	struct pl_cu_mem *mem = NULL;
+	CUresult r;
+	pthread_mutex_lock(&pool->lock);
+	r = mem_take(pool, stream, bytes, &mem);
+	if (!r)
+		*address_out = mem->va;
+	pthread_mutex_unlock(&pool->lock);
+	return r;
+}
+
+CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, uint64_t bytes, uint64_t *address_out)
+{
 	bool captured;
 	CUresult r = pl_cu_capture_gate(stream, &captured);
 	if (!r && captured)
@@ -255,11 +266,9 @@ CUresult pl_cu_pool_alloc(struct pl_cu_pool *pool, struct pl_cu_stream *stream, 
 		return CUDA_ERROR_INVALID_VALUE;
 	if (bytes > pool->dev->hw->vram_bytes)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	pthread_mutex_lock(&pool->lock);
-	r = mem_take(pool, stream, bytes, &mem);
-	if (!r)
-		*address_out = mem->va;
-	pthread_mutex_unlock(&pool->lock);
+	r = taken(pool, stream, bytes, address_out);
+	if (r == CUDA_ERROR_OUT_OF_MEMORY && pl_cu_pools_trim(pool->dev)) /* what others keep, destroyed ones too */
+		r = taken(pool, stream, bytes, address_out);
 	return r;
 }
 
