@@ -12,7 +12,7 @@
 #include "base/wait.h"
 
 #define INLINE_BYTES 4096u
-#define BLOCK_BYTES  (4u << 20) /* what is on the way to the client while the device makes the next */
+#define BLOCK_BYTES  (1u << 20) /* what is on the way to the client while the device makes the next */
 
 bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out)
 {

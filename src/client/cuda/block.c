@@ -36,5 +36,7 @@ uint64_t pl_cuda_block_bytes(const struct pl_session *session, bool to_device)
 {
 	if (pl_cuda_block_is_chosen())
 		return chosen_bytes;
-	return to_device || session->shares_memory ? PL_CUDA_BLOCK_BYTES : UINT64_MAX;
+	if (session->shares_memory)
+		return PL_CUDA_BLOCK_BYTES;
+	return to_device ? PL_CUDA_BLOCK_SENT_BYTES : UINT64_MAX;
 }

@@ -101,9 +101,11 @@ void pl_cuda_reserved_forget(uint64_t address, uint64_t bytes);
 
 /* What the current device may do there; without one, the first of its server. */
 CUmemAccess_flags pl_cuda_memory_access(const struct pl_cuda_memory *memory);
-#define PL_CUDA_BLOCK_BYTES     (4u << 20) /* measured: docs/results/vmcuda.md, Figure 7 */
-#define PL_CUDA_BLOCK_BYTES_MIN (4u << 10)
-#define PL_CUDA_BLOCK_BYTES_MAX (1u << 30) /* limit: PLENUM_BLOCK_BYTES */
+#define PL_CUDA_BLOCK_BYTES      (4u << 20) /* measured: docs/results/vmcuda.md, Figure 7 */
+/* Over sockets: one goes on to the device while the next travels, and the last is behind all of them. */
+#define PL_CUDA_BLOCK_SENT_BYTES (1u << 20)
+#define PL_CUDA_BLOCK_BYTES_MIN  (4u << 10)
+#define PL_CUDA_BLOCK_BYTES_MAX  (1u << 30) /* limit: PLENUM_BLOCK_BYTES */
 
 /** pl_cuda_block_bytes() - in what pieces a long copy from or to the program's memory goes
  * One end fills a piece while the other empties one, and few pieces stay in the cache.  To a stream from the device the
