@@ -103,8 +103,8 @@ bool pl_cu_stream_owes(const struct pl_cu_stream *stream); /* whether there is s
 CUresult pl_cu_stream_wait(struct pl_cu_stream *stream);
 /* Waits until a synchronous operation in this stream may begin, by the rules of the legacy stream. */
 CUresult pl_cu_stream_settle(struct pl_cu_stream *stream);
-/* Where pl_cu_stream_settle() would not wait, and not fail: a step of the line (pl_cu_stream_step()), which others follow
- * from here on.  false: it would. */
+/* Where pl_cu_stream_settle() would not wait, and not fail: a step of the line (pl_cu_stream_step()), which others
+ * follow from here on.  false: it would. */
 bool pl_cu_stream_step_now(struct pl_cu_stream *stream, uint64_t *value_out);
 bool pl_cu_stream_idle(struct pl_cu_stream *stream);
 CUresult pl_cu_line_wait(struct pl_cu_ctx *ctx, struct pl_cu_line *line, uint64_t value);
