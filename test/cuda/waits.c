@@ -39,9 +39,9 @@ static void begin(void)
 }
 
 /* In a process of its own: the limit ends it. */
-static void apart(void (*fn)(void *unused))
+static void apart(void (*fn)(void *arg), void *arg)
 {
-	int status = cu_child(fn, NULL);
+	int status = cu_child(fn, arg);
 	if (status == CU_SKIP)
 		exit(CU_SKIP);
 	check(status == 0);
@@ -129,7 +129,7 @@ static void sharing_child(void *unused)
 
 static void test_threads_fill_one_stream(void)
 {
-	apart(sharing_child);
+	apart(sharing_child, NULL);
 }
 
 /* -- channels that streams share ----------------------------------------------------------------------------------- */
@@ -180,7 +180,7 @@ static void crowd_child(void *unused)
 
 static void test_more_streams_than_channels_are_used_while_more_are_made(void)
 {
-	apart(crowd_child);
+	apart(crowd_child, NULL);
 }
 
 /* -- contexts that fail -------------------------------------------------------------------------------------------- */
@@ -236,7 +236,7 @@ static void full_child(void *unused)
 
 static void test_who_waits_for_room_in_a_stream_is_told_that_it_has_failed(void)
 {
-	apart(full_child);
+	apart(full_child, NULL);
 }
 
 /* What the second context waits for: events of the first, one of them recorded again, and a graph's last launch. */
@@ -295,7 +295,103 @@ static void others_child(void *unused)
 
 static void test_contexts_that_wait_for_one_that_fails_go_on(void)
 {
-	apart(others_child);
+	apart(others_child, NULL);
+}
+
+#define CROWD   10000u
+#define WAITERS 8u
+
+/* So many streams that stopping them takes time. */
+static void crowd_make(void)
+{
+	CUstream stream;
+	for (unsigned int i = 0; i < CROWD; i++)
+		cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+}
+
+/* What waits for the failed work in its own context is not done: nothing is stored in the other's memory. */
+static void own_child(void *destroys)
+{
+	CUstream failing, waiting[2 * WAITERS];
+	unsigned int *flag, got;
+	CUdeviceptr told;
+	CUcontext other;
+	CUevent event;
+	begin();
+	flag = word_of_host();
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	told = words(1);
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	cu_ok(cu(cuEventCreate)(&event, 0));
+	for (unsigned int i = 0; i < WAITERS; i++)
+		cu_ok(cu(cuStreamCreate)(&waiting[i], CU_STREAM_NON_BLOCKING));
+	crowd_make();
+	cu_ok(cu(cuStreamCreate)(&failing, CU_STREAM_NON_BLOCKING));
+	for (unsigned int i = WAITERS; i < 2 * WAITERS; i++)
+		cu_ok(cu(cuStreamCreate)(&waiting[i], CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuCtxSynchronize)());
+	stray_run(failing, flag);
+	cu_ok(cu(cuEventRecord)(event, failing));
+	for (unsigned int i = 0; i < 2 * WAITERS; i++) {
+		cu_ok(cu(cuStreamWaitEvent)(waiting[i], event, 0));
+		cu_ok(spin_run(waiting[i], told, 1, 1));
+	}
+	if (destroys)
+		cu_ok(cu(cuStreamDestroy_v2)(failing));
+	atomic_store((atomic_uint *)flag, 1);
+	cu_is(cu(cuCtxSynchronize)(), CUDA_ERROR_ILLEGAL_ADDRESS);
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+	cu_ok(cu(cuCtxSetCurrent)(other));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, told, 4));
+	check(got == 0);
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+}
+
+static void test_what_waits_for_failed_work_in_its_context_is_not_done(void)
+{
+	bool destroys = false;
+	apart(own_child, NULL);
+	apart(own_child, &destroys);
+}
+
+/* Not called; its step in the stream comes all the same. */
+static void unused_fn(void *called)
+{
+	atomic_store((atomic_uint *)called, 1);
+}
+
+static void function_child(void *unused)
+{
+	static unsigned int called;
+	CUstream failing;
+	unsigned int *flag, got;
+	CUdeviceptr told, from;
+	CUcontext other;
+	(void)unused;
+	begin();
+	flag = word_of_host();
+	from = words(1);
+	cu_ok(cu(cuMemsetD32_v2)(from, 1, 1));
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	told = words(1);
+	cu_ok(cu(cuCtxSetCurrent)(context));
+	cu_ok(cu(cuStreamCreate)(&failing, CU_STREAM_NON_BLOCKING));
+	crowd_make();
+	stray_run(failing, flag);
+	cu_ok(cu(cuLaunchHostFunc)(failing, unused_fn, &called));
+	cu_ok(cu(cuMemcpyDtoDAsync_v2)(told, from, 4, failing));
+	atomic_store((atomic_uint *)flag, 1);
+	cu_is(cu(cuCtxSynchronize)(), CUDA_ERROR_ILLEGAL_ADDRESS);
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+	cu_ok(cu(cuCtxSetCurrent)(other));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&got, told, 4));
+	check(got == 0 && !called);
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+}
+
+static void test_what_follows_a_function_behind_failed_work_is_not_done(void)
+{
+	apart(function_child, NULL);
 }
 
 int main(void)
@@ -304,5 +400,7 @@ int main(void)
 	cu_run(test_more_streams_than_channels_are_used_while_more_are_made);
 	cu_run(test_who_waits_for_room_in_a_stream_is_told_that_it_has_failed);
 	cu_run(test_contexts_that_wait_for_one_that_fails_go_on);
+	cu_run(test_what_waits_for_failed_work_in_its_context_is_not_done);
+	cu_run(test_what_follows_a_function_behind_failed_work_is_not_done);
 	return 0;
 }

@@ -129,6 +129,37 @@ void pl_cu_chan_kill(struct pl_cu_chan *chan)
 	pthread_mutex_unlock(&chan->hw->kill_lock);
 }
 
+/* With a reference.  NULL: none of @owner's, or one that goes, for which no stream has work any more. */
+static struct pl_cu_chan *chan_of(struct pl_cu_hw *hw, uint32_t id, const struct pl_cu_ctx *owner)
+{
+	struct pl_cu_chan *chan;
+	unsigned int refs;
+	pthread_mutex_lock(&hw->lock);
+	chan = hw->channels[id];
+	refs = chan && chan->owner == owner ? atomic_load(&chan->refs) : 0;
+	while (refs && !atomic_compare_exchange_weak(&chan->refs, &refs, refs + 1))
+		;
+	pthread_mutex_unlock(&hw->lock);
+	return refs ? chan : NULL;
+}
+
+void pl_cu_chans_kill(struct pl_cu_hw *hw, const struct pl_cu_ctx *owner)
+{
+	for (uint32_t id = 0; id < PL_RG_CHANNELS; id++) {
+		struct pl_cu_chan *chan = chan_of(hw, id, owner);
+		if (!chan)
+			continue;
+		pl_cu_chan_kill(chan);
+		pl_cu_chan_unref(chan);
+	}
+}
+
+void pl_cu_chan_unref(struct pl_cu_chan *chan)
+{
+	if (chan && atomic_fetch_sub(&chan->refs, 1) == 1)
+		pl_cu_chan_destroy(chan);
+}
+
 void pl_cu_chan_destroy(struct pl_cu_chan *chan)
 {
 	struct pl_cu_hw *hw;

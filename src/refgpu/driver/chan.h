@@ -34,9 +34,12 @@ int pl_cu_chan_create(struct pl_cu_chan **chan_out, struct pl_cu_hw *hw, enum pl
 		      struct pl_cu_ctx *owner);
 /* Stops what runs.  NULL is fine. */
 void pl_cu_chan_destroy(struct pl_cu_chan *chan);
+void pl_cu_chan_unref(struct pl_cu_chan *chan); /* NULL is fine */
 
 /* Stops the channel's work for good; what it was doing is not finished. */
 void pl_cu_chan_kill(struct pl_cu_chan *chan);
+/* All of a context that has failed: what is made for it later is given no work. */
+void pl_cu_chans_kill(struct pl_cu_hw *hw, const struct pl_cu_ctx *owner);
 void pl_cu_chan_died(struct pl_cu_chan *chan); /* the device has killed it */
 
 /* Room for one submission of up to PL_CU_CHAN_WORDS_MAX words; waits while the ring is full.  NULL: the channel is

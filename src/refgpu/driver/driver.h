@@ -67,6 +67,7 @@ struct pl_cu_ctx {
 	atomic_bool ending;      /* somebody destroys it */
 	_Atomic int error;       /* sticky: a kernel of this context has failed */
 	struct pl_cu_later stop; /* of its work, then */
+	atomic_bool killed;      /* none of its channels does anything any more */
 	CUfunc_cache cache;
 	CUsharedconfig shared_config;
 	struct pl_cuda_storages storages;

@@ -97,6 +97,8 @@ static void entry_run(struct queue *queue, struct entry *entry)
 {
 	CUresult error = pl_cu_ctx_error(entry->ctx);
 	bool again = false;
+	if (error)
+		pl_cu_streams_kill(entry->ctx); /* its step comes without what is ahead of it */
 	if (entry->what.turn)
 		again = turn_run(entry, error);
 	else if (entry->what.callback)

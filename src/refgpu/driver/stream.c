@@ -157,20 +157,24 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
 static void channels_put(struct pl_cu_stream *stream)
 {
 	for (int engine = 0; engine < (int)PL_RG_ENGINES; engine++) {
-		struct pl_cu_chan *chan = stream->chan[engine];
-		if (chan && atomic_fetch_sub(&chan->refs, 1) == 1)
-			pl_cu_chan_destroy(chan);
+		pl_cu_chan_unref(stream->chan[engine]);
 		stream->chan[engine] = NULL;
 	}
+}
+
+void pl_cu_streams_kill(struct pl_cu_ctx *ctx)
+{
+	if (atomic_load(&ctx->killed))
+		return;
+	pl_cu_chans_kill(ctx->dev->hw, ctx);
+	atomic_store(&ctx->killed, true);
 }
 
 void pl_cu_stream_stop(struct pl_cu_stream *stream)
 {
 	struct pl_cu_hw *hw = stream->ctx->dev->hw;
+	pl_cu_streams_kill(stream->ctx);   /* its own wrote smaller values yet, too */
 	pthread_mutex_lock(&stream->lock); /* who has it next finds the context failed, and gives no work */
-	for (int engine = 0; engine < (int)PL_RG_ENGINES; engine++)
-		if (stream->chan[engine]) /* else it wrote smaller values yet */
-			pl_cu_chan_kill(stream->chan[engine]);
 	pl_cu_line_raise(stream->line, atomic_load(&stream->line->last));
 	for (struct pl_cu_retired *retired = stream->retired; retired; retired = retired->next) {
 		struct pl_cu_line *line = retired->arg;

@@ -56,9 +56,11 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
  * thread has destroyed it. */
 bool pl_cu_stream_destroy(struct pl_cu_stream *stream);
 void pl_cu_streams_end(struct pl_cu_ctx *ctx); /* all of a context that goes away */
-/* Where its context has failed: ends what it does.  Its line comes to `last`, as do those of the events that it was to
- * record; other contexts may wait for them. */
+/* Where its context has failed: ends what all streams of that do.  This one's line comes to `last`, as do those of the
+ * events that it was to record; other contexts may wait for them. */
 void pl_cu_stream_stop(struct pl_cu_stream *stream);
+/* Of a context that has failed: before a line comes to what was not done, or other streams of it would go on. */
+void pl_cu_streams_kill(struct pl_cu_ctx *ctx);
 
 /* One piece of work for one engine.  Between open and close the stream is locked. */
 struct pl_cu_work {
