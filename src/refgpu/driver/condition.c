@@ -281,11 +281,9 @@ CUresult pl_cu_condition_copy(struct pl_cu_op *to, const struct pl_cu_op *from)
 	if (!condition)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	condition->execs = calloc(condition->n, sizeof(struct pl_cu_exec *));
-	r = condition->execs ? pl_cu_stream_create(&stream, ctx, CU_STREAM_NON_BLOCKING, 0) : CUDA_ERROR_OUT_OF_MEMORY;
-	if (!r) {
-		stream->alone = true;
+	r = condition->execs ? pl_cu_stream_create_alone(&stream, ctx, 0) : CUDA_ERROR_OUT_OF_MEMORY;
+	if (!r)
 		condition->stream = stream->handle;
-	}
 	for (size_t i = 0; i < condition->n && !r; i++)
 		r = body_copy(condition, old->bodies[i], i);
 	if (r) {

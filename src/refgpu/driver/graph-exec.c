@@ -482,10 +482,11 @@ static CUresult lane_get(struct launch *launch, uint32_t lane)
 		stream = NULL;
 	}
 	if (!stream) {
-		r = pl_cu_stream_create(&stream, ctx, CU_STREAM_NON_BLOCKING, launch->stream->priority);
+		int priority = launch->stream->priority;
+		r = exec->alone ? pl_cu_stream_create_alone(&stream, ctx, priority)
+				: pl_cu_stream_create(&stream, ctx, CU_STREAM_NON_BLOCKING, priority);
 		if (r)
 			return r;
-		stream->alone = exec->alone;
 		exec->lanes[lane] = stream->handle;
 	}
 	launch->lanes[lane] = stream;

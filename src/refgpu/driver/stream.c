@@ -125,12 +125,14 @@ void pl_cu_stream_reap(struct pl_cu_stream *stream)
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
-CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, unsigned int flags, int priority)
+static CUresult stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, unsigned int flags, int priority,
+			      bool alone)
 {
 	struct pl_cu_stream *stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	*stream = (struct pl_cu_stream){ .ctx = pl_cu_ctx_ref(ctx), .flags = flags, .priority = priority };
+	stream->alone = alone;
 	stream->id = atomic_fetch_add(&stream_ids, 1);
 	stream->retired_end = &stream->retired;
 	stream->due_end = &stream->due;
@@ -152,6 +154,16 @@ CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx 
 	pthread_mutex_unlock(&ctx->lock);
 	*stream_out = stream;
 	return CUDA_SUCCESS;
+}
+
+CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, unsigned int flags, int priority)
+{
+	return stream_create(stream_out, ctx, flags, priority, false);
+}
+
+CUresult pl_cu_stream_create_alone(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, int priority)
+{
+	return stream_create(stream_out, ctx, CU_STREAM_NON_BLOCKING, priority, true);
 }
 
 static void channels_put(struct pl_cu_stream *stream)

@@ -52,6 +52,8 @@ CUresult pl_cu_stream_get(CUstream handle, struct pl_cu_stream **stream_out);
 CUresult pl_cu_enter_stream(CUstream handle, struct pl_cu_stream **stream_out);
 
 CUresult pl_cu_stream_create(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, unsigned int flags, int priority);
+/* One that is `alone`, which others see from the begin; it is no blocking one. */
+CUresult pl_cu_stream_create_alone(struct pl_cu_stream **stream_out, struct pl_cu_ctx *ctx, int priority);
 /* Waits for nothing: what it was given is done in its time, and it stays in its context until then.  false: another
  * thread has destroyed it. */
 bool pl_cu_stream_destroy(struct pl_cu_stream *stream);
