@@ -98,12 +98,14 @@ static bool fills(const struct pl_cu_graph *graph)
 	return found;
 }
 
-/* One that was destroyed stays as long as calls use it, and those that are in it. */
+/* One that was destroyed stays as long as calls use it, but not what it is in. */
 static bool is_there(const struct pl_cu_graph *graph)
 {
-	while (graph->parent && pl_cuda_handle_of(graph->parent->handle, PL_CU_GRAPH_NODE))
-		graph = graph->parent->graph;
-	return !graph->parent && pl_cuda_handle_of(graph->handle, PL_CU_GRAPH);
+	while (graph && graph->parent_handle) {
+		const struct pl_cu_node *node = pl_cuda_handle_held(graph->parent_handle, PL_CU_GRAPH_NODE);
+		graph = node ? pl_cuda_handle_held(node->graph_handle, PL_CU_GRAPH) : NULL;
+	}
+	return graph && pl_cuda_handle_of(graph->handle, PL_CU_GRAPH);
 }
 
 static bool node_fills(const struct pl_cu_node *node)

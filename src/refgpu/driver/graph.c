@@ -251,6 +251,7 @@ CUresult pl_cu_node_add(struct pl_cu_node **node_out, struct pl_cu_graph *graph,
 	graphs = pl_cu_op_graphs(op, &graphs_n);
 	for (size_t i = 0; i < graphs_n; i++) {
 		graphs[i]->parent = node;
+		graphs[i]->parent_handle = node->handle;
 		if (graphs[i]->has_memory)
 			mark_memory(graph);
 	}

@@ -121,6 +121,7 @@ struct pl_cu_graph {
 	CUgraph handle;
 	CUgraph origin;
 	struct pl_cu_node *parent; /* whose child it is */
+	CUgraphNode parent_handle; /* for who keeps this graph alone: the node may go */
 	struct pl_cu_node *first, *last;
 	size_t n;
 	bool has_conditions;      /* itself or a child of its: not cloned */
