@@ -3,13 +3,18 @@
 #include "cuda/handle.h"
 #include "later.h"
 
+struct running { /* on the stack of who does it */
+	const struct pl_cu_ctx *ctx;
+	pthread_t thread;
+	struct running *next;
+};
+
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more, less;
 	struct pl_cu_hw *hw; /* under lock, here and below; NULL: there is no thread yet */
-	pthread_t thread;
 	struct pl_cu_later *first, **end;
-	const struct pl_cu_ctx *running; /* whose the thread has taken */
+	struct running *running; /* what threads have taken and do */
 } queue = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.more = PTHREAD_COND_INITIALIZER,
@@ -50,17 +55,38 @@ static struct pl_cu_later *take(const struct pl_cu_ctx *ctx)
 	return later;
 }
 
+static void running_drop(const struct running *running)
+{
+	struct running **at = &queue.running;
+	while (*at != running)
+		at = &(*at)->next;
+	*at = running->next;
+}
+
 /* Called with queue.lock held, which is given up meanwhile. */
 static void run(struct pl_cu_later *later)
 {
+	struct running running = { .ctx = later->ctx, .thread = pthread_self(), .next = queue.running };
 	void (*fn)(void *arg) = later->fn;
 	void *arg = later->arg;
 	uint32_t call;
+	queue.running = &running;
 	pthread_mutex_unlock(&queue.lock);
 	call = pl_cuda_call_begin();
 	fn(arg);
 	pl_cuda_call_end(call);
 	pthread_mutex_lock(&queue.lock);
+	running_drop(&running);
+	pthread_cond_broadcast(&queue.less);
+}
+
+/* Called with queue.lock held: something of the context is being done, by another thread than this one. */
+static bool others_run(const struct pl_cu_ctx *ctx)
+{
+	const struct running *running = queue.running;
+	while (running && (running->ctx != ctx || pthread_equal(running->thread, pthread_self())))
+		running = running->next;
+	return running;
 }
 
 static void *thread_main(void *unused)
@@ -73,10 +99,7 @@ static void *thread_main(void *unused)
 			pthread_cond_wait(&queue.more, &queue.lock);
 		later = take(NULL);
 		if (later) {
-			queue.running = later->ctx;
 			run(later);
-			queue.running = NULL;
-			pthread_cond_broadcast(&queue.less);
 			continue;
 		}
 		pthread_mutex_unlock(&queue.lock);
@@ -90,13 +113,14 @@ static void *thread_main(void *unused)
 static bool thread_start(struct pl_cu_hw *hw)
 {
 	sigset_t all, old;
+	pthread_t thread;
 	if (queue.hw)
 		return true;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (!pthread_create(&queue.thread, NULL, thread_main, NULL)) {
+	if (!pthread_create(&thread, NULL, thread_main, NULL)) {
 		queue.hw = hw;
-		pthread_detach(queue.thread);
+		pthread_detach(thread);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return queue.hw;
@@ -125,7 +149,7 @@ void pl_cu_later_drain(const struct pl_cu_ctx *ctx)
 	pthread_mutex_lock(&queue.lock);
 	while ((later = take(ctx)))
 		run(later);
-	while (queue.running == ctx && !pthread_equal(queue.thread, pthread_self()))
+	while (others_run(ctx))
 		pthread_cond_wait(&queue.less, &queue.lock);
 	pthread_mutex_unlock(&queue.lock);
 }
