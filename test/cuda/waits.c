@@ -394,6 +394,30 @@ static void test_what_follows_a_function_behind_failed_work_is_not_done(void)
 	apart(function_child, NULL);
 }
 
+/* The reference GPU's engines run in who touches a register then: the kernel fails within the allocation. */
+static void virtual_child(void *unused)
+{
+	unsigned int *flag;
+	CUstream stream;
+	CUdeviceptr at;
+	(void)unused;
+	check(!setenv("PLENUM_REFGPU_CLOCK", "virtual", 1));
+	begin();
+	flag = word_of_host();
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamWaitValue32_v2)(stream, (CUdeviceptr)(uintptr_t)flag, 1, CU_STREAM_WAIT_VALUE_EQ));
+	stray_run(stream, flag);
+	atomic_store((atomic_uint *)flag, 1);
+	(void)cu(cuMemAlloc_v2)(&at, 1u << 20);
+	cu_is(cu(cuStreamSynchronize)(stream), CUDA_ERROR_ILLEGAL_ADDRESS);
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+}
+
+static void test_a_kernel_may_fail_within_an_allocation(void)
+{
+	apart(virtual_child, NULL);
+}
+
 int main(void)
 {
 	cu_run(test_threads_fill_one_stream);
@@ -402,5 +426,6 @@ int main(void)
 	cu_run(test_contexts_that_wait_for_one_that_fails_go_on);
 	cu_run(test_what_waits_for_failed_work_in_its_context_is_not_done);
 	cu_run(test_what_follows_a_function_behind_failed_work_is_not_done);
+	cu_run(test_a_kernel_may_fail_within_an_allocation);
 	return 0;
 }

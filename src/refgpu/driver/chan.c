@@ -60,6 +60,14 @@ static void runlist_write(struct pl_cu_hw *hw, enum pl_rg_engine engine)
 	pl_cu_reg_write(hw, PL_RG_RUNLIST_UPDATE, (uint32_t)engine << 20 | n);
 }
 
+/* Called with hw->lock held. */
+static void channel_set(struct pl_cu_hw *hw, uint32_t id, struct pl_cu_chan *chan)
+{
+	pthread_mutex_lock(&hw->channels_lock);
+	hw->channels[id] = chan;
+	pthread_mutex_unlock(&hw->channels_lock);
+}
+
 static int chan_install(struct pl_cu_chan *chan)
 {
 	struct pl_cu_hw *hw = chan->hw;
@@ -69,7 +77,7 @@ static int chan_install(struct pl_cu_chan *chan)
 		id++;
 	if (id < PL_RG_CHANNELS) {
 		chan->id = id;
-		hw->channels[id] = chan;
+		channel_set(hw, id, chan);
 		instance_write(chan);
 		pl_rg_bar_write(hw->rg, 1, user_page(chan) + PL_RG_USER_RING_GET, 4, 0);
 		pl_rg_bar_write(hw->rg, 1, user_page(chan) + PL_RG_USER_RING_PUT, 4, 0);
@@ -134,12 +142,12 @@ static struct pl_cu_chan *chan_of(struct pl_cu_hw *hw, uint32_t id, const struct
 {
 	struct pl_cu_chan *chan;
 	unsigned int refs;
-	pthread_mutex_lock(&hw->lock);
+	pthread_mutex_lock(&hw->channels_lock);
 	chan = hw->channels[id];
 	refs = chan && chan->owner == owner ? atomic_load(&chan->refs) : 0;
 	while (refs && !atomic_compare_exchange_weak(&chan->refs, &refs, refs + 1))
 		;
-	pthread_mutex_unlock(&hw->lock);
+	pthread_mutex_unlock(&hw->channels_lock);
 	return refs ? chan : NULL;
 }
 
@@ -169,7 +177,7 @@ void pl_cu_chan_destroy(struct pl_cu_chan *chan)
 	if (chan->id < PL_RG_CHANNELS) {
 		pl_cu_chan_kill(chan);
 		pthread_mutex_lock(&hw->lock);
-		hw->channels[chan->id] = NULL;
+		channel_set(hw, chan->id, NULL);
 		runlist_write(hw, chan->engine);
 		pl_cu_reg_write(hw, PL_RG_CHANNEL(chan->id), 0);
 		pthread_mutex_unlock(&hw->lock);

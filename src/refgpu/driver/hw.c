@@ -36,15 +36,15 @@ static uint64_t host_now(void *arg)
 static bool fault_take(struct pl_cu_hw *hw, struct pl_cu_fault_record *record)
 {
 	uint32_t word[PL_RG_FAULT_WORDS];
-	pthread_mutex_lock(&hw->reg_lock);
+	pthread_mutex_lock(&hw->fault_lock);
 	if (!pl_cu_reg_read(hw, PL_RG_FAULT_COUNT)) {
-		pthread_mutex_unlock(&hw->reg_lock);
+		pthread_mutex_unlock(&hw->fault_lock);
 		return false;
 	}
 	for (uint32_t i = 0; i < PL_RG_FAULT_WORDS; i++)
 		word[i] = pl_cu_reg_read(hw, PL_RG_FAULT_RECORD + 4 * i);
 	pl_cu_reg_write(hw, PL_RG_FAULT_NEXT, 1);
-	pthread_mutex_unlock(&hw->reg_lock);
+	pthread_mutex_unlock(&hw->fault_lock);
 	*record = (struct pl_cu_fault_record){
 		.fault = { .code = word[PL_RG_FW_CODE],
 			   .access = word[PL_RG_FW_ACCESS],
@@ -63,13 +63,13 @@ static struct pl_cu_ctx *channel_died(struct pl_cu_hw *hw, uint32_t id)
 {
 	struct pl_cu_ctx *owner = NULL;
 	struct pl_cu_chan *chan;
-	pthread_mutex_lock(&hw->lock);
+	pthread_mutex_lock(&hw->channels_lock);
 	chan = id < PL_RG_CHANNELS ? hw->channels[id] : NULL;
 	if (chan) {
 		pl_cu_chan_died(chan);
 		owner = pl_cu_ctx_ref(chan->owner);
 	}
-	pthread_mutex_unlock(&hw->lock);
+	pthread_mutex_unlock(&hw->channels_lock);
 	return owner;
 }
 
@@ -153,7 +153,9 @@ int pl_cu_hw_create(struct pl_cu_hw **hw_out, const struct pl_cu_hw_config *conf
 	hw->usage = pl_cu_usage_create(config->vram_bytes);
 	rg.busy_ns = &hw->usage->busy_ns;
 	pthread_mutex_init(&hw->lock, NULL);
-	pthread_mutex_init(&hw->reg_lock, NULL);
+	pthread_mutex_init(&hw->fault_lock, NULL);
+	pthread_mutex_init(&hw->channels_lock, NULL);
+	pthread_mutex_init(&hw->tlb_lock, NULL);
 	pthread_mutex_init(&hw->kill_lock, NULL);
 	hw->vram_bytes = config->vram_bytes;
 	hw->sm_count = config->sm_count;
@@ -181,7 +183,9 @@ void pl_cu_hw_destroy(struct pl_cu_hw *hw)
 	pl_cuda_space_fini(&hw->vram_space);
 	pthread_mutex_destroy(&hw->lock);
 	pthread_mutex_destroy(&hw->kill_lock);
-	pthread_mutex_destroy(&hw->reg_lock);
+	pthread_mutex_destroy(&hw->fault_lock);
+	pthread_mutex_destroy(&hw->channels_lock);
+	pthread_mutex_destroy(&hw->tlb_lock);
 	free(hw);
 }
 

@@ -55,11 +55,14 @@ struct pl_cu_hw {
 	pthread_mutex_t lock;
 	struct pl_cuda_space vram_space; /* under lock */
 	struct pl_cu_vm vm;
-	struct pl_cu_chan *channels[PL_RG_CHANNELS]; /* under lock */
+	struct pl_cu_chan *channels[PL_RG_CHANNELS]; /* changed under lock and channels_lock, read under either */
 	uint64_t runlists;                           /* VRAM address; one page per engine */
 	pthread_mutex_t kill_lock;                   /* the register tells of the channel that was killed last */
-	pthread_mutex_t reg_lock;                    /* registers that go in pairs: fault queue, TLB */
-	struct pl_cu_usage *usage;                   /* what others may know */
+	/* Interrupts take the next two: with a virtual clock they come from within any write to a register. */
+	pthread_mutex_t channels_lock; /* held over no register */
+	pthread_mutex_t fault_lock;    /* the fault queue's registers go together */
+	pthread_mutex_t tlb_lock;      /* as do those of the TLB */
+	struct pl_cu_usage *usage;     /* what others may know */
 	struct pl_cu_waiters waiters;
 	/* Called from an engine's thread when a channel of this context has died, no lock held. */
 	void (*on_fault)(void *arg, const struct pl_cu_fault_record *record, struct pl_cu_ctx *owner);

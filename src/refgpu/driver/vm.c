@@ -195,10 +195,10 @@ static bool flushed(void *arg)
 
 void pl_cu_vm_flush(struct pl_cu_hw *hw)
 {
-	pthread_mutex_lock(&hw->reg_lock);
+	pthread_mutex_lock(&hw->tlb_lock);
 	pl_cu_reg_write(hw, PL_RG_TLB_DIRECTORY, (uint32_t)(hw->vm.root >> 8));
 	pl_cu_reg_write(hw, PL_RG_TLB_FLUSH, PL_RG_TLB_ONE);
-	pthread_mutex_unlock(&hw->reg_lock);
+	pthread_mutex_unlock(&hw->tlb_lock);
 	while (!flushed(hw))
 		sched_yield();
 }
