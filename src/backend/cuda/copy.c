@@ -396,7 +396,9 @@ static void fetch_streamed(struct pl_serve *serve, struct fetch *fetch)
 	void *block = malloc(first ? first : 1);
 	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
 
-	if (block)
+	if (size > first && !pl_cuda_address_known(fetch->args->from, size))
+		status = CUDA_ERROR_INVALID_VALUE; /* as of the whole: behind the first block none can be told */
+	else if (block)
 		status = (int32_t)fetch_part(fetch, block, 0, first);
 	status = pl_cuda_waited(pl_cuda_session_of(serve), status, fetch->args->stream);
 	if (status) {
@@ -438,6 +440,8 @@ static void fetch_staged(struct pl_serve *serve, struct fetch *fetch, struct pl_
 	CUresult result = CUDA_SUCCESS;
 	int32_t status;
 
+	if (parts > PL_CUDA_STAGE_PARTS && !pl_cuda_address_known(fetch->args->from, size))
+		result = CUDA_ERROR_INVALID_VALUE;
 	for (uint64_t n = 0; n < parts && n < PL_CUDA_STAGE_PARTS && !result; n++)
 		result = fetch_begin(fetch, stage, n);
 	if (!result)

@@ -104,6 +104,8 @@ static CUresult to_blocks(struct pl_session *session, enum pl_cuda_op op,
 	uint64_t dst = args->to, bytes = args->size, block = pl_cuda_block_bytes(session, true);
 	CUresult result = CUDA_SUCCESS;
 
+	if (!pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_block_is_chosen())
+		block = PL_CUDA_BLOCK_BYTES; /* one that is refused is to be so before any of it is made */
 	for (uint64_t at = 0; at < bytes && !result; at += args->size) {
 		args->to = dst + at;
 		args->size = bytes - at < block ? bytes - at : block;
