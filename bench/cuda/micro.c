@@ -307,13 +307,18 @@ static bool pattern_is(const uint8_t *p, size_t bytes, unsigned seed)
 	return true;
 }
 
+/* A link that opens more connections where one cannot fill the path does so at the first long copies. */
+#define WARM_COPIES 16u
+#define WARM_BYTES  ((size_t)16 << 20)
+
 static int copy_timed(struct copy *c, bool in, unsigned n, double *out)
 {
 	struct pl_worker *w = c->o->w;
-	int e;
+	int e = 0;
 
 	pattern(c->host, c->bytes, 3);
-	e = copy_once(c, true);
+	for (unsigned i = 0; i < WARM_COPIES && !e && (!i || i * c->bytes < WARM_BYTES); i++)
+		e = copy_once(c, true);
 	for (unsigned i = 0; i < n && !e; i++) {
 		double t = pl_worker_now();
 
