@@ -8,11 +8,6 @@
 #define RECORD_WORDS 8u
 #define FLAGS_ALL    (CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS)
 
-static void line_put(void *line)
-{
-	pl_cu_line_unref(line);
-}
-
 static void event_free(void *arg)
 {
 	struct pl_cu_event *event = arg;
@@ -153,42 +148,13 @@ static struct pl_cu_line *recorded(struct pl_cu_event *event, uint64_t *value_ou
 	return line;
 }
 
-static CUresult work_follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_t value)
-{
-	struct pl_cu_stream *stream = work->stream;
-	CUresult r = pl_cu_work_room(work, RECORD_WORDS);
-	if (r)
-		return r;
-	pl_cu_work_acquire(work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
-	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
-	return CUDA_SUCCESS;
-}
-
-/* What the stream is given later waits until the line has come to `value`. */
-static CUresult line_follow(struct pl_cu_stream *stream, struct pl_cu_line *line, uint64_t value)
-{
-	struct pl_cu_work work;
-	CUresult r;
-	if (pl_cu_line_done(line, value))
-		return CUDA_SUCCESS;
-	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
-	if (r)
-		return r;
-	r = work_follow(&work, line, value);
-	if (r)
-		pl_cu_work_cancel(&work);
-	else
-		pl_cu_work_close(&work);
-	return r;
-}
-
 static CUresult recorded_follow(struct pl_cu_event *event, struct pl_cu_stream *stream)
 {
 	CUresult r = pl_cu_ctx_error(event->ctx); /* what it has recorded does not come */
 	uint64_t value;
 	struct pl_cu_line *line = r ? NULL : recorded(event, &value);
 	if (line)
-		r = line_follow(stream, line, value);
+		r = pl_cu_stream_follow(stream, line, value);
 	pl_cu_line_unref(line);
 	return r;
 }
@@ -235,7 +201,7 @@ static CUresult lines_follow(struct pl_cu_stream *stream, struct pl_cu_line **li
 		return r;
 	for (size_t i = 0; i < n && !r; i++)
 		if (lines[i] != stream->line && !pl_cu_line_idle(lines[i]))
-			r = work_follow(&work, lines[i], atomic_load(&lines[i]->last));
+			r = pl_cu_work_follow(&work, lines[i], atomic_load(&lines[i]->last));
 	if (r)
 		pl_cu_work_cancel(&work);
 	else
@@ -317,7 +283,7 @@ CUresult pl_cu_event_waits_join(struct pl_cu_stream *stream)
 	pthread_mutex_lock(&stream->ctx->lock);
 	waits = stream->ctx->waits;
 	pthread_mutex_unlock(&stream->ctx->lock);
-	return waits ? line_follow(stream, waits->line, atomic_load(&waits->line->last)) : CUDA_SUCCESS;
+	return waits ? pl_cu_stream_follow(stream, waits->line, atomic_load(&waits->line->last)) : CUDA_SUCCESS;
 }
 
 /* -- the API ------------------------------------------------------------------------------------------------------- */

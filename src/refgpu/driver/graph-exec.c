@@ -9,9 +9,8 @@
 #include "condition.h"
 #include "cuda-api.h"
 
-#define NO_STEP      UINT32_MAX
-#define FOLLOW_WORDS 8u
-#define FLAGS_ALL    15u
+#define NO_STEP   UINT32_MAX
+#define FLAGS_ALL 15u
 
 /* -- the plan ------------------------------------------------------------------------------------------------------ */
 
@@ -431,32 +430,6 @@ CUresult cuGraphExecGetFlags(CUgraphExec handle, cuuint64_t *flags_out)
 
 /* -- launch -------------------------------------------------------------------------------------------------------- */
 
-static void line_put(void *line)
-{
-	pl_cu_line_unref(line);
-}
-
-/* What the stream is given later waits until the line has come to `value`. */
-static CUresult follow(struct pl_cu_stream *stream, struct pl_cu_line *line, uint64_t value)
-{
-	struct pl_cu_work work;
-	CUresult r;
-	if (line == stream->line || pl_cu_line_done(line, value))
-		return CUDA_SUCCESS;
-	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
-	if (r)
-		return r;
-	r = pl_cu_work_room(&work, FOLLOW_WORDS);
-	if (r) {
-		pl_cu_work_cancel(&work);
-		return r;
-	}
-	pl_cu_work_acquire(&work, pl_cu_line_address(line), value, PL_RG_SEM_ACQUIRE_GEQ | PL_RG_SEM_64);
-	pl_cu_stream_retire_locked(stream, atomic_load(&stream->line->last) + 1, line_put, pl_cu_line_ref(line));
-	pl_cu_work_close(&work);
-	return CUDA_SUCCESS;
-}
-
 struct launch {
 	struct pl_cu_exec *exec;
 	struct pl_cu_stream *stream, *lanes[PL_CU_GRAPH_LANES]; /* NULL: not used so far */
@@ -490,7 +463,7 @@ static CUresult lane_get(struct launch *launch, uint32_t lane)
 		exec->lanes[lane] = stream->handle;
 	}
 	launch->lanes[lane] = stream;
-	return follow(stream, launch->stream->line, launch->fork);
+	return pl_cu_stream_follow(stream, launch->stream->line, launch->fork);
 }
 
 static CUresult step_run(struct launch *launch, struct pl_cu_step *step)
@@ -506,7 +479,7 @@ static CUresult step_run(struct launch *launch, struct pl_cu_step *step)
 		if (before->lane == step->lane || *seen >= before->value)
 			continue;
 		*seen = before->value;
-		r = follow(stream, launch->lanes[before->lane]->line, before->value);
+		r = pl_cu_stream_follow(stream, launch->lanes[before->lane]->line, before->value);
 	}
 	if (!r && !step->node->disabled)
 		r = pl_cu_op_run(&step->node->op, stream);
@@ -543,7 +516,7 @@ static CUresult steps_run(struct launch *launch)
 	struct pl_cu_exec *exec = launch->exec;
 	CUresult r = CUDA_SUCCESS, joined = CUDA_SUCCESS;
 	if (exec->last_line)
-		r = follow(launch->stream, exec->last_line, exec->last_value);
+		r = pl_cu_stream_follow(launch->stream, exec->last_line, exec->last_value);
 	if (!r)
 		r = pl_cu_words_begin(exec->graph, launch->stream);
 	if (!r && (exec->lanes_n > 1 || (exec->ctx && exec->ctx != launch->stream->ctx)))
@@ -553,7 +526,7 @@ static CUresult steps_run(struct launch *launch)
 	for (uint32_t i = 0; i < PL_CU_GRAPH_LANES; i++) {
 		struct pl_cu_stream *lane = launch->lanes[i];
 		if (lane && lane != launch->stream && !joined)
-			joined = follow(launch->stream, lane->line, atomic_load(&lane->line->last));
+			joined = pl_cu_stream_follow(launch->stream, lane->line, atomic_load(&lane->line->last));
 	}
 	return r ? r : joined;
 }

@@ -82,6 +82,10 @@ void pl_cu_work_release(struct pl_cu_work *work, uint64_t address, uint64_t valu
 uint64_t pl_cu_work_close(struct pl_cu_work *work);
 /* Ends it without: what was opened for nothing. */
 void pl_cu_work_cancel(struct pl_cu_work *work);
+/* The work waits for `line` to come to `value`; the stream keeps the line until then. */
+CUresult pl_cu_work_follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_t value);
+/* What the stream is given later does. */
+CUresult pl_cu_stream_follow(struct pl_cu_stream *stream, struct pl_cu_line *line, uint64_t value);
 /* From here on the stream's line comes behind all that the legacy rules have it follow. */
 CUresult pl_cu_work_join(struct pl_cu_stream *stream);
 

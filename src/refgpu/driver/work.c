@@ -69,8 +69,7 @@ static void line_release(void *line)
 	pl_cu_line_unref(line);
 }
 
-/* The work waits for `line` to come to what it has been given; the stream keeps it until then. */
-static CUresult follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_t value)
+CUresult pl_cu_work_follow(struct pl_cu_work *work, struct pl_cu_line *line, uint64_t value)
 {
 	struct pl_cu_stream *stream = work->stream;
 	CUresult r = pl_cu_work_room(work, PL_CU_WORK_SEM_WORDS);
@@ -122,7 +121,7 @@ static CUresult follow_others(struct pl_cu_work *work)
 	if (!stream->legacy) {
 		struct pl_cu_stream *null_stream = ctx->null_stream;
 		if (is_ahead(stream, null_stream))
-			r = follow(work, null_stream->line, atomic_load(&null_stream->line->last));
+			r = pl_cu_work_follow(work, null_stream->line, atomic_load(&null_stream->line->last));
 		return r;
 	}
 	ahead.more = NULL;
@@ -133,7 +132,7 @@ static CUresult follow_others(struct pl_cu_work *work)
 	for (size_t i = 0; i < ahead.n; i++) {
 		struct pl_cu_line *line = *ahead_at(&ahead, i);
 		if (!r)
-			r = follow(work, line, atomic_load(&line->last));
+			r = pl_cu_work_follow(work, line, atomic_load(&line->last));
 		pl_cu_line_unref(line);
 	}
 	free(ahead.more);
@@ -186,7 +185,7 @@ static CUresult work_begin(struct pl_cu_work *work)
 	uint64_t last = atomic_load(&stream->line->last);
 	CUresult r = pl_cu_work_room(work, PL_CU_WORK_SEM_WORDS);
 	if (!r && stream->last_chan != work->chan && !pl_cu_line_done(stream->line, last))
-		r = follow(work, stream->line, last);
+		r = pl_cu_work_follow(work, stream->line, last);
 	if (!r)
 		r = follow_others(work);
 	return r;
@@ -236,6 +235,23 @@ void pl_cu_work_cancel(struct pl_cu_work *work)
 	else if (work->words)
 		pl_cu_chan_unlock(work->chan);
 	pthread_mutex_unlock(&work->stream->lock);
+}
+
+CUresult pl_cu_stream_follow(struct pl_cu_stream *stream, struct pl_cu_line *line, uint64_t value)
+{
+	struct pl_cu_work work;
+	CUresult r;
+	if (line == stream->line || pl_cu_line_done(line, value))
+		return CUDA_SUCCESS;
+	r = pl_cu_work_open(&work, stream, pl_cu_stream_engine(stream));
+	if (r)
+		return r;
+	r = pl_cu_work_follow(&work, line, value);
+	if (r)
+		pl_cu_work_cancel(&work);
+	else
+		pl_cu_work_close(&work);
+	return r;
 }
 
 uint64_t pl_cu_stream_step(struct pl_cu_stream *stream)
