@@ -355,6 +355,7 @@ int main(int argc, char **argv)
 	cu_run(test_an_executable_graph_may_go_while_it_runs);
 	cu_run(test_bad_graphs_are_refused);
 	graph_tests_capture();
+	graph_tests_rules();
 	graph_tests_update();
 	graph_tests_copies();
 	graph_tests_refused();

@@ -16,6 +16,13 @@ struct graph_test {
 };
 extern struct graph_test graph_test;
 
+static inline CUstream graph_stream(unsigned int flags)
+{
+	CUstream stream;
+	cu_ok(cu(cuStreamCreate)(&stream, flags));
+	return stream;
+}
+
 /* A row of blocks of so many threads. */
 static inline CUDA_KERNEL_NODE_PARAMS graph_kernel(CUfunction function, unsigned int blocks, unsigned int threads,
 						   void **params)
@@ -31,6 +38,7 @@ static inline CUDA_KERNEL_NODE_PARAMS graph_kernel(CUfunction function, unsigned
 }
 
 void graph_tests_capture(void);
+void graph_tests_rules(void);
 void graph_test_many(void); /* graphs that come and go, one after the other */
 void graph_tests_update(void);
 void graph_tests_conditions(void);
