@@ -221,6 +221,18 @@ bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx)
 	return idle;
 }
 
+bool pl_cu_ctx_prints(struct pl_cu_ctx *ctx)
+{
+	bool any = false;
+	pthread_mutex_lock(&ctx->lock);
+	for (struct pl_cu_stream *stream = ctx->streams; stream && !any; stream = stream->next) {
+		const struct pl_isa_printf *print = __atomic_load_n(&stream->print, __ATOMIC_RELAXED);
+		any = print && __atomic_load_n(&print->used, __ATOMIC_ACQUIRE);
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return any;
+}
+
 /* The handles of all streams, so that each is looked up again before it is touched: streams come and go meanwhile. */
 static size_t handles_of(struct pl_cu_ctx *ctx, bool (*wanted)(const struct pl_cu_stream *stream),
 			 CUstream **handles_out)

@@ -74,5 +74,5 @@ int plRefgpuIdle(void)
 {
 	struct pl_cu_ctx *ctx;
 
-	return !pl_cu_enter_ctx(&ctx) && pl_cu_ctx_idle(ctx);
+	return !pl_cu_enter_ctx(&ctx) && pl_cu_ctx_idle(ctx) && !pl_cu_ctx_prints(ctx);
 }
