@@ -136,6 +136,13 @@ uint64_t pl_session_answered(const struct pl_session *session)
 	return lane ? lane->answered : 0;
 }
 
+bool pl_session_is_near(const struct pl_session *session)
+{
+	const struct pl_client_lane *lane = pl_client_lane_known(session);
+
+	return lane && lane->lane->near;
+}
+
 static int answer_wait(struct pl_call *call, struct pl_reply *reply)
 {
 	struct pl_session *session = call->session;
@@ -176,6 +183,8 @@ bool pl_call_is_whole(const struct pl_call *call, const struct pl_reply *reply)
 
 	if (atomic_load_explicit(&session->reverse_seen, memory_order_acquire) < reply->after)
 		return false;
+	if (reply->flags & PL_WIRE_REPLY_PLACE)
+		atomic_store_explicit(&session->places, true, memory_order_relaxed);
 	if (reply->flags & PL_WIRE_REPLY_IDLE && call->ticket)
 		atomic_store_explicit(&session->idle, call->ticket, memory_order_relaxed);
 	return true;

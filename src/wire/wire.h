@@ -56,6 +56,7 @@ enum pl_wire_reply_flag {
 	PL_WIRE_REPLY_LATE = 2,  /* status is a late error of an earlier posted call */
 	PL_WIRE_REPLY_IDLE = 4,  /* all that was sent up to this call has ended, and without an error */
 	PL_WIRE_REPLY_AHEAD = 8, /* what was asked about has not ended, so that the answer tells of no end at all */
+	PL_WIRE_REPLY_PLACE = 16, /* with IDLE: payload that follows its call is received where it belongs */
 };
 
 /* ---- the greeting: the first bytes on each connection ---- */
@@ -122,11 +123,11 @@ struct pl_hello_reply {
 		uint64_t arena_base; /* where the server has it mapped: the client tries the same place */
 		uint64_t received;   /* AGAIN: bytes of the lane that have come, all connections together */
 	};
-	uint32_t lane_bytes;  /* shm: bytes of each direction's ring */
+	uint32_t lane_bytes; /* shm: bytes of each direction's ring */
 	uint32_t worker_pid;
 	uint64_t memory_bytes; /* device memory that the session may hold: what surely fits need not be asked */
 	union {
-		char text[48];         /* for people: why it was refused */
+		char text[48]; /* for people: why it was refused */
 		struct {
 			uint64_t arena_offset; /* PL_HELLO_OK, ivshmem: where the arena lies in the region; else 0 */
 			uint32_t grace_s;      /* OK, tcp: so long a session waits for AGAIN; 0 = it does not */

@@ -1,8 +1,10 @@
 /*
  * Copies while nothing is under way, and while something is: over shared memory the program's own thread makes the
- * former.  Prints what it saw, which is the same natively and over any link.  direct steady|many|later COUNT: loops
- * whose round trips are counted from outside.
+ * former.  Prints what it saw, which is the same natively and over any link.  direct steady|many|later|idle|busy|prints
+ * COUNT: loops whose round trips are counted, or lines compared, from outside.
  */
+#include <pthread.h>
+
 #include "cu.h"
 
 #define BYTES  ((size_t)1 << 20)
@@ -10,7 +12,7 @@
 #define LARGE  ((size_t)5 << 18) /* with all that is added, still one that lies in shared memory */
 #define PIECES 8
 
-static CUfunction add, count_up;
+static CUfunction add, count_up, print;
 static CUstream stream, other;
 static CUdeviceptr a, b;
 static float *host, *pinned;
@@ -235,6 +237,113 @@ static void test_a_context_that_goes_while_a_copy_comes(void)
 	printf("a context that goes: %.0f\n", sum_of(pinned) / FLOATS);
 }
 
+struct worker {
+	CUcontext ctx;
+	pthread_t thread;
+	float value;
+	int wrong;
+};
+
+/* Its own memory and stream, again and again: whether anything is under way is the others' affair. */
+static void *copies_run(void *arg)
+{
+	struct worker *worker = arg;
+	float *there = malloc(BYTES), *back = malloc(BYTES);
+	CUdeviceptr at;
+	CUstream own;
+
+	cu_ok(cu(cuCtxSetCurrent)(worker->ctx));
+	cu_ok(cu(cuStreamCreate)(&own, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&at, BYTES));
+	for (int i = 0; i < 30; i++) {
+		int n = FLOATS;
+		void *params[] = { &at, &at, &at, &n };
+
+		fill(there, worker->value + (float)i);
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(at, there, BYTES, own));
+		if (i % 2)
+			cu_ok(cu(cuLaunchKernel)(add, (unsigned)n / 256, 1, 1, 256, 1, 1, 0, own, params, NULL));
+		cu_ok(cu(cuMemcpyDtoHAsync_v2)(back, at, BYTES, own));
+		cu_ok(cu(cuStreamSynchronize)(own));
+		for (int k = 0; k < FLOATS; k++)
+			worker->wrong += back[k] != (worker->value + (float)i) * (i % 2 ? 2 : 1);
+	}
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuStreamDestroy_v2)(own));
+	free(there);
+	free(back);
+	return NULL;
+}
+
+static void test_copies_of_several_threads_keep_apart(void)
+{
+	struct worker workers[3] = { { .value = 100 }, { .value = 200 }, { .value = 300 } };
+
+	for (int i = 0; i < 3; i++) {
+		cu_ok(cu(cuCtxGetCurrent)(&workers[i].ctx));
+		check(!pthread_create(&workers[i].thread, NULL, copies_run, &workers[i]));
+	}
+	for (int i = 0; i < 3; i++) {
+		pthread_join(workers[i].thread, NULL);
+		printf("thread %d: %d wrong\n", i, workers[i].wrong);
+	}
+}
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	int copied, added;
+	CUcontext ctx;
+} relay = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, NULL };
+
+static void relay_until(const int *count, int value)
+{
+	pthread_mutex_lock(&relay.lock);
+	while (*count < value)
+		pthread_cond_wait(&relay.more, &relay.lock);
+	pthread_mutex_unlock(&relay.lock);
+}
+
+static void relay_on(int *count)
+{
+	pthread_mutex_lock(&relay.lock);
+	++*count;
+	pthread_cond_broadcast(&relay.more);
+	pthread_mutex_unlock(&relay.lock);
+}
+
+static void *relay_run(void *unused)
+{
+	(void)unused;
+	cu_ok(cu(cuCtxSetCurrent)(relay.ctx));
+	for (int i = 1; i <= 20; i++) {
+		relay_until(&relay.copied, i);
+		add_up(stream, 1); /* it follows the default stream's copy */
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		relay_on(&relay.added);
+	}
+	return NULL;
+}
+
+/* The bytes may be on their way yet when the call that copies returns. */
+static void test_a_kernel_of_another_thread_comes_behind_a_copy(void)
+{
+	pthread_t thread;
+
+	cu_ok(cu(cuCtxGetCurrent)(&relay.ctx));
+	begin_with(0, 0);
+	check(!pthread_create(&thread, NULL, relay_run, NULL));
+	for (int i = 1; i <= 20; i++) {
+		fill(host, (float)i);
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(a, host, BYTES, NULL));
+		relay_on(&relay.copied);
+		relay_until(&relay.added, i);
+	}
+	pthread_join(thread, NULL);
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, b, BYTES));
+	printf("added behind copies: %.0f\n", host[FLOATS - 1]);
+}
+
 static void test_memory_of_two_contexts(void)
 {
 	CUcontext second, first;
@@ -265,6 +374,34 @@ static void steady(void)
 	cu_ok(cu(cuStreamSynchronize)(stream));
 	cu_is(cu(cuStreamQuery)(other), CUDA_SUCCESS);
 	cu_ok(cu(cuMemcpyDtoHAsync_v2)(pinned, b, BYTES, stream));
+	cu_ok(cu(cuCtxSynchronize)());
+}
+
+/* What a kernel has printed is out when a copy that waits for it is there. */
+static void prints(void)
+{
+	void *params[] = { &(int){ 2 } };
+
+	cu_ok(cu(cuLaunchKernel)(print, 1, 1, 1, 32, 1, 1, 0, NULL, params, NULL));
+	while (cu(cuStreamQuery)(NULL))
+		;
+	cu_ok(cu(cuMemcpyDtoH_v2)(host, a, BYTES));
+	printf("behind what it printed\n");
+}
+
+/* Over a socket: in one piece where nothing is under way, in several where a kernel is. */
+static void whole(bool idle)
+{
+	static CUdeviceptr large;
+	static char *from;
+
+	if (!large) {
+		cu_ok(cu(cuMemAlloc_v2)(&large, 4 * BYTES));
+		from = calloc(4, BYTES);
+	}
+	if (!idle)
+		add_up(stream, 1);
+	cu_ok(cu(cuMemcpyHtoD_v2)(large, from, 4 * BYTES));
 	cu_ok(cu(cuCtxSynchronize)());
 }
 
@@ -304,6 +441,10 @@ static void loop(const char *what, long rounds)
 			steady();
 		else if (!strcmp(what, "later"))
 			later();
+		else if (!strcmp(what, "prints"))
+			prints();
+		else if (!strcmp(what, "idle") || !strcmp(what, "busy"))
+			whole(!strcmp(what, "idle"));
 		else
 			many(i);
 	}
@@ -348,6 +489,7 @@ int main(int argc, char **argv)
 	free(text);
 	add = cu_function(module, "add");
 	count_up = cu_function(module, "count");
+	print = cu_function(module, "print");
 	cu_ok(cu(cuStreamCreate)(&stream, 0));
 	cu_ok(cu(cuStreamCreate)(&other, CU_STREAM_NON_BLOCKING));
 	cu_ok(cu(cuMemAlloc_v2)(&a, BYTES));
@@ -367,6 +509,8 @@ int main(int argc, char **argv)
 		cu_run(test_more_copies_under_way_than_are_kept);
 		cu_run(test_memory_that_goes_while_a_copy_comes);
 		cu_run(test_long_allocations_hold_what_was_copied);
+		cu_run(test_copies_of_several_threads_keep_apart);
+		cu_run(test_a_kernel_of_another_thread_comes_behind_a_copy);
 		cu_run(test_memory_of_two_contexts);
 		cu_run(test_a_context_that_goes_while_a_copy_comes);
 	}

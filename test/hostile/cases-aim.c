@@ -502,6 +502,49 @@ static void copies_whose_memory_ends_meanwhile(void)
 	free(data);
 }
 
+/* Bytes that are received where they belong: the stream is at work until they are all there, and the memory stays.  One
+ * that breaks off takes nobody along. */
+static void copies_that_are_received_in_place(void)
+{
+	enum { BYTES = 4 << 20, LEFT = 64 };
+	static uint8_t data[BYTES];
+	struct pl_cuda_cuMemFree_v2_args gone = { 0 };
+	struct pl_cuda_cuMemcpyHtoDAsync_v2_args copy = { .size = BYTES,
+							  .data = { .kind = PL_BULK_AFTER, .bytes = BYTES } };
+	_Alignas(8) uint8_t body[2][128];
+	struct pl_enc encs[2] = { { body[0] }, { body[1] } };
+	struct pl_lane *other, *own;
+	uint64_t copies, ends;
+
+	cuda_open();
+	copy.to = gone.address = alloc(BYTES);
+	own = peer.lane;
+	other = peer_lane(&peer);
+	peer.lane = other;
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	peer.lane = own;
+	pl_cuda_cuMemcpyHtoDAsync_v2_put(&encs[0], &copy);
+	pl_cuda_cuMemFree_v2_put(&encs[1], &gone);
+	copies = ask_send(other, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body[0], pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy),
+			  BYTES);
+	expect_is(pl_lane_send_bulk(other, data, BYTES - LEFT), 0); /* more than a lane has room for: it has begun */
+	expect_is(CU(cuStreamQuery, .stream = 0), CUDA_ERROR_NOT_READY);
+	ends = ask_send(own, PL_CUDA_OP_cuMemFree_v2, body[1], pl_cuda_cuMemFree_v2_bytes(&gone), 0);
+	expect_is(pl_lane_send_bulk(other, data, LEFT), 0);
+	expect_is(answer_of(other, copies), CUDA_SUCCESS);
+	expect_is(answer_of(own, ends), CUDA_SUCCESS);
+	expect_is(CU(cuStreamQuery, .stream = 0), CUDA_SUCCESS);
+	expect_is(CU(cuMemcpyHtoDAsync_v2, .to = gone.address, .size = 4, .data = NO_BULK), CUDA_ERROR_INVALID_VALUE);
+	copy.to = alloc(BYTES);
+	encs[0].at = body[0];
+	pl_cuda_cuMemcpyHtoDAsync_v2_put(&encs[0], &copy);
+	(void)ask_send(other, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body[0], pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy),
+		       BYTES);
+	expect_is(pl_lane_send_bulk(other, data, BYTES - LEFT), 0);
+	pl_lane_destroy(other);
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
@@ -511,6 +554,7 @@ const struct hostile_case cases_aim[] = {
 	{ "aim: copies outside the order", copies_outside_the_order, false },
 	{ "aim: frees that are refused", frees_that_are_refused, false },
 	{ "aim: copies whose memory ends meanwhile", copies_whose_memory_ends_meanwhile, false },
+	{ "aim: copies that are received in place", copies_that_are_received_in_place, false },
 	{ "aim: graphs of memory that is gone", graphs_of_memory_that_is_gone, false },
 	{ NULL, NULL, false },
 };

@@ -128,6 +128,30 @@ def test_steady_loops_ask_only_where_the_api_waits():
                 assert asks <= 0.3, f"{mode} {what}: {asks} asks an iteration, 0.3 at most expected"
 
 
+def test_long_copies_over_a_socket_are_cut_where_something_is_under_way():
+    """Bytes that the server receives where they belong travel in one piece; else 4 MiB in four, behind a kernel."""
+    direct, count = os.path.join(PROGRAMS, "cuda-direct"), 20
+    with plenum.Server("--cuda", NATIVE) as server:
+        more = {k: v for k, v in steady_env(server, "tcp").items() if k.startswith("PLENUM_TEST_")}
+        for what, expected in {"idle": 1, "busy": 1 + 4}.items():
+            few, _ = plenum.stats_of(server, "tcp", [direct, what, str(count)], **more)
+            many, _ = plenum.stats_of(server, "tcp", [direct, what, str(2 * count)], **more)
+            assert many["posts"] - few["posts"] == expected * count, (what, few, many)
+            assert many["asks"] - few["asks"] == count, (what, few, many)
+
+
+def test_what_a_kernel_printed_is_out_behind_a_copy_that_waits():
+    """Also where the program knew before that the kernel had ended."""
+    command = [os.path.join(PROGRAMS, "cuda-direct"), "prints", "3"]
+    native = plenum.run(command, dict(plenum.native_env(), PLENUM_TEST_LIBCUDA=NATIVE,
+                                      PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", ""))).stdout
+    assert native.count(b"behind") == 3 and native.count(b"thread") == 6, native
+    with plenum.Server("--cuda", NATIVE) as server:
+        for mode in ("shm", "tcp"):
+            remote = plenum.run(command, steady_env(server, mode)).stdout
+            assert remote == native, (mode, native, remote)
+
+
 def test_a_program_that_is_killed_leaves_nothing():
     with plenum.Server("--cuda", NATIVE) as server:
         for mode in ("shm", "tcp"):
@@ -325,7 +349,8 @@ def test_a_server_without_cuda_has_no_device():
 
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [test_copies_of_all_sizes_are_the_same, test_sessions_of_two_links_share_what_they_have,
-        test_another_process_memory_has_one_address_however_often_it_is_opened, test_steady_loops_ask_only_where_the_api_waits, test_a_program_that_is_killed_leaves_nothing,
+        test_another_process_memory_has_one_address_however_often_it_is_opened, test_steady_loops_ask_only_where_the_api_waits, test_long_copies_over_a_socket_are_cut_where_something_is_under_way,
+        test_what_a_kernel_printed_is_out_behind_a_copy_that_waits, test_a_program_that_is_killed_leaves_nothing,
         test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_the_nodes_of_graphs_go_with_them, test_a_posted_launch_costs_few_instructions,
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,

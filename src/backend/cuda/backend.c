@@ -110,6 +110,9 @@ static int backend_open(void **state_out, const char *library)
 	host->memory_back = (__typeof__(host->memory_back))symbol_find(host->dl, "plRefgpuMemoryBack");
 	host->managed_back = (__typeof__(host->managed_back))symbol_find(host->dl, "plRefgpuManagedBack");
 	host->idle = (__typeof__(host->idle))symbol_find(host->dl, "plRefgpuIdle");
+	host->place_begin = (__typeof__(host->place_begin))symbol_find(host->dl, "plRefgpuPlaceBegin");
+	host->place_at = (__typeof__(host->place_at))symbol_find(host->dl, "plRefgpuPlaceAt");
+	host->place_end = (__typeof__(host->place_end))symbol_find(host->dl, "plRefgpuPlaceEnd");
 	host->ipc_file = (__typeof__(host->ipc_file))symbol_find(host->dl, "plRefgpuIpcFile");
 	host->ipc_give = (__typeof__(host->ipc_give))symbol_find(host->dl, "plRefgpuIpcGive");
 	known_only = (__typeof__(known_only))symbol_find(host->dl, "plRefgpuKnownOnly");

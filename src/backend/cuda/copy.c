@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/cuda/copy.h"
+#include "backend/cuda/place.h"
 #include "backend/cuda/stage.h"
 #include "backend/cuda/own.h"
 #include "base/err.h"
@@ -231,6 +232,38 @@ static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMem
 	pl_cuda_bulk_end(serve, &args->data, own, stays);
 }
 
+/* As that, of payload that follows the call: no more of it than a part is in memory of ours. */
+static void to_device_parts(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+			    CUstream stream, int32_t *status)
+{
+	struct pl_cuda_cuMemcpyHtoDAsync_v2_args part = *args;
+
+	*status = CUDA_SUCCESS;
+	for (uint64_t at = 0; at < args->size && !*status; at += part.size) {
+		part.to = args->to + at;
+		part.size = args->size - at < BLOCK_BYTES ? args->size - at : BLOCK_BYTES;
+		part.data.bytes = part.size;
+		to_device_at_once(serve, &part, stream, status);
+	}
+}
+
+/* The stream has its place in the order: whatever comes later waits for it there, other lanes go on. */
+static bool to_device_placed(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+			     CUstream stream, int32_t *status)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	struct plRefgpuPlace *place = NULL;
+
+	if (!args->data.data)
+		place = pl_cuda_place_take(session, stream, args->per_thread, args->to, args->size);
+	if (!place)
+		return false;
+	pl_serve_give_turn(serve);
+	*status = pl_cuda_place_receive(serve, place, args->size) ? CUDA_ERROR_UNKNOWN : CUDA_SUCCESS;
+	pl_cuda_place_give(session, place);
+	return true;
+}
+
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
 	struct pl_cuda_stage *stage;
@@ -255,9 +288,13 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 		pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, args->stream);
 		return;
 	}
+	if (to_device_placed(serve, args, stream, &status)) {
+		pl_cuda_result(serve, status, args->stream);
+		return;
+	}
 	stage = args->data.data ? NULL : pl_cuda_stage_take(pl_cuda_session_of(serve), args->size);
 	if (!stage) {
-		to_device_at_once(serve, args, stream, &status);
+		(args->data.data ? to_device_at_once : to_device_parts)(serve, args, stream, &status);
 	} else {
 		if (!to_device_staged(serve, args, stage, stream, &stays, &status))
 			status = CUDA_ERROR_UNKNOWN;
@@ -423,6 +460,35 @@ static void fetch_streamed(struct pl_serve *serve, struct fetch *fetch)
 	fetch_free(serve, fetch, block, first);
 }
 
+/* From where they lie.  What comes later in the stream waits meanwhile, so not to afar, and whether all has ended is
+ * told before. Return: false: they have to go another way. */
+static bool fetch_placed(struct pl_serve *serve, const struct fetch *fetch)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
+	struct plRefgpuPlace *place = NULL;
+	int32_t status;
+
+	if (!serve->lane->near || !pl_cuda_place_can(fetch->session, args->size) ||
+	    !pl_cuda_address_known(args->from, args->size))
+		return false;
+	status = (int32_t)pl_cuda_own_wait(fetch->stream, args->per_thread);
+	status = pl_cuda_waited(fetch->session, status, args->stream);
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return true;
+	}
+	pl_cuda_idle_tell(serve);
+	place = pl_cuda_place_take(fetch->session, fetch->stream, args->per_thread, args->from, args->size);
+	if (!place) {
+		serve->reply_flags &= ~(uint32_t)(PL_WIRE_REPLY_IDLE | PL_WIRE_REPLY_PLACE);
+		return false;
+	}
+	if (!reply_begin(serve, PL_BULK_AFTER, args->size, 0))
+		(void)pl_cuda_place_reply(serve, place, args->size);
+	pl_cuda_place_give(fetch->session, place);
+	return true;
+}
+
 static CUresult fetch_begin(struct fetch *fetch, struct pl_cuda_stage *stage, uint64_t n)
 {
 	uint64_t at = n * PL_CUDA_STAGE_PART_BYTES, left = fetch->args->size - at;
@@ -560,7 +626,7 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		fetch_staged(serve, &fetch, stage);
 		if (!fetch.stays)
 			pl_cuda_stage_give(pl_cuda_session_of(serve), stage);
-	} else {
+	} else if (!fetch_placed(serve, &fetch)) {
 		fetch_streamed(serve, &fetch);
 	}
 }

@@ -105,7 +105,7 @@ void pl_cuda_idle_tell(struct pl_serve *serve)
 	late = session->late_count;
 	pthread_mutex_unlock(&session->late_lock);
 	if (!late)
-		serve->reply_flags |= PL_WIRE_REPLY_IDLE;
+		serve->reply_flags |= PL_WIRE_REPLY_IDLE | (session->host->place_begin ? PL_WIRE_REPLY_PLACE : 0);
 }
 
 /* Calls that wait for the device, or ask how far it is. */

@@ -16,6 +16,8 @@
 
 #define INLINE_BYTES     4096u /* what comes in a reply itself */
 #define PASS_EVERY_BYTES (4u << 20)
+#define PLACED_BYTES_MIN (64u << 10)
+#define NEAR_BYTES_MAX   (2u << 20) /* to pinned memory, of a server on this host: it is made at once */
 
 /*
  * Whoever posts much and asks little waits now and then, so that the same few extents are used again while they are
@@ -95,6 +97,35 @@ static CUresult to_send(struct pl_session *session, enum pl_cuda_op op, struct p
 	pl_bulk_done(session, &args->data);
 	if (!r && !plain)
 		passed(session, call.ticket);
+	return pl_cuda_answer(r, &reply);
+}
+
+/* The server receives it right into the device's memory, when the call has come there.  The stream is at work as long
+ * as it travels, so not from afar. */
+static bool is_placed(struct pl_session *session, uint64_t to, uint64_t bytes)
+{
+	struct pl_cuda_memory memory;
+
+	return !session->shares_memory && bytes >= PLACED_BYTES_MIN && !pl_cuda_block_is_chosen() &&
+	       pl_session_places(session) && pl_session_is_near(session) && pl_session_is_idle(session) &&
+	       pl_cuda_captures_none() && pl_cuda_memory_find(to, &memory) && memory.kind == PL_CUDA_MEMORY_DEVICE &&
+	       bytes <= memory.bytes - (to - memory.address);
+}
+
+static CUresult to_send_placed(struct pl_session *session, enum pl_cuda_op op,
+			       struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args, const void *src, bool plain)
+{
+	struct pl_reply reply = { 0 };
+	struct pl_call call;
+	int r;
+
+	args->data = (struct pl_bulk){ .kind = PL_BULK_AFTER, .bytes = args->size };
+	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuMemcpyHtoDAsync_v2_bytes(args));
+	if (!r) {
+		pl_cuda_cuMemcpyHtoDAsync_v2_put(&call.enc, args);
+		r = plain ? pl_call_post_after(&call, src, args->size)
+			  : pl_call_ask_after(&call, src, args->size, &reply);
+	}
 	return pl_cuda_answer(r, &reply);
 }
 
@@ -233,6 +264,8 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	if (bytes >= PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() &&
 	    pl_cuda_ring_take(session, op == PL_CUDA_OP_cuMemcpyHtoD_v2, bytes, &ring))
 		return to_send_ring(session, op, &args, src, &ring, plain);
+	if (is_placed(session, dst, bytes))
+		return to_send_placed(session, op, &args, src, plain);
 	return to_blocks(session, op, &args, src, plain);
 }
 
@@ -391,6 +424,14 @@ static CUresult from_ring(struct pl_session *session, enum pl_cuda_op op,
 	return result;
 }
 
+/* It takes no longer to wait for the bytes than to have them come later. */
+static bool comes_at_once(struct pl_session *session, uint64_t bytes)
+{
+	return pl_session_is_idle(session) &&
+	       (bytes <= INLINE_BYTES ||
+		(bytes <= NEAR_BYTES_MAX && pl_session_places(session) && pl_session_is_near(session)));
+}
+
 /* Whether the program may go on meanwhile: its memory is pinned, so the API says that the copy is made later. */
 static bool may_come_later(struct pl_session *session, const void *dst,
 			   const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
@@ -398,9 +439,8 @@ static bool may_come_later(struct pl_session *session, const void *dst,
 	struct pl_cuda_memory memory;
 
 	return !session->shares_memory && args->size <= PL_CUDA_LATER_BYTES_MAX && pl_cuda_captures_none() &&
-	       !(pl_session_is_idle(session) && args->size <= INLINE_BYTES) &&
-	       pl_cuda_memory_find((uintptr_t)dst, &memory) && pl_cuda_memory_is_pinned(&memory) &&
-	       args->size <= memory.bytes - ((uintptr_t)dst - memory.address) &&
+	       !comes_at_once(session, args->size) && pl_cuda_memory_find((uintptr_t)dst, &memory) &&
+	       pl_cuda_memory_is_pinned(&memory) && args->size <= memory.bytes - ((uintptr_t)dst - memory.address) &&
 	       pl_cuda_memory_is_device(args->from, args->size);
 }
 

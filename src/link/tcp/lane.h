@@ -46,7 +46,6 @@ struct tcp_lane {
 	uint64_t in_bulk_left;
 	uint32_t spin_ns;
 	int wake_bytes; /* SO_RCVLOWAT as it is; 0 = no TCP socket: it stays as it is */
-	bool near;      /* the peer is on this host */
 	bool together;  /* it ran on this thread's core when it sent last, or seemed to */
 	uint32_t together_waits;
 	bool in_wide;

@@ -62,7 +62,7 @@ static bool peer_is_here(struct tcp_lane *lane)
 	socklen_t bytes = sizeof(int);
 	int core = -1;
 
-	if (!lane->near || (lane->together && ++lane->together_waits % TOGETHER_WAITS))
+	if (!lane->base.near || (lane->together && ++lane->together_waits % TOGETHER_WAITS))
 		return lane->together;
 	lane->together = !getsockopt(lane->base.fd, SOL_SOCKET, SO_INCOMING_CPU, &core, &bytes) && core >= 0 &&
 			 core == sched_getcpu();

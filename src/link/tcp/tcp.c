@@ -102,7 +102,7 @@ int pl_tcp_sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns
  * (docs/adr/0032). */
 bool pl_tcp_tunes(const struct tcp_lane *lane, uint64_t bytes)
 {
-	return lane->base.widens == PL_LANE_WIDENS && !lane->near && bytes >= PL_WIDE_PAYLOAD_MIN / 2 &&
+	return lane->base.widens == PL_LANE_WIDENS && !lane->base.near && bytes >= PL_WIDE_PAYLOAD_MIN / 2 &&
 	       !(lane->resume && lane->resume->turn);
 }
 
@@ -165,7 +165,7 @@ static bool lane_resumable(struct pl_lane *base, void (*cut_fn)(void *arg), void
 {
 	struct tcp_lane *lane = tcp_lane(base);
 
-	if (!lane->near && lane->wake_bytes && !lane->resume)
+	if (!base->near && lane->wake_bytes && !lane->resume)
 		lane->resume = pl_resume_create(cut_fn, arg);
 	base->resumes = lane->resume;
 	base->swapped_fd = lane->resume ? lane->resume->swapped_fd : -1;
@@ -239,8 +239,8 @@ int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 	}
 	lane->wake_bytes = pl_tcp_is_tcp(fd);
 	lane->base.can_widen = lane->wake_bytes;
-	lane->near = lane->wake_bytes && pl_tcp_is_near(fd);
-	if (lane->near)
+	lane->base.near = lane->wake_bytes && pl_tcp_is_near(fd);
+	if (lane->base.near)
 		pl_tcp_option_set(fd, SOL_SOCKET, SO_SNDBUF, NEAR_SEND_BYTES);
 	pl_tcp_socket_prepare(fd);
 	*lane_out = &lane->base;
