@@ -4,10 +4,11 @@
  */
 #include <string.h>
 
+#include "base/copy.h"
 #include "client/cuda/memory.h"
 
 #define SHARED_MIN  (64u << 10)    /* less is soon sent */
-#define SHARED_MAX  (64u << 20)    /* copies of more are as fast through a ring */
+#define SHARED_MAX  (256u << 20)   /* of one allocation: more is copied through a ring */
 #define SMALL_MAX   (2u << 20)     /* kernels on more need huge pages, which the device's own memory has */
 #define SHARED_SUM  (512ull << 20) /* huge pages are there at once, used or not: no more of them */
 #define REGION_PART 4              /* of a guest's part of its region; the rest is for all else */
@@ -114,8 +115,8 @@ bool pl_cuda_direct_copy(struct pl_session *session, enum pl_cuda_direct_how how
 	if (!idle)
 		*result = per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
 	if (!*result && to_host)
-		memcpy(host, place, bytes);
+		pl_copy(host, place, bytes);
 	else if (!*result)
-		memcpy(place, host, bytes);
+		pl_copy(place, host, bytes);
 	return true;
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/copy.h"
 #include "capture.h"
 #include "check.h"
 #include "copy.h"
@@ -49,6 +50,15 @@ static void *side_host(const struct pl_cu_side *side, uint64_t address, uint64_t
 	return host;
 }
 
+static void part_copy(void *to, const void *from, uint64_t bytes)
+{
+	uint64_t ahead = (uintptr_t)to - (uintptr_t)from;
+	if (ahead < bytes || -ahead < bytes)
+		memmove(to, from, bytes);
+	else
+		pl_copy(to, from, bytes);
+}
+
 static CUresult line_copy(const struct pl_cu_copy *copy, uint64_t dst, uint64_t src, uint64_t bytes)
 {
 	while (bytes) {
@@ -59,7 +69,7 @@ static CUresult line_copy(const struct pl_cu_copy *copy, uint64_t dst, uint64_t 
 		if (to && from) {
 			part = to_room < from_room ? to_room : from_room;
 			pl_cu_check_written(dst, part);
-			memmove(to, from, part);
+			part_copy(to, from, part);
 		}
 		pl_cu_mem_unuse(to_mem);
 		pl_cu_mem_unuse(from_mem);
