@@ -136,13 +136,6 @@ uint64_t pl_session_answered(const struct pl_session *session)
 	return lane ? lane->answered : 0;
 }
 
-bool pl_session_is_near(const struct pl_session *session)
-{
-	const struct pl_client_lane *lane = pl_client_lane_known(session);
-
-	return lane && lane->lane->near;
-}
-
 static int answer_wait(struct pl_call *call, struct pl_reply *reply)
 {
 	struct pl_session *session = call->session;
@@ -176,17 +169,25 @@ static int answer_wait(struct pl_call *call, struct pl_reply *reply)
 	return 0;
 }
 
+static void idle_store(struct pl_session *session, const struct pl_reply *reply, uint64_t ticket)
+{
+	atomic_store_explicit(&session->places, reply->flags & PL_WIRE_REPLY_PLACE, memory_order_relaxed);
+	atomic_store_explicit(&session->idle, ticket, memory_order_relaxed);
+}
+
 /* Whoever finds that all has ended finds what was pushed before, too. */
-bool pl_call_is_whole(const struct pl_call *call, const struct pl_reply *reply)
+bool pl_call_is_whole(const struct pl_call *call, struct pl_reply *reply)
 {
 	struct pl_session *session = call->session;
 
 	if (atomic_load_explicit(&session->reverse_seen, memory_order_acquire) < reply->after)
 		return false;
-	if (reply->flags & PL_WIRE_REPLY_PLACE)
-		atomic_store_explicit(&session->places, true, memory_order_relaxed);
-	if (reply->flags & PL_WIRE_REPLY_IDLE && call->ticket)
-		atomic_store_explicit(&session->idle, call->ticket, memory_order_relaxed);
+	if (reply->flags & PL_WIRE_REPLY_IDLE && call->ticket) {
+		if (reply->bulk_bytes)
+			reply->idle = call->ticket; /* when it has come */
+		else
+			idle_store(session, reply, call->ticket);
+	}
 	return true;
 }
 
@@ -244,6 +245,8 @@ int pl_call_bulk(struct pl_reply *reply, void *data, uint64_t bytes)
 	if (r)
 		return pl_session_dies(reply->lane->session, r);
 	reply->bulk_bytes -= bytes;
+	if (!reply->bulk_bytes && reply->idle)
+		idle_store(reply->lane->session, reply, reply->idle);
 	if (!reply->bulk_bytes)
 		call_widen(reply->lane);
 	return 0;

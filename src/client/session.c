@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/machine.h"
 #include "client/agree.h"
 #include "link/shm/shm.h"
 
@@ -183,7 +184,8 @@ static int session_dial(struct pl_session *session)
 	struct pl_hello hello = { .kind = PL_HELLO_SESSION,
 				  .api = session->api,
 				  .api_hash = session->functions->hash,
-				  .pid = (uint32_t)getpid() };
+				  .pid = (uint32_t)getpid(),
+				  .place = pl_machine() };
 	const char *token = getenv("PLENUM_TOKEN");
 	struct pl_link_opened opened;
 	pthread_attr_t attr;

@@ -65,7 +65,7 @@ struct pl_session {
 	bool closed;               /* under lock: fork() left this session to the parent; open it anew */
 	bool left;                 /* under sessions_lock: pl_session_leave() */
 	_Atomic uint64_t asks;     /* of all tickets; the others were posts */
-	_Atomic bool places;       /* the server receives payload where it belongs while nothing is under way */
+	_Atomic bool places;       /* with `idle`: the server receives payload where it belongs */
 	_Atomic uint64_t idle;     /* all up to this ticket has ended, as the server said (PL_WIRE_REPLY_IDLE) */
 	/* Called before each call is begun, where it is set: it may post others of this thread.  Not between payload
 	 * that is sent ahead and its call, but before it, with op 0.  Return: the device may work for it. */
@@ -111,6 +111,7 @@ struct pl_reply {
 	uint64_t after;      /* records of the reverse lane that come before it */
 	struct pl_dec dec;   /* the reply's own fields; borrowed until this thread's next call */
 	uint64_t bulk_bytes; /* payload that still waits on the lane: pl_call_bulk() */
+	uint64_t idle;       /* ticket up to which all has ended once that has come; 0: nothing is said of it */
 	struct pl_client_lane *lane;
 };
 
@@ -129,7 +130,7 @@ int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
 /* As well, but it takes nothing that the server pushed: of a thread that whoever takes that may wait for. */
 int pl_call_ask_alone(struct pl_call *call, struct pl_reply *reply_out);
 /* Whether somebody has taken what was pushed before the reply. */
-bool pl_call_is_whole(const struct pl_call *call, const struct pl_reply *reply);
+bool pl_call_is_whole(const struct pl_call *call, struct pl_reply *reply);
 /* The two halves of pl_call_ask(): a thread may send a second ask before it waits for the first, and waits in the order
  * of sending.  Each that was sent without a fault is waited for. */
 int pl_call_ask_send(struct pl_call *call);
@@ -137,13 +138,11 @@ int pl_call_ask_wait(struct pl_call *call, struct pl_reply *reply_out);
 /* From now on this thread's calls of these functions, posted or asked, are outside their session's order, as those of
  * pl_call_post_free().  Before the thread's first call; the server has to allow it. */
 void pl_session_thread_outside(bool (*op_outside)(uint16_t op));
-/* The server receives payload where it belongs, and sends it from there, while nothing is under way. */
+/* While nothing is under way the server receives payload that follows its call where it belongs. */
 static inline bool pl_session_places(const struct pl_session *session)
 {
 	return atomic_load_explicit(&session->places, memory_order_relaxed);
 }
-/* The server is on this host, and reached over a socket; false where the thread has sent nothing yet. */
-bool pl_session_is_near(const struct pl_session *session);
 /* Nothing that was sent is under way, and nothing of it failed. */
 static inline bool pl_session_is_idle(const struct pl_session *session)
 {

@@ -24,7 +24,7 @@ __attribute__((visibility("default"))) CUresult plRefgpuManagedBack(CUdeviceptr 
  * @stream: whose next work waits until plRefgpuPlaceEnd(), as behind a copy; nothing of it, or that it follows, is
  * under way.  It is not captured.
  * @address: of memory of cuMemAlloc()'s, in the stream's context
- * @place_out: to be ended, by any thread; the allocation is not freed before
+ * @place_out: to be ended, by this thread; the allocation is not freed or moved before, nor does its context end
  * Return: CUDA_SUCCESS; CUDA_ERROR_NOT_READY where something is under way; else it has to be copied in another way. */
 struct plRefgpuPlace;
 __attribute__((visibility("default"))) CUresult plRefgpuPlaceBegin(CUstream stream, CUdeviceptr address, size_t bytes,
@@ -42,8 +42,10 @@ __attribute__((visibility("default"))) int plRefgpuIpcFile(const void *handle);
 /* Changes a handle of another process' so that opening it here takes this descriptor, which stays the caller's. */
 __attribute__((visibility("default"))) void plRefgpuIpcGive(void *handle, int fd);
 
-/* All that was put into streams of the current context has ended, and what its kernels printed is out. */
+/* All that was put into streams of the current context has ended. */
 __attribute__((visibility("default"))) int plRefgpuIdle(void);
+/* A kernel of the current context has printed what is not out yet: whoever waits for its stream has it printed. */
+__attribute__((visibility("default"))) int plRefgpuPrints(void);
 
 /* From now on an address that a copy does not call the host's is none of the host's that the driver does not know: what
  * it knew when the server looked may have ended since. */

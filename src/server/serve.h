@@ -80,6 +80,7 @@ struct pl_session_worker {
 	_Atomic uint32_t later_sleepers; /* futex: lanes that wait for a pl_serve_answer() */
 	struct pl_worker_shared *shared;
 	struct pl_peers peers;
+	bool here;  /* the client is another process of this machine, over a socket */
 	bool keeps; /* the daemon keeps content for sessions to come (kept.h) */
 	void *api;  /* the backend's state of this session */
 };

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/machine.h"
 #include "server/become.h"
 #include "server/hand.h"
 #include "server/lanes.h"
@@ -152,6 +153,7 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 		r = pl_link_accept_region_lane(fd, &reply, -1, 0, &session->reverse);
 	else
 		r = pl_link_accept_lane(fd, &reply, session->arena_fd, &session->reverse);
+	session->here = !r && session->reverse->near && hand->hello.place && hand->hello.place == pl_machine();
 	if (!r)
 		pl_lanes_outlive(lanes, session->reverse);
 	if (!r)

@@ -91,7 +91,8 @@ struct pl_hello {
 	uint32_t pid;             /* of the client, as it sees itself; for people */
 	uint64_t session;         /* PL_HELLO_LANE, _MORE, _AGAIN, _PEER, _PEER_MORE: whose */
 	uint8_t secret[16];       /* LANE, MORE, AGAIN, PEER: proves it; SESSION, ivshmem: the region's key, else 0 */
-	uint64_t place;           /* ivshmem, SESSION: the guest's boot, LANE: 1 + where it lies; tcp: its number,
+	uint64_t place;           /* ivshmem, SESSION: the guest's boot, LANE: 1 + where it lies;
+				   * tcp, SESSION: the client's machine (base/machine.h), LANE: its number;
 				   * PEER: a random one, which nobody else who has the session's key can know */
 	char token[PL_TOKEN_MAX]; /* tcp */
 	char program[64];         /* for people */

@@ -387,6 +387,27 @@ static void prints(void)
 		;
 	cu_ok(cu(cuMemcpyDtoH_v2)(host, a, BYTES));
 	printf("behind what it printed\n");
+	fflush(stdout);
+}
+
+/* Nothing works any more, although not all that was printed is out: the host has managed memory. */
+static void prints_pending(void)
+{
+	void *params[] = { &(int){ 1 } };
+	CUdeviceptr managed;
+	CUevent event;
+
+	if (cu(cuMemAllocManaged)(&managed, 4096, CU_MEM_ATTACH_GLOBAL))
+		return; /* over sockets, where the kernel forbids userfaultfd */
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+	cu_ok(cu(cuMemsetD32Async)(managed, 7, 1024, stream));
+	cu_ok(cu(cuLaunchKernel)(print, 1, 1, 1, 32, 1, 1, 0, stream, params, NULL));
+	cu_ok(cu(cuEventRecord)(event, stream));
+	cu_ok(cu(cuEventSynchronize)(event));
+	check(*(int *)managed == 7);
+	cu_ok(cu(cuStreamSynchronize)(stream));
+	cu_ok(cu(cuEventDestroy_v2)(event));
+	cu_ok(cu(cuMemFree_v2)(managed));
 }
 
 /* Over a socket: in one piece where nothing is under way, in several where a kernel is. */
@@ -396,6 +417,11 @@ static void whole(bool idle)
 	static char *from;
 
 	if (!large) {
+		CUgraph graph;
+
+		cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_GLOBAL)); /* is over, and forgotten */
+		cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+		cu_ok(cu(cuGraphDestroy)(graph));
 		cu_ok(cu(cuMemAlloc_v2)(&large, 4 * BYTES));
 		from = calloc(4, BYTES);
 	}
@@ -442,7 +468,7 @@ static void loop(const char *what, long rounds)
 		else if (!strcmp(what, "later"))
 			later();
 		else if (!strcmp(what, "prints"))
-			prints();
+			prints(), prints_pending();
 		else if (!strcmp(what, "idle") || !strcmp(what, "busy"))
 			whole(!strcmp(what, "idle"));
 		else

@@ -1,5 +1,6 @@
 /* CUDA: calls that aim at the worker's own memory. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "calls-cuda.h"
 #include "cuda/graph.h"
@@ -545,6 +546,46 @@ static void copies_that_are_received_in_place(void)
 	peer_close(&peer);
 }
 
+/* Nor does the memory move, whichever context asks for that. */
+static void memory_that_moves_while_it_is_received(void)
+{
+	enum { BYTES = 4 << 20, LEFT = 64, OTHER_CTX = 0x910 };
+	static uint8_t data[BYTES], back[BYTES];
+	struct pl_cuda_cuMemcpyHtoDAsync_v2_args copy = { .size = BYTES,
+							  .data = { .kind = PL_BULK_AFTER, .bytes = BYTES } };
+	struct pl_cuda_cuIpcGetMemHandle_args moved = { 0 };
+	_Alignas(8) uint8_t body[2][128];
+	struct pl_enc encs[2] = { { body[0] }, { body[1] } };
+	struct pl_lane *other, *own;
+	uint64_t copies, moves;
+
+	memset(data, 0x5a, sizeof(data));
+	cuda_open();
+	copy.to = moved.address = alloc(BYTES);
+	own = peer.lane;
+	other = peer_lane(&peer);
+	peer.lane = other;
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	peer.lane = own;
+	expect_is(CU(cuCtxCreate_v2, .device = 1, .context = OTHER_CTX), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = OTHER_CTX), CUDA_SUCCESS);
+	pl_cuda_cuMemcpyHtoDAsync_v2_put(&encs[0], &copy);
+	pl_cuda_cuIpcGetMemHandle_put(&encs[1], &moved);
+	copies = ask_send(other, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body[0], pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy),
+			  BYTES);
+	expect_is(pl_lane_send_bulk(other, data, BYTES - LEFT), 0);
+	moves = ask_send(own, PL_CUDA_OP_cuIpcGetMemHandle, body[1], pl_cuda_cuIpcGetMemHandle_bytes(&moved), 0);
+	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	expect_is(pl_lane_send_bulk(other, data + BYTES - LEFT, LEFT), 0);
+	expect_is(answer_of(other, copies), CUDA_SUCCESS);
+	expect_is(answer_of(own, moves), CUDA_SUCCESS);
+	expect_is(CU(cuMemcpyDtoHAsync_v2, .from = copy.to, .size = BYTES, .wait = 1, .store = ANY), CUDA_SUCCESS);
+	expect_is(pl_lane_recv_bulk(own, back, BYTES), 0);
+	assert(!memcmp(data, back, BYTES));
+	pl_lane_destroy(other);
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_aim[] = {
 	{ "aim: copies of lines that have slices", lines_that_have_slices, false },
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
@@ -555,6 +596,7 @@ const struct hostile_case cases_aim[] = {
 	{ "aim: frees that are refused", frees_that_are_refused, false },
 	{ "aim: copies whose memory ends meanwhile", copies_whose_memory_ends_meanwhile, false },
 	{ "aim: copies that are received in place", copies_that_are_received_in_place, false },
+	{ "aim: memory that moves while it is received", memory_that_moves_while_it_is_received, false },
 	{ "aim: graphs of memory that is gone", graphs_of_memory_that_is_gone, false },
 	{ NULL, NULL, false },
 };

@@ -145,11 +145,12 @@ def test_what_a_kernel_printed_is_out_behind_a_copy_that_waits():
     command = [os.path.join(PROGRAMS, "cuda-direct"), "prints", "3"]
     native = plenum.run(command, dict(plenum.native_env(), PLENUM_TEST_LIBCUDA=NATIVE,
                                       PLENUM_TEST_PTX_DIR=os.environ.get("PLENUM_TEST_PTX_DIR", ""))).stdout
-    assert native.count(b"behind") == 3 and native.count(b"thread") == 6, native
+    assert native.count(b"behind") == 3 and native.count(b"thread") >= 6, native
     with plenum.Server("--cuda", NATIVE) as server:
         for mode in ("shm", "tcp"):
-            remote = plenum.run(command, steady_env(server, mode)).stdout
-            assert remote == native, (mode, native, remote)
+            remote = plenum.run(command, steady_env(server, mode))
+            assert remote.stdout == native, (mode, native, remote)
+            assert b"still works" not in remote.stderr, (mode, remote)
 
 
 def test_a_program_that_is_killed_leaves_nothing():

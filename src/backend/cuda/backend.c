@@ -110,6 +110,7 @@ static int backend_open(void **state_out, const char *library)
 	host->memory_back = (__typeof__(host->memory_back))symbol_find(host->dl, "plRefgpuMemoryBack");
 	host->managed_back = (__typeof__(host->managed_back))symbol_find(host->dl, "plRefgpuManagedBack");
 	host->idle = (__typeof__(host->idle))symbol_find(host->dl, "plRefgpuIdle");
+	host->prints = (__typeof__(host->prints))symbol_find(host->dl, "plRefgpuPrints");
 	host->place_begin = (__typeof__(host->place_begin))symbol_find(host->dl, "plRefgpuPlaceBegin");
 	host->place_at = (__typeof__(host->place_at))symbol_find(host->dl, "plRefgpuPlaceAt");
 	host->place_end = (__typeof__(host->place_end))symbol_find(host->dl, "plRefgpuPlaceEnd");

@@ -239,6 +239,8 @@ static void to_device_parts(struct pl_serve *serve, const struct pl_cuda_cuMemcp
 	struct pl_cuda_cuMemcpyHtoDAsync_v2_args part = *args;
 
 	*status = CUDA_SUCCESS;
+	if (args->size > BLOCK_BYTES && !pl_cuda_address_known(args->to, args->size))
+		*status = CUDA_ERROR_INVALID_VALUE; /* before any of it is made */
 	for (uint64_t at = 0; at < args->size && !*status; at += part.size) {
 		part.to = args->to + at;
 		part.size = args->size - at < BLOCK_BYTES ? args->size - at : BLOCK_BYTES;
@@ -260,7 +262,6 @@ static bool to_device_placed(struct pl_serve *serve, const struct pl_cuda_cuMemc
 		return false;
 	pl_serve_give_turn(serve);
 	*status = pl_cuda_place_receive(serve, place, args->size) ? CUDA_ERROR_UNKNOWN : CUDA_SUCCESS;
-	pl_cuda_place_give(session, place);
 	return true;
 }
 
@@ -460,15 +461,15 @@ static void fetch_streamed(struct pl_serve *serve, struct fetch *fetch)
 	fetch_free(serve, fetch, block, first);
 }
 
-/* From where they lie.  What comes later in the stream waits meanwhile, so not to afar, and whether all has ended is
- * told before. Return: false: they have to go another way. */
+/* From where they lie.  What comes later in the stream waits meanwhile, so whether all has ended is told before.
+ * Return: false: they have to go another way. */
 static bool fetch_placed(struct pl_serve *serve, const struct fetch *fetch)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	struct plRefgpuPlace *place = NULL;
 	int32_t status;
 
-	if (!serve->lane->near || !pl_cuda_place_can(fetch->session, args->size) ||
+	if (!pl_cuda_place_can(fetch->session) || args->size < PL_CUDA_PLACE_MIN ||
 	    !pl_cuda_address_known(args->from, args->size))
 		return false;
 	status = (int32_t)pl_cuda_own_wait(fetch->stream, args->per_thread);
@@ -483,9 +484,10 @@ static bool fetch_placed(struct pl_serve *serve, const struct fetch *fetch)
 		serve->reply_flags &= ~(uint32_t)(PL_WIRE_REPLY_IDLE | PL_WIRE_REPLY_PLACE);
 		return false;
 	}
-	if (!reply_begin(serve, PL_BULK_AFTER, args->size, 0))
+	if (reply_begin(serve, PL_BULK_AFTER, args->size, 0))
+		pl_cuda_place_give(fetch->session, place);
+	else
 		(void)pl_cuda_place_reply(serve, place, args->size);
-	pl_cuda_place_give(fetch->session, place);
 	return true;
 }
 

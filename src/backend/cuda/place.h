@@ -9,17 +9,18 @@
 
 #define PL_CUDA_PLACE_MIN (32u << 10) /* less is not worth it */
 
-/* Whether there is such memory at all. */
-bool pl_cuda_place_can(const struct pl_cuda_session *session, uint64_t bytes);
+/* Whether the session has such memory at all: as long as its payload travels a stream is at work, so none from afar. */
+bool pl_cuda_place_can(const struct pl_cuda_session *session);
 /** pl_cuda_place_take() - the memory for a copy in a stream, whose next work waits until it is given back
  * @address: checked, @bytes too
  * Return: NULL: the data has to go another way: a driver that has no such memory, something is under way or captured,
  * other memory, few bytes. */
 struct plRefgpuPlace *pl_cuda_place_take(struct pl_cuda_session *session, CUstream stream, bool per_thread,
 					 uint64_t address, uint64_t bytes);
-/* All of the call's payload, which follows it, or of a reply's.  Return: 0, or negative: the lane broke. */
-int pl_cuda_place_receive(struct pl_serve *serve, const struct plRefgpuPlace *place, uint64_t bytes);
-int pl_cuda_place_reply(struct pl_serve *serve, const struct plRefgpuPlace *place, uint64_t bytes);
+/* All of the call's payload, which follows it.  The place is given back.  Return: 0, or negative: the lane broke. */
+int pl_cuda_place_receive(struct pl_serve *serve, struct plRefgpuPlace *place, uint64_t bytes);
+/* All of a reply's payload, as well; the copy has ended before the client has the last of it. */
+int pl_cuda_place_reply(struct pl_serve *serve, struct plRefgpuPlace *place, uint64_t bytes);
 /* NULL: it lies in several pieces. */
 const void *pl_cuda_place_whole(const struct pl_cuda_session *session, const struct plRefgpuPlace *place,
 				uint64_t bytes);

@@ -1,6 +1,7 @@
 /* How calls end: replies, errors of posted calls (ADR 0013), contexts that have failed. */
 #include <string.h>
 
+#include "backend/cuda/place.h"
 #include "backend/cuda/session.h"
 #include "base/err.h"
 
@@ -83,13 +84,14 @@ int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t
 	return late ? late : status;
 }
 
-/* Nothing is under way in the only context: its driver says so, or all of it was just waited for. */
+/* Nothing is under way in the only context, and no print is to come: its driver says so, or all of it was just waited
+ * for. */
 static bool is_idle(const struct pl_serve *serve, const struct pl_cuda_session *session)
 {
 	if (atomic_load(&session->contexts_many))
 		return false;
 	if (session->host->idle)
-		return session->host->idle();
+		return session->host->idle() && !(session->host->prints && session->host->prints());
 	return serve->head->op == PL_CUDA_OP_cuCtxSynchronize || serve->head->op == PL_CUDA_OP_cuCtxSynchronize_v2;
 }
 
@@ -105,7 +107,7 @@ void pl_cuda_idle_tell(struct pl_serve *serve)
 	late = session->late_count;
 	pthread_mutex_unlock(&session->late_lock);
 	if (!late)
-		serve->reply_flags |= PL_WIRE_REPLY_IDLE | (session->host->place_begin ? PL_WIRE_REPLY_PLACE : 0);
+		serve->reply_flags |= PL_WIRE_REPLY_IDLE | (pl_cuda_place_can(session) ? PL_WIRE_REPLY_PLACE : 0);
 }
 
 /* Calls that wait for the device, or ask how far it is. */

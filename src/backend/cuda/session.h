@@ -27,6 +27,7 @@ struct pl_cuda_host {
 	__typeof__(&plRefgpuMemoryBack) memory_back; /* NULL: a driver that lacks them */
 	__typeof__(&plRefgpuManagedBack) managed_back;
 	__typeof__(&plRefgpuIdle) idle;
+	__typeof__(&plRefgpuPrints) prints;
 	__typeof__(&plRefgpuPlaceBegin) place_begin;
 	__typeof__(&plRefgpuPlaceAt) place_at;
 	__typeof__(&plRefgpuPlaceEnd) place_end;

@@ -17,7 +17,6 @@
 #define INLINE_BYTES     4096u /* what comes in a reply itself */
 #define PASS_EVERY_BYTES (4u << 20)
 #define PLACED_BYTES_MIN (64u << 10)
-#define NEAR_BYTES_MAX   (2u << 20) /* to pinned memory, of a server on this host: it is made at once */
 
 /*
  * Whoever posts much and asks little waits now and then, so that the same few extents are used again while they are
@@ -107,8 +106,8 @@ static bool is_placed(struct pl_session *session, uint64_t to, uint64_t bytes)
 	struct pl_cuda_memory memory;
 
 	return !session->shares_memory && bytes >= PLACED_BYTES_MIN && !pl_cuda_block_is_chosen() &&
-	       pl_session_places(session) && pl_session_is_near(session) && pl_session_is_idle(session) &&
-	       pl_cuda_captures_none() && pl_cuda_memory_find(to, &memory) && memory.kind == PL_CUDA_MEMORY_DEVICE &&
+	       pl_session_places(session) && pl_session_is_idle(session) && pl_cuda_captures_none() &&
+	       pl_cuda_memory_find(to, &memory) && memory.kind == PL_CUDA_MEMORY_DEVICE &&
 	       bytes <= memory.bytes - (to - memory.address);
 }
 
@@ -424,14 +423,6 @@ static CUresult from_ring(struct pl_session *session, enum pl_cuda_op op,
 	return result;
 }
 
-/* It takes no longer to wait for the bytes than to have them come later. */
-static bool comes_at_once(struct pl_session *session, uint64_t bytes)
-{
-	return pl_session_is_idle(session) &&
-	       (bytes <= INLINE_BYTES ||
-		(bytes <= NEAR_BYTES_MAX && pl_session_places(session) && pl_session_is_near(session)));
-}
-
 /* Whether the program may go on meanwhile: its memory is pinned, so the API says that the copy is made later. */
 static bool may_come_later(struct pl_session *session, const void *dst,
 			   const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
@@ -439,8 +430,9 @@ static bool may_come_later(struct pl_session *session, const void *dst,
 	struct pl_cuda_memory memory;
 
 	return !session->shares_memory && args->size <= PL_CUDA_LATER_BYTES_MAX && pl_cuda_captures_none() &&
-	       !comes_at_once(session, args->size) && pl_cuda_memory_find((uintptr_t)dst, &memory) &&
-	       pl_cuda_memory_is_pinned(&memory) && args->size <= memory.bytes - ((uintptr_t)dst - memory.address) &&
+	       !(pl_session_is_idle(session) && args->size <= INLINE_BYTES) &&
+	       pl_cuda_memory_find((uintptr_t)dst, &memory) && pl_cuda_memory_is_pinned(&memory) &&
+	       args->size <= memory.bytes - ((uintptr_t)dst - memory.address) &&
 	       pl_cuda_memory_is_device(args->from, args->size);
 }
 

@@ -46,7 +46,7 @@ int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *d
 
 /* What the device wrote before is here when its pages are.  Another thread takes it; what that one waits for itself, as
  * it writes there, comes first.  Return: as pl_mirror_ops. */
-static int pushed_wait(const struct pl_call *call, const struct pl_reply *reply, uint64_t address, bool patient)
+static int pushed_wait(const struct pl_call *call, struct pl_reply *reply, uint64_t address, bool patient)
 {
 	static const struct timespec nap = { .tv_nsec = PUSHED_NAP_NS };
 

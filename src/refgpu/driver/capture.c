@@ -35,6 +35,11 @@ static bool none(void)
 	return !atomic_load_explicit(&captures.n, memory_order_relaxed);
 }
 
+bool pl_cu_capture_is_any(void)
+{
+	return !none();
+}
+
 /* -- life of a sequence; called with the lock held ----------------------------------------------------------------- */
 
 static CUresult join(struct pl_cu_sequence *sequence, struct pl_cu_stream *stream)

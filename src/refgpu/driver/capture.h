@@ -9,6 +9,7 @@
 #include "refgpu/driver/event.h"
 #include "refgpu/driver/graph.h"
 
+bool pl_cu_capture_is_any(void); /* of any stream, by anybody */
 /* Before work for a stream.  *captured_out: it becomes a node.  An error: the capture is invalid, or has just become
  * it, because the stream is the legacy one and would wait for a captured one. */
 CUresult pl_cu_capture_gate(struct pl_cu_stream *stream, bool *captured_out);

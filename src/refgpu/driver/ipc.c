@@ -95,24 +95,10 @@ static void *map_shared(int fd, uint64_t bytes)
 /* -- memory ----------------------------------------------------------------------------------------------------------
  */
 
-/* Moves device memory into a file, at the same addresses; nothing runs meanwhile. */
-static CUresult mem_share(struct pl_cu_ctx *ctx, struct pl_cu_mem *mem)
+static CUresult mem_move(struct pl_cu_hw *hw, struct pl_cu_mem *mem, char *host, int fd)
 {
-	struct pl_cu_hw *hw = ctx->dev->hw;
 	struct pl_cu_extents vram = mem->extents;
 	uint64_t done = 0, room;
-	char *host;
-	int fd;
-	CUresult r = pl_cu_ctx_wait(ctx);
-	if (r)
-		return r;
-	fd = memory_file(mem->mapped_bytes);
-	host = fd >= 0 ? map_shared(fd, mem->mapped_bytes) : NULL;
-	if (!host) {
-		if (fd >= 0)
-			close(fd);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
 	while (done < mem->bytes) {
 		const void *from = pl_cu_mem_host(mem->va + done, &room);
 		memcpy(host + done, from, room);
@@ -129,6 +115,27 @@ static CUresult mem_share(struct pl_cu_ctx *ctx, struct pl_cu_mem *mem)
 	mem->extents = (struct pl_cu_extents){ 0 };
 	pl_cu_vram_give(hw, &vram);
 	return CUDA_SUCCESS;
+}
+
+/* Moves device memory into a file, at the same addresses; nothing runs meanwhile, and no copy of the host's. */
+static CUresult mem_share(struct pl_cu_ctx *ctx, struct pl_cu_mem *mem)
+{
+	char *host;
+	int fd;
+	CUresult r = pl_cu_ctx_wait(ctx);
+	if (r)
+		return r;
+	fd = memory_file(mem->mapped_bytes);
+	host = fd >= 0 ? map_shared(fd, mem->mapped_bytes) : NULL;
+	if (!host) {
+		if (fd >= 0)
+			close(fd);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	pl_cu_mem_move_begin(mem);
+	r = mem_move(ctx->dev->hw, mem, host, fd);
+	pl_cu_mem_move_end(mem);
+	return r;
 }
 
 CUresult cuIpcGetMemHandle(CUipcMemHandle *handle_out, CUdeviceptr address)

@@ -245,39 +245,66 @@ static void *extents_host(const struct pl_cu_extents *extents, uint64_t offset, 
 	return NULL;
 }
 
-static void *host_find(uint64_t va, uint64_t *room_out, struct pl_cu_mem **used_out)
+void *pl_cu_mem_used_at(const struct pl_cu_mem *mem, uint64_t va, uint64_t *room_out)
 {
-	struct pl_cuda_range *range;
-	void *host = NULL;
-	pthread_rwlock_rdlock(&table.lock);
-	range = pl_cuda_ranges_find(&table.all, va);
-	if (range) {
-		struct pl_cu_mem *mem = range->value;
-		uint64_t offset = va - mem->va, left = mem->bytes - offset;
+	uint64_t offset = va - mem->va, left = mem->bytes - offset;
+	void *host;
+	*room_out = left;
+	if (mem->host)
+		host = mem->host + offset;
+	else
+		host = extents_host(&mem->extents, mem->physical_offset + offset, room_out);
+	if (*room_out > left)
 		*room_out = left;
-		if (mem->host)
-			host = mem->host + offset;
-		else
-			host = extents_host(&mem->extents, mem->physical_offset + offset, room_out);
-		if (*room_out > left)
-			*room_out = left;
-		if (host && used_out) {
-			atomic_fetch_add(&mem->uses, 1);
-			*used_out = mem;
-		}
-	}
-	pthread_rwlock_unlock(&table.lock);
 	return host;
 }
 
 void *pl_cu_mem_host(uint64_t va, uint64_t *room_out)
 {
-	return host_find(va, room_out, NULL);
+	struct pl_cuda_range *range;
+	void *host = NULL;
+	pthread_rwlock_rdlock(&table.lock);
+	range = pl_cuda_ranges_find(&table.all, va);
+	if (range)
+		host = pl_cu_mem_used_at(range->value, va, room_out);
+	pthread_rwlock_unlock(&table.lock);
+	return host;
+}
+
+/* -- in use by the host -------------------------------------------------------------------------------------------- */
+
+static void while_short(void)
+{
+	const struct timespec while_ns = { .tv_nsec = 20000 };
+	nanosleep(&while_ns, NULL);
+}
+
+/* *moving_out: it is to be tried again. */
+static void *use_try(uint64_t va, uint64_t *room_out, struct pl_cu_mem **mem_out, bool *moving_out)
+{
+	struct pl_cuda_range *range;
+	void *host = NULL;
+	pthread_rwlock_rdlock(&table.lock);
+	range = pl_cuda_ranges_find(&table.all, va);
+	*moving_out = range && ((struct pl_cu_mem *)range->value)->moving;
+	if (range && !*moving_out)
+		host = pl_cu_mem_used_at(range->value, va, room_out);
+	if (host) {
+		*mem_out = range->value;
+		atomic_fetch_add(&(*mem_out)->uses, 1);
+	}
+	pthread_rwlock_unlock(&table.lock);
+	return host;
 }
 
 void *pl_cu_mem_use(uint64_t va, uint64_t *room_out, struct pl_cu_mem **mem_out)
 {
-	return host_find(va, room_out, mem_out);
+	bool moving;
+	void *host;
+	*mem_out = NULL;
+	while (!(host = use_try(va, room_out, mem_out, &moving)) && moving)
+		while_short();
+	return host;
 }
 
 void pl_cu_mem_unuse(struct pl_cu_mem *mem)
@@ -289,9 +316,26 @@ void pl_cu_mem_unuse(struct pl_cu_mem *mem)
 /* It is in the table no more: those that use it end, and none begins. */
 static void uses_wait(struct pl_cu_mem *mem)
 {
-	const struct timespec while_ns = { .tv_nsec = 20000 };
 	while (atomic_load(&mem->uses))
-		nanosleep(&while_ns, NULL);
+		while_short();
+}
+
+void pl_cu_mem_move_begin(struct pl_cu_mem *mem)
+{
+	bool moving = false;
+	while (!moving) {
+		uses_wait(mem);
+		pthread_rwlock_wrlock(&table.lock);
+		moving = mem->moving = !atomic_load(&mem->uses);
+		pthread_rwlock_unlock(&table.lock);
+	}
+}
+
+void pl_cu_mem_move_end(struct pl_cu_mem *mem)
+{
+	pthread_rwlock_wrlock(&table.lock);
+	mem->moving = false;
+	pthread_rwlock_unlock(&table.lock);
 }
 
 /* -- making ------------------------------------------------------------------------------------------------------- */

@@ -50,6 +50,7 @@ struct pl_cu_mem {
 	const char *what;                /* for reports */
 	uint32_t pins;                   /* registered twice by the driver itself */
 	atomic_uint uses;                /* by the host, just now: pl_cu_mem_use() */
+	bool moving;                     /* under the table's lock: who wants to use it waits */
 	struct pl_cu_check_mem *check;   /* NULL outside of check mode */
 };
 
@@ -107,6 +108,13 @@ void *pl_cu_mem_host(uint64_t va, uint64_t *room_out);
 /* The same, for a copy that another thread's free waits for; *mem_out: for pl_cu_mem_unuse(), where there is any. */
 void *pl_cu_mem_use(uint64_t va, uint64_t *room_out, struct pl_cu_mem **mem_out);
 void pl_cu_mem_unuse(struct pl_cu_mem *mem); /* NULL is fine */
+
+/* The bytes move elsewhere: in between nobody uses it, and who wants to waits.  With nothing under way on the device.
+ */
+void pl_cu_mem_move_begin(struct pl_cu_mem *mem);
+void pl_cu_mem_move_end(struct pl_cu_mem *mem);
+/* As pl_cu_mem_host(), of memory that is in use, whether or not the table still has it. */
+void *pl_cu_mem_used_at(const struct pl_cu_mem *mem, uint64_t va, uint64_t *room_out);
 
 /* Calls fn for each allocation of a context (or of all: NULL) until it returns false; the table is locked. */
 void pl_cu_mem_each(bool (*fn)(struct pl_cu_mem *mem, void *arg), void *arg);

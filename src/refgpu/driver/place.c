@@ -1,6 +1,8 @@
 /* For a server that receives into the device's memory, or sends from it, itself: a copy that is a step of a stream. */
 #include <stdlib.h>
 
+#include "capture.h"
+#include "cuda/handle.h"
 #include "cuda/share.h"
 #include "mem.h"
 #include "stream.h"
@@ -11,6 +13,7 @@ struct plRefgpuPlace {
 	struct pl_cu_hw *hw;
 	struct pl_cu_line *line; /* of the stream, which may be destroyed meanwhile */
 	uint64_t step;
+	uint32_t call; /* goes on until the end: a context that goes meanwhile ends behind it */
 };
 
 /* Memory that stays where it is as long as it is in use. */
@@ -26,42 +29,49 @@ static CUresult memory_use(const struct pl_cu_ctx *ctx, uint64_t address, uint64
 	return CUDA_ERROR_INVALID_VALUE;
 }
 
-CUresult plRefgpuPlaceBegin(CUstream handle, CUdeviceptr address, size_t bytes, struct plRefgpuPlace **place_out)
+static CUresult place_begin(struct plRefgpuPlace *place, struct pl_cu_stream *stream)
 {
-	struct plRefgpuPlace *place;
-	struct pl_cu_stream *stream;
-	CUresult r = pl_cu_enter_stream(handle, &stream);
-
+	CUresult r = pl_cu_capture_is_any() ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
+	if (!r)
+		r = memory_use(stream->ctx, place->address, place->bytes, &place->mem);
 	if (r)
 		return r;
-	place = calloc(1, sizeof(*place));
-	if (!place)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	place->address = address;
-	place->bytes = bytes;
 	place->hw = stream->ctx->dev->hw;
-	r = memory_use(stream->ctx, address, bytes, &place->mem);
-	if (r) {
-		free(place);
-		return r;
-	}
 	place->line = pl_cu_line_ref(stream->line);
 	pl_cu_stream_reap(stream);
 	pl_cu_stream_print(stream); /* as a copy that waits for it does */
-	if (!pl_cu_stream_step_now(stream, &place->step)) {
-		pl_cu_mem_unuse(place->mem);
-		pl_cu_line_unref(place->line);
-		free(place);
-		return CUDA_ERROR_NOT_READY;
+	if (pl_cu_stream_step_now(stream, &place->step))
+		return CUDA_SUCCESS;
+	pl_cu_mem_unuse(place->mem);
+	pl_cu_line_unref(place->line);
+	return CUDA_ERROR_NOT_READY;
+}
+
+CUresult plRefgpuPlaceBegin(CUstream handle, CUdeviceptr address, size_t bytes, struct plRefgpuPlace **place_out)
+{
+	struct plRefgpuPlace *place = calloc(1, sizeof(*place));
+	struct pl_cu_stream *stream;
+	CUresult r;
+
+	if (!place)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*place = (struct plRefgpuPlace){ .address = address, .bytes = bytes, .call = pl_cuda_call_begin() };
+	r = pl_cu_enter_stream(handle, &stream);
+	if (!r)
+		r = place_begin(place, stream);
+	if (!r) {
+		*place_out = place;
+		return CUDA_SUCCESS;
 	}
-	*place_out = place;
-	return CUDA_SUCCESS;
+	pl_cuda_call_end(place->call);
+	free(place);
+	return r;
 }
 
 void *plRefgpuPlaceAt(const struct plRefgpuPlace *place, size_t offset, size_t *bytes_out)
 {
-	uint64_t room;
-	void *host = pl_cu_mem_host(place->address + offset, &room);
+	uint64_t room = 0;
+	void *host = pl_cu_mem_used_at(place->mem, place->address + offset, &room);
 
 	*bytes_out = room < place->bytes - offset ? room : place->bytes - offset;
 	return host;
@@ -69,8 +79,11 @@ void *plRefgpuPlaceAt(const struct plRefgpuPlace *place, size_t offset, size_t *
 
 void plRefgpuPlaceEnd(struct plRefgpuPlace *place)
 {
+	uint32_t call = place->call;
+
 	pl_cu_mem_unuse(place->mem);
 	pl_cu_stream_stepped(place->hw, place->line, place->step);
 	pl_cu_line_unref(place->line);
 	free(place);
+	pl_cuda_call_end(call);
 }

@@ -1,4 +1,5 @@
 /* For a server that shares memory with its client: device memory in it, and whether anything is under way. */
+#include "cuda/handle.h"
 #include "cuda/share.h"
 
 #include <string.h>
@@ -70,9 +71,22 @@ void plRefgpuKnownOnly(void)
 	pl_cu_known_only = true;
 }
 
+static bool of_context(bool (*what)(struct pl_cu_ctx *ctx))
+{
+	uint32_t call = pl_cuda_call_begin();
+	struct pl_cu_ctx *ctx;
+	bool is = !pl_cu_enter_ctx(&ctx) && what(ctx);
+
+	pl_cuda_call_end(call);
+	return is;
+}
+
 int plRefgpuIdle(void)
 {
-	struct pl_cu_ctx *ctx;
+	return of_context(pl_cu_ctx_idle);
+}
 
-	return !pl_cu_enter_ctx(&ctx) && pl_cu_ctx_idle(ctx) && !pl_cu_ctx_prints(ctx);
+int plRefgpuPrints(void)
+{
+	return of_context(pl_cu_ctx_prints);
 }
