@@ -213,18 +213,23 @@ static void post_copy(struct pl_cuda_cuMemcpyDtoHAsync_v2_args args)
 	expect_is(record_send(peer.lane, head, body, (uint32_t)pl_cuda_cuMemcpyDtoHAsync_v2_bytes(&args)), 0);
 }
 
-/* Copies whose bytes the worker sends by itself: too long, of nothing, in no stream, asked for; then more than the
+/* Copies whose bytes the worker sends by itself: asked for, too long, of nothing, in no stream; then more than the
  * client has room for, and it takes none of them. */
 static void copies_that_nobody_takes(void)
 {
 	const struct pl_wire_head done = { .op = PL_CUDA_OP_plHostDone, .flags = PL_WIRE_FREE }, *head;
 	const uint64_t most = PL_CUDA_LATER_BYTES_MAX, token = 5;
+	uint8_t few[64];
 	uint64_t device;
 
 	cuda_open();
 	device = alloc(most);
 	assert(device);
-	assert(CU(cuMemcpyDtoHAsync_v2, .from = device, .size = 64, .store = ANY, .token = 1));
+	assert(CU(cuMemcpyDtoHAsync_v2, .from = device, .size = most + 1, .store = ANY, .token = 1));
+	expect_is(CU(cuMemcpyDtoHAsync_v2, .from = device, .size = sizeof(few), .store = ANY, .token = 1),
+		  CUDA_SUCCESS); /* nothing with the answer, as it does not come over a socket: it comes by itself */
+	assert(pl_lane_recv(peer.reverse, ANSWER_NS, &head) == 0 && head->op == PL_CUDA_OP_plCopied);
+	expect_is(pl_lane_recv_bulk(peer.reverse, few, sizeof(few)), 0);
 	assert(CU_AS(cuMemcpyDtoH_v2, cuMemcpyDtoHAsync_v2, .from = device, .size = 64, .store = ANY, .token = 1));
 	post_copy((struct pl_cuda_cuMemcpyDtoHAsync_v2_args){ .from = device, .size = most + 1, .token = 2 });
 	post_copy((struct pl_cuda_cuMemcpyDtoHAsync_v2_args){ .from = device, .size = UINT64_MAX, .token = 2 });

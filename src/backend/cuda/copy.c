@@ -466,7 +466,26 @@ static void fetch_streamed(struct pl_serve *serve, struct fetch *fetch)
 static bool fetch_placed(struct pl_serve *serve, const struct fetch *fetch)
 {
 	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
-	struct plRefgpuPlace *place = NULL;
+	struct plRefgpuPlace *place;
+
+	pl_cuda_idle_tell(serve);
+	place = pl_cuda_place_take(fetch->session, fetch->stream, args->per_thread, args->from, args->size);
+	if (!place) {
+		serve->reply_flags &= ~(uint32_t)(PL_WIRE_REPLY_IDLE | PL_WIRE_REPLY_PLACE);
+		return false;
+	}
+	pl_serve_give_turn(serve);
+	if (reply_begin(serve, PL_BULK_AFTER, args->size, 0))
+		pl_cuda_place_give(fetch->session, place);
+	else
+		(void)pl_cuda_place_reply(serve, place, args->size);
+	return true;
+}
+
+/* The same, when the stream has come there. */
+static bool fetch_waited(struct pl_serve *serve, const struct fetch *fetch)
+{
+	const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args = fetch->args;
 	int32_t status;
 
 	if (!pl_cuda_place_can(fetch->session) || args->size < PL_CUDA_PLACE_MIN ||
@@ -474,20 +493,9 @@ static bool fetch_placed(struct pl_serve *serve, const struct fetch *fetch)
 		return false;
 	status = (int32_t)pl_cuda_own_wait(fetch->stream, args->per_thread);
 	status = pl_cuda_waited(fetch->session, status, args->stream);
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return true;
-	}
-	pl_cuda_idle_tell(serve);
-	place = pl_cuda_place_take(fetch->session, fetch->stream, args->per_thread, args->from, args->size);
-	if (!place) {
-		serve->reply_flags &= ~(uint32_t)(PL_WIRE_REPLY_IDLE | PL_WIRE_REPLY_PLACE);
-		return false;
-	}
-	if (reply_begin(serve, PL_BULK_AFTER, args->size, 0))
-		pl_cuda_place_give(fetch->session, place);
-	else
-		(void)pl_cuda_place_reply(serve, place, args->size);
+	if (!status)
+		return fetch_placed(serve, fetch);
+	pl_cuda_result(serve, status, 0);
 	return true;
 }
 
@@ -606,7 +614,11 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		return;
 	}
 	if (args->token) {
-		pl_cuda_later_copy(serve, args, stream);
+		bool now =
+			serve->asked && !fetch.waits && pl_cuda_place_can(fetch.session) && fetch_placed(serve, &fetch);
+
+		if (!now)
+			pl_cuda_later_copy(serve, args, stream);
 		return;
 	}
 	if (!args->wait) {
@@ -628,7 +640,7 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 		fetch_staged(serve, &fetch, stage);
 		if (!fetch.stays)
 			pl_cuda_stage_give(pl_cuda_session_of(serve), stage);
-	} else if (!fetch_placed(serve, &fetch)) {
+	} else if (!fetch_waited(serve, &fetch)) {
 		fetch_streamed(serve, &fetch);
 	}
 }

@@ -353,6 +353,17 @@ static bool later_placed(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDt
 	return memory;
 }
 
+/* To who asked for bytes that could have come at once: they come by themselves. */
+static void comes_answer(struct pl_serve *serve)
+{
+	struct pl_cuda_cuMemcpyDtoHAsync_v2_reply reply = { .data = { .kind = PL_BULK_INLINE } };
+
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemcpyDtoHAsync_v2_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemcpyDtoHAsync_v2_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
 void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
@@ -361,12 +372,12 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 
 	/* With the turn held, as all that uses a context's memory for this: what ends the context comes before or
 	 * after. */
-	if (args->size > PL_CUDA_LATER_BYTES_MAX || serve->asked || !serve->turn_held ||
+	if (args->size > PL_CUDA_LATER_BYTES_MAX || !serve->turn_held ||
 	    serve->head->op != PL_CUDA_OP_cuMemcpyDtoHAsync_v2) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (later_placed(serve, args, stream)) {
+	if (!serve->asked && later_placed(serve, args, stream)) {
 		pl_cuda_result(serve, CUDA_SUCCESS, args->stream);
 		return;
 	}
@@ -378,7 +389,10 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 		pl_cuda_charge_keep();
 	else if (later)
 		later_idle(later);
-	pl_cuda_result(serve, status, args->stream);
+	if (status || !serve->asked)
+		pl_cuda_result(serve, status, args->stream);
+	else
+		comes_answer(serve);
 }
 
 /* ---- to the device ---- */

@@ -14,9 +14,10 @@
 #include "client/cuda/reach.h"
 #include "client/cuda/ring.h"
 
-#define INLINE_BYTES     4096u /* what comes in a reply itself */
-#define PASS_EVERY_BYTES (4u << 20)
-#define PLACED_BYTES_MIN (64u << 10)
+#define INLINE_BYTES      4096u /* what comes in a reply itself */
+#define PASS_EVERY_BYTES  (4u << 20)
+#define PLACED_BYTES_MIN  (64u << 10)
+#define AT_ONCE_BYTES_MAX (2u << 20) /* to pinned memory, of a server on this machine */
 
 /*
  * Whoever posts much and asks little waits now and then, so that the same few extents are used again while they are
@@ -447,6 +448,44 @@ static CUresult from_later(struct pl_session *session, struct pl_cuda_cuMemcpyDt
 	return result;
 }
 
+/* As well, but where nothing is under way the bytes may come with the answer: nobody has to wake for them. */
+static CUresult from_now_or_later(struct pl_session *session, struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, void *dst)
+{
+	struct pl_cuda_cuMemcpyDtoHAsync_v2_reply got;
+	struct pl_reply reply;
+	struct pl_call call;
+	CUresult result;
+	int r;
+
+	args->wait = 0;
+	r = pl_call_begin(&call, session, (uint16_t)PL_CUDA_OP_cuMemcpyDtoHAsync_v2,
+			  pl_cuda_cuMemcpyDtoHAsync_v2_bytes(args));
+	if (!r) {
+		pl_cuda_cuMemcpyDtoHAsync_v2_put(&call.enc, args);
+		r = pl_call_ask(&call, &reply);
+	}
+	result = pl_cuda_answer(r, &reply);
+	if (!result) {
+		pl_cuda_cuMemcpyDtoHAsync_v2_reply_get(&reply.dec, &got);
+		if (!pl_dec_whole(&reply.dec) || (got.data.bytes && got.data.bytes != args->size))
+			result = CUDA_ERROR_UNKNOWN;
+		else if (!got.data.bytes)
+			return CUDA_SUCCESS;
+	}
+	if (!result) {
+		r = pl_call_bulk(&reply, dst, args->size);
+		result = r ? pl_cuda_fault(r) : CUDA_SUCCESS;
+	}
+	pl_cuda_later_cancel(args->token);
+	return result;
+}
+
+/* It takes no longer to wait for the bytes than to have them come later. */
+static bool comes_at_once(struct pl_session *session, uint64_t bytes)
+{
+	return bytes <= AT_ONCE_BYTES_MAX && pl_session_is_idle(session) && pl_session_places(session);
+}
+
 static CUresult from_device_made(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 				 CUstream stream)
 {
@@ -492,7 +531,8 @@ static CUresult from_device_made(enum pl_cuda_op op, bool per_thread, void *dst,
 	if (op == PL_CUDA_OP_cuMemcpyDtoHAsync_v2 && may_come_later(session, dst, &args))
 		args.token = pl_cuda_later_enter(session, dst, bytes);
 	if (args.token)
-		return from_later(session, &args);
+		return comes_at_once(session, bytes) ? from_now_or_later(session, &args, dst)
+						     : from_later(session, &args);
 	if (bytes >= PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() &&
 	    pl_cuda_ring_take(session, true, bytes, &ring))
 		return from_ring(session, op, &args, dst, &ring);
