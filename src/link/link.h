@@ -101,7 +101,7 @@ struct pl_lane { /* base of every lane; the link's own state lies behind it */
 	uint32_t room_bytes;
 	uint8_t *room;
 	_Atomic uint32_t *slow; /* for pl_lane_answer_slow(); NULL where the link has no such word */
-	bool near;              /* over tcp: the peer is on this host */
+	bool near;              /* over tcp: both ends have one address; a tunnel looks like that, too */
 	bool can_widen;         /* over tcp: more connections may carry more */
 	bool resumes;           /* it outlives its connection: ops->resume */
 	int swapped_fd;         /* where it does, for poll() as well: another connection is there; an eventfd */

@@ -503,45 +503,70 @@ static void copies_whose_memory_ends_meanwhile(void)
 	free(data);
 }
 
-/* Bytes that are received where they belong: the stream is at work until they are all there, and the memory stays.  One
- * that breaks off takes nobody along. */
-static void copies_that_are_received_in_place(void)
-{
-	enum { BYTES = 4 << 20, LEFT = 64 };
-	static uint8_t data[BYTES];
-	struct pl_cuda_cuMemFree_v2_args gone = { 0 };
-	struct pl_cuda_cuMemcpyHtoDAsync_v2_args copy = { .size = BYTES,
-							  .data = { .kind = PL_BULK_AFTER, .bytes = BYTES } };
-	_Alignas(8) uint8_t body[2][128];
-	struct pl_enc encs[2] = { { body[0] }, { body[1] } };
-	struct pl_lane *other, *own;
-	uint64_t copies, ends;
+/* ---- bytes that are received where they belong ---- */
 
+#define PLACED_BYTES (4u << 20)
+#define PLACED_LEFT  64u
+
+static uint8_t placed_data[PLACED_BYTES];
+
+/* On a lane of its own, all but the last bytes, which is more than a lane has room for: it has begun.  Return: ticket.
+ */
+static uint64_t placed_begin(struct pl_lane *lane, uint64_t address)
+{
+	struct pl_cuda_cuMemcpyHtoDAsync_v2_args copy = { .to = address,
+							  .size = PLACED_BYTES,
+							  .data = { .kind = PL_BULK_AFTER, .bytes = PLACED_BYTES } };
+	_Alignas(8) uint8_t body[128];
+	struct pl_enc enc = { body };
+	uint64_t ticket;
+
+	pl_cuda_cuMemcpyHtoDAsync_v2_put(&enc, &copy);
+	ticket = ask_send(lane, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body, pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy),
+			  PLACED_BYTES);
+	expect_is(pl_lane_send_bulk(lane, placed_data, PLACED_BYTES - PLACED_LEFT), 0);
+	return ticket;
+}
+
+static void placed_end(struct pl_lane *lane, uint64_t ticket)
+{
+	expect_is(pl_lane_send_bulk(lane, placed_data + PLACED_BYTES - PLACED_LEFT, PLACED_LEFT), 0);
+	expect_is(answer_of(lane, ticket), CUDA_SUCCESS);
+}
+
+/* Another lane, in the same context. */
+static struct pl_lane *placed_lane(void)
+{
+	struct pl_lane *own, *other;
+
+	memset(placed_data, 0x5a, sizeof(placed_data));
 	cuda_open();
-	copy.to = gone.address = alloc(BYTES);
 	own = peer.lane;
 	other = peer_lane(&peer);
 	peer.lane = other;
 	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
 	peer.lane = own;
-	pl_cuda_cuMemcpyHtoDAsync_v2_put(&encs[0], &copy);
-	pl_cuda_cuMemFree_v2_put(&encs[1], &gone);
-	copies = ask_send(other, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body[0], pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy),
-			  BYTES);
-	expect_is(pl_lane_send_bulk(other, data, BYTES - LEFT), 0); /* more than a lane has room for: it has begun */
+	return other;
+}
+
+/* The stream is at work until they are all there, and the memory stays.  One that breaks off takes nobody along. */
+static void copies_that_are_received_in_place(void)
+{
+	struct pl_lane *other = placed_lane();
+	const struct pl_cuda_cuMemFree_v2_args gone = { .address = alloc(PLACED_BYTES) };
+	_Alignas(8) uint8_t body[64];
+	struct pl_enc enc = { body };
+	uint64_t copies, ends;
+
+	pl_cuda_cuMemFree_v2_put(&enc, &gone);
+	copies = placed_begin(other, gone.address);
 	expect_is(CU(cuStreamQuery, .stream = 0), CUDA_ERROR_NOT_READY);
-	ends = ask_send(own, PL_CUDA_OP_cuMemFree_v2, body[1], pl_cuda_cuMemFree_v2_bytes(&gone), 0);
-	expect_is(pl_lane_send_bulk(other, data, LEFT), 0);
-	expect_is(answer_of(other, copies), CUDA_SUCCESS);
-	expect_is(answer_of(own, ends), CUDA_SUCCESS);
+	ends = ask_send(peer.lane, PL_CUDA_OP_cuMemFree_v2, body, pl_cuda_cuMemFree_v2_bytes(&gone), 0);
+	placed_end(other, copies);
+	expect_is(answer_of(peer.lane, ends), CUDA_SUCCESS);
 	expect_is(CU(cuStreamQuery, .stream = 0), CUDA_SUCCESS);
 	expect_is(CU(cuMemcpyHtoDAsync_v2, .to = gone.address, .size = 4, .data = NO_BULK), CUDA_ERROR_INVALID_VALUE);
-	copy.to = alloc(BYTES);
-	encs[0].at = body[0];
-	pl_cuda_cuMemcpyHtoDAsync_v2_put(&encs[0], &copy);
-	(void)ask_send(other, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body[0], pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy),
-		       BYTES);
-	expect_is(pl_lane_send_bulk(other, data, BYTES - LEFT), 0);
+	(void)placed_begin(other, alloc(PLACED_BYTES));
 	pl_lane_destroy(other);
 	peer_close(&peer);
 }
@@ -549,39 +574,26 @@ static void copies_that_are_received_in_place(void)
 /* Nor does the memory move, whichever context asks for that. */
 static void memory_that_moves_while_it_is_received(void)
 {
-	enum { BYTES = 4 << 20, LEFT = 64, OTHER_CTX = 0x910 };
-	static uint8_t data[BYTES], back[BYTES];
-	struct pl_cuda_cuMemcpyHtoDAsync_v2_args copy = { .size = BYTES,
-							  .data = { .kind = PL_BULK_AFTER, .bytes = BYTES } };
-	struct pl_cuda_cuIpcGetMemHandle_args moved = { 0 };
-	_Alignas(8) uint8_t body[2][128];
-	struct pl_enc encs[2] = { { body[0] }, { body[1] } };
-	struct pl_lane *other, *own;
+	enum { OTHER_CTX = 0x910 };
+	static uint8_t back[PLACED_BYTES];
+	struct pl_lane *other = placed_lane();
+	const struct pl_cuda_cuIpcGetMemHandle_args moved = { .address = alloc(PLACED_BYTES) };
+	_Alignas(8) uint8_t body[64];
+	struct pl_enc enc = { body };
 	uint64_t copies, moves;
 
-	memset(data, 0x5a, sizeof(data));
-	cuda_open();
-	copy.to = moved.address = alloc(BYTES);
-	own = peer.lane;
-	other = peer_lane(&peer);
-	peer.lane = other;
-	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
-	peer.lane = own;
 	expect_is(CU(cuCtxCreate_v2, .device = 1, .context = OTHER_CTX), CUDA_SUCCESS);
 	expect_is(CU(plCurrent, .context = OTHER_CTX), CUDA_SUCCESS);
-	pl_cuda_cuMemcpyHtoDAsync_v2_put(&encs[0], &copy);
-	pl_cuda_cuIpcGetMemHandle_put(&encs[1], &moved);
-	copies = ask_send(other, PL_CUDA_OP_cuMemcpyHtoDAsync_v2, body[0], pl_cuda_cuMemcpyHtoDAsync_v2_bytes(&copy),
-			  BYTES);
-	expect_is(pl_lane_send_bulk(other, data, BYTES - LEFT), 0);
-	moves = ask_send(own, PL_CUDA_OP_cuIpcGetMemHandle, body[1], pl_cuda_cuIpcGetMemHandle_bytes(&moved), 0);
+	pl_cuda_cuIpcGetMemHandle_put(&enc, &moved);
+	copies = placed_begin(other, moved.address);
+	moves = ask_send(peer.lane, PL_CUDA_OP_cuIpcGetMemHandle, body, pl_cuda_cuIpcGetMemHandle_bytes(&moved), 0);
 	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-	expect_is(pl_lane_send_bulk(other, data + BYTES - LEFT, LEFT), 0);
-	expect_is(answer_of(other, copies), CUDA_SUCCESS);
-	expect_is(answer_of(own, moves), CUDA_SUCCESS);
-	expect_is(CU(cuMemcpyDtoHAsync_v2, .from = copy.to, .size = BYTES, .wait = 1, .store = ANY), CUDA_SUCCESS);
-	expect_is(pl_lane_recv_bulk(own, back, BYTES), 0);
-	assert(!memcmp(data, back, BYTES));
+	placed_end(other, copies);
+	expect_is(answer_of(peer.lane, moves), CUDA_SUCCESS);
+	expect_is(CU(cuMemcpyDtoHAsync_v2, .from = moved.address, .size = PLACED_BYTES, .wait = 1, .store = ANY),
+		  CUDA_SUCCESS);
+	expect_is(pl_lane_recv_bulk(peer.lane, back, PLACED_BYTES), 0);
+	assert(!memcmp(placed_data, back, PLACED_BYTES));
 	pl_lane_destroy(other);
 	peer_close(&peer);
 }

@@ -15,7 +15,6 @@
 #include "backend/cuda/copy.h"
 #include "backend/cuda/hostfn.h"
 #include "backend/cuda/own.h"
-#include "backend/cuda/place.h"
 #include "base/err.h"
 #include "base/wait.h"
 
@@ -56,16 +55,16 @@ static bool has_come(const struct pl_cuda_later *later)
 }
 
 /* What the client has asked for is sent in any case, also where it has gone meanwhile: the lane is broken then. */
-static void bytes_send(const struct pl_cuda_session *session, uint64_t token, const void *data, uint64_t bytes)
+static void later_send(const struct pl_cuda_later *later)
 {
-	struct pl_cuda_plCopied_args args = { .token = token, .size = bytes };
-	struct pl_session_worker *worker = session->worker;
+	struct pl_cuda_plCopied_args args = { .token = later->token, .size = later->bytes };
+	struct pl_session_worker *worker = later->session->worker;
 	struct pl_enc enc;
 
-	if (pl_reverse_begin(worker, PL_CUDA_OP_plCopied, pl_cuda_plCopied_bytes(&args), bytes, &enc))
+	if (pl_reverse_begin(worker, PL_CUDA_OP_plCopied, pl_cuda_plCopied_bytes(&args), later->bytes, &enc))
 		return;
 	pl_cuda_plCopied_put(&enc, &args);
-	(void)pl_reverse_end(worker, data, bytes);
+	(void)pl_reverse_end(worker, later->data, later->bytes);
 }
 
 /* The driver has let go of the memory. */
@@ -83,7 +82,7 @@ static void later_end(struct pl_cuda_later *later)
 	bool orphan;
 
 	if (later->token) {
-		bytes_send(session, later->token, later->data, later->bytes);
+		later_send(later);
 		pl_quota_return(&session->worker->quota, PL_QUOTA_INFLIGHT, later->bytes);
 	}
 	pthread_mutex_lock(&session->later_lock);
@@ -332,27 +331,6 @@ static int32_t later_put(struct pl_cuda_later *later, const struct pl_cuda_cuMem
 	return (int32_t)r;
 }
 
-/* Right from the device's memory, while nothing that comes first is under way: no thread has to wake for it. */
-static bool later_placed(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream)
-{
-	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	struct plRefgpuPlace *place = NULL;
-	const void *memory;
-
-	if (pl_cuda_place_can(session))
-		place = pl_cuda_place_take(session, stream, args->per_thread, args->from, args->size);
-	if (!place)
-		return false;
-	memory = pl_cuda_place_whole(session, place, args->size);
-	if (memory) {
-		pl_serve_give_turn(serve);
-		pl_cuda_later_tell(session); /* what came before, of this stream */
-		bytes_send(session, args->token, memory, args->size);
-	}
-	pl_cuda_place_give(session, place);
-	return memory;
-}
-
 /* To who asked for bytes that could have come at once: they come by themselves. */
 static void comes_answer(struct pl_serve *serve)
 {
@@ -375,10 +353,6 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 	if (args->size > PL_CUDA_LATER_BYTES_MAX || !serve->turn_held ||
 	    serve->head->op != PL_CUDA_OP_cuMemcpyDtoHAsync_v2) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
-		return;
-	}
-	if (!serve->asked && later_placed(serve, args, stream)) {
-		pl_cuda_result(serve, CUDA_SUCCESS, args->stream);
 		return;
 	}
 	later = later_find(session, args->size);

@@ -21,9 +21,6 @@ struct plRefgpuPlace *pl_cuda_place_take(struct pl_cuda_session *session, CUstre
 int pl_cuda_place_receive(struct pl_serve *serve, struct plRefgpuPlace *place, uint64_t bytes);
 /* All of a reply's payload, as well; the copy has ended before the client has the last of it. */
 int pl_cuda_place_reply(struct pl_serve *serve, struct plRefgpuPlace *place, uint64_t bytes);
-/* NULL: it lies in several pieces. */
-const void *pl_cuda_place_whole(const struct pl_cuda_session *session, const struct plRefgpuPlace *place,
-				uint64_t bytes);
 void pl_cuda_place_give(const struct pl_cuda_session *session, struct plRefgpuPlace *place);
 
 #endif

@@ -14,10 +14,9 @@
 #include "client/cuda/reach.h"
 #include "client/cuda/ring.h"
 
-#define INLINE_BYTES      4096u /* what comes in a reply itself */
-#define PASS_EVERY_BYTES  (4u << 20)
-#define PLACED_BYTES_MIN  (64u << 10)
-#define AT_ONCE_BYTES_MAX (2u << 20) /* to pinned memory, of a server on this machine */
+#define INLINE_BYTES     4096u /* what comes in a reply itself */
+#define PASS_EVERY_BYTES (4u << 20)
+#define PLACED_BYTES_MIN (64u << 10)
 
 /*
  * Whoever posts much and asks little waits now and then, so that the same few extents are used again while they are
@@ -480,12 +479,6 @@ static CUresult from_now_or_later(struct pl_session *session, struct pl_cuda_cuM
 	return result;
 }
 
-/* It takes no longer to wait for the bytes than to have them come later. */
-static bool comes_at_once(struct pl_session *session, uint64_t bytes)
-{
-	return bytes <= AT_ONCE_BYTES_MAX && pl_session_is_idle(session) && pl_session_places(session);
-}
-
 static CUresult from_device_made(enum pl_cuda_op op, bool per_thread, void *dst, CUdeviceptr src, size_t bytes,
 				 CUstream stream)
 {
@@ -531,8 +524,9 @@ static CUresult from_device_made(enum pl_cuda_op op, bool per_thread, void *dst,
 	if (op == PL_CUDA_OP_cuMemcpyDtoHAsync_v2 && may_come_later(session, dst, &args))
 		args.token = pl_cuda_later_enter(session, dst, bytes);
 	if (args.token)
-		return comes_at_once(session, bytes) ? from_now_or_later(session, &args, dst)
-						     : from_later(session, &args);
+		return pl_session_is_idle(session) && pl_session_places(session)
+			       ? from_now_or_later(session, &args, dst)
+			       : from_later(session, &args);
 	if (bytes >= PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() &&
 	    pl_cuda_ring_take(session, true, bytes, &ring))
 		return from_ring(session, op, &args, dst, &ring);
