@@ -96,6 +96,7 @@ struct pl_bench_config {
 	const char *plenum, *worker, *icd, *shoc, *clpeak, *peer_pocld, *peer_icd, *samples, *driver, *from;
 	bool quick, busy, quiet, cuda;
 	unsigned rounds;   /* 0: the figure's own */
+	unsigned slice_ms; /* vmcuda: programs of the modes run in turns of so long; 0: one after the other */
 	unsigned limit_s;  /* whole run */
 	unsigned figure_s; /* time one mode may spend on one figure */
 	char exe_dir[PATH_MAX];

@@ -128,6 +128,33 @@ static int answer_collect(struct pl_bench_mode *mode, uint64_t deadline,
 	}
 }
 
+int pl_bench_command_begin(struct pl_bench_run *run, struct pl_bench_mode *mode, const char *command)
+{
+	int r = pl_bench_mode_worker(run, mode);
+
+	if (r == -EINTR)
+		return r;
+	if (r) {
+		worker_lost(run, mode, -ENODATA); /* why is set */
+		return 1;
+	}
+	r = pl_bench_proc_say(&mode->worker, "%s\n", command);
+	if (r)
+		worker_lost(run, mode, r);
+	return r ? 1 : 0;
+}
+
+int pl_bench_command_end(struct pl_bench_run *run, struct pl_bench_mode *mode, uint64_t deadline_ns, bool patient,
+	struct pl_bench_samples *samples_out, struct pl_bench_answer *answer_out)
+{
+	int r = answer_collect(mode, deadline_ns, samples_out, answer_out);
+
+	if (r >= 0 || r == -EINTR || (patient && r == -ETIMEDOUT))
+		return r;
+	worker_lost(run, mode, r);
+	return 1;
+}
+
 int pl_bench_command(struct pl_bench_run *run, struct pl_bench_mode *mode, unsigned limit_s,
 	struct pl_bench_samples *samples_out, struct pl_bench_answer *answer_out,
 	const char *format, ...)
@@ -142,21 +169,8 @@ int pl_bench_command(struct pl_bench_run *run, struct pl_bench_mode *mode, unsig
 	va_start(args, format);
 	vsnprintf(command, sizeof(command), format, args);
 	va_end(args);
-	r = pl_bench_mode_worker(run, mode);
-	if (r == -EINTR)
-		return r;
-	if (r) {
-		worker_lost(run, mode, -ENODATA); /* why is set */
-		return 1;
-	}
-	r = pl_bench_proc_say(&mode->worker, "%s\n", command);
-	if (!r)
-		r = answer_collect(mode, deadline, samples_out, answer_out);
-	if (r < 0 && r != -EINTR) {
-		worker_lost(run, mode, r);
-		return 1;
-	}
-	return r;
+	r = pl_bench_command_begin(run, mode, command);
+	return r ? r : pl_bench_command_end(run, mode, deadline, false, samples_out, answer_out);
 }
 
 static bool mode_takes(const struct pl_bench_mode *mode, const struct pl_bench_figure *figure)

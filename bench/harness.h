@@ -36,6 +36,15 @@ int pl_bench_command(struct pl_bench_run *run, struct pl_bench_mode *mode, unsig
 	struct pl_bench_samples *samples_out, struct pl_bench_answer *answer_out,
 	const char *format, ...) __attribute__((format(printf, 6, 7)));
 
+/** pl_bench_command_begin() - send it only
+ * Return: as pl_bench_command()'s. */
+int pl_bench_command_begin(struct pl_bench_run *run, struct pl_bench_mode *mode, const char *command);
+/** pl_bench_command_end() - collect what is answered
+ * @patient: at the deadline -ETIMEDOUT is returned and the worker goes on; else it is ended
+ * Return: as pl_bench_command()'s. */
+int pl_bench_command_end(struct pl_bench_run *run, struct pl_bench_mode *mode, uint64_t deadline_ns, bool patient,
+	struct pl_bench_samples *samples_out, struct pl_bench_answer *answer_out);
+
 void pl_bench_cell_fail(struct pl_bench_cell *cell, const char *why);
 /** pl_bench_cell_round() - book one round's samples, in the figure's unit; NULL: none taken */
 int pl_bench_cell_round(struct pl_bench_cell *cell, const struct pl_bench_samples *samples);

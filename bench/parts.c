@@ -137,13 +137,33 @@ static int command_make(const struct pl_bench_config *config, const struct pl_be
 	return n < 0 || (size_t)n >= bytes ? -ENAMETOOLONG : 0;
 }
 
-/* One run of one mode. Return: 0 or -EINTR; trouble stays in the cells. */
+/* What became of one run of one mode: trouble stays in the cells. @result: as pl_bench_command()'s, 0 or 1 */
+static void result_take(struct pl_bench_run *run, size_t first, unsigned m, int result,
+			const struct pl_bench_answer *answer, double server_s)
+{
+	char why[320];
+
+	if (result) {
+		if (!pl_bench_late(run) || !pl_bench_cell(run, first, m)->samples.n)
+			run_fail(run, first, m, pl_bench_late(run) ? "the run's time was up" : run->modes[m].why);
+		return;
+	}
+	if (answer->exec.rc) {
+		snprintf(why, sizeof(why), "ended with %d%s%s", answer->exec.rc, answer->last[0] ? ": " : "",
+			 answer->last);
+		run_fail(run, first, m, why);
+		return;
+	}
+	run_book(run, first, m, answer, server_s);
+}
+
+/* One run of one mode. Return: 0 or -EINTR. */
 static int program_run(struct pl_bench_run *run, size_t first, unsigned m, bool warm)
 {
 	struct pl_bench_mode *mode = &run->modes[m];
 	struct pl_bench_answer answer = { 0 };
 	double before = pl_bench_tree_seconds(mode->server.pid), after;
-	char why[320], command[PL_BENCH_TALK_LINE_MAX - 32];
+	char command[PL_BENCH_TALK_LINE_MAX - 32];
 	int r;
 
 	if (command_make(run->config, mode, &run->figures[first], command, sizeof(command))) {
@@ -153,50 +173,90 @@ static int program_run(struct pl_bench_run *run, size_t first, unsigned m, bool 
 	r = pl_bench_command(run, mode, LIMIT_S + SLACK_S, NULL, &answer, "exec %u %s", LIMIT_S, command);
 	if (r < 0)
 		return r;
-	if (r > 0) {
-		if (!pl_bench_late(run) || !pl_bench_cell(run, first, m)->samples.n)
-			run_fail(run, first, m, pl_bench_late(run) ? "the run's time was up" : mode->why);
-		return 0;
-	}
-	if (answer.exec.rc) {
-		snprintf(why, sizeof(why), "ended with %d%s%s", answer.exec.rc, answer.last[0] ? ": " : "",
-			 answer.last);
-		run_fail(run, first, m, why);
-		return 0;
-	}
 	after = pl_bench_tree_seconds(mode->server.pid);
-	if (!warm)
-		run_book(run, first, m, &answer, before < 0 || after < before ? -1 : after - before);
+	if (!warm || r || answer.exec.rc)
+		result_take(run, first, m, r, &answer, before < 0 || after < before ? -1 : after - before);
 	return 0;
+}
+
+/* Does this mode take part in a round? What is late before it has begun says so. */
+static bool takes_part(struct pl_bench_run *run, size_t first, unsigned m, unsigned round)
+{
+	struct pl_bench_cell *cell = pl_bench_cell(run, first, m);
+
+	if (!mode_takes(&run->modes[m], &run->figures[first]) || cell->state == PL_BENCH_FAILED ||
+	    (run->modes[m].kind == PL_BENCH_VMS && round >= VMS_ROUNDS))
+		return false;
+	if (pl_bench_late(run) && !cell->samples.n)
+		run_fail(run, first, m, "the run's time was up");
+	return !pl_bench_late(run);
+}
+
+static unsigned rounds_wanted(const struct pl_bench_run *run)
+{
+	return run->config->rounds ? run->config->rounds : run->config->quick ? QUICK_ROUNDS : ROUNDS;
+}
+
+/* One mode after the other. Return: 0 or -EINTR. */
+static int round_run(struct pl_bench_run *run, size_t first, unsigned round, bool warm)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < run->n_modes && !r; i++) {
+		/* who starts changes by turns: the neighbour before may matter */
+		unsigned m = (i + round) % run->n_modes;
+
+		if (!takes_part(run, first, m, round))
+			continue;
+		pl_bench_progress(run, "%-24s round %u of %u  %s", run->figures[first].name, round + 1,
+				  rounds_wanted(run), run->modes[m].name);
+		r = program_run(run, first, m, warm);
+	}
+	return r;
+}
+
+/* All modes in turns.  Their parts' times hold the others', so only the whole is booked. Return: 0 or -EINTR. */
+static int round_in_turns(struct pl_bench_run *run, size_t first, unsigned round)
+{
+	struct pl_bench_turn turns[PL_BENCH_MODES_MAX + 1];
+	unsigned of[PL_BENCH_MODES_MAX + 1], n = 0;
+	char command[sizeof(turns[0].command) - 16];
+	int r;
+
+	for (unsigned i = 0; i < run->n_modes; i++) {
+		unsigned m = (i + round) % run->n_modes;
+
+		if (!takes_part(run, first, m, round))
+			continue;
+		if (command_make(run->config, &run->modes[m], &run->figures[first], command, sizeof(command))) {
+			run_fail(run, first, m, "its command is too long");
+			continue;
+		}
+		of[n] = m;
+		turns[n] = (struct pl_bench_turn){ .mode = &run->modes[m], .limit_s = LIMIT_S + SLACK_S };
+		/* its worker's clock goes on while the others run */
+		snprintf(turns[n].command, sizeof(turns[n].command), "exec %u %s", LIMIT_S * run->n_modes, command);
+		n++;
+	}
+	pl_bench_progress(run, "%-24s round %u of %u  in turns", run->figures[first].name, round + 1,
+			  rounds_wanted(run));
+	r = pl_bench_turns(run, turns, n, run->config->slice_ms);
+	for (unsigned i = 0; i < n && !r; i++) {
+		turns[i].answer_out.n_parts = 0;
+		result_take(run, first, of[i], turns[i].result_out, &turns[i].answer_out, -1);
+	}
+	return r;
 }
 
 static int program_rounds(struct pl_bench_run *run, size_t first)
 {
-	unsigned rounds = run->config->rounds ? run->config->rounds : run->config->quick ? QUICK_ROUNDS : ROUNDS;
-	int r = 0;
+	const struct pl_bench_figure *figure = &run->figures[first];
+	bool alone = !figure->clients && !figure->bytes;
+	int r = alone ? round_run(run, first, 0, true) : 0;
 
-	for (unsigned round = 0; round < rounds && !r; round++) {
-		for (unsigned i = 0; i < run->n_modes && !r; i++) {
-			/* who starts changes by turns: the neighbour before may matter */
-			unsigned m = (i + round) % run->n_modes;
-			struct pl_bench_cell *cell = pl_bench_cell(run, first, m);
-
-			if (!mode_takes(&run->modes[m], &run->figures[first]) || cell->state == PL_BENCH_FAILED ||
-			    (run->modes[m].kind == PL_BENCH_VMS && round >= VMS_ROUNDS))
-				continue;
-			if (pl_bench_late(run)) {
-				if (!cell->samples.n)
-					run_fail(run, first, m, "the run's time was up");
-				continue;
-			}
-			pl_bench_progress(run, "%-24s round %u of %u  %s", run->figures[first].name, round + 1, rounds,
-					  run->modes[m].name);
-			if (!round && !run->figures[first].clients && !run->figures[first].bytes)
-				r = program_run(run, first, m, true);
-			if (!r && cell->state != PL_BENCH_FAILED)
-				r = program_run(run, first, m, false);
-		}
-	}
+	for (unsigned round = 0; round < rounds_wanted(run) && !r; round++)
+		r = alone && run->config->slice_ms ? round_in_turns(run, first, round)
+						   : round_run(run, first, round, false);
 	return r;
 }
 

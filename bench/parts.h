@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Times of the parts of a program, and of the processes of a server. */
+/* Times of the parts of a program, and of the processes of a server; programs in turns. */
 #ifndef PL_BENCH_PARTS_H
 #define PL_BENCH_PARTS_H
 
@@ -15,5 +15,37 @@ bool pl_bench_part_value(const struct pl_bench_answer *answer, double server_s, 
 /** pl_bench_tree_seconds() - processor seconds of a process, of its living descendants, and of those they waited for
  * Return: -1 when there is no such process. */
 double pl_bench_tree_seconds(pid_t root);
+
+#define PL_BENCH_HELD_MAX 64u
+
+/* Processes that do not run; zero-initialised is none. */
+struct pl_bench_held {
+	pid_t pid[PL_BENCH_HELD_MAX];
+	unsigned n;
+};
+
+/** pl_bench_tree_hold() - a process and its living descendants run no more until they are released
+ * @root: one that is no more, or 0, holds nothing */
+void pl_bench_tree_hold(struct pl_bench_held *held, pid_t root);
+void pl_bench_tree_release(struct pl_bench_held *held);
+
+/* A program of one mode, which runs in turns with those of others. */
+struct pl_bench_turn {
+	struct pl_bench_mode *mode;
+	char command[PL_BENCH_TALK_LINE_MAX - 32];
+	unsigned limit_s;
+	struct pl_bench_answer answer_out; /* its times hold those of the others; exec.seconds is its own alone */
+	int result_out;			   /* as pl_bench_command()'s */
+	/* private */
+	bool begun, ended;
+	uint64_t ran_ns;
+	struct pl_bench_held held;
+};
+
+/** pl_bench_turns() - run programs of several modes at once, of which one runs at any time, with its server
+ * What the machine does meanwhile, other guests' load above all, then hits all of them alike.
+ * @slice_ms: how long each runs until the next one does
+ * Return: 0 or -EINTR. */
+int pl_bench_turns(struct pl_bench_run *run, struct pl_bench_turn *turns, unsigned n, unsigned slice_ms);
 
 #endif

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,8 +90,49 @@ static void test_a_tree_holds_what_its_members_waited_for(void)
 	assert(pl_bench_tree_seconds(0) == -1);
 }
 
+/* Its child counts in shared memory for ever. */
+static void test_a_tree_that_is_held_stands_still(void)
+{
+	volatile unsigned *count =
+		mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct pl_bench_held held = { 0 };
+	unsigned seen;
+	pid_t pid;
+
+	assert(count != MAP_FAILED);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!fork()) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				++*count;
+		}
+		pause();
+	}
+	while (!*count)
+		usleep(100);
+	pl_bench_tree_hold(&held, pid);
+	assert(held.n == 2);
+	usleep(20000); /* it may have been on its way through the kernel */
+	seen = *count;
+	usleep(20000);
+	assert(*count == seen);
+	pl_bench_tree_release(&held);
+	assert(!held.n);
+	while (*count == seen)
+		usleep(100);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	pl_bench_tree_hold(&held, pid);
+	pl_bench_tree_hold(&held, 0);
+	assert(!held.n);
+	munmap((void *)count, sizeof(*count));
+}
+
 int main(void)
 {
+	test_a_tree_that_is_held_stands_still();
 	test_parts_make_the_papers_split();
 	test_a_program_that_leaves_parts_out_has_no_value();
 	test_a_tree_holds_what_its_members_waited_for();

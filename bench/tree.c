@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processor time of a server and its workers, from /proc. */
+/* A process and its descendants, from /proc: their processor time, and whether they run. */
 #include "parts.h"
 
 #include <ctype.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,27 +66,66 @@ static bool parent_is_ours(const struct process *all, size_t n, pid_t parent)
 	return false;
 }
 
+/* Marks a process and its living descendants. Return: there is such a process. */
+static bool tree_mark(struct process *all, size_t n, pid_t root)
+{
+	bool any = false, more = true;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].pid == root)
+			all[i].ours = any = true;
+	while (any && more) {
+		more = false;
+		for (size_t i = 0; i < n; i++)
+			if (!all[i].ours && parent_is_ours(all, n, all[i].parent))
+				all[i].ours = more = true;
+	}
+	return any;
+}
+
 double pl_bench_tree_seconds(pid_t root)
 {
 	struct process *all = root > 0 ? calloc(PROCESSES_MAX, sizeof(*all)) : NULL;
 	size_t n = all ? processes_read(all) : 0;
-	double sum = -1;
-	bool more = true;
+	double sum = tree_mark(all, n, root) ? 0 : -1;
 
 	for (size_t i = 0; i < n; i++)
-		if (all[i].pid == root) {
-			all[i].ours = true;
-			sum = all[i].seconds;
-		}
-	while (more && sum >= 0) {
-		more = false;
-		for (size_t i = 0; i < n; i++) {
-			if (all[i].ours || !parent_is_ours(all, n, all[i].parent))
-				continue;
-			all[i].ours = more = true;
-			sum += all[i].seconds;
-		}
-	}
+		sum += all[i].ours ? all[i].seconds : 0;
 	free(all);
 	return sum;
+}
+
+/* Those that are not held yet. Return: how many were new. */
+static unsigned hold_more(struct pl_bench_held *held, struct process *all, pid_t root)
+{
+	size_t n = processes_read(all);
+	unsigned before = held->n;
+	bool known;
+
+	if (!tree_mark(all, n, root))
+		return 0;
+	for (size_t i = 0; i < n && held->n < PL_BENCH_HELD_MAX; i++) {
+		known = !all[i].ours;
+		for (unsigned k = 0; k < held->n && !known; k++)
+			known = held->pid[k] == all[i].pid;
+		if (!known && !kill(all[i].pid, SIGSTOP))
+			held->pid[held->n++] = all[i].pid;
+	}
+	return held->n - before;
+}
+
+void pl_bench_tree_hold(struct pl_bench_held *held, pid_t root)
+{
+	struct process *all = root > 0 ? calloc(PROCESSES_MAX, sizeof(*all)) : NULL;
+
+	/* one that was not held yet may have started another meanwhile */
+	while (all && hold_more(held, all, root))
+		;
+	free(all);
+}
+
+void pl_bench_tree_release(struct pl_bench_held *held)
+{
+	while (held->n)
+		kill(held->pid[--held->n], SIGCONT);
 }

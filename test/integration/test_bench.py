@@ -43,6 +43,28 @@ for line in sys.stdin:
 """
 
 
+# Notes when it ran, until it has had a third of a second of processor time, wherever the clock of the wall is.
+SPINNER = """#!{python}
+import os, sys, time
+say = lambda text: (print(text), sys.stdout.flush())
+say("@hello spinner 1")
+for line in sys.stdin:
+    words = line.split()
+    if words[0] == "info":
+        say("@info platform CUDA\\n@info device stand-in\\n@info driver 1.0\\n@end")
+    elif words[0] == "exec":
+        begin, begun, seen = time.monotonic(), time.process_time(), []
+        while time.process_time() - begun < 0.3:
+            if not seen or time.monotonic() - seen[-1] > 0.001:
+                seen.append(time.monotonic())
+        with open(os.path.join(os.path.dirname(__file__), "seen-%d" % os.getpid()), "a") as f:
+            f.write(" ".join(map(str, seen)) + "\\n")
+        if "binomial" in words and os.environ.get("LD_LIBRARY_PATH", "").endswith("other"):
+            os._exit(1)
+        say("@part kernel 1\\n@exec 0 %f 0\\n@end" % (time.monotonic() - begin))
+"""
+
+
 def bench(folder, *arguments):
     """Run it. Return: exit status, the records by name and mode."""
     out = os.path.join(folder, "out.json")
@@ -59,10 +81,10 @@ def bench(folder, *arguments):
     return done, records
 
 
-def stand_in(folder):
+def stand_in(folder, program=WORKER):
     path = os.path.join(folder, "worker")
     with open(path, "w", encoding="utf-8") as f:
-        f.write(textwrap.dedent(WORKER).replace("{python}", sys.executable))
+        f.write(textwrap.dedent(program).replace("{python}", sys.executable))
     os.chmod(path, 0o755)
     return path
 
@@ -124,6 +146,38 @@ def test_a_program_with_a_wrong_answer_has_no_time(folder):
     assert ("copy_matmul", "native") not in records  # the program said nothing of copies
 
 
+def in_turns(folder, only):
+    os.makedirs(os.path.join(folder, "other"), exist_ok=True)
+    return bench(folder, "vmcuda", "--modes", f"native,other={folder}/other", "--worker", stand_in(folder, SPINNER),
+                 "--only", only, "--rounds", "1", "--slices", "20")
+
+
+def test_programs_in_turns_never_run_at_once_and_have_their_own_time(folder):
+    """Two that spin at the same time on two processors would be seen to change a hundred times, not once a slice."""
+    done, records = in_turns(folder, "app_stereo,gpu_stereo")
+    assert done.returncode == 0, done
+    runs = []
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("seen-"):
+            with open(os.path.join(folder, name), encoding="utf-8") as f:
+                runs.append([[float(t) for t in line.split()] for line in f])
+    assert len(runs) == 2 and all(len(run) == 2 for run in runs), runs  # each once to warm up, and its round
+    a, b = (run[1] for run in runs)
+    seen = sorted([(t, 0) for t in a] + [(t, 1) for t in b])
+    changes = sum(one[1] != two[1] for one, two in zip(seen, seen[1:]))
+    assert 4 <= changes < len(seen) / 4, (changes, len(seen))
+    whole = max(a[-1], b[-1]) - min(a[0], b[0])
+    values = [records["app_stereo", mode]["value"] for mode in ("native", "other")]
+    assert all(0.3 <= value for value in values) and sum(values) < 1.5 * whole, (values, whole)
+    assert ("gpu_stereo", "native") not in records  # a part's time would hold the other's
+
+
+def test_a_program_that_dies_in_its_turn_leaves_the_others_theirs(folder):
+    done, records = in_turns(folder, "app_binomial")
+    assert done.returncode == 1, done
+    assert records["app_binomial", "native"]["value"] >= 0.3 and "died" in records["app_binomial", "other"]["error"], records
+
+
 def test_a_page_is_made_of_the_records_of_several_runs(folder):
     lines = []
     for only, mode in ("app_stereo,gpu_stereo", "native"), ("launch_sync", "native"):
@@ -156,7 +210,8 @@ def test_a_file_that_holds_no_records_is_named(folder):
 def test_what_cannot_be_is_refused_by_name(folder):
     for arguments, word in ((["micro", "--api", "metal"], "metal"), (["apps", "--api", "cuda"], "vmcuda"),
                             (["vmcuda", "--modes", "mtu12"], "mtu12"), (["vmcuda", "micro"], "micro"),
-                            (["vmcuda", "--only", "app_fft"], "app_fft")):
+                            (["vmcuda", "--only", "app_fft"], "app_fft"), (["vmcuda", "--slices", "3"], "slices of 3"),
+                            (["micro", "--api", "cuda", "--slices", "50"], "vmcuda")):
         done, _ = bench(folder, *arguments)
         assert done.returncode == 2 and word in done.stderr, (arguments, done)
 

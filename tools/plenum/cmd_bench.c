@@ -25,6 +25,8 @@
 #define FIGURE_S 8u
 #define QUICK_FIGURE_S 3u
 #define LIMIT_S_MAX 86400u
+#define SLICE_MS_MIN 10u
+#define SLICE_MS_MAX 1000u
 
 enum { EXIT_SOME_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
@@ -62,6 +64,9 @@ static const char usage[] =
 	"  --busy           keep every core awake with a spinner of idle priority, so that no\n"
 	"                   wake-up is paid for; only figures of the same state compare\n"
 	"  --rounds N       rounds per pass (micro, 1-30) or per application\n"
+	"  --slices MS      vmcuda: the modes' programs at once, of which one runs at any time, for\n"
+	"                   MS milliseconds (10-1000), and the others stand still: ratios that\n"
+	"                   other load of the machine does not blur; whole times, not their parts\n"
 	"  --limit SECONDS  whole run; default 2400 (micro), 7200 (apps, vmcuda),\n"
 	"                   600 with --quick\n"
 	"  --platform TEXT  use the OpenCL platform whose name holds TEXT; default the first\n"
@@ -85,6 +90,7 @@ enum option_id {
 	OPT_BUSY,
 	OPT_IDLE,
 	OPT_ROUNDS,
+	OPT_SLICES,
 	OPT_LIMIT,
 	OPT_PLATFORM,
 	OPT_CLPEAK,
@@ -112,6 +118,7 @@ static const struct option options[] = {
 	{ "busy", no_argument, NULL, OPT_BUSY },
 	{ "idle", no_argument, NULL, OPT_IDLE },
 	{ "rounds", required_argument, NULL, OPT_ROUNDS },
+	{ "slices", required_argument, NULL, OPT_SLICES },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "platform", required_argument, NULL, OPT_PLATFORM },
 	{ "clpeak", required_argument, NULL, OPT_CLPEAK },
@@ -142,6 +149,17 @@ static int number_parse(const char *text, unsigned max, unsigned *value_out)
 	return 0;
 }
 
+static int slices_parse(const char *text, unsigned *ms_out)
+{
+	int r = number_parse(text, SLICE_MS_MAX, ms_out);
+
+	if (r || *ms_out >= SLICE_MS_MIN)
+		return r;
+	fprintf(stderr, "plenum bench: slices of %s ms are mostly the change from one to the next: give %u to %u\n",
+		text, SLICE_MS_MIN, SLICE_MS_MAX);
+	return -EINVAL;
+}
+
 /* Return: 0, or -EINVAL after telling what is wrong. */
 static int option_take(struct pl_bench_config *config, int id, const char *value)
 {
@@ -160,6 +178,7 @@ static int option_take(struct pl_bench_config *config, int id, const char *value
 	case OPT_BUSY: config->busy = true; return 0;
 	case OPT_IDLE: config->busy = false; return 0;
 	case OPT_ROUNDS: return number_parse(value, 30, &config->rounds);
+	case OPT_SLICES: return slices_parse(value, &config->slice_ms);
 	case OPT_LIMIT: return number_parse(value, LIMIT_S_MAX, &config->limit_s);
 	case OPT_PLATFORM: config->platform = value; return 0;
 	case OPT_CLPEAK: config->clpeak = value; return 0;
@@ -227,6 +246,10 @@ static int command_line(struct pl_bench_config *config, int argc, char **argv)
 		config->suites = PL_BENCH_CUDA;
 	if (config->cuda && (config->suites & (PL_BENCH_APPS | PL_BENCH_KERNELS))) {
 		fputs("plenum bench: --api cuda belongs to micro; CUDA programs are measured by vmcuda\n", stderr);
+		return EXIT_USAGE + 1;
+	}
+	if (config->slice_ms && config->suites != PL_BENCH_VMCUDA) {
+		fputs("plenum bench: --slices belongs to vmcuda\n", stderr);
 		return EXIT_USAGE + 1;
 	}
 	if (list) {
