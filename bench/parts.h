@@ -18,16 +18,18 @@ double pl_bench_tree_seconds(pid_t root);
 
 #define PL_BENCH_HELD_MAX 64u
 
-/* Processes that do not run; zero-initialised is none. */
+/* A process and its living descendants, as far as they are known; zero-initialised is none. */
 struct pl_bench_held {
 	pid_t pid[PL_BENCH_HELD_MAX];
 	unsigned n;
 };
 
-/** pl_bench_tree_hold() - a process and its living descendants run no more until they are released
- * @root: one that is no more, or 0, holds nothing */
-void pl_bench_tree_hold(struct pl_bench_held *held, pid_t root);
-void pl_bench_tree_release(struct pl_bench_held *held);
+/** pl_bench_held_stop() - those that are known run no more; takes microseconds */
+void pl_bench_held_stop(const struct pl_bench_held *held);
+/** pl_bench_held_look() - what has come since runs no more either, and is known; what has gone is not known any more
+ * @root: one that is no more, or 0, has none.  Takes milliseconds. */
+void pl_bench_held_look(struct pl_bench_held *held, pid_t root);
+void pl_bench_held_go(const struct pl_bench_held *held);
 
 /* A program of one mode, which runs in turns with those of others. */
 struct pl_bench_turn {
@@ -39,12 +41,13 @@ struct pl_bench_turn {
 	/* private */
 	bool begun, ended;
 	uint64_t ran_ns;
-	struct pl_bench_held held;
+	struct pl_bench_held program, server; /* they stand still, but while it is their turn */
 };
 
 /** pl_bench_turns() - run programs of several modes at once, of which one runs at any time, with its server
  * What the machine does meanwhile, other guests' load above all, then hits all of them alike.
- * @slice_ms: how long each runs until the next one does
+ * @turns: at most PL_BENCH_MODES_MAX + 1
+ * @slice_ms: how long each runs until another one does, more or less a quarter of it, in an order that changes
  * Return: 0 or -EINTR. */
 int pl_bench_turns(struct pl_bench_run *run, struct pl_bench_turn *turns, unsigned n, unsigned slice_ms);
 

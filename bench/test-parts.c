@@ -112,20 +112,26 @@ static void test_a_tree_that_is_held_stands_still(void)
 	}
 	while (!*count)
 		usleep(100);
-	pl_bench_tree_hold(&held, pid);
+	pl_bench_held_look(&held, pid);
 	assert(held.n == 2);
 	usleep(20000); /* it may have been on its way through the kernel */
 	seen = *count;
 	usleep(20000);
 	assert(*count == seen);
-	pl_bench_tree_release(&held);
-	assert(!held.n);
+	pl_bench_held_go(&held);
 	while (*count == seen)
 		usleep(100);
+	pl_bench_held_stop(&held);
+	usleep(20000);
+	seen = *count;
+	usleep(20000);
+	assert(*count == seen);
+	pl_bench_held_go(&held);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	pl_bench_tree_hold(&held, pid);
-	pl_bench_tree_hold(&held, 0);
+	pl_bench_held_look(&held, pid);
+	assert(!held.n);
+	pl_bench_held_look(&held, 0);
 	assert(!held.n);
 	munmap((void *)count, sizeof(*count));
 }

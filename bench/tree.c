@@ -95,37 +95,52 @@ double pl_bench_tree_seconds(pid_t root)
 	return sum;
 }
 
-/* Those that are not held yet. Return: how many were new. */
-static unsigned hold_more(struct pl_bench_held *held, struct process *all, pid_t root)
+static bool is_held(const struct pl_bench_held *held, pid_t pid)
 {
-	size_t n = processes_read(all);
-	unsigned before = held->n;
-	bool known;
-
-	if (!tree_mark(all, n, root))
-		return 0;
-	for (size_t i = 0; i < n && held->n < PL_BENCH_HELD_MAX; i++) {
-		known = !all[i].ours;
-		for (unsigned k = 0; k < held->n && !known; k++)
-			known = held->pid[k] == all[i].pid;
-		if (!known && !kill(all[i].pid, SIGSTOP))
-			held->pid[held->n++] = all[i].pid;
-	}
-	return held->n - before;
+	for (unsigned i = 0; i < held->n; i++)
+		if (held->pid[i] == pid)
+			return true;
+	return false;
 }
 
-void pl_bench_tree_hold(struct pl_bench_held *held, pid_t root)
+/* What is alive of it now. Return: some were not known, and are stopped. */
+static bool tree_look(struct pl_bench_held *held, struct process *all, pid_t root)
+{
+	size_t n = processes_read(all);
+	struct pl_bench_held now = { 0 };
+	bool more = false;
+
+	if (!tree_mark(all, n, root))
+		n = 0;
+	for (size_t i = 0; i < n && now.n < PL_BENCH_HELD_MAX; i++) {
+		if (!all[i].ours)
+			continue;
+		now.pid[now.n++] = all[i].pid;
+		if (!is_held(held, all[i].pid) && !kill(all[i].pid, SIGSTOP))
+			more = true;
+	}
+	*held = now;
+	return more;
+}
+
+void pl_bench_held_stop(const struct pl_bench_held *held)
+{
+	for (unsigned i = 0; i < held->n; i++)
+		kill(held->pid[i], SIGSTOP);
+}
+
+void pl_bench_held_look(struct pl_bench_held *held, pid_t root)
 {
 	struct process *all = root > 0 ? calloc(PROCESSES_MAX, sizeof(*all)) : NULL;
 
-	/* one that was not held yet may have started another meanwhile */
-	while (all && hold_more(held, all, root))
+	/* one that was not stopped yet may have started another meanwhile */
+	while (all && tree_look(held, all, root))
 		;
 	free(all);
 }
 
-void pl_bench_tree_release(struct pl_bench_held *held)
+void pl_bench_held_go(const struct pl_bench_held *held)
 {
-	while (held->n)
-		kill(held->pid[--held->n], SIGCONT);
+	for (unsigned i = 0; i < held->n; i++)
+		kill(held->pid[i], SIGCONT);
 }
