@@ -34,10 +34,12 @@ static struct {
 	uint32_t used, free_n, free_first, free_last; /* under lock */
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static __thread struct { /* what the thread's calls hold, by slot */
+struct held {
 	uint32_t calls, n, room;
 	uint32_t kept[HELD_KEPT], *more;
-} held;
+};
+
+static __thread struct held held_here; /* what the thread's calls hold, by slot; its address costs a call */
 
 static struct slot *slot_at(uint32_t index)
 {
@@ -170,49 +172,50 @@ unsigned int pl_cuda_handle_type(uint64_t handle)
 
 /* -- what calls hold ----------------------------------------------------------------------------------------------- */
 
-static uint32_t *held_at(uint32_t i)
+static uint32_t *held_at(struct held *held, uint32_t i)
 {
-	return i < HELD_KEPT ? &held.kept[i] : &held.more[i - HELD_KEPT];
+	return i < HELD_KEPT ? &held->kept[i] : &held->more[i - HELD_KEPT];
 }
 
-static bool held_room(void)
+static bool held_room(struct held *held)
 {
-	uint32_t room = held.room ? 2 * held.room : HELD_KEPT;
+	uint32_t room = held->room ? 2 * held->room : HELD_KEPT;
 	uint32_t *more;
-	if (held.n < HELD_KEPT + held.room)
+	if (held->n < HELD_KEPT + held->room)
 		return true;
-	more = realloc(held.more, room * sizeof(*more));
+	more = realloc(held->more, room * sizeof(*more));
 	if (!more)
 		return false;
-	held.more = more;
-	held.room = room;
+	held->more = more;
+	held->room = room;
 	return true;
 }
 
 /* A call looks the same up again soon: its context, mostly. */
-static bool held_lately(uint32_t index)
+static bool held_lately(struct held *held, uint32_t index)
 {
-	for (uint32_t i = 1; i <= HELD_LOOK && i <= held.n; i++)
-		if (*held_at(held.n - i) == index)
+	for (uint32_t i = 1; i <= HELD_LOOK && i <= held->n; i++)
+		if (*held_at(held, held->n - i) == index)
 			return true;
 	return false;
 }
 
 void *pl_cuda_handle_hold(uint64_t handle, unsigned int type)
 {
+	struct held *held = &held_here;
 	struct slot *slot = slot_of(handle);
 	uint64_t state = slot ? atomic_load_explicit(&slot->state, memory_order_acquire) : 0;
-	if (!held.calls)
+	if (!held->calls)
 		return pl_cuda_handle_find(handle, type);
-	if (!slot || !held_room())
+	if (!slot || !held_room(held))
 		return NULL;
-	if (key_of(state) == key_wanted(handle, type) && held_lately(index_of(handle)))
+	if (key_of(state) == key_wanted(handle, type) && held_lately(held, index_of(handle)))
 		return atomic_load_explicit(&slot->object, memory_order_acquire);
 	do {
 		if (key_of(state) != key_wanted(handle, type))
 			return NULL;
 	} while (!atomic_compare_exchange_weak(&slot->state, &state, state + 1));
-	*held_at(held.n++) = index_of(handle);
+	*held_at(held, held->n++) = index_of(handle);
 	return atomic_load_explicit(&slot->object, memory_order_acquire);
 }
 
@@ -236,18 +239,20 @@ static void slot_drop(uint32_t index)
 
 uint32_t pl_cuda_call_begin(void)
 {
-	held.calls++;
-	return held.n;
+	struct held *held = &held_here;
+	held->calls++;
+	return held->n;
 }
 
 void pl_cuda_call_end(uint32_t mark)
 {
-	while (held.n > mark)
-		slot_drop(*held_at(--held.n)); /* which may hold others, and drop them */
-	held.calls--;
-	if (!held.calls && held.room) {
-		free(held.more);
-		held.more = NULL;
-		held.room = 0;
+	struct held *held = &held_here;
+	while (held->n > mark)
+		slot_drop(*held_at(held, --held->n)); /* which may hold others, and drop them */
+	held->calls--;
+	if (!held->calls && held->room) {
+		free(held->more);
+		held->more = NULL;
+		held->room = 0;
 	}
 }

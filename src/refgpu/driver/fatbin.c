@@ -227,16 +227,26 @@ static int wrapper_read(struct pl_cu_texts *texts, const void *image, unsigned i
 	return r;
 }
 
+static uint8_t is_binary(char c)
+{
+	return ((uint8_t)c < ' ') & ((uint8_t)(c - '\t') > '\r' - '\t');
+}
+
+#define PLAUSIBLE_STEP 64u /* bytes looked at together: a loop of a known length, which is made of vectors */
+
 static bool text_plausible(const char *text, size_t len_bytes)
 {
-	bool bad = false;
+	uint8_t bad[PLAUSIBLE_STEP] = { 0 }, any = 0;
+	size_t at = 0;
 
-	for (size_t i = 0; i < len_bytes; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		bad |= c < ' ' && (c < '\t' || c > '\r');
-	}
-	return len_bytes > 0 && !bad;
+	for (; at + PLAUSIBLE_STEP <= len_bytes; at += PLAUSIBLE_STEP)
+		for (size_t i = 0; i < PLAUSIBLE_STEP; i++)
+			bad[i] |= is_binary(text[at + i]);
+	for (; at < len_bytes; at++)
+		any |= is_binary(text[at]);
+	for (size_t i = 0; i < PLAUSIBLE_STEP; i++)
+		any |= bad[i];
+	return len_bytes > 0 && !any;
 }
 
 static int text_read(struct pl_cu_texts *texts, const void *image, size_t size_bytes, const char **why_out)
