@@ -2,25 +2,27 @@
 # test/gpu/check.sh: on a machine with an NVIDIA GPU and its driver: builds everything from this checkout, runs the tests natively and
 # remoted, measures, and leaves a folder of results.  On a machine without one it says so and does what the machine has.
 #   --out DIR        where the results go (default: build-gpu/results)
-#   --minutes N      the whole run (default 9): steps that would begin later are left out and named
+#   --minutes N      the whole run (default 9; 24 on fewer than 8 processors, where the build alone takes 8): steps that would
+#                    begin later are left out and named
 #   --only PATTERN   the steps whose names match (a glob)
 #   --skip PATTERNS  not the steps whose names match one of them (commas between them)
 # Needs meson, ninja, gcc and the development files of packaging/needs.sh; takes them from PREFIX/usr where PLENUM_GPU_PREFIX=PREFIX says so.
 # PLENUM_TEST_TORCH: a Python that has PyTorch, PLENUM_TEST_LIBRARIES: one that has CuPy, numba, cuda-python (default: python3).
 set -u
 cd "$(dirname "$0")/../.."
-out=build-gpu/results minutes=9 only='*' skip=
+out=build-gpu/results minutes= only='*' skip=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--out) out=$2; shift ;;
 	--minutes) minutes=$2; shift ;;
 	--only) only=$2; shift ;;
 	--skip) skip=$2; shift ;;
-	-h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	*) echo "$0: unknown option $1 (try --help)" >&2; exit 2 ;;
 	esac
 	shift
 done
+[ -n "$minutes" ] || { [ "$(nproc)" -lt 8 ] && minutes=24 || minutes=9; }
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 bin=$PWD/build-gpu/build icd=$PWD/build-gpu/build/src/client/opencl
@@ -289,7 +291,7 @@ export -f machine build have_opencl opencl_tests opencl_bench opencl_program nvm
 export -f cuda_program cuda_remote cuda_library have_cuda ptx_conformance in_mode alike torch libraries torch_time cuda_bench kernels_bench
 export MALLOC_PERTURB_=0
 step machine 30 machine
-step build 240 build
+step build $(((end - begin) * 4 / 9)) build
 if grep -q '^FAIL build' "$out/summary.txt"; then exit 1; fi
 [ ! -f "$out/machine.txt" ] || cat "$out/machine.txt"
 opencl_vendors

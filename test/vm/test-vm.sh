@@ -311,6 +311,35 @@ test_kvm_that_boots_is_remembered() {
 	grep -q ' yes$' "$work/cache/plenum/kvm-probe"
 }
 
+# A QEMU that boots nothing, $1 times; then the real one.
+silent_qemu() {
+	mkdir -p "$work/bin"
+	: >"$work/starts"
+	cat >"$work/bin/qemu-system-x86_64" <<-EOF
+		#!/bin/sh
+		echo start >>"$work/starts"
+		[ \$(wc -l <"$work/starts") -gt $1 ] || exec sleep 3000
+		exec $(command -v qemu-system-x86_64) "\$@"
+	EOF
+	chmod +x "$work/bin/qemu-system-x86_64"
+}
+
+# The second one has all of the input, for the first had none.
+test_guest_that_is_silent_is_started_again() {
+	silent_qemu 1
+	head -c 100000 /dev/urandom >"$work/binary"
+	out=$(PATH="$work/bin:$PATH" vm --accel tcg --boot-silence 15 run -- sha256sum <"$work/binary" 2>"$work/err")
+	expect "sum in the second guest" "$(sha256sum <"$work/binary")" "$out" &&
+		expect "starts of QEMU" 2 "$(wc -l <"$work/starts")" && grep -q 'silent for 15 s.*again' "$work/err"
+}
+
+test_guest_that_stays_silent_is_given_up() {
+	silent_qemu 9
+	PATH="$work/bin:$PATH" vm --accel tcg --boot-silence 5 run -n -- true 2>"$work/err"
+	expect status 125 $? && expect "starts of QEMU" 2 "$(wc -l <"$work/starts")" &&
+		grep -q 'did not boot' "$work/err"
+}
+
 test_missing_packages_are_named() {
 	mkdir -p "$work/empty"
 	: >"$work/nothing"
@@ -329,6 +358,8 @@ test_missing_packages_are_named() {
 test_wrong_usage_is_named() {
 	vm run 2>"$work/err"
 	expect status 2 $? && grep -q 'takes a program' "$work/err" || return 1
+	vm --boot-silence 1 run true 2>"$work/err"
+	expect status 2 $? && grep -q -- --boot-silence "$work/err" || return 1
 	vm --memory 3 run true 2>"$work/err"
 	expect status 2 $? && grep -q -- --memory "$work/err" || return 1
 	vm --kernel /etc/passwd run true 2>"$work/err"
@@ -349,7 +380,7 @@ test_terminal() {
 essential="streams_and_status binary_output_is_exact binary_input_is_exact arguments_and_environment_are_exact
 	missing_program_is_127 host_files_are_seen_and_not_written opencl_is_as_natively opencl_over_ivshmem_is_as_natively
 	opencl_over_vsock_is_as_natively ivshmem_traps_are_wakeups_only links_that_do_not_fit_are_named termination_leaves_nothing
-	missing_packages_are_named wrong_usage_is_named"
+	guest_that_is_silent_is_started_again missing_packages_are_named wrong_usage_is_named"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || [ "${PLENUM_VM_ALL:-0}" = 1 ] || set -- $essential
 # shellcheck disable=SC2046

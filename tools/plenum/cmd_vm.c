@@ -21,6 +21,7 @@ enum {                          /* exit statuses besides the program's own */
 
 enum {
 	OPTION_ACCEL = 256,
+	OPTION_BOOT_SILENCE,
 	OPTION_CPUS,
 	OPTION_ICD,
 	OPTION_KEEP,
@@ -57,6 +58,8 @@ static const char usage_text[] =
 	"writes stays in the guest) and this machine's devices through Plenum.\n"
 	"\n"
 	"      --accel=auto|kvm|tcg   auto: KVM where a trial boot succeeds (default)\n"
+	"      --boot-silence=SECONDS a guest that boots and says nothing for so long is started\n"
+	"                             again, once (default: 60)\n"
 	"      --cpus=N               virtual CPUs (default: 2, or 1 where there is one)\n"
 	"  -e, --env=NAME[=VALUE]     set NAME, or take the value it has here\n"
 	"      --icd=LIBRARY          OpenCL ICD for the guest\n"
@@ -229,6 +232,9 @@ static bool parse_option(struct command *command, int option, const char *value)
 	case OPTION_SERVER:
 		command->server = value;
 		return true;
+	case OPTION_BOOT_SILENCE:
+		return parse_number("boot-silence", value, PL_VM_SILENCE_S_MIN, PL_VM_SILENCE_S_MAX,
+				    &vm->boot_silence_s);
 	case OPTION_TIMEOUT:
 		return parse_number("timeout", value, 1, PL_VM_TIMEOUT_S_MAX, &vm->timeout_s);
 	case OPTION_TOKEN_FILE:
@@ -256,6 +262,7 @@ static bool parse_options(struct command *command, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "accel", required_argument, NULL, OPTION_ACCEL },
+		{ "boot-silence", required_argument, NULL, OPTION_BOOT_SILENCE },
 		{ "cpus", required_argument, NULL, OPTION_CPUS },
 		{ "env", required_argument, NULL, 'e' },
 		{ "guest-agent", no_argument, NULL, OPTION_GUEST_AGENT },

@@ -110,10 +110,15 @@ struct pl_vm_job_data {
 	size_t len_bytes;
 };
 
+#define PL_VM_LAST_SILENCE 4u /* times as long is waited for the guest that is not started again */
+
+enum { PL_VM_E_SILENT = PL_VM_E_LAST + 1 }; /* a guest that boots says nothing; none of standard input was read yet */
+
 /** pl_vm_relay_run() - hand the job to a booting guest and pass bytes until it ends
- * @deadline_ms: on CLOCK_MONOTONIC; 0: none.  Return as for pl_vm_run(). */
+ * @deadline_ms: on CLOCK_MONOTONIC; 0: none
+ * @last: a silent guest is not PL_VM_E_SILENT, but PL_VM_E_BOOT, and later.  Return else as for pl_vm_run(). */
 int pl_vm_relay_run(const struct pl_vm_options *options, struct pl_vm_qemu *qemu,
-		    const struct pl_vm_job_data *job, uint64_t deadline_ms, int *status_out);
+		    const struct pl_vm_job_data *job, uint64_t deadline_ms, bool last, int *status_out);
 
 /* vm-server.c */
 

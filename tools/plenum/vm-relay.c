@@ -22,7 +22,6 @@
 
 #define BUFFER_BYTES   65536u
 #define TAIL_BYTES     4096u            /* of the console, shown when the boot fails */
-#define BOOT_MS_MAX    240000u          /* limit: of a silent boot; each step says something, after 3 s at most */
 #define CTL_QUEUE_MAX  64u              /* limit: waiting messages; window sizes go first */
 
 struct stream {                 /* guest to one of our standard streams */
@@ -55,6 +54,7 @@ struct relay {
 	size_t tail_len;
 	uint64_t start_ms;
 	uint64_t heard_ms;      /* when the console said something last */
+	uint64_t silence_ms;    /* of the console, while it boots, that is taken for the end */
 	bool ready, exited, progress;
 	bool ctl_gone, console_gone; /* as a stream's `gone` */
 	int status;
@@ -385,7 +385,18 @@ static int explain_loss(struct relay *relay)
 	return relay->ready ? PL_VM_E_GUEST : PL_VM_E_BOOT;
 }
 
-static int loop(struct relay *relay, uint64_t deadline_ms, int *status_out)
+/* What it said is lost with it, and of no use to whoever waits for the next one. */
+static int explain_silence(struct relay *relay, bool last)
+{
+	if (last)
+		return explain_loss(relay);
+	progress_clear(relay);
+	pl_vm_say("the guest has been silent for %u s while it booted: starting it again",
+		  (unsigned int)(relay->silence_ms / 1000));
+	return PL_VM_E_SILENT;
+}
+
+static int loop(struct relay *relay, uint64_t deadline_ms, bool last, int *status_out)
 {
 	while (!finished(relay)) {
 		uint64_t now_ms = pl_vm_now_ms(), wake_ms = now_ms + 1000;
@@ -398,8 +409,10 @@ static int loop(struct relay *relay, uint64_t deadline_ms, int *status_out)
 				  relay->options->timeout_s);
 			return PL_VM_E_TIMEOUT;
 		}
-		if (lost(relay) || (!relay->ready && now_ms - relay->heard_ms >= BOOT_MS_MAX))
+		if (lost(relay))
 			return explain_loss(relay);
+		if (!relay->ready && now_ms - relay->heard_ms >= relay->silence_ms)
+			return explain_silence(relay, last);
 		if (deadline_ms && deadline_ms < wake_ms)
 			wake_ms = deadline_ms;
 		poll_set(relay, set);
@@ -421,7 +434,7 @@ static int loop(struct relay *relay, uint64_t deadline_ms, int *status_out)
 }
 
 int pl_vm_relay_run(const struct pl_vm_options *options, struct pl_vm_qemu *qemu,
-		    const struct pl_vm_job_data *job, uint64_t deadline_ms, int *status_out)
+		    const struct pl_vm_job_data *job, uint64_t deadline_ms, bool last, int *status_out)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 	sigset_t signals;
@@ -435,6 +448,7 @@ int pl_vm_relay_run(const struct pl_vm_options *options, struct pl_vm_qemu *qemu
 	relay->job = job->data;
 	relay->job_len = job->len_bytes;
 	relay->start_ms = relay->heard_ms = pl_vm_now_ms();
+	relay->silence_ms = options->boot_silence_s * 1000ull * (last ? PL_VM_LAST_SILENCE : 1);
 	relay->input_eof = relay->input_told = options->no_stdin;
 	stream_init(&relay->streams[0], STDOUT_FILENO);
 	stream_init(&relay->streams[1], STDERR_FILENO);
@@ -444,7 +458,7 @@ int pl_vm_relay_run(const struct pl_vm_options *options, struct pl_vm_qemu *qemu
 		return -errno;
 	}
 	progress_show(relay, "booting...");
-	r = loop(relay, deadline_ms, status_out);
+	r = loop(relay, deadline_ms, last, status_out);
 	terminal_restore(relay);
 	close(relay->signal_fd);
 	free(relay);

@@ -23,6 +23,7 @@ void pl_vm_options_init(struct pl_vm_options *options)
 		.accel = PL_VM_ACCEL_AUTO,
 		.memory_mib = 1024,
 		.cpus = cpus > 1 ? 2 : 1,
+		.boot_silence_s = 60,
 	};
 }
 
@@ -183,6 +184,29 @@ static int choose_accel(const struct pl_vm_options *options, const struct pl_vm_
 	return 0;
 }
 
+/* @last: a guest that is silent while it boots has failed; before, PL_VM_E_SILENT says so. */
+static int guest_run(const struct pl_vm_options *options, const struct pl_vm_machine *machine,
+		     const struct pl_vm_job_data *job, uint64_t deadline_ms, bool last, int *status_out)
+{
+	struct pl_vm_qemu qemu;
+	int r = pl_vm_qemu_init(&qemu, machine);
+
+	if (r)
+		return r;
+	r = pl_vm_relay_run(options, &qemu, job, deadline_ms, last, status_out);
+	pl_vm_qemu_fini(&qemu);
+	return r;
+}
+
+/* An emulated guest stands still at some moment of its boot, once in some hundreds of boots; another one does not. */
+static int boot_and_run(const struct pl_vm_options *options, const struct pl_vm_machine *machine,
+			const struct pl_vm_job_data *job, uint64_t deadline_ms, int *status_out)
+{
+	int r = guest_run(options, machine, job, deadline_ms, false, status_out);
+
+	return r == PL_VM_E_SILENT ? guest_run(options, machine, job, deadline_ms, true, status_out) : r;
+}
+
 static int run_machine(const struct pl_vm_options *options, const struct pl_vm_kernel *kernel,
 		       const struct pl_vm_job_data *job, uint64_t deadline_ms, int *status_out)
 {
@@ -194,7 +218,6 @@ static int run_machine(const struct pl_vm_options *options, const struct pl_vm_k
 		.memory_mib = options->memory_mib, .cpus = options->cpus,
 		.link = options->link, .traps_path = options->traps_path, .verbose = options->verbose,
 	};
-	struct pl_vm_qemu qemu;
 	int r;
 
 	if (!initramfs_path || !init_path)
@@ -205,13 +228,7 @@ static int run_machine(const struct pl_vm_options *options, const struct pl_vm_k
 					  options->link && options->link->cid);
 	if (r == 0)
 		r = choose_accel(options, kernel, initramfs_path, &machine.kvm);
-	if (r == 0)
-		r = pl_vm_qemu_init(&qemu, &machine);
-	if (r)
-		return r;
-	r = pl_vm_relay_run(options, &qemu, job, deadline_ms, status_out);
-	pl_vm_qemu_fini(&qemu);
-	return r;
+	return r ? r : boot_and_run(options, &machine, job, deadline_ms, status_out);
 }
 
 int pl_vm_run(const struct pl_vm_options *options, int *status_out)

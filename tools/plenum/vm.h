@@ -24,6 +24,8 @@
 #define PL_VM_MEMORY_MIB_MAX (1u << 20) /* limit: a typing error, not a machine */
 #define PL_VM_CPUS_MAX       64u        /* limit: virtual CPUs beyond this do not help TCG */
 #define PL_VM_TIMEOUT_S_MAX  (7u * 24u * 3600u)
+#define PL_VM_SILENCE_S_MIN  5u         /* limit: each step of a boot says something, after 3 s at most */
+#define PL_VM_SILENCE_S_MAX  3600u
 
 enum {                          /* positive results: the caller must handle them */
 	PL_VM_OK,
@@ -31,6 +33,7 @@ enum {                          /* positive results: the caller must handle them
 	PL_VM_E_BOOT,           /* the guest did not come up; its last words are on stderr */
 	PL_VM_E_GUEST,          /* the guest ended without the program's exit status */
 	PL_VM_E_TIMEOUT,        /* pl_vm_options.timeout_s passed */
+	PL_VM_E_LAST = PL_VM_E_TIMEOUT,
 };
 
 enum pl_vm_accel {
@@ -54,13 +57,14 @@ struct pl_vm_options {
 	uint32_t memory_mib;
 	uint32_t cpus;
 	uint32_t timeout_s;             /* from the call to the exit status; 0: none */
+	uint32_t boot_silence_s;        /* a guest that says nothing for so long while it boots is started again, once */
 	const char *traps_path;         /* where QEMU writes each access to a device that left the guest; NULL: none */
 	bool verbose;                   /* show the guest's console on stderr */
 	bool tty;                       /* a terminal in the guest, ours in raw mode */
 	bool no_stdin;                  /* the program reads /dev/null */
 };
 
-/** pl_vm_options_init() - the defaults: 1024 MiB, min(2, host CPUs), AUTO */
+/** pl_vm_options_init() - the defaults: 1024 MiB, min(2, host CPUs), AUTO, 60 s of silence */
 void pl_vm_options_init(struct pl_vm_options *options);
 
 /** pl_vm_folder_create() - a fresh private folder under $TMPDIR
