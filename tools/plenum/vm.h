@@ -57,7 +57,7 @@ struct pl_vm_options {
 	uint32_t memory_mib;
 	uint32_t cpus;
 	uint32_t timeout_s;             /* from the call to the exit status; 0: none */
-	uint32_t boot_silence_s;        /* a guest that says nothing for so long while it boots is started again, once */
+	uint32_t boot_silence_s;        /* a booting guest that says nothing for so long is started again, once */
 	const char *traps_path;         /* where QEMU writes each access to a device that left the guest; NULL: none */
 	bool verbose;                   /* show the guest's console on stderr */
 	bool tty;                       /* a terminal in the guest, ours in raw mode */
