@@ -505,6 +505,74 @@ static void test_long_allocations_hold_what_was_copied(void)
 	free(back);
 }
 
+/* ---- memory that moves, and goes in other ways ---- */
+
+struct written {
+	CUcontext context;
+	CUdeviceptr at;
+	const float *from;
+	size_t bytes;
+};
+
+static void *write_all(void *arg)
+{
+	const struct written *written = arg;
+
+	cu_ok(cu(cuCtxSetCurrent)(written->context));
+	cu_ok(cu(cuMemcpyHtoD_v2)(written->at, written->from, written->bytes));
+	return NULL;
+}
+
+/* To have a handle of an allocation is no use of what it holds. */
+static void test_memory_that_is_exported_while_a_thread_copies_to_it(void)
+{
+	struct written written = { .bytes = 32 * BYTES };
+	float *from = malloc(written.bytes), *back = malloc(written.bytes);
+
+	check(from && back);
+	written.from = from;
+	cu_ok(cu(cuCtxGetCurrent)(&written.context));
+	for (int round = 0; round < 12; round++) {
+		CUipcMemHandle handle;
+		pthread_t thread;
+
+		for (size_t i = 0; i < written.bytes / sizeof(*from); i++)
+			from[i] = (float)(i % 4096) + (float)round;
+		cu_ok(cu(cuMemAlloc_v2)(&written.at, written.bytes));
+		cu_ok(cu(cuMemsetD8_v2)(written.at, 0, written.bytes));
+		cu_ok(cu(cuCtxSynchronize)());
+		pthread_create(&thread, NULL, write_all, &written);
+		for (volatile int spin = 0; spin < 300000 * (round % 4 + 1); spin++)
+			;
+		cu_ok(cu(cuIpcGetMemHandle)(&handle, written.at));
+		pthread_join(thread, NULL);
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, written.at, written.bytes));
+		check(!memcmp(from, back, written.bytes));
+		cu_ok(cu(cuMemFree_v2)(written.at));
+	}
+	free(from);
+	free(back);
+	printf("exported meanwhile: whole\n");
+}
+
+/* In all 31 GiB: more than there is room for in memory that is shared with a server on most machines. */
+static void test_memory_that_is_freed_in_a_stream_leaves_room(void)
+{
+	void *more;
+
+	for (int i = 0; i < 16000; i++) {
+		CUdeviceptr at;
+
+		cu_ok(cu(cuMemAlloc_v2)(&at, 2 * BYTES));
+		cu_ok(cu(cuMemFreeAsync)(at, stream));
+		if (i % 100 == 99)
+			cu_ok(cu(cuStreamSynchronize)(stream));
+	}
+	cu_ok(cu(cuMemAllocHost_v2)(&more, 4 * BYTES));
+	cu_ok(cu(cuMemFreeHost)(more));
+	printf("freed in a stream: there is room\n");
+}
+
 int main(int argc, char **argv)
 {
 	CUcontext ctx = cu_begin();
@@ -537,6 +605,8 @@ int main(int argc, char **argv)
 		cu_run(test_long_allocations_hold_what_was_copied);
 		cu_run(test_copies_of_several_threads_keep_apart);
 		cu_run(test_a_kernel_of_another_thread_comes_behind_a_copy);
+		cu_run(test_memory_that_is_exported_while_a_thread_copies_to_it);
+		cu_run(test_memory_that_is_freed_in_a_stream_leaves_room);
 		cu_run(test_memory_of_two_contexts);
 		cu_run(test_a_context_that_goes_while_a_copy_comes);
 	}

@@ -243,6 +243,57 @@ static void in_a_streams_order(void)
 	free(back);
 }
 
+/* Freed while nothing was under way, it waits for nothing that came since. */
+static void taken_while_a_stream_waits(void)
+{
+	CUdeviceptr at, word;
+	CUstream waits, writes;
+
+	cu_ok(cu(cuStreamCreate)(&waits, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamCreate)(&writes, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&word, 256));
+	cu_ok(cu(cuMemsetD8_v2)(word, 0, 256));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 3 * MIB));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuStreamWaitValue32_v2)(waits, word, 1, CU_STREAM_WAIT_VALUE_EQ));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 3 * MIB));
+	cu_ok(cu(cuStreamWriteValue32_v2)(writes, word, 1, 0));
+	cu_ok(cu(cuStreamSynchronize)(waits));
+	printf("taken while a stream waits\n");
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuMemFree_v2)(word));
+	cu_ok(cu(cuStreamDestroy_v2)(waits));
+	cu_ok(cu(cuStreamDestroy_v2)(writes));
+}
+
+/* The device is given another pool by a thread without a context. */
+static void of_the_pool_that_the_device_has(void)
+{
+	const CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				       .location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	CUmemoryPool first, pool, of;
+	cuuint64_t used = 0;
+	CUcontext ctx;
+	CUdeviceptr at;
+
+	cu_ok(cu(cuDeviceGetMemPool)(&first, 0));
+	cu_ok(cu(cuMemPoolCreate)(&pool, &props));
+	cu_ok(cu(cuMemAllocAsync)(&at, MIB, NULL));
+	cu_ok(cu(cuMemFreeAsync)(at, NULL));
+	cu_ok(cu(cuCtxPopCurrent_v2)(&ctx));
+	cu_ok(cu(cuDeviceSetMemPool)(0, pool));
+	cu_ok(cu(cuCtxPushCurrent_v2)(ctx));
+	cu_ok(cu(cuMemAllocAsync)(&at, MIB, NULL));
+	cu_ok(cu(cuPointerGetAttribute)(&of, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE, at));
+	cu_ok(cu(cuMemPoolGetAttribute)(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &used));
+	printf("of the device's pool: %s, which has %s\n", of == pool ? "yes" : "no", used >= MIB ? "it" : "nothing");
+	cu_ok(cu(cuMemFreeAsync)(at, NULL));
+	cu_ok(cu(cuDeviceSetMemPool)(0, first));
+	cu_ok(cu(cuStreamSynchronize)(NULL));
+	cu_ok(cu(cuMemPoolDestroy)(pool));
+}
+
 static void same(void)
 {
 	char *text = cu_ptx("kernels.ptx");
@@ -256,6 +307,8 @@ static void same(void)
 	what_is_mapped(cu_function(module, "add"));
 	what_is_registered(cu_function(module, "store"));
 	in_a_streams_order();
+	taken_while_a_stream_waits();
+	of_the_pool_that_the_device_has();
 	cu_ok(cu(cuCtxSynchronize)());
 	cu_ok(cu(cuMemGetInfo_v2)(&after, &total));
 	printf("all of it is free again: %s\n", before - after <= 48 * MIB ? "yes" : "no");

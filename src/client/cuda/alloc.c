@@ -325,8 +325,9 @@ static CUresult free_async(bool per_thread, CUdeviceptr address, CUstream stream
 	pl_cuda_lease_touch(address);
 	r = PL_CUDA_ASK(session, cuMemFreeAsync, &args, &reply);
 	/* What a graph allocated, its next launch allocates again. */
-	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind != PL_CUDA_MEMORY_GRAPH)
-		pl_cuda_memory_take(address, &memory);
+	if (!r && !reply.status && pl_cuda_memory_find(address, &memory) && memory.kind != PL_CUDA_MEMORY_GRAPH &&
+	    pl_cuda_memory_take(address, &memory))
+		pl_cuda_direct_give_back(session, &memory);
 	return pl_cuda_answer(r, &reply);
 }
 

@@ -3,7 +3,9 @@
  * thread copies to and from it, as a driver in its process would.
  */
 #include <string.h>
+#include <time.h>
 
+#include "base/cleanup.h"
 #include "base/copy.h"
 #include "client/cuda/memory.h"
 
@@ -17,6 +19,10 @@
 	(256u << 10) /* a copy that waits asks for the end of what is under way first; less goes with it */
 /* A copy that should return before it is made takes no longer than handing it over and waiting for it would. */
 #define PINNED_BYTES_MAX (2u << 20)
+#define PASS_NAP_NS      50000 /* the longest copies take tens of milliseconds */
+
+/* Copies by the program's threads that are under way, begun before and since pl_cuda_direct_pass() was called last. */
+static _Atomic uint32_t uses[2], uses_now;
 
 static _Atomic uint64_t extents_sum; /* bytes of all extents of huge pages, in a region of all */
 
@@ -98,25 +104,54 @@ static uint8_t *place_of(const struct pl_session *session, CUdeviceptr address, 
 	return session->arena.base + memory.store + (address - memory.address);
 }
 
+/* Where the memory lies is looked up within a use, so who takes it away from there waits for those that saw it. */
+static _Atomic uint32_t *use_begin(void)
+{
+	_Atomic uint32_t *use = &uses[atomic_load(&uses_now) & 1];
+
+	atomic_fetch_add(use, 1);
+	return use;
+}
+
+static void use_end(_Atomic uint32_t **use)
+{
+	atomic_fetch_sub(*use, 1);
+}
+
+void pl_cuda_direct_pass(void)
+{
+	const struct timespec nap = { .tv_nsec = PASS_NAP_NS };
+	_Atomic uint32_t *before = &uses[atomic_fetch_add(&uses_now, 1) & 1];
+
+	while (atomic_load(before))
+		nanosleep(&nap, NULL);
+}
+
+static bool copied(const struct pl_session *session, CUdeviceptr address, void *host, uint64_t bytes, bool to_host)
+{
+	pl_cleanup(use_end) _Atomic uint32_t *use = use_begin();
+	uint8_t *place = place_of(session, address, bytes);
+
+	if (!place)
+		return false;
+	if (to_host)
+		pl_copy(host, place, bytes);
+	else
+		pl_copy(place, host, bytes);
+	return true;
+}
+
 bool pl_cuda_direct_copy(struct pl_session *session, enum pl_cuda_direct_how how, bool per_thread, CUdeviceptr address,
 			 void *host, uint64_t bytes, bool to_host, CUresult *result)
 {
 	bool idle = pl_session_is_idle(session);
-	uint8_t *place;
 
 	if (pl_cuda_block_is_chosen() || !pl_cuda_captures_none() ||
 	    (how == PL_CUDA_DIRECT_PINNED && bytes > PINNED_BYTES_MAX) ||
 	    (!idle && (how != PL_CUDA_DIRECT_WAITS || bytes < ASK_BYTES_MIN)))
 		return false;
-	place = place_of(session, address, bytes);
-	if (!place)
-		return false;
 	*result = CUDA_SUCCESS;
-	if (!idle)
+	if (!idle && place_of(session, address, bytes))
 		*result = per_thread ? cuStreamSynchronize_ptsz(NULL) : cuStreamSynchronize(NULL);
-	if (!*result && to_host)
-		pl_copy(host, place, bytes);
-	else if (!*result)
-		pl_copy(place, host, bytes);
-	return true;
+	return *result || copied(session, address, host, bytes, to_host);
 }

@@ -11,7 +11,10 @@ struct item {
 	struct pl_cuda_memory memory;
 	uint64_t stream; /* 0: of no stream */
 	bool settled;    /* nothing that was sent before it was freed is under way */
+	uint32_t pools;  /* how often devices had been given another pool when it was freed */
 };
+
+static _Atomic uint32_t pools_changed;
 
 static struct {
 	pthread_mutex_t lock;
@@ -59,7 +62,10 @@ bool pl_cuda_lease_keep(const struct pl_cuda_memory *memory, uint64_t stream)
 	keeps = !atomic_load(&pl_cuda_captures); /* what is given back would end one that has begun since */
 	if (keeps) {
 		make_room(memory->bytes);
-		lease.items[lease.count++] = (struct item){ .memory = *memory, .stream = stream };
+		lease.items[lease.count++] = (struct item){ .memory = *memory,
+							    .stream = stream,
+							    .settled = pl_session_is_idle(memory->session),
+							    .pools = atomic_load(&pools_changed) };
 		lease.bytes += memory->bytes;
 	}
 	pthread_mutex_unlock(&lease.lock);
@@ -69,7 +75,13 @@ bool pl_cuda_lease_keep(const struct pl_cuda_memory *memory, uint64_t stream)
 static bool item_fits(const struct item *item, const struct pl_cuda_memory *like, uint64_t stream)
 {
 	return item->memory.bytes == like->bytes && item->memory.context == like->context &&
-	       item->memory.kind == like->kind && item->memory.pool == like->pool && item->stream == stream;
+	       item->memory.kind == like->kind && item->memory.pool == like->pool && item->stream == stream &&
+	       (like->pool || like->kind != PL_CUDA_MEMORY_POOL || item->pools == atomic_load(&pools_changed));
+}
+
+void pl_cuda_lease_pool_changes(void)
+{
+	atomic_fetch_add(&pools_changed, 1);
 }
 
 /* Called with the lock held. */

@@ -151,6 +151,9 @@ enum pl_cuda_direct_how {
 	PL_CUDA_DIRECT_PINNED,   /* it should return before */
 };
 
+/** pl_cuda_direct_pass() - behind a change of where memory lies: returns when no such copy goes on that does not see it
+ * One caller at a time. */
+void pl_cuda_direct_pass(void);
 /** pl_cuda_direct_copy() - the program's own thread copies, where that needs no device
  * Return: it has ended, with *result_out; false: the server has to be asked. */
 bool pl_cuda_direct_copy(struct pl_session *session, enum pl_cuda_direct_how how, bool per_thread, CUdeviceptr address,
@@ -166,6 +169,8 @@ bool pl_cuda_lease_take(struct pl_session *session, struct pl_cuda_memory *memor
 /* pl_cuda_reclaim() of cuda-client.h gives all back to the driver; also before it is asked how much is free. */
 /* The program uses an address that it has no memory at: the driver is to see that too. */
 void pl_cuda_lease_touch(uint64_t address);
+/* A device has another pool: what was freed to the one before is not taken again in its name. */
+void pl_cuda_lease_pool_changes(void);
 void pl_cuda_lease_pass(void); /* behind what other threads are about to send of it */
 
 /* ---- pool.c ---- */

@@ -132,8 +132,10 @@ CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 	r = result ? 0 : PL_CUDA_ASK(session, cuDeviceSetMemPool, &args, &reply);
 	if (!result)
 		result = pl_cuda_answer(r, &reply);
-	if (!result)
+	if (!result) {
 		atomic_store(&pools.current[device], pool);
+		pl_cuda_lease_pool_changes();
+	}
 	pthread_mutex_unlock(&pools.lock);
 	return result;
 }

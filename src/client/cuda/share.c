@@ -42,6 +42,8 @@ static CUresult memory_export(struct pl_session *session, CUdeviceptr address, C
 
 	if (pl_cuda_memory_find(address, &memory) && memory.kind == PL_CUDA_MEMORY_DEVICE)
 		pl_cuda_memory_change(&memory, store_leave, &was);
+	if (was.store != PL_ARENA_NONE)
+		pl_cuda_direct_pass();
 	r = PL_CUDA_ASK(session, cuIpcGetMemHandle, &args, &reply);
 	result = pl_cuda_answer(r, &reply);
 	if (!result) {
