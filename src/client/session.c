@@ -21,6 +21,7 @@ static struct pl_session *sessions; /* under sessions_lock; never freed */
 __thread struct pl_client_lane *pl_client_lane_last PL_CLIENT_HOT_TLS;
 static __thread struct pl_client_lane *lanes_mine PL_CLIENT_HOT_TLS; /* all of this thread's lanes */
 static __thread bool (*ops_outside)(uint16_t op) PL_CLIENT_HOT_TLS;
+void (*_Atomic pl_client_thread_left)(void);
 static pthread_key_t thread_key;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 
@@ -30,6 +31,7 @@ static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 static void thread_ends(void *arg)
 {
 	struct pl_client_lane *lane = arg;
+	void (*left)(void) = atomic_load(&pl_client_thread_left);
 
 	pl_client_lane_last = NULL;
 	lanes_mine = NULL;
@@ -45,6 +47,8 @@ static void thread_ends(void *arg)
 		pthread_mutex_unlock(&session->lock);
 		lane = next;
 	}
+	if (left)
+		left();
 }
 
 static void fork_child(void);

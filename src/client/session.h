@@ -115,6 +115,10 @@ struct pl_reply {
 	struct pl_client_lane *lane;
 };
 
+/* Where it is set: called in a thread that ends, when its lanes serve others.  The thread may call again: destructors
+ * of the program's run later. */
+extern void (*_Atomic pl_client_thread_left)(void);
+
 /** pl_call_begin() - room for a call on this thread's lane
  * @body_bytes: exact bytes of the encoded arguments (pl_cl_<function>_bytes())
  * Every successful begin is followed by pl_call_post() or pl_call_ask() on the same thread.

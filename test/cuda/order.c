@@ -627,6 +627,65 @@ static void test_vectors_of_16_bytes_are_whole_for_other_blocks(void)
 	cu_ok(cu(cuModuleUnload)(module));
 }
 
+/* ---- a thread's last calls ---- */
+
+static CUcontext one, two;
+static CUdeviceptr in_two;
+static uint32_t seen_last;
+
+/* Made later than what the driver has for its threads, so called behind its destructor. */
+static void thread_last(void *unused)
+{
+	CUcontext current;
+	CUdeviceptr more;
+
+	(void)unused;
+	cu_ok(cu(cuCtxPushCurrent_v2)(two));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&seen_last, in_two, sizeof(seen_last)));
+	cu_ok(cu(cuMemFree_v2)(in_two));
+	cu_ok(cu(cuCtxPopCurrent_v2)(&current));
+	check(current == two);
+	cu_ok(cu(cuCtxGetCurrent)(&current));
+	check(current == one);
+	cu_ok(cu(cuMemAlloc_v2)(&more, 4096));
+	cu_ok(cu(cuMemsetD32_v2)(more, 1, 1024));
+	cu_ok(cu(cuMemFree_v2)(more));
+}
+
+static pthread_key_t last_key;
+
+static void *thread_with_last_calls(void *has_key)
+{
+	CUcontext current;
+
+	cu_ok(cu(cuCtxSetCurrent)(one));
+	cu_ok(cu(cuCtxPushCurrent_v2)(two));
+	cu_ok(cu(cuMemAlloc_v2)(&in_two, 4096));
+	cu_ok(cu(cuMemsetD32_v2)(in_two, 77, 1024));
+	cu_ok(cu(cuCtxPopCurrent_v2)(&current));
+	if (has_key)
+		pthread_setspecific(last_key, has_key);
+	return NULL;
+}
+
+static void test_destructors_of_a_thread_may_call(void)
+{
+	cu_ok(cu(cuCtxGetCurrent)(&one));
+	cu_ok(cu(cuCtxCreate_v2)(&two, 0, 0));
+	cu_ok(cu(cuCtxSetCurrent)(one));
+	for (int i = 0; i < 20; i++) {
+		pthread_t thread;
+
+		if (i == 1)
+			check(!pthread_key_create(&last_key, thread_last));
+		pthread_create(&thread, NULL, thread_with_last_calls, i ? &last_key : NULL);
+		pthread_join(thread, NULL);
+		check(!i || seen_last == 77);
+		seen_last = 0;
+	}
+	cu_ok(cu(cuCtxDestroy_v2)(two));
+}
+
 int main(void)
 {
 	CUcontext ctx = cu_begin();
@@ -651,6 +710,7 @@ int main(void)
 	cu_run(test_a_stream_that_is_destroyed_does_its_work);
 	cu_run(test_streams_say_what_they_are);
 	cu_run(test_many_streams_work_side_by_side);
+	cu_run(test_destructors_of_a_thread_may_call);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

@@ -681,6 +681,32 @@ static void refused(bool in_place)
 	}
 }
 
+static void CUDA_CB rest(void *unused)
+{
+	struct timespec nap = { 0, 2000000 };
+
+	(void)unused;
+	nanosleep(&nap, NULL);
+}
+
+/* Of a server that lets a session have little memory: the copy fails behind its call, and its stream tells so, whatever
+ * has become of the memory since. */
+static void late_is_told(void)
+{
+	uint32_t *host = pinned(WORDS);
+	const char *name = "?";
+	CUdeviceptr device;
+	CUstream stream;
+
+	cu_ok(cu(cuMemAlloc_v2)(&device, WORDS * 4));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuLaunchHostFunc)(stream, rest, NULL));
+	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, device, WORDS * 4, stream));
+	cu_ok(cu(cuMemFreeHost)(host));
+	cu(cuGetErrorName)(cu(cuStreamSynchronize)(stream), &name);
+	puts(name);
+}
+
 int main(int argc, char **argv)
 {
 	CUcontext context;
@@ -688,6 +714,10 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "forbidden"))
 		cu_begin_mirrored(argc, argv, CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY, refused);
 	context = cu_begin();
+	if (argc > 1 && !strcmp(argv[1], "late")) {
+		late_is_told();
+		return 0;
+	}
 	if (argc > 1) { /* "copies" */
 		refused(false);
 		return 0;

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cu.h"
@@ -272,6 +273,38 @@ static void test_its_addresses_are_told(void)
 	free(own);
 }
 
+/* Unmapped too early, by a program's mistake: a child of it has what the program has there now, or nothing. */
+static void test_a_fork_behind_memory_that_was_unmapped(void)
+{
+	for (int again = 0; again < 2; again++) {
+		size_t bytes = 16384;
+		float *own = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		int status;
+		pid_t pid;
+
+		check(own != MAP_FAILED);
+		(void)enter(own, bytes / sizeof(*own));
+		munmap(own, bytes);
+		if (again) {
+			check(mmap(own, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+				   0) == own);
+			for (size_t i = 0; i < bytes / sizeof(*own); i++)
+				own[i] = BESIDE;
+		}
+		pid = fork();
+		if (!pid) {
+			for (size_t i = 0; again && i < bytes / sizeof(*own); i++)
+				if (own[i] != BESIDE)
+					_exit(1);
+			_exit(0);
+		}
+		check(waitpid(pid, &status, 0) == pid && !status);
+		leave(own);
+		if (again)
+			munmap(own, bytes);
+	}
+}
+
 /* What the driver says to so much of it. */
 static void large(size_t bytes)
 {
@@ -328,6 +361,7 @@ int main(int argc, char **argv)
 	cu_run(test_what_was_not_waited_for_is_there_when_it_is_unregistered);
 	cu_run(test_shared_pages_are_the_devices_too);
 	cu_run(test_its_addresses_are_told);
+	cu_run(test_a_fork_behind_memory_that_was_unmapped);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;
 }

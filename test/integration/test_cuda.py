@@ -271,6 +271,13 @@ def test_mapped_memory_is_charged_and_its_limit_is_told():
         assert result.returncode == 1 and b"CUDA_ERROR_OUT_OF_MEMORY" in result.stderr, result
 
 
+def test_a_copy_that_failed_late_is_told_though_its_memory_has_gone():
+    with plenum.Server("--cuda", NATIVE, "--host-limit", "100K") as server:
+        result = plenum.run([os.path.join(PROGRAMS, "cuda-pinned"), "late"],
+                            dict(server.env("tcp"), PLENUM_TEST_LIBCUDA=REMOTE), timeout=30)
+        assert result.stdout.strip() == b"CUDA_ERROR_OUT_OF_MEMORY", result
+
+
 def test_how_much_registered_memory_is_echoed_is_told():
     program = os.path.join(PROGRAMS, "cuda-registered")
 

@@ -241,6 +241,14 @@ void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_c
 }
 
 /* What was sent so far ends before anything that comes later begins: the client uses memory again that it has freed. */
+void pl_cuda_serve_plWaited(struct pl_serve *serve, const struct pl_cuda_plWaited_args *args)
+{
+	(void)args;
+	pl_serve_give_turn(serve);
+	pl_cuda_result(serve, pl_cuda.cuCtxSynchronize ? (int32_t)pl_cuda.cuCtxSynchronize() : CUDA_ERROR_NOT_SUPPORTED,
+		       0);
+}
+
 void pl_cuda_serve_plSettle(struct pl_serve *serve, const struct pl_cuda_plSettle_args *args)
 {
 	(void)args;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "client/cuda/state.h"
+#include "client/cuda/memory.h"
 
 #define DEPTH_MAX 256u /* limit: contexts on one thread's stack */
 
@@ -24,9 +24,16 @@ static struct {
 static pthread_key_t stack_key;
 static pthread_once_t stack_once = PTHREAD_ONCE_INIT;
 
+/* Destructors of the program's that run later may call us, too. */
+static void stack_end(void *stack)
+{
+	pl_cuda_thread.stack = NULL;
+	free(stack);
+}
+
 static void stack_key_make(void)
 {
-	pthread_key_create(&stack_key, free);
+	pthread_key_create(&stack_key, stack_end);
 }
 
 void pl_cuda_context_fail(struct pl_cuda_context *context, int error)
@@ -359,6 +366,7 @@ CUresult cuCtxDestroy_v2(CUcontext handle)
 	if (!context || context->primary)
 		return context ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	args.context = context->object.id;
+	pl_cuda_memory_context_gone(context); /* before the driver gives its addresses to others */
 	result = PL_CUDA_POST(session, cuCtxDestroy_v2, &args);
 	if (pl_cuda_thread.top == context)
 		pop();
@@ -487,6 +495,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
 	} else if (!--primary->refs) {
 		gone = primary->context;
 		primary->context = NULL;
+		pl_cuda_memory_context_gone(gone);
 		result = PL_CUDA_POST(session, cuDevicePrimaryCtxRelease_v2, &args);
 	}
 	pthread_mutex_unlock(&primaries.lock);
@@ -516,6 +525,8 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
 	gone = primaries.of[device].context;
 	primaries.of[device].context = NULL;
 	primaries.of[device].refs = 0;
+	if (gone)
+		pl_cuda_memory_context_gone(gone);
 	r = PL_CUDA_ASK(session, cuDevicePrimaryCtxReset_v2, &args, &reply);
 	pthread_mutex_unlock(&primaries.lock);
 	if (gone)

@@ -193,9 +193,24 @@ static bool op_is_free(enum pl_cuda_op op)
 static pthread_key_t told_key;
 static pthread_once_t told_once = PTHREAD_ONCE_INIT;
 
+/* Destructors of the program's that run later may call us, too, on lanes that other threads have had. */
+static void told_end(void *told_by)
+{
+	pl_cuda_thread.told_by = NULL;
+	pl_cuda_thread.told = PL_CUDA_TOLD_NOT;
+	free(told_by);
+}
+
+void pl_cuda_lanes_went(void)
+{
+	if (pl_cuda_thread.told_by)
+		memset(pl_cuda_thread.told_by, 0xff, pl_cuda_sessions_count * sizeof(*pl_cuda_thread.told_by));
+	pl_cuda_thread.told = PL_CUDA_TOLD_NOT;
+}
+
 static void told_key_make(void)
 {
-	pthread_key_create(&told_key, free);
+	pthread_key_create(&told_key, told_end);
 }
 
 /* NULL: no memory. */

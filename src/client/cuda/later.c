@@ -1,5 +1,7 @@
 #include "client/cuda/later.h"
 
+#include <errno.h>
+
 #include "client/cuda/mark.h"
 
 struct copy {
@@ -136,12 +138,14 @@ CUresult pl_cuda_later_ahead(const void *host, uint64_t bytes, bool per_thread, 
 /* The answer comes behind the bytes of all that has ended; what failed never comes. */
 void pl_cuda_later_settle(struct pl_session *session, uint64_t address, uint64_t bytes)
 {
-	struct pl_cuda_cuCtxSynchronize_args args = { 0 };
+	struct pl_cuda_cuCtxSynchronize_args older = { 0 };
+	struct pl_cuda_plWaited_args args = { 0 };
 	struct pl_reply reply;
 
 	if (!pl_cuda_later_comes(address, bytes))
 		return;
-	(void)PL_CUDA_ASK(session, cuCtxSynchronize, &args, &reply);
+	if (PL_CUDA_ASK(session, plWaited, &args, &reply) == -ENOSYS) /* what is late is lost there */
+		(void)PL_CUDA_ASK(session, cuCtxSynchronize, &older, &reply);
 	pl_cuda_later_forget(address, bytes);
 }
 

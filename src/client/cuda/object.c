@@ -99,11 +99,14 @@ static struct from_server *slot_of(const struct pl_session *session, uint64_t id
 static bool slots_grow(void)
 {
 	struct from_server *old = objects.slots;
-	size_t old_room = objects.room;
+	size_t old_room = objects.room, live = 0;
 
 	if (objects.count * 2 < objects.room)
 		return true;
-	objects.room = objects.room ? objects.room * 2 : 256;
+	for (size_t i = 0; i < old_room; i++)
+		live += old[i].object != NULL;
+	if (live * 4 >= old_room) /* else those that have ended make room enough */
+		objects.room = old_room ? old_room * 2 : 256;
 	objects.slots = calloc(objects.room, sizeof(*objects.slots));
 	if (!objects.slots) {
 		objects.slots = old;

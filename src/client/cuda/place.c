@@ -20,6 +20,8 @@ struct placed {
 	uint8_t *address;
 	uint64_t bytes, offset; /* in the file of fd */
 	int fd;
+	ino_t inode;             /* of fd */
+	bool gone;               /* when a fork began something else was there, or nothing */
 	uint8_t edges[2 * PAGE]; /* the first and the last page, while a fork is under way */
 };
 
@@ -49,40 +51,6 @@ static struct {
 } places = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* ---- fork() ---- */
-
-static void fork_prepare(void)
-{
-	pthread_mutex_lock(&places.lock);
-	for (struct placed *at = places.all; at; at = at->next) {
-		pages_copy(at->edges, at->address, PAGE);
-		pages_copy(at->edges + PAGE, at->address + at->bytes - PAGE, PAGE);
-	}
-}
-
-static void fork_parent(void)
-{
-	pthread_mutex_unlock(&places.lock);
-}
-
-static void fork_child(void)
-{
-	for (struct placed *at = places.all; at; at = at->next) {
-		if (!pages_map(at->address, at->bytes, MAP_PRIVATE, at->fd, at->offset))
-			continue;
-		pages_copy(at->address, at->edges, PAGE);
-		pages_copy(at->address + at->bytes - PAGE, at->edges + PAGE, PAGE);
-		close(at->fd);
-	}
-	places.all = NULL; /* they are private from here on */
-	pthread_mutex_init(&places.lock, NULL);
-}
-
-static void once_run(void)
-{
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
-}
 
 /* ---- what is mapped there ---- */
 
@@ -132,6 +100,56 @@ static bool maps_fit(const struct wanted *wanted)
 	return fits && at >= wanted->end;
 }
 
+/* ---- fork() ---- */
+
+/* The program may have unmapped it, though it should not have yet. */
+static bool is_there(const struct placed *placed)
+{
+	const struct wanted wanted = { .start = (uintptr_t)placed->address,
+				       .end = (uintptr_t)placed->address + placed->bytes,
+				       .inode = placed->inode,
+				       .offset = placed->offset };
+
+	return maps_fit(&wanted);
+}
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&places.lock);
+	for (struct placed *at = places.all; at; at = at->next) {
+		at->gone = !is_there(at);
+		if (at->gone)
+			continue;
+		pages_copy(at->edges, at->address, PAGE);
+		pages_copy(at->edges + PAGE, at->address + at->bytes - PAGE, PAGE);
+	}
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&places.lock);
+}
+
+static void fork_child(void)
+{
+	for (struct placed *at = places.all; at; at = at->next) {
+		if (at->gone || !pages_map(at->address, at->bytes, MAP_PRIVATE, at->fd, at->offset)) {
+			close(at->fd);
+			continue;
+		}
+		pages_copy(at->address, at->edges, PAGE);
+		pages_copy(at->address + at->bytes - PAGE, at->edges + PAGE, PAGE);
+		close(at->fd);
+	}
+	places.all = NULL; /* they are private from here on */
+	pthread_mutex_init(&places.lock, NULL);
+}
+
+static void once_run(void)
+{
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
 /* ---- while pages move, nobody writes to them ---- */
 
 struct still {
@@ -176,6 +194,7 @@ static int still_begin(struct still *still, uint64_t address, uint64_t bytes, ui
 static struct placed *placed_create(const struct pl_arena *arena, uint64_t address, uint64_t bytes, uint64_t store)
 {
 	struct placed *placed = malloc(sizeof(*placed));
+	struct stat st;
 
 	if (!placed)
 		return NULL;
@@ -183,8 +202,12 @@ static struct placed *placed_create(const struct pl_arena *arena, uint64_t addre
 				   .bytes = bytes,
 				   .offset = arena->start + store,
 				   .fd = fcntl(arena->fd, F_DUPFD_CLOEXEC, 0) };
-	if (placed->fd >= 0)
+	if (placed->fd >= 0 && !fstat(placed->fd, &st)) {
+		placed->inode = st.st_ino;
 		return placed;
+	}
+	if (placed->fd >= 0)
+		close(placed->fd);
 	free(placed);
 	return NULL;
 }

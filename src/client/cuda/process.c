@@ -191,6 +191,7 @@ CUresult cuInit(unsigned int flags)
 		if (!process.result && !process.count)
 			process.result = CUDA_ERROR_NO_DEVICE;
 		process.tried = !process.result; /* a server that was not up may be when the program asks again */
+		atomic_store(&pl_client_thread_left, pl_cuda_lanes_went);
 		atomic_store(&process.ready, !process.result);
 	}
 	result = process.result;

@@ -88,6 +88,8 @@ int pl_cuda_device_attribute(CUdevice device, CUdevice_attribute attribute);
 /* ---- enter.c: pl_cuda_enter() and its like are of cuda-client.h ---- */
 
 /* As pl_cuda_enter() where this context were the current one. */
+/* The thread's lanes have gone to others: the next one it gets is told its context first. */
+void pl_cuda_lanes_went(void);
 CUresult pl_cuda_enter_context(enum pl_cuda_op op, struct pl_cuda_context *context, struct pl_session **session_out);
 
 /* ---- object.c ---- */

@@ -357,7 +357,7 @@ static struct pl_cu_mem *mem_new(enum pl_cu_mem_kind kind, struct pl_cu_ctx *ctx
 	return mem;
 }
 
-static int extents_map(struct pl_cu_mem *mem)
+int pl_cu_mem_extents_map(struct pl_cu_mem *mem)
 {
 	uint64_t va = mem->va;
 	int r = 0;
@@ -412,7 +412,7 @@ int pl_cu_mem_create(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, struc
 		return r;
 	r = pl_cu_vram_take(table.hw, mem->mapped_bytes, &mem->extents);
 	if (!r)
-		r = extents_map(mem);
+		r = pl_cu_mem_extents_map(mem);
 	return mem_enter(mem_out, mem, r);
 }
 

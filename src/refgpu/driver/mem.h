@@ -86,6 +86,8 @@ int pl_cu_mem_create_host(struct pl_cu_mem **mem_out, enum pl_cu_mem_kind kind, 
 void pl_cu_mem_destroy(struct pl_cu_mem *mem);
 /* For memory that others have made: enters it into the table, or takes it out.  Return: 0, -EEXIST, -ENOMEM. */
 int pl_cu_mem_insert(struct pl_cu_mem *mem);
+/* Its VRAM at its addresses, once more.  Return: 0 or -ENOMEM. */
+int pl_cu_mem_extents_map(struct pl_cu_mem *mem);
 void pl_cu_mem_remove(struct pl_cu_mem *mem);
 
 /* In which it lies; NULL: none that the driver knows. */

@@ -36,8 +36,11 @@ CUresult plRefgpuMemoryBack(CUdeviceptr address, void *host, size_t bytes)
 		return r;
 	if (mem->host || bytes < mem->mapped_bytes)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (pl_cu_vm_map_host(ctx->dev->hw, mem->va, host, mem->mapped_bytes, false))
+	if (pl_cu_vm_map_host(ctx->dev->hw, mem->va, host, mem->mapped_bytes, false)) {
+		(void)pl_cu_mem_extents_map(mem); /* some pages may have gone over: their tables are there */
+		pl_cu_vm_flush(ctx->dev->hw);
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
 	pl_cu_vm_flush(ctx->dev->hw);
 	mem->host = host;
 	mem->host_bytes = mem->mapped_bytes;
