@@ -567,13 +567,22 @@ static int32_t set_node(struct node *node, CUgraphExec exec, CUgraphNode at)
 	return set_one(node, exec, at);
 }
 
+/* Of one that is ready to run. */
+static bool op_is_of_exec(uint16_t op)
+{
+	return op >= PL_CUDA_OP_cuGraphExecNodeSetParams && op <= PL_CUDA_OP_cuGraphExecBatchMemOpNodeSetParams;
+}
+
 void pl_cuda_serve_cuGraphNodeSetParams(struct pl_serve *serve, const struct pl_cuda_cuGraphNodeSetParams_args *args)
 {
 	void *exec = NULL, *at = NULL;
 	struct node node = { 0 };
 	int32_t status = CUDA_SUCCESS;
 
-	if (pl_cuda_take(serve, args->exec, PL_CUDA_KIND_exec, &exec, &status) &&
+	/* Who has what the node works with is told by the exec, and what is changed by the op. */
+	if (op_is_of_exec(serve->head->op) != (args->exec != 0))
+		status = CUDA_ERROR_INVALID_VALUE;
+	if (!status && pl_cuda_take(serve, args->exec, PL_CUDA_KIND_exec, &exec, &status) &&
 	    pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &at, &status))
 		status = node_open(&node, serve, args->kind, args->context, args->params);
 	if (!status)
