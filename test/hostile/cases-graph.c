@@ -1,4 +1,4 @@
-/* CUDA: what graphs work with, and when it goes: clients that lie of which graph is changed. */
+/* CUDA: what graphs work with, and when it goes: clients that lie of which graph is changed, and of where it ran. */
 #include "calls-cuda.h"
 #include "cuda/graph.h"
 #include "cuda/result.h"
@@ -8,7 +8,7 @@
 
 static struct peer peer;
 
-enum { CTX = 0x900, STREAM, GRAPH, NODE, EXEC };
+enum { CTX = 0x900, STREAM, BLOCKED, OTHER_CTX, GRAPH, NODE, EXEC };
 
 static void cuda_open(void)
 {
@@ -44,6 +44,13 @@ static void graph_make(uint64_t token)
 	CU_AS(op, cuGraphNodeSetParams, .exec = (exec_id), .node = (node_id), .kind = CU_GRAPH_NODE_TYPE_HOST,         \
 	      .params = { &(host), sizeof(host) })
 
+static void token_set(uint64_t exec, uint64_t node, uint64_t token)
+{
+	const struct pl_cuda_node_id host = { token };
+
+	expect_is(SET(cuGraphExecHostNodeSetParams, exec, node, host), CUDA_SUCCESS);
+}
+
 /* The next that the worker says of a function is this, of that token. */
 static void expect_told(uint16_t op, uint64_t token)
 {
@@ -56,6 +63,17 @@ static void expect_told(uint16_t op, uint64_t token)
 	expect_is(head->op, op);
 	memcpy(&told, head + 1, sizeof(told)); /* both begin with it */
 	expect_is(told, token);
+}
+
+/* It has said nothing of any, though what there was to say by now has been said. */
+static void expect_not_told(void)
+{
+	const struct pl_wire_head *head;
+
+	while (!pl_lane_recv(peer.reverse, 100000000, &head)) {
+		assert(head->op != PL_CUDA_OP_plHostFunc);
+		assert(head->op != PL_CUDA_OP_plHostForget);
+	}
 }
 
 static void function_returns(uint64_t token)
@@ -87,7 +105,69 @@ static void changes_of_another_graph(void)
 	peer_close(&peer);
 }
 
+/* ---- where it ran ---- */
+
+static uint64_t word; /* in device memory */
+
+/* A launch that does not come to its function, as the stream waits for the word.  What the graph was made with is
+ * changed: token 2 is the executable graph's own. */
+static void launch_blocked(uint64_t stream)
+{
+	struct pl_cuda_cuMemAlloc_v2_reply got;
+
+	expect_is(CU(cuMemAlloc_v2, .bytes = 4, .store = UINT64_MAX), CUDA_SUCCESS);
+	pl_cuda_cuMemAlloc_v2_reply_get(&peer.dec, &got);
+	assert(pl_dec_whole(&peer.dec));
+	word = got.address;
+	expect_is(CU(cuMemsetD32_v2, .dst = word, .count = 1), CUDA_SUCCESS);
+	graph_make(1);
+	token_set(EXEC, NODE, 2);
+	expect_is(CU(cuStreamWaitValue32_v2, .stream = stream, .address = word, .value = 1), CUDA_SUCCESS);
+	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = stream), CUDA_SUCCESS);
+}
+
+/* It does come to it, and finds it. */
+static void launch_unblocked(void)
+{
+	expect_is(CU(cuStreamWriteValue32_v2, .stream = STREAM, .address = word, .value = 1), CUDA_SUCCESS);
+	expect_told(PL_CUDA_OP_plHostFunc, 2);
+	function_returns(2);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
+static void streams_of_a_name(void)
+{
+	cuda_open();
+	expect_is(CU(cuStreamCreate, .stream = BLOCKED, .flags = CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+	launch_blocked(BLOCKED);
+	expect_is(CU_AS(cuStreamDestroy_v2, cuStreamDestroy_v2, .stream = BLOCKED), CUDA_SUCCESS);
+	expect_is(CU(cuStreamCreate, .stream = BLOCKED, .flags = CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+	token_set(EXEC, NODE, 3);
+	expect_is(CU(cuStreamSynchronize, .stream = BLOCKED), CUDA_SUCCESS);
+	expect_not_told();
+	launch_unblocked();
+}
+
+/* A primary context that was retained under two names loses one of them, and goes on. */
+static void contexts_of_a_name(void)
+{
+	cuda_open();
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = OTHER_CTX), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = OTHER_CTX), CUDA_SUCCESS);
+	launch_blocked(0);
+	expect_is(CU(cuDevicePrimaryCtxRelease_v2, .device = 1), CUDA_SUCCESS);
+	expect_is(CU(cuCtxCreate_v2, .device = 1, .context = OTHER_CTX), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = OTHER_CTX), CUDA_SUCCESS);
+	token_set(EXEC, NODE, 3);
+	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	expect_not_told();
+	launch_unblocked();
+}
+
 const struct hostile_case cases_graph[] = {
 	{ "graph: changes of another graph than is said", changes_of_another_graph, false },
+	{ "graph: launches in streams of one name", streams_of_a_name, false },
+	{ "graph: launches in contexts of one name", contexts_of_a_name, false },
 	{ NULL, NULL, false },
 };

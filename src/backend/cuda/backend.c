@@ -12,6 +12,16 @@
 
 _Thread_local uint64_t pl_cuda_current;
 
+uint64_t pl_cuda_thread_number(void)
+{
+	static _Atomic uint64_t threads;
+	static _Thread_local uint64_t own;
+
+	if (!own)
+		own = atomic_fetch_add(&threads, 1) + 1;
+	return own;
+}
+
 static void *symbol_find(void *dl, const char *symbol)
 {
 	return dlsym(dl, symbol);

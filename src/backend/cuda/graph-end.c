@@ -195,7 +195,7 @@ void pl_cuda_serve_cuGraphDestroyNode(struct pl_serve *serve, const struct pl_cu
 struct pl_cuda_captured {
 	CUgraph graph;
 	CUstream stream;
-	pthread_t thread; /* whose stream that is, where it is a thread's own */
+	uint64_t thread; /* whose stream that is, where it is a thread's own */
 	struct members members;
 	struct pl_cuda_captured *next;
 };
@@ -206,7 +206,7 @@ static struct pl_cuda_captured **captured_in(struct pl_cuda_session *session, CU
 	struct pl_cuda_captured **at = &session->captured;
 	bool own = (uintptr_t)stream <= (uintptr_t)CU_STREAM_PER_THREAD;
 
-	while (*at && ((*at)->stream != stream || (own && !pthread_equal((*at)->thread, pthread_self()))))
+	while (*at && ((*at)->stream != stream || (own && (*at)->thread != pl_cuda_thread_number())))
 		at = &(*at)->next;
 	return at;
 }
@@ -239,7 +239,7 @@ void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_th
 		return;
 	*captured = (struct pl_cuda_captured){ .graph = graph,
 					       .stream = stream,
-					       .thread = pthread_self(),
+					       .thread = pl_cuda_thread_number(),
 					       .members = { .session = session },
 					       .next = session->captured };
 	session->captured = captured;

@@ -13,8 +13,9 @@ struct pl_cuda_exec_sets {
 	uint64_t exec;             /* its id */
 	uint64_t launches, stream; /* since it is here; the last one's */
 	bool per_thread;
-	pthread_t thread; /* whose call it was, and in which context: some streams are named by them */
+	uint64_t thread; /* whose call it was, and in which context: some streams are named by them */
 	uint64_t context;
+	bool stream_gone;           /* its name may be another one's by now */
 	bool stays;                 /* it was captured: it is part of another graph now */
 	struct pl_cuda_hostfn *fns; /* by next_set */
 	struct pl_cuda_exec_sets *next;
@@ -38,7 +39,7 @@ static bool is_same_stream(const struct pl_cuda_exec_sets *sets, const void *str
 
 	if ((uintptr_t)stream > (uintptr_t)CU_STREAM_PER_THREAD)
 		return true;
-	return sets->context == pl_cuda_current && (!of_thread || pthread_equal(sets->thread, pthread_self()));
+	return sets->context == pl_cuda_current && (!of_thread || sets->thread == pl_cuda_thread_number());
 }
 
 /* Behind what the stream has.  Return: the driver calls it. */
@@ -57,7 +58,7 @@ static void set_end(struct pl_serve *serve, const struct pl_cuda_exec_sets *sets
 {
 	if (hostfn->set_at == sets->launches)
 		pl_cuda_hostfn_ended(hostfn);
-	else if (sets->stays || !end_behind(serve, sets, hostfn))
+	else if (sets->stays || sets->stream_gone || !end_behind(serve, sets, hostfn))
 		pl_log_debug("what a graph was changed to work with stays until the session ends");
 }
 
@@ -73,6 +74,16 @@ void pl_cuda_exec_sets_end(struct pl_serve *serve, uint64_t exec)
 		set_end(serve, sets, hostfn);
 	}
 	free(sets);
+}
+
+void pl_cuda_exec_stream_gone(struct pl_cuda_session *session, uint64_t id)
+{
+	for (struct pl_cuda_exec_sets *sets = session->execs; sets; sets = sets->next) {
+		bool named = sets->stream <= (uintptr_t)CU_STREAM_PER_THREAD;
+
+		if (id == (named ? sets->context : sets->stream))
+			sets->stream_gone = true;
+	}
 }
 
 void pl_cuda_exec_set(struct pl_serve *serve, uint64_t exec, CUgraphNode node, struct pl_cuda_hostfn *hostfn)
@@ -114,8 +125,9 @@ void pl_cuda_serve_cuGraphLaunch(struct pl_serve *serve, const struct pl_cuda_cu
 	if (!status && sets) {
 		sets->launches++;
 		sets->stream = args->stream;
+		sets->stream_gone = false;
 		sets->per_thread = args->per_thread;
-		sets->thread = pthread_self();
+		sets->thread = pl_cuda_thread_number();
 		sets->context = pl_cuda_current;
 		sets->stays |= pl_cuda_capture_graph(stream, args->per_thread) != NULL;
 	}

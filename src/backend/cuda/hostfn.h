@@ -66,6 +66,8 @@ void pl_cuda_captured_memory(struct pl_cuda_session *session, CUgraph graph, CUd
 void pl_cuda_exec_set(struct pl_serve *serve, uint64_t exec, CUgraphNode node, struct pl_cuda_hostfn *hostfn);
 /* None of its nodes does any more. */
 void pl_cuda_exec_sets_end(struct pl_serve *serve, uint64_t exec);
+/* The id of a stream, or of a context, is no one's any more; launches may still run there. */
+void pl_cuda_exec_stream_gone(struct pl_cuda_session *session, uint64_t id);
 
 /* ---- graph-copy.c ---- */
 

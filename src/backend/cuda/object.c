@@ -161,6 +161,12 @@ static void left_find(struct pl_handle *handle, void *arg)
 	left->kinds[left->count++] = handle->kind;
 }
 
+static void stream_dropped(struct pl_serve *serve, const struct pl_handle *handle)
+{
+	pl_cuda_captured_end(serve, handle->object, true);
+	pl_cuda_exec_stream_gone(pl_cuda_session_of(serve), handle->id);
+}
+
 /* Ids of its objects find nothing any more. */
 static void objects_drop(struct pl_serve *serve, uint64_t context)
 {
@@ -176,7 +182,7 @@ static void objects_drop(struct pl_serve *serve, uint64_t context)
 		if (pl_handles_take(handles, left.ids[i], left.kinds[i], &handle) && !handle.failed) {
 			pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
 			if (handle.kind == PL_CUDA_KIND_stream)
-				pl_cuda_captured_end(serve, handle.object, true);
+				stream_dropped(serve, &handle);
 		}
 	free(left.ids);
 	free(left.kinds);
@@ -199,6 +205,7 @@ uint64_t pl_cuda_context_leaves(struct pl_serve *serve, uint64_t context)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
 	left = id_make(session);
 	objects_drop(serve, context);
+	pl_cuda_exec_stream_gone(session, context);
 	pl_cuda_late_forget(session);
 	pl_cuda_pages_end(session, context, true);
 	pl_cuda_memory_context_left(session, context);
@@ -232,7 +239,7 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 	if (!handle.failed)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
 	if (kind == PL_CUDA_KIND_stream && !handle.failed)
-		pl_cuda_captured_end(serve, handle.object, true);
+		stream_dropped(serve, &handle);
 	if (kind == PL_CUDA_KIND_event)
 		pl_cuda_share_event_ended(pl_cuda_session_of(serve), id);
 	if (kind == PL_CUDA_KIND_link)

@@ -108,6 +108,8 @@ static inline struct pl_cuda_session *pl_cuda_session_of(const struct pl_serve *
 
 /* The context that this lane's client thread has as its current one (plCurrent). */
 extern _Thread_local uint64_t pl_cuda_current;
+/* This thread's, and never another one's: what pthread_self() says is used again. */
+uint64_t pl_cuda_thread_number(void);
 
 /* ---- result.c: how calls end ---- */
 
