@@ -358,6 +358,42 @@ static void test_host_functions_of_an_update_outlive_its_graph(void)
 	cu_ok(cu(cuGraphDestroy)(later));
 }
 
+/* Who was made of the graph before calls what it called then. */
+static void test_a_host_function_is_changed_any_number_of_times(void)
+{
+	atomic_int n[4] = { 0 };
+	CUDA_HOST_NODE_PARAMS params = { gone, &n[1] };
+	CUgraph graph = host_graph(&n[0]), clone;
+	CUgraphExec exec = instantiate(graph), later, of_clone;
+	CUgraphNode node, found;
+	size_t count = 1;
+	cu_ok(cu(cuGraphGetNodes)(graph, &node, &count));
+	for (int i = 0; i < 100; i++)
+		cu_ok(cu(cuGraphHostNodeSetParams)(node, &params));
+	later = instantiate(graph);
+	cu_ok(cu(cuGraphClone)(&clone, graph));
+	cu_ok(cu(cuGraphNodeFindInClone)(&found, node, clone));
+	of_clone = instantiate(clone);
+	params.userData = &n[2];
+	cu_ok(cu(cuGraphHostNodeSetParams)(node, &params));
+	params.userData = &n[3];
+	for (int i = 0; i < 100; i++)
+		cu_ok(cu(cuGraphHostNodeSetParams)(found, &params));
+	cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));
+	cu_ok(cu(cuGraphLaunch)(later, graph_test.stream));
+	cu_ok(cu(cuGraphLaunch)(of_clone, graph_test.stream));
+	cu_ok(cu(cuGraphExecDestroy)(of_clone));
+	of_clone = instantiate(clone);
+	cu_ok(cu(cuGraphDestroy)(clone));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuGraphLaunch)(of_clone, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	check(n[0] == 1 && n[1] == 2 && n[2] == 0 && n[3] == 1);
+	cu_ok(cu(cuGraphExecDestroy)(of_clone));
+	cu_ok(cu(cuGraphExecDestroy)(later));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+}
+
 /* Of a graph from which no node can be removed, too. */
 static void test_a_copy_that_is_refused_leaves_no_node(void)
 {
@@ -551,6 +587,7 @@ void graph_tests_update(void)
 	cu_run(test_user_objects_go_with_the_last_who_holds_them);
 	cu_run(test_an_update_takes_user_objects_along);
 	cu_run(test_host_functions_of_an_update_outlive_its_graph);
+	cu_run(test_a_host_function_is_changed_any_number_of_times);
 	cu_run(test_a_copy_that_is_refused_leaves_no_node);
 	cu_run(test_attributes_of_kernel_nodes_are_kept);
 	cu_run(test_copies_are_changed_any_number_of_times);

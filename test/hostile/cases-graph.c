@@ -8,7 +8,7 @@
 
 static struct peer peer;
 
-enum { CTX = 0x900, STREAM, BLOCKED, OTHER_CTX, GRAPH, NODE, EXEC };
+enum { CTX = 0x900, STREAM, BLOCKED, OTHER_CTX, GRAPH, OTHER, NODE, COPIED, EXEC };
 
 static void cuda_open(void)
 {
@@ -48,7 +48,10 @@ static void token_set(uint64_t exec, uint64_t node, uint64_t token)
 {
 	const struct pl_cuda_node_id host = { token };
 
-	expect_is(SET(cuGraphExecHostNodeSetParams, exec, node, host), CUDA_SUCCESS);
+	if (exec)
+		expect_is(SET(cuGraphExecHostNodeSetParams, exec, node, host), CUDA_SUCCESS);
+	else
+		expect_is(SET(cuGraphHostNodeSetParams, 0, node, host), CUDA_SUCCESS);
 }
 
 /* The next that the worker says of a function is this, of that token. */
@@ -165,9 +168,47 @@ static void contexts_of_a_name(void)
 	launch_unblocked();
 }
 
+/* ---- when it goes ---- */
+
+/* Each as soon as nothing has it: the graph, or what was made of the graph. */
+static void functions_that_are_changed(void)
+{
+	cuda_open();
+	graph_make(1);
+	token_set(0, NODE, 2);
+	token_set(0, NODE, 3);
+	expect_told(PL_CUDA_OP_plHostForget, 2);
+	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = STREAM), CUDA_SUCCESS);
+	expect_told(PL_CUDA_OP_plHostFunc, 1);
+	function_returns(1);
+	expect_is(CU(cuStreamSynchronize, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuGraphExecDestroy, .exec = EXEC), CUDA_SUCCESS);
+	expect_told(PL_CUDA_OP_plHostForget, 1);
+	/* A clone has the graph's, until it has one of its own. */
+	expect_is(CU(cuGraphClone, .original = GRAPH, .clone = OTHER), CUDA_SUCCESS);
+	expect_is(CU(cuGraphNodeFindInClone, .original = NODE, .clone = OTHER, .node = COPIED), CUDA_SUCCESS);
+	token_set(0, COPIED, 4);
+	token_set(0, COPIED, 5);
+	expect_told(PL_CUDA_OP_plHostForget, 4);
+	expect_is(CU(cuGraphDestroy, .graph = GRAPH), CUDA_SUCCESS);
+	expect_told(PL_CUDA_OP_plHostForget, 3);
+	token_set(0, COPIED, 6);
+	expect_told(PL_CUDA_OP_plHostForget, 5);
+	exec_make(OTHER, EXEC);
+	expect_is(CU(cuGraphDestroy, .graph = OTHER), CUDA_SUCCESS);
+	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = STREAM), CUDA_SUCCESS);
+	expect_told(PL_CUDA_OP_plHostFunc, 6);
+	function_returns(6);
+	expect_is(CU(cuStreamSynchronize, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(CU(cuGraphExecDestroy, .exec = EXEC), CUDA_SUCCESS);
+	expect_told(PL_CUDA_OP_plHostForget, 6);
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_graph[] = {
 	{ "graph: changes of another graph than is said", changes_of_another_graph, false },
 	{ "graph: launches in streams of one name", streams_of_a_name, false },
 	{ "graph: launches in contexts of one name", contexts_of_a_name, false },
+	{ "graph: functions that are changed", functions_that_are_changed, false },
 	{ NULL, NULL, false },
 };

@@ -139,7 +139,7 @@ void pl_cuda_shadow_replace(struct pl_cuda_hostfn *shadow, CUgraphNode node)
 	pl_cuda_shadow_forget(shadow->session, node);
 	pl_cuda_shadow_hide(shadow, node, has.object, behind);
 	if (before)
-		pl_cuda_hostfn_disowned(before);
+		pl_cuda_hostfn_disowned(before, before->graph);
 }
 
 void pl_cuda_shadow_forget(struct pl_cuda_session *session, CUgraphNode node)

@@ -576,6 +576,7 @@ static bool op_is_of_exec(uint16_t op)
 void pl_cuda_serve_cuGraphNodeSetParams(struct pl_serve *serve, const struct pl_cuda_cuGraphNodeSetParams_args *args)
 {
 	void *exec = NULL, *at = NULL;
+	struct pl_cuda_hostfn *before = NULL;
 	struct node node = { 0 };
 	int32_t status = CUDA_SUCCESS;
 
@@ -585,11 +586,15 @@ void pl_cuda_serve_cuGraphNodeSetParams(struct pl_serve *serve, const struct pl_
 	if (!status && pl_cuda_take(serve, args->exec, PL_CUDA_KIND_exec, &exec, &status) &&
 	    pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &at, &status))
 		status = node_open(&node, serve, args->kind, args->context, args->params);
+	if (!status && at && !exec && node.params.type == CU_GRAPH_NODE_TYPE_HOST)
+		before = pl_cuda_hostfn_of_node(at);
 	if (!status)
 		status = set_node(&node, exec, at);
 	if (status)
 		pl_cuda_hostfn_free(node.hostfn);
 	else if (node.hostfn && exec)
 		pl_cuda_exec_set(serve, args->exec, at, node.hostfn);
+	else if (node.hostfn && !node.hostfn->data) /* a shadow is the graph's already */
+		pl_cuda_hostfn_replace(serve, at, before, node.hostfn);
 	pl_cuda_result(serve, status, 0);
 }

@@ -139,10 +139,10 @@ void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph)
 	pl_log_debug("what a graph's host function is made of stays until the session ends");
 }
 
-void pl_cuda_hostfn_disowned(struct pl_cuda_hostfn *hostfn)
+void pl_cuda_hostfn_disowned(struct pl_cuda_hostfn *hostfn, CUgraph graph)
 {
 	if (hostfn->graph && pl_cuda.cuGraphReleaseUserObject)
-		(void)pl_cuda.cuGraphReleaseUserObject(hostfn->graph, hostfn->object, 1);
+		(void)pl_cuda.cuGraphReleaseUserObject(graph, hostfn->object, 1);
 }
 
 void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data)

@@ -15,7 +15,7 @@ struct pl_cuda_hostfn {
 	bool idle;                /* no copy uses it: nobody is to be asked */
 	CUgraphNode node, hidden; /* the node that the client knows of, and the one that carries the bytes */
 
-	CUgraph graph; /* that has it, by the user object; NULL: none */
+	CUgraph graph; /* that was given it, by the user object, and may be gone by now; NULL: none */
 	CUuserObject object;
 	CUgraphNode set_node; /* of one that is no graph's: graph-exec.c */
 	uint64_t set_at;
@@ -36,8 +36,9 @@ void pl_cuda_hostfn_free(struct pl_cuda_hostfn *hostfn); /* one that no graph ha
 /* The graph, and what is made of it, keeps it alive: the client is told when all that is gone.  Where the driver does
  * not know of such things it lives as long as the session. */
 void pl_cuda_hostfn_owned(struct pl_cuda_hostfn *hostfn, CUgraph graph);
-/* The graph works with another one; what was made of the graph may have it still. */
-void pl_cuda_hostfn_disowned(struct pl_cuda_hostfn *hostfn);
+/* The graph, whose it is or that was made of such a one, works with another one; what was made of it may have it still.
+ */
+void pl_cuda_hostfn_disowned(struct pl_cuda_hostfn *hostfn, CUgraph graph);
 /* Nothing runs it any more: the client is told, and it is freed.  For the driver, with the hostfn as `user`. */
 void CUDA_CB pl_cuda_hostfn_ended(void *user);
 /* Calls it, and waits until the client says that it has returned.  For the driver, with the hostfn as `user`. */
@@ -47,6 +48,14 @@ void CUDA_CB pl_cuda_hostfn_last(void *user);
 
 /* Memory that some write to while they wait for the client ends: they do no more. */
 void pl_cuda_hostfn_data_gone(struct pl_cuda_session *session, const void *data);
+
+/* ---- graph-host.c: with the turn held ---- */
+
+/* What a graph's host node calls.  NULL: it is none. */
+struct pl_cuda_hostfn *pl_cuda_hostfn_of_node(CUgraphNode node);
+/* The node calls `hostfn` instead of `before` (NULL: not known): that is its graph's from now on. */
+void pl_cuda_hostfn_replace(struct pl_serve *serve, CUgraphNode node, struct pl_cuda_hostfn *before,
+			    struct pl_cuda_hostfn *hostfn);
 
 /* ---- graph-end.c: captures, with the turn held ---- */
 
