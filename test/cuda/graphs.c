@@ -358,6 +358,7 @@ int main(int argc, char **argv)
 	graph_tests_rules();
 	graph_tests_update();
 	graph_tests_copies();
+	graph_tests_enable();
 	graph_tests_refused();
 	graph_tests_conditions();
 	cu_ok(cu(cuCtxDestroy_v2)(graph_test.ctx));

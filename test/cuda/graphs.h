@@ -43,6 +43,7 @@ void graph_test_many(void); /* graphs that come and go, one after the other */
 void graph_tests_update(void);
 void graph_tests_conditions(void);
 void graph_tests_copies(void);
+void graph_tests_enable(void);
 void graph_tests_refused(void);
 
 #endif

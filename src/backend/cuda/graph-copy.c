@@ -201,12 +201,13 @@ uint64_t pl_cuda_node_id_seen(struct pl_serve *serve, CUgraphNode node)
 
 /* ---- copies of graphs ---- */
 
-static CUgraph inside_of(CUgraphNode node)
+CUgraph pl_cuda_node_inside(CUgraphNode node)
 {
 	CUgraphNodeType type;
 	CUgraph graph;
 
-	if (pl_cuda.cuGraphNodeGetType(node, &type) || type != CU_GRAPH_NODE_TYPE_GRAPH ||
+	if (!pl_cuda.cuGraphNodeGetType || !pl_cuda.cuGraphChildGraphNodeGetGraph ||
+	    pl_cuda.cuGraphNodeGetType(node, &type) || type != CU_GRAPH_NODE_TYPE_GRAPH ||
 	    pl_cuda.cuGraphChildGraphNodeGetGraph(node, &graph))
 		return NULL;
 	return graph;
@@ -215,11 +216,11 @@ static CUgraph inside_of(CUgraphNode node)
 static void node_copied(struct pl_cuda_session *session, CUgraphNode node, CUgraph copy)
 {
 	CUgraphNode hidden = pl_cuda_node_beside(session, node), copied, copied_hidden;
-	CUgraph inside = hidden ? NULL : inside_of(node), copied_inside;
+	CUgraph inside = hidden ? NULL : pl_cuda_node_inside(node), copied_inside;
 
 	if ((!hidden && !inside) || pl_cuda.cuGraphNodeFindInClone(&copied, node, copy))
 		return;
-	copied_inside = inside ? inside_of(copied) : NULL;
+	copied_inside = inside ? pl_cuda_node_inside(copied) : NULL;
 	if (copied_inside)
 		pl_cuda_shadows_copy(session, inside, copied_inside);
 	if (hidden && !pl_cuda.cuGraphNodeFindInClone(&copied_hidden, hidden, copy) &&
@@ -232,8 +233,7 @@ void pl_cuda_shadows_copy(struct pl_cuda_session *session, CUgraph original, CUg
 	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
 	size_t count = 0;
 
-	if (!atomic_load(&session->hides_nodes) || !pl_cuda.cuGraphGetNodes || !pl_cuda.cuGraphNodeFindInClone ||
-	    !pl_cuda.cuGraphNodeGetType || !pl_cuda.cuGraphChildGraphNodeGetGraph)
+	if (!atomic_load(&session->hides_nodes) || !pl_cuda.cuGraphGetNodes || !pl_cuda.cuGraphNodeFindInClone)
 		return;
 	if (pl_cuda.cuGraphGetNodes(original, NULL, &count) || !count)
 		return;

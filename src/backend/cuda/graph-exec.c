@@ -143,6 +143,7 @@ void pl_cuda_serve_cuGraphExecDestroy(struct pl_serve *serve, const struct pl_cu
 		status = (int32_t)pl_cuda.cuGraphExecDestroy(exec);
 	if (!status) {
 		pl_cuda_exec_sets_end(serve, args->exec);
+		pl_cuda_carriers_forget(pl_cuda_session_of(serve), args->exec);
 		pl_cuda_drop(serve, args->exec, PL_CUDA_KIND_exec);
 	}
 	pl_cuda_result(serve, status, 0);

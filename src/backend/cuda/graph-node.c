@@ -14,6 +14,7 @@ struct node {
 	struct pl_cuda_session *session;
 	CUgraphNodeParams params;
 	CUcontext context;             /* of copies and fills */
+	uint64_t exec;                 /* id of whose node is changed; 0: of a graph's */
 	struct pl_cuda_hostfn *hostfn; /* a host function's, or the shadow of a copy's end */
 	bool to_host;
 	void *extra[5];
@@ -548,7 +549,7 @@ static int32_t set_shadowed(struct node *node, CUgraphExec exec, CUgraphNode at)
 	status = set_one(node, exec, at);
 	if (status)
 		return status;
-	status = exec ? CALL(cuGraphExecHostNodeSetParams, exec, beside, &carry)
+	status = exec ? pl_cuda_carrier_set(node->session, node->exec, exec, at, &carry)
 		      : CALL(cuGraphHostNodeSetParams, beside, &carry);
 	if (status)
 		node->hostfn = NULL; /* the copy uses it */
@@ -559,12 +560,18 @@ static int32_t set_shadowed(struct node *node, CUgraphExec exec, CUgraphNode at)
 
 static int32_t set_node(struct node *node, CUgraphExec exec, CUgraphNode at)
 {
+	bool inside = exec && node->params.type == CU_GRAPH_NODE_TYPE_GRAPH; /* all in it becomes another graph's */
+	int32_t status;
+
 	if (node->hostfn && node->hostfn->data)
 		return set_shadowed(node, exec, at);
-	if (node->params.type == CU_GRAPH_NODE_TYPE_MEMCPY &&
-	    pl_cuda_node_beside(node->session, at)) /* it carries on */
+	if ((node->params.type == CU_GRAPH_NODE_TYPE_MEMCPY && pl_cuda_node_beside(node->session, at)) ||
+	    (inside && pl_cuda_carriers_are_off(node->session, node->exec))) /* what is hidden there would carry on */
 		return CUDA_ERROR_NOT_SUPPORTED;
-	return set_one(node, exec, at);
+	status = set_one(node, exec, at);
+	if (!status && inside)
+		pl_cuda_carriers_forget(node->session, node->exec);
+	return status;
 }
 
 /* Of one that is ready to run. */
@@ -586,6 +593,7 @@ void pl_cuda_serve_cuGraphNodeSetParams(struct pl_serve *serve, const struct pl_
 	if (!status && pl_cuda_take(serve, args->exec, PL_CUDA_KIND_exec, &exec, &status) &&
 	    pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &at, &status))
 		status = node_open(&node, serve, args->kind, args->context, args->params);
+	node.exec = args->exec;
 	if (!status && at && !exec && node.params.type == CU_GRAPH_NODE_TYPE_HOST)
 		before = pl_cuda_hostfn_of_node(at);
 	if (!status)

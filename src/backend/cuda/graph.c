@@ -133,6 +133,16 @@ static int32_t instantiate(struct pl_serve *serve, struct instance *to, CUgraph 
 	}
 }
 
+/* The id may be another one's, or there may be no room for it. */
+static void instance_note(struct pl_serve *serve, uint64_t id, CUgraphExec exec, CUgraph graph)
+{
+	int32_t status;
+	void *known;
+
+	if (pl_cuda_take(serve, id, PL_CUDA_KIND_exec, &known, &status) && known == exec)
+		pl_cuda_carriers_note(pl_cuda_session_of(serve), id, graph);
+}
+
 void pl_cuda_serve_cuGraphInstantiate(struct pl_serve *serve, const struct pl_cuda_cuGraphInstantiate_args *args)
 {
 	struct pl_cuda_cuGraphInstantiate_reply reply = { 0 };
@@ -148,8 +158,10 @@ void pl_cuda_serve_cuGraphInstantiate(struct pl_serve *serve, const struct pl_cu
 	if (pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status) &&
 	    pl_cuda_take(serve, args->upload, PL_CUDA_KIND_stream, &upload, &status))
 		status = instantiate(serve, &made, graph, upload, args);
-	if (!status)
+	if (!status) {
 		pl_cuda_put(serve, args->exec, PL_CUDA_KIND_exec, made.exec, 0);
+		instance_note(serve, args->exec, made.exec, graph);
+	}
 	/* The reply carries the driver's code itself: what it says of the error comes with it. */
 	reply.result = (uint32_t)made.result;
 	reply.error_node = pl_cuda_node_id_seen(serve, made.error_node);
@@ -161,6 +173,18 @@ void pl_cuda_serve_cuGraphInstantiate(struct pl_serve *serve, const struct pl_cu
 	free(made.log);
 }
 
+static int32_t update(struct pl_serve *serve, uint64_t id, CUgraphExec exec, CUgraph graph,
+		      CUgraphExecUpdateResultInfo *info)
+{
+	if (pl_cuda_carriers_are_off(pl_cuda_session_of(serve), id)) {
+		info->result = CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED;
+		return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+	}
+	if (serve->head->op == PL_CUDA_OP_cuGraphExecUpdate_v2)
+		return CALL(cuGraphExecUpdate_v2, exec, graph, info);
+	return CALL(cuGraphExecUpdate, exec, graph, &info->errorNode, &info->result);
+}
+
 void pl_cuda_serve_cuGraphExecUpdate(struct pl_serve *serve, const struct pl_cuda_cuGraphExecUpdate_args *args)
 {
 	struct pl_cuda_cuGraphExecUpdate_reply reply = { 0 };
@@ -170,14 +194,12 @@ void pl_cuda_serve_cuGraphExecUpdate(struct pl_serve *serve, const struct pl_cud
 	int32_t status = CUDA_SUCCESS;
 
 	if (pl_cuda_take(serve, args->exec, PL_CUDA_KIND_exec, &exec, &status) &&
-	    pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status)) {
-		if (serve->head->op == PL_CUDA_OP_cuGraphExecUpdate_v2)
-			status = CALL(cuGraphExecUpdate_v2, exec, graph, &info);
-		else
-			status = CALL(cuGraphExecUpdate, exec, graph, &info.errorNode, &info.result);
-	}
-	if (!status)
+	    pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))
+		status = update(serve, args->exec, exec, graph, &info);
+	if (!status) {
 		pl_cuda_exec_sets_end(serve, args->exec);
+		pl_cuda_carriers_forget(pl_cuda_session_of(serve), args->exec);
+	}
 	reply.result = (uint32_t)info.result;
 	reply.error_node = pl_cuda_node_id_seen(serve, info.errorNode);
 	reply.error_from_node = pl_cuda_node_id_seen(serve, info.errorFromNode);

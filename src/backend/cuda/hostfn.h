@@ -78,6 +78,18 @@ void pl_cuda_exec_sets_end(struct pl_serve *serve, uint64_t exec);
 /* The id of a stream, or of a context, is no one's any more; launches may still run there. */
 void pl_cuda_exec_stream_gone(struct pl_cuda_session *session, uint64_t id);
 
+/* ---- graph-enable.c: with the turn held ---- */
+
+/* The graph is ready to run, under this id: what the hidden nodes in it do. */
+void pl_cuda_carriers_note(struct pl_cuda_session *session, uint64_t exec, CUgraph graph);
+/* The hidden node beside `node`, which has one, does this from the next launch on, or from when it is switched on. */
+int32_t pl_cuda_carrier_set(struct pl_cuda_session *session, uint64_t id, CUgraphExec exec, CUgraphNode node,
+			    const CUDA_HOST_NODE_PARAMS *carries);
+/* Some copies with hidden nodes are switched off.  A change of the whole graph would switch the hidden ones on. */
+bool pl_cuda_carriers_are_off(struct pl_cuda_session *session, uint64_t exec);
+/* It is gone, or they do something else now. */
+void pl_cuda_carriers_forget(struct pl_cuda_session *session, uint64_t exec);
+
 /* ---- graph-copy.c ---- */
 
 /* The graph that a stream is captured into; NULL = it is not. */
@@ -103,6 +115,8 @@ bool pl_cuda_node_is_hidden(struct pl_cuda_session *session, CUgraphNode node);
 CUgraphNode pl_cuda_node_beside(struct pl_cuda_session *session, CUgraphNode node);
 /* The node that a hidden one stands beside. */
 CUgraphNode pl_cuda_node_beside_hidden(struct pl_cuda_session *session, CUgraphNode hidden);
+/* The graph that a node has inside; NULL = none. */
+CUgraph pl_cuda_node_inside(CUgraphNode node);
 /* The client's id for one of the driver's nodes: of a hidden one, that of the node that it stands beside. */
 uint64_t pl_cuda_node_id_seen(struct pl_serve *serve, CUgraphNode node);
 

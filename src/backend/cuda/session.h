@@ -84,6 +84,7 @@ struct pl_cuda_session {
 	struct pl_cuda_waiter *hosts;      /* under hosts_lock: who waits for the client, in the order of their calls */
 	struct pl_cuda_captured *captured; /* under the turn: graph-end.c */
 	struct pl_cuda_exec_sets *execs;   /* under the turn: graph-exec.c */
+	struct pl_cuda_carriers *carriers; /* under the turn: graph-enable.c */
 	_Atomic bool knows_nodes;          /* ids of nodes of graphs were given, or some are hidden */
 	_Atomic bool hides_nodes;          /* some stand beside copies: graph-copy.c */
 	_Atomic bool graphs_allocate;      /* memory was allocated in a stream that was captured */
