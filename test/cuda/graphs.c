@@ -194,8 +194,8 @@ static void CUDA_CB raise_it(void *flag)
 static void test_child_graphs_run_in_their_place(void)
 {
 	CUdeviceptr a = graph_test.at[0], b = graph_test.at[1];
-	CUgraph child, graph, inner;
-	CUgraphNode in_child, before, node, after, found;
+	CUgraph child, graph, inner, again;
+	CUgraphNode in_child, before, node, after, found, found_again;
 	CUgraphExec exec;
 	cu_ok(cu(cuGraphCreate)(&child, 0));
 	in_child = add_node(child, NULL, 0, a, b, a);
@@ -208,6 +208,8 @@ static void test_child_graphs_run_in_their_place(void)
 	cu_ok(cu(cuGraphDestroy)(child));
 	cu_ok(cu(cuGraphChildGraphNodeGetGraph)(node, &inner));
 	check(inner != child);
+	cu_ok(cu(cuGraphChildGraphNodeGetGraph)(node, &again));
+	check(again == inner);
 	if (cu_is_reference()) /* it is the node's; of hardware's driver a handle is a pointer, used without a look */
 		cu_is(cu(cuGraphDestroy)(inner), CUDA_ERROR_INVALID_VALUE);
 	exec = instantiate(graph);
@@ -217,6 +219,8 @@ static void test_child_graphs_run_in_their_place(void)
 	cu_ok(cu(cuGraphClone)(&child, graph));
 	cu_ok(cu(cuGraphNodeFindInClone)(&found, after, child));
 	check(found != after);
+	cu_ok(cu(cuGraphNodeFindInClone)(&found_again, after, child));
+	check(found_again == found);
 	cu_ok(cu(cuGraphDestroyNode)(after));
 	if (cu_is_reference()) /* freed: likewise */
 		cu_is(cu(cuGraphDestroyNode)(after), CUDA_ERROR_INVALID_VALUE);

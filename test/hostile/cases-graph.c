@@ -8,7 +8,7 @@
 
 static struct peer peer;
 
-enum { CTX = 0x900, STREAM, BLOCKED, OTHER_CTX, GRAPH, OTHER, NODE, COPIED, EXEC };
+enum { CTX = 0x900, STREAM, BLOCKED, OTHER_CTX, GRAPH, OTHER, CHILD, NODE, COPIED, EXEC, INSIDE };
 
 static void cuda_open(void)
 {
@@ -205,10 +205,42 @@ static void functions_that_are_changed(void)
 	peer_close(&peer);
 }
 
+/* ---- names of what is inside ---- */
+
+static void graphs_of_many_names(void)
+{
+	struct pl_cuda_cuGraphChildGraphNodeGetGraph_reply inside;
+	const struct pl_cuda_node_id child = { CHILD };
+	struct pl_cuda_cuGraphDestroy_reply ended;
+
+	cuda_open();
+	expect_is(CU(cuGraphCreate, .graph = CHILD), CUDA_SUCCESS);
+	expect_is(CU(cuGraphCreate, .graph = GRAPH), CUDA_SUCCESS);
+	expect_is(CU(cuGraphAddNode, .graph = GRAPH, .node = NODE, .kind = CU_GRAPH_NODE_TYPE_GRAPH,
+		     .params = { &child, sizeof(child) }),
+		  CUDA_SUCCESS);
+	for (uint64_t i = 0; i < 8; i++) {
+		expect_is(CU(cuGraphChildGraphNodeGetGraph, .node = NODE, .graph = INSIDE + i), CUDA_SUCCESS);
+		pl_cuda_cuGraphChildGraphNodeGetGraph_reply_get(&peer.dec, &inside);
+		assert(pl_dec_whole(&peer.dec));
+		expect_is(inside.graph, INSIDE); /* it has a name */
+	}
+	expect_is(CU(cuGraphDestroy, .graph = GRAPH), CUDA_SUCCESS);
+	pl_cuda_cuGraphDestroy_reply_get(&peer.dec, &ended);
+	assert(pl_dec_whole(&peer.dec));
+	expect_is(ended.gone.count, 2);
+	for (uint64_t i = 0; i < 8; i++) { /* and names are free for others */
+		expect_is(CU(cuGraphCreate, .graph = INSIDE + i), CUDA_SUCCESS);
+		expect_is(CU(cuGraphGetNodes, .graph = INSIDE + i), CUDA_SUCCESS);
+	}
+	peer_close(&peer);
+}
+
 const struct hostile_case cases_graph[] = {
 	{ "graph: changes of another graph than is said", changes_of_another_graph, false },
 	{ "graph: launches in streams of one name", streams_of_a_name, false },
 	{ "graph: launches in contexts of one name", contexts_of_a_name, false },
 	{ "graph: functions that are changed", functions_that_are_changed, false },
+	{ "graph: graphs of many names", graphs_of_many_names, false },
 	{ NULL, NULL, false },
 };

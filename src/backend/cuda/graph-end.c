@@ -92,7 +92,7 @@ static int compare(const void *a, const void *b)
 struct search {
 	const struct list *objects;
 	uint64_t *ids, *kinds;
-	size_t count;
+	size_t count, room;
 };
 
 static void look(struct pl_handle *handle, void *arg)
@@ -101,7 +101,7 @@ static void look(struct pl_handle *handle, void *arg)
 	const struct list *objects = search->objects;
 
 	if ((handle->kind == PL_CUDA_KIND_node || handle->kind == PL_CUDA_KIND_graph) && !handle->failed &&
-	    search->count < objects->count &&
+	    search->count < search->room &&
 	    bsearch(&handle->object, objects->at, objects->count, sizeof(objects->at[0]), compare)) {
 		search->ids[search->count] = handle->id;
 		search->kinds[search->count++] = handle->kind;
@@ -112,8 +112,9 @@ static void look(struct pl_handle *handle, void *arg)
 static struct pl_u64s members_drop(struct pl_serve *serve, struct members *members, uint64_t **room_out)
 {
 	const struct list *objects = &members->objects;
-	uint64_t *room = calloc(2 * objects->count + 1, sizeof(*room));
-	struct search search = { objects, room, room + objects->count, 0 };
+	size_t most = objects->count ? serve->session->handles.count : 0; /* one object may have several ids */
+	uint64_t *room = calloc(2 * most + 1, sizeof(*room));
+	struct search search = { .objects = objects, .ids = room, .kinds = room + most, .room = most };
 	struct pl_handle condition;
 
 	for (size_t i = 0; i < members->memory.count; i++)

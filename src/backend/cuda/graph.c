@@ -101,6 +101,49 @@ void pl_cuda_serve_cuGraphGetRootNodes(struct pl_serve *serve, const struct pl_c
 	nodes_serve(serve, pl_cuda.cuGraphGetRootNodes, args->graph, args->root_nodes_count, args->given & 1, true);
 }
 
+/* ---- what others have in them: it may be known already, and has one id ---- */
+
+void pl_cuda_serve_cuGraphChildGraphNodeGetGraph(struct pl_serve *serve,
+						 const struct pl_cuda_cuGraphChildGraphNodeGetGraph_args *args)
+{
+	struct pl_cuda_cuGraphChildGraphNodeGetGraph_reply reply = { 0 };
+	int32_t status = CUDA_SUCCESS;
+	CUgraph graph = NULL;
+	void *node;
+
+	if (pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &node, &status))
+		status = CALL(cuGraphChildGraphNodeGetGraph, node, &graph);
+	if (!status) {
+		reply.graph = pl_cuda_id_of_or(serve, PL_CUDA_KIND_graph, graph, args->graph);
+		status = reply.graph ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (status)
+		pl_cuda_result(serve, status, 0);
+	else
+		REPLY(serve, cuGraphChildGraphNodeGetGraph, &reply);
+}
+
+void pl_cuda_serve_cuGraphNodeFindInClone(struct pl_serve *serve,
+					  const struct pl_cuda_cuGraphNodeFindInClone_args *args)
+{
+	struct pl_cuda_cuGraphNodeFindInClone_reply reply = { 0 };
+	void *original, *clone;
+	int32_t status = CUDA_SUCCESS;
+	CUgraphNode node = NULL;
+
+	if (pl_cuda_take(serve, args->original, PL_CUDA_KIND_node, &original, &status) &&
+	    pl_cuda_take(serve, args->clone, PL_CUDA_KIND_graph, &clone, &status))
+		status = CALL(cuGraphNodeFindInClone, &node, original, clone);
+	if (!status) {
+		reply.node = pl_cuda_id_of_or(serve, PL_CUDA_KIND_node, node, args->node);
+		status = reply.node ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (status)
+		pl_cuda_result(serve, status, 0);
+	else
+		REPLY(serve, cuGraphNodeFindInClone, &reply);
+}
+
 /* ---- ready to run ---- */
 
 struct instance {

@@ -250,6 +250,19 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 		pl_cuda_members_drop(serve, id, PL_CUDA_KIND_kernel);
 }
 
+/* Of an object that goes with another one.  Return: the id, or 0: there is no room. */
+static uint64_t id_enter(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object, uint64_t id)
+{
+	if (kind == PL_CUDA_KIND_node)
+		atomic_store(&pl_cuda_session_of(serve)->knows_nodes, true);
+	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_OBJECTS, 1))
+		return 0;
+	if (!pl_handles_put(&serve->session->handles, id, kind, object, 0, NULL))
+		return id;
+	pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	return 0;
+}
+
 uint64_t pl_cuda_id_of(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
@@ -260,15 +273,12 @@ uint64_t pl_cuda_id_of(struct pl_serve *serve, enum pl_cuda_object_kind kind, vo
 	if (!object || (kind == PL_CUDA_KIND_stream && (uintptr_t)object <= (uintptr_t)CU_STREAM_PER_THREAD))
 		return (uintptr_t)object;
 	id = pl_handles_find(&serve->session->handles, kind, object);
-	if (id)
-		return id;
-	if (kind == PL_CUDA_KIND_node)
-		atomic_store(&session->knows_nodes, true);
-	id = id_make(session);
-	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_OBJECTS, 1))
-		return 0;
-	if (!pl_handles_put(&serve->session->handles, id, kind, object, 0, NULL))
-		return id;
-	pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
-	return 0;
+	return id ? id : id_enter(serve, kind, object, id_make(session));
+}
+
+uint64_t pl_cuda_id_of_or(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object, uint64_t id)
+{
+	uint64_t known = pl_handles_find(&serve->session->handles, kind, object);
+
+	return known ? known : id_enter(serve, kind, object, id);
 }

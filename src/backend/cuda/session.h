@@ -203,6 +203,9 @@ void pl_cuda_print_flush(struct pl_cuda_session *session);
 
 /* ---- object.c ---- */
 
+/* The id of an object that belongs to another one: what the session knows it by, else `id`, which is the client's for
+ * it from now on.  Return: 0: there is no room for it. */
+uint64_t pl_cuda_id_of_or(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object, uint64_t id);
 /* Releases a driver's object that no id stands for. */
 void pl_cuda_object_end(enum pl_cuda_object_kind kind, void *object);
 /* A context ends whose driver's call is yet to be made: ids of what it has find nothing any more.  Memory of ours that

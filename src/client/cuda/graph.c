@@ -201,6 +201,70 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecUpdate
 	return update(PL_CUDA_OP_cuGraphExecUpdate_v2, exec, graph, result_info);
 }
 
+/* ---- what others have in them ---- */
+
+/* made: with the id `own`, for what the server's answer, with the id `id`, does not name otherwise.  NULL: it names
+ * nothing. */
+static void *found(struct pl_session *session, enum pl_cuda_object_kind kind, void *made, uint64_t own, uint64_t id)
+{
+	if (id != own)
+		pl_cuda_undo(session, kind, made);
+	return id == own ? made : pl_cuda_object_of(session, kind, id);
+}
+
+CUresult cuGraphChildGraphNodeGetGraph(CUgraphNode node, CUgraph *graph)
+{
+	struct pl_cuda_cuGraphChildGraphNodeGetGraph_reply got = { 0 };
+	struct pl_cuda_cuGraphChildGraphNodeGetGraph_args args;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuGraphChildGraphNodeGetGraph, PL_CUDA_KIND_node, node, &session);
+	void *made;
+
+	if (result)
+		return result;
+	args.node = pl_cuda_id(session, PL_CUDA_KIND_node, node);
+	if (!args.node || !graph)
+		return CUDA_ERROR_INVALID_VALUE;
+	made = pl_cuda_new(session, PL_CUDA_KIND_graph, &args.graph);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = pl_cuda_answer(PL_CUDA_ASK(session, cuGraphChildGraphNodeGetGraph, &args, &reply), &reply);
+	if (!result)
+		pl_cuda_cuGraphChildGraphNodeGetGraph_reply_get(&reply.dec, &got);
+	made = found(session, PL_CUDA_KIND_graph, made, args.graph, got.graph);
+	if (!result)
+		*graph = made;
+	return result || made ? result : CUDA_ERROR_UNKNOWN;
+}
+
+CUresult cuGraphNodeFindInClone(CUgraphNode *node, CUgraphNode original, CUgraph clone)
+{
+	struct pl_cuda_cuGraphNodeFindInClone_reply got = { 0 };
+	struct pl_cuda_cuGraphNodeFindInClone_args args;
+	struct pl_session *session;
+	struct pl_reply reply;
+	CUresult result = pl_cuda_enter_of(PL_CUDA_OP_cuGraphNodeFindInClone, PL_CUDA_KIND_node, original, &session);
+	void *made;
+
+	if (result)
+		return result;
+	args.original = pl_cuda_id(session, PL_CUDA_KIND_node, original);
+	args.clone = pl_cuda_id(session, PL_CUDA_KIND_graph, clone);
+	if (!args.original || !args.clone || !node)
+		return CUDA_ERROR_INVALID_VALUE;
+	made = pl_cuda_new(session, PL_CUDA_KIND_node, &args.node);
+	if (!made)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = pl_cuda_answer(PL_CUDA_ASK(session, cuGraphNodeFindInClone, &args, &reply), &reply);
+	if (!result)
+		pl_cuda_cuGraphNodeFindInClone_reply_get(&reply.dec, &got);
+	made = found(session, PL_CUDA_KIND_node, made, args.node, got.node);
+	if (!result)
+		*node = made;
+	return result || made ? result : CUDA_ERROR_UNKNOWN;
+}
+
 /* ---- looked at ---- */
 
 CUresult cuGraphDebugDotPrint(CUgraph graph, const char *path, unsigned int flags)
