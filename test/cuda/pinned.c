@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cu.h"
 
@@ -226,6 +227,43 @@ static void test_what_is_written_ahead_of_a_copy_in_its_stream_is_copied(void)
 	cu_ok(cu(cuMemFreeHost)(host));
 	cu_ok(cu(cuMemFree_v2)(device));
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+static void CUDA_CB count(void *user)
+{
+	(*(uint32_t *)user)++;
+}
+
+/* Memory that is mapped and not open to the device: the copy says so itself, and what is in the stream goes on. */
+static void test_a_copy_that_is_refused_leaves_the_stream_as_it_was(void)
+{
+	const CUmemAllocationProp of_device = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+						.location = { CU_MEM_LOCATION_TYPE_DEVICE, 0 } };
+	uint32_t *host = pinned(1024), counted = 0;
+	CUmemGenericAllocationHandle memory;
+	CUstream stream;
+	CUdeviceptr at;
+	size_t unit;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemGetAllocationGranularity)(&unit, &of_device, CU_MEM_ALLOC_GRANULARITY_MINIMUM));
+	cu_ok(cu(cuMemAddressReserve)(&at, unit, 0, 0, 0));
+	cu_ok(cu(cuMemCreate)(&memory, unit, &of_device, 0));
+	cu_ok(cu(cuMemMap)(at, unit, 0, memory, 0));
+	alarm(30); /* what is lost is waited for for ever */
+	for (uint32_t round = 1; round <= 20; round++) {
+		cu_ok(cu(cuLaunchHostFunc)(stream, count, &counted));
+		cu_is_by_reference(cu(cuMemcpyHtoDAsync_v2)(at, host, 4096, stream), CUDA_ERROR_INVALID_VALUE);
+		cu_ok(cu(cuLaunchHostFunc)(stream, count, &counted));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		check(counted == 2 * round);
+	}
+	alarm(0);
+	cu_ok(cu(cuMemUnmap)(at, unit));
+	cu_ok(cu(cuMemRelease)(memory));
+	cu_ok(cu(cuMemAddressFree)(at, unit));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFreeHost)(host));
 }
 
 enum way {
@@ -728,6 +766,7 @@ int main(int argc, char **argv)
 	cu_run(test_kernels_take_the_programs_address);
 	cu_run(test_a_copy_into_it_comes_before_the_kernel);
 	cu_run(test_copies_from_it_come_behind_copies_into_it);
+	cu_run(test_a_copy_that_is_refused_leaves_the_stream_as_it_was);
 	cu_run(test_what_is_written_ahead_of_a_copy_in_its_stream_is_copied);
 	cu_run(test_what_a_graph_writes_ahead_of_a_copy_is_copied);
 	if (!UNSEEN)

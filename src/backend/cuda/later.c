@@ -371,6 +371,8 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 
 /* ---- to the device ---- */
 
+/* Once the client is to be asked for the bytes the answer is success: it keeps the token until that has happened.  What
+ * the driver says of the copy is told as of a posted one. */
 static int32_t taken_put(struct pl_cuda_later *later, const struct pl_cuda_plCopyLater_args *args, CUstream stream)
 {
 	__typeof__(&cuLaunchHostFunc) run = args->per_thread ? pl_cuda.cuLaunchHostFunc_ptsz : pl_cuda.cuLaunchHostFunc;
@@ -393,9 +395,13 @@ static int32_t taken_put(struct pl_cuda_later *later, const struct pl_cuda_plCop
 	later->token = 0;
 	later->bytes = args->size;
 	r = copy(args->address, later->data, args->size, stream);
+	if (pl_cuda_is_sticky((int32_t)r))
+		pl_cuda_context_failed(later->session, (int32_t)r); /* the driver repeats it itself */
+	else if (r)
+		pl_cuda_late_keep(later->session, (int32_t)r, args->stream);
 	if (end_put(later, stream, args->per_thread) && !pl_cuda_own_wait(stream, args->per_thread))
 		later_idle(later); /* else it is never used again */
-	return (int32_t)r;
+	return CUDA_SUCCESS;
 }
 
 bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
@@ -441,7 +447,7 @@ void pl_cuda_serve_plCopyLater(struct pl_serve *serve, const struct pl_cuda_plCo
 	status = CUDA_ERROR_INVALID_VALUE;
 	if (pl_cuda_passing_refused(session, stream, args->per_thread, false)) {
 		status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	} else if (pl_cuda_address_known(args->address, args->size)) {
+	} else if (pl_cuda_address_open(args->address, args->size)) {
 		later = later_find(session, args->size);
 		if (!later)
 			later = later_create(session, args->size);

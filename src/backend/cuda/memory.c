@@ -267,7 +267,16 @@ void pl_cuda_serve_cuPointerSetAttribute(struct pl_serve *serve, const struct pl
 	pl_cuda_result(serve, status, 0);
 }
 
-bool pl_cuda_address_known(uint64_t address, uint64_t bytes)
+/* A mapping that nobody has access to: a copy to it is refused. */
+static bool is_closed(uint64_t address)
+{
+	unsigned long long flags;
+
+	return !pl_cuda.cuPointerGetAttribute(&flags, CU_POINTER_ATTRIBUTE_ACCESS_FLAGS, address) &&
+	       flags == CU_POINTER_ATTRIBUTE_ACCESS_FLAG_NONE;
+}
+
+static bool range_known(uint64_t address, uint64_t bytes, bool open)
 {
 	uint64_t at = address, end = address + bytes;
 
@@ -279,9 +288,19 @@ bool pl_cuda_address_known(uint64_t address, uint64_t bytes)
 
 		if (pl_cuda.cuPointerGetAttribute(&start, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, at) ||
 		    pl_cuda.cuPointerGetAttribute(&room, CU_POINTER_ATTRIBUTE_RANGE_SIZE, at) || start > at ||
-		    room <= at - start)
+		    room <= at - start || (open && is_closed(at)))
 			return false;
 		at = start + room;
 	}
 	return true;
+}
+
+bool pl_cuda_address_known(uint64_t address, uint64_t bytes)
+{
+	return range_known(address, bytes, false);
+}
+
+bool pl_cuda_address_open(uint64_t address, uint64_t bytes)
+{
+	return range_known(address, bytes, true);
 }

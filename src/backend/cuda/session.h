@@ -136,6 +136,8 @@ bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint
 bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address);
 /* All of the range is memory that the driver knows: a driver takes other addresses for memory of this process. */
 bool pl_cuda_address_known(uint64_t address, uint64_t bytes);
+/* As well, and none of it is mapped without access, as far as the driver says so. */
+bool pl_cuda_address_open(uint64_t address, uint64_t bytes);
 /* A context has ended, and its memory with it. */
 void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context);
 
