@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cu.h"
 
@@ -424,6 +425,87 @@ static void test_streams_wait_for_words_in_memory(void)
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
 }
 
+/* -- copies that natively wait for a call of another thread -------------------------------------------------------- */
+
+#define PATIENCE_S 30 /* a program that waits for itself is ended */
+
+struct freeing {
+	CUcontext context;
+	CUstream stream;
+	CUdeviceptr word;
+};
+
+static void *free_later(void *arg)
+{
+	const struct freeing *freeing = arg;
+	cu_ok(cu(cuCtxSetCurrent)(freeing->context));
+	nap_ms(20);
+	cu_ok(cu(cuStreamWriteValue32_v2)(freeing->stream, freeing->word, 1, 0));
+	return NULL;
+}
+
+static bool all_are(const unsigned char *bytes, size_t from, size_t to, unsigned char value)
+{
+	while (from < to && bytes[from] == value)
+		from++;
+	return from == to;
+}
+
+/* `held` waits for the word, and with it `stream`; a copy that waits is of the legacy stream.  What comes behind the
+ * copy, and what the program does with its memory then, finds it made. */
+static void copy_held(struct freeing *freeing, CUstream held, CUstream stream, size_t bytes, bool waits)
+{
+	unsigned char *from = malloc(bytes), *to = malloc(bytes);
+	pthread_t thread;
+	CUdeviceptr at;
+	memset(from, 7, bytes);
+	cu_ok(cu(cuMemAlloc_v2)(&at, bytes));
+	cu_ok(cu(cuMemsetD8_v2)(at, 0, bytes));
+	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 0, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuStreamWaitValue32_v2)(held, freeing->word, 1, CU_STREAM_WAIT_VALUE_EQ));
+	check(!pthread_create(&thread, NULL, free_later, freeing));
+	cu_ok(waits ? cu(cuMemcpyHtoD_v2)(at, from, bytes) : cu(cuMemcpyHtoDAsync_v2)(at, from, bytes, stream));
+	memset(from, 9, bytes);
+	cu_ok(cu(cuMemsetD8Async)(at, 8, 100, waits ? freeing->stream : stream));
+	check(!pthread_join(thread, NULL));
+	cu_ok(cu(cuStreamSynchronize)(waits ? freeing->stream : stream));
+	cu_ok(cu(cuMemcpyDtoH_v2)(to, at, bytes));
+	check(all_are(to, 0, 100, 8) && all_are(to, 100, bytes, 7));
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(from);
+	free(to);
+}
+
+static void test_a_copy_that_is_held_is_freed_by_another_threads_call(void)
+{
+	static const size_t sizes[] = { 100, 20 << 10, 200 << 10, 1 << 20, (9 << 20) + 5 };
+	CUstream alone = stream_create(CU_STREAM_NON_BLOCKING), blocking = stream_create(CU_STREAM_DEFAULT);
+	struct freeing freeing = { .stream = stream_create(CU_STREAM_NON_BLOCKING) };
+	CUresult r;
+	cu_ok(cu(cuCtxGetCurrent)(&freeing.context));
+	cu_ok(cu(cuMemAlloc_v2)(&freeing.word, 4));
+	cu_ok(cu(cuMemsetD32_v2)(freeing.word, 1, 1));
+	r = cu(cuStreamWaitValue32_v2)(alone, freeing.word, 1, CU_STREAM_WAIT_VALUE_EQ);
+	if (r == CUDA_ERROR_NOT_SUPPORTED)
+		return;
+	cu_ok(r);
+	alarm(PATIENCE_S);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		copy_held(&freeing, alone, alone, sizes[i], false);
+		copy_held(&freeing, blocking, blocking, sizes[i], false);
+		copy_held(&freeing, CU_STREAM_LEGACY, blocking, sizes[i], false); /* which is empty itself */
+		copy_held(&freeing, CU_STREAM_LEGACY, CU_STREAM_LEGACY, sizes[i], true);
+		copy_held(&freeing, blocking, CU_STREAM_LEGACY, sizes[i], true);
+	}
+	copy_held(&freeing, alone, alone, 70 << 20, false);
+	alarm(0);
+	cu_ok(cu(cuMemFree_v2)(freeing.word));
+	cu_ok(cu(cuStreamDestroy_v2)(alone));
+	cu_ok(cu(cuStreamDestroy_v2)(blocking));
+	cu_ok(cu(cuStreamDestroy_v2)(freeing.stream));
+}
+
 /* Destruction waits for nothing, and what was given is done, whatever the stream waits for. */
 static void test_a_stream_that_is_destroyed_does_its_work(void)
 {
@@ -707,6 +789,7 @@ int main(void)
 	cu_run(test_events_of_a_context_end_its_captures);
 	cu_run(test_time_between_events_is_told);
 	cu_run(test_streams_wait_for_words_in_memory);
+	cu_run(test_a_copy_that_is_held_is_freed_by_another_threads_call);
 	cu_run(test_a_stream_that_is_destroyed_does_its_work);
 	cu_run(test_streams_say_what_they_are);
 	cu_run(test_many_streams_work_side_by_side);

@@ -150,9 +150,28 @@ static uint64_t block_of(const struct ring_wait *until, uint64_t left)
 	return left < until->block ? left : until->block;
 }
 
-/* Keeps the turn: what comes later finds the data there.  All blocks are taken, also behind one that fails. */
+/* *held: something may hold the stream; once nothing does it stays so, for with the turn held nothing else comes into
+ * it. */
+static int32_t block_to_device(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
+			       uint64_t at, const uint8_t *block, uint64_t bytes, CUstream stream, bool *held)
+{
+	struct pl_cuda_cuMemcpyHtoDAsync_v2_args part = *args;
+	bool stays = false; /* that is the client's, whatever it does with the ring */
+	int32_t status;
+
+	part.to = args->to + at;
+	part.size = bytes;
+	if (*held && pl_cuda_later_to(pl_cuda_session_of(serve), &part, block, stream, &status))
+		return status;
+	*held = false;
+	return (int32_t)to_device_passing(serve, args, at, block, bytes, stream, serve->head->op, &stays);
+}
+
+/* A post keeps the turn: what comes later finds the data there, or behind what holds the stream.  All blocks are taken,
+ * also behind one that fails. */
 static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
+	bool held = !serve->asked && serve->turn_held && serve->head->op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2;
 	struct ring_wait until = { .count = args->start };
 	int32_t status = CUDA_SUCCESS;
 	struct pl_cuda_ring *ring;
@@ -166,13 +185,15 @@ static void to_device_ring(struct pl_serve *serve, const struct pl_cuda_cuMemcpy
 	    pl_cuda_passing_refused(pl_cuda_session_of(serve), stream, args->per_thread,
 				    serve->head->op == PL_CUDA_OP_cuMemcpyHtoD_v2))
 		status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	if (serve->asked)
+		pl_serve_give_turn(serve);
 	for (uint64_t at = 0; at < args->size; at += until.block) {
 		const uint8_t *block = pl_cuda_ring_block(ring, until.count++);
 
 		pl_wait_until(&wait, &ring->made_sleeper, ring_has_made, &until, UINT64_MAX);
 		if (!status)
-			status = (int32_t)to_device(args, at, block, block_of(&until, args->size - at), stream,
-						    serve->head->op);
+			status = block_to_device(serve, args, at, block, block_of(&until, args->size - at), stream,
+						 &held);
 		atomic_store_explicit(&ring->taken, until.count, memory_order_release);
 		pl_wake_if(&ring->taken_sleeper);
 	}
@@ -207,6 +228,14 @@ static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemc
 	return true;
 }
 
+/* A copy that has ended when it returns is waited for by what comes later in any stream: that would not wait for it.
+ * Over links that share memory the client asks for those where it has to. */
+static bool may_come_later(const struct pl_serve *serve, const struct pl_bulk *data)
+{
+	return !serve->asked && serve->turn_held &&
+	       (data->kind != PL_BULK_ARENA || serve->head->op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2);
+}
+
 static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
 			      CUstream stream, int32_t *status)
 {
@@ -218,7 +247,7 @@ static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMem
 
 	*status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (pl_cuda_bulk_open(serve, &args->data, &data, &own)) {
-		if (!serve->asked && serve->turn_held && args->data.kind != PL_BULK_ARENA &&
+		if (may_come_later(serve, &args->data) &&
 		    pl_cuda_later_to(pl_cuda_session_of(serve), args, data, stream, status)) {
 			free(own);
 			return;

@@ -404,6 +404,31 @@ static int32_t taken_put(struct pl_cuda_later *later, const struct pl_cuda_plCop
 	return CUDA_SUCCESS;
 }
 
+/* A blocking stream follows the legacy one, too, which may wait where the stream itself is empty.  While something is
+ * captured nobody may ask that one. */
+static bool follows_legacy(const struct pl_cuda_session *session, CUstream stream)
+{
+	unsigned int flags = 0;
+
+	if (!stream || stream == CU_STREAM_LEGACY || session->captured)
+		return false;
+	if (stream == CU_STREAM_PER_THREAD)
+		return true;
+	return !pl_cuda.cuStreamGetFlags || pl_cuda.cuStreamGetFlags(stream, &flags) ||
+	       !(flags & CU_STREAM_NON_BLOCKING);
+}
+
+/* Of few bytes the driver waits for nothing: the first of them is in the stream then, and the next ones see that. */
+static bool is_held(const struct pl_cuda_session *session, CUstream stream, bool per_thread, uint64_t bytes)
+{
+	if (!stream && per_thread)
+		stream = CU_STREAM_PER_THREAD;
+	if (pl_cuda_own_query(stream, per_thread) == CUDA_ERROR_NOT_READY)
+		return true;
+	return bytes > TAKEN_BYTES && follows_legacy(session, stream) &&
+	       pl_cuda_own_query(CU_STREAM_LEGACY, false) == CUDA_ERROR_NOT_READY;
+}
+
 bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
 		      const void *data, CUstream stream, int32_t *status)
 {
@@ -413,7 +438,10 @@ bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMe
 
 	if (!args->size || args->size > PL_CUDA_LATER_BYTES_MAX || !copy ||
 	    (args->size <= TAKEN_BYTES && !session->host->idle) ||
-	    pl_cuda_own_query(stream, args->per_thread) != CUDA_ERROR_NOT_READY)
+	    !is_held(session, stream, args->per_thread, args->size))
+		return false;
+	/* Host memory that the device reaches is read when the stream comes to it, and nobody waits for that. */
+	if (args->data.kind == PL_BULK_ARENA && pl_cuda_address_known((uintptr_t)data, args->size))
 		return false;
 	later = later_find(session, args->size);
 	if (!later)

@@ -17,6 +17,7 @@
 #define INLINE_BYTES     4096u /* what comes in a reply itself */
 #define PASS_EVERY_BYTES (4u << 20)
 #define PLACED_BYTES_MIN (64u << 10)
+#define RING_POSTED_MAX  (64u << 20) /* what a stream is held for lies in the server's memory meanwhile */
 
 /*
  * Whoever posts much and asks little waits now and then, so that the same few extents are used again while they are
@@ -205,6 +206,14 @@ static bool is_read_later(struct pl_session *session, const void *src, uint64_t 
 	       bytes <= memory.bytes - ((uintptr_t)src - memory.address);
 }
 
+/* Nobody has to wait for it.  A copy that natively waits for something of the program's, which comes with another call,
+ * is waited for by its own thread alone, and not by the server. */
+static bool is_posted(struct pl_session *session, enum pl_cuda_op op, CUdeviceptr dst, const void *src, uint64_t bytes)
+{
+	return pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_carries() &&
+	       !(op == PL_CUDA_OP_cuMemcpyHtoD_v2 && pl_cuda_is_awaited(session, src, bytes));
+}
+
 static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
 			  CUstream stream)
 {
@@ -257,12 +266,13 @@ static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, 
 	if (pl_cuda_direct_copy(session, direct_how(op == PL_CUDA_OP_cuMemcpyHtoD_v2, store), per_thread, dst,
 				(void *)(uintptr_t)src, bytes, false, &result))
 		return result;
-	plain = pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_carries();
+	plain = is_posted(session, op, dst, src, bytes);
 	if (store != PL_ARENA_NONE)
 		return to_send_shared(session, op, &args, src, store, plain);
 	if (bytes >= PL_CUDA_RING_COPY_MIN && !pl_cuda_block_is_chosen() &&
 	    pl_cuda_ring_take(session, op == PL_CUDA_OP_cuMemcpyHtoD_v2, bytes, &ring))
-		return to_send_ring(session, op, &args, src, &ring, plain);
+		return to_send_ring(session, op, &args, src, &ring,
+				    plain && (bytes <= RING_POSTED_MAX || pl_session_is_idle(session)));
 	if (is_placed(session, dst, bytes))
 		return to_send_placed(session, op, &args, src, plain);
 	return to_blocks(session, op, &args, src, plain);
