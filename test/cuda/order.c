@@ -506,6 +506,53 @@ static void test_a_copy_that_is_held_is_freed_by_another_threads_call(void)
 	cu_ok(cu(cuStreamDestroy_v2)(freeing.stream));
 }
 
+/* -- copies that are asked for while another thread waits ---------------------------------------------------------- */
+
+#define ENTERING_BYTES ((size_t)64 << 20)
+
+struct entering {
+	CUcontext context;
+	CUstream stream;
+	CUdeviceptr to;
+	unsigned char *host;
+};
+
+/* Its memory is its own again once the stream is waited for. */
+static void *copy_and_write(void *arg)
+{
+	const struct entering *entering = arg;
+	cu_ok(cu(cuCtxSetCurrent)(entering->context));
+	cu_ok(cu(cuMemcpyHtoDAsync_v2)(entering->to, entering->host, ENTERING_BYTES, entering->stream));
+	cu_ok(cu(cuStreamSynchronize)(entering->stream));
+	memset(entering->host + ENTERING_BYTES - 4096, 9, 4096);
+	return NULL;
+}
+
+/* With a driver that takes its time until it has put the copy into its stream (late-driver.c). */
+static void entering(CUcontext context)
+{
+	struct entering entering = { .context = context, .stream = stream_create(CU_STREAM_NON_BLOCKING) };
+	CUstream other = stream_create(CU_STREAM_NON_BLOCKING), captured = stream_create(CU_STREAM_NON_BLOCKING);
+	unsigned char *back = malloc(ENTERING_BYTES);
+	pthread_t thread;
+	CUgraph graph;
+	cu_ok(cu(cuMemAlloc_v2)(&entering.to, ENTERING_BYTES));
+	cu_ok(cu(cuMemAllocHost_v2)((void **)&entering.host, ENTERING_BYTES));
+	memset(entering.host, 7, ENTERING_BYTES);
+	cu_ok(cu(cuCtxSynchronize)());
+	/* What is called meanwhile is asked for. */
+	cu_ok(cu(cuStreamBeginCapture_v2)(captured, CU_STREAM_CAPTURE_MODE_RELAXED));
+	check(!pthread_create(&thread, NULL, copy_and_write, &entering));
+	nap_ms(100);
+	cu_ok(cu(cuStreamEndCapture)(captured, &graph));
+	cu_ok(cu(cuStreamSynchronize)(other)); /* nothing was given to it */
+	check(!pthread_join(thread, NULL));
+	cu_ok(cu(cuStreamSynchronize)(entering.stream));
+	cu_ok(cu(cuMemcpyDtoH_v2)(back, entering.to, ENTERING_BYTES));
+	check(all_are(back, 0, ENTERING_BYTES, 7));
+	free(back);
+}
+
 /* Destruction waits for nothing, and what was given is done, whatever the stream waits for. */
 static void test_a_stream_that_is_destroyed_does_its_work(void)
 {
@@ -768,9 +815,13 @@ static void test_destructors_of_a_thread_may_call(void)
 	cu_ok(cu(cuCtxDestroy_v2)(two));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	CUcontext ctx = cu_begin();
+	if (argc > 1 && !strcmp(argv[1], "entering")) {
+		entering(ctx);
+		return 0;
+	}
 	cu_run(test_batches_copy_in_all_directions);
 	cu_run(test_batches_of_blocks_copy_lines_and_arrays);
 	cu_run(test_host_functions_run_in_order);

@@ -19,6 +19,7 @@ NATIVE = os.environ.get("PLENUM_TEST_LIBCUDA", "")
 REMOTE = os.environ.get("PLENUM_TEST_CUDA_CLIENT", "")
 MORE = os.environ.get("PLENUM_TEST_MORE", "")
 SAME = os.environ.get("PLENUM_TEST_SAME", "")
+LATE = os.environ.get("PLENUM_TEST_LATE", "")
 PROGRAMS = os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", "")
 
 WATCHDOG = "test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"  # its limit is the server's
@@ -138,6 +139,16 @@ def test_long_copies_over_a_socket_are_cut_where_something_is_under_way():
             many, _ = plenum.stats_of(server, "tcp", [direct, what, str(2 * count)], **more)
             assert many["posts"] - few["posts"] == expected * count, (what, few, many)
             assert many["asks"] - few["asks"] == count, (what, few, many)
+
+
+def test_a_copy_that_is_about_to_enter_its_stream_is_waited_for():
+    """Another thread hears meanwhile that its own stream has ended, and nothing else is in a stream yet."""
+    with plenum.Server("--cuda", LATE, "--worker-read", os.path.dirname(NATIVE)) as server:
+        for mode, env, library in (("native", plenum.native_env(), LATE), ("shm", server.env("shm"), REMOTE),
+                                   ("tcp", server.env("tcp"), REMOTE)):
+            env = dict(env, PLENUM_TEST_LIBCUDA=library, PLENUM_REFGPU_MEMORY="1G")
+            result = plenum.run([os.path.join(PROGRAMS, "cuda-order"), "entering"], env, check=False, timeout=60)
+            assert result.returncode == 0, (mode, result.stderr.decode(errors="replace")[-2000:])
 
 
 def test_what_a_kernel_printed_is_out_behind_a_copy_that_waits():
@@ -358,6 +369,7 @@ def test_a_server_without_cuda_has_no_device():
 if __name__ == "__main__":
     plenum.main([make(name) for name in LEFT_OUT] + [test_copies_of_all_sizes_are_the_same, test_sessions_of_two_links_share_what_they_have,
         test_another_process_memory_has_one_address_however_often_it_is_opened, test_steady_loops_ask_only_where_the_api_waits, test_long_copies_over_a_socket_are_cut_where_something_is_under_way,
+        test_a_copy_that_is_about_to_enter_its_stream_is_waited_for,
         test_what_a_kernel_printed_is_out_behind_a_copy_that_waits, test_a_program_that_is_killed_leaves_nothing,
         test_who_asks_of_an_event_that_another_destroys_harms_nobody, test_the_nodes_of_graphs_go_with_them, test_a_posted_launch_costs_few_instructions,
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,

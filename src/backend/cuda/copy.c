@@ -294,7 +294,7 @@ static bool to_device_placed(struct pl_serve *serve, const struct pl_cuda_cuMemc
 	return true;
 }
 
-void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
+static void to_device_any(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
 	struct pl_cuda_stage *stage;
 	bool stays = false;
@@ -332,6 +332,25 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 			pl_cuda_stage_give(pl_cuda_session_of(serve), stage);
 	}
 	pl_cuda_result(serve, status, args->stream);
+}
+
+static void entered(struct pl_cuda_session *session)
+{
+	uint64_t next = atomic_load(&session->worker->turn.next), last = atomic_load(&session->entered);
+
+	while (next > last && !atomic_compare_exchange_weak(&session->entered, &last, next))
+		continue;
+	atomic_fetch_sub(&session->entering, 1);
+}
+
+/* Others go on while an asked one comes, and nobody is told meanwhile that nothing is under way. */
+void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+
+	atomic_fetch_add(&session->entering, 1);
+	to_device_any(serve, args);
+	entered(session);
 }
 
 /* ---- to the client ---- */

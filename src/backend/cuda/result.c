@@ -85,14 +85,16 @@ int32_t pl_cuda_waited(struct pl_cuda_session *session, int32_t status, uint64_t
 }
 
 /* Nothing is under way in the only context, and no print is to come: its driver says so, or all of it was just waited
- * for. */
+ * for.  Nor is a call about to put something there whose turn came before: that is looked at first, for its work is in
+ * the stream once it is not counted any more. */
 static bool is_idle(const struct pl_serve *serve, const struct pl_cuda_session *session)
 {
-	if (atomic_load(&session->contexts_many))
+	if (atomic_load(&session->contexts_many) || atomic_load(&session->entering))
 		return false;
 	if (session->host->idle)
 		return session->host->idle() && !(session->host->prints && session->host->prints());
-	return serve->head->op == PL_CUDA_OP_cuCtxSynchronize || serve->head->op == PL_CUDA_OP_cuCtxSynchronize_v2;
+	return (serve->head->op == PL_CUDA_OP_cuCtxSynchronize || serve->head->op == PL_CUDA_OP_cuCtxSynchronize_v2) &&
+	       atomic_load(&session->entered) <= serve->head->ticket;
 }
 
 void pl_cuda_idle_tell(struct pl_serve *serve)
