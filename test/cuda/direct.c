@@ -456,6 +456,32 @@ static void later(void)
 	cu_ok(cu(cuStreamSynchronize)(stream));
 }
 
+/* One call each way while nothing is under way, and behind a fill. */
+static void long_copies(long round)
+{
+	enum { BYTES_LONG = 60 << 20 };
+	uint8_t *from = malloc(BYTES_LONG), *to = malloc(BYTES_LONG);
+	CUdeviceptr at;
+
+	memset(from, (int)round + 1, BYTES_LONG);
+	cu_ok(cu(cuMemAlloc_v2)(&at, BYTES_LONG));
+	for (int i = 0; i < 2; i++) {
+		cu_ok(cu(cuCtxSynchronize)());
+		if (i)
+			cu_ok(cu(cuMemsetD8Async)(at, 0, BYTES_LONG, stream));
+		cu_ok(cu(cuMemcpyHtoD_v2)(at, from, BYTES_LONG));
+		cu_ok(cu(cuCtxSynchronize)());
+		if (i)
+			cu_ok(cu(cuMemsetD8Async)(at, (unsigned char)(round + 1), 1, stream));
+		memset(to, 0, BYTES_LONG);
+		cu_ok(cu(cuMemcpyDtoH_v2)(to, at, BYTES_LONG));
+		check(!memcmp(from, to, BYTES_LONG));
+	}
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(from);
+	free(to);
+}
+
 static void loop(const char *what, long rounds)
 {
 	fill(host, 0);
@@ -471,6 +497,8 @@ static void loop(const char *what, long rounds)
 			prints(), prints_pending();
 		else if (!strcmp(what, "idle") || !strcmp(what, "busy"))
 			whole(!strcmp(what, "idle"));
+		else if (!strcmp(what, "long"))
+			long_copies(i);
 		else
 			many(i);
 	}

@@ -84,8 +84,16 @@ def test_host_memory_is_charged_and_its_limit_is_told():
         assert result.returncode == 1 and b"CUDA_ERROR_OUT_OF_MEMORY" in result.stderr, result
 
 
+def test_a_copy_is_in_flight_with_what_the_server_holds_of_it():
+    """One of 60 MiB in one call, received and sent piece by piece; copies that nobody waits for are charged as a whole."""
+    with serve("--inflight-limit=8M") as server:
+        for mode in ("shm", "tcp", "ivshmem"):
+            remoted(server, mode, DIRECT, "long", "2")
+
+
 if __name__ == "__main__":
     plenum.main([test_programs_print_what_they_print_natively,
                  test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it, test_a_steady_step_waits_once,
                  test_copies_while_nothing_is_under_way_are_the_programs_own,
-                 test_host_memory_is_charged_and_its_limit_is_told])
+                 test_host_memory_is_charged_and_its_limit_is_told,
+                 test_a_copy_is_in_flight_with_what_the_server_holds_of_it])

@@ -15,6 +15,12 @@
 #define INLINE_BYTES 4096u
 #define BLOCK_BYTES  (1u << 20) /* what is on the way to the client while the device makes the next */
 
+/* What a copy that goes block by block has of its bytes in memory of ours. */
+static uint64_t at_a_time(uint64_t bytes)
+{
+	return bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
+}
+
 bool pl_cuda_bulk_open(struct pl_serve *serve, const struct pl_bulk *bulk, const void **data_out, void **own_out)
 {
 	*data_out = bulk->data;
@@ -347,10 +353,16 @@ static void entered(struct pl_cuda_session *session)
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	uint64_t held = args->data.kind == PL_BULK_AFTER ? at_a_time(args->data.bytes) : args->data.bytes;
 
+	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_INFLIGHT, held)) {
+		pl_cuda_result(serve, CUDA_ERROR_OUT_OF_MEMORY, args->stream);
+		return;
+	}
 	atomic_fetch_add(&session->entering, 1);
 	to_device_any(serve, args);
 	entered(session);
+	pl_quota_return(&serve->session->quota, PL_QUOTA_INFLIGHT, held);
 }
 
 /* ---- to the client ---- */
@@ -644,7 +656,8 @@ static void fetch_posted(struct pl_serve *serve, struct fetch *fetch)
 	pl_cuda_result(serve, status, args->stream);
 }
 
-void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
+/* Return: it is under way, and stays charged. */
+static bool to_client_any(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
 {
 	struct fetch fetch = { .args = args, .waits = serve->head->op == PL_CUDA_OP_cuMemcpyDtoH_v2 };
 	struct pl_cuda_stage *stage;
@@ -653,29 +666,27 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 
 	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status)) {
 		pl_cuda_result(serve, status, args->stream);
-		return;
+		return false;
 	}
 	fetch.stream = stream;
 	fetch.session = pl_cuda_session_of(serve);
 	if (pl_cuda_passing_refused(pl_cuda_session_of(serve), stream, args->per_thread, fetch.waits)) {
 		pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, args->stream);
-		return;
+		return false;
 	}
 	if (args->token) {
 		bool now =
 			serve->asked && !fetch.waits && pl_cuda_place_can(fetch.session) && fetch_placed(serve, &fetch);
 
-		if (!now)
-			pl_cuda_later_copy(serve, args, stream);
-		return;
+		return !now && pl_cuda_later_copy(serve, args, stream);
 	}
 	if (!args->wait) {
 		fetch_posted(serve, &fetch);
-		return;
+		return false;
 	}
 	if (!serve->asked) {
 		pl_serve_refuse(serve, CUDA_ERROR_NOT_SUPPORTED);
-		return;
+		return false;
 	}
 	pl_serve_give_turn(serve);
 	if (args->ring) {
@@ -691,6 +702,18 @@ void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_
 	} else if (!fetch_waited(serve, &fetch)) {
 		fetch_streamed(serve, &fetch);
 	}
+	return false;
+}
+
+void pl_cuda_serve_cuMemcpyDtoHAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args)
+{
+	struct pl_quota *quota = &serve->session->quota;
+	uint64_t held = args->token ? args->size : at_a_time(args->size);
+
+	if (!pl_quota_charge(quota, PL_QUOTA_INFLIGHT, held))
+		pl_cuda_result(serve, CUDA_ERROR_OUT_OF_MEMORY, args->stream);
+	else if (!to_client_any(serve, args))
+		pl_quota_return(quota, PL_QUOTA_INFLIGHT, held);
 }
 
 /* ---- between addresses of the device; the client knows which are its own ---- */

@@ -342,7 +342,7 @@ static void comes_answer(struct pl_serve *serve)
 	(void)pl_serve_reply_end(serve);
 }
 
-void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream)
+bool pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	struct pl_cuda_later *later;
@@ -353,20 +353,19 @@ void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDto
 	if (args->size > PL_CUDA_LATER_BYTES_MAX || !serve->turn_held ||
 	    serve->head->op != PL_CUDA_OP_cuMemcpyDtoHAsync_v2) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
-		return;
+		return false;
 	}
 	later = later_find(session, args->size);
 	if (!later)
 		later = later_create(session, args->size);
 	status = later ? later_put(later, args, stream) : CUDA_ERROR_OUT_OF_MEMORY;
-	if (!status)
-		pl_cuda_charge_keep();
-	else if (later)
+	if (status && later)
 		later_idle(later);
 	if (status || !serve->asked)
 		pl_cuda_result(serve, status, args->stream);
 	else
 		comes_answer(serve);
+	return !status;
 }
 
 /* ---- to the device ---- */

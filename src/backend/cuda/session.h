@@ -156,8 +156,9 @@ int32_t pl_cuda_part_import(struct pl_serve *serve, uint64_t id, CUmemGenericAll
 
 /* ---- later.c ---- */
 
-/* A copy whose bytes go to the client by themselves.  This and the next: called with the turn held. */
-void pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream);
+/* A copy whose bytes go to the client by themselves.  This and the next: called with the turn held.
+ * Return: it is under way; its bytes stay charged until they are sent. */
+bool pl_cuda_later_copy(struct pl_serve *serve, const struct pl_cuda_cuMemcpyDtoHAsync_v2_args *args, CUstream stream);
 /* A copy to the device that was posted, in a stream that is not there yet: from pinned memory of ours, so that nobody
  * waits for it with the turn held.  Return: *status says what became of it; false: it is to be made otherwise. */
 bool pl_cuda_later_to(struct pl_cuda_session *session, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,
