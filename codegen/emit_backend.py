@@ -56,8 +56,9 @@ void {lower}_charge_keep(void);
  * the API reserves are themselves; a device's id is its number + 1.  false: *status_out is the code to answer with. */
 bool {lower}_take(struct pl_serve *serve, uint64_t id, enum {lower}_object_kind kind, void **object_out,
 		  int32_t *status_out);
-/* Enters a new object, charging it; status != 0: its creation failed with that, later uses answer with it. */
-void {lower}_put(struct pl_serve *serve, uint64_t id, enum {lower}_object_kind kind, void *object, int32_t status);
+/* Enters a new object, charging it; status != 0: its creation failed with that, later uses answer with it.
+ * Return: the id stands for the object.  false: nothing does; it has ended, if it was made for this call. */
+bool {lower}_put(struct pl_serve *serve, uint64_t id, enum {lower}_object_kind kind, void *object, int32_t status);
 /* The object of an id has ended. */
 void {lower}_drop(struct pl_serve *serve, uint64_t id, enum {lower}_object_kind kind);
 /* The id of a handle that the driver gave, made where it has none yet; 0 for NULL. */
@@ -191,9 +192,11 @@ class Call:
         elif param.role == "mint":
             self.locals.append(f"{param.element} {param.name} = 0;")
             self.args.append(f"&{param.name}")
-            self.after += [f"\tif (a.{param.name} && (!serve->asked || status == OK))",
-                           wrap(f"\t\t{self.lower}_put", ["serve", f"a.{param.name}", self.kind(param.kind),
-                                                          f"(void *)(uintptr_t){param.name}", "status"], ";")]
+            self.after += ["\tif ((!serve->asked || status == OK) &&",
+                           wrap(f"\t    !{self.lower}_put", ["serve", f"a.{param.name}", self.kind(param.kind),
+                                                            f"(void *)(uintptr_t){param.name}", "status"],
+                                " &&"),
+                           "\t    status == OK)", "\t\tstatus = QUOTA;"]
         elif param.role in ("in", "inout", "out"):
             self.memory(param, field)
         elif field.type == "record":

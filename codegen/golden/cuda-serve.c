@@ -164,9 +164,11 @@ static void serve_cuCtxCreate(struct pl_serve *serve)
 	    pl_cuda_take(serve, a.device, PL_CUDA_KIND_device, &device, &status))
 		status = pl_cuda.cuCtxCreate(&context, (unsigned int)a.flags,
 					     (CUdevice)(uintptr_t)device);
-	if (a.context && (!serve->asked || status == OK))
-		pl_cuda_put(serve, a.context, PL_CUDA_KIND_context, (void *)(uintptr_t)context,
-			    status);
+	if ((!serve->asked || status == OK) &&
+	    !pl_cuda_put(serve, a.context, PL_CUDA_KIND_context, (void *)(uintptr_t)context,
+			 status) &&
+	    status == OK)
+		status = QUOTA;
 	pl_cuda_result(serve, status, 0);
 }
 

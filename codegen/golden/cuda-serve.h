@@ -55,8 +55,9 @@ void pl_cuda_charge_keep(void);
  * the API reserves are themselves; a device's id is its number + 1.  false: *status_out is the code to answer with. */
 bool pl_cuda_take(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void **object_out,
 		  int32_t *status_out);
-/* Enters a new object, charging it; status != 0: its creation failed with that, later uses answer with it. */
-void pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status);
+/* Enters a new object, charging it; status != 0: its creation failed with that, later uses answer with it.
+ * Return: the id stands for the object.  false: nothing does; it has ended, if it was made for this call. */
+bool pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status);
 /* The object of an id has ended. */
 void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind);
 /* The id of a handle that the driver gave, made where it has none yet; 0 for NULL. */

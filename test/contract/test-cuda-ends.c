@@ -150,9 +150,10 @@ bool pl_cuda_take(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 	return true;
 }
 
-void pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status)
+bool pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status)
 {
 	seen.put = id;
+	return true;
 }
 
 void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind)

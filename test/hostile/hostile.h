@@ -129,6 +129,6 @@ struct hostile_case {
 	bool needs_device;
 };
 extern const struct hostile_case cases_greeting[], cases_record[], cases_object[], cases_limit[], cases_slow[],
-	cases_cuda[], cases_capture[], cases_kept[], cases_peer[], cases_aim[], cases_graph[];
+	cases_cuda[], cases_capture[], cases_kept[], cases_peer[], cases_aim[], cases_graph[], cases_ids[];
 
 #endif

@@ -59,6 +59,7 @@ int main(int argc, char **argv)
 	cases_run(cases_aim, part);
 	cases_run(cases_capture, part);
 	cases_run(cases_graph, part);
+	cases_run(cases_ids, part);
 	cases_run(cases_kept, part);
 	cases_run(cases_peer, part);
 	pl_test_at("the end");

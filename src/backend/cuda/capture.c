@@ -252,18 +252,22 @@ void pl_cuda_serve_cuStreamEndCapture(struct pl_serve *serve, const struct pl_cu
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	CUgraph graph = NULL;
 	void *stream = NULL;
+	bool ended;
 
 	passings_look();
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream, args->graph ? &graph : NULL);
-	if (!status || status == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED || status == CUDA_ERROR_STREAM_CAPTURE_UNJOINED)
-		pl_cuda_captured_end(serve, stream, status);
+	ended = !status || status == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED ||
+		status == CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
 	if (!status && graph)
 		reply.graph = pl_handles_find(&serve->session->handles, PL_CUDA_KIND_graph, graph);
 	if (!status && graph && !reply.graph) {
 		reply.graph = args->graph;
-		pl_cuda_put(serve, args->graph, PL_CUDA_KIND_graph, graph, status);
+		if (!pl_cuda_put(serve, args->graph, PL_CUDA_KIND_graph, graph, 0))
+			status = CUDA_ERROR_OUT_OF_MEMORY; /* nobody could reach it: it has gone */
 	}
+	if (ended)
+		pl_cuda_captured_end(serve, stream, status);
 	if (status) {
 		pl_cuda_result(serve, status, args->stream);
 		return;

@@ -57,7 +57,12 @@ void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
-	pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0);
+	if (!pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0)) {
+		if (pl_cuda.cuDevicePrimaryCtxRelease_v2)
+			pl_cuda.cuDevicePrimaryCtxRelease_v2((CUdevice)(uintptr_t)device);
+		pl_cuda_result(serve, CUDA_ERROR_OUT_OF_MEMORY, 0);
+		return;
+	}
 	*primary_of(serve, device) = args->context;
 	reply.context = args->context;
 	if (pl_cuda.cuDevicePrimaryCtxGetState)
@@ -147,8 +152,8 @@ void pl_cuda_serve_cuCtxCreate_v3(struct pl_serve *serve, const struct pl_cuda_c
 			status = pl_cuda.cuCtxCreate_v3(&context, params, (int)count, args->flags,
 							(CUdevice)(uintptr_t)device);
 	}
-	if (!status)
-		pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0);
+	if (!status && !pl_cuda_put(serve, args->context, PL_CUDA_KIND_context, context, 0))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
 	pl_cuda_result(serve, status, 0);
 }
 

@@ -247,15 +247,15 @@ void pl_cuda_shadows_copy(struct pl_cuda_session *session, CUgraph original, CUg
 void pl_cuda_serve_cuGraphClone(struct pl_serve *serve, const struct pl_cuda_cuGraphClone_args *args)
 {
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
-	void *original = NULL, *copy = NULL;
+	void *original = NULL;
 	CUgraph clone = NULL;
 
 	if (pl_cuda.cuGraphClone && pl_cuda_take(serve, args->original, PL_CUDA_KIND_graph, &original, &status))
 		status = (int32_t)pl_cuda.cuGraphClone(&clone, original);
+	if (!status && !pl_cuda_put(serve, args->clone, PL_CUDA_KIND_graph, clone, 0))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (!status)
-		pl_cuda_put(serve, args->clone, PL_CUDA_KIND_graph, clone, 0);
-	if (!status && pl_cuda_take(serve, args->clone, PL_CUDA_KIND_graph, &copy, &status))
-		pl_cuda_shadows_copy(pl_cuda_session_of(serve), original, copy);
+		pl_cuda_shadows_copy(pl_cuda_session_of(serve), original, clone);
 	pl_cuda_result(serve, status, 0);
 }
 

@@ -437,6 +437,18 @@ static void child_hide(const struct node *node, CUgraphNode made)
 		pl_cuda_shadows_copy(node->session, node->params.graph.graph, inside);
 }
 
+/* One that got no id.  What can not be removed stays in the graph, and goes with it. */
+static void made_remove(struct pl_cuda_session *session, CUgraphNode made)
+{
+	CUgraphNode hidden = pl_cuda_node_beside(session, made);
+
+	if (CALL(cuGraphDestroyNode, made))
+		return;
+	pl_cuda_shadow_forget(session, made);
+	if (hidden)
+		(void)CALL(cuGraphDestroyNode, hidden);
+}
+
 void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_cuGraphAddNode_args *args)
 {
 	struct place place = { 0 };
@@ -457,10 +469,12 @@ void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_c
 		pl_cuda_hostfn_free(node.hostfn);
 	free(place.after);
 	free(place.edges);
-	if (!status) {
-		pl_cuda_put(serve, args->node, PL_CUDA_KIND_node, made, 0);
-		pl_cuda_captured_nodes(node.session, place.graph, &made, 1);
+	if (!status && !pl_cuda_put(serve, args->node, PL_CUDA_KIND_node, made, 0)) {
+		made_remove(node.session, made);
+		status = CUDA_ERROR_OUT_OF_MEMORY;
 	}
+	if (!status)
+		pl_cuda_captured_nodes(node.session, place.graph, &made, 1);
 	if (status || !serve->asked)
 		pl_cuda_result(serve, status, 0);
 	else

@@ -176,16 +176,6 @@ static int32_t instantiate(struct pl_serve *serve, struct instance *to, CUgraph 
 	}
 }
 
-/* The id may be another one's, or there may be no room for it. */
-static void instance_note(struct pl_serve *serve, uint64_t id, CUgraphExec exec, CUgraph graph)
-{
-	int32_t status;
-	void *known;
-
-	if (pl_cuda_take(serve, id, PL_CUDA_KIND_exec, &known, &status) && known == exec)
-		pl_cuda_carriers_note(pl_cuda_session_of(serve), id, graph);
-}
-
 void pl_cuda_serve_cuGraphInstantiate(struct pl_serve *serve, const struct pl_cuda_cuGraphInstantiate_args *args)
 {
 	struct pl_cuda_cuGraphInstantiate_reply reply = { 0 };
@@ -201,10 +191,10 @@ void pl_cuda_serve_cuGraphInstantiate(struct pl_serve *serve, const struct pl_cu
 	if (pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status) &&
 	    pl_cuda_take(serve, args->upload, PL_CUDA_KIND_stream, &upload, &status))
 		status = instantiate(serve, &made, graph, upload, args);
-	if (!status) {
-		pl_cuda_put(serve, args->exec, PL_CUDA_KIND_exec, made.exec, 0);
-		instance_note(serve, args->exec, made.exec, graph);
-	}
+	if (!status && !pl_cuda_put(serve, args->exec, PL_CUDA_KIND_exec, made.exec, 0))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	if (!status)
+		pl_cuda_carriers_note(pl_cuda_session_of(serve), args->exec, graph);
 	/* The reply carries the driver's code itself: what it says of the error comes with it. */
 	reply.result = (uint32_t)made.result;
 	reply.error_node = pl_cuda_node_id_seen(serve, made.error_node);
@@ -356,7 +346,8 @@ void pl_cuda_serve_cuUserObjectCreate(struct pl_serve *serve, const struct pl_cu
 		status = CALL(cuUserObjectCreate, &object, destroy, pl_cuda_hostfn_last, args->count, args->flags);
 	if (status)
 		pl_cuda_hostfn_free(destroy);
-	if (!status || !serve->asked)
-		pl_cuda_put(serve, args->object, PL_CUDA_KIND_user_object, object, status);
+	if ((!status || !serve->asked) && !pl_cuda_put(serve, args->object, PL_CUDA_KIND_user_object, object, status) &&
+	    !status)
+		status = CUDA_ERROR_OUT_OF_MEMORY;
 	pl_cuda_result(serve, status, 0);
 }

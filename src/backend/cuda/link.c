@@ -15,6 +15,13 @@ struct link {
 static pthread_mutex_t links_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct link *links; /* under links_lock; each belongs to the call that holds the turn */
 
+static void link_free(struct link *link)
+{
+	if (link)
+		pl_cuda_jit_fini(&link->jit);
+	free(link);
+}
+
 static struct link *link_find(uint64_t id)
 {
 	struct link *link;
@@ -39,9 +46,7 @@ void pl_cuda_link_gone(uint64_t id)
 		break;
 	}
 	pthread_mutex_unlock(&links_lock);
-	if (gone)
-		pl_cuda_jit_fini(&gone->jit);
-	free(gone);
+	link_free(gone);
 }
 
 void pl_cuda_serve_cuLinkCreate(struct pl_serve *serve, const struct pl_cuda_cuLinkCreate_args *args)
@@ -57,16 +62,16 @@ void pl_cuda_serve_cuLinkCreate(struct pl_serve *serve, const struct pl_cuda_cuL
 										    link->jit.value, &state)
 						 : CUDA_ERROR_NOT_SUPPORTED;
 	if (status) {
-		if (link)
-			pl_cuda_jit_fini(&link->jit);
-		free(link);
+		link_free(link);
+	} else if (!pl_cuda_put(serve, args->link, PL_CUDA_KIND_link, state, 0)) {
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+		link_free(link); /* the linker, which wrote to it, has ended */
 	} else {
 		pthread_mutex_lock(&links_lock);
 		link->id = args->link;
 		link->next = links;
 		links = link;
 		pthread_mutex_unlock(&links_lock);
-		pl_cuda_put(serve, args->link, PL_CUDA_KIND_link, state, 0);
 	}
 	pl_cuda_result(serve, status, 0);
 }

@@ -120,27 +120,58 @@ static void created_pop(uint16_t op)
 	}
 }
 
-void pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status)
+/* What does not make an object, but says which one something has: that is not the call's to end. */
+static bool op_finds(uint16_t op)
 {
+	switch (op) {
+	case PL_CUDA_OP_cuDevicePrimaryCtxRetain: /* it is released: device.c */
+	case PL_CUDA_OP_cuCtxFromGreenCtx:
+	case PL_CUDA_OP_cuLibraryGetModule:
+	case PL_CUDA_OP_cuMemGetDefaultMemPool:
+	case PL_CUDA_OP_cuMemGetMemPool:
+	case PL_CUDA_OP_cuArrayGetPlane:
+	case PL_CUDA_OP_cuMipmappedArrayGetLevel:
+	case PL_CUDA_OP_cuGraphChildGraphNodeGetGraph:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Return: it is entered, and charged. */
+static bool enter(struct pl_session_worker *worker, uint64_t id, enum pl_cuda_object_kind kind, void *object,
+		  void *context)
+{
+	if (!pl_quota_charge(&worker->quota, PL_QUOTA_OBJECTS, 1)) {
+		pl_log_warn("session %llu: more objects than it may have", (unsigned long long)worker->id);
+		return false;
+	}
+	if (!pl_handles_put(&worker->handles, id, kind, object, 0, context))
+		return true;
+	pl_quota_return(&worker->quota, PL_QUOTA_OBJECTS, 1);
+	return false;
+}
+
+bool pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status)
+{
+	void *context = (void *)(uintptr_t)(kind == PL_CUDA_KIND_context ? 0 : pl_cuda_current);
 	struct pl_session_worker *worker = serve->session;
 
 	if (kind == PL_CUDA_KIND_context && !status)
 		created_pop(serve->head->op);
 	if (kind == PL_CUDA_KIND_node)
 		atomic_store(&pl_cuda_session_of(serve)->knows_nodes, true);
-	if (!status && !pl_quota_charge(&worker->quota, PL_QUOTA_OBJECTS, 1)) {
-		pl_log_warn("session %llu: more objects than it may have", (unsigned long long)worker->id);
-		pl_cuda_object_end(kind, object);
-		object = NULL;
+	if (!status) {
+		if (enter(worker, id, kind, object, context))
+			return true;
+		if (!op_finds(serve->head->op))
+			pl_cuda_object_end(kind, object);
+		if (serve->asked) /* and told: it has no use for the id */
+			return false;
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	if (!pl_handles_put(&worker->handles, id, kind, status ? NULL : object, status,
-			    (void *)(uintptr_t)(kind == PL_CUDA_KIND_context ? 0 : pl_cuda_current)))
-		return;
-	if (!status) {
-		pl_quota_return(&worker->quota, PL_QUOTA_OBJECTS, 1);
-		pl_cuda_object_end(kind, object);
-	}
+	(void)pl_handles_put(&worker->handles, id, kind, NULL, status, context);
+	return false;
 }
 
 struct left {

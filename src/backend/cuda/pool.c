@@ -23,8 +23,8 @@ void pl_cuda_serve_cuMemGetDefaultMemPool(struct pl_serve *serve,
 	CUmemoryPool pool = NULL;
 	int32_t status = (int32_t)pool_find(args, &pool);
 
-	if (!status)
-		pl_cuda_put(serve, args->pool, PL_CUDA_KIND_pool, pool, 0);
+	if (!status && !pl_cuda_put(serve, args->pool, PL_CUDA_KIND_pool, pool, 0))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
 	pl_cuda_result(serve, status, 0);
 }
 

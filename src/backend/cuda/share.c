@@ -362,8 +362,8 @@ void pl_cuda_serve_cuIpcOpenEventHandle(struct pl_serve *serve, const struct pl_
 						      : CUDA_ERROR_NOT_SUPPORTED;
 	if (taken.fd >= 0)
 		close(taken.fd);
-	if (!status)
-		pl_cuda_put(serve, args->event, PL_CUDA_KIND_event, event, 0);
+	if (!status && !pl_cuda_put(serve, args->event, PL_CUDA_KIND_event, event, 0))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
 	pl_cuda_result(serve, status, 0);
 }
 
@@ -406,8 +406,8 @@ void pl_cuda_serve_cuMemPoolImportFromShareableHandle(
 				 : CUDA_ERROR_NOT_SUPPORTED;
 	if (taken.fd >= 0)
 		close(taken.fd);
-	if (!status)
-		pl_cuda_put(serve, args->pool, PL_CUDA_KIND_pool, pool, 0);
+	if (!status && !pl_cuda_put(serve, args->pool, PL_CUDA_KIND_pool, pool, 0))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
 	pl_cuda_result(serve, status, 0);
 }
 

@@ -56,8 +56,7 @@ static int32_t part_enter(struct pl_serve *serve, uint64_t id, CUmemGenericAlloc
 	struct pl_handle entered;
 
 	if (!pl_handles_put(&session->parts, id, KIND_PART, part, 0, NULL)) {
-		pl_cuda_put(serve, id, PL_CUDA_KIND_allocation, (void *)(uintptr_t)handle, 0);
-		if (pl_handles_get(&serve->session->handles, id, PL_CUDA_KIND_allocation, &entered) && !entered.failed)
+		if (pl_cuda_put(serve, id, PL_CUDA_KIND_allocation, (void *)(uintptr_t)handle, 0))
 			return CUDA_SUCCESS;
 		pl_handles_take(&session->parts, id, KIND_PART, &entered);
 	} else {

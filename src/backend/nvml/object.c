@@ -53,20 +53,21 @@ uint64_t pl_nvml_id_of(struct pl_serve *serve, enum pl_nvml_object_kind kind, vo
 	return id;
 }
 
-void pl_nvml_put(struct pl_serve *serve, uint64_t id, enum pl_nvml_object_kind kind, void *object, int32_t status)
+bool pl_nvml_put(struct pl_serve *serve, uint64_t id, enum pl_nvml_object_kind kind, void *object, int32_t status)
 {
 	struct pl_session_worker *session = serve->session;
 
 	if (status || !object)
-		return;
+		return !status;
 	if (pl_quota_charge(&session->quota, PL_QUOTA_OBJECTS, 1)) {
 		if (!pl_handles_put(&session->handles, id, kind, object, 0, NULL))
-			return;
+			return true;
 		pl_quota_return(&session->quota, PL_QUOTA_OBJECTS, 1);
 	}
 	pl_log_warn("session %llu: more objects than it may have", (unsigned long long)session->id);
 	if (kind == PL_NVML_KIND_event_set && pl_nvml.nvmlEventSetFree)
 		pl_nvml.nvmlEventSetFree(object);
+	return false;
 }
 
 void pl_nvml_drop(struct pl_serve *serve, uint64_t id, enum pl_nvml_object_kind kind)
