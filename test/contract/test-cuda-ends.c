@@ -304,12 +304,6 @@ static CUresult supports(int *value, CUexecAffinityType type, CUdevice device)
 	return CUDA_SUCCESS;
 }
 
-static CUresult get_texref(CUtexref *texref, CUmodule module, const char *name)
-{
-	*texref = HANDLE(0x50);
-	return name && !strcmp(name, "image") ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
-}
-
 static void *find(void *arg, const char *symbol)
 {
 	static const struct {
@@ -321,8 +315,7 @@ static void *find(void *arg, const char *symbol)
 		     { "cuStreamDestroy", (void *)destroy_stream },
 		     { "cuMemsetD8Async", (void *)set_bytes },
 		     { "cuMemsetD8Async_ptsz", (void *)set_bytes_twin },
-		     { "cuDeviceGetExecAffinitySupport", (void *)supports },
-		     { "cuModuleGetTexRef", (void *)get_texref } };
+		     { "cuDeviceGetExecAffinitySupport", (void *)supports } };
 
 	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
 		if (!strcmp(here[i].symbol, symbol))
@@ -331,19 +324,6 @@ static void *find(void *arg, const char *symbol)
 }
 
 /* ---- what programs see ---- */
-
-/* By hand in the client, generated in the server. */
-static CUresult reference(const char *name)
-{
-	struct pl_cuda_cuModuleGetTexRef_args args = { .texref = 1, .module = ID(0x10), .name = name, .given = 1 };
-	struct pl_reply reply;
-	struct pl_call call;
-
-	pl_call_begin(&call, session, PL_CUDA_OP_cuModuleGetTexRef, pl_cuda_cuModuleGetTexRef_bytes(&args));
-	pl_cuda_cuModuleGetTexRef_put(&call.enc, &args);
-	pl_call_ask(&call, &reply);
-	return (CUresult)reply.status;
-}
 
 static void test_answers_come_back(void)
 {
@@ -354,8 +334,6 @@ static void test_answers_come_back(void)
 	value = 5;
 	assert(cuCtxGetLimit(&value, CU_LIMIT_SHMEM_SIZE) == CUDA_ERROR_UNSUPPORTED_LIMIT && value == 5);
 	assert(cuDeviceGetExecAffinitySupport(&can, CU_EXEC_AFFINITY_TYPE_SM_COUNT, 3) == CUDA_SUCCESS && can == -1);
-	assert(reference("image") == CUDA_SUCCESS);
-	assert(reference("") == CUDA_ERROR_NOT_FOUND);
 }
 
 static void test_structures_are_the_same_on_both_sides(void)

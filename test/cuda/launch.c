@@ -630,6 +630,39 @@ static void test_a_librarys_kernel_is_launched_where_its_stream_is(void)
 	free(text);
 }
 
+/* It outlives a context that was current when it was asked for. */
+static void test_a_function_is_of_its_modules_context_whichever_is_current(void)
+{
+	char *text = cu_ptx("kernels.ptx");
+	CUcontext here, other;
+	CUmodule modules[2];
+	CUfunction functions[2];
+	CUlibrary library;
+	CUdeviceptr at;
+	int value, got;
+	void *params[] = { &at, &value };
+	cu_ok(cu(cuCtxGetCurrent)(&here));
+	cu_ok(cu(cuMemAlloc_v2)(&at, 4));
+	cu_ok(cu(cuLibraryLoadData)(&library, text, NULL, NULL, 0, NULL, NULL, 0));
+	cu_ok(cu(cuLibraryGetModule)(&modules[0], library));
+	cu_ok(cu(cuModuleLoadData)(&modules[1], text));
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	for (int i = 0; i < 2; i++)
+		functions[i] = cu_function(modules[i], "store");
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+	cu_ok(cu(cuCtxSetCurrent)(here));
+	for (int i = 0; i < 2; i++) {
+		value = 21 + i;
+		cu_ok(cu(cuLaunchKernel)(functions[i], 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+		cu_ok(cu(cuMemcpyDtoH_v2)(&got, at, 4));
+		check(got == 21 + i);
+	}
+	cu_ok(cu(cuModuleUnload)(modules[1]));
+	cu_ok(cu(cuLibraryUnload)(library));
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(text);
+}
+
 /* Of the options one has a value; cuBLAS gives no list for the other. */
 static void test_options_of_a_library_have_values_where_they_have_one(void)
 {
@@ -774,6 +807,7 @@ int main(int argc, char **argv)
 	cu_run(test_the_module_of_a_library_has_its_functions);
 	if (cu_is_reference())
 		cu_run(test_a_librarys_kernel_is_launched_where_its_stream_is);
+	cu_run(test_a_function_is_of_its_modules_context_whichever_is_current);
 	cu_run(test_options_of_a_library_have_values_where_they_have_one);
 	if (cu_is_reference())
 		cu_run(test_kernels_of_a_large_image_are_compiled_when_they_are_used);

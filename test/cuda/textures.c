@@ -196,6 +196,24 @@ static void test_a_reference_is_one_of_its_name_and_goes_with_its_module(void)
 	cu_is_by_reference(cu(cuTexRefGetFlags)(&flags, texref), CUDA_ERROR_INVALID_HANDLE);
 }
 
+static void test_a_reference_is_of_its_modules_context_whichever_is_current(void)
+{
+	CUcontext here, other;
+	CUtexref texref;
+	CUmodule of;
+	unsigned int flags = 77;
+	cu_ok(cu(cuCtxGetCurrent)(&here));
+	cu_ok(cu(cuModuleLoadData)(&of, references_text));
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	cu_ok(cu(cuModuleGetTexRef)(&texref, of, "picture"));
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+	cu_ok(cu(cuCtxSetCurrent)(here));
+	cu_ok(cu(cuTexRefSetFlags)(texref, CU_TRSF_NORMALIZED_COORDINATES));
+	cu_ok(cu(cuTexRefGetFlags)(&flags, texref));
+	check(flags == CU_TRSF_NORMALIZED_COORDINATES);
+	cu_ok(cu(cuModuleUnload)(of));
+}
+
 static void test_what_is_wrong_with_a_reference_is_said_at_its_call(void)
 {
 	CUarray_format format = 0;
@@ -308,6 +326,7 @@ int main(void)
 	cu_run(test_textures_and_surfaces_reach_their_array);
 	cu_run(test_what_a_kernel_still_reads_may_be_destroyed);
 	cu_run(test_a_reference_is_one_of_its_name_and_goes_with_its_module);
+	cu_run(test_a_reference_is_of_its_modules_context_whichever_is_current);
 	cu_run(test_what_is_wrong_with_a_reference_is_said_at_its_call);
 	cu_run(test_textures_and_references_go_with_their_context);
 	cu_run(test_no_block_has_more_shared_memory_than_there_is);

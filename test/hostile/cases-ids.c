@@ -134,6 +134,43 @@ static void ids_of_what_is_others(void)
 	peer_close(&peer);
 }
 
+/* What the functions of a module are entered under is all theirs, or none is there. */
+static void ids_of_functions_that_are_taken(void)
+{
+	ids_open();
+	expect_is(CU(cuEventCreate, .event = FUNCTION(2)), CUDA_SUCCESS);
+	expect_is(load(MODULE, 0), CUDA_SUCCESS);
+	expect_is(launch(FUNCTION(1)), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(plModuleFunctions, .module = MODULE), CUDA_ERROR_OUT_OF_MEMORY);
+	expect_is(CU(cuEventQuery, .event = FUNCTION(2)), CUDA_SUCCESS);
+	expect_is(CU(cuEventDestroy, .event = FUNCTION(2)), CUDA_SUCCESS);
+	expect_is(CU(plModuleFunctions, .module = MODULE), CUDA_SUCCESS);
+	reply_bulk_drop(&peer);
+	expect_is(launch(FUNCTION(1)), CUDA_SUCCESS);
+	expect_is(launch(FUNCTION(2)), CUDA_SUCCESS);
+	expect_is(CU(cuModuleUnload, .module = MODULE), CUDA_SUCCESS);
+	expect_is(CU(cuEventCreate, .event = FUNCTION(1)), CUDA_SUCCESS);
+	expect_is(CU(cuEventCreate, .event = FUNCTION(2)), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
+/* They go with their module's context, wherever they were asked for. */
+static void functions_of_a_context_that_is_gone(void)
+{
+	ids_open();
+	expect_is(load(MODULE, 0), CUDA_SUCCESS);
+	expect_is(CU(cuCtxCreate_v2, .device = 1, .context = OTHER), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = OTHER), CUDA_SUCCESS);
+	expect_is(CU(plModuleFunctions, .module = MODULE), CUDA_SUCCESS);
+	reply_bulk_drop(&peer);
+	expect_is(CU(cuDevicePrimaryCtxReset_v2, .device = 1), CUDA_SUCCESS);
+	expect_is(CU(cuStreamCreate, .stream = STREAM), CUDA_SUCCESS);
+	expect_is(launch(FUNCTION(1)), CUDA_ERROR_INVALID_HANDLE);
+	expect_is(CU(cuEventCreate, .event = FUNCTION(1)), CUDA_SUCCESS);
+	expect_is(CU(cuEventCreate, .event = FUNCTION(2)), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 /* A primary context whose id is in use is not kept: it is gone with what has it. */
 static void a_primary_context_without_an_id(void)
 {
@@ -181,6 +218,8 @@ static void a_capture_beyond_the_limit(void)
 const struct hostile_case cases_ids[] = {
 	{ "ids: of what is there", ids_of_what_is_there, false },
 	{ "ids: of what is others' to end", ids_of_what_is_others, false },
+	{ "ids: of functions that are taken", ids_of_functions_that_are_taken, false },
+	{ "ids: functions of a context that is gone", functions_of_a_context_that_is_gone, false },
 	{ "ids: a primary context without one", a_primary_context_without_an_id, false },
 	{ "ids: a capture beyond the limit", a_capture_beyond_the_limit, false },
 	{ NULL, NULL, false },

@@ -144,8 +144,15 @@ void pl_cuda_table_fini(struct pl_cuda_table *table)
 	*table = (struct pl_cuda_table){ 0 };
 }
 
-static void member_add(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, enum pl_cuda_object_kind kind,
-		       void *object, bool with_facts)
+/* Beyond the session's limit it says so when it is used.  Return: the id is its own. */
+static bool member_enter(struct pl_serve *serve, uint64_t owner, uint64_t id, enum pl_cuda_object_kind kind,
+			 void *object)
+{
+	return pl_cuda_put_member(serve, id, kind, object, 0, owner) ||
+	       pl_cuda_put_member(serve, id, kind, NULL, CUDA_ERROR_OUT_OF_MEMORY, owner);
+}
+
+static void member_add(struct pl_cuda_table *table, enum pl_cuda_object_kind kind, void *object, bool with_facts)
 {
 	bool told = with_facts && (kind == PL_CUDA_KIND_kernel || is_loaded(object));
 	struct facts *facts = told ? malloc(sizeof(*facts)) : NULL;
@@ -156,7 +163,6 @@ static void member_add(struct pl_serve *serve, struct pl_cuda_table *table, uint
 
 	if (r || !name)
 		name = "";
-	pl_cuda_put(serve, id, kind, object, 0);
 	table_add(table, name, strlen(name) + 1);
 	if (!facts)
 		r = CUDA_ERROR_NOT_FOUND;
@@ -176,9 +182,14 @@ static void members_add(struct pl_serve *serve, struct pl_cuda_table *table, uin
 	unsigned int most = kind == PL_CUDA_KIND_kernel ? KERNELS_AT_ONCE_MAX : FACTS_AT_ONCE_MAX;
 
 	table_begin(table, count);
-	for (unsigned int i = 0; i < count && !table->failed; i++)
-		member_add(serve, table, id | (uint64_t)(i + 1) << PL_CUDA_MEMBER_SHIFT, kind, objects[i],
-			   count <= most);
+	for (unsigned int i = 0; i < count && !table->failed; i++) {
+		if (member_enter(serve, id, id | (uint64_t)(i + 1) << PL_CUDA_MEMBER_SHIFT, kind, objects[i]))
+			member_add(table, kind, objects[i], count <= most);
+		else
+			table->failed = true; /* another has its id: those behind it would not be found at the end */
+	}
+	if (table->failed)
+		pl_cuda_members_drop(serve, id, kind);
 }
 
 static unsigned int count_bound(unsigned int count)

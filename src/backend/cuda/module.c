@@ -51,6 +51,36 @@ void pl_cuda_serve_cuModuleLoadDataEx(struct pl_serve *serve, const struct pl_cu
 	pl_cuda_jit_fini(&jit);
 }
 
+static void reference_answer(struct pl_serve *serve, int32_t status, uint64_t id, enum pl_cuda_object_kind kind,
+			     void *reference, uint64_t module)
+{
+	if (!status && !pl_cuda_put_member(serve, id, kind, reference, 0, module))
+		status = CUDA_ERROR_OUT_OF_MEMORY;
+	pl_cuda_result(serve, status, 0);
+}
+
+void pl_cuda_serve_cuModuleGetTexRef(struct pl_serve *serve, const struct pl_cuda_cuModuleGetTexRef_args *args)
+{
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUtexref reference = NULL;
+	void *module;
+
+	if (pl_cuda.cuModuleGetTexRef && pl_cuda_take(serve, args->module, PL_CUDA_KIND_module, &module, &status))
+		status = (int32_t)pl_cuda.cuModuleGetTexRef(&reference, module, args->given & 1 ? args->name : NULL);
+	reference_answer(serve, status, args->texref, PL_CUDA_KIND_texref, reference, args->module);
+}
+
+void pl_cuda_serve_cuModuleGetSurfRef(struct pl_serve *serve, const struct pl_cuda_cuModuleGetSurfRef_args *args)
+{
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	CUsurfref reference = NULL;
+	void *module;
+
+	if (pl_cuda.cuModuleGetSurfRef && pl_cuda_take(serve, args->module, PL_CUDA_KIND_module, &module, &status))
+		status = (int32_t)pl_cuda.cuModuleGetSurfRef(&reference, module, args->given & 1 ? args->name : NULL);
+	reference_answer(serve, status, args->surfref, PL_CUDA_KIND_surfref, reference, args->module);
+}
+
 /* ---- libraries ---- */
 
 /* Of the options' values one is an address: a flag that says what the driver may keep of the program's memory. */

@@ -138,7 +138,7 @@ static bool op_finds(uint16_t op)
 	}
 }
 
-/* Return: it is entered, and charged. */
+/* Return: it is entered, and charged.  context: the id of the one that it goes with. */
 static bool enter(struct pl_session_worker *worker, uint64_t id, enum pl_cuda_object_kind kind, void *object,
 		  void *context)
 {
@@ -150,6 +150,20 @@ static bool enter(struct pl_session_worker *worker, uint64_t id, enum pl_cuda_ob
 		return true;
 	pl_quota_return(&worker->quota, PL_QUOTA_OBJECTS, 1);
 	return false;
+}
+
+bool pl_cuda_put_member(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object,
+			int32_t status, uint64_t owner)
+{
+	enum pl_cuda_object_kind of_kind = kind == PL_CUDA_KIND_kernel ? PL_CUDA_KIND_library : PL_CUDA_KIND_module;
+	struct pl_session_worker *worker = serve->session;
+	struct pl_handle of;
+
+	if (!pl_handles_get(&worker->handles, owner, of_kind, &of))
+		return false;
+	if (!status)
+		return enter(worker, id, kind, object, of.extra);
+	return !pl_handles_put(&worker->handles, id, kind, NULL, status, of.extra);
 }
 
 bool pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object, int32_t status)

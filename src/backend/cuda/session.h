@@ -211,6 +211,10 @@ void pl_cuda_print_flush(struct pl_cuda_session *session);
 /* The id of an object that belongs to another one: what the session knows it by, else `id`, which is the client's for
  * it from now on.  Return: 0: there is no room for it. */
 uint64_t pl_cuda_id_of_or(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object, uint64_t id);
+/* As pl_cuda_put(), for what goes with a module or a library, so with that one's context, whichever is current.
+ * Return: it is entered, also as one whose creation failed. */
+bool pl_cuda_put_member(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object,
+			int32_t status, uint64_t owner);
 /* Releases a driver's object that no id stands for. */
 void pl_cuda_object_end(enum pl_cuda_object_kind kind, void *object);
 /* A context ends whose driver's call is yet to be made: ids of what it has find nothing any more.  Memory of ours that
@@ -228,7 +232,8 @@ struct pl_cuda_table {
 	bool failed; /* out of memory, or too large */
 };
 
-/* Enters the functions of a module, or the kernels of a library, under ids behind its own, and writes the table. */
+/* Enters the functions of a module, or the kernels of a library, under ids behind its own, and writes the table.  All
+ * of them, or it fails and none is. */
 void pl_cuda_table_of_module(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUmodule module);
 void pl_cuda_table_of_library(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUlibrary library);
 void pl_cuda_table_fini(struct pl_cuda_table *table);
