@@ -2,6 +2,7 @@
  * Memory as a program sees it, whoever gives it: prints the same natively and at the other end of a link.
  *   lease same          what is allocated, freed, used after its end, and copied in all ways
  *   lease full          memory in pieces until there is none
+ *   lease beyond        arrays and a graph's memory, where one may have 64 MiB
  *   lease steady WHAT N N times a step whose questions to the server are counted
  */
 #include <stdint.h>
@@ -343,6 +344,80 @@ static void full(void)
 	say("and not", cu(cuMemAlloc_v2)(&large, each * (size_t)(n / 2)));
 }
 
+/* ---- beyond ---- */
+
+static CUresult array_of_40(CUarray *array)
+{
+	const CUDA_ARRAY_DESCRIPTOR desc = {
+		.Width = 2560, .Height = 2048, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 2
+	};
+
+	return cu(cuArrayCreate_v2)(array, &desc);
+}
+
+/* 32 MiB, and a third of it on top. */
+static CUresult levels_of_43(CUmipmappedArray *levels)
+{
+	const CUDA_ARRAY3D_DESCRIPTOR desc = {
+		.Width = 2048, .Height = 2048, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 2
+	};
+
+	return cu(cuMipmappedArrayCreate)(levels, &desc, 12);
+}
+
+static CUresult node_of_40(CUgraph graph)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS params = { .poolProps = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+							     .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE } },
+					      .bytesize = 40 * MIB };
+	CUgraphNode node;
+
+	return cu(cuGraphAddMemAllocNode)(&node, graph, NULL, 0, &params);
+}
+
+/* What is freed here may be kept somewhere: who needs it gets it. */
+static void alloc_and_free(void)
+{
+	CUdeviceptr at;
+
+	cu_ok(cu(cuMemAlloc_v2)(&at, 32 * MIB));
+	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+static void beyond(void)
+{
+	CUmipmappedArray levels, more_levels;
+	CUcontext here, other;
+	CUarray array, more;
+	CUdeviceptr at;
+	CUgraph graph;
+
+	alloc_and_free();
+	say("array", array_of_40(&array));
+	say("another", array_of_40(&more));
+	say("memory beside it", cu(cuMemAlloc_v2)(&at, 32 * MIB));
+	cu_ok(cu(cuArrayDestroy)(array));
+	alloc_and_free();
+	say("levels", levels_of_43(&levels));
+	say("more levels", levels_of_43(&more_levels));
+	cu_ok(cu(cuMipmappedArrayDestroy)(levels));
+	cu_ok(cu(cuCtxGetCurrent)(&here));
+	cu_ok(cu(cuCtxCreate_v2)(&other, 0, 0));
+	say("of another context", array_of_40(&array));
+	say("and more", levels_of_43(&levels));
+	cu_ok(cu(cuCtxDestroy_v2)(other));
+	cu_ok(cu(cuCtxSetCurrent)(here));
+	for (int i = 0; i < 2; i++) {
+		alloc_and_free();
+		cu_ok(cu(cuGraphCreate)(&graph, 0));
+		say("a graph's", node_of_40(graph));
+		say("its second", node_of_40(graph));
+		cu_ok(cu(cuGraphDestroy)(graph));
+	}
+	say("after all", array_of_40(&array));
+	cu_ok(cu(cuArrayDestroy)(array));
+}
+
 /* ---- steady ---- */
 
 static void steady(const char *what, int count)
@@ -390,6 +465,8 @@ int main(int argc, char **argv)
 		steady(argv[2], atoi(argv[3]));
 	else if (argc == 2 && !strcmp(argv[1], "full"))
 		full();
+	else if (argc == 2 && !strcmp(argv[1], "beyond"))
+		beyond();
 	else
 		same();
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));

@@ -7,6 +7,7 @@
 #include "cuda/memory.h"
 #include "cuda/result.h"
 #include "cuda/stream.h"
+#include "cuda/texture.h"
 #include "wire/cuda-node.h"
 #include "wire/cuda.h"
 
@@ -14,7 +15,7 @@
 #define OTHER       0x100000011ull
 #define FUNCTION(n) (MODULE | (uint64_t)(n) << PL_CUDA_MEMBER_SHIFT)
 
-enum { CTX = 0x900, STREAM, LIBRARY, CHILD, GRAPH, INSIDE, NODE, IN_CHILD, POOL, EXEC, EVENT };
+enum { CTX = 0x900, STREAM, LIBRARY, CHILD, GRAPH, INSIDE, NODE, IN_CHILD, POOL, EXEC, EVENT, ARRAY };
 
 static const char two[] = ".version 7.0\n.target sm_70\n.address_size 64\n"
 			  ".visible .entry a()\n{\n	ret;\n}\n.visible .entry b()\n{\n	ret;\n}\n";
@@ -171,6 +172,44 @@ static void functions_of_a_context_that_is_gone(void)
 	peer_close(&peer);
 }
 
+static int32_t array_make(uint64_t array, uint64_t width, uint64_t height, uint64_t depth, uint32_t channels)
+{
+	const struct pl_cuda_array3d_record of = {
+		.Width = width, .Height = height, .Depth = depth, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = channels
+	};
+
+	return CU(cuArray3DCreate_v2, .given = 1, .handle = array, .descriptor = of);
+}
+
+/* Their memory is charged, once, and comes back with what could not be had. */
+static void arrays_beyond_the_limit(void)
+{
+	const uint64_t most = MEMORY_LIMIT / 16 / 4096; /* lines of 4096 elements */
+
+	ids_open();
+	assert(array_make(ARRAY, UINT64_MAX, UINT64_MAX, UINT64_MAX, 4));
+	assert(array_make(ARRAY, UINT64_MAX, 0, 0, 0));
+	assert(array_make(ARRAY, 1ull << 62, 1, 0, 4));
+	assert(array_make(ARRAY, 4096, most, 0, UINT32_MAX));
+	expect_is(array_make(ARRAY, 4096, most + 1, 0, 4), CUDA_ERROR_OUT_OF_MEMORY);
+	for (int i = 0; i < 3; i++)
+		expect_is(array_make(STREAM, 4096, most, 0, 4), CUDA_ERROR_OUT_OF_MEMORY);
+	expect_is(array_make(ARRAY, 4096, most, 0, 4), CUDA_SUCCESS);
+	expect_is(array_make(ARRAY, 1, 1, 0, 1), CUDA_ERROR_OUT_OF_MEMORY);
+	expect_is(CU(cuMemAlloc_v2, .bytes = 4096, .store = UINT64_MAX), CUDA_ERROR_OUT_OF_MEMORY);
+	expect_is(CU(cuArrayDestroy, .array = ARRAY), CUDA_SUCCESS);
+	assert(CU(cuArrayDestroy, .array = ARRAY));
+	expect_is(array_make(ARRAY, 4096, most / 2 + 1, 0, 4), CUDA_SUCCESS);
+	expect_is(array_make(ARRAY, 1, 1, 0, 4), CUDA_ERROR_OUT_OF_MEMORY); /* that is its id */
+	expect_is(array_make(EVENT, 4096, most / 2, 0, 4), CUDA_ERROR_OUT_OF_MEMORY);
+	expect_is(array_make(EVENT, 4096, most / 2 - 1, 0, 4), CUDA_SUCCESS); /* and nothing was taken twice */
+	expect_is(CU(cuDevicePrimaryCtxReset_v2, .device = 1), CUDA_SUCCESS);
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	expect_is(array_make(ARRAY, 4096, most, 0, 4), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 /* A primary context whose id is in use is not kept: it is gone with what has it. */
 static void a_primary_context_without_an_id(void)
 {
@@ -220,6 +259,7 @@ const struct hostile_case cases_ids[] = {
 	{ "ids: of what is others' to end", ids_of_what_is_others, false },
 	{ "ids: of functions that are taken", ids_of_functions_that_are_taken, false },
 	{ "ids: functions of a context that is gone", functions_of_a_context_that_is_gone, false },
+	{ "ids: arrays beyond the limit", arrays_beyond_the_limit, false },
 	{ "ids: a primary context without one", a_primary_context_without_an_id, false },
 	{ "ids: a capture beyond the limit", a_capture_beyond_the_limit, false },
 	{ NULL, NULL, false },

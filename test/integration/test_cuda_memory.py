@@ -48,6 +48,17 @@ def test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it():
             assert lines[0] == "pieces: 32", lines
 
 
+def test_arrays_and_memory_of_graphs_are_charged():
+    beyond = "CUDA_ERROR_OUT_OF_MEMORY"
+    want = [("array", ""), ("another", beyond), ("memory beside it", beyond), ("levels", ""), ("more levels", beyond),
+            ("of another context", ""), ("and more", beyond), *[("a graph's", ""), ("its second", beyond)] * 2,
+            ("after all", "")]
+    with serve("--memory-limit=64M") as server:
+        for mode in ("shm", "tcp"):
+            lines = remoted(server, mode, LEASE, "beyond")[1].stdout.decode().splitlines()
+            assert lines == [f"{what}: {said or 'CUDA_SUCCESS'}" for what, said in want], lines
+
+
 def test_a_steady_step_waits_once():
     """alloc: 4 allocations and frees.  async: the same in a stream.  step: those, 4 copies to the device, one on it, a
     fill, a copy from it into pinned memory, and one wait."""
@@ -93,7 +104,8 @@ def test_a_copy_is_in_flight_with_what_the_server_holds_of_it():
 
 if __name__ == "__main__":
     plenum.main([test_programs_print_what_they_print_natively,
-                 test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it, test_a_steady_step_waits_once,
+                 test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it,
+                 test_arrays_and_memory_of_graphs_are_charged, test_a_steady_step_waits_once,
                  test_copies_while_nothing_is_under_way_are_the_programs_own,
                  test_host_memory_is_charged_and_its_limit_is_told,
                  test_a_copy_is_in_flight_with_what_the_server_holds_of_it])

@@ -169,6 +169,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	if (!r)
 		r = pl_handles_init(&session->maps);
 	if (!r)
+		r = pl_handles_init(&session->arrays);
+	if (!r)
 		r = pl_handles_init(&session->shadows);
 	if (!r)
 		r = pl_handles_init(&session->conditions);

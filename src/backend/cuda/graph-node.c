@@ -428,6 +428,30 @@ static void add_reply(struct pl_serve *serve, CUgraphNode made, const struct nod
 	(void)pl_serve_reply_end(serve);
 }
 
+/* As for what a captured stream allocates, but that a node which frees it gives nothing back: it is there with each
+ * launch.  It goes with the graph.  Return: the status to answer with. */
+static int32_t alloc_charge(const struct node *node)
+{
+	bool fits = node->params.type != CU_GRAPH_NODE_TYPE_MEM_ALLOC ||
+		    pl_quota_charge(&node->serve->session->quota, PL_QUOTA_MEMORY, node->params.alloc.bytesize);
+
+	return fits ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+/* After the driver's call.  What can not be noted stays charged. */
+static void alloc_charged(const struct node *node, CUgraph graph, int32_t status)
+{
+	if (node->params.type != CU_GRAPH_NODE_TYPE_MEM_ALLOC)
+		return;
+	if (status) {
+		pl_quota_return(&node->serve->session->quota, PL_QUOTA_MEMORY, node->params.alloc.bytesize);
+		return;
+	}
+	(void)pl_cuda_memory_note(node->session, node->params.alloc.dptr, node->params.alloc.bytesize, 0);
+	pl_cuda_captured_memory(node->session, graph, node->params.alloc.dptr);
+	atomic_store(&node->session->graphs_allocate, true);
+}
+
 /* The node has a graph of its own, copied from the one that it was made of. */
 static void child_hide(const struct node *node, CUgraphNode made)
 {
@@ -459,8 +483,12 @@ void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_c
 	if (!status)
 		status = node_open(&node, serve, args->kind, args->context, args->params);
 	if (!status)
+		status = alloc_charge(&node);
+	if (!status) {
 		status = node.hostfn && node.hostfn->data ? add_shadowed(&node, &made, &place)
 							  : add_one(&node, &made, &place);
+		alloc_charged(&node, place.graph, status);
+	}
 	if (!status && node.params.type == CU_GRAPH_NODE_TYPE_GRAPH)
 		child_hide(&node, made);
 	if (!status && node.hostfn)

@@ -226,6 +226,7 @@ static void objects_drop(struct pl_serve *serve, uint64_t context)
 	for (size_t i = 0; i < left.count; i++)
 		if (pl_handles_take(handles, left.ids[i], left.kinds[i], &handle) && !handle.failed) {
 			pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+			pl_cuda_array_gone(pl_cuda_session_of(serve), handle.id, handle.kind);
 			if (handle.kind == PL_CUDA_KIND_stream)
 				stream_dropped(serve, &handle);
 		}
@@ -285,6 +286,7 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
 	if (kind == PL_CUDA_KIND_stream && !handle.failed)
 		stream_dropped(serve, &handle);
+	pl_cuda_array_gone(pl_cuda_session_of(serve), id, kind);
 	if (kind == PL_CUDA_KIND_event)
 		pl_cuda_share_event_ended(pl_cuda_session_of(serve), id);
 	if (kind == PL_CUDA_KIND_link)

@@ -51,6 +51,7 @@ struct pl_cuda_session {
 	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged, `extra` its context's id */
 	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
 	struct pl_handles maps;    /* by address: vmm.c */
+	struct pl_handles arrays;  /* by id, mipmapped ones too: `object` is how many bytes it is charged */
 	struct pl_handles managed; /* by its first page: managed.c */
 	struct pl_handles shared;  /* host memory by the client's address, or the driver's: host.c */
 	pthread_rwlock_t pages_lock; /* for reading: bytes are written where those two say, also without the turn; for
@@ -142,6 +143,11 @@ bool pl_cuda_address_known(uint64_t address, uint64_t bytes);
 bool pl_cuda_address_open(uint64_t address, uint64_t bytes);
 /* A context has ended, and its memory with it. */
 void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t context);
+
+/* ---- array.c ---- */
+
+/* Gives back what it was charged, if it was. */
+void pl_cuda_array_gone(struct pl_cuda_session *session, uint64_t id, enum pl_cuda_object_kind kind);
 
 /* ---- share.c ---- */
 

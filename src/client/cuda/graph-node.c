@@ -116,6 +116,8 @@ static CUresult node_add(enum pl_cuda_op op, CUgraphNode *node, const struct pla
 	args.params = (struct pl_bytes){ packed.bytes, packed.count };
 	if (!result)
 		result = node_send(op, session, &args, params);
+	if (made && result == CUDA_ERROR_OUT_OF_MEMORY && pl_cuda_reclaim(session))
+		result = node_send(op, session, &args, params);
 	if (result) {
 		pl_cuda_packed_undo(&packed);
 		if (made)
