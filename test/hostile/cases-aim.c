@@ -344,24 +344,6 @@ static void contexts_that_end_in_the_middle(void)
 	peer_close(&peer);
 }
 
-/* Who has retained it twice has it after one release. */
-static void contexts_that_are_retained_twice(void)
-{
-	const uint64_t at = 0x5a5a00000000ull;
-	uint64_t device;
-
-	cuda_open();
-	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX + 100), CUDA_SUCCESS);
-	expect_is(CU(plCurrent, .context = CTX + 100), CUDA_SUCCESS);
-	expect_is(CU(plHostPlace, .address = at, .size = 4096), CUDA_SUCCESS);
-	expect_is(CU(cuDevicePrimaryCtxRelease_v2, .device = 1), CUDA_SUCCESS);
-	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
-	device = alloc(4096);
-	expect_is(CU(cuMemcpyAsync, .to = at, .from = device, .size = 4096, .data = NO_BULK), CUDA_SUCCESS);
-	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
-	peer_close(&peer);
-}
-
 /* ---- graphs ---- */
 
 enum { GRAPH = 0xa00, NODE, EXEC, CAPTURED, CAPTURED_EXEC };
@@ -603,7 +585,6 @@ const struct hostile_case cases_aim[] = {
 	{ "aim: logs of two sizes", logs_of_two_sizes, false },
 	{ "aim: bytes that come late", bytes_that_come_late, false },
 	{ "aim: contexts that end in the middle", contexts_that_end_in_the_middle, false },
-	{ "aim: contexts that are retained twice", contexts_that_are_retained_twice, false },
 	{ "aim: copies outside the order", copies_outside_the_order, false },
 	{ "aim: frees that are refused", frees_that_are_refused, false },
 	{ "aim: copies whose memory ends meanwhile", copies_whose_memory_ends_meanwhile, false },

@@ -223,6 +223,22 @@ static void a_primary_context_without_an_id(void)
 	peer_close(&peer);
 }
 
+/* Under a second id its memory would be charged to one that is released, and stay. */
+static void a_primary_context_with_two(void)
+{
+	ids_open();
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = OTHER), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = CTX), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plCurrent, .context = OTHER), CUDA_ERROR_INVALID_CONTEXT);
+	expect_is(CU(plCurrent, .context = CTX), CUDA_SUCCESS);
+	expect_is(CU(cuDevicePrimaryCtxRelease_v2, .device = 1), CUDA_SUCCESS);
+	assert(CU(cuDevicePrimaryCtxRelease_v2, .device = 1)); /* it is gone */
+	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = OTHER), CUDA_SUCCESS);
+	expect_is(CU(plCurrent, .context = OTHER), CUDA_SUCCESS);
+	expect_is(CU(cuEventCreate, .event = EVENT), CUDA_SUCCESS);
+	peer_close(&peer);
+}
+
 /* With the last of them a node of a capture has one, and its graph gets none: it goes, and so does what is known of
  * the node. */
 static void a_capture_beyond_the_limit(void)
@@ -261,6 +277,7 @@ const struct hostile_case cases_ids[] = {
 	{ "ids: functions of a context that is gone", functions_of_a_context_that_is_gone, false },
 	{ "ids: arrays beyond the limit", arrays_beyond_the_limit, false },
 	{ "ids: a primary context without one", a_primary_context_without_an_id, false },
+	{ "ids: a primary context with two", a_primary_context_with_two, false },
 	{ "ids: a capture beyond the limit", a_capture_beyond_the_limit, false },
 	{ NULL, NULL, false },
 };

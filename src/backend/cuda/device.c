@@ -41,6 +41,14 @@ static uint64_t *primary_of(struct pl_serve *serve, const void *device)
 	return &pl_cuda_session_of(serve)->primaries[(uintptr_t)device % PL_CUDA_DEVICES_MAX];
 }
 
+/* The client retains it once: the driver counts, and would have it still when the id that was forgotten is released. */
+static bool primary_lives(struct pl_serve *serve, const void *device)
+{
+	struct pl_handle context;
+
+	return pl_handles_get(&serve->session->handles, *primary_of(serve, device), PL_CUDA_KIND_context, &context);
+}
+
 void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
 					    const struct pl_cuda_cuDevicePrimaryCtxRetain_args *args)
 {
@@ -52,7 +60,9 @@ void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
 
 	if (pl_cuda.cuDevicePrimaryCtxRetain &&
 	    pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status))
-		status = pl_cuda.cuDevicePrimaryCtxRetain(&context, (CUdevice)(uintptr_t)device);
+		status = primary_lives(serve, device)
+				 ? CUDA_ERROR_INVALID_VALUE
+				 : pl_cuda.cuDevicePrimaryCtxRetain(&context, (CUdevice)(uintptr_t)device);
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;
