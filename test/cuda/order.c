@@ -506,6 +506,34 @@ static void test_a_copy_that_is_held_is_freed_by_another_threads_call(void)
 	cu_ok(cu(cuStreamDestroy_v2)(freeing.stream));
 }
 
+/* The copy is behind a blocking stream's work, and the other stream follows neither. */
+static void test_a_copy_that_waits_is_made_before_what_any_stream_is_given_then(void)
+{
+	enum { FILLS = 20, FILL_BYTES = 32 << 20, MOST = 200 << 10 };
+	static const size_t sizes[] = { 100, 20 << 10, MOST };
+	static unsigned char from[MOST], to[MOST];
+	CUstream blocking = stream_create(CU_STREAM_DEFAULT), alone = stream_create(CU_STREAM_NON_BLOCKING);
+	CUdeviceptr at, filled;
+	memset(from, 7, MOST);
+	cu_ok(cu(cuMemAlloc_v2)(&at, MOST));
+	cu_ok(cu(cuMemAlloc_v2)(&filled, FILL_BYTES));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		cu_ok(cu(cuMemsetD8_v2)(at, 0, MOST));
+		cu_ok(cu(cuCtxSynchronize)());
+		for (int n = 0; n < FILLS; n++)
+			cu_ok(cu(cuMemsetD8Async)(filled, (unsigned char)n, FILL_BYTES, blocking));
+		cu_ok(cu(cuMemcpyHtoD_v2)(at, from, sizes[i]));
+		cu_ok(cu(cuMemsetD8Async)(at, 8, 50, alone));
+		cu_ok(cu(cuCtxSynchronize)());
+		cu_ok(cu(cuMemcpyDtoH_v2)(to, at, sizes[i]));
+		check(all_are(to, 0, 50, 8) && all_are(to, 50, sizes[i], 7));
+	}
+	cu_ok(cu(cuMemFree_v2)(filled));
+	cu_ok(cu(cuMemFree_v2)(at));
+	cu_ok(cu(cuStreamDestroy_v2)(alone));
+	cu_ok(cu(cuStreamDestroy_v2)(blocking));
+}
+
 /* -- copies that are asked for while another thread waits ---------------------------------------------------------- */
 
 #define ENTERING_BYTES ((size_t)64 << 20)
@@ -822,6 +850,8 @@ int main(int argc, char **argv)
 		entering(ctx);
 		return 0;
 	}
+	/* The first one: what waits for the program later has copies asked for. */
+	cu_run(test_a_copy_that_waits_is_made_before_what_any_stream_is_given_then);
 	cu_run(test_batches_copy_in_all_directions);
 	cu_run(test_batches_of_blocks_copy_lines_and_arrays);
 	cu_run(test_host_functions_run_in_order);

@@ -234,12 +234,17 @@ static bool to_device_staged(struct pl_serve *serve, const struct pl_cuda_cuMemc
 	return true;
 }
 
-/* A copy that has ended when it returns is waited for by what comes later in any stream: that would not wait for it.
- * Over links that share memory the client asks for those where it has to. */
+/* A copy that has ended when it returns comes before what is given to any stream later: one that does not follow the
+ * legacy stream would not wait for it.  Over links that share memory the client asks for those where it has to. */
 static bool may_come_later(const struct pl_serve *serve, const struct pl_bulk *data)
 {
-	return !serve->asked && serve->turn_held &&
-	       (data->kind != PL_BULK_ARENA || serve->head->op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2);
+	const struct pl_cuda_session *session = pl_cuda_session_of(serve);
+
+	if (serve->asked || !serve->turn_held)
+		return false;
+	return serve->head->op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2 ||
+	       (data->kind != PL_BULK_ARENA && !atomic_load(&session->streams_apart) &&
+		!atomic_load(&session->contexts_many));
 }
 
 static void to_device_at_once(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args,

@@ -120,6 +120,13 @@ static void created_pop(uint16_t op)
 	}
 }
 
+static bool is_apart(CUstream stream)
+{
+	unsigned int flags = 0;
+
+	return pl_cuda.cuStreamGetFlags && (pl_cuda.cuStreamGetFlags(stream, &flags) || flags & CU_STREAM_NON_BLOCKING);
+}
+
 /* What does not make an object, but says which one something has: that is not the call's to end. */
 static bool op_finds(uint16_t op)
 {
@@ -175,6 +182,8 @@ bool pl_cuda_put(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind k
 		created_pop(serve->head->op);
 	if (kind == PL_CUDA_KIND_node)
 		atomic_store(&pl_cuda_session_of(serve)->knows_nodes, true);
+	if (kind == PL_CUDA_KIND_stream && !status && is_apart(object))
+		atomic_store(&pl_cuda_session_of(serve)->streams_apart, true);
 	if (!status) {
 		if (enter(worker, id, kind, object, context))
 			return true;

@@ -60,6 +60,7 @@ struct pl_cuda_session {
 	uint64_t primaries[PL_CUDA_DEVICES_MAX]; /* by the driver's number of the device; 0 = none; under the turn */
 	_Atomic uint64_t context_first;          /* the first context that was current; 0 = none yet */
 	_Atomic bool contexts_many;              /* another one was, too */
+	_Atomic bool streams_apart;              /* some do not follow the legacy stream */
 	_Atomic uint32_t entering; /* copies that have had their turn and may not be in their stream yet */
 	_Atomic uint64_t entered;  /* whose turn it was when the last of them was: what waits since then has seen all */
 
