@@ -8,7 +8,7 @@
 
 static struct peer peer;
 
-enum { CTX = 0x900, STREAM, BLOCKED, OTHER_CTX, GRAPH, OTHER, CHILD, NODE, COPIED, EXEC, INSIDE };
+enum { CTX = 0x900, STREAM, BLOCKED, GRAPH, OTHER, CHILD, NODE, COPIED, EXEC, INSIDE };
 
 static void cuda_open(void)
 {
@@ -152,22 +152,6 @@ static void streams_of_a_name(void)
 	launch_unblocked();
 }
 
-/* A primary context that was retained under two names loses one of them, and goes on. */
-static void contexts_of_a_name(void)
-{
-	cuda_open();
-	expect_is(CU(cuDevicePrimaryCtxRetain, .device = 1, .context = OTHER_CTX), CUDA_SUCCESS);
-	expect_is(CU(plCurrent, .context = OTHER_CTX), CUDA_SUCCESS);
-	launch_blocked(0);
-	expect_is(CU(cuDevicePrimaryCtxRelease_v2, .device = 1), CUDA_SUCCESS);
-	expect_is(CU(cuCtxCreate_v2, .device = 1, .context = OTHER_CTX), CUDA_SUCCESS);
-	expect_is(CU(plCurrent, .context = OTHER_CTX), CUDA_SUCCESS);
-	token_set(EXEC, NODE, 3);
-	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
-	expect_not_told();
-	launch_unblocked();
-}
-
 /* ---- when it goes ---- */
 
 /* Each as soon as nothing has it: the graph, or what was made of the graph. */
@@ -239,7 +223,6 @@ static void graphs_of_many_names(void)
 const struct hostile_case cases_graph[] = {
 	{ "graph: changes of another graph than is said", changes_of_another_graph, false },
 	{ "graph: launches in streams of one name", streams_of_a_name, false },
-	{ "graph: launches in contexts of one name", contexts_of_a_name, false },
 	{ "graph: functions that are changed", functions_that_are_changed, false },
 	{ "graph: graphs of many names", graphs_of_many_names, false },
 	{ NULL, NULL, false },

@@ -118,9 +118,11 @@ static void ids_of_what_is_others(void)
 	expect_is(CU(cuGraphCreate, .graph = GRAPH), CUDA_SUCCESS);
 	expect_is(node_add(CHILD, IN_CHILD, CU_GRAPH_NODE_TYPE_EMPTY, NULL, 0), CUDA_SUCCESS);
 	expect_is(node_add(GRAPH, NODE, CU_GRAPH_NODE_TYPE_GRAPH, &child, sizeof(child)), CUDA_SUCCESS);
-	expect_is(CU(cuGraphChildGraphNodeGetGraph, .node = NODE, .graph = INSIDE), CUDA_SUCCESS);
 	for (int i = 0; i < 3; i++)
-		expect_is(CU(cuGraphChildGraphNodeGetGraph, .node = NODE, .graph = INSIDE), CUDA_ERROR_OUT_OF_MEMORY);
+		expect_is(CU(cuGraphChildGraphNodeGetGraph, .node = NODE, .graph = STREAM), CUDA_ERROR_OUT_OF_MEMORY);
+	for (int i = 0; i < 3; i++) /* known by its first id, whichever is given then */
+		expect_is(CU(cuGraphChildGraphNodeGetGraph, .node = NODE, .graph = i < 2 ? INSIDE : STREAM),
+			  CUDA_SUCCESS);
 	expect_is(nodes_of(INSIDE), 1);
 	expect_is(CU(cuGraphInstantiate, .graph = GRAPH, .exec = EXEC), CUDA_SUCCESS);
 	expect_is(CU(cuMemPoolCreate, .given = 1, .pool = POOL, .properties = of_device), CUDA_SUCCESS);
