@@ -218,8 +218,7 @@ void pl_cuda_print_flush(struct pl_cuda_session *session);
 /* The id of an object that belongs to another one: what the session knows it by, else `id`, which is the client's for
  * it from now on.  Return: 0: there is no room for it. */
 uint64_t pl_cuda_id_of_or(struct pl_serve *serve, enum pl_cuda_object_kind kind, void *object, uint64_t id);
-/* As pl_cuda_put(), for what goes with a module or a library, so with that one's context, whichever is current.
- * Return: it is entered, also as one whose creation failed. */
+/* As pl_cuda_put(), for what goes with a module or a library, so with that one's context: also for one that failed. */
 bool pl_cuda_put_member(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind, void *object,
 			int32_t status, uint64_t owner);
 /* Releases a driver's object that no id stands for. */
