@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/cleanup.h"
 #include "base/copy.h"
 #include "client/cuda/memory.h"
 
@@ -113,11 +112,6 @@ static _Atomic uint32_t *use_begin(void)
 	return use;
 }
 
-static void use_end(_Atomic uint32_t **use)
-{
-	atomic_fetch_sub(*use, 1);
-}
-
 void pl_cuda_direct_pass(void)
 {
 	const struct timespec nap = { .tv_nsec = PASS_NAP_NS };
@@ -129,16 +123,15 @@ void pl_cuda_direct_pass(void)
 
 static bool copied(const struct pl_session *session, CUdeviceptr address, void *host, uint64_t bytes, bool to_host)
 {
-	pl_cleanup(use_end) _Atomic uint32_t *use = use_begin();
+	_Atomic uint32_t *use = use_begin();
 	uint8_t *place = place_of(session, address, bytes);
 
-	if (!place)
-		return false;
-	if (to_host)
+	if (place && to_host)
 		pl_copy(host, place, bytes);
-	else
+	else if (place)
 		pl_copy(place, host, bytes);
-	return true;
+	atomic_fetch_sub(use, 1);
+	return place;
 }
 
 bool pl_cuda_direct_copy(struct pl_session *session, enum pl_cuda_direct_how how, bool per_thread, CUdeviceptr address,
