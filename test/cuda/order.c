@@ -509,7 +509,7 @@ static void test_a_copy_that_is_held_is_freed_by_another_threads_call(void)
 /* The copy is behind a blocking stream's work, and the other stream follows neither. */
 static void test_a_copy_that_waits_is_made_before_what_any_stream_is_given_then(void)
 {
-	enum { FILLS = 20, FILL_BYTES = 32 << 20, MOST = 200 << 10 };
+	enum { FILLS = 160, FILL_BYTES = 4 << 20, MOST = 200 << 10 };
 	static const size_t sizes[] = { 100, 20 << 10, MOST };
 	static unsigned char from[MOST], to[MOST];
 	CUstream blocking = stream_create(CU_STREAM_DEFAULT), alone = stream_create(CU_STREAM_NON_BLOCKING);
