@@ -300,7 +300,7 @@ opencl_vendors
 for driver in native refgpu; do
 	start torch-$driver 240 torch $driver
 	start libraries-$driver 180 libraries $driver
-	for program in again answers faults graphs launch managed mapped order parts queries runtime share textures; do
+	for program in again answers faults graphs launch managed mapped order parts queries runtime share textures threads; do
 		start "cuda-$program-$driver" 120 cuda_remote "test_${program}_prints_the_same" $driver
 	done
 	start "cuda-ends-$driver" 60 cuda_remote 'test_a_program_that_is_killed*,test_who_asks*,test_the_nodes*,test_sessions*' $driver

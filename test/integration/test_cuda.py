@@ -31,6 +31,7 @@ LEFT_OUT = {
     "faults": [WATCHDOG],
     "launch": [] if FAULTS else ["test_variables_of_a_module_are_found_by_name"],  # one of them is managed
     "order": [],
+    "threads": [],
     "parts": [],
     "textures": [],
     "graphs": [],
@@ -147,7 +148,7 @@ def test_a_copy_that_is_about_to_enter_its_stream_is_waited_for():
         for mode, env, library in (("native", plenum.native_env(), LATE), ("shm", server.env("shm"), REMOTE),
                                    ("tcp", server.env("tcp"), REMOTE)):
             env = dict(env, PLENUM_TEST_LIBCUDA=library, PLENUM_REFGPU_MEMORY="1G")
-            result = plenum.run([os.path.join(PROGRAMS, "cuda-order"), "entering"], env, check=False, timeout=60)
+            result = plenum.run([os.path.join(PROGRAMS, "cuda-threads"), "entering"], env, check=False, timeout=60)
             assert result.returncode == 0, (mode, result.stderr.decode(errors="replace")[-2000:])
 
 

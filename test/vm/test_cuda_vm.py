@@ -22,7 +22,7 @@ PTX = os.environ["PLENUM_TEST_PTX_DIR"]
 LIMIT_S = 900  # of one guest, against hangs only: it is emulated, and others may use the machine
 MIB = 1 << 20
 
-NAMES = ["again", "answers", "runtime", "faults", "launch", "order", "parts", "textures", "graphs", "queries", "process", "share",
+NAMES = ["again", "answers", "runtime", "faults", "launch", "order", "threads", "parts", "textures", "graphs", "queries", "process", "share",
          "managed", "lease", "direct"]
 ESSENTIAL = ["launch", "queries", "managed", "share", "direct"]
 WATCHDOG = "test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"  # its limit is the server's
