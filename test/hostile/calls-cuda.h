@@ -17,5 +17,14 @@
 		peer.body.status;                                                                                      \
 	})
 #define CU(f, ...) CU_AS(f, f, __VA_ARGS__)
+/* A graph that is made ready to run under this id. */
+#define CU_EXEC(of, id)                                                                                                \
+	do {                                                                                                           \
+		struct pl_cuda_cuGraphInstantiate_reply made_;                                                         \
+		expect_is(CU(cuGraphInstantiate, .graph = (of), .exec = (id)), CUDA_SUCCESS);                          \
+		pl_cuda_cuGraphInstantiate_reply_get(&peer.dec, &made_);                                               \
+		assert(pl_dec_whole(&peer.dec));                                                                       \
+		expect_is(made_.result, CUDA_SUCCESS);                                                                 \
+	} while (0)
 
 #endif

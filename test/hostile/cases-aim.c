@@ -348,16 +348,6 @@ static void contexts_that_end_in_the_middle(void)
 
 enum { GRAPH = 0xa00, NODE, EXEC, CAPTURED, CAPTURED_EXEC };
 
-static void exec_make(uint64_t graph, uint64_t exec)
-{
-	struct pl_cuda_cuGraphInstantiate_reply got;
-
-	expect_is(CU(cuGraphInstantiate, .graph = graph, .exec = exec), CUDA_SUCCESS);
-	pl_cuda_cuGraphInstantiate_reply_get(&peer.dec, &got);
-	assert(pl_dec_whole(&peer.dec));
-	expect_is(got.result, CUDA_SUCCESS);
-}
-
 /* What was host memory at the client's address when a node was made is none when it runs. */
 static void graphs_of_memory_that_is_gone(void)
 {
@@ -379,13 +369,13 @@ static void graphs_of_memory_that_is_gone(void)
 	expect_is(CU(cuGraphAddNode, .graph = GRAPH, .node = NODE, .kind = CU_GRAPH_NODE_TYPE_MEMCPY,
 		     .params = { &copy, sizeof(copy) }),
 		  CUDA_SUCCESS);
-	exec_make(GRAPH, EXEC);
+	CU_EXEC(GRAPH, EXEC);
 	expect_is(CU(cuStreamBeginCapture_v2, .stream = STREAM), CUDA_SUCCESS);
 	expect_is(
 		CU(cuMemcpyAsync, .to = at, .from = record.to_address, .size = 4096, .stream = STREAM, .data = NO_BULK),
 		CUDA_SUCCESS);
 	expect_is(CU(cuStreamEndCapture, .stream = STREAM, .graph = CAPTURED), CUDA_SUCCESS);
-	exec_make(CAPTURED, CAPTURED_EXEC);
+	CU_EXEC(CAPTURED, CAPTURED_EXEC);
 	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = STREAM), CUDA_SUCCESS);
 	expect_is(CU(cuGraphLaunch, .exec = CAPTURED_EXEC, .stream = STREAM), CUDA_SUCCESS);
 	expect_is(CU(cuStreamSynchronize, .stream = STREAM), CUDA_SUCCESS);

@@ -18,16 +18,6 @@ static void cuda_open(void)
 	expect_is(CU(cuStreamCreate, .stream = STREAM, .flags = CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
 }
 
-static void exec_make(uint64_t graph, uint64_t exec)
-{
-	struct pl_cuda_cuGraphInstantiate_reply got;
-
-	expect_is(CU(cuGraphInstantiate, .graph = graph, .exec = exec), CUDA_SUCCESS);
-	pl_cuda_cuGraphInstantiate_reply_get(&peer.dec, &got);
-	assert(pl_dec_whole(&peer.dec));
-	expect_is(got.result, CUDA_SUCCESS);
-}
-
 /* A graph whose one node calls the function with this token, and that is ready to run. */
 static void graph_make(uint64_t token)
 {
@@ -37,7 +27,7 @@ static void graph_make(uint64_t token)
 	expect_is(CU(cuGraphAddNode, .graph = GRAPH, .node = NODE, .kind = CU_GRAPH_NODE_TYPE_HOST,
 		     .params = { &host, sizeof(host) }),
 		  CUDA_SUCCESS);
-	exec_make(GRAPH, EXEC);
+	CU_EXEC(GRAPH, EXEC);
 }
 
 #define SET(op, exec_id, node_id, host)                                                                                \
@@ -100,7 +90,7 @@ static void changes_of_another_graph(void)
 	expect_is(SET(cuGraphExecNodeSetParams, 0, NODE, host), CUDA_ERROR_INVALID_VALUE);
 	expect_is(SET(cuGraphExecHostNodeSetParams, 0, NODE, host), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(cuGraphExecDestroy, .exec = EXEC), CUDA_SUCCESS);
-	exec_make(GRAPH, EXEC);
+	CU_EXEC(GRAPH, EXEC);
 	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = STREAM), CUDA_SUCCESS);
 	expect_told(PL_CUDA_OP_plHostFunc, 6);
 	function_returns(6);
@@ -178,7 +168,7 @@ static void functions_that_are_changed(void)
 	expect_told(PL_CUDA_OP_plHostForget, 3);
 	token_set(0, COPIED, 6);
 	expect_told(PL_CUDA_OP_plHostForget, 5);
-	exec_make(OTHER, EXEC);
+	CU_EXEC(OTHER, EXEC);
 	expect_is(CU(cuGraphDestroy, .graph = OTHER), CUDA_SUCCESS);
 	expect_is(CU(cuGraphLaunch, .exec = EXEC, .stream = STREAM), CUDA_SUCCESS);
 	expect_told(PL_CUDA_OP_plHostFunc, 6);

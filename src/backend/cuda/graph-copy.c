@@ -213,6 +213,21 @@ CUgraph pl_cuda_node_inside(CUgraphNode node)
 	return graph;
 }
 
+CUgraphNode *pl_cuda_nodes_of(CUgraph graph, size_t *count_out)
+{
+	CUgraphNode *nodes;
+
+	*count_out = 0;
+	if (PL_CUDA_TRY(cuGraphGetNodes, graph, NULL, count_out) || !*count_out)
+		return NULL;
+	nodes = calloc(*count_out, sizeof(*nodes));
+	if (nodes && !pl_cuda.cuGraphGetNodes(graph, nodes, count_out))
+		return nodes;
+	free(nodes);
+	*count_out = 0;
+	return NULL;
+}
+
 static void node_copied(struct pl_cuda_session *session, CUgraphNode node, CUgraph copy)
 {
 	CUgraphNode hidden = pl_cuda_node_beside(session, node), copied, copied_hidden;
@@ -233,13 +248,9 @@ void pl_cuda_shadows_copy(struct pl_cuda_session *session, CUgraph original, CUg
 	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
 	size_t count = 0;
 
-	if (!atomic_load(&session->hides_nodes) || !pl_cuda.cuGraphGetNodes || !pl_cuda.cuGraphNodeFindInClone)
+	if (!atomic_load(&session->hides_nodes) || !pl_cuda.cuGraphNodeFindInClone)
 		return;
-	if (pl_cuda.cuGraphGetNodes(original, NULL, &count) || !count)
-		return;
-	nodes = calloc(count, sizeof(*nodes));
-	if (!nodes || pl_cuda.cuGraphGetNodes(original, nodes, &count))
-		return;
+	nodes = pl_cuda_nodes_of(original, &count);
 	for (size_t i = 0; i < count; i++)
 		node_copied(session, nodes[i], copy);
 }

@@ -8,8 +8,6 @@
 #include "backend/cuda/hostfn.h"
 #include "base/cleanup.h"
 
-#define CALL(name, ...) (pl_cuda.name ? (int32_t)pl_cuda.name(__VA_ARGS__) : CUDA_ERROR_NOT_SUPPORTED)
-
 struct edges {
 	CUgraphNode *from, *to; /* one of them is NULL for the neighbours of a node */
 	CUgraphEdgeData *data;
@@ -44,16 +42,16 @@ static CUgraphNode seen(struct pl_cuda_session *session, CUgraphNode node)
 static int32_t edges_get(struct pl_cuda_session *session, CUgraph graph, bool v2, struct edges *edges)
 {
 	size_t count = 0, kept = 0;
-	int32_t status = v2 ? CALL(cuGraphGetEdges_v2, graph, NULL, NULL, NULL, &count)
-			    : CALL(cuGraphGetEdges, graph, NULL, NULL, &count);
+	int32_t status = v2 ? PL_CUDA_TRY(cuGraphGetEdges_v2, graph, NULL, NULL, NULL, &count)
+			    : PL_CUDA_TRY(cuGraphGetEdges, graph, NULL, NULL, &count);
 
 	if (status)
 		return status;
 	if (!edges_make(edges, count))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (count)
-		status = v2 ? CALL(cuGraphGetEdges_v2, graph, edges->from, edges->to, edges->data, &count)
-			    : CALL(cuGraphGetEdges, graph, edges->from, edges->to, &count);
+		status = v2 ? PL_CUDA_TRY(cuGraphGetEdges_v2, graph, edges->from, edges->to, edges->data, &count)
+			    : PL_CUDA_TRY(cuGraphGetEdges, graph, edges->from, edges->to, &count);
 	for (size_t i = 0; i < count && !status; i++) {
 		CUgraphNode from = seen(session, edges->from[i]), to = seen(session, edges->to[i]);
 
@@ -69,14 +67,14 @@ static int32_t edges_get(struct pl_cuda_session *session, CUgraph graph, bool v2
 
 static int32_t before_get(CUgraphNode node, bool v2, CUgraphNode *list, CUgraphEdgeData *data, size_t *count)
 {
-	return v2 ? CALL(cuGraphNodeGetDependencies_v2, node, list, data, count)
-		  : CALL(cuGraphNodeGetDependencies, node, list, count);
+	return v2 ? PL_CUDA_TRY(cuGraphNodeGetDependencies_v2, node, list, data, count)
+		  : PL_CUDA_TRY(cuGraphNodeGetDependencies, node, list, count);
 }
 
 static int32_t behind_get(CUgraphNode node, bool v2, CUgraphNode *list, CUgraphEdgeData *data, size_t *count)
 {
-	return v2 ? CALL(cuGraphNodeGetDependentNodes_v2, node, list, data, count)
-		  : CALL(cuGraphNodeGetDependentNodes, node, list, count);
+	return v2 ? PL_CUDA_TRY(cuGraphNodeGetDependentNodes_v2, node, list, data, count)
+		  : PL_CUDA_TRY(cuGraphNodeGetDependentNodes, node, list, count);
 }
 
 /* What is on one side of a node, into edges->from. */
@@ -312,7 +310,7 @@ static int32_t ends_open(struct pl_serve *serve, struct pl_u64s from, struct pl_
 		int32_t status = ends_open(serve, args->from, args->to, none, &edges);                                 \
 		void *graph;                                                                                           \
 		if (!status && pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))                  \
-			status = CALL(name, graph, edges.from, edges.to, edges.count);                                 \
+			status = PL_CUDA_TRY(name, graph, edges.from, edges.to, edges.count);                          \
 		pl_cuda_result(serve, status, 0);                                                                      \
 	}                                                                                                              \
 	void pl_cuda_serve_##name##_v2(struct pl_serve *serve, const struct pl_cuda_##name##_v2_args *args)            \
@@ -321,8 +319,8 @@ static int32_t ends_open(struct pl_serve *serve, struct pl_u64s from, struct pl_
 		int32_t status = ends_open(serve, args->from, args->to, args->edges, &edges);                          \
 		void *graph;                                                                                           \
 		if (!status && pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))                  \
-			status = CALL(name##_v2, graph, edges.from, edges.to, args->edges.count ? edges.data : NULL,   \
-				      edges.count);                                                                    \
+			status = PL_CUDA_TRY(name##_v2, graph, edges.from, edges.to,                                   \
+					     args->edges.count ? edges.data : NULL, edges.count);                      \
 		pl_cuda_result(serve, status, 0);                                                                      \
 	}
 

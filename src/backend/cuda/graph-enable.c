@@ -9,8 +9,6 @@
 #include "backend/cuda/hostfn.h"
 #include "base/cleanup.h"
 
-#define CALL(name, ...) (pl_cuda.name ? (int32_t)pl_cuda.name(__VA_ARGS__) : CUDA_ERROR_NOT_SUPPORTED)
-
 struct carrier {
 	CUgraphNode node, hidden;
 	CUDA_HOST_NODE_PARAMS carries; /* what the hidden one does while the node is on; the exec keeps it alive */
@@ -99,20 +97,15 @@ static void node_note(struct pl_cuda_session *session, uint64_t exec, CUgraphNod
 
 	if (inside)
 		graph_note(session, exec, inside);
-	else if (carrier.hidden && !CALL(cuGraphHostNodeGetParams, carrier.hidden, &carrier.carries))
+	else if (carrier.hidden && !PL_CUDA_TRY(cuGraphHostNodeGetParams, carrier.hidden, &carrier.carries))
 		carrier_add(session, exec, &carrier);
 }
 
 static void graph_note(struct pl_cuda_session *session, uint64_t exec, CUgraph graph)
 {
-	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
-	size_t count = 0;
+	size_t count;
+	pl_cleanup(pl_freep) CUgraphNode *nodes = pl_cuda_nodes_of(graph, &count);
 
-	if (CALL(cuGraphGetNodes, graph, NULL, &count) || !count)
-		return;
-	nodes = calloc(count, sizeof(*nodes));
-	if (!nodes || CALL(cuGraphGetNodes, graph, nodes, &count))
-		return;
 	for (size_t i = 0; i < count; i++)
 		node_note(session, exec, nodes[i]);
 }
@@ -129,8 +122,9 @@ int32_t pl_cuda_carrier_set(struct pl_cuda_session *session, uint64_t id, CUgrap
 {
 	const struct carrier made = { .node = node, .hidden = pl_cuda_node_beside(session, node), .carries = *carries };
 	struct carrier *carrier = carrier_find(session, id, node);
-	int32_t status =
-		carrier && carrier->off ? CUDA_SUCCESS : CALL(cuGraphExecHostNodeSetParams, exec, made.hidden, carries);
+	int32_t status = carrier && carrier->off
+				 ? CUDA_SUCCESS
+				 : PL_CUDA_TRY(cuGraphExecHostNodeSetParams, exec, made.hidden, carries);
 
 	if (!status && carrier)
 		carrier->carries = *carries;
@@ -150,14 +144,14 @@ static int32_t carrier_switch(const struct carrier *carrier, CUgraphExec exec, b
 {
 	const CUDA_HOST_NODE_PARAMS nothing = { carry_nothing, NULL };
 
-	return CALL(cuGraphExecHostNodeSetParams, exec, carrier->hidden, on ? &carrier->carries : &nothing);
+	return PL_CUDA_TRY(cuGraphExecHostNodeSetParams, exec, carrier->hidden, on ? &carrier->carries : &nothing);
 }
 
 /* A copy whose hidden node carries what is not known here. */
 static int32_t unknown_switch(CUgraphExec exec, CUgraphNode node, unsigned int enabled)
 {
 	unsigned int is = 0;
-	int32_t status = CALL(cuGraphNodeGetEnabled, exec, node, &is);
+	int32_t status = PL_CUDA_TRY(cuGraphNodeGetEnabled, exec, node, &is);
 
 	if (status) /* none of the exec's */
 		return status;
@@ -172,11 +166,11 @@ static int32_t node_switch(struct pl_cuda_session *session, uint64_t id, CUgraph
 
 	if (!carrier)
 		return pl_cuda_node_beside(session, node) ? unknown_switch(exec, node, enabled)
-							  : CALL(cuGraphNodeSetEnabled, exec, node, enabled);
+							  : PL_CUDA_TRY(cuGraphNodeSetEnabled, exec, node, enabled);
 	status = carrier_switch(carrier, exec, enabled);
 	if (status)
 		return status;
-	status = CALL(cuGraphNodeSetEnabled, exec, node, enabled);
+	status = PL_CUDA_TRY(cuGraphNodeSetEnabled, exec, node, enabled);
 	if (status)
 		(void)carrier_switch(carrier, exec, !carrier->off);
 	else

@@ -70,14 +70,9 @@ static void node_add(struct members *members, CUgraphNode node)
 
 static void graph_add(struct members *members, CUgraph graph)
 {
-	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
-	size_t count = 0;
+	size_t count;
+	pl_cleanup(pl_freep) CUgraphNode *nodes = pl_cuda_nodes_of(graph, &count);
 
-	if (!pl_cuda.cuGraphGetNodes || pl_cuda.cuGraphGetNodes(graph, NULL, &count) || !count)
-		return;
-	nodes = calloc(count, sizeof(*nodes));
-	if (!nodes || pl_cuda.cuGraphGetNodes(graph, nodes, &count))
-		return;
 	for (size_t i = 0; i < count; i++)
 		node_add(members, nodes[i]);
 }

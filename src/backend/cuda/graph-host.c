@@ -8,8 +8,6 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define CALL(name, ...) (pl_cuda.name ? (int32_t)pl_cuda.name(__VA_ARGS__) : CUDA_ERROR_NOT_SUPPORTED)
-
 struct graphs {
 	CUgraph *at;
 	size_t count, room;
@@ -17,14 +15,9 @@ struct graphs {
 
 static bool has_node(CUgraph graph, CUgraphNode node)
 {
-	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
-	size_t count = 0, i = 0;
+	size_t count, i = 0;
+	pl_cleanup(pl_freep) CUgraphNode *nodes = pl_cuda_nodes_of(graph, &count);
 
-	if (CALL(cuGraphGetNodes, graph, NULL, &count) || !count)
-		return false;
-	nodes = calloc(count, sizeof(*nodes));
-	if (!nodes || CALL(cuGraphGetNodes, graph, nodes, &count))
-		return false;
 	while (i < count && nodes[i] != node)
 		i++;
 	return i < count;
@@ -62,7 +55,7 @@ struct pl_cuda_hostfn *pl_cuda_hostfn_of_node(CUgraphNode node)
 {
 	CUDA_HOST_NODE_PARAMS has;
 
-	if (CALL(cuGraphHostNodeGetParams, node, &has) || has.fn != pl_cuda_hostfn_call)
+	if (PL_CUDA_TRY(cuGraphHostNodeGetParams, node, &has) || has.fn != pl_cuda_hostfn_call)
 		return NULL;
 	return has.userData;
 }

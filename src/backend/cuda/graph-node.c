@@ -267,8 +267,6 @@ struct place { /* where a node stands */
 	size_t count;
 };
 
-#define CALL(name, ...) (pl_cuda.name ? (int32_t)pl_cuda.name(__VA_ARGS__) : CUDA_ERROR_NOT_SUPPORTED)
-
 /* By the function of its kind: every driver has those. */
 static int32_t add_kind(struct node *node, CUgraphNode *made, const struct place *at)
 {
@@ -278,32 +276,33 @@ static int32_t add_kind(struct node *node, CUgraphNode *made, const struct place
 	switch (p->type) {
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		memcpy(&kernel, &p->kernel, sizeof(kernel)); /* the same fields under another name */
-		return CALL(cuGraphAddKernelNode_v2, made, at->graph, at->after, at->count, &kernel);
+		return PL_CUDA_TRY(cuGraphAddKernelNode_v2, made, at->graph, at->after, at->count, &kernel);
 	case CU_GRAPH_NODE_TYPE_MEMCPY:
-		return CALL(cuGraphAddMemcpyNode, made, at->graph, at->after, at->count, &p->memcpy.copyParams,
-			    node->context);
+		return PL_CUDA_TRY(cuGraphAddMemcpyNode, made, at->graph, at->after, at->count, &p->memcpy.copyParams,
+				   node->context);
 	case CU_GRAPH_NODE_TYPE_MEMSET:
-		return CALL(cuGraphAddMemsetNode, made, at->graph, at->after, at->count,
-			    (CUDA_MEMSET_NODE_PARAMS *)&p->memset, node->context);
+		return PL_CUDA_TRY(cuGraphAddMemsetNode, made, at->graph, at->after, at->count,
+				   (CUDA_MEMSET_NODE_PARAMS *)&p->memset, node->context);
 	case CU_GRAPH_NODE_TYPE_HOST:
-		return CALL(cuGraphAddHostNode, made, at->graph, at->after, at->count,
-			    (CUDA_HOST_NODE_PARAMS *)&p->host);
+		return PL_CUDA_TRY(cuGraphAddHostNode, made, at->graph, at->after, at->count,
+				   (CUDA_HOST_NODE_PARAMS *)&p->host);
 	case CU_GRAPH_NODE_TYPE_GRAPH:
-		return CALL(cuGraphAddChildGraphNode, made, at->graph, at->after, at->count, p->graph.graph);
+		return PL_CUDA_TRY(cuGraphAddChildGraphNode, made, at->graph, at->after, at->count, p->graph.graph);
 	case CU_GRAPH_NODE_TYPE_EMPTY:
-		return CALL(cuGraphAddEmptyNode, made, at->graph, at->after, at->count);
+		return PL_CUDA_TRY(cuGraphAddEmptyNode, made, at->graph, at->after, at->count);
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
-		return CALL(cuGraphAddEventWaitNode, made, at->graph, at->after, at->count, p->eventWait.event);
+		return PL_CUDA_TRY(cuGraphAddEventWaitNode, made, at->graph, at->after, at->count, p->eventWait.event);
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
-		return CALL(cuGraphAddEventRecordNode, made, at->graph, at->after, at->count, p->eventRecord.event);
+		return PL_CUDA_TRY(cuGraphAddEventRecordNode, made, at->graph, at->after, at->count,
+				   p->eventRecord.event);
 	case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
-		return CALL(cuGraphAddMemAllocNode, made, at->graph, at->after, at->count,
-			    (CUDA_MEM_ALLOC_NODE_PARAMS *)&p->alloc);
+		return PL_CUDA_TRY(cuGraphAddMemAllocNode, made, at->graph, at->after, at->count,
+				   (CUDA_MEM_ALLOC_NODE_PARAMS *)&p->alloc);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
-		return CALL(cuGraphAddBatchMemOpNode, made, at->graph, at->after, at->count,
-			    (CUDA_BATCH_MEM_OP_NODE_PARAMS *)&p->memOp);
+		return PL_CUDA_TRY(cuGraphAddBatchMemOpNode, made, at->graph, at->after, at->count,
+				   (CUDA_BATCH_MEM_OP_NODE_PARAMS *)&p->memOp);
 	case CU_GRAPH_NODE_TYPE_MEM_FREE:
-		return CALL(cuGraphAddMemFreeNode, made, at->graph, at->after, at->count, p->free.dptr);
+		return PL_CUDA_TRY(cuGraphAddMemFreeNode, made, at->graph, at->after, at->count, p->free.dptr);
 	default:
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
@@ -313,9 +312,9 @@ static int32_t add_one(struct node *node, CUgraphNode *made, const struct place 
 {
 	switch (node->serve->head->op) {
 	case PL_CUDA_OP_cuGraphAddNode:
-		return CALL(cuGraphAddNode, made, at->graph, at->after, at->count, &node->params);
+		return PL_CUDA_TRY(cuGraphAddNode, made, at->graph, at->after, at->count, &node->params);
 	case PL_CUDA_OP_cuGraphAddNode_v2:
-		return CALL(cuGraphAddNode_v2, made, at->graph, at->after, at->edges, at->count, &node->params);
+		return PL_CUDA_TRY(cuGraphAddNode_v2, made, at->graph, at->after, at->edges, at->count, &node->params);
 	default:
 		return add_kind(node, made, at);
 	}
@@ -326,19 +325,19 @@ static int32_t try_one(struct node *node)
 {
 	struct place place = { 0 };
 	CUgraphNode made;
-	int32_t status = CALL(cuGraphCreate, &place.graph, 0);
+	int32_t status = PL_CUDA_TRY(cuGraphCreate, &place.graph, 0);
 
 	if (status)
 		return status;
 	status = add_one(node, &made, &place);
-	(void)CALL(cuGraphDestroy, place.graph);
+	(void)PL_CUDA_TRY(cuGraphDestroy, place.graph);
 	return status;
 }
 
 /* Nobody has asked for it.  One that stays keeps what it calls. */
 static void hidden_remove(struct node *node, CUgraph graph, CUgraphNode hidden)
 {
-	if (!CALL(cuGraphDestroyNode, hidden))
+	if (!PL_CUDA_TRY(cuGraphDestroyNode, hidden))
 		return;
 	pl_cuda_hostfn_owned(node->hostfn, graph);
 	node->hostfn = NULL;
@@ -355,7 +354,7 @@ static int32_t add_shadowed(struct node *node, CUgraphNode *made, const struct p
 	if (!node->to_host) {
 		status = try_one(node);
 		if (!status)
-			status = CALL(cuGraphAddHostNode, &hidden, at->graph, at->after, at->count, &carry);
+			status = PL_CUDA_TRY(cuGraphAddHostNode, &hidden, at->graph, at->after, at->count, &carry);
 		behind = (struct place){ .graph = at->graph, .after = &hidden, .count = 1 };
 	} else {
 		status = CUDA_SUCCESS;
@@ -363,9 +362,9 @@ static int32_t add_shadowed(struct node *node, CUgraphNode *made, const struct p
 	if (!status)
 		status = add_one(node, made, &behind);
 	if (!status && node->to_host) {
-		status = CALL(cuGraphAddHostNode, &hidden, at->graph, made, 1, &carry);
+		status = PL_CUDA_TRY(cuGraphAddHostNode, &hidden, at->graph, made, 1, &carry);
 		if (status)
-			(void)CALL(cuGraphDestroyNode, *made);
+			(void)PL_CUDA_TRY(cuGraphDestroyNode, *made);
 	} else if (status && hidden) {
 		hidden_remove(node, at->graph, hidden);
 	}
@@ -457,7 +456,7 @@ static void child_hide(const struct node *node, CUgraphNode made)
 {
 	CUgraph inside;
 
-	if (!CALL(cuGraphChildGraphNodeGetGraph, made, &inside))
+	if (!PL_CUDA_TRY(cuGraphChildGraphNodeGetGraph, made, &inside))
 		pl_cuda_shadows_copy(node->session, node->params.graph.graph, inside);
 }
 
@@ -466,11 +465,11 @@ static void made_remove(struct pl_cuda_session *session, CUgraphNode made)
 {
 	CUgraphNode hidden = pl_cuda_node_beside(session, made);
 
-	if (CALL(cuGraphDestroyNode, made))
+	if (PL_CUDA_TRY(cuGraphDestroyNode, made))
 		return;
 	pl_cuda_shadow_forget(session, made);
 	if (hidden)
-		(void)CALL(cuGraphDestroyNode, hidden);
+		(void)PL_CUDA_TRY(cuGraphDestroyNode, hidden);
 }
 
 void pl_cuda_serve_cuGraphAddNode(struct pl_serve *serve, const struct pl_cuda_cuGraphAddNode_args *args)
@@ -519,19 +518,19 @@ static int32_t set_in_graph(struct node *node, CUgraphNode at)
 	switch (p->type) {
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		memcpy(&kernel, &p->kernel, sizeof(kernel));
-		return CALL(cuGraphKernelNodeSetParams_v2, at, &kernel);
+		return PL_CUDA_TRY(cuGraphKernelNodeSetParams_v2, at, &kernel);
 	case CU_GRAPH_NODE_TYPE_MEMCPY:
-		return CALL(cuGraphMemcpyNodeSetParams, at, &p->memcpy.copyParams);
+		return PL_CUDA_TRY(cuGraphMemcpyNodeSetParams, at, &p->memcpy.copyParams);
 	case CU_GRAPH_NODE_TYPE_MEMSET:
-		return CALL(cuGraphMemsetNodeSetParams, at, (CUDA_MEMSET_NODE_PARAMS *)&p->memset);
+		return PL_CUDA_TRY(cuGraphMemsetNodeSetParams, at, (CUDA_MEMSET_NODE_PARAMS *)&p->memset);
 	case CU_GRAPH_NODE_TYPE_HOST:
-		return CALL(cuGraphHostNodeSetParams, at, (CUDA_HOST_NODE_PARAMS *)&p->host);
+		return PL_CUDA_TRY(cuGraphHostNodeSetParams, at, (CUDA_HOST_NODE_PARAMS *)&p->host);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
-		return CALL(cuGraphBatchMemOpNodeSetParams, at, (CUDA_BATCH_MEM_OP_NODE_PARAMS *)&p->memOp);
+		return PL_CUDA_TRY(cuGraphBatchMemOpNodeSetParams, at, (CUDA_BATCH_MEM_OP_NODE_PARAMS *)&p->memOp);
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
-		return CALL(cuGraphEventWaitNodeSetEvent, at, p->eventWait.event);
+		return PL_CUDA_TRY(cuGraphEventWaitNodeSetEvent, at, p->eventWait.event);
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
-		return CALL(cuGraphEventRecordNodeSetEvent, at, p->eventRecord.event);
+		return PL_CUDA_TRY(cuGraphEventRecordNodeSetEvent, at, p->eventRecord.event);
 	default:
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
@@ -545,22 +544,23 @@ static int32_t set_in_exec(struct node *node, CUgraphExec exec, CUgraphNode at)
 	switch (p->type) {
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		memcpy(&kernel, &p->kernel, sizeof(kernel));
-		return CALL(cuGraphExecKernelNodeSetParams_v2, exec, at, &kernel);
+		return PL_CUDA_TRY(cuGraphExecKernelNodeSetParams_v2, exec, at, &kernel);
 	case CU_GRAPH_NODE_TYPE_MEMCPY:
-		return CALL(cuGraphExecMemcpyNodeSetParams, exec, at, &p->memcpy.copyParams, node->context);
+		return PL_CUDA_TRY(cuGraphExecMemcpyNodeSetParams, exec, at, &p->memcpy.copyParams, node->context);
 	case CU_GRAPH_NODE_TYPE_MEMSET:
-		return CALL(cuGraphExecMemsetNodeSetParams, exec, at, (CUDA_MEMSET_NODE_PARAMS *)&p->memset,
-			    node->context);
+		return PL_CUDA_TRY(cuGraphExecMemsetNodeSetParams, exec, at, (CUDA_MEMSET_NODE_PARAMS *)&p->memset,
+				   node->context);
 	case CU_GRAPH_NODE_TYPE_HOST:
-		return CALL(cuGraphExecHostNodeSetParams, exec, at, (CUDA_HOST_NODE_PARAMS *)&p->host);
+		return PL_CUDA_TRY(cuGraphExecHostNodeSetParams, exec, at, (CUDA_HOST_NODE_PARAMS *)&p->host);
 	case CU_GRAPH_NODE_TYPE_GRAPH:
-		return CALL(cuGraphExecChildGraphNodeSetParams, exec, at, p->graph.graph);
+		return PL_CUDA_TRY(cuGraphExecChildGraphNodeSetParams, exec, at, p->graph.graph);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
-		return CALL(cuGraphExecBatchMemOpNodeSetParams, exec, at, (CUDA_BATCH_MEM_OP_NODE_PARAMS *)&p->memOp);
+		return PL_CUDA_TRY(cuGraphExecBatchMemOpNodeSetParams, exec, at,
+				   (CUDA_BATCH_MEM_OP_NODE_PARAMS *)&p->memOp);
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
-		return CALL(cuGraphExecEventWaitNodeSetEvent, exec, at, p->eventWait.event);
+		return PL_CUDA_TRY(cuGraphExecEventWaitNodeSetEvent, exec, at, p->eventWait.event);
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
-		return CALL(cuGraphExecEventRecordNodeSetEvent, exec, at, p->eventRecord.event);
+		return PL_CUDA_TRY(cuGraphExecEventRecordNodeSetEvent, exec, at, p->eventRecord.event);
 	default:
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
@@ -570,9 +570,9 @@ static int32_t set_one(struct node *node, CUgraphExec exec, CUgraphNode at)
 {
 	switch (node->serve->head->op) {
 	case PL_CUDA_OP_cuGraphNodeSetParams:
-		return CALL(cuGraphNodeSetParams, at, &node->params);
+		return PL_CUDA_TRY(cuGraphNodeSetParams, at, &node->params);
 	case PL_CUDA_OP_cuGraphExecNodeSetParams:
-		return CALL(cuGraphExecNodeSetParams, exec, at, &node->params);
+		return PL_CUDA_TRY(cuGraphExecNodeSetParams, exec, at, &node->params);
 	default:
 		return exec ? set_in_exec(node, exec, at) : set_in_graph(node, at);
 	}
@@ -592,7 +592,7 @@ static int32_t set_shadowed(struct node *node, CUgraphExec exec, CUgraphNode at)
 	if (status)
 		return status;
 	status = exec ? pl_cuda_carrier_set(node->session, node->exec, exec, at, &carry)
-		      : CALL(cuGraphHostNodeSetParams, beside, &carry);
+		      : PL_CUDA_TRY(cuGraphHostNodeSetParams, beside, &carry);
 	if (status)
 		node->hostfn = NULL; /* the copy uses it */
 	else if (!exec)

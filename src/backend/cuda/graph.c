@@ -8,8 +8,6 @@
 #include "backend/cuda/hostfn.h"
 #include "base/cleanup.h"
 
-#define CALL(name, ...) (pl_cuda.name ? (int32_t)pl_cuda.name(__VA_ARGS__) : CUDA_ERROR_NOT_SUPPORTED)
-
 /* Fills a reply and sends it. */
 #define REPLY(serve, name, reply)                                                                                      \
 	do {                                                                                                           \
@@ -112,7 +110,7 @@ void pl_cuda_serve_cuGraphChildGraphNodeGetGraph(struct pl_serve *serve,
 	void *node;
 
 	if (pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &node, &status))
-		status = CALL(cuGraphChildGraphNodeGetGraph, node, &graph);
+		status = PL_CUDA_TRY(cuGraphChildGraphNodeGetGraph, node, &graph);
 	if (!status) {
 		reply.graph = pl_cuda_id_of_or(serve, PL_CUDA_KIND_graph, graph, args->graph);
 		status = reply.graph ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
@@ -133,7 +131,7 @@ void pl_cuda_serve_cuGraphNodeFindInClone(struct pl_serve *serve,
 
 	if (pl_cuda_take(serve, args->original, PL_CUDA_KIND_node, &original, &status) &&
 	    pl_cuda_take(serve, args->clone, PL_CUDA_KIND_graph, &clone, &status))
-		status = CALL(cuGraphNodeFindInClone, &node, original, clone);
+		status = PL_CUDA_TRY(cuGraphNodeFindInClone, &node, original, clone);
 	if (!status) {
 		reply.node = pl_cuda_id_of_or(serve, PL_CUDA_KIND_node, node, args->node);
 		status = reply.node ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
@@ -162,17 +160,17 @@ static int32_t instantiate(struct pl_serve *serve, struct instance *to, CUgraph 
 
 	switch (serve->head->op) {
 	case PL_CUDA_OP_cuGraphInstantiateWithFlags:
-		return CALL(cuGraphInstantiateWithFlags, &to->exec, graph, args->flags);
+		return PL_CUDA_TRY(cuGraphInstantiateWithFlags, &to->exec, graph, args->flags);
 	case PL_CUDA_OP_cuGraphInstantiateWithParams:
-		status = args->per_thread ? CALL(cuGraphInstantiateWithParams_ptsz, &to->exec, graph, &params)
-					  : CALL(cuGraphInstantiateWithParams, &to->exec, graph, &params);
+		status = args->per_thread ? PL_CUDA_TRY(cuGraphInstantiateWithParams_ptsz, &to->exec, graph, &params)
+					  : PL_CUDA_TRY(cuGraphInstantiateWithParams, &to->exec, graph, &params);
 		to->error_node = params.hErrNode_out;
 		to->result = params.result_out;
 		return status;
 	case PL_CUDA_OP_cuGraphInstantiate_v2:
-		return CALL(cuGraphInstantiate_v2, &to->exec, graph, &to->error_node, to->log, to->log_bytes);
+		return PL_CUDA_TRY(cuGraphInstantiate_v2, &to->exec, graph, &to->error_node, to->log, to->log_bytes);
 	default:
-		return CALL(cuGraphInstantiate, &to->exec, graph, &to->error_node, to->log, to->log_bytes);
+		return PL_CUDA_TRY(cuGraphInstantiate, &to->exec, graph, &to->error_node, to->log, to->log_bytes);
 	}
 }
 
@@ -214,8 +212,8 @@ static int32_t update(struct pl_serve *serve, uint64_t id, CUgraphExec exec, CUg
 		return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
 	}
 	if (serve->head->op == PL_CUDA_OP_cuGraphExecUpdate_v2)
-		return CALL(cuGraphExecUpdate_v2, exec, graph, info);
-	return CALL(cuGraphExecUpdate, exec, graph, &info->errorNode, &info->result);
+		return PL_CUDA_TRY(cuGraphExecUpdate_v2, exec, graph, info);
+	return PL_CUDA_TRY(cuGraphExecUpdate, exec, graph, &info->errorNode, &info->result);
 }
 
 void pl_cuda_serve_cuGraphExecUpdate(struct pl_serve *serve, const struct pl_cuda_cuGraphExecUpdate_args *args)
@@ -256,7 +254,7 @@ void pl_cuda_serve_cuGraphDebugDotPrint(struct pl_serve *serve, const struct pl_
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (!status && pl_cuda_take(serve, args->graph, PL_CUDA_KIND_graph, &graph, &status))
-		status = CALL(cuGraphDebugDotPrint, graph, path, args->flags);
+		status = PL_CUDA_TRY(cuGraphDebugDotPrint, graph, path, args->flags);
 	if (!status) {
 		bytes = lseek(fd, 0, SEEK_END);
 		text = bytes >= 0 && bytes <= PL_CUDA_LIMIT_LOG_MAX ? malloc((size_t)bytes + 1) : NULL;
@@ -282,7 +280,7 @@ void pl_cuda_serve_cuGraphKernelNodeGetAttribute(struct pl_serve *serve,
 	void *node;
 
 	if (pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &node, &status))
-		status = CALL(cuGraphKernelNodeGetAttribute, node, (CUkernelNodeAttrID)args->attribute, &value);
+		status = PL_CUDA_TRY(cuGraphKernelNodeGetAttribute, node, (CUkernelNodeAttrID)args->attribute, &value);
 	reply.value = (struct pl_bytes){ &value, sizeof(value) < 64 ? sizeof(value) : 64 };
 	if (status)
 		pl_cuda_result(serve, status, 0);
@@ -299,7 +297,7 @@ void pl_cuda_serve_cuGraphKernelNodeSetAttribute(struct pl_serve *serve,
 
 	memcpy(&value, args->value.at, args->value.bytes < sizeof(value) ? args->value.bytes : sizeof(value));
 	if (pl_cuda_take(serve, args->node, PL_CUDA_KIND_node, &node, &status))
-		status = CALL(cuGraphKernelNodeSetAttribute, node, (CUkernelNodeAttrID)args->attribute, &value);
+		status = PL_CUDA_TRY(cuGraphKernelNodeSetAttribute, node, (CUkernelNodeAttrID)args->attribute, &value);
 	pl_cuda_result(serve, status, 0);
 }
 
@@ -313,8 +311,8 @@ void pl_cuda_serve_cuDeviceGetGraphMemAttribute(struct pl_serve *serve,
 	void *device;
 
 	if (pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status))
-		status = CALL(cuDeviceGetGraphMemAttribute, (CUdevice)(uintptr_t)device,
-			      (CUgraphMem_attribute)args->attribute, &reply.value);
+		status = PL_CUDA_TRY(cuDeviceGetGraphMemAttribute, (CUdevice)(uintptr_t)device,
+				     (CUgraphMem_attribute)args->attribute, &reply.value);
 	if (status)
 		pl_cuda_result(serve, status, 0);
 	else
@@ -329,8 +327,8 @@ void pl_cuda_serve_cuDeviceSetGraphMemAttribute(struct pl_serve *serve,
 	void *device;
 
 	if (pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status))
-		status = CALL(cuDeviceSetGraphMemAttribute, (CUdevice)(uintptr_t)device,
-			      (CUgraphMem_attribute)args->attribute, &value);
+		status = PL_CUDA_TRY(cuDeviceSetGraphMemAttribute, (CUdevice)(uintptr_t)device,
+				     (CUgraphMem_attribute)args->attribute, &value);
 	pl_cuda_result(serve, status, 0);
 }
 
@@ -343,7 +341,8 @@ void pl_cuda_serve_cuUserObjectCreate(struct pl_serve *serve, const struct pl_cu
 	CUuserObject object = NULL;
 
 	if (destroy)
-		status = CALL(cuUserObjectCreate, &object, destroy, pl_cuda_hostfn_last, args->count, args->flags);
+		status = PL_CUDA_TRY(cuUserObjectCreate, &object, destroy, pl_cuda_hostfn_last, args->count,
+				     args->flags);
 	if (status)
 		pl_cuda_hostfn_free(destroy);
 	if ((!status || !serve->asked) && !pl_cuda_put(serve, args->object, PL_CUDA_KIND_user_object, object, status) &&

@@ -117,6 +117,10 @@ CUgraphNode pl_cuda_node_beside(struct pl_cuda_session *session, CUgraphNode nod
 CUgraphNode pl_cuda_node_beside_hidden(struct pl_cuda_session *session, CUgraphNode hidden);
 /* The graph that a node has inside; NULL = none. */
 CUgraph pl_cuda_node_inside(CUgraphNode node);
+/* All nodes of a graph, hidden ones too; the caller frees them.  NULL: none, or it can not be told. */
+CUgraphNode *pl_cuda_nodes_of(CUgraph graph, size_t *count_out);
+/* A function that older drivers may lack. */
+#define PL_CUDA_TRY(name, ...) (pl_cuda.name ? (int32_t)pl_cuda.name(__VA_ARGS__) : CUDA_ERROR_NOT_SUPPORTED)
 /* The client's id for one of the driver's nodes: of a hidden one, that of the node that it stands beside. */
 uint64_t pl_cuda_node_id_seen(struct pl_serve *serve, CUgraphNode node);
 
