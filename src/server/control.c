@@ -158,6 +158,9 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 	pl_control_put_u64(session, "objects", atomic_load(&shared->objects));
 	pl_control_put_u64(session, "memory_bytes", atomic_load(&shared->memory_bytes));
 	pl_control_put_u64(session, "memory_peak_bytes", atomic_load(&shared->memory_peak_bytes));
+	pl_control_put_u64(session, "swapped_bytes", atomic_load(&shared->swapped_bytes));
+	pl_control_put_u64(session, "swap_out_bytes", atomic_load(&shared->swap_out_bytes));
+	pl_control_put_u64(session, "swap_in_bytes", atomic_load(&shared->swap_in_bytes));
 	pl_control_put_u64(session, "host_bytes", atomic_load(&shared->host_bytes));
 	pl_control_put_u64(session, "inflight_bytes", atomic_load(&shared->inflight_bytes));
 	pl_control_put_limits(session, worker);
@@ -238,6 +241,25 @@ static struct json_object *kept_describe(const struct pl_daemon *daemon)
 	return kept;
 }
 
+static struct json_object *swap_describe(const struct pl_daemon *daemon)
+{
+	struct json_object *swap = json_object_new_object(), *devices = json_object_new_array();
+
+	pl_control_put_u64(swap, "limit_bytes", daemon->options->swap_bytes);
+	for (int i = 0; i < PL_SWAP_DEVICES_MAX && daemon->swapper.capacity[i]; i++) {
+		struct json_object *device = json_object_new_object();
+		uint64_t claimed, resident = pl_swapper_resident(daemon, i, &claimed);
+
+		pl_control_put_u64(device, "memory_bytes", daemon->swapper.capacity[i]);
+		pl_control_put_u64(device, "claimed_bytes", claimed);
+		pl_control_put_u64(device, "resident_bytes", resident);
+		json_object_array_add(devices, device);
+	}
+	json_object_object_add(swap, "devices", devices);
+	pl_control_put_u64(swap, "sessions_waiting", pl_swapper_waiting(daemon));
+	return swap;
+}
+
 static void put_refused(struct json_object *answer, const struct pl_daemon *daemon)
 {
 	struct json_object *refused = json_object_new_object();
@@ -290,6 +312,7 @@ static void info_answer(struct pl_conn *conn)
 	put_refused(answer, daemon);
 	pl_control_put_u64(answer, "crashes_total", pool->crashes);
 	json_object_object_add(answer, "kept", kept_describe(daemon));
+	json_object_object_add(answer, "oversubscribe", swap_describe(daemon));
 	pl_control_put_text(answer, "start_failure", failure);
 	json_object_object_add(answer, "limits", limits_describe(options));
 	pl_control_answer(conn, answer);

@@ -13,6 +13,7 @@
 #include "server/hand.h"
 #include "server/listener.h"
 #include "server/loop.h"
+#include "server/swapper.h"
 #include "server/worker.h"
 
 #define PL_CONTROL_REQUEST_MAX 4096 /* limit: bytes of one request line */
@@ -123,6 +124,7 @@ struct pl_pool_worker {
 	struct pl_region *region;          /* a part of it is the session's; NULL = none */
 	uint64_t region_offset, region_bytes;
 	uint64_t boot;                     /* of the guest, as its client says; with a region only */
+	struct pl_swap_books swap;
 	char reason[PL_HAND_TEXT_MAX];     /* why it did not start */
 };
 
@@ -227,6 +229,7 @@ struct pl_daemon {
 	struct pl_share *shares;           /* PL_DAEMON_SHARES_MAX; NULL until there is one */
 	uint32_t shares_top;               /* how many were ever in use */
 	struct pl_keeper keeper;
+	struct pl_swapper swapper;
 	struct pl_folder folder;           /* of the workers */
 	struct pl_confine confine;         /* of the workers */
 	struct pl_secrets *secrets;
@@ -236,14 +239,6 @@ struct pl_daemon {
 
 /* Tells who waits for it once each API has a usable worker, or turned out to have none. */
 void pl_daemon_ready(struct pl_daemon *daemon);
-/* How many APIs there are. */
-static inline uint32_t pl_daemon_apis(const struct pl_daemon *daemon)
-{
-	uint32_t count = 0;
-
-	while (count < PL_DAEMON_APIS_MAX && daemon->options->apis[count].backend)
-		count++;
-	return count;
-}
+uint32_t pl_daemon_apis(const struct pl_daemon *daemon); /* how many there are */
 
 #endif

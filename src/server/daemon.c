@@ -32,6 +32,7 @@ void pl_daemon_options_init(struct pl_daemon_options *options)
 		.grace_s = PL_DAEMON_GRACE_S,
 		.arena_bytes = memory_bytes,
 		.kept_bytes = memory_bytes / 16 < KEPT_BYTES_DEFAULT ? memory_bytes / 16 : KEPT_BYTES_DEFAULT,
+		.swap_stay_ns = PL_DAEMON_SWAP_STAY_MS * 1000000ull,
 		.ready_fd = -1,
 		.log_level = PL_LOG_WARN,
 	};
@@ -39,6 +40,15 @@ void pl_daemon_options_init(struct pl_daemon_options *options)
 	options->quota[PL_QUOTA_MEMORY] = UINT64_MAX; /* the device's own limit holds */
 	options->quota[PL_QUOTA_HOST] = HOST_BYTES_DEFAULT;
 	options->quota[PL_QUOTA_INFLIGHT] = memory_bytes;
+}
+
+uint32_t pl_daemon_apis(const struct pl_daemon *daemon)
+{
+	uint32_t count = 0;
+
+	while (count < PL_DAEMON_APIS_MAX && daemon->options->apis[count].backend)
+		count++;
+	return count;
 }
 
 /* ---- set-up ---- */
@@ -219,9 +229,12 @@ static int daemon_serve(struct pl_daemon *daemon)
 		uint64_t conns_ns = pl_conns_expire(daemon, now_ns);
 		uint64_t pool_ns = pl_pool_settle(daemon, now_ns);
 		uint64_t drain_ns = pl_drain_settle(daemon, now_ns);
+		uint64_t swap_ns = pl_swapper_settle(daemon, now_ns);
 		uint64_t next_ns = conns_ns < pool_ns ? conns_ns : pool_ns;
 		int r = 0;
 
+		if (swap_ns < next_ns)
+			next_ns = swap_ns;
 		if (!daemon->stopping)
 			r = pl_loop_round(&daemon->loop, timeout_ms(drain_ns < next_ns ? drain_ns : next_ns, now_ns));
 		if (r < 0)

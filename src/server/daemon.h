@@ -57,11 +57,16 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	uint64_t quota[PL_QUOTA_KINDS];
 	uint64_t arena_bytes;       /* shared memory of one session; address space only until used */
 	uint64_t kept_bytes;        /* of content that is kept for sessions to come (kept.h); 0 = nothing is */
+	uint64_t swap_bytes;        /* sessions may have so much more device memory than the devices; 0 = none */
+	uint64_t device_bytes;      /* of each device, for what can be moved; 0 = what the driver says */
+	uint64_t swap_stay_ns;      /* a session that works stays in for at least so long */
 	bool kept_apart;            /* for those of the same guest or address alone; of users always */
 	int ready_fd;               /* -1 = none; each bound address, then closed.  Closed empty if no worker starts */
 	enum pl_log_level log_level;
 	struct pl_confine_options confine;
 };
+
+#define PL_DAEMON_SWAP_STAY_MS 1000 /* by default */
 
 #define PL_DAEMON_GRACE_S     30   /* by default */
 #define PL_DAEMON_GRACE_S_MAX 3600 /* limit */

@@ -14,9 +14,11 @@
 #include "server/quota.h"
 #include "wire/wire.h"
 
-#define PL_HAND_TEXT_MAX 160 /* limit: bytes of a worker's reason, its NUL included */
+#define PL_HAND_TEXT_MAX    160 /* limit: bytes of a worker's reason, its NUL included */
 
-#define PL_HAND_FDS      2
+#define PL_HAND_FDS         2
+
+#define PL_SWAP_DEVICES_MAX 16 /* limit: devices of a server whose memory is oversubscribed (swap.h) */
 
 enum pl_hand_kind {
 	PL_HAND_READY = 1, /* worker: the driver is loaded */
@@ -38,6 +40,17 @@ enum pl_hand_kind {
 	PL_HAND_FIND,      /* worker: what is kept under this digest */
 	PL_HAND_LIMIT,     /* daemon: the session's limits from now on */
 	PL_HAND_SPOILT,    /* worker: it is something else; no answer */
+	PL_HAND_CLAIM,     /* worker: `type` is an enum pl_swap_claim, `swap` what it is about; answered with GRANT */
+	PL_HAND_GRANT,     /* daemon: `result` */
+	PL_HAND_UNCLAIM,   /* worker: so much was freed; no answer */
+	PL_HAND_LEAVE,     /* daemon: move at least so much to host memory; answered with LEFT */
+	PL_HAND_LEFT,      /* worker: so much was; `own`: it was asked to; `bytes`: ns that the last way back took */
+};
+
+enum pl_swap_claim {
+	PL_SWAP_MORE = 1, /* so much more memory; with it goes all of the session's own */
+	PL_SWAP_BACK,     /* all of the session's own, and no more */
+	PL_SWAP_PRESS,    /* the driver has no room for this: others are to give up as much */
 };
 
 struct pl_hand {
@@ -46,12 +59,13 @@ struct pl_hand {
 	uint64_t region_offset, region_bytes; /* SESSION: its part of a region of ivshmem; 0 bytes = none */
 	uint64_t session;                     /* SESSION; else the request and its answer */
 	uint8_t secret[16];                   /* SESSION; PUT, DROP, TAKE: the token */
-	uint32_t type;                        /* PUT, TAKE: the backend's */
-	int32_t result;                       /* ANSWER: 0, or -errno */
-	bool own;                             /* ANSWER: the asking session put it */
+	uint32_t type;                        /* PUT, TAKE: the backend's; CLAIM */
+	int32_t result;                       /* ANSWER, GRANT: 0, or -errno */
+	bool own;                             /* ANSWER: the asking session put it; LEFT */
 	uint8_t digest[PL_DIGEST_BYTES];      /* KEEP, FIND, SPOILT: of the content */
-	uint64_t bytes;                       /* KEEP, FIND, SPOILT: of the content */
+	uint64_t bytes;                       /* KEEP, FIND, SPOILT: of the content; LEFT */
 	uint64_t limits[PL_QUOTA_KINDS];      /* LIMIT */
+	uint64_t swap[PL_SWAP_DEVICES_MAX];   /* READY: what each device has; CLAIM, UNCLAIM, LEAVE, LEFT: bytes */
 	uint8_t peer_key[16];                 /* SESSION: what PL_HELLO_PEER and _MORE for it has to show */
 	struct pl_hello hello;                /* SESSION, LANE, MORE, AGAIN; PEER: kind and place; without the token */
 	char text[PL_HAND_TEXT_MAX];          /* FAILED, DIAL, DIALED; PUT, ANSWER: PL_BROKER_NOTE_BYTES */

@@ -133,6 +133,13 @@ static void hand_keep(struct pl_daemon *daemon, const struct pl_pool_worker *wor
 		pl_keeper_handle(daemon, worker, hand, fd);
 }
 
+/* Of memory that more sessions have than the device. */
+static void hand_swap(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
+{
+	if (daemon->options->swap_bytes && !pl_swapper_handle(daemon, worker, hand))
+		pl_pool_kill(worker, "protocol");
+}
+
 /* SIGCHLD tells of the end: here only news. */
 static void worker_ready(struct pl_source *source, uint32_t events)
 {
@@ -155,6 +162,8 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 		}
 		if (worker->phase == PL_POOL_SERVING)
 			hand_keep(daemon, worker, &hand, &fds[0]);
+		if (worker->phase == PL_POOL_SERVING)
+			hand_swap(daemon, worker, &hand);
 		for (int i = 0; i < PL_HAND_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
@@ -162,6 +171,7 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 			pl_log_debug("worker %d is ready after %llu ms", (int)worker->pid,
 				     (unsigned long long)((pl_now_ns() - worker->since_ns) / 1000000u));
 			phase_set(worker, PL_POOL_READY);
+			pl_swapper_capacity(daemon, worker, &hand);
 			daemon->pool.apis[worker->api].progress_ns = worker->since_ns;
 			pl_daemon_ready(daemon);
 		} else if (hand.kind == PL_HAND_FAILED && worker->phase == PL_POOL_STARTING) {
@@ -197,6 +207,8 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 		.lanes_max = options->lanes_max,
 		.grace_s = options->grace_s,
 		.keeps = options->kept_bytes != 0,
+		.oversubscribes = options->swap_bytes != 0,
+		.device_bytes = options->device_bytes,
 		.log_level = options->log_level,
 		.folder = daemon->folder.path,
 		.parent = parent,
@@ -537,6 +549,7 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 	--*phase_count(worker);
 	*(worker->prev ? &worker->prev->next : &pool->first) = worker->next;
 	*(worker->next ? &worker->next->prev : &pool->last) = worker->prev;
+	pl_swapper_ended(daemon, worker);
 	explicit_bzero(&daemon->secrets->sessions[worker->slot], sizeof(daemon->secrets->sessions[0]));
 	pool->slots[worker->slot] = false;
 	if (worker->session)

@@ -225,6 +225,18 @@ static void stream_drop(struct pl_serve *serve)
 
 /* ---- the lane's loop ---- */
 
+static void inside_ends(struct pl_session_worker *session)
+{
+	struct timespec now;
+
+	pl_swap_leave(&session->swap);
+	if (!session->swap.ops)
+		return;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	atomic_store_explicit(&session->shared->used_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+			      memory_order_relaxed);
+}
+
 static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 {
 	struct pl_session_worker *session = serve->session;
@@ -252,7 +264,11 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 		.stream_bytes = serve->stream_bytes,
 		.after_bytes = head->bulk_bytes,
 	};
+	if (ordered)
+		pl_swap_enter(&session->swap);
 	session->backend->call(serve);
+	if (ordered)
+		inside_ends(session);
 	pl_serve_give_turn(serve);
 	if (serve->asked && !serve->replied)
 		pl_serve_refuse(serve, session->backend->status_internal);

@@ -15,6 +15,7 @@
 #include "server/handles.h"
 #include "server/peer.h"
 #include "server/quota.h"
+#include "server/swap.h"
 #include "server/turn.h"
 #include "wire/codec.h"
 #include "wire/functions.h"
@@ -44,6 +45,7 @@ struct pl_backend_ops {
 	bool (*runs_free)(uint16_t op);
 	/* Serves a lane of another server's worker until it breaks; on a thread of its own.  NULL: no such lanes. */
 	void (*peer)(struct pl_session_worker *session, struct pl_lane *lane);
+	const struct pl_swap_ops *swap; /* NULL: it can not move its memory */
 	/* For messages: name of an op, or NULL. */
 	const char *(*op_name)(uint16_t op);
 };
@@ -56,6 +58,8 @@ struct pl_worker_shared {
 	_Atomic uint64_t peer_bytes; /* to and from other servers */
 	_Atomic uint64_t resumed;    /* connections that came in place of others */
 	_Atomic uint64_t cut_ns;     /* since when the session has no connection; 0 = it has */
+	_Atomic uint64_t used_ns;    /* pl_now_ns(), about, of its last call; where memory is oversubscribed */
+	_Atomic uint64_t swapped_bytes, swap_out_bytes, swap_in_bytes; /* now in host memory; went there, came back */
 	_Atomic uint64_t started_ns; /* pl_now_ns() when the session began; 0 = spare */
 	char program[64];
 	uint32_t client_pid;
@@ -80,6 +84,7 @@ struct pl_session_worker {
 	_Atomic uint32_t later_sleepers; /* futex: lanes that wait for a pl_serve_answer() */
 	struct pl_worker_shared *shared;
 	struct pl_peers peers;
+	struct pl_swap swap;
 	bool here;  /* the client is another process of this machine, over a socket */
 	bool keeps; /* the daemon keeps content for sessions to come (kept.h) */
 	void *api;  /* the backend's state of this session */

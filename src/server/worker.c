@@ -132,6 +132,8 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 	lanes->resumes = hand->hello.minor >= PL_HELLO_MINOR_AGAIN;
 	memcpy(lanes->secret, hand->secret, sizeof(lanes->secret));
 	limits_set_session(session, config->quota);
+	if (config->oversubscribes)
+		pl_swap_start(&session->swap, config->backend->swap, config->device_bytes);
 	pthread_mutex_init(&session->reverse_lock, NULL);
 	pl_turn_init(&session->turn);
 	r = pl_handles_init(&session->handles);
@@ -198,6 +200,10 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 	case PL_HAND_DIALED:
 	case PL_HAND_ANSWER:
 		pl_peers_answered(&worker->session.peers, hand, fd);
+		return 0;
+	case PL_HAND_LEAVE:
+	case PL_HAND_GRANT:
+		pl_swap_hand(&worker->session.swap, hand);
 		return 0;
 	case PL_HAND_LIMIT:
 		limits_set_session(&worker->session, hand->limits);
@@ -296,6 +302,8 @@ static int driver_load(struct worker *worker)
 			 strerror(r < 0 ? -r : EPROTO), config->library ? ": " : "",
 			 config->library ? config->library : "");
 	}
+	if (!r && config->backend->swap)
+		config->backend->swap->capacity(worker->session.state, hand.swap);
 	pl_hand_send(worker->control, &hand, -1, -1);
 	return pl_fold(r);
 }
@@ -314,6 +322,7 @@ void pl_worker_main(const struct pl_worker_config *config, int control, struct p
 	int status;
 
 	worker.lanes.session = &worker.session;
+	pl_swap_init(&worker.session.swap, &worker.session);
 	pl_peers_init(&worker.session.peers, worker.control);
 	for (uint32_t i = 0; i < config->listeners_count; i++)
 		pl_peers_where_add(&worker.session.peers, config->listeners[i].address);

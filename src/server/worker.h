@@ -21,8 +21,10 @@ struct pl_worker_config {
 	uint64_t quota[PL_QUOTA_KINDS];
 	uint64_t arena_bytes;
 	uint32_t lanes_max;
-	uint32_t grace_s; /* as pl_daemon_options */
-	bool keeps; /* the daemon keeps content for sessions to come (kept.h) */
+	uint32_t grace_s;      /* as pl_daemon_options */
+	bool oversubscribes;   /* device memory (swap.h) */
+	uint64_t device_bytes; /* as pl_daemon_options */
+	bool keeps;            /* the daemon keeps content for sessions to come (kept.h) */
 	enum pl_log_level log_level;
 	const char *folder; /* of the server's workers (folder.h); "" = none */
 	const struct pl_confine *confine;

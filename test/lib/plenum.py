@@ -74,6 +74,7 @@ class Server:
             command += ["--listen", at.tcp if at else f"tcp://{host}:0", "--token-file", token_file]
         if os.environ.get("PLENUM_TEST_WORKER_READ"):  # where a driver lies that is not found otherwise
             command += ["--worker-read", os.environ["PLENUM_TEST_WORKER_READ"]]
+        command += os.environ.get("PLENUM_TEST_SERVE", "").split()  # options more, for all servers of a test
         for i in range(region):
             command += ["--listen", f"ivshmem:{self.folder}/region{i},size=256M;tcp://127.0.0.1:0"]
         ready_read, ready_write = os.pipe()

@@ -35,6 +35,9 @@ enum {
 	KEY_PEER,
 	KEY_KEPT,
 	KEY_KEPT_APART,
+	KEY_OVERSUBSCRIBE,
+	KEY_DEVICE_MEMORY,
+	KEY_SWAP_STAY,
 };
 
 #define ARENA_STAGING_BYTES (256ull << 20) /* shared memory beyond --memory-limit: data on its way */
@@ -90,6 +93,15 @@ static const struct argp_option options[] = {
 	{"grace", KEY_GRACE, "SECONDS|off", 0,
 	 "how long a session over tcp waits for its client when the network has cut its connections (default: 30)", 4},
 	{"spare", KEY_SPARE, "N", 0, "workers kept ready for new sessions (default: 1)", 4},
+	{"oversubscribe", KEY_OVERSUBSCRIBE, "SIZE|off", 0,
+	 "sessions together may have so much more device memory than the devices: what idle ones have is kept in host "
+	 "memory (default: off; CUDA)",
+	 4},
+	{"device-memory", KEY_DEVICE_MEMORY, "SIZE", 0, "with --oversubscribe: of each device (default: all of it)", 4},
+	{"oversubscribe-stay", KEY_SWAP_STAY, "MS", 0,
+	 "so long a session that works keeps its device memory although another one waits (default: 1000, and at least "
+	 "four times what moving it takes)",
+	 4},
 	{"module-cache", KEY_KEPT, "SIZE|off", 0,
 	 "CUDA modules kept for later sessions over tcp and vsock, which need not send them (default: a sixteenth of "
 	 "the memory, at most 1G)",
@@ -149,6 +161,16 @@ static error_t limit_parse(int key, char *text, struct argp_state *state)
 	case KEY_KEPT:
 		daemon->kept_bytes =
 			!strcmp(text, "off") || !strcmp(text, "0") ? 0 : pl_tool_size(state, "module-cache", text);
+		return 0;
+	case KEY_OVERSUBSCRIBE:
+		daemon->swap_bytes =
+			!strcmp(text, "off") || !strcmp(text, "0") ? 0 : pl_tool_size(state, "oversubscribe", text);
+		return 0;
+	case KEY_DEVICE_MEMORY:
+		daemon->device_bytes = pl_tool_size(state, "device-memory", text);
+		return 0;
+	case KEY_SWAP_STAY:
+		daemon->swap_stay_ns = pl_tool_number(state, "oversubscribe-stay", text, 0, 3600000) * 1000000u;
 		return 0;
 	case KEY_KEPT_APART:
 		daemon->kept_apart = true;
@@ -287,6 +309,10 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "`%s' is no option", text);
+		return 0;
+	case ARGP_KEY_END:
+		if (daemon->device_bytes && !daemon->swap_bytes)
+			argp_error(state, "--device-memory: what --oversubscribe=SIZE goes beyond; say that, too");
 		return 0;
 	}
 	return confine_parse(key, text, state);

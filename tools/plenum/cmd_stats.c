@@ -96,9 +96,26 @@ static void kept_print(struct json_object *kept)
 		       (unsigned long long)pl_session_number(kept, "spoilt_total"));
 }
 
+static void swap_print(struct json_object *swap)
+{
+	struct json_object *devices = NULL;
+
+	if (!pl_session_number(swap, "limit_bytes") || !json_object_object_get_ex(swap, "devices", &devices))
+		return;
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		struct json_object *device = json_object_array_get_idx(devices, i);
+
+		printf("device %zu: %llu of %llu bytes in use, %llu with what is in host memory; %llu sessions wait\n",
+		       i, (unsigned long long)pl_session_number(device, "resident_bytes"),
+		       (unsigned long long)pl_session_number(device, "memory_bytes"),
+		       (unsigned long long)pl_session_number(device, "claimed_bytes"),
+		       (unsigned long long)pl_session_number(swap, "sessions_waiting"));
+	}
+}
+
 static void info_print(const char *address)
 {
-	struct json_object *info = NULL, *kept = NULL;
+	struct json_object *info = NULL, *kept = NULL, *swap = NULL;
 	char why[512];
 
 	if (pl_tool_ask(address, "{\"do\":\"info\"}", &info, why) < 0)
@@ -110,6 +127,8 @@ static void info_print(const char *address)
 	       (unsigned long long)pl_session_number(info, "crashes_total"));
 	if (json_object_object_get_ex(info, "kept", &kept))
 		kept_print(kept);
+	if (json_object_object_get_ex(info, "oversubscribe", &swap))
+		swap_print(swap);
 	json_object_put(info);
 }
 

@@ -3,7 +3,7 @@
 _plenum_options() {
 	case $1 in
 	serve) echo "--listen --token-file --generate-token --tls --allow-uid --allow-all-users --peer --memory-limit --host-limit
-		--objects-limit --inflight-limit --lanes-limit --sessions-limit --grace --spare --module-cache --module-cache-apart --driver --cuda --ready-fd --foreground
+		--objects-limit --inflight-limit --lanes-limit --sessions-limit --grace --spare --oversubscribe --device-memory --oversubscribe-stay --module-cache --module-cache-apart --driver --cuda --ready-fd --foreground
 		--confine --worker-read --worker-write --worker-uids
 		--quiet --verbose --help" ;;
 	run) echo "--server --keep-local --help" ;;

@@ -6,6 +6,7 @@
 
 #include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"
+#include "backend/cuda/swap.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "cuda/carries.h"
@@ -129,6 +130,7 @@ static int backend_open(void **state_out, const char *library)
 	known_only = (__typeof__(known_only))symbol_find(host->dl, "plRefgpuKnownOnly");
 	if (known_only)
 		known_only();
+	pl_cuda_movable_min_set();
 	if (!r)
 		r = devices_describe(host);
 	if (r) {
@@ -169,6 +171,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	if (!r)
 		r = pl_handles_init(&session->maps);
 	if (!r)
+		r = pl_handles_init(&session->movables);
+	if (!r)
 		r = pl_handles_init(&session->arrays);
 	if (!r)
 		r = pl_handles_init(&session->shadows);
@@ -203,5 +207,6 @@ const struct pl_backend_ops pl_backend_cuda = {
 	.call = pl_cuda_serve_call,
 	.runs_free = runs_free,
 	.peer = pl_cuda_peer_serve,
+	.swap = &pl_cuda_swap_ops,
 	.op_name = pl_cuda_op_name,
 };

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "backend/cuda/hostfn.h"
+#include "backend/cuda/swap.h"
 #include "base/err.h"
 
 #define KIND_MEMORY 1u /* the only kind in session->memory */
@@ -36,6 +37,7 @@ bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)
 	struct pl_handle handle;
 
 	pl_cuda_share_freed(session, address);
+	pl_cuda_movable_forget(session, address);
 	if (!pl_handles_take(&session->memory, address, KIND_MEMORY, &handle))
 		return false;
 	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, (uintptr_t)handle.object);
@@ -74,7 +76,8 @@ static int32_t allocated(struct pl_serve *serve, int32_t status, uint64_t addres
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 
 	if (!status && !pl_cuda_memory_note(session, address, bytes, context)) {
-		pl_cuda.cuMemFree_v2(address);
+		if (!pl_cuda_movable_free(serve, address, &status))
+			pl_cuda.cuMemFree_v2(address);
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (status)
@@ -112,6 +115,19 @@ static bool memory_share(struct pl_serve *serve, uint64_t address, uint64_t byte
 	       memory_huge(worker, store, whole) && !host->memory_back(address, worker->arena + store, whole);
 }
 
+/* Where the server oversubscribes, other sessions' memory may have to move first. */
+static int32_t memory_take(struct pl_serve *serve, uint64_t bytes, CUdeviceptr *address_out)
+{
+	int32_t status;
+
+	if (pl_cuda_is_movable(pl_cuda_session_of(serve), bytes))
+		return pl_cuda_movable_alloc(serve, bytes, address_out);
+	do {
+		status = (int32_t)pl_cuda.cuMemAlloc_v2(address_out, bytes);
+	} while (pl_cuda_pressed(serve, status, bytes));
+	return status;
+}
+
 /* The address is the driver's: the client leaves it to us. */
 void pl_cuda_serve_cuMemAlloc_v2(struct pl_serve *serve, const struct pl_cuda_cuMemAlloc_v2_args *args)
 {
@@ -120,17 +136,48 @@ void pl_cuda_serve_cuMemAlloc_v2(struct pl_serve *serve, const struct pl_cuda_cu
 	CUdeviceptr address = 0;
 
 	if (pl_cuda.cuMemAlloc_v2 && !args->address)
-		status = (int32_t)pl_cuda.cuMemAlloc_v2(&address, args->bytes);
+		status = memory_take(serve, args->bytes, &address);
 	status = allocated(serve, status, address, args->bytes, pl_cuda_current);
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
 	reply.address = address;
-	reply.shared = args->store && memory_share(serve, address, args->bytes, args->store - 1);
+	reply.shared = args->store && !pl_cuda_is_movable(pl_cuda_session_of(serve), args->bytes) &&
+		       memory_share(serve, address, args->bytes, args->store - 1);
 	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemAlloc_v2_reply_bytes(&reply), 0))
 		return;
 	pl_cuda_cuMemAlloc_v2_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
+/* Where the server oversubscribes, each session has the device for itself, as far as it can see. */
+void pl_cuda_serve_cuMemGetInfo_v2(struct pl_serve *serve, const struct pl_cuda_cuMemGetInfo_v2_args *args)
+{
+	const struct pl_swap *swap = &serve->session->swap;
+	struct pl_cuda_cuMemGetInfo_v2_reply reply = { 0 };
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	size_t left = 0, all = 0;
+	uint64_t used;
+
+	(void)args;
+	if (pl_cuda.cuMemGetInfo_v2)
+		status = (int32_t)pl_cuda.cuMemGetInfo_v2(&left, &all);
+	if (!status && swap->ops) {
+		used = atomic_load(&serve->session->quota.used[PL_QUOTA_MEMORY]);
+		if (swap->device_bytes && swap->device_bytes < all)
+			all = swap->device_bytes;
+		left = used < all ? all - used : 0;
+	}
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.free_bytes = left;
+	reply.total_bytes = all;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuMemGetInfo_v2_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_cuMemGetInfo_v2_reply_put(&serve->reply_enc, &reply);
 	(void)pl_serve_reply_end(serve);
 }
 
@@ -179,7 +226,7 @@ void pl_cuda_serve_cuMemFree_v2(struct pl_serve *serve, const struct pl_cuda_cuM
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 
 	pl_cuda_managed_ends(session, args->address);
-	if (pl_cuda.cuMemFree_v2)
+	if (pl_cuda.cuMemFree_v2 && !pl_cuda_movable_free(serve, args->address, &status))
 		status = (int32_t)pl_cuda.cuMemFree_v2(args->address);
 	pl_cuda_managed_ended(session, args->address, !status);
 	if (!status)

@@ -393,6 +393,17 @@ static int ask_serve(struct pl_session_worker *worker, struct pl_lane *lane, con
 	return pl_trace(r);
 }
 
+/* As a call: the memory that it is about does not move. */
+static int ask_serve_inside(struct pl_session_worker *worker, struct pl_lane *lane, const struct pl_wire_head *head)
+{
+	int r;
+
+	pl_swap_enter(&worker->swap);
+	r = ask_serve(worker, lane, head);
+	pl_swap_leave(&worker->swap);
+	return r;
+}
+
 void pl_cuda_peer_serve(struct pl_session_worker *worker, struct pl_lane *lane)
 {
 	uint64_t timeout_ns = PL_PEER_PROOF_MS * 1000000ull;
@@ -401,7 +412,7 @@ void pl_cuda_peer_serve(struct pl_session_worker *worker, struct pl_lane *lane)
 
 	if (pl_cuda.cuThreadExchangeStreamCaptureMode)
 		(void)pl_cuda.cuThreadExchangeStreamCaptureMode(&mode);
-	while (!pl_lane_recv(lane, timeout_ns, &head) && !ask_serve(worker, lane, head))
+	while (!pl_lane_recv(lane, timeout_ns, &head) && !ask_serve_inside(worker, lane, head))
 		timeout_ns = UINT64_MAX;
 	pl_lane_shutdown(lane);
 }

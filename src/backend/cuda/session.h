@@ -51,6 +51,7 @@ struct pl_cuda_session {
 	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged, `extra` its context's id */
 	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
 	struct pl_handles maps;    /* by address: vmm.c */
+	struct pl_handles movables; /* by address: swap.c */
 	struct pl_handles arrays;  /* by id, mipmapped ones too: `object` is how many bytes it is charged */
 	struct pl_handles managed; /* by its first page: managed.c */
 	struct pl_handles shared;  /* host memory by the client's address, or the driver's: host.c */
@@ -68,8 +69,7 @@ struct pl_cuda_session {
 	struct pl_cuda_late late[PL_CUDA_LATE_MAX]; /* under late_lock, oldest first */
 	uint32_t late_count;
 
-	_Atomic uint64_t
-		rings[PL_CUDA_RINGS_PINNED_MAX]; /* places in shared memory that are pinned; 0 = none: copy.c */
+	_Atomic uint64_t rings[PL_CUDA_RINGS_PINNED_MAX]; /* places in shared memory that are pinned: copy.c */
 
 	pthread_mutex_t stages_lock;
 	struct pl_cuda_stage *stages; /* under stages_lock: stage.h */

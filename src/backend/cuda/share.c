@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "backend/cuda/session.h"
+#include "backend/cuda/swap.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "server/broker.h"
@@ -173,6 +174,10 @@ static int32_t memory_give(struct pl_serve *serve, uint64_t address, struct hand
 
 	if (!pl_cuda.cuIpcGetMemHandle || !pl_cuda.cuMemGetAddressRange_v2)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	if (pl_cuda_movable_holds(pl_cuda_session_of(serve), address, 1)) {
+		pl_log_warn("cuIpcGetMemHandle: memory of a server that oversubscribes is not for other processes");
+		return CUDA_ERROR_NOT_SUPPORTED;
+	}
 	status = (int32_t)pl_cuda.cuIpcGetMemHandle(&native, address);
 	if (!status)
 		status = (int32_t)pl_cuda.cuMemGetAddressRange_v2(&base, NULL, address);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "backend/cuda/session.h"
+#include "backend/cuda/swap.h"
 #include "base/err.h"
 #include "cuda-records.h"
 
@@ -171,7 +172,9 @@ void pl_cuda_serve_cuMemUnmap(struct pl_serve *serve, const struct pl_cuda_cuMem
 {
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 
-	if (pl_cuda.cuMemUnmap)
+	if (pl_cuda_movable_holds(pl_cuda_session_of(serve), args->address, args->bytes))
+		status = CUDA_ERROR_INVALID_VALUE;
+	else if (pl_cuda.cuMemUnmap)
 		status = (int32_t)pl_cuda.cuMemUnmap(args->address, args->bytes);
 	if (!status)
 		maps_forget(pl_cuda_session_of(serve), args->address, args->bytes);

@@ -1,0 +1,168 @@
+/*
+ * One of several programs that share a device whose memory is too small for all of them; it does what it is told on
+ * standard input, a line each, and answers with a line:
+ *
+ *   alloc N MIB    N allocations more of so many MiB, each with content of its own: "made" and how many there are
+ *   work N         N rounds: a kernel counts in each allocation, and the program waits: "worked" and rounds so far
+ *   check          all that is there is what it should be: "right"
+ *   hold MS        a kernel runs until the program says that it may end, so much later: "held"
+ *   info           what the device has, and how much of it is free, in MiB: "info FREE ALL"
+ *   free           all allocations: "freed"
+ */
+#include <stdint.h>
+#include <time.h>
+
+#include "cu.h"
+
+#define ALLOCATIONS_MAX 256
+#define MIB             (1u << 20)
+#define STEP_WORDS      (MIB / 4)
+
+static struct {
+	CUdeviceptr at;
+	size_t words;
+	uint32_t key, rounds;
+} made[ALLOCATIONS_MAX];
+static unsigned int made_count;
+static uint32_t keys;
+static CUfunction count, for_ever;
+static CUmodule module;
+
+static void nap_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
+}
+
+static uint32_t word_of(uint32_t key, size_t at)
+{
+	return (uint32_t)at * 2654435761u ^ key * 40503u;
+}
+
+/* The first word of each MiB is counted in. */
+static void fill(uint32_t *words, unsigned int which, uint32_t counted)
+{
+	for (size_t i = 0; i < made[which].words; i++)
+		words[i] = i % STEP_WORDS ? word_of(made[which].key, i) : counted;
+}
+
+static void alloc(unsigned int n, unsigned int mib)
+{
+	uint32_t *words = malloc((size_t)mib * MIB);
+	CUresult r = CUDA_SUCCESS;
+
+	check(words && made_count + n <= ALLOCATIONS_MAX);
+	for (; n && !r; n--) {
+		r = cu(cuMemAlloc_v2)(&made[made_count].at, (size_t)mib * MIB);
+		if (r == CUDA_ERROR_OUT_OF_MEMORY)
+			break;
+		cu_ok(r);
+		made[made_count].words = (size_t)mib * STEP_WORDS;
+		made[made_count].key = ++keys;
+		made[made_count].rounds = 0;
+		fill(words, made_count, 0);
+		cu_ok(cu(cuMemcpyHtoD_v2)(made[made_count].at, words, (size_t)mib * MIB));
+		made_count++;
+	}
+	free(words);
+	printf("made %u\n", made_count);
+}
+
+static void work(unsigned int rounds)
+{
+	static unsigned int all;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		for (unsigned int j = 0; j < made_count; j++) {
+			for (size_t at = 0; at < made[j].words; at += STEP_WORDS) {
+				CUdeviceptr word = made[j].at + 4 * at;
+				void *params[] = { &word };
+				cu_ok(cu(cuLaunchKernel)(count, 1, 1, 1, 32, 1, 1, 0, NULL, params, NULL));
+			}
+			made[j].rounds++;
+		}
+		cu_ok(cu(cuCtxSynchronize)());
+	}
+	all += rounds;
+	printf("worked %u\n", all);
+}
+
+static void check_all(void)
+{
+	for (unsigned int i = 0; i < made_count; i++) {
+		uint32_t *words = malloc(made[i].words * 4), *want = malloc(made[i].words * 4);
+
+		check(words && want);
+		fill(want, i, made[i].rounds * 32);
+		cu_ok(cu(cuMemcpyDtoH_v2)(words, made[i].at, made[i].words * 4));
+		check(!memcmp(words, want, made[i].words * 4));
+		free(words);
+		free(want);
+	}
+	printf("right\n");
+}
+
+static void hold(unsigned int ms)
+{
+	CUdeviceptr flag;
+	void *word, *params[] = { &flag };
+
+	cu_ok(cu(cuMemHostAlloc)(&word, 4096, CU_MEMHOSTALLOC_DEVICEMAP));
+	cu_ok(cu(cuMemHostGetDevicePointer_v2)(&flag, word, 0));
+	*(volatile int *)word = 0;
+	cu_ok(cu(cuLaunchKernel)(for_ever, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+	printf("holds\n");
+	fflush(stdout);
+	nap_ms(ms);
+	*(volatile int *)word = 1;
+	cu_ok(cu(cuCtxSynchronize)());
+	cu_ok(cu(cuMemFreeHost)(word));
+	printf("held\n");
+}
+
+static void info(void)
+{
+	size_t left, all;
+
+	cu_ok(cu(cuMemGetInfo_v2)(&left, &all));
+	printf("info %zu %zu\n", left / MIB, all / MIB);
+}
+
+static void free_all(void)
+{
+	while (made_count)
+		cu_ok(cu(cuMemFree_v2)(made[--made_count].at));
+	printf("freed\n");
+}
+
+int main(void)
+{
+	char line[64], *ptx;
+	unsigned int a, b;
+
+	cu_begin();
+	ptx = cu_ptx("kernels.ptx");
+	cu_ok(cu(cuModuleLoadData)(&module, ptx));
+	free(ptx);
+	count = cu_function(module, "count");
+	for_ever = cu_function(module, "for_ever");
+	printf("ready\n");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		if (sscanf(line, "alloc %u %u", &a, &b) == 2)
+			alloc(a, b);
+		else if (sscanf(line, "work %u", &a) == 1)
+			work(a);
+		else if (sscanf(line, "hold %u", &a) == 1)
+			hold(a);
+		else if (!strcmp(line, "check\n"))
+			check_all();
+		else if (!strcmp(line, "info\n"))
+			info();
+		else if (!strcmp(line, "free\n"))
+			free_all();
+		else
+			cu_fail(line, __FILE__, __LINE__);
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -1,0 +1,229 @@
+"""Sessions have more device memory together than the device: what idle ones have goes to host memory and comes back."""
+import os
+import re
+import select
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import plenum
+
+NATIVE, REMOTE = sys.argv[1:3]
+TENANT = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-tenant")
+PTX = os.environ.get("PLENUM_TEST_PTX_DIR") or os.path.join(os.path.dirname(__file__), "..", "cuda")
+MIB = 1 << 20
+PROGRAMS = [("order", "tcp"), ("launch", "shm"), ("pinned", "tcp"), ("graphs", "shm"), ("parts", "tcp"), ("registered", "shm")]
+LEFT_OUT = ["test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"]  # its limit is the server's
+
+
+class Tenant:
+    def __init__(self, server, mode="shm"):
+        self.process = subprocess.Popen([TENANT], env=server.env(mode, PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_TEST_PTX_DIR=PTX),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.hear() == "ready"
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def hear(self):
+        line = self.process.stdout.readline().strip()
+        assert line, f"the program has ended: {self.process.wait(60)}"
+        return line
+
+    def do(self, line):
+        self.say(line)
+        return self.hear()
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait(60) == 0
+        self.process.stdout.close()
+
+
+def server(memory, more, *options, **env):
+    return plenum.Server("--cuda", NATIVE, "--device-memory", memory, "--oversubscribe", more, "--verbose", *options, **env)
+
+
+def sessions(of):
+    return {s["client_pid"]: s for s in of.sessions()["sessions"]}
+
+
+def account(of):
+    """In bytes: in the device, what there is, both with host memory; sessions that wait."""
+    out = plenum.run([plenum.TOOL, "stats", "--server", of.unix], plenum.native_env()).stdout.decode()
+    line = next(line for line in out.splitlines() if line.startswith("device 0:"))
+    return dict(zip(("resident", "all", "claimed", "waiting"), map(int, re.findall(r"\d+", line)[1:])))
+
+
+def readable(file):
+    return bool(select.select([file], [], [], 0.01)[0])
+
+
+def test_idle_programs_memory_makes_room_and_comes_back():
+    with server("128M", "256M") as of:
+        tenants = [Tenant(of, mode) for mode in ("shm", "tcp", "shm")]
+        for tenant in tenants:
+            assert tenant.do("alloc 6 16") == "made 6"
+        books = account(of)
+        assert books["claimed"] == 3 * 96 * MIB and books["resident"] <= 128 * MIB, books
+        for _ in range(3):
+            for tenant in tenants:
+                tenant.do("work 2")
+                now = account(of)
+                assert now["resident"] <= 128 * MIB, now
+                assert sessions(of)[tenant.process.pid]["swapped_bytes"] == 0  # a program that works has all of its memory
+        for tenant in tenants:
+            assert tenant.do("check") == "right"
+        told = sessions(of).values()
+        assert sum(s["swap_out_bytes"] for s in told) > 128 * MIB, told
+        assert sum(s["swapped_bytes"] for s in told) >= (3 * 96 - 128) * MIB, told
+        assert all(s["memory_bytes"] >= 96 * MIB for s in told), told
+        for tenant in tenants:
+            assert tenant.do("free") == "freed"
+            tenant.end()
+        assert plenum.wait_for(lambda: account(of)["claimed"] == 0)
+
+
+def test_no_more_moves_than_is_wanted():
+    """Two programs that together have 32 MiB too much exchange 32 MiB, not all that they have."""
+    with server("128M", "256M") as of:
+        one, other = Tenant(of), Tenant(of)
+        one.do("alloc 5 16")
+        other.do("alloc 5 16")
+        assert sessions(of)[one.process.pid]["swapped_bytes"] == 32 * MIB
+        before = sessions(of)[other.process.pid]["swap_out_bytes"]
+        one.do("work 1")
+        assert sessions(of)[other.process.pid]["swap_out_bytes"] - before == 32 * MIB
+        assert one.do("check") == "right" and other.do("check") == "right"
+        one.end()
+        other.end()
+
+
+def test_programs_that_work_all_the_time_take_turns():
+    with server("96M", "256M", "--oversubscribe-stay", "100") as of:
+        tenants = [Tenant(of, mode) for mode in ("shm", "tcp", "shm")]
+        for tenant in tenants:
+            assert tenant.do("alloc 4 16") == "made 4"
+        end = time.monotonic() + 6
+        for tenant in tenants:
+            tenant.say("work 1")
+        rounds = {tenant: 0 for tenant in tenants}
+        while time.monotonic() < end:  # each has the next round to do as soon as it has ended one
+            for tenant in tenants:
+                if readable(tenant.process.stdout):
+                    rounds[tenant] = int(tenant.hear().split()[1])
+                    tenant.say("work 1")
+        for tenant in tenants:
+            rounds[tenant] = int(tenant.hear().split()[1])
+            assert tenant.do("check") == "right"
+        assert min(rounds.values()) >= 5, rounds
+        assert all(s["swap_in_bytes"] for s in sessions(of).values())
+        for tenant in tenants:
+            tenant.end()
+
+
+def test_what_finds_no_room_at_all_is_out_of_memory():
+    with server("64M", "64M") as of:
+        one, other = Tenant(of), Tenant(of)
+        assert one.do("alloc 8 16") == "made 4"  # more than the device has is not to be had
+        assert other.do("alloc 8 16") == "made 4"
+        third = Tenant(of)
+        assert third.do("alloc 1 16") == "made 0"  # nor more than device and host memory
+        assert one.do("check") == "right" and other.do("check") == "right"
+        one.end()
+        assert plenum.wait_for(lambda: account(of)["claimed"] == 64 * MIB)
+        assert third.do("alloc 8 16") == "made 4"
+        assert third.do("work 1") == "worked 1" and third.do("check") == "right" and other.do("check") == "right"
+        other.end()
+        third.end()
+
+
+def test_memory_under_a_kernel_does_not_move():
+    with server("64M", "256M", "--oversubscribe-stay", "0") as of:
+        one, other = Tenant(of), Tenant(of)
+        assert one.do("alloc 4 16") == "made 4"
+        assert one.do("hold 1500") == "holds"
+        other.say("alloc 4 16")
+        time.sleep(0.5)
+        assert sessions(of)[one.process.pid]["swapped_bytes"] == 0
+        assert account(of)["waiting"] == 1
+        assert one.hear() == "held"
+        assert other.hear() == "made 4"
+        assert one.do("work 1") == "worked 1" and one.do("check") == "right" and other.do("check") == "right"
+        one.end()
+        other.end()
+
+
+def test_a_program_that_dies_leaves_its_room_to_others():
+    with server("64M", "256M", "--oversubscribe-stay", "50") as of:
+        stays = Tenant(of)
+        assert stays.do("alloc 4 16") == "made 4"
+        for mode in ("shm", "tcp") * 3:
+            dies = Tenant(of, mode)
+            dies.do("alloc 4 16")
+            dies.say("work 1000")
+            stays.say("work 1")
+            time.sleep(0.2)
+            dies.process.kill()
+            dies.process.wait()
+            dies.process.stdin.close()
+            dies.process.stdout.close()
+            assert stays.hear().startswith("worked")
+        assert stays.do("check") == "right"
+        assert plenum.wait_for(lambda: account(of)["claimed"] == 64 * MIB)
+        stays.end()
+
+
+def same_beside_a_hungry_one(name, mode, of, seconds):
+    env = dict(PLENUM_TEST_PTX_DIR=PTX, PLENUM_REFGPU_MEMORY="1G", PLENUM_TEST_REMOTE="1", PLENUM_TEST_SKIP=",".join(LEFT_OUT))
+    program = os.path.join(os.path.dirname(TENANT), "cuda-" + name)
+    native = plenum.run([program], dict(plenum.native_env(), PLENUM_TEST_LIBCUDA=NATIVE, **env), timeout=seconds)
+    remote = plenum.run([program], of.env(mode, PLENUM_TEST_LIBCUDA=REMOTE, **env), timeout=seconds, check=False)
+    assert remote.returncode == native.returncode and remote.stdout == native.stdout, (
+        f"{name} over {mode}: exit {remote.returncode}\n{remote.stdout.decode(errors='replace')[-2000:]}"
+        f"{remote.stderr.decode(errors='replace')[-2000:]}")
+
+
+def test_programs_print_the_same_whose_memory_comes_and_goes():
+    """All of their memory can be moved here, and another one wants the whole device, again and again."""
+    with server("192M", "2G", "--oversubscribe-stay", "0", PLENUM_MOVABLE_MIN="1") as of:
+        hungry = Tenant(of)
+        assert hungry.do("alloc 48 4") == "made 48"
+        going = threading.Event()
+
+        def again():
+            while not going.wait(0.2):
+                hungry.do("work 1")
+
+        thread = threading.Thread(target=again)
+        thread.start()
+        try:
+            for name, mode in PROGRAMS:
+                same_beside_a_hungry_one(name, mode, of, 120)
+        finally:
+            going.set()
+            thread.join()
+        assert hungry.do("check") == "right"
+        assert sessions(of)[hungry.process.pid]["swap_in_bytes"] > 0
+        hungry.end()
+
+
+def test_each_sees_the_device_for_itself():
+    with server("128M", "256M") as of:
+        one, other = Tenant(of), Tenant(of)
+        assert one.do("alloc 6 16") == "made 6"
+        assert one.do("info") == "info 32 128"
+        assert other.do("info") == "info 128 128"
+        one.end()
+        other.end()
+
+
+if __name__ == "__main__":
+    os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
+    plenum.main([test_idle_programs_memory_makes_room_and_comes_back, test_no_more_moves_than_is_wanted,
+                 test_programs_that_work_all_the_time_take_turns, test_what_finds_no_room_at_all_is_out_of_memory,
+                 test_memory_under_a_kernel_does_not_move, test_a_program_that_dies_leaves_its_room_to_others,
+                 test_each_sees_the_device_for_itself, test_programs_print_the_same_whose_memory_comes_and_goes])
