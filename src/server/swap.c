@@ -274,12 +274,26 @@ static int come_in(struct pl_swap *swap)
 	return r;
 }
 
+/* A device that some is to come back to, and how much. */
+static uint32_t first_out(struct pl_swap *swap, uint64_t *bytes_out)
+{
+	uint32_t device = 0;
+
+	pthread_mutex_lock(&swap->lock);
+	while (device < PL_SWAP_DEVICES_MAX - 1 && !swap->out[device])
+		device++;
+	*bytes_out = swap->out[device];
+	pthread_mutex_unlock(&swap->lock);
+	return device;
+}
+
 /* The driver's room may be less than the daemon believes: others give up more.  A session that finds none at all ends,
  * since its memory is nowhere that a call could find it.  The caller is inside afterwards. */
 static void in_or_end(struct pl_swap *swap)
 {
 	const uint64_t end_ns = pl_now_ns() + BACK_NS_MAX;
 	uint32_t device;
+	uint64_t bytes;
 	int r;
 
 	for (;;) {
@@ -290,15 +304,14 @@ static void in_or_end(struct pl_swap *swap)
 			return;
 		if (r != -ENOMEM || pl_now_ns() > end_ns)
 			break;
-		for (device = 0; device < PL_SWAP_DEVICES_MAX - 1 && !swap->out[device]; device++)
-			;
-		if (claim(swap, PL_SWAP_PRESS, device, swap->out[device]))
+		device = first_out(swap, &bytes);
+		if (claim(swap, PL_SWAP_PRESS, device, bytes))
 			sleep_ns(BACK_PAUSE_NS);
 	}
-	pl_log_error("session %llu: %llu bytes of its device memory are in host memory and can not come back (%s): "
+	(void)first_out(swap, &bytes);
+	pl_log_error("session %llu: device memory (%llu bytes and more) is in host memory and can not come back (%s): "
 		     "it ends",
-		     (unsigned long long)swap->session->id, (unsigned long long)sum(swap->out),
-		     strerror(r < 0 ? -r : EIO));
+		     (unsigned long long)swap->session->id, (unsigned long long)bytes, strerror(r < 0 ? -r : EIO));
 	_exit(1);
 }
 
