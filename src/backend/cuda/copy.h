@@ -4,6 +4,14 @@
 
 #include "backend/cuda/session.h"
 
+#define PL_CUDA_COPY_BLOCK_BYTES (1u << 20) /* what is on the way to the client while the device makes the next */
+
+/* What a copy that goes block by block has of its bytes in memory of ours. */
+static inline uint64_t pl_cuda_copy_held(uint64_t bytes)
+{
+	return bytes < PL_CUDA_COPY_BLOCK_BYTES ? bytes : PL_CUDA_COPY_BLOCK_BYTES;
+}
+
 /* The bytes of a bulk field, at `data`; `own` is to be freed after the call that they are for.  They lie in memory
  * which is pageable for the driver: it has taken them when its call returns, also of copies that go on in a stream.
  * Return: false: no memory, or the lane broke. */

@@ -69,7 +69,7 @@ struct pl_cuda_session {
 	struct pl_cuda_late late[PL_CUDA_LATE_MAX]; /* under late_lock, oldest first */
 	uint32_t late_count;
 
-	_Atomic uint64_t rings[PL_CUDA_RINGS_PINNED_MAX]; /* places in shared memory that are pinned: copy.c */
+	_Atomic uint64_t rings[PL_CUDA_RINGS_PINNED_MAX]; /* pinned places in shared memory; 0 = none: copy-ring.c */
 
 	pthread_mutex_t stages_lock;
 	struct pl_cuda_stage *stages; /* under stages_lock: stage.h */
@@ -93,8 +93,8 @@ struct pl_cuda_session {
 	_Atomic bool hides_nodes;          /* some stand beside copies: graph-copy.c */
 	_Atomic bool graphs_allocate;      /* memory was allocated in a stream that was captured */
 	_Atomic bool captures;             /* a stream was captured */
-	_Atomic(void *) few_room;          /* memory for few bytes that are fetched; NULL: somebody has it: copy.c */
-	struct pl_handles shadows;         /* by a graph's node: graph-copy.c; its own lock */
+	_Atomic(void *) few_room;     /* memory for few bytes that are fetched; NULL: somebody has it: copy-out.c */
+	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
 	struct pl_handles conditions; /* by a conditional node: `object` is its graphs, `extra` their number; as well */
 
 	pthread_mutex_t images_lock;
