@@ -4,6 +4,7 @@
  * (late-driver.c).
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,14 +32,35 @@ struct freeing {
 	CUcontext context;
 	CUstream stream;
 	CUdeviceptr word;
+	enum { BY_WORD, BY_FUNCTION } by;
+	_Atomic bool returns; /* the function that holds it */
 };
+
+static void CUDA_CB function_held(void *arg)
+{
+	struct freeing *freeing = arg;
+	while (!atomic_load(&freeing->returns))
+		nap_ms(1);
+}
+
+static void hold(struct freeing *freeing, CUstream held)
+{
+	atomic_store(&freeing->returns, false);
+	if (freeing->by == BY_FUNCTION)
+		cu_ok(cu(cuLaunchHostFunc)(held, function_held, freeing));
+	else
+		cu_ok(cu(cuStreamWaitValue32_v2)(held, freeing->word, 1, CU_STREAM_WAIT_VALUE_EQ));
+}
 
 static void *free_later(void *arg)
 {
-	const struct freeing *freeing = arg;
+	struct freeing *freeing = arg;
 	cu_ok(cu(cuCtxSetCurrent)(freeing->context));
 	nap_ms(20);
 	cu_ok(cu(cuStreamWriteValue32_v2)(freeing->stream, freeing->word, 1, 0));
+	if (freeing->by == BY_FUNCTION)
+		cu_ok(cu(cuStreamSynchronize)(freeing->stream));
+	atomic_store(&freeing->returns, true);
 	return NULL;
 }
 
@@ -61,7 +83,7 @@ static void copy_held(struct freeing *freeing, CUstream held, CUstream stream, s
 	cu_ok(cu(cuMemsetD8_v2)(at, 0, bytes));
 	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 0, 1));
 	cu_ok(cu(cuCtxSynchronize)());
-	cu_ok(cu(cuStreamWaitValue32_v2)(held, freeing->word, 1, CU_STREAM_WAIT_VALUE_EQ));
+	hold(freeing, held);
 	check(!pthread_create(&thread, NULL, free_later, freeing));
 	cu_ok(waits ? cu(cuMemcpyHtoD_v2)(at, from, bytes) : cu(cuMemcpyHtoDAsync_v2)(at, from, bytes, stream));
 	memset(from, 9, bytes);
@@ -75,20 +97,37 @@ static void copy_held(struct freeing *freeing, CUstream held, CUstream stream, s
 	free(to);
 }
 
+/* Return: false: the device waits for no words. */
+static bool freeing_begin(struct freeing *freeing)
+{
+	CUresult r;
+	*freeing = (struct freeing){ .stream = stream_create(CU_STREAM_NON_BLOCKING) };
+	cu_ok(cu(cuCtxGetCurrent)(&freeing->context));
+	cu_ok(cu(cuMemAlloc_v2)(&freeing->word, 4));
+	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 1, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	r = cu(cuStreamWriteValue32_v2)(freeing->stream, freeing->word, 1, 0);
+	if (r == CUDA_ERROR_NOT_SUPPORTED)
+		return false;
+	cu_ok(r);
+	alarm(PATIENCE_S);
+	return true;
+}
+
+static void freeing_end(struct freeing *freeing)
+{
+	alarm(0);
+	cu_ok(cu(cuMemFree_v2)(freeing->word));
+	cu_ok(cu(cuStreamDestroy_v2)(freeing->stream));
+}
+
 static void test_a_copy_that_is_held_is_freed_by_another_threads_call(void)
 {
 	static const size_t sizes[] = { 100, 20 << 10, 200 << 10, 1 << 20, (9 << 20) + 5 };
 	CUstream alone = stream_create(CU_STREAM_NON_BLOCKING), blocking = stream_create(CU_STREAM_DEFAULT);
-	struct freeing freeing = { .stream = stream_create(CU_STREAM_NON_BLOCKING) };
-	CUresult r;
-	cu_ok(cu(cuCtxGetCurrent)(&freeing.context));
-	cu_ok(cu(cuMemAlloc_v2)(&freeing.word, 4));
-	cu_ok(cu(cuMemsetD32_v2)(freeing.word, 1, 1));
-	r = cu(cuStreamWaitValue32_v2)(alone, freeing.word, 1, CU_STREAM_WAIT_VALUE_EQ);
-	if (r == CUDA_ERROR_NOT_SUPPORTED)
+	struct freeing freeing;
+	if (!freeing_begin(&freeing))
 		return;
-	cu_ok(r);
-	alarm(PATIENCE_S);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		copy_held(&freeing, alone, alone, sizes[i], false);
 		copy_held(&freeing, blocking, blocking, sizes[i], false);
@@ -97,11 +136,159 @@ static void test_a_copy_that_is_held_is_freed_by_another_threads_call(void)
 		copy_held(&freeing, blocking, CU_STREAM_LEGACY, sizes[i], true);
 	}
 	copy_held(&freeing, alone, alone, 70 << 20, false);
-	alarm(0);
-	cu_ok(cu(cuMemFree_v2)(freeing.word));
+	freeing_end(&freeing);
 	cu_ok(cu(cuStreamDestroy_v2)(alone));
 	cu_ok(cu(cuStreamDestroy_v2)(blocking));
-	cu_ok(cu(cuStreamDestroy_v2)(freeing.stream));
+}
+
+/* -- as well, to and from the program's memory, of bytes, lines, slices and arrays -- */
+
+enum way { TO_BYTES, FROM_BYTES, TO_LINES, FROM_LINES, TO_SLICES, FROM_SLICES, TO_ARRAY, FROM_ARRAY, WAYS };
+
+/* Lines with a pitch on the device, and what a line of an array takes. */
+enum { COLUMNS = 1000, PITCH = 1024, LINES = 300, SHAPE_BYTES = COLUMNS * LINES, ELEMENT_BYTES = 16 };
+
+struct shaped {
+	CUdeviceptr at;
+	CUarray array;
+	unsigned char *host;
+};
+
+static CUresult copy_of_bytes(const struct shaped *shaped, bool to, bool waits, CUstream stream)
+{
+	CUdeviceptr host = (uintptr_t)shaped->host;
+	if (waits)
+		return cu(cuMemcpy)(to ? shaped->at : host, to ? host : shaped->at, SHAPE_BYTES);
+	return cu(cuMemcpyAsync)(to ? shaped->at : host, to ? host : shaped->at, SHAPE_BYTES, stream);
+}
+
+static CUresult copy_of_lines(const struct shaped *shaped, bool to, bool waits, CUstream stream)
+{
+	CUDA_MEMCPY2D lines = { .WidthInBytes = COLUMNS, .Height = LINES };
+	lines.srcMemoryType = to ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+	lines.dstMemoryType = to ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
+	lines.srcHost = lines.dstHost = shaped->host;
+	lines.srcDevice = lines.dstDevice = shaped->at;
+	lines.srcPitch = to ? COLUMNS : PITCH;
+	lines.dstPitch = to ? PITCH : COLUMNS;
+	return waits ? cu(cuMemcpy2D_v2)(&lines) : cu(cuMemcpy2DAsync_v2)(&lines, stream);
+}
+
+/* The same lines, in slices of three. */
+static CUresult copy_of_slices(const struct shaped *shaped, bool to, bool waits, CUstream stream)
+{
+	CUDA_MEMCPY3D slices = { .WidthInBytes = COLUMNS, .Height = 3, .Depth = LINES / 3 };
+	slices.srcMemoryType = to ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+	slices.dstMemoryType = to ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
+	slices.srcHost = slices.dstHost = shaped->host;
+	slices.srcDevice = slices.dstDevice = shaped->at;
+	slices.srcHeight = slices.dstHeight = 3;
+	slices.srcPitch = to ? COLUMNS : PITCH;
+	slices.dstPitch = to ? PITCH : COLUMNS;
+	return waits ? cu(cuMemcpy3D_v2)(&slices) : cu(cuMemcpy3DAsync_v2)(&slices, stream);
+}
+
+static CUresult copy_of_array(const struct shaped *shaped, bool to, bool waits, CUstream stream)
+{
+	if (to && waits)
+		return cu(cuMemcpyHtoA_v2)(shaped->array, 0, shaped->host, SHAPE_BYTES);
+	if (to)
+		return cu(cuMemcpyHtoAAsync_v2)(shaped->array, 0, shaped->host, SHAPE_BYTES, stream);
+	if (waits)
+		return cu(cuMemcpyAtoH_v2)(shaped->host, shaped->array, 0, SHAPE_BYTES);
+	return cu(cuMemcpyAtoHAsync_v2)(shaped->host, shaped->array, 0, SHAPE_BYTES, stream);
+}
+
+static bool is_to(enum way way)
+{
+	return way % 2 == 0;
+}
+
+static CUresult shaped_copy(const struct shaped *shaped, enum way way, bool waits, CUstream stream)
+{
+	static CUresult (*const copies[])(const struct shaped *, bool, bool, CUstream) = {
+		copy_of_bytes, copy_of_lines, copy_of_slices, copy_of_array
+	};
+	return copies[way / 2](shaped, is_to(way), waits, stream);
+}
+
+/* A copy to the program finds what the held stream was given before; behind one to the device the program's memory is
+ * its own, and what the stream is given next comes over it.  Arrays can not be filled. */
+static void shape_held(struct freeing *freeing, CUstream held, CUstream stream, struct shaped *shaped, enum way way,
+		       bool waits)
+{
+	bool array = way == TO_ARRAY || way == FROM_ARRAY;
+	CUstream behind = waits ? freeing->stream : stream;
+	pthread_t thread;
+	memset(shaped->host, is_to(way) || !array ? 1 : 7, SHAPE_BYTES);
+	cu_ok(copy_of_lines(shaped, true, true, NULL));
+	cu_ok(copy_of_array(shaped, true, true, NULL));
+	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 0, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	memset(shaped->host, 7, SHAPE_BYTES);
+	hold(freeing, held);
+	if (!is_to(way))
+		cu_ok(cu(cuMemsetD8Async)(shaped->at, 7, PITCH * LINES, held));
+	check(!pthread_create(&thread, NULL, free_later, freeing));
+	if (!is_to(way))
+		memset(shaped->host, 9, SHAPE_BYTES);
+	cu_ok(shaped_copy(shaped, way, waits, stream));
+	if (is_to(way))
+		memset(shaped->host, 9, SHAPE_BYTES);
+	cu_ok(cu(cuMemsetD8Async)(shaped->at, 8, COLUMNS, behind));
+	cu_ok(cu(cuStreamSynchronize)(behind));
+	check(!pthread_join(thread, NULL));
+	if (is_to(way))
+		cu_ok(shaped_copy(shaped, way + 1, true, NULL));
+	if (is_to(way) && !array)
+		check(all_are(shaped->host, 0, COLUMNS, 8));
+	check(all_are(shaped->host, is_to(way) && !array ? COLUMNS : 0, SHAPE_BYTES, 7));
+}
+
+static void shapes_held(struct freeing *freeing, struct shaped *shaped, bool pinned)
+{
+	CUstream alone = stream_create(CU_STREAM_NON_BLOCKING), blocking = stream_create(CU_STREAM_DEFAULT);
+	for (enum way way = 0; way < WAYS; way++) {
+		/* Copies of pinned memory wait for nothing, but where they are told to. */
+		if (!pinned) {
+			shape_held(freeing, alone, alone, shaped, way, false);
+			shape_held(freeing, blocking, blocking, shaped, way, false);
+			shape_held(freeing, CU_STREAM_LEGACY, blocking, shaped, way, false);
+		}
+		shape_held(freeing, CU_STREAM_LEGACY, CU_STREAM_LEGACY, shaped, way, true);
+		shape_held(freeing, blocking, CU_STREAM_LEGACY, shaped, way, true);
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(alone));
+	cu_ok(cu(cuStreamDestroy_v2)(blocking));
+}
+
+static void test_copies_of_all_shapes_are_freed_by_another_threads_call(void)
+{
+	const CUDA_ARRAY_DESCRIPTOR form = { .Width = SHAPE_BYTES / ELEMENT_BYTES,
+					     .Format = CU_AD_FORMAT_FLOAT,
+					     .NumChannels = 4 };
+	struct shaped shaped = { .host = malloc(SHAPE_BYTES) };
+	void *pageable = shaped.host, *pinned;
+	CUdeviceptr there;
+	struct freeing freeing;
+	if (!freeing_begin(&freeing))
+		return;
+	cu_ok(cu(cuMemAlloc_v2)(&shaped.at, PITCH * LINES));
+	cu_ok(cu(cuArrayCreate_v2)(&shaped.array, &form));
+	cu_ok(cu(cuMemHostAlloc)(&pinned, SHAPE_BYTES, CU_MEMHOSTALLOC_DEVICEMAP));
+	(void)cu(cuMemHostGetDevicePointer_v2)(&there, pinned, 0); /* a device reaches it, if it can */
+	for (int i = 0; i < 2; i++) {
+		freeing.by = i ? BY_FUNCTION : BY_WORD;
+		shaped.host = pageable;
+		shapes_held(&freeing, &shaped, false);
+		shaped.host = pinned;
+		shapes_held(&freeing, &shaped, true);
+	}
+	free(pageable);
+	cu_ok(cu(cuMemFreeHost)(pinned));
+	cu_ok(cu(cuArrayDestroy)(shaped.array));
+	cu_ok(cu(cuMemFree_v2)(shaped.at));
+	freeing_end(&freeing);
 }
 
 /* The copy is behind a blocking stream's work, and the other stream follows neither. */
@@ -249,6 +436,7 @@ int main(int argc, char **argv)
 	/* The first one: what waits for the program later has copies asked for. */
 	cu_run(test_a_copy_that_waits_is_made_before_what_any_stream_is_given_then);
 	cu_run(test_a_copy_that_is_held_is_freed_by_another_threads_call);
+	cu_run(test_copies_of_all_shapes_are_freed_by_another_threads_call);
 	cu_run(test_destructors_of_a_thread_may_call);
 	cu_ok(cu(cuCtxDestroy_v2)(ctx));
 	return 0;

@@ -1,5 +1,20 @@
 /* Copies between addresses of the device; the client knows which are its own. */
-#include "backend/cuda/session.h"
+#include "backend/cuda/copy.h"
+
+/* It waits where host memory is an end, which a device reaches: others go on meanwhile. */
+static int32_t copy_now(struct pl_serve *serve, const struct pl_cuda_cuMemcpyAsync_args *args,
+			__typeof__(&cuMemcpy) now)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	int32_t status;
+
+	pl_cuda_entering(session);
+	if (serve->asked)
+		pl_serve_give_turn(serve);
+	status = (int32_t)now(args->to, args->from, args->size);
+	pl_cuda_entered(session);
+	return status;
+}
 
 void pl_cuda_serve_cuMemcpyAsync(struct pl_serve *serve, const struct pl_cuda_cuMemcpyAsync_args *args)
 {
@@ -18,9 +33,10 @@ void pl_cuda_serve_cuMemcpyAsync(struct pl_serve *serve, const struct pl_cuda_cu
 		status = CUDA_ERROR_NOT_SUPPORTED;
 		if (!pl_cuda_address_known(args->to, args->size) || !pl_cuda_address_known(args->from, args->size))
 			status = CUDA_ERROR_INVALID_VALUE;
-		else if (waits ? now != NULL : later != NULL)
-			status = (int32_t)(waits ? now(args->to, args->from, args->size)
-						 : later(args->to, args->from, args->size, stream));
+		else if (waits)
+			status = now ? copy_now(serve, args, now) : CUDA_ERROR_NOT_SUPPORTED;
+		else if (later)
+			status = (int32_t)later(args->to, args->from, args->size, stream);
 	}
 	if (status || !serve->asked) {
 		pl_cuda_result(serve, status, args->stream);

@@ -239,15 +239,6 @@ static void to_device_any(struct pl_serve *serve, const struct pl_cuda_cuMemcpyH
 	pl_cuda_result(serve, status, args->stream);
 }
 
-static void entered(struct pl_cuda_session *session)
-{
-	uint64_t next = atomic_load(&session->worker->turn.next), last = atomic_load(&session->entered);
-
-	while (next > last && !atomic_compare_exchange_weak(&session->entered, &last, next))
-		continue;
-	atomic_fetch_sub(&session->entering, 1);
-}
-
 /* Others go on while an asked one comes, and nobody is told meanwhile that nothing is under way. */
 void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoDAsync_v2_args *args)
 {
@@ -258,8 +249,8 @@ void pl_cuda_serve_cuMemcpyHtoDAsync_v2(struct pl_serve *serve, const struct pl_
 		pl_cuda_result(serve, CUDA_ERROR_OUT_OF_MEMORY, args->stream);
 		return;
 	}
-	atomic_fetch_add(&session->entering, 1);
+	pl_cuda_entering(session);
 	to_device_any(serve, args);
-	entered(session);
+	pl_cuda_entered(session);
 	pl_quota_return(&serve->session->quota, PL_QUOTA_INFLIGHT, held);
 }

@@ -101,25 +101,6 @@ static CUresult shape_call(const struct shape *shape)
 	}
 }
 
-/* With an end in the client, whose memory here is to go.  *stays_out: it has to stay. */
-static CUresult shape_pass(struct pl_serve *serve, const struct shape *shape, bool *stays_out)
-{
-	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	struct pl_cuda_passing passing;
-	CUresult r;
-
-	*stays_out = false;
-	if (pl_cuda_passing_refused(session, shape->stream, shape->per_thread, shape_waits(shape)))
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	if (serve->turn_held || shape_waits(shape))
-		return shape_call(shape);
-	if (!pl_cuda_passing_begin(&passing, session, shape->stream, shape->per_thread))
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	r = shape_call(shape);
-	*stays_out = pl_cuda_passing_end(&passing) != PL_CUDA_PASSED && !r;
-	return r;
-}
-
 /* An address of the client's is the device's: the driver must not take it for one of this process. */
 static CUmemorytype end_type(uint32_t type)
 {
@@ -255,18 +236,73 @@ static bool shape_open(struct pl_serve *serve, struct shape *shape, const struct
 	return pl_cuda_copy_open(serve, &args->copy, &shape->copy, status_out);
 }
 
-static void shape_to_device(struct pl_serve *serve, struct shape *shape,
-			    const struct pl_cuda_cuMemcpy3DPeerAsync_args *args)
+/* ---- with an end in the client ---- */
+
+/* A copy as the driver is to make it, at `of`; `host` is the memory here that stands for the client's, and is to go. */
+struct passing_copy {
+	CUresult (*make)(void *of, void *host);
+	void *of;
+	CUstream stream;
+	uint64_t stream_id;
+	bool per_thread;
+	bool waits; /* it has ended when the driver's call returns */
+};
+
+/* *stays: the memory has to stay, which is left as it was where it has not. */
+static CUresult copy_pass(struct pl_serve *serve, const struct passing_copy *copy, void *host, bool *stays,
+			  enum pl_cuda_passed *passed_out)
 {
+	struct pl_cuda_passing passing;
+	CUresult r;
+
+	*passed_out = PL_CUDA_PASSED;
+	if (serve->turn_held || copy->waits)
+		return copy->make(copy->of, host);
+	if (!pl_cuda_passing_begin(&passing, pl_cuda_session_of(serve), copy->stream, copy->per_thread))
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	r = copy->make(copy->of, host);
+	*passed_out = pl_cuda_passing_end(&passing);
+	*stays |= *passed_out != PL_CUDA_PASSED && !r;
+	return r;
+}
+
+static bool copy_refused(struct pl_serve *serve, const struct passing_copy *copy)
+{
+	if (!pl_cuda_passing_refused(pl_cuda_session_of(serve), copy->stream, copy->per_thread, copy->waits))
+		return false;
+	pl_cuda_result(serve, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, copy->stream_id);
+	return true;
+}
+
+/* The driver may wait until the stream has come to it: others go on meanwhile, whose calls that may take, and nobody
+ * is told that nothing is under way. */
+static void copy_to_device(struct pl_serve *serve, const struct passing_copy *copy, const struct pl_bulk *bulk)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	uint64_t held = bulk->kind == PL_BULK_AFTER ? bulk->bytes : 0; /* in memory of ours; others are charged */
 	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
+	enum pl_cuda_passed passed;
 	bool stays = false;
 	void *own = NULL;
+	const void *data;
 
-	if (pl_cuda_bulk_open(serve, &args->data, &shape->copy.srcHost, &own) &&
-	    (serve->turn_held || pl_cuda_bulk_leave(&args->data, &shape->copy.srcHost, &own)))
-		status = (int32_t)shape_pass(serve, shape, &stays);
-	pl_cuda_bulk_end(serve, &args->data, own, stays);
-	pl_cuda_result(serve, status, args->stream);
+	if (copy_refused(serve, copy))
+		return;
+	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_INFLIGHT, held)) {
+		pl_cuda_result(serve, status, copy->stream_id);
+		return;
+	}
+	pl_cuda_entering(session);
+	if (pl_cuda_bulk_open(serve, bulk, &data, &own) &&
+	    ((serve->turn_held && !serve->asked) || copy->waits || pl_cuda_bulk_leave(bulk, &data, &own))) {
+		if (serve->asked)
+			pl_serve_give_turn(serve);
+		status = (int32_t)copy_pass(serve, copy, (void *)(uintptr_t)data, &stays, &passed);
+	}
+	pl_cuda_bulk_end(serve, bulk, own, stays);
+	pl_cuda_entered(session);
+	pl_quota_return(&serve->session->quota, PL_QUOTA_INFLIGHT, held);
+	pl_cuda_result(serve, status, copy->stream_id);
 }
 
 static int reply_begin(struct pl_serve *serve, const struct pl_bulk *data)
@@ -280,40 +316,42 @@ static int reply_begin(struct pl_serve *serve, const struct pl_bulk *data)
 	return pl_serve_reply_end(serve);
 }
 
-/* Makes the copy and waits for it: its bytes have to be there. */
-static int32_t fetch(struct pl_serve *serve, const struct shape *shape, uint64_t stream, bool *stays_out)
+/* Makes the copy and waits for it: its bytes have to be there.  Where it is not sure whether a graph has got it
+ * instead, it is made once more. */
+static int32_t fetch(struct pl_serve *serve, const struct passing_copy *copy, void *to, bool *stays)
 {
-	int32_t status = (int32_t)shape_pass(serve, shape, stays_out);
+	enum pl_cuda_passed passed = PL_CUDA_PASSED_UNSURE;
+	CUresult r = CUDA_SUCCESS;
 
 	pl_serve_give_turn(serve);
-	if (!status && !shape_waits(shape))
-		status = (int32_t)pl_cuda_own_wait(shape->stream, shape->per_thread);
-	return pl_cuda_waited(pl_cuda_session_of(serve), status, stream);
+	while (!r && passed == PL_CUDA_PASSED_UNSURE)
+		r = copy_pass(serve, copy, to, stays, &passed);
+	if (!r && passed == PL_CUDA_PASSED_CAPTURED)
+		r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	if (!r && !copy->waits)
+		r = pl_cuda_own_wait(copy->stream, copy->per_thread);
+	return pl_cuda_waited(pl_cuda_session_of(serve), (int32_t)r, copy->stream_id);
 }
 
-static void shape_to_client(struct pl_serve *serve, struct shape *shape,
-			    const struct pl_cuda_cuMemcpy3DPeerAsync_args *args, uint64_t bytes)
+/* store: where in the memory that both sides have; UINT64_MAX: nowhere, the bytes go with the reply. */
+static void copy_to_client(struct pl_serve *serve, const struct passing_copy *copy, uint64_t store, uint64_t bytes)
 {
 	struct pl_session_worker *worker = serve->session;
 	struct pl_bulk data = { .kind = PL_BULK_AFTER, .bytes = bytes };
+	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
 	bool stays = false;
 	void *own = NULL;
-	int32_t status;
 
-	if (args->store != UINT64_MAX) {
-		if (!worker->arena || args->store > worker->arena_bytes || bytes > worker->arena_bytes - args->store) {
-			pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
-			return;
-		}
-		data = (struct pl_bulk){ .kind = PL_BULK_ARENA, .bytes = bytes, .offset = args->store };
-		shape->copy.dstHost = worker->arena + args->store;
-	} else {
-		own = malloc(bytes);
-		shape->copy.dstHost = own;
-	}
+	if (copy_refused(serve, copy))
+		return;
+	if (store == UINT64_MAX)
+		own = malloc(bytes ? bytes : 1);
+	else
+		data = (struct pl_bulk){ .kind = PL_BULK_ARENA, .bytes = bytes, .offset = store };
 	if (bytes <= INLINE_BYTES && own)
 		data = (struct pl_bulk){ .kind = PL_BULK_INLINE, .bytes = bytes, .data = own };
-	status = shape->copy.dstHost ? fetch(serve, shape, args->stream, &stays) : CUDA_ERROR_OUT_OF_MEMORY;
+	if (own || store != UINT64_MAX)
+		status = fetch(serve, copy, own ? own : worker->arena + store, &stays);
 	if (status)
 		pl_cuda_result(serve, status, 0);
 	else if (!reply_begin(serve, &data) && data.kind == PL_BULK_AFTER)
@@ -324,12 +362,44 @@ static void shape_to_client(struct pl_serve *serve, struct shape *shape,
 		free(own);
 }
 
+/* Return: false: such a place in shared memory is none. */
+static bool store_is_there(const struct pl_session_worker *worker, uint64_t store, uint64_t bytes)
+{
+	return store == UINT64_MAX ||
+	       (worker->arena && store <= worker->arena_bytes && bytes <= worker->arena_bytes - store);
+}
+
+/* ---- lines and slices ---- */
+
+static CUresult shape_from_host(void *of, void *host)
+{
+	struct shape *shape = of;
+
+	shape->copy.srcHost = host;
+	return shape_call(shape);
+}
+
+static CUresult shape_to_host(void *of, void *host)
+{
+	struct shape *shape = of;
+
+	shape->copy.dstHost = host;
+	return shape_call(shape);
+}
+
+/* A copy that waits does so for host memory that a device reaches. */
 static void shape_on_device(struct pl_serve *serve, const struct shape *shape,
 			    const struct pl_cuda_cuMemcpy3DPeerAsync_args *args)
 {
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	const struct pl_bulk none = { 0 };
-	int32_t status = (int32_t)shape_call(shape);
+	int32_t status;
 
+	pl_cuda_entering(session);
+	if (serve->asked && shape_waits(shape))
+		pl_serve_give_turn(serve);
+	status = (int32_t)shape_call(shape);
+	pl_cuda_entered(session);
 	if (status || !serve->asked)
 		pl_cuda_result(serve, status, args->stream);
 	else
@@ -340,6 +410,9 @@ void pl_cuda_serve_cuMemcpy3DPeerAsync(struct pl_serve *serve, const struct pl_c
 {
 	const struct pl_cuda_copy3d_record *record = &args->copy;
 	bool from = record->from_type == CU_MEMORYTYPE_HOST, to = record->to_type == CU_MEMORYTYPE_HOST;
+	struct passing_copy copy = { .make = to ? shape_to_host : shape_from_host,
+				     .stream_id = args->stream,
+				     .per_thread = args->per_thread };
 	struct shape shape;
 	uint64_t bytes;
 	int32_t status;
@@ -347,112 +420,113 @@ void pl_cuda_serve_cuMemcpy3DPeerAsync(struct pl_serve *serve, const struct pl_c
 	/* Both ends in the client are the client's own business; memory of this process is nobody's end. */
 	if ((from && to) || !shape_is_told(record, serve->head->op) || !pl_cuda_copy_bytes(record, &bytes) ||
 	    args->data.bytes != (from ? bytes : 0) || (to && (!args->wait || !serve->asked)) ||
-	    !pl_cuda_copy_packed(record)) {
+	    (to && !store_is_there(serve->session, args->store, bytes)) || !pl_cuda_copy_packed(record)) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (!shape_open(serve, &shape, args, &status))
+	if (!shape_open(serve, &shape, args, &status)) {
 		pl_cuda_result(serve, status, args->stream);
-	else if (from)
-		shape_to_device(serve, &shape, args);
+		return;
+	}
+	copy.of = &shape;
+	copy.stream = shape.stream;
+	copy.waits = shape_waits(&shape);
+	if (from)
+		copy_to_device(serve, &copy, &args->data);
 	else if (to)
-		shape_to_client(serve, &shape, args, bytes);
+		copy_to_client(serve, &copy, args->store, bytes);
 	else
 		shape_on_device(serve, &shape, args);
 }
 
 /* ---- one dimension of an array ---- */
 
+struct line {
+	CUarray array;
+	uint64_t offset, bytes;
+	CUstream stream;
+	bool per_thread, waits;
+};
+
+static CUresult line_from_host(void *of, void *host)
+{
+	const struct line *line = of;
+	__typeof__(&cuMemcpyHtoA_v2) now = line->per_thread ? pl_cuda.cuMemcpyHtoA_v2_ptds : pl_cuda.cuMemcpyHtoA_v2;
+	__typeof__(&cuMemcpyHtoAAsync_v2) later =
+		line->per_thread ? pl_cuda.cuMemcpyHtoAAsync_v2_ptsz : pl_cuda.cuMemcpyHtoAAsync_v2;
+
+	if (line->waits)
+		return now ? now(line->array, line->offset, host, line->bytes) : CUDA_ERROR_NOT_SUPPORTED;
+	return later ? later(line->array, line->offset, host, line->bytes, line->stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+static CUresult line_to_host(void *of, void *host)
+{
+	const struct line *line = of;
+	__typeof__(&cuMemcpyAtoH_v2) now = line->per_thread ? pl_cuda.cuMemcpyAtoH_v2_ptds : pl_cuda.cuMemcpyAtoH_v2;
+	__typeof__(&cuMemcpyAtoHAsync_v2) later =
+		line->per_thread ? pl_cuda.cuMemcpyAtoHAsync_v2_ptsz : pl_cuda.cuMemcpyAtoHAsync_v2;
+
+	if (line->waits)
+		return now ? now(host, line->array, line->offset, line->bytes) : CUDA_ERROR_NOT_SUPPORTED;
+	return later ? later(host, line->array, line->offset, line->bytes, line->stream) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* Return: false: one of the handles is none, and that is answered. */
+static bool line_open(struct pl_serve *serve, struct line *line, uint64_t stream_id, uint64_t array_id,
+		      struct passing_copy *copy_out)
+{
+	void *array, *stream;
+	int32_t status;
+
+	if (!pl_cuda_take(serve, stream_id, PL_CUDA_KIND_stream, &stream, &status) ||
+	    !pl_cuda_take(serve, array_id, PL_CUDA_KIND_array, &array, &status)) {
+		pl_cuda_result(serve, status, stream_id);
+		return false;
+	}
+	line->array = array;
+	line->stream = stream;
+	*copy_out = (struct passing_copy){ .of = line,
+					   .stream = stream,
+					   .stream_id = stream_id,
+					   .per_thread = line->per_thread,
+					   .waits = line->waits };
+	return true;
+}
+
 void pl_cuda_serve_cuMemcpyHtoAAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyHtoAAsync_v2_args *args)
 {
-	__typeof__(&cuMemcpyHtoA_v2) now = args->per_thread ? pl_cuda.cuMemcpyHtoA_v2_ptds : pl_cuda.cuMemcpyHtoA_v2;
-	__typeof__(&cuMemcpyHtoAAsync_v2) later =
-		args->per_thread ? pl_cuda.cuMemcpyHtoAAsync_v2_ptsz : pl_cuda.cuMemcpyHtoAAsync_v2;
-	bool waits = serve->head->op == PL_CUDA_OP_cuMemcpyHtoA_v2;
-	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
-	void *array, *stream, *own = NULL;
-	const void *data;
+	struct line line = { .offset = args->offset,
+			     .bytes = args->size,
+			     .per_thread = args->per_thread,
+			     .waits = serve->head->op == PL_CUDA_OP_cuMemcpyHtoA_v2 };
+	struct passing_copy copy;
 
 	if (args->size != args->data.bytes) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (pl_cuda_bulk_open(serve, &args->data, &data, &own) &&
-	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&
-	    pl_cuda_take(serve, args->array, PL_CUDA_KIND_array, &array, &status)) {
-		if (pl_cuda_passing_refused(pl_cuda_session_of(serve), stream, args->per_thread, waits))
-			status = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-		else if (waits)
-			status = now ? (int32_t)now(array, args->offset, data, args->size) : CUDA_ERROR_NOT_SUPPORTED;
-		else
-			status = later ? (int32_t)later(array, args->offset, data, args->size, stream)
-				       : CUDA_ERROR_NOT_SUPPORTED;
-	}
-	free(own);
-	pl_cuda_result(serve, status, args->stream);
-}
-
-struct array_fetch {
-	const struct pl_cuda_cuMemcpyAtoHAsync_v2_args *args;
-	CUarray array;
-	CUstream stream;
-	bool waits;
-};
-
-static int32_t array_fetch(struct pl_serve *serve, const struct array_fetch *fetch, void *to)
-{
-	const struct pl_cuda_cuMemcpyAtoHAsync_v2_args *args = fetch->args;
-	__typeof__(&cuMemcpyAtoH_v2) now = args->per_thread ? pl_cuda.cuMemcpyAtoH_v2_ptds : pl_cuda.cuMemcpyAtoH_v2;
-	__typeof__(&cuMemcpyAtoHAsync_v2) later =
-		args->per_thread ? pl_cuda.cuMemcpyAtoHAsync_v2_ptsz : pl_cuda.cuMemcpyAtoHAsync_v2;
-	CUresult r = CUDA_ERROR_NOT_SUPPORTED;
-
-	if (pl_cuda_passing_refused(pl_cuda_session_of(serve), fetch->stream, args->per_thread, fetch->waits))
-		r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	else if (fetch->waits && now)
-		r = now(to, fetch->array, args->offset, args->size);
-	else if (!fetch->waits && later)
-		r = later(to, fetch->array, args->offset, args->size, fetch->stream);
-	pl_serve_give_turn(serve);
-	if (!r && !fetch->waits)
-		r = pl_cuda_own_wait(fetch->stream, args->per_thread);
-	return pl_cuda_waited(pl_cuda_session_of(serve), (int32_t)r, args->stream);
+	if (!line_open(serve, &line, args->stream, args->array, &copy))
+		return;
+	copy.make = line_from_host;
+	copy_to_device(serve, &copy, &args->data);
 }
 
 void pl_cuda_serve_cuMemcpyAtoHAsync_v2(struct pl_serve *serve, const struct pl_cuda_cuMemcpyAtoHAsync_v2_args *args)
 {
-	struct pl_session_worker *worker = serve->session;
-	bool shared = args->store != UINT64_MAX;
-	struct array_fetch fetch = { .args = args, .waits = serve->head->op == PL_CUDA_OP_cuMemcpyAtoH_v2 };
-	struct pl_bulk data = { .kind = PL_BULK_AFTER, .bytes = args->size };
-	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
-	void *array, *stream, *own = NULL;
+	struct line line = { .offset = args->offset,
+			     .bytes = args->size,
+			     .per_thread = args->per_thread,
+			     .waits = serve->head->op == PL_CUDA_OP_cuMemcpyAtoH_v2 };
+	struct passing_copy copy;
 
-	if (!args->wait || !serve->asked ||
-	    (shared &&
-	     (!worker->arena || args->store > worker->arena_bytes || args->size > worker->arena_bytes - args->store)) ||
+	if (!args->wait || !serve->asked || !store_is_there(serve->session, args->store, args->size) ||
 	    args->size > PL_CUDA_LIMIT_TRANSFER_MAX) {
 		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
 		return;
 	}
-	if (!pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) ||
-	    !pl_cuda_take(serve, args->array, PL_CUDA_KIND_array, &array, &status)) {
-		pl_cuda_result(serve, status, args->stream);
+	if (!line_open(serve, &line, args->stream, args->array, &copy))
 		return;
-	}
-	fetch.array = array;
-	fetch.stream = stream;
-	if (!shared)
-		own = malloc(args->size ? args->size : 1);
-	if (shared)
-		data = (struct pl_bulk){ .kind = PL_BULK_ARENA, .bytes = args->size, .offset = args->store };
-	else if (args->size <= INLINE_BYTES)
-		data = (struct pl_bulk){ .kind = PL_BULK_INLINE, .bytes = args->size, .data = own };
-	if (shared || own)
-		status = array_fetch(serve, &fetch, shared ? worker->arena + args->store : own);
-	if (status)
-		pl_cuda_result(serve, status, 0);
-	else if (!reply_begin(serve, &data) && data.kind == PL_BULK_AFTER)
-		(void)pl_serve_reply_bulk(serve, own, args->size);
-	free(own);
+	copy.make = line_to_host;
+	copy_to_client(serve, &copy, args->store, args->size);
 }

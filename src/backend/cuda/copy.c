@@ -1,4 +1,4 @@
-/* Bytes that come with a call. */
+/* Bytes that come with a call, and copies that enter their streams without the turn. */
 #include "backend/cuda/copy.h"
 
 #include <stdlib.h>
@@ -35,4 +35,18 @@ void pl_cuda_bulk_end(struct pl_serve *serve, const struct pl_bulk *bulk, void *
 	if (bulk->kind == PL_BULK_STREAM)
 		(void)pl_serve_steal_stream(serve);
 	pl_cuda_passing_stays(serve, bulk->bytes);
+}
+
+void pl_cuda_entering(struct pl_cuda_session *session)
+{
+	atomic_fetch_add(&session->entering, 1);
+}
+
+void pl_cuda_entered(struct pl_cuda_session *session)
+{
+	uint64_t next = atomic_load(&session->worker->turn.next), last = atomic_load(&session->entered);
+
+	while (next > last && !atomic_compare_exchange_weak(&session->entered, &last, next))
+		continue;
+	atomic_fetch_sub(&session->entering, 1);
 }

@@ -1,4 +1,4 @@
-/* Bytes that come with a call. */
+/* Bytes that come with a call, and copies of them. */
 #ifndef PL_BACKEND_CUDA_COPY_H
 #define PL_BACKEND_CUDA_COPY_H
 
@@ -23,6 +23,11 @@ bool pl_cuda_bulk_leave(const struct pl_bulk *bulk, const void **data, void **ow
 
 /* Frees what those two gave.  stays: a graph may have the bytes, wherever they lie. */
 void pl_cuda_bulk_end(struct pl_serve *serve, const struct pl_bulk *bulk, void *own, bool stays);
+
+/* Before the turn of a call is given up that puts a copy into a stream, and once it is there: nobody is told meanwhile
+ * that nothing is under way. */
+void pl_cuda_entering(struct pl_cuda_session *session);
+void pl_cuda_entered(struct pl_cuda_session *session);
 
 /* A copy in a stream, of memory here that goes or is used again when the call at hand has ended.  In a graph such a
  * copy would be made of whatever is there by then: a captured stream must not have it. */

@@ -54,12 +54,12 @@ static CUresult device_to_device(enum pl_cuda_op op, bool per_thread, CUdevicept
 				 CUstream stream);
 
 /* One end is the program's memory, which a device reaches: behind a copy that waits the program may use it as it likes.
- */
+ * It is this thread that waits, and not the server for a post. */
 static CUresult reached_copy(bool waits, bool per_thread, CUdeviceptr dst, CUdeviceptr src, size_t bytes,
 			     CUstream stream)
 {
-	CUresult result = device_to_device(waits ? PL_CUDA_OP_cuMemcpy : PL_CUDA_OP_cuMemcpyAsync, per_thread, dst, src,
-					   bytes, stream);
+	enum pl_cuda_op op = waits && !pl_cuda_captures_none() ? PL_CUDA_OP_cuMemcpy : PL_CUDA_OP_cuMemcpyAsync;
+	CUresult result = device_to_device(op, per_thread, dst, src, bytes, stream);
 
 	if (result || !waits)
 		return result;
