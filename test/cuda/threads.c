@@ -32,7 +32,7 @@ struct freeing {
 	CUcontext context;
 	CUstream stream;
 	CUdeviceptr word;
-	enum { BY_WORD, BY_FUNCTION } by;
+	enum { BY_WORD, BY_FUNCTION, BY_COPY } by;
 	_Atomic bool returns; /* the function that holds it */
 };
 
@@ -55,9 +55,13 @@ static void hold(struct freeing *freeing, CUstream held)
 static void *free_later(void *arg)
 {
 	struct freeing *freeing = arg;
+	const uint32_t one_word = 1;
 	cu_ok(cu(cuCtxSetCurrent)(freeing->context));
 	nap_ms(20);
-	cu_ok(cu(cuStreamWriteValue32_v2)(freeing->stream, freeing->word, 1, 0));
+	if (freeing->by == BY_COPY)
+		cu_ok(cu(cuMemcpyHtoDAsync_v2)(freeing->word, &one_word, sizeof(one_word), freeing->stream));
+	else
+		cu_ok(cu(cuStreamWriteValue32_v2)(freeing->stream, freeing->word, 1, 0));
 	if (freeing->by == BY_FUNCTION)
 		cu_ok(cu(cuStreamSynchronize)(freeing->stream));
 	atomic_store(&freeing->returns, true);
@@ -291,6 +295,65 @@ static void test_copies_of_all_shapes_are_freed_by_another_threads_call(void)
 	freeing_end(&freeing);
 }
 
+/* -- as well, behind a kernel that looks at a word until it is there.  By a copy: the reference GPU's kernel has the
+ * engine that writes words -- */
+
+static const char looks_text[] = ".version 7.0\n.target sm_70\n.address_size 64\n"
+				 ".visible .entry looks(.param .u64 word)\n{\n"
+				 ".reg .u64 %a;\n.reg .u32 %v;\n.reg .pred %p;\n"
+				 "ld.param.u64 %a, [word];\n"
+				 "AGAIN: ld.volatile.global.u32 %v, [%a]; setp.eq.u32 %p, %v, 0; @%p bra AGAIN;\n"
+				 "ret;\n}\n";
+
+static void copy_behind_kernel(struct freeing *freeing, CUfunction looks, CUstream held, size_t bytes)
+{
+	void *params[] = { &freeing->word };
+	unsigned char *from = malloc(bytes), *to = malloc(bytes);
+	pthread_t thread;
+	CUdeviceptr at;
+	memset(from, 7, bytes);
+	cu_ok(cu(cuMemAlloc_v2)(&at, bytes));
+	cu_ok(cu(cuMemsetD8_v2)(at, 0, bytes));
+	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 0, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	check(!pthread_create(&thread, NULL, free_later, freeing));
+	cu_ok(cu(cuLaunchKernel)(looks, 1, 1, 1, 1, 1, 1, 0, held, params, NULL));
+	cu_ok(cu(cuMemcpyHtoD_v2)(at, from, bytes));
+	memset(from, 9, bytes);
+	cu_ok(cu(cuMemsetD8Async)(at, 8, 100, freeing->stream));
+	cu_ok(cu(cuStreamSynchronize)(freeing->stream));
+	check(!pthread_join(thread, NULL));
+	cu_ok(cu(cuMemcpyDtoH_v2)(to, at, bytes));
+	check(all_are(to, 0, 100, 8) && all_are(to, 100, bytes, 7));
+	cu_ok(cu(cuMemFree_v2)(at));
+	free(from);
+	free(to);
+}
+
+static void test_a_copy_behind_a_kernel_that_looks_is_freed_by_another_threads_call(void)
+{
+	static const size_t sizes[] = { 100, 20 << 10, 200 << 10, 1 << 20, (9 << 20) + 5 };
+	CUstream blocking = stream_create(CU_STREAM_DEFAULT);
+	struct freeing freeing;
+	pthread_t thread;
+	CUfunction looks;
+	CUmodule module;
+	if (!freeing_begin(&freeing))
+		return;
+	cu_ok(cu(cuModuleLoadData)(&module, looks_text));
+	looks = cu_function(module, "looks");
+	/* A first call: before it nothing tells that there are threads. */
+	check(!pthread_create(&thread, NULL, free_later, &freeing) && !pthread_join(thread, NULL));
+	freeing.by = BY_COPY;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		copy_behind_kernel(&freeing, looks, blocking, sizes[i]);
+		copy_behind_kernel(&freeing, looks, CU_STREAM_LEGACY, sizes[i]);
+	}
+	cu_ok(cu(cuModuleUnload)(module));
+	cu_ok(cu(cuStreamDestroy_v2)(blocking));
+	freeing_end(&freeing);
+}
+
 /* The copy is behind a blocking stream's work, and the other stream follows neither. */
 static void test_a_copy_that_waits_is_made_before_what_any_stream_is_given_then(void)
 {
@@ -433,8 +496,9 @@ int main(int argc, char **argv)
 		entering(ctx);
 		return 0;
 	}
-	/* The first one: what waits for the program later has copies asked for. */
+	/* The first ones: what waits for the program later has copies asked for. */
 	cu_run(test_a_copy_that_waits_is_made_before_what_any_stream_is_given_then);
+	cu_run(test_a_copy_behind_a_kernel_that_looks_is_freed_by_another_threads_call);
 	cu_run(test_a_copy_that_is_held_is_freed_by_another_threads_call);
 	cu_run(test_copies_of_all_shapes_are_freed_by_another_threads_call);
 	cu_run(test_destructors_of_a_thread_may_call);

@@ -6,6 +6,7 @@
 static struct {
 	_Atomic bool program;          /* once there was something */
 	_Atomic uint64_t lowest, past; /* what graphs write lies from here to there */
+	_Atomic bool parted;           /* some stream does not follow the legacy one */
 } awaited = { .lowest = UINT64_MAX };
 
 void pl_cuda_awaits_program(void)
@@ -37,6 +38,19 @@ static bool is_awaited_ever(const void *host, uint64_t bytes)
 bool pl_cuda_is_awaited(const struct pl_session *session, const void *host, uint64_t bytes)
 {
 	return pl_cuda_hostfns_are_due() || (is_awaited_ever(host, bytes) && !pl_session_is_idle(session));
+}
+
+void pl_cuda_streams_part(void)
+{
+	atomic_store(&awaited.parted, true);
+}
+
+bool pl_cuda_threads_go_on(const struct pl_session *session)
+{
+	return __atomic_load_n(&session->lanes_count, __ATOMIC_RELAXED) > 1 &&
+	       (atomic_load_explicit(&awaited.parted, memory_order_relaxed) ||
+		atomic_load_explicit(&pl_cuda_contexts_made, memory_order_relaxed) > 1) &&
+	       !pl_session_is_idle(session);
 }
 
 void pl_cuda_awaited_reach(const void *host)

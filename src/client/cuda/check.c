@@ -102,6 +102,8 @@ bool pl_cuda_check_shared_config(CUsharedconfig config)
 
 bool pl_cuda_check_stream_flags(unsigned int flags)
 {
+	if (flags & CU_STREAM_NON_BLOCKING)
+		pl_cuda_streams_part();
 	return !(flags & ~(unsigned int)CU_STREAM_NON_BLOCKING);
 }
 

@@ -211,7 +211,8 @@ static bool is_read_later(struct pl_session *session, const void *src, uint64_t 
 static bool is_posted(struct pl_session *session, enum pl_cuda_op op, CUdeviceptr dst, const void *src, uint64_t bytes)
 {
 	return pl_cuda_captures_none() && pl_cuda_memory_is_device(dst, bytes) && !pl_cuda_carries() &&
-	       !(op == PL_CUDA_OP_cuMemcpyHtoD_v2 && pl_cuda_is_awaited(session, src, bytes));
+	       !(op == PL_CUDA_OP_cuMemcpyHtoD_v2 &&
+		 (pl_cuda_is_awaited(session, src, bytes) || pl_cuda_threads_go_on(session)));
 }
 
 static CUresult to_device(enum pl_cuda_op op, bool per_thread, CUdeviceptr dst, const void *src, size_t bytes,
