@@ -237,6 +237,7 @@ static int session_dial(struct pl_session *session)
 	atomic_store(&session->ticket, 0);
 	atomic_store(&session->asks, 0);
 	atomic_store(&session->idle, 0);
+	atomic_store(&session->pages, 0);
 	atomic_store(&session->reverse_seen, 0);
 	atomic_store(&session->dead, false);
 	pthread_attr_init(&attr);

@@ -71,6 +71,7 @@ struct pl_session {
 	 * that is sent ahead and its call, but before it, with op 0.  Return: the device may work for it. */
 	bool (*_Atomic before)(struct pl_session *session, uint16_t op);
 	_Atomic uint64_t worked; /* ticket of the last call that it said so of; of any from before it was set */
+	_Atomic uint64_t pages;  /* ticket that a shim's calls outside the order are yet to come behind; 0: none */
 	_Atomic uint64_t ends;   /* answers and the like that may have told the program that something has ended */
 	struct {
 		pthread_mutex_t lock;

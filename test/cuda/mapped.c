@@ -9,7 +9,8 @@
 #else
 #define UNSEEN false
 #endif
-#define WORDS 40960u /* 160 KiB */
+#define WORDS	   40960u /* 160 KiB */
+#define PAGE_WORDS 1024u
 
 static const char text[] = ".version 7.0\n"
 			   ".target sm_70\n"
@@ -188,6 +189,45 @@ static void test_copies_and_sets_take_it_from_either_side(void)
 	cu_ok(cu(cuMemFreeHost)(host));
 }
 
+struct stay {
+	volatile uint32_t *host;
+	uint32_t round;
+};
+
+static void CUDA_CB write_and_stay(void *arg)
+{
+	const struct stay *stay = arg;
+	struct timespec nap = { 0, 5000000 };
+
+	for (uint32_t i = 0; i < PAGE_WORDS; i++)
+		stay->host[i] = stay->round + i;
+	nanosleep(&nap, NULL);
+}
+
+/* Over a link its pages go by themselves while it stays; test_cuda.py has a slow one, too. */
+static void test_what_a_host_function_writes_is_there_behind_it(void)
+{
+	static uint32_t back[PAGE_WORDS];
+	struct stay stay;
+	CUdeviceptr at, device;
+	CUstream stream;
+
+	stay.host = mapped(PAGE_WORDS, &at);
+	cu_ok(cu(cuMemAlloc_v2)(&device, PAGE_WORDS * 4));
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	for (stay.round = 1; stay.round <= 5; stay.round++) {
+		cu_ok(cu(cuLaunchHostFunc)(stream, write_and_stay, &stay));
+		cu_ok(cu(cuMemcpyDtoDAsync_v2)(device, at, PAGE_WORDS * 4, stream));
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		cu_ok(cu(cuMemcpyDtoH_v2)(back, device, PAGE_WORDS * 4));
+		for (uint32_t i = 0; i < PAGE_WORDS; i++)
+			check(back[i] == stay.round + i);
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuMemFreeHost)((void *)(uintptr_t)stay.host));
+}
+
 static void test_attributes_say_that_it_is_host_memory(void)
 {
 	unsigned int flags = 0, managed = 9;
@@ -273,12 +313,17 @@ int main(int argc, char **argv)
 		read_for(1e-3 * atof(argv[2]));
 		return 0;
 	}
+	if (argc > 1 && !strcmp(argv[1], "host-function")) {
+		cu_run(test_what_a_host_function_writes_is_there_behind_it);
+		return 0;
+	}
 	cu_run(test_the_program_and_kernels_see_the_same_bytes);
 	if (!UNSEEN) {
 		cu_run(test_neither_side_loses_what_it_writes_beside_the_other);
 		cu_run(test_they_wait_for_each_other_without_a_call);
 	}
 	cu_run(test_copies_and_sets_take_it_from_either_side);
+	cu_run(test_what_a_host_function_writes_is_there_behind_it);
 	cu_run(test_attributes_say_that_it_is_host_memory);
 	cu_run(test_it_comes_and_goes);
 	cu_ok(cu(cuModuleUnload)(module));

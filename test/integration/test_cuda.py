@@ -85,6 +85,15 @@ def test_copies_of_all_sizes_are_the_same():
                                                                    if pair[0] != pair[1]])
 
 
+def test_what_a_host_function_writes_is_there_behind_it_over_a_slow_link():
+    """Each thread's connection has its own line: what one has sent may overtake what another one sent before."""
+    program = os.path.join(PROGRAMS, "cuda-mapped")
+    with plenum.Server("--cuda", NATIVE) as server:
+        env = dict(server.env(f"hook:bandwidth=100K;{server.tcp}"), PLENUM_TEST_LIBCUDA=REMOTE)
+        result = plenum.run([program, "host-function"], env, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_sessions_of_two_links_share_what_they_have():
     os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
     with plenum.Server("--cuda", NATIVE) as server:
@@ -376,6 +385,7 @@ if __name__ == "__main__":
         test_where_userfaultfd_is_forbidden_managed_variables_are_refused_over_tcp,
         test_where_userfaultfd_is_forbidden_host_memory_has_no_address_on_the_device_over_tcp,
         test_mapped_memory_that_nothing_works_with_is_fetched_once,
+        *([test_what_a_host_function_writes_is_there_behind_it_over_a_slow_link] if FAULTS else []),
         test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on,
         test_a_user_without_rights_reaches_pinned_and_mapped_memory_too, test_mapped_memory_is_charged_and_its_limit_is_told,
         test_how_much_registered_memory_is_echoed_is_told,

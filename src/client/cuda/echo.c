@@ -256,7 +256,7 @@ static CUresult copy_fill(struct pl_session *session, struct echo *echo)
 	if (echo->twin && own_read(echo->twin, echo->address, echo->bytes))
 		result = copy_create(session, echo);
 	if (!result)
-		(void)pl_cuda_pages_store(session, echo->device, echo->device, echo->twin, echo->bytes, false);
+		(void)pl_cuda_pages_store(session, echo->device, echo->device, echo->twin, echo->bytes);
 	return result;
 }
 

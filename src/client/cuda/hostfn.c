@@ -3,10 +3,9 @@
 
 #include "base/err.h"
 #include "client/cuda/awaited.h"
-#include "client/cuda/echo.h"
 #include "client/cuda/graph.h"
 #include "client/cuda/hostfn.h"
-#include "client/cuda/mirror.h"
+#include "client/cuda/mirrored.h"
 
 struct hostfn {
 	uint64_t token;
@@ -86,6 +85,7 @@ static void due_run(void *arg)
 	}
 	free(due);
 	pl_mirror_settle(session, true);
+	pl_cuda_pages_behind(session); /* others have sent of it meanwhile */
 	if (atomic_load_explicit(&pl_echoes, memory_order_relaxed))
 		pl_echo_push(session, true);
 	done_tell(session, token);

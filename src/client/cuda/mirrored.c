@@ -102,7 +102,37 @@ static int managed_fetch(void *session, uint64_t range, uint64_t address, void *
 	return touched_fetch(session, &args, patient, data, as_of_out);
 }
 
-static int part_send(struct pl_session *session, const struct pl_cuda_plManagedWrite_args *args, bool free)
+/* What calls outside the order are to come behind: pl_cuda_pages_behind(). */
+static void sent_note(struct pl_session *session, uint64_t ticket)
+{
+	uint64_t last = atomic_load(&session->pages);
+
+	while (last < ticket && !atomic_compare_exchange_weak(&session->pages, &last, ticket))
+		continue;
+}
+
+void pl_cuda_pages_behind(struct pl_session *session)
+{
+	struct pl_cuda_plPeerBehind_args args = { .ticket = atomic_exchange(&session->pages, 0) };
+	struct pl_call call;
+
+	if (!args.ticket || pl_call_begin(&call, session, PL_CUDA_OP_plPeerBehind, pl_cuda_plPeerBehind_bytes(&args)))
+		return; /* of a session that is lost nobody waits */
+	pl_cuda_plPeerBehind_put(&call.enc, &args);
+	(void)pl_call_post_free(&call);
+}
+
+/* noted: of a mirror. */
+static int pages_post(struct pl_call *call, bool free, bool noted)
+{
+	int r = free ? pl_call_post_free(call) : pl_call_post(call);
+
+	if (!r && noted)
+		sent_note(call->session, call->ticket);
+	return r;
+}
+
+static int part_send(struct pl_session *session, const struct pl_cuda_plManagedWrite_args *args, bool free, bool noted)
 {
 	struct pl_call call;
 	int r = pl_call_begin(&call, session, PL_CUDA_OP_plManagedWrite, pl_cuda_plManagedWrite_bytes(args));
@@ -110,10 +140,11 @@ static int part_send(struct pl_session *session, const struct pl_cuda_plManagedW
 	if (r)
 		return r;
 	pl_cuda_plManagedWrite_put(&call.enc, args);
-	return free ? pl_call_post_free(&call) : pl_call_post(&call);
+	return pages_post(&call, free, noted);
 }
 
-int pl_cuda_pages_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
+static int store_send(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes,
+		      bool free, bool noted)
 {
 	int r = 0;
 
@@ -122,12 +153,13 @@ int pl_cuda_pages_store(void *session, uint64_t range, uint64_t address, const v
 
 		args.data = (struct pl_bulk){ .kind = PL_BULK_INLINE, .data = (const uint8_t *)data + at };
 		args.data.bytes = bytes - at < PL_WIRE_INLINE_MAX ? bytes - at : PL_WIRE_INLINE_MAX;
-		r = part_send(session, &args, free);
+		r = part_send(session, &args, free, noted);
 	}
 	return r;
 }
 
-int pl_cuda_pages_merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free)
+static int merge_send(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t pages,
+		      bool free, bool noted)
 {
 	struct pl_cuda_plManagedMerge_args args = { .start = range, .address = address };
 	struct pl_call call;
@@ -138,7 +170,32 @@ int pl_cuda_pages_merge(void *session, uint64_t range, uint64_t address, const v
 	if (r)
 		return r;
 	pl_cuda_plManagedMerge_put(&call.enc, &args);
-	return free ? pl_call_post_free(&call) : pl_call_post(&call);
+	return pages_post(&call, free, noted);
+}
+
+int pl_cuda_pages_store(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes)
+{
+	return store_send(session, range, address, data, bytes, false, false);
+}
+
+int pl_cuda_pages_merge(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t pages,
+			bool free)
+{
+	return merge_send(session, range, address, data, pages, free, false);
+}
+
+static int mirror_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
+{
+	if (free)
+		pl_cuda_pages_behind(session);
+	return store_send(session, range, address, data, bytes, free, true);
+}
+
+static int mirror_merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free)
+{
+	if (free)
+		pl_cuda_pages_behind(session);
+	return merge_send(session, range, address, data, pages, free, true);
 }
 
 /* Of a lost session, too: nothing comes any more. */
@@ -156,25 +213,37 @@ static uint64_t worked(void *arg)
 	return atomic_load_explicit(&session->worked, memory_order_relaxed);
 }
 
-static const struct pl_mirror_ops managed_ops = { .fetch = managed_fetch, .store = pl_cuda_pages_store };
+static const struct pl_mirror_ops managed_ops = { .fetch = managed_fetch, .store = mirror_store };
 static const struct pl_mirror_ops host_ops = {
-	.fetch = host_fetch, .store = pl_cuda_pages_store, .merge = pl_cuda_pages_merge, .idle = idle, .worked = worked
+	.fetch = host_fetch, .store = mirror_store, .merge = mirror_merge, .idle = idle, .worked = worked
 };
 
-/* Calls that no device works for, and that come while pages are on their way; a host function settles by itself. */
+/* Calls that come while pages are on their way, and wait for no device; a host function settles by itself. */
 static bool op_is_quiet(uint16_t op)
 {
 	switch (op) {
 	case PL_CUDA_OP_plManagedRead:
 	case PL_CUDA_OP_plManagedWrite:
 	case PL_CUDA_OP_plManagedMerge:
-	case PL_CUDA_OP_plManagedAlloc:
-	case PL_CUDA_OP_plHostAlloc:
-	case PL_CUDA_OP_plHostPlace:
 	case PL_CUDA_OP_plManagedPlace:
 	case PL_CUDA_OP_plHostDone:
 	case PL_CUDA_OP_plHostBytes:
+	case PL_CUDA_OP_plPeerBehind:
 	case PL_CUDA_OP_plCurrent:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Others that no device works for.  A driver may wait for its streams in them, so pages go first: those that a host
+ * function wrote would come behind, and the stream waits for them (pl_cuda_pages_behind()). */
+static bool op_asks(uint16_t op)
+{
+	switch (op) {
+	case PL_CUDA_OP_plManagedAlloc:
+	case PL_CUDA_OP_plHostAlloc:
+	case PL_CUDA_OP_plHostPlace:
 	case PL_CUDA_OP_plFunctionFacts:
 	case PL_CUDA_OP_plModuleFunctions:
 	case PL_CUDA_OP_plLibraryKernels:
@@ -196,6 +265,8 @@ static bool before(struct pl_session *session, uint16_t op)
 		return false;
 	if (pages)
 		pl_mirror_settle(session, false);
+	if (op_asks(op))
+		return false;
 	if (echoes)
 		pl_echo_push(session, false);
 	return true;

@@ -15,10 +15,15 @@ void pl_cuda_pages_free(struct pl_session *session, uint64_t address);
 /* As pl_mirror_ops; `range` is where the pages begin. */
 int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes,
 			uint64_t *as_of_out);
-int pl_cuda_pages_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free);
-int pl_cuda_pages_merge(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free);
+int pl_cuda_pages_store(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes);
+int pl_cuda_pages_merge(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t pages,
+			bool free);
 /* From here on they go ahead of calls for which the device works. */
 void pl_cuda_pages_watch(struct pl_session *session);
+
+/* What this thread sends outside the session's order from here on comes behind the mirrors' pages that any thread has
+ * sent in it so far.  Of one thread alone. */
+void pl_cuda_pages_behind(struct pl_session *session);
 
 /* ---- mirrors ---- */
 
