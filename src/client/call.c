@@ -230,6 +230,13 @@ int pl_call_ask_alone(struct pl_call *call, struct pl_reply *reply)
 	return r ? r : answer_wait(call, reply);
 }
 
+int pl_call_ask_free(struct pl_call *call, struct pl_reply *reply)
+{
+	int r = call_send_free(call, PL_WIRE_ASK, 0);
+
+	return r ? pl_session_dies(call->session, r) : answer_wait(call, reply);
+}
+
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply)
 {
 	return pl_call_ask_after(call, NULL, 0, reply);

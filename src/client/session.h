@@ -134,6 +134,8 @@ int pl_call_post_free(struct pl_call *call);
 int pl_call_ask(struct pl_call *call, struct pl_reply *reply_out);
 /* As well, but it takes nothing that the server pushed: of a thread that whoever takes that may wait for. */
 int pl_call_ask_alone(struct pl_call *call, struct pl_reply *reply_out);
+/* As pl_call_ask_alone(), outside the session's order, as pl_call_post_free() is. */
+int pl_call_ask_free(struct pl_call *call, struct pl_reply *reply_out);
 /* Whether somebody has taken what was pushed before the reply. */
 bool pl_call_is_whole(const struct pl_call *call, struct pl_reply *reply);
 /* The two halves of pl_call_ask(): a thread may send a second ask before it waits for the first, and waits in the order

@@ -228,6 +228,39 @@ static void test_what_a_host_function_writes_is_there_behind_it(void)
 	cu_ok(cu(cuMemFreeHost)((void *)(uintptr_t)stay.host));
 }
 
+static void CUDA_CB wait_for_it(void *arg)
+{
+	while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE))
+		;
+}
+
+/* A host function that ends meanwhile lets it go. */
+static void test_the_program_reads_what_it_wrote(void)
+{
+	CUdeviceptr at;
+	volatile uint32_t *host = mapped(PAGE_WORDS, &at);
+	CUstream stream;
+	double end;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	for (uint32_t round = 1; round <= 20; round++) {
+		bool goes = false;
+
+		cu_ok(cu(cuLaunchHostFunc)(stream, wait_for_it, &goes));
+		end = now_s() + 1e-3;
+		while (now_s() < end)
+			;
+		host[0] = round;
+		__atomic_store_n(&goes, true, __ATOMIC_RELEASE);
+		end = now_s() + 5e-3;
+		while (now_s() < end)
+			check(host[0] == round);
+		cu_ok(cu(cuStreamSynchronize)(stream));
+	}
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuMemFreeHost)((void *)(uintptr_t)host));
+}
+
 static void test_attributes_say_that_it_is_host_memory(void)
 {
 	unsigned int flags = 0, managed = 9;
@@ -324,6 +357,7 @@ int main(int argc, char **argv)
 	}
 	cu_run(test_copies_and_sets_take_it_from_either_side);
 	cu_run(test_what_a_host_function_writes_is_there_behind_it);
+	cu_run(test_the_program_reads_what_it_wrote);
 	cu_run(test_attributes_say_that_it_is_host_memory);
 	cu_run(test_it_comes_and_goes);
 	cu_ok(cu(cuModuleUnload)(module));

@@ -620,6 +620,7 @@ static void copies_that_no_stream_holds(void)
 	expect_is(record_send(peer.lane, free_head, done, sizeof(done)), 0);
 	expect_is(CU(cuCtxSynchronize), CUDA_ERROR_DEVICE_UNAVAILABLE);
 	expect_is(CU(cuCtxSynchronize), CUDA_SUCCESS);
+	expect_is(CU(plPeerBehind, .ticket = 1), CUDA_SUCCESS);
 	free_head.op = PL_CUDA_OP_plPeerBehind;
 	expect_is(record_send(peer.lane, free_head, &behind, sizeof(behind)), 0);
 	expect_is(poll(&end, 1, 5000), 1);

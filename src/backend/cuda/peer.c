@@ -330,6 +330,8 @@ void pl_cuda_serve_plPeerBehind(struct pl_serve *serve, const struct pl_cuda_plP
 	pl_serve_give_turn(serve);
 	if (pl_turn_behind(&serve->session->turn, args->ticket))
 		pl_lane_shutdown(serve->lane);
+	else
+		pl_serve_reply(serve, CUDA_SUCCESS); /* to who asks whether what came before it is there */
 }
 
 /* ---- links that others made ---- */

@@ -526,16 +526,35 @@ static void page_settle(struct mirror *mirror, uint64_t page, uint64_t n, bool f
 		state_set(mirror, page + i, PAGE_AWAY);
 }
 
-static void pages_settle(struct mirror *mirror, bool free)
+/* Return: some were written, so that something was sent. */
+static bool pages_settle(struct mirror *mirror, bool free)
 {
+	bool sent = false;
 	uint64_t n;
 
 	for (uint64_t page = 0; page < mirror->pages && mirror->here; page += n) {
 		n = run_of(mirror, page, AHEAD_PAGES);
+		sent |= mirror->state[page] == PAGE_WRITTEN;
 		if (mirror->state[page] != PAGE_AWAY)
 			page_settle(mirror, page, n, free);
 	}
 	mirror->ahead_end = UINT64_MAX;
+	return sent;
+}
+
+/* Outside the order they have to be there before anybody fetches them, or gives the device work: a count of one more
+ * makes the latter wait. */
+static void settle_free(const void *session)
+{
+	struct mirror *sent = NULL;
+
+	atomic_fetch_add(&pl_mirror_pages_here, 1);
+	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
+		if (mirror->session == session && mirror->here && pages_settle(mirror, true))
+			sent = mirror;
+	if (sent)
+		sent->ops->arrive(sent->session);
+	atomic_fetch_sub(&pl_mirror_pages_here, 1);
 }
 
 void pl_mirror_settle(const void *session, bool free)
@@ -543,9 +562,11 @@ void pl_mirror_settle(const void *session, bool free)
 	if (!atomic_load(&pl_mirror_pages_here))
 		return;
 	pthread_mutex_lock(&mirrors.lock);
-	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
+	if (free)
+		settle_free(session);
+	for (struct mirror *mirror = mirrors.all; mirror && !free; mirror = mirror->next)
 		if (mirror->session == session && mirror->here)
-			pages_settle(mirror, free);
+			(void)pages_settle(mirror, false);
 	pthread_mutex_unlock(&mirrors.lock);
 }
 
@@ -553,7 +574,7 @@ static void stale_settle(void)
 {
 	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
 		if (is_stale(mirror))
-			pages_settle(mirror, false);
+			(void)pages_settle(mirror, false);
 }
 
 void pl_mirror_waited_slow(void)

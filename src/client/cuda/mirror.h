@@ -23,7 +23,7 @@
 #define PL_MIRROR_MERGE_BYTES (PL_MIRROR_PAGE_BYTES + PL_MIRROR_PAGE_BYTES / 8) /* of a page with its mask */
 #define PL_MIRROR_MERGE_PAGES 3u                                                /* limit: of one merge() */
 
-/* Both are called with the mirrors locked, and may not touch mirrored memory but for what store() is given.
+/* All are called with the mirrors locked, and may not touch mirrored memory but for what store() is given.
  * Return: 0, or fatal -errno. */
 struct pl_mirror_ops {
 	/* patient: 1 is returned, and nothing fetched, if the device works and will end without what waits for this.
@@ -36,6 +36,8 @@ struct pl_mirror_ops {
 	 * the page and a bit for each byte that goes (bit i % 8 of the mask's byte i / 8), the rest is to stay as it
 	 * is. */
 	int (*merge)(void *session, uint64_t range, uint64_t address, const void *data, uint64_t pages, bool free);
+	/* Returns when what this thread has sent outside the order is there. */
+	void (*arrive)(void *session);
 	/* Nothing works with the memory, nor will before the next pl_mirror_settle(); with merge() alone. */
 	bool (*idle)(void *session);
 	/* When it was last given work, from 1 on, in the order of all times; 0: never.  With merge() alone. */

@@ -122,6 +122,19 @@ void pl_cuda_pages_behind(struct pl_session *session)
 	(void)pl_call_post_free(&call);
 }
 
+/* Its answer comes when what was sent before has been taken. */
+static void pages_arrive(void *session)
+{
+	struct pl_cuda_plPeerBehind_args args = { 0 };
+	struct pl_reply reply;
+	struct pl_call call;
+
+	if (pl_call_begin(&call, session, PL_CUDA_OP_plPeerBehind, pl_cuda_plPeerBehind_bytes(&args)))
+		return;
+	pl_cuda_plPeerBehind_put(&call.enc, &args);
+	(void)pl_call_ask_free(&call, &reply);
+}
+
 /* noted: of a mirror. */
 static int pages_post(struct pl_call *call, bool free, bool noted)
 {
@@ -213,10 +226,15 @@ static uint64_t worked(void *arg)
 	return atomic_load_explicit(&session->worked, memory_order_relaxed);
 }
 
-static const struct pl_mirror_ops managed_ops = { .fetch = managed_fetch, .store = mirror_store };
-static const struct pl_mirror_ops host_ops = {
-	.fetch = host_fetch, .store = mirror_store, .merge = mirror_merge, .idle = idle, .worked = worked
-};
+static const struct pl_mirror_ops managed_ops = { .fetch = managed_fetch,
+						  .store = mirror_store,
+						  .arrive = pages_arrive };
+static const struct pl_mirror_ops host_ops = { .fetch = host_fetch,
+					       .store = mirror_store,
+					       .merge = mirror_merge,
+					       .arrive = pages_arrive,
+					       .idle = idle,
+					       .worked = worked };
 
 /* Calls that come while pages are on their way, and wait for no device; a host function settles by itself. */
 static bool op_is_quiet(uint16_t op)
