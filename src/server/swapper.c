@@ -182,6 +182,7 @@ static bool has_any(const struct pl_pool_worker *worker, const uint64_t wanted[P
 static uint64_t leaves_ns(const struct pl_daemon *daemon, const struct pl_pool_worker *worker)
 {
 	const struct pl_swap_books *books = &worker->swap;
+	uint64_t used_ns = atomic_load_explicit(&worker->shared->used_ns, memory_order_relaxed);
 	uint64_t took_ns = move_ns(worker), stay_ns = daemon->options->swap_stay_ns, idle_ns, over_ns, at_ns;
 
 	if (books->waits)
@@ -189,8 +190,8 @@ static uint64_t leaves_ns(const struct pl_daemon *daemon, const struct pl_pool_w
 	if (took_ns * STAY_TIMES > stay_ns)
 		stay_ns = took_ns * STAY_TIMES;
 	over_ns = books->in_ns + stay_ns;
-	idle_ns = atomic_load_explicit(&worker->shared->used_ns, memory_order_relaxed) +
-		  (took_ns > IDLE_NS_MIN ? took_ns : IDLE_NS_MIN);
+	idle_ns = used_ns > books->in_ns ? used_ns : books->in_ns; /* it came in for a call */
+	idle_ns += took_ns > IDLE_NS_MIN ? took_ns : IDLE_NS_MIN;
 	at_ns = idle_ns < over_ns ? idle_ns : over_ns;
 	return at_ns > books->busy_ns ? at_ns : books->busy_ns;
 }

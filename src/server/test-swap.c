@@ -200,6 +200,27 @@ static void test_who_waits_makes_room_and_who_refuses_is_left_alone(void)
 	ends_close();
 }
 
+static void test_who_has_just_come_in_is_not_idle(void)
+{
+	ends_open();
+	options.swap_stay_ns = FAR;
+	claim_granted(0, 100);
+	atomic_store(&ends[0].shared.used_ns, pl_now_ns() - FAR);
+	assert(say(1, PL_HAND_CLAIM, PL_SWAP_MORE, 100));
+	settle(FAR / 2);
+	expect_leave(0, 100);
+	assert(say(0, PL_HAND_LEFT, true, 100));
+	assert(say(0, PL_HAND_CLAIM, PL_SWAP_BACK, 0)); /* it begins a call, whose end is its last one */
+	settle(FAR / 2);
+	expect_grant(1, 0);
+	settle(FAR / 2 + 50 * MS);
+	expect_nothing(); /* nor has the other one had time for a call */
+	settle(FAR / 2 + 200 * MS);
+	expect_leave(1, 100);
+	options.swap_stay_ns = 0;
+	ends_close();
+}
+
 static void test_a_driver_without_room_presses(void)
 {
 	ends_open();
@@ -412,6 +433,7 @@ int main(void)
 	test_what_never_fits_is_refused_at_once();
 	test_the_idle_leave_first_and_no_more_than_is_wanted();
 	test_who_waits_makes_room_and_who_refuses_is_left_alone();
+	test_who_has_just_come_in_is_not_idle();
 	test_a_driver_without_room_presses();
 	test_nobody_waits_for_ever_for_more();
 	test_liars_are_found();
