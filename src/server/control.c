@@ -5,6 +5,7 @@
  *   {"do":"kill","session":NUMBER}  ends it
  *   {"do":"limit","session":NUMBER,"memory_bytes":BYTES,"objects":N,"host_bytes":BYTES,"inflight_bytes":BYTES}
  *                                   what it may hold; all but the session may be left out (limit.c)
+ *   {"do":"suspend","session":NUMBER}, "resume"  its device memory goes to host memory, and it waits (suspend.c)
  *   {"do":"drain","for":SECONDS,"release":true}  no new sessions; both may be left out (drain.h)
  *   {"do":"release"}                its successor asks for its addresses: only if it is being drained
  * Users who are neither ours nor root see and end only their own sessions.
@@ -100,7 +101,7 @@ bool pl_control_is_operator(const struct pl_conn *conn)
 	return conn->uid == 0 || conn->uid == geteuid();
 }
 
-static bool may_see(const struct pl_conn *conn, const struct pl_pool_worker *worker)
+bool pl_control_may_see(const struct pl_conn *conn, const struct pl_pool_worker *worker)
 {
 	return pl_control_is_operator(conn) || (worker->local && worker->uid == conn->uid);
 }
@@ -159,6 +160,7 @@ static struct json_object *session_describe(struct pl_pool_worker *worker, uint6
 	pl_control_put_u64(session, "memory_bytes", atomic_load(&shared->memory_bytes));
 	pl_control_put_u64(session, "memory_peak_bytes", atomic_load(&shared->memory_peak_bytes));
 	pl_control_put_u64(session, "swapped_bytes", atomic_load(&shared->swapped_bytes));
+	pl_control_put_text(session, "state", pl_swapper_state(worker));
 	pl_control_put_u64(session, "swap_out_bytes", atomic_load(&shared->swap_out_bytes));
 	pl_control_put_u64(session, "swap_in_bytes", atomic_load(&shared->swap_in_bytes));
 	pl_control_put_u64(session, "host_bytes", atomic_load(&shared->host_bytes));
@@ -186,7 +188,7 @@ static void sessions_answer(struct pl_conn *conn)
 	uint64_t now_ns = pl_now_ns();
 
 	for (struct pl_pool_worker *worker = conn->daemon->pool.first; worker; worker = worker->next)
-		if (worker->phase == PL_POOL_SERVING && may_see(conn, worker))
+		if (worker->phase == PL_POOL_SERVING && pl_control_may_see(conn, worker))
 			json_object_array_add(list, session_describe(worker, now_ns));
 	json_object_object_add(answer, "sessions", list);
 	pl_control_put_draining(answer, conn->daemon);
@@ -325,7 +327,7 @@ static void kill_answer(struct pl_conn *conn, struct json_object *request)
 
 	if (json_object_object_get_ex(request, "session", &id) && json_object_is_type(id, json_type_int))
 		worker = pl_pool_find(conn->daemon, json_object_get_uint64(id));
-	if (!worker || !may_see(conn, worker)) {
+	if (!worker || !pl_control_may_see(conn, worker)) {
 		pl_control_refuse(conn, "no such session");
 		return;
 	}
@@ -376,7 +378,8 @@ static void request_handle(struct pl_conn *conn)
 		what = json_object_get_string(verb);
 	if (!what) {
 		pl_control_refuse(conn, "not a request: one line, "
-					"{\"do\":\"info\"|\"sessions\"|\"kill\"|\"limit\"|\"drain\"|\"release\"}");
+					"{\"do\":\"info\"|\"sessions\"|\"kill\"|\"limit\"|\"suspend\"|"
+					"\"resume\"|\"drain\"|\"release\"}");
 	} else if (!strcmp(what, "info")) {
 		info_answer(conn);
 	} else if (!strcmp(what, "sessions")) {
@@ -386,6 +389,8 @@ static void request_handle(struct pl_conn *conn)
 		kill_answer(conn, request);
 	} else if (!strcmp(what, "limit")) {
 		pl_control_limit(conn, request);
+	} else if (!strcmp(what, "suspend") || !strcmp(what, "resume")) {
+		pl_control_suspend(conn, request, what[0] == 's');
 	} else if (!strcmp(what, "release")) {
 		pl_control_release(conn);
 	} else if (!strcmp(what, "drain")) {

@@ -19,6 +19,8 @@ void pl_control_answer_counted(struct pl_conn *conn, struct json_object *answer)
 
 /* Our own user or root: may see and change all. */
 bool pl_control_is_operator(const struct pl_conn *conn);
+/* As well, or the session is the asking user's own. */
+bool pl_control_may_see(const struct pl_conn *conn, const struct pl_pool_worker *worker);
 
 /* The number under `key`.  Return: 1; 0 = there is none; -1 = it is no number from 0 to INT64_MAX. */
 int pl_control_number(struct json_object *request, const char *key, uint64_t *value_out);
@@ -27,6 +29,7 @@ int pl_control_number(struct json_object *request, const char *key, uint64_t *va
 
 void pl_control_limit(struct pl_conn *conn, struct json_object *request);
 void pl_control_put_limits(struct json_object *session, const struct pl_pool_worker *worker);
+void pl_control_suspend(struct pl_conn *conn, struct json_object *request, bool held); /* false: resume */
 void pl_control_release(struct pl_conn *conn);
 void pl_control_drain(struct pl_conn *conn, struct json_object *request);
 /* What the answers to "info" and "sessions" say of it. */

@@ -43,9 +43,12 @@ enum pl_hand_kind {
 	PL_HAND_CLAIM,     /* worker: `type` is an enum pl_swap_claim, `swap` what it is about; answered with GRANT */
 	PL_HAND_GRANT,     /* daemon: `result` */
 	PL_HAND_UNCLAIM,   /* worker: so much was freed; no answer */
-	PL_HAND_LEAVE,     /* daemon: move at least so much to host memory; answered with LEFT */
-	PL_HAND_LEFT,      /* worker: so much was; `own`: it was asked to; `bytes`: ns that the last way back took */
+	PL_HAND_LEAVE,     /* daemon: move at least so much to host memory, `own`: and rest; answered with LEFT */
+	PL_HAND_LEFT,      /* worker: so much was; `own`: it was asked to; `bytes`: ns that the last way back took;
+			    * `result`: PL_SWAP_RESTS, or 0 */
 };
+
+#define PL_SWAP_RESTS 1 /* it enters no call before it has claimed BACK, whether it has memory or not */
 
 enum pl_swap_claim {
 	PL_SWAP_MORE = 1, /* so much more memory; with it goes all of the session's own */

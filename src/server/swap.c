@@ -57,7 +57,7 @@ static void barred_set(struct pl_swap *swap)
 
 static void out_set(struct pl_swap *swap)
 {
-	swap->is_out = is_any(swap->out);
+	swap->is_out = is_any(swap->out) || swap->rests;
 	atomic_store(&swap->session->shared->swapped_bytes, sum(swap->out));
 	barred_set(swap);
 }
@@ -122,10 +122,12 @@ static int32_t claim(struct pl_swap *swap, enum pl_swap_claim kind, uint32_t dev
 	return result;
 }
 
-static void left_tell(struct pl_swap *swap, const uint64_t moved[PL_SWAP_DEVICES_MAX], bool asked)
+/* rested: it was asked to rest, and does. */
+static void left_tell(struct pl_swap *swap, const uint64_t moved[PL_SWAP_DEVICES_MAX], bool asked, bool rested)
 {
 	struct pl_hand hand = { .kind = PL_HAND_LEFT, .own = asked, .bytes = swap->took_ns };
 
+	hand.result = rested ? PL_SWAP_RESTS : 0;
 	memcpy(hand.swap, moved, sizeof(hand.swap));
 	(void)tell(swap, &hand);
 }
@@ -178,6 +180,7 @@ static bool out_try(struct pl_swap *swap, uint64_t window_ns, uint64_t moved[PL_
 	}
 	pthread_mutex_lock(&swap->lock);
 	swap->closed = swap->moving = false;
+	swap->rests |= can && swap->leaves_rest;
 	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++)
 		swap->out[i] += moved[i];
 	atomic_fetch_add_explicit(&shared->swap_out_bytes, sum(moved), memory_order_relaxed);
@@ -190,16 +193,17 @@ static void leave_handle(struct pl_swap *swap)
 {
 	uint64_t moved[PL_SWAP_DEVICES_MAX] = { 0 }, began_ns = pl_now_ns();
 	uint64_t window_ns = WINDOW_NS_MIN;
+	bool did;
 
 	/* Between two tries calls go on: what the device waits for may be one of them. */
-	while (!out_try(swap, window_ns, moved) && window_ns < WINDOW_NS_MAX) {
+	while (!(did = out_try(swap, window_ns, moved)) && window_ns < WINDOW_NS_MAX) {
 		sleep_ns(window_ns / 2);
 		window_ns *= 2;
 	}
 	pl_log_debug("session %llu: %llu bytes of device memory went to host memory in %llu us",
 		     (unsigned long long)swap->session->id, (unsigned long long)sum(moved),
 		     (unsigned long long)((pl_now_ns() - began_ns) / 1000u));
-	left_tell(swap, moved, true);
+	left_tell(swap, moved, true, did && swap->leaves_rest);
 }
 
 static void *leave_run(void *arg)
@@ -230,6 +234,7 @@ void pl_swap_hand(struct pl_swap *swap, const struct pl_hand *hand)
 			swap->thread = true;
 		}
 		memcpy(swap->leaves, hand->swap, sizeof(swap->leaves));
+		swap->leaves_rest = hand->own;
 		swap->leave = swap->thread;
 	} else {
 		swap->result = hand->result;
@@ -239,7 +244,7 @@ void pl_swap_hand(struct pl_swap *swap, const struct pl_hand *hand)
 	pthread_cond_broadcast(&swap->news);
 	pthread_mutex_unlock(&swap->lock);
 	if (hand->kind == PL_HAND_LEAVE && !swap->thread)
-		left_tell(swap, nothing, true);
+		left_tell(swap, nothing, true, false);
 }
 
 /* ---- in ---- */
@@ -264,13 +269,13 @@ static int come_in(struct pl_swap *swap)
 	}
 	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++)
 		rest[i] = swap->out[i] -= moved[i] < swap->out[i] ? moved[i] : swap->out[i];
-	swap->coming = false;
+	swap->coming = swap->rests = false;
 	if (!r)
 		atomic_fetch_add(&swap->inside, 1);
 	out_set(swap);
 	pthread_mutex_unlock(&swap->lock);
 	if (r)
-		left_tell(swap, rest, false);
+		left_tell(swap, rest, false, false);
 	return r;
 }
 

@@ -42,7 +42,8 @@ struct pl_swap {
 	pthread_cond_t news;
 	bool closed;               /* nobody enters: memory is to be moved out */
 	bool moving;               /* it is being moved */
-	bool is_out;               /* some is */
+	bool is_out;               /* some is, or it rests */
+	bool rests, leaves_rest;   /* suspended: it does; it is to */
 	bool thread;               /* that moves it out, is there */
 	bool leave, answered;      /* news of the daemon's */
 	enum pl_swap_claim claims; /* that is to be answered */

@@ -63,6 +63,13 @@ uint64_t pl_swapper_resident(const struct pl_daemon *daemon, int device, uint64_
 	return resident_all(daemon, device);
 }
 
+const char *pl_swapper_state(const struct pl_pool_worker *worker)
+{
+	if (worker->swap.held)
+		return worker->swap.rests ? "suspended" : "leaves";
+	return worker->swap.waits ? "waits" : "runs";
+}
+
 uint32_t pl_swapper_waiting(const struct pl_daemon *daemon)
 {
 	uint32_t count = 0;
@@ -165,6 +172,7 @@ static void grant(struct pl_daemon *daemon, struct pl_pool_worker *worker, uint6
 	}
 	if (moves || !books->in_ns) /* it begins to stay once it has come in, which is not told */
 		books->in_ns = now_ns + (books->took_ns > moves / BYTES_PER_NS ? books->took_ns : moves / BYTES_PER_NS);
+	books->rests = false;
 	answer(daemon, worker, 0);
 }
 
@@ -224,7 +232,7 @@ static struct pl_pool_worker *victim_find(const struct pl_daemon *daemon, const 
 static void leave_ask(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 		      const uint64_t wanted[PL_SWAP_DEVICES_MAX])
 {
-	struct pl_hand hand = { .kind = PL_HAND_LEAVE };
+	struct pl_hand hand = { .kind = PL_HAND_LEAVE, .own = worker->swap.held };
 
 	memcpy(hand.swap, wanted, sizeof(hand.swap));
 	if (pl_hand_send(worker->source.fd, &hand, -1, -1) < 0) {
@@ -286,6 +294,8 @@ static void wait_settle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 
 	if (worker->swap.leaving)
 		return; /* what it has is known once it has answered */
+	if (worker->swap.held && worker->swap.waits != PL_SWAP_PRESS)
+		return;
 	if (wait_expire(daemon, worker, now_ns, next_ns))
 		return;
 	if (worker->swap.waits == PL_SWAP_MORE && !may_ever(daemon, worker)) {
@@ -304,6 +314,22 @@ static void wait_settle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 			reserved_io[i] += worker->swap.wants[i] + worker->swap.out[i];
 }
 
+/* Who is suspended leaves, all of it, whoever needs the room. */
+static void held_settle(struct pl_daemon *daemon, struct pl_pool_worker *worker, uint64_t now_ns, uint64_t *next_ns)
+{
+	uint64_t all[PL_SWAP_DEVICES_MAX];
+
+	if (daemon->swapper.leaving)
+		return;
+	if (worker->swap.busy_ns > now_ns) {
+		*next_ns = worker->swap.busy_ns < *next_ns ? worker->swap.busy_ns : *next_ns;
+		return;
+	}
+	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++)
+		all[i] = resident(worker, i);
+	leave_ask(daemon, worker, all);
+}
+
 uint64_t pl_swapper_settle(struct pl_daemon *daemon, uint64_t now_ns)
 {
 	uint64_t reserved[PL_SWAP_DEVICES_MAX] = { 0 }, next_ns = UINT64_MAX;
@@ -313,6 +339,9 @@ uint64_t pl_swapper_settle(struct pl_daemon *daemon, uint64_t now_ns)
 		next = worker->swap.next;
 		wait_settle(daemon, worker, reserved, now_ns, &next_ns);
 	}
+	for (worker = daemon->pool.first; worker; worker = worker->next)
+		if (worker->swap.held && !worker->swap.rests && worker->phase == PL_POOL_SERVING)
+			held_settle(daemon, worker, now_ns, &next_ns);
 	return next_ns;
 }
 
@@ -336,7 +365,8 @@ static bool left_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 		return true;
 	worker->swap.leaving = false;
 	daemon->swapper.leaving = NULL;
-	worker->swap.busy_ns = any ? 0 : pl_now_ns() + BUSY_NS;
+	worker->swap.rests = hand->result == PL_SWAP_RESTS;
+	worker->swap.busy_ns = any || worker->swap.rests ? 0 : pl_now_ns() + BUSY_NS;
 	while (any && waiting && waiting->swap.waits != PL_SWAP_PRESS)
 		waiting = waiting->swap.next;
 	if (any && waiting)

@@ -19,6 +19,7 @@ struct pl_swap_books { /* of a session: its memory that can be moved */
 	uint64_t in_ns, took_ns;           /* when it came in last, and how long that took */
 	uint64_t busy_ns;                  /* it would not leave: it is not asked again before */
 	bool leaving;                      /* it was asked to */
+	bool held, rests;                  /* suspended: it is to be out; it is, and waits */
 	enum pl_swap_claim waits;          /* for an answer to this; 0 = it does not */
 	uint64_t wants[PL_SWAP_DEVICES_MAX];
 	uint64_t since_ns;                 /* since when it waits */
@@ -38,6 +39,8 @@ void pl_swapper_capacity(struct pl_daemon *daemon, const struct pl_pool_worker *
 /* CLAIM, UNCLAIM or LEFT of a worker; others are passed over.  Return: it keeps the rules. */
 bool pl_swapper_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand);
 void pl_swapper_ended(struct pl_daemon *daemon, struct pl_pool_worker *worker);
+/* For people: "runs", "waits" (for its memory), "leaves" (it is to be suspended) or "suspended". */
+const char *pl_swapper_state(const struct pl_pool_worker *worker);
 /* For people: what all sessions have in a device, and (claimed_out) with what is out. */
 uint64_t pl_swapper_resident(const struct pl_daemon *daemon, int device, uint64_t *claimed_out);
 uint32_t pl_swapper_waiting(const struct pl_daemon *daemon);

@@ -221,6 +221,36 @@ static void test_who_has_just_come_in_is_not_idle(void)
 	ends_close();
 }
 
+static void test_who_is_suspended_leaves_and_waits(void)
+{
+	struct pl_hand left = { .kind = PL_HAND_LEFT, .own = true, .result = PL_SWAP_RESTS, .swap = { 30 } }, hand;
+
+	ends_open();
+	options.swap_stay_ns = FAR;
+	claim_granted(0, 30);
+	ends[0].worker.swap.held = true;
+	settle(0);
+	assert(heard(0, &hand) == PL_HAND_LEAVE && hand.own && hand.swap[0] == 30);
+	assert(!strcmp(pl_swapper_state(&ends[0].worker), "leaves"));
+	assert(say(0, PL_HAND_LEFT, true, 0)); /* its device works */
+	assert(settle(0) != UINT64_MAX);
+	expect_nothing();
+	settle(FAR);
+	assert(heard(0, &hand) == PL_HAND_LEAVE && hand.own);
+	assert(pl_swapper_handle(&daemon_of_all, &ends[0].worker, &left));
+	assert(!strcmp(pl_swapper_state(&ends[0].worker), "suspended"));
+	assert(say(0, PL_HAND_CLAIM, PL_SWAP_BACK, 0));
+	assert(settle(2 * FAR) == UINT64_MAX);
+	expect_nothing();
+	claim_granted(1, 60); /* nobody waits behind it */
+	ends[0].worker.swap.held = false;
+	settle(0);
+	expect_grant(0, 0);
+	assert(!strcmp(pl_swapper_state(&ends[0].worker), "runs"));
+	options.swap_stay_ns = 0;
+	ends_close();
+}
+
 static void test_a_driver_without_room_presses(void)
 {
 	ends_open();
@@ -434,6 +464,7 @@ int main(void)
 	test_the_idle_leave_first_and_no_more_than_is_wanted();
 	test_who_waits_makes_room_and_who_refuses_is_left_alone();
 	test_who_has_just_come_in_is_not_idle();
+	test_who_is_suspended_leaves_and_waits();
 	test_a_driver_without_room_presses();
 	test_nobody_waits_for_ever_for_more();
 	test_liars_are_found();

@@ -177,6 +177,53 @@ def test_a_program_that_dies_leaves_its_room_to_others():
         stays.end()
 
 
+def tool(of, *words):
+    return plenum.run([plenum.TOOL, *map(str, words), "--server", of.unix], plenum.native_env(), check=False)
+
+
+def test_a_session_is_suspended_and_resumed():
+    with server("64M", "256M") as of:
+        one = Tenant(of)
+        assert one.do("alloc 4 16") == "made 4"
+        number = sessions(of)[one.process.pid]["id"]
+        told = tool(of, "suspend", number)
+        assert told.returncode == 0 and b"64M of 64M" in told.stdout, told
+        assert sessions(of)[one.process.pid]["state"] == "suspended"
+        other = Tenant(of)
+        assert other.do("alloc 4 16") == "made 4" and other.do("check") == "right"
+        other.end()
+        one.say("work 1")
+        time.sleep(0.5)
+        assert not readable(one.process.stdout) and sessions(of)[one.process.pid]["state"] == "suspended"
+        assert tool(of, "resume", number).returncode == 0
+        assert one.hear() == "worked 1" and one.do("check") == "right"
+        assert sessions(of)[one.process.pid]["state"] == "runs"
+        assert one.do("hold 1500") == "holds"
+        told = tool(of, "suspend", number, "--wait", 1)
+        assert told.returncode == 1 and b"still works" in told.stderr and b"0 of 64M" in told.stdout, told
+        assert plenum.wait_for(lambda: sessions(of)[one.process.pid]["state"] == "suspended")  # the kernel has ended
+        assert tool(of, "resume", number).returncode == 0
+        assert one.hear() == "held"
+        assert one.do("work 1") == "worked 2" and one.do("check") == "right" and one.do("free") == "freed"
+        none = Tenant(of, "tcp")  # of a session without memory that could be moved the calls wait all the same
+        number = sessions(of)[none.process.pid]["id"]
+        assert tool(of, "suspend", number).returncode == 0
+        none.say("info")
+        time.sleep(0.3)
+        assert not readable(none.process.stdout)
+        assert tool(of, "resume", number).returncode == 0
+        assert none.hear() == "info 64 64"
+        told = tool(of, "suspend", number + 100)
+        assert told.returncode == 1 and b"no such session" in told.stderr, told
+        one.end()
+        none.end()
+    with plenum.Server("--cuda", NATIVE) as of:
+        one = Tenant(of)
+        told = tool(of, "suspend", sessions(of)[one.process.pid]["id"])
+        assert told.returncode == 1 and b"--oversubscribe" in told.stderr, told
+        one.end()
+
+
 def same_beside_a_hungry_one(name, mode, of, seconds):
     env = dict(PLENUM_TEST_PTX_DIR=PTX, PLENUM_REFGPU_MEMORY="1G", PLENUM_TEST_REMOTE="1", PLENUM_TEST_SKIP=",".join(LEFT_OUT))
     program = os.path.join(os.path.dirname(TENANT), "cuda-" + name)
@@ -226,4 +273,4 @@ if __name__ == "__main__":
     plenum.main([test_idle_programs_memory_makes_room_and_comes_back, test_no_more_moves_than_is_wanted,
                  test_programs_that_work_all_the_time_take_turns, test_what_finds_no_room_at_all_is_out_of_memory,
                  test_memory_under_a_kernel_does_not_move, test_a_program_that_dies_leaves_its_room_to_others,
-                 test_each_sees_the_device_for_itself, test_programs_print_the_same_whose_memory_comes_and_goes])
+                 test_each_sees_the_device_for_itself, test_a_session_is_suspended_and_resumed, test_programs_print_the_same_whose_memory_comes_and_goes])

@@ -45,10 +45,11 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 static void session_print(struct json_object *session)
 {
 	char memory[16], rss[16], age[16], uid[16] = "-";
+	bool runs = !pl_session_has(session, "state") || !strcmp(pl_session_text(session, "state"), "runs");
 
 	if (pl_session_has(session, "uid"))
 		snprintf(uid, sizeof(uid), "%llu", (unsigned long long)pl_session_number(session, "uid"));
-	printf("%6llu %8llu %-20.20s %6s %-4s %8s %6llu %8llu %8s %10llu %10llu %8llu %8s\n",
+	printf("%6llu %8llu %-20.20s %6s %-4s %8s %6llu %8llu %8s %10llu %10llu %8llu %8s%s%s\n",
 	       (unsigned long long)pl_session_number(session, "id"),
 	       (unsigned long long)pl_session_number(session, "client_pid"), pl_session_text(session, "program"), uid,
 	       pl_session_text(session, "link"), pl_session_age_text(session, age, sizeof(age)),
@@ -58,7 +59,8 @@ static void session_print(struct json_object *session)
 	       (unsigned long long)pl_session_number(session, "asks"),
 	       (unsigned long long)pl_session_number(session, "posts"),
 	       (unsigned long long)pl_session_number(session, "worker_pid"),
-	       pl_tool_size_text(pl_session_number(session, "rss_bytes"), rss, sizeof(rss)));
+	       pl_tool_size_text(pl_session_number(session, "rss_bytes"), rss, sizeof(rss)), runs ? "" : "  ",
+	       runs ? "" : pl_session_text(session, "state"));
 }
 
 static void draining_print(struct json_object *answer)

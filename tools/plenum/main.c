@@ -15,6 +15,8 @@ const struct pl_command pl_commands[] = {
 	{ "top", pl_cmd_top, "show what sessions do now, the busiest first" },
 	{ "metrics", pl_cmd_metrics, "a server's figures for Prometheus" },
 	{ "limit", pl_cmd_limit, "change what a running session may hold" },
+	{ "suspend", pl_cmd_suspend, "move a session's device memory to host memory, and let it wait" },
+	{ "resume", pl_cmd_resume, "let a suspended session go on" },
 	{ "drain", pl_cmd_drain, "let a server end without ending anybody" },
 	{ "trace", pl_cmd_trace, "run a program and show each call of OpenCL and CUDA, its time and bytes" },
 	{ "doctor", pl_cmd_doctor, "find what keeps this from working, and say what to do" },

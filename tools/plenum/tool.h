@@ -34,6 +34,8 @@ int pl_cmd_stats(int argc, char **argv);
 int pl_cmd_top(int argc, char **argv);
 int pl_cmd_metrics(int argc, char **argv);
 int pl_cmd_limit(int argc, char **argv);
+int pl_cmd_suspend(int argc, char **argv);
+int pl_cmd_resume(int argc, char **argv);
 int pl_cmd_drain(int argc, char **argv);
 int pl_cmd_trace(int argc, char **argv);
 int pl_cmd_doctor(int argc, char **argv);

@@ -1,0 +1,145 @@
+#include <json-c/json.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/wait.h"
+#include "plenum/sessions.h"
+#include "plenum/tool.h"
+
+#define WAIT_S_DEFAULT 30
+#define WAIT_S_MAX     86400
+#define LOOK_MS        50
+
+enum { KEY_WAIT = 256 };
+
+struct arguments {
+	struct pl_tool_servers servers;
+	uint64_t session, wait_s;
+};
+
+static const struct argp_option options[] = {
+	{ "wait", KEY_WAIT, "SECONDS", 0, "for its calls and its device to rest (default: 30; 0: only ask)", 0 },
+	{ "server", 's', "ADDRESS", 0, "the server's unix socket (default: $PLENUM, else the server on this machine)",
+	  0 },
+	{ 0 },
+};
+
+static error_t option_parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 's':
+		pl_tool_servers_add(state, &arguments->servers, text);
+		return 0;
+	case KEY_WAIT:
+		arguments->wait_s = pl_tool_number(state, "wait", text, 0, WAIT_S_MAX);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (arguments->session)
+			argp_error(state, "one session at a time, not `%s' as well", text);
+		arguments->session = pl_tool_number(state, "SESSION", text, 1, INT64_MAX);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which session?  `plenum ps' lists them");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+/* Return: 0 and its answer; 1: it was said why not. */
+static int ask(const char *verb, const char *address, uint64_t session, struct json_object **answer_out)
+{
+	char text[128], why[512];
+
+	snprintf(text, sizeof(text), "{\"do\":\"%s\",\"session\":%llu}", verb, (unsigned long long)session);
+	if (pl_tool_ask(address, text, answer_out, why) < 0) {
+		fprintf(stderr, "plenum %s: %s\n", verb, why);
+		return 1;
+	}
+	return 0;
+}
+
+/* Return: what the exit status is to be. */
+static int answer_print(const struct arguments *arguments, struct json_object *answer, bool is_there)
+{
+	const unsigned long long session = arguments->session;
+	char out[24], all[24];
+
+	printf("session %llu: %s of %s device memory in host memory\n", session,
+	       pl_tool_size_text(pl_session_number(answer, "swapped_bytes"), out, sizeof(out)),
+	       pl_tool_size_text(pl_session_number(answer, "memory_bytes"), all, sizeof(all)));
+	if (is_there || !arguments->wait_s)
+		return 0;
+	fprintf(stderr,
+		"plenum suspend: session %llu still works, or its device does; it is suspended as soon as it rests "
+		"(`plenum resume %llu' lets it be)\n",
+		session, session);
+	return 1;
+}
+
+static int suspend(const struct arguments *arguments, const char *address)
+{
+	const uint64_t end_ns = pl_now_ns() + arguments->wait_s * 1000000000u;
+	struct json_object *answer = NULL;
+	bool is_there = false;
+	int status;
+
+	for (;;) {
+		if (ask("suspend", address, arguments->session, &answer))
+			return 1;
+		is_there = !strcmp(pl_session_text(answer, "state"), "suspended");
+		if (is_there || pl_now_ns() >= end_ns)
+			break;
+		json_object_put(answer);
+		nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000 }, NULL);
+	}
+	status = answer_print(arguments, answer, is_there);
+	json_object_put(answer);
+	return status;
+}
+
+int pl_cmd_suspend(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options,
+		option_parse,
+		"SESSION",
+		"Move a session's device memory to host memory; its program waits in its next call.\v"
+		"For a server with --oversubscribe.  What stays in the device: allocations below 2 MiB, pools, arrays, "
+		"contexts and modules.  `plenum resume SESSION' lets it go on.",
+		NULL,
+		NULL,
+		NULL,
+	};
+	struct arguments arguments = { .wait_s = WAIT_S_DEFAULT };
+	char address[PL_LINK_ADDRESS_MAX];
+
+	pl_tool_parse(&argp, argc, argv, 0, &arguments);
+	pl_tool_server_first(&arguments.servers, address);
+	return suspend(&arguments, address);
+}
+
+int pl_cmd_resume(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options + 1,
+		option_parse,
+		"SESSION",
+		"Let a suspended session go on.\v"
+		"Its device memory comes back with its program's next call, when there is room.",
+		NULL,
+		NULL,
+		NULL,
+	};
+	struct arguments arguments = { 0 };
+	struct json_object *answer = NULL;
+	char address[PL_LINK_ADDRESS_MAX];
+
+	pl_tool_parse(&argp, argc, argv, 0, &arguments);
+	pl_tool_server_first(&arguments.servers, address);
+	if (ask("resume", address, arguments.session, &answer))
+		return 1;
+	json_object_put(answer);
+	return 0;
+}
