@@ -3,6 +3,7 @@
  * standard input, a line each, and answers with a line:
  *
  *   alloc N MIB    N allocations more of so many MiB, each with content of its own: "made" and how many there are
+ *   parts N MIB    the same, each of two parts that it maps itself; the second one twice, and keeps its handle
  *   work N         N rounds: a kernel counts in each allocation, and the program waits: "worked" and rounds so far
  *   check          all that is there is what it should be: "right"
  *   hold MS        a kernel runs until the program says that it may end, so much later: "held"
@@ -22,6 +23,8 @@ static struct {
 	CUdeviceptr at;
 	size_t words;
 	uint32_t key, rounds;
+	CUdeviceptr twin; /* of the second half, read only; 0: it has no parts */
+	CUmemGenericAllocationHandle half;
 } made[ALLOCATIONS_MAX];
 static unsigned int made_count;
 static uint32_t keys;
@@ -45,14 +48,80 @@ static void fill(uint32_t *words, unsigned int which, uint32_t counted)
 		words[i] = i % STEP_WORDS ? word_of(made[which].key, i) : counted;
 }
 
-static void alloc(unsigned int n, unsigned int mib)
+static void access_set(CUdeviceptr at, size_t bytes, CUmemAccess_flags flags)
+{
+	const CUmemAccessDesc access = { .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE }, .flags = flags };
+
+	cu_ok(cu(cuMemSetAccess)(at, bytes, &access, 1));
+}
+
+static CUresult parts_make(unsigned int which, size_t bytes)
+{
+	const CUmemAllocationProp properties = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+						 .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE } };
+	CUmemGenericAllocationHandle first, again;
+	CUresult r = cu(cuMemCreate)(&first, bytes / 2, &properties, 0);
+
+	if (r)
+		return r;
+	r = cu(cuMemCreate)(&made[which].half, bytes / 2, &properties, 0);
+	if (r) {
+		cu_ok(cu(cuMemRelease)(first));
+		return r;
+	}
+	cu_ok(cu(cuMemAddressReserve)(&made[which].at, bytes, 0, 0, 0));
+	cu_ok(cu(cuMemAddressReserve)(&made[which].twin, bytes / 2, 0, 0, 0));
+	cu_ok(cu(cuMemMap)(made[which].at, bytes / 2, 0, first, 0));
+	cu_ok(cu(cuMemMap)(made[which].at + bytes / 2, bytes / 2, 0, made[which].half, 0));
+	cu_ok(cu(cuMemMap)(made[which].twin, bytes / 2, 0, made[which].half, 0));
+	access_set(made[which].at, bytes, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+	access_set(made[which].twin, bytes / 2, CU_MEM_ACCESS_FLAGS_PROT_READ);
+	cu_ok(cu(cuMemRelease)(first));
+	cu_ok(cu(cuMemRetainAllocationHandle)(&again, (void *)(uintptr_t)made[which].twin));
+	cu_ok(cu(cuMemRelease)(again));
+	return CUDA_SUCCESS;
+}
+
+/* What was noted of its parts is still true. */
+static void parts_check(unsigned int which, const uint32_t *words)
+{
+	const CUmemLocation location = { .type = CU_MEM_LOCATION_TYPE_DEVICE };
+	const size_t half = made[which].words / 2;
+	uint32_t *seen = malloc(half * 4);
+	unsigned long long flags;
+	CUmemAllocationProp properties;
+
+	check(seen != NULL);
+	cu_ok(cu(cuMemcpyDtoH_v2)(seen, made[which].twin, half * 4));
+	check(!memcmp(seen, words + half, half * 4));
+	free(seen);
+	cu_ok(cu(cuMemGetAccess)(&flags, &location, made[which].twin));
+	check(flags == CU_MEM_ACCESS_FLAGS_PROT_READ);
+	cu_ok(cu(cuMemGetAllocationPropertiesFromHandle)(&properties, made[which].half));
+	check(properties.location.type == CU_MEM_LOCATION_TYPE_DEVICE);
+}
+
+static void parts_end(unsigned int which)
+{
+	const size_t bytes = made[which].words * 4;
+
+	cu_ok(cu(cuMemUnmap)(made[which].twin, bytes / 2));
+	cu_ok(cu(cuMemUnmap)(made[which].at, bytes));
+	cu_ok(cu(cuMemRelease)(made[which].half));
+	cu_ok(cu(cuMemAddressFree)(made[which].twin, bytes / 2));
+	cu_ok(cu(cuMemAddressFree)(made[which].at, bytes));
+}
+
+static void alloc(unsigned int n, unsigned int mib, bool parts)
 {
 	uint32_t *words = malloc((size_t)mib * MIB);
 	CUresult r = CUDA_SUCCESS;
 
 	check(words && made_count + n <= ALLOCATIONS_MAX);
 	for (; n && !r; n--) {
-		r = cu(cuMemAlloc_v2)(&made[made_count].at, (size_t)mib * MIB);
+		made[made_count].twin = 0;
+		r = parts ? parts_make(made_count, (size_t)mib * MIB)
+			  : cu(cuMemAlloc_v2)(&made[made_count].at, (size_t)mib * MIB);
 		if (r == CUDA_ERROR_OUT_OF_MEMORY)
 			break;
 		cu_ok(r);
@@ -95,6 +164,8 @@ static void check_all(void)
 		fill(want, i, made[i].rounds * 32);
 		cu_ok(cu(cuMemcpyDtoH_v2)(words, made[i].at, made[i].words * 4));
 		check(!memcmp(words, want, made[i].words * 4));
+		if (made[i].twin)
+			parts_check(i, want);
 		free(words);
 		free(want);
 	}
@@ -129,8 +200,13 @@ static void info(void)
 
 static void free_all(void)
 {
-	while (made_count)
-		cu_ok(cu(cuMemFree_v2)(made[--made_count].at));
+	while (made_count--) {
+		if (made[made_count].twin)
+			parts_end(made_count);
+		else
+			cu_ok(cu(cuMemFree_v2)(made[made_count].at));
+	}
+	made_count = 0;
 	printf("freed\n");
 }
 
@@ -149,7 +225,9 @@ int main(void)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "alloc %u %u", &a, &b) == 2)
-			alloc(a, b);
+			alloc(a, b, false);
+		else if (sscanf(line, "parts %u %u", &a, &b) == 2)
+			alloc(a, b, true);
 		else if (sscanf(line, "work %u", &a) == 1)
 			work(a);
 		else if (sscanf(line, "hold %u", &a) == 1)

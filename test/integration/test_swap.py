@@ -125,6 +125,24 @@ def test_programs_that_work_all_the_time_take_turns():
             tenant.end()
 
 
+def test_parts_that_a_program_maps_come_and_go_with_their_mappings():
+    with server("64M", "256M") as of:
+        one, other = Tenant(of), Tenant(of, "tcp")
+        assert one.do("parts 3 16") == "made 3" and one.do("alloc 1 16") == "made 4"
+        assert other.do("parts 4 16") == "made 4"
+        assert sessions(of)[one.process.pid]["swapped_bytes"] == 64 * MIB
+        for _ in range(2):
+            one.do("work 1")
+            other.do("work 1")
+        assert one.do("check") == "right" and other.do("check") == "right"
+        assert one.do("parts 1 16") == "made 4"  # more than the device has
+        assert one.do("free") == "freed" and one.do("info") == "info 64 64"  # the client keeps nothing in hand then
+        assert account(of)["claimed"] == 64 * MIB
+        assert one.do("parts 1 16") == "made 1" and one.do("check") == "right"
+        one.end()
+        other.end()
+
+
 def test_what_finds_no_room_at_all_is_out_of_memory():
     with server("64M", "64M") as of:
         one, other = Tenant(of), Tenant(of)
@@ -271,6 +289,6 @@ def test_each_sees_the_device_for_itself():
 if __name__ == "__main__":
     os.environ["PLENUM_REFGPU_MEMORY"] = "1G"
     plenum.main([test_idle_programs_memory_makes_room_and_comes_back, test_no_more_moves_than_is_wanted,
-                 test_programs_that_work_all_the_time_take_turns, test_what_finds_no_room_at_all_is_out_of_memory,
+                 test_programs_that_work_all_the_time_take_turns, test_parts_that_a_program_maps_come_and_go_with_their_mappings, test_what_finds_no_room_at_all_is_out_of_memory,
                  test_memory_under_a_kernel_does_not_move, test_a_program_that_dies_leaves_its_room_to_others,
                  test_each_sees_the_device_for_itself, test_a_session_is_suspended_and_resumed, test_programs_print_the_same_whose_memory_comes_and_goes])

@@ -9,6 +9,7 @@
 
 #include "backend/cuda/session.h"
 #include "backend/cuda/swap.h"
+#include "backend/cuda/vmm.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "server/broker.h"
@@ -231,6 +232,8 @@ void pl_cuda_serve_cuMemExportToShareableHandle(struct pl_serve *serve,
 					   &fd, (CUmemGenericAllocationHandle)(uintptr_t)allocation,
 					   CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, args->flags)
 				 : CUDA_ERROR_NOT_SUPPORTED;
+	if (!status)
+		pl_cuda_part_stays(pl_cuda_session_of(serve), args->allocation);
 	pl_serve_give_turn(serve);
 	if (!status)
 		status = give(serve, TYPE_PART, NULL, fd, &handle);

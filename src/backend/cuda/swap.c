@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "backend/cuda/vmm.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/wait.h"
@@ -145,12 +146,11 @@ void pl_cuda_movable_min_set(void)
 
 bool pl_cuda_is_movable(const struct pl_cuda_session *session, uint64_t bytes)
 {
-	return session->worker->swap.ops && bytes >= bytes_min && !session->captured &&
-	       pl_cuda.cuMemAddressReserve && pl_cuda.cuMemAddressFree && pl_cuda.cuMemCreate && pl_cuda.cuMemRelease &&
-	       pl_cuda.cuMemMap && pl_cuda.cuMemUnmap && pl_cuda.cuMemSetAccess &&
-	       pl_cuda.cuMemGetAllocationGranularity && pl_cuda.cuCtxGetDevice && pl_cuda.cuCtxPushCurrent_v2 &&
-	       pl_cuda.cuCtxPopCurrent_v2 && pl_cuda.cuMemcpyDtoH_v2 && pl_cuda.cuMemcpyHtoD_v2 &&
-	       pl_cuda.cuCtxSynchronize;
+	return session->worker->swap.ops && bytes >= bytes_min && !session->captured && pl_cuda.cuMemAddressReserve &&
+	       pl_cuda.cuMemAddressFree && pl_cuda.cuMemCreate && pl_cuda.cuMemRelease && pl_cuda.cuMemMap &&
+	       pl_cuda.cuMemUnmap && pl_cuda.cuMemSetAccess && pl_cuda.cuMemGetAllocationGranularity &&
+	       pl_cuda.cuCtxGetDevice && pl_cuda.cuCtxPushCurrent_v2 && pl_cuda.cuCtxPopCurrent_v2 &&
+	       pl_cuda.cuMemcpyDtoH_v2 && pl_cuda.cuMemcpyHtoD_v2 && pl_cuda.cuCtxSynchronize;
 }
 
 static uint64_t whole_bytes(CUdevice device, uint64_t bytes)
@@ -475,6 +475,7 @@ static void out(struct pl_session_worker *worker, const uint64_t wanted[PL_SWAP_
 	struct move move = { .wanted = wanted, .moved = moved_io };
 
 	pl_handles_each(&session->movables, movable_move, &move);
+	pl_cuda_parts_out(session, wanted, moved_io);
 }
 
 static int in(struct pl_session_worker *worker, uint64_t moved_io[PL_SWAP_DEVICES_MAX])
@@ -483,6 +484,8 @@ static int in(struct pl_session_worker *worker, uint64_t moved_io[PL_SWAP_DEVICE
 	struct move move = { .moved = moved_io };
 
 	pl_handles_each(&session->movables, movable_move, &move);
+	if (!move.result)
+		move.result = pl_cuda_parts_in(session, moved_io);
 	if (!move.result)
 		return 0;
 	pl_log_info("CUDA: memory that was in host memory does not come back: %s",

@@ -3,29 +3,22 @@
  * it; all of this is under the turn.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
 
-#include "backend/cuda/session.h"
 #include "backend/cuda/swap.h"
+#include "backend/cuda/vmm.h"
 #include "base/err.h"
 #include "cuda-records.h"
 
-#define KIND_PART 1u /* session->parts: by the id of a handle, struct part */
-#define KIND_MAP  2u /* by address, struct map */
-
-struct part {
-	uint64_t bytes;
-	uint32_t refs; /* handles and maps */
-};
-
-struct map {
-	struct part *part;
-	uint64_t bytes;
-};
-
-static void part_unref(struct pl_cuda_session *session, struct part *part)
+static void part_unref(struct pl_cuda_session *session, struct pl_cuda_part *part)
 {
 	if (--part->refs)
 		return;
+	if (part->host)
+		munmap(part->host, part->bytes);
+	else if (part->ours)
+		pl_cuda.cuMemRelease(part->handle);
+	pl_cuda_part_unclaim(session, part);
 	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, part->bytes);
 	free(part);
 }
@@ -51,16 +44,17 @@ void pl_cuda_serve_cuMemAddressReserve(struct pl_serve *serve, const struct pl_c
 }
 
 /* `part` has a reference for the handle; it goes if the handle can not be entered. */
-static int32_t part_enter(struct pl_serve *serve, uint64_t id, CUmemGenericAllocationHandle handle, struct part *part)
+static int32_t part_enter(struct pl_serve *serve, uint64_t id, CUmemGenericAllocationHandle handle,
+			  struct pl_cuda_part *part)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	struct pl_handle entered;
 
-	if (!pl_handles_put(&session->parts, id, KIND_PART, part, 0, NULL)) {
+	if (!pl_handles_put(&session->parts, id, PL_CUDA_PART, part, 0, NULL)) {
 		if (pl_cuda_put(serve, id, PL_CUDA_KIND_allocation, (void *)(uintptr_t)handle, 0))
 			return CUDA_SUCCESS;
-		pl_handles_take(&session->parts, id, KIND_PART, &entered);
-	} else {
+		pl_handles_take(&session->parts, id, PL_CUDA_PART, &entered);
+	} else if (!part->ours) {
 		pl_cuda.cuMemRelease(handle);
 	}
 	part_unref(session, part);
@@ -69,38 +63,61 @@ static int32_t part_enter(struct pl_serve *serve, uint64_t id, CUmemGenericAlloc
 
 int32_t pl_cuda_part_import(struct pl_serve *serve, uint64_t id, CUmemGenericAllocationHandle handle)
 {
-	struct part *part = malloc(sizeof(*part));
+	struct pl_cuda_part *part = calloc(1, sizeof(*part));
 
 	if (!part) {
 		pl_cuda.cuMemRelease(handle);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	*part = (struct part){ 0, 1 };
+	part->refs = 1;
 	return part_enter(serve, id, handle, part);
+}
+
+/* Where others have to give up memory for it, they do. */
+static int32_t part_create(struct pl_serve *serve, struct pl_cuda_part *part)
+{
+	int32_t status = pl_cuda_part_claim(serve, part);
+
+	if (status)
+		return status;
+	do {
+		status = (int32_t)pl_cuda.cuMemCreate(&part->handle, part->bytes, &part->properties, part->flags);
+	} while (part->movable && pl_cuda_pressed(serve, status, part->bytes));
+	if (status)
+		pl_cuda_part_unclaim(pl_cuda_session_of(serve), part);
+	return status;
 }
 
 void pl_cuda_serve_cuMemCreate(struct pl_serve *serve, const struct pl_cuda_cuMemCreate_args *args)
 {
-	CUmemGenericAllocationHandle handle = 0;
-	struct part *part = malloc(sizeof(*part));
-	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
-	CUmemAllocationProp properties;
+	struct pl_cuda_part *part = calloc(1, sizeof(*part));
+	int32_t status = CUDA_ERROR_OUT_OF_MEMORY;
 
-	pl_cuda_allocation_record_give(&properties, &args->properties);
-	if (!part)
-		status = CUDA_ERROR_OUT_OF_MEMORY;
-	else if (properties.requestedHandleTypes & ~(uint64_t)CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
-		status = CUDA_ERROR_NOT_SUPPORTED; /* what share.c does not hand on */
-	else if (pl_cuda.cuMemCreate && pl_cuda.cuMemRelease)
-		status = (int32_t)pl_cuda.cuMemCreate(&handle, args->bytes, &properties, args->flags);
+	if (part) {
+		*part = (struct pl_cuda_part){ .bytes = args->bytes, .refs = 1, .flags = args->flags };
+		pl_cuda_allocation_record_give(&part->properties, &args->properties);
+		status = CUDA_ERROR_NOT_SUPPORTED; /* also what share.c does not hand on */
+		if (pl_cuda.cuMemCreate && pl_cuda.cuMemRelease &&
+		    !(part->properties.requestedHandleTypes & ~(uint64_t)CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR))
+			status = part_create(serve, part);
+	}
 	if (status) {
 		free(part);
 		pl_quota_return(&serve->session->quota, PL_QUOTA_MEMORY, args->bytes);
 	} else {
-		*part = (struct part){ args->bytes, 1 };
-		status = part_enter(serve, args->handle, handle, part);
+		status = part_enter(serve, args->handle, part->handle, part);
 	}
 	pl_cuda_result(serve, status, 0);
+}
+
+/* The driver's handle of a part that can be moved, or could once, is ours, and goes with the part. */
+static int32_t handle_release(struct pl_cuda_session *session, uint64_t id, void *handle)
+{
+	struct pl_handle part;
+
+	if (pl_handles_get(&session->parts, id, PL_CUDA_PART, &part) && ((struct pl_cuda_part *)part.object)->ours)
+		return CUDA_SUCCESS;
+	return (int32_t)pl_cuda.cuMemRelease((CUmemGenericAllocationHandle)(uintptr_t)handle);
 }
 
 void pl_cuda_serve_cuMemRelease(struct pl_serve *serve, const struct pl_cuda_cuMemRelease_args *args)
@@ -111,10 +128,10 @@ void pl_cuda_serve_cuMemRelease(struct pl_serve *serve, const struct pl_cuda_cuM
 	void *handle;
 
 	if (args->handle && pl_cuda_take(serve, args->handle, PL_CUDA_KIND_allocation, &handle, &status))
-		status = (int32_t)pl_cuda.cuMemRelease((CUmemGenericAllocationHandle)(uintptr_t)handle);
+		status = handle_release(session, args->handle, handle);
 	if (!status) {
 		pl_cuda_drop(serve, args->handle, PL_CUDA_KIND_allocation);
-		if (pl_handles_take(&session->parts, args->handle, KIND_PART, &part))
+		if (pl_handles_take(&session->parts, args->handle, PL_CUDA_PART, &part))
 			part_unref(session, part.object);
 	}
 	pl_cuda_result(serve, status, 0);
@@ -122,15 +139,17 @@ void pl_cuda_serve_cuMemRelease(struct pl_serve *serve, const struct pl_cuda_cuM
 
 static int32_t map_note(struct pl_cuda_session *session, const struct pl_cuda_cuMemMap_args *args)
 {
-	struct map *map = malloc(sizeof(*map));
+	struct pl_cuda_map *map = calloc(1, sizeof(*map));
 	struct pl_handle part;
 
-	if (!map || !pl_handles_get(&session->parts, args->handle, KIND_PART, &part) ||
-	    pl_handles_put(&session->maps, args->address, KIND_MAP, map, 0, NULL)) {
+	if (!map || !pl_handles_get(&session->parts, args->handle, PL_CUDA_PART, &part) ||
+	    pl_handles_put(&session->maps, args->address, PL_CUDA_MAP, map, 0, NULL)) {
 		free(map);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	*map = (struct map){ part.object, args->bytes };
+	*map = (struct pl_cuda_map){
+		.part = part.object, .bytes = args->bytes, .offset = args->offset, .flags = args->flags
+	};
 	map->part->refs++;
 	return CUDA_SUCCESS;
 }
@@ -158,10 +177,10 @@ void pl_cuda_serve_cuMemMap(struct pl_serve *serve, const struct pl_cuda_cuMemMa
 static void maps_forget(struct pl_cuda_session *session, uint64_t address, uint64_t bytes)
 {
 	struct pl_handle handle;
-	struct map *map;
+	struct pl_cuda_map *map;
 
 	for (uint64_t at = address; at - address < bytes; at += map->bytes, free(map)) {
-		if (!pl_handles_take(&session->maps, at, KIND_MAP, &handle))
+		if (!pl_handles_take(&session->maps, at, PL_CUDA_MAP, &handle))
 			return;
 		map = handle.object;
 		part_unref(session, map->part);
@@ -183,12 +202,12 @@ void pl_cuda_serve_cuMemUnmap(struct pl_serve *serve, const struct pl_cuda_cuMem
 
 struct find {
 	uint64_t address;
-	struct part *part;
+	struct pl_cuda_part *part;
 };
 
 static void map_find(struct pl_handle *handle, void *arg)
 {
-	const struct map *map = handle->object;
+	const struct pl_cuda_map *map = handle->object;
 	struct find *find = arg;
 
 	if (find->address - handle->id < map->bytes)
@@ -203,10 +222,14 @@ void pl_cuda_serve_cuMemRetainAllocationHandle(struct pl_serve *serve,
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 
 	pl_handles_each(&pl_cuda_session_of(serve)->maps, map_find, &find);
-	if (!find.part)
+	if (!find.part) {
 		status = CUDA_ERROR_INVALID_VALUE;
-	else if (pl_cuda.cuMemRetainAllocationHandle)
+	} else if (find.part->ours) {
+		handle = find.part->handle;
+		status = CUDA_SUCCESS;
+	} else if (pl_cuda.cuMemRetainAllocationHandle) {
 		status = (int32_t)pl_cuda.cuMemRetainAllocationHandle(&handle, (void *)(uintptr_t)args->address);
+	}
 	if (!status) {
 		find.part->refs++;
 		status = part_enter(serve, args->allocation, handle, find.part);
