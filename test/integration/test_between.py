@@ -116,6 +116,10 @@ def test_drivers_that_pin_memory_copy_in_streams_too():
             counts, log = run(up, modes, (CARRIED,))
             assert counts["between_direct"] and not counts["between_through"], counts
             is_direct(up, modes)
+    plain = plain[:4] + ("--peer", "off")
+    with servers(plain, plain) as up:  # through the rings of several threads at one time
+        for _ in range(4):
+            is_through(up, ("shm", "shm"), "not among the servers that it may connect to: plenum serve --peer")
 
 
 def test_a_copy_in_a_stream_is_a_post():

@@ -9,7 +9,7 @@
 
 #include "backend/cuda/session.h"
 #include "backend/cuda/swap.h"
-#include "backend/cuda/vmm.h"
+#include "backend/cuda/parts.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "server/broker.h"

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "backend/cuda/swap.h"
-#include "backend/cuda/vmm.h"
+#include "backend/cuda/parts.h"
 #include "base/err.h"
 #include "wire/cuda-kinds.h"
 

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "backend/cuda/vmm.h"
+#include "backend/cuda/parts.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/wait.h"

@@ -181,9 +181,9 @@ static CUresult to_send_ring(struct pl_session *session, enum pl_cuda_op op,
 	}
 	if (!r)
 		r = pl_cuda_ring_fill(session, own, src, args->size);
-	pl_cuda_ring_give(own);
 	if (!r && !plain)
 		r = pl_call_ask_wait(&call, &reply);
+	pl_cuda_ring_give(own); /* a copy that is asked for has no turn: another one's blocks would be in its way */
 	return pl_cuda_answer(r, &reply);
 }
 

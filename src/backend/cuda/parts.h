@@ -2,8 +2,8 @@
  * Memory in its parts (cuMemCreate(), cuMemMap()), as vmm.c notes it: what is charged, and, where the server
  * oversubscribes, what it takes to move it (swap-part.c).  All of this is under the turn, or while nobody is inside.
  */
-#ifndef PL_BACKEND_CUDA_VMM_H
-#define PL_BACKEND_CUDA_VMM_H
+#ifndef PL_BACKEND_CUDA_PARTS_H
+#define PL_BACKEND_CUDA_PARTS_H
 
 #include "backend/cuda/session.h"
 
