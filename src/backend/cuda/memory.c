@@ -22,26 +22,31 @@ static int note(struct pl_cuda_session *session, uint64_t address, uint64_t byte
 			      (void *)(uintptr_t)context);
 }
 
+static bool note_end(struct pl_cuda_session *session, uint64_t address)
+{
+	struct pl_handle handle;
+
+	pl_cuda_share_freed(session, address);
+	if (!pl_handles_take(&session->memory, address, KIND_MEMORY, &handle))
+		return false;
+	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, (uintptr_t)handle.object);
+	return true;
+}
+
 /* What had the address has gone unseen, if the driver gives it anew: memory of a graph, with that. */
 bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context)
 {
 	int r = note(session, address, bytes, context);
 
-	if (r == -EEXIST && pl_cuda_memory_forget(session, address))
+	if (r == -EEXIST && note_end(session, address))
 		r = note(session, address, bytes, context);
 	return !r;
 }
 
 bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)
 {
-	struct pl_handle handle;
-
-	pl_cuda_share_freed(session, address);
 	pl_cuda_movable_forget(session, address);
-	if (!pl_handles_take(&session->memory, address, KIND_MEMORY, &handle))
-		return false;
-	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, (uintptr_t)handle.object);
-	return true;
+	return note_end(session, address);
 }
 
 struct left {
