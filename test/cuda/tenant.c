@@ -8,7 +8,7 @@
  *   check          all that is there is what it should be: "right"
  *   hold MS        a kernel runs until the program says that it may end, so much later: "held"
  *   info           what the device has, and how much of it is free, in MiB: "info FREE ALL"
- *   free           all allocations: "freed"
+ *   free           all allocations, in both ways: "freed"
  */
 #include <stdint.h>
 #include <time.h>
@@ -203,6 +203,8 @@ static void free_all(void)
 	while (made_count--) {
 		if (made[made_count].twin)
 			parts_end(made_count);
+		else if (made_count % 2)
+			cu_ok(cu(cuMemFreeAsync)(made[made_count].at, NULL));
 		else
 			cu_ok(cu(cuMemFree_v2)(made[made_count].at));
 	}

@@ -276,16 +276,29 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 	(void)pl_serve_reply_end(serve);
 }
 
-void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_cuMemFreeAsync_args *args)
+/* Memory of cuMemAlloc() goes at once here, too; what a captured stream may free is the driver's to say. */
+static int32_t free_async(struct pl_serve *serve, const struct pl_cuda_cuMemFreeAsync_args *args, CUstream stream)
 {
 	__typeof__(&cuMemFreeAsync) call = args->per_thread ? pl_cuda.cuMemFreeAsync_ptsz : pl_cuda.cuMemFreeAsync;
+	int32_t status;
+
+	if (!call)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (serve->session->swap.ops && !pl_cuda_capture_graph(stream, args->per_thread) &&
+	    pl_cuda_movable_free(serve, args->address, &status))
+		return status;
+	return (int32_t)call(args->address, stream);
+}
+
+void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_cuMemFreeAsync_args *args)
+{
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *stream;
 
 	pl_cuda_managed_ends(session, args->address);
 	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
-		status = call ? (int32_t)call(args->address, stream) : CUDA_ERROR_NOT_SUPPORTED;
+		status = free_async(serve, args, stream);
 	pl_cuda_managed_ended(session, args->address, !status);
 	if (!status)
 		pl_cuda_memory_forget(session, args->address);
