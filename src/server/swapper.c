@@ -12,13 +12,16 @@
 #include "base/err.h"
 #include "server/daemon-internal.h"
 
-#define MORE_NS_MAX  30000000000ull /* limit: a new allocation waits so long, then there is no memory */
-#define PRESS_NS_MAX 10000000000ull
-#define TELL_NS      60000000000ull /* who waits so long for what it has is told of in the log */
-#define IDLE_NS_MIN  100000000u     /* no call for so long: idle */
-#define BUSY_NS      200000000u     /* who would not leave is asked again after that */
-#define STAY_TIMES   4u             /* as long as it took to come in, times this, a session stays */
-#define BYTES_PER_NS 4u             /* guessed, where nothing was moved yet */
+#define MORE_NS_MAX   30000000000ull /* limit: a new allocation waits so long, then there is no memory */
+#define PRESS_NS_MAX  10000000000ull
+#define TELL_NS       60000000000ull /* who waits so long for what it has is told of in the log */
+#define IDLE_NS_MIN   100000000u     /* no call for so long: idle */
+#define LEAVE_NS_MIN  10000000000ull /* who has not left after that, and STAY_TIMES its way, is not waited for */
+#define TOOK_NS_MIN   1000000000u    /* what a worker says of its last way in is believed up to that, and per byte */
+#define TOOK_PER_BYTE 4u             /* so much */
+#define BUSY_NS       200000000u     /* who would not leave is asked again after that */
+#define STAY_TIMES    4u             /* as long as it took to come in, times this, a session stays */
+#define BYTES_PER_NS  4u             /* guessed, where nothing was moved yet */
 
 void pl_swapper_capacity(struct pl_daemon *daemon, const struct pl_pool_worker *worker, const struct pl_hand *hand)
 {
@@ -95,6 +98,14 @@ static bool may_ever(const struct pl_daemon *daemon, const struct pl_pool_worker
 		over += all > room ? all - room : 0;
 	}
 	return over <= daemon->options->swap_bytes;
+}
+
+static bool may_press(const struct pl_daemon *daemon, const struct pl_pool_worker *worker)
+{
+	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++)
+		if (worker->swap.wants[i] > daemon->swapper.capacity[i])
+			return false;
+	return true;
 }
 
 /* What the claim is short of, beside what older ones are being made room for.  Return: nothing. */
@@ -216,7 +227,8 @@ static struct pl_pool_worker *victim_find(const struct pl_daemon *daemon, const 
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
 		uint64_t at_ns;
 
-		if (worker == whose || worker->phase != PL_POOL_SERVING || !has_any(worker, wanted))
+		if (worker == whose || worker->swap.leaving || worker->phase != PL_POOL_SERVING ||
+		    !has_any(worker, wanted))
 			continue;
 		at_ns = leaves_ns(daemon, worker);
 		if (at_ns < *next_ns)
@@ -230,7 +242,7 @@ static struct pl_pool_worker *victim_find(const struct pl_daemon *daemon, const 
 }
 
 static void leave_ask(struct pl_daemon *daemon, struct pl_pool_worker *worker,
-		      const uint64_t wanted[PL_SWAP_DEVICES_MAX])
+		      const uint64_t wanted[PL_SWAP_DEVICES_MAX], uint64_t now_ns)
 {
 	struct pl_hand hand = { .kind = PL_HAND_LEAVE, .own = worker->swap.held };
 
@@ -241,6 +253,17 @@ static void leave_ask(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 	}
 	worker->swap.leaving = true;
 	daemon->swapper.leaving = worker;
+	daemon->swapper.leaves_ns = now_ns + LEAVE_NS_MIN + STAY_TIMES * move_ns(worker);
+}
+
+/* Return: somebody was asked, and is to answer; *next_ns is when he is not waited for any longer. */
+static bool is_any_leaving(const struct pl_daemon *daemon, uint64_t now_ns, uint64_t *next_ns)
+{
+	if (!daemon->swapper.leaving || now_ns >= daemon->swapper.leaves_ns)
+		return false;
+	if (daemon->swapper.leaves_ns < *next_ns)
+		*next_ns = daemon->swapper.leaves_ns;
+	return true;
 }
 
 /* Room for who waits.  Return: it is being made; *next_ns is when to look again, if that is before. */
@@ -250,11 +273,11 @@ static bool room_make(struct pl_daemon *daemon, struct pl_pool_worker *whose,
 	struct pl_pool_worker *victim;
 	uint64_t at_ns;
 
-	if (daemon->swapper.leaving)
-		return true; /* it answers */
+	if (is_any_leaving(daemon, now_ns, next_ns))
+		return true;
 	victim = victim_find(daemon, whose, wanted, now_ns, &at_ns);
 	if (victim)
-		leave_ask(daemon, victim, wanted);
+		leave_ask(daemon, victim, wanted, now_ns);
 	else if (at_ns == UINT64_MAX && whose->swap.waits == PL_SWAP_PRESS)
 		answer(daemon, whose, -ENOMEM);
 	else if (at_ns < *next_ns)
@@ -302,6 +325,10 @@ static void wait_settle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 		answer(daemon, worker, -ENOMEM);
 		return;
 	}
+	if (worker->swap.waits == PL_SWAP_PRESS && !may_press(daemon, worker)) {
+		answer(daemon, worker, -ENOMEM);
+		return;
+	}
 	if (worker->swap.waits == PL_SWAP_PRESS) {
 		memcpy(wanted, worker->swap.wants, sizeof(wanted));
 	} else if (fits(daemon, worker, reserved_io, wanted)) {
@@ -319,7 +346,7 @@ static void held_settle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 {
 	uint64_t all[PL_SWAP_DEVICES_MAX];
 
-	if (daemon->swapper.leaving)
+	if (worker->swap.leaving || is_any_leaving(daemon, now_ns, next_ns))
 		return;
 	if (worker->swap.busy_ns > now_ns) {
 		*next_ns = worker->swap.busy_ns < *next_ns ? worker->swap.busy_ns : *next_ns;
@@ -327,7 +354,7 @@ static void held_settle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 	}
 	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++)
 		all[i] = resident(worker, i);
-	leave_ask(daemon, worker, all);
+	leave_ask(daemon, worker, all, now_ns);
 }
 
 uint64_t pl_swapper_settle(struct pl_daemon *daemon, uint64_t now_ns)
@@ -350,6 +377,7 @@ uint64_t pl_swapper_settle(struct pl_daemon *daemon, uint64_t now_ns)
 static bool left_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
 {
 	struct pl_pool_worker *waiting = daemon->swapper.waiting;
+	uint64_t took_ns = TOOK_NS_MIN;
 	bool any = false;
 
 	if (hand->own && !worker->swap.leaving)
@@ -359,12 +387,14 @@ static bool left_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 			return false;
 		worker->swap.out[i] += hand->swap[i];
 		any |= hand->swap[i] != 0;
+		took_ns += worker->swap.claimed[i] * TOOK_PER_BYTE;
 	}
-	worker->swap.took_ns = hand->bytes;
+	worker->swap.took_ns = hand->bytes < took_ns ? hand->bytes : took_ns;
 	if (!hand->own)
 		return true;
 	worker->swap.leaving = false;
-	daemon->swapper.leaving = NULL;
+	if (daemon->swapper.leaving == worker)
+		daemon->swapper.leaving = NULL;
 	worker->swap.rests = hand->result == PL_SWAP_RESTS;
 	worker->swap.busy_ns = any || worker->swap.rests ? 0 : pl_now_ns() + BUSY_NS;
 	while (any && waiting && waiting->swap.waits != PL_SWAP_PRESS)

@@ -22,9 +22,9 @@ struct pl_swap_books { /* of a session: its memory that can be moved */
 	bool held, rests;                  /* suspended: it is to be out; it is, and waits */
 	enum pl_swap_claim waits;          /* for an answer to this; 0 = it does not */
 	uint64_t wants[PL_SWAP_DEVICES_MAX];
-	uint64_t since_ns;                 /* since when it waits */
-	bool told;                         /* that it waits long */
-	struct pl_pool_worker *next;       /* who waits, oldest first */
+	uint64_t since_ns;           /* since when it waits */
+	bool told;                   /* that it waits long */
+	struct pl_pool_worker *next; /* who waits, oldest first */
 };
 
 struct pl_swapper {
@@ -32,6 +32,7 @@ struct pl_swapper {
 	bool known;                             /* a worker has said so */
 	struct pl_pool_worker *waiting;         /* oldest first, by swap.next */
 	struct pl_pool_worker *leaving;         /* was asked for room; one at a time */
+	uint64_t leaves_ns;                     /* it was to have answered by then */
 };
 
 /* A worker that never had a client says what its devices have. */

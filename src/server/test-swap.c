@@ -285,6 +285,57 @@ static void test_nobody_waits_for_ever_for_more(void)
 	ends_close();
 }
 
+static void test_who_never_answers_keeps_nobody_else(void)
+{
+	ends_open();
+	claim_granted(0, 50);
+	claim_granted(1, 50);
+	assert(say(2, PL_HAND_CLAIM, PL_SWAP_BACK, 0));
+	settle(FAR);
+	expect_grant(2, 0);
+	assert(say(2, PL_HAND_CLAIM, PL_SWAP_MORE, 30));
+	atomic_store(&ends[1].shared.used_ns, pl_now_ns() + MS);
+	settle(FAR / 2);
+	expect_leave(0, 30);
+	assert(settle(FAR) != UINT64_MAX);
+	expect_nothing();
+	settle(FAR * 5 / 2);
+	expect_leave(1, 30);
+	assert(say(1, PL_HAND_LEFT, true, 30));
+	settle(FAR * 5 / 2);
+	expect_grant(2, 0);
+	assert(say(0, PL_HAND_LEFT, true, 30)); /* late */
+	assert(!say(0, PL_HAND_LEFT, true, 1));
+	ends_close();
+}
+
+/* As long as it likes, it does not stay; nor does it press for what the device does not have. */
+static void test_liars_have_no_more_than_others(void)
+{
+	struct pl_hand left = { .kind = PL_HAND_LEFT, .own = true, .bytes = UINT64_MAX, .swap = { 10 } };
+
+	ends_open();
+	claim_granted(0, 100);
+	ends[0].worker.swap.leaving = true;
+	assert(pl_swapper_handle(&daemon_of_all, &ends[0].worker, &left));
+	assert(say(1, PL_HAND_CLAIM, PL_SWAP_MORE, 60));
+	settle(0);
+	assert(settle(2 * FAR) != UINT64_MAX);
+	settle(29 * (uint64_t)1000 * MS);
+	expect_leave(0, 50);
+	assert(say(0, PL_HAND_LEFT, true, 50));
+	settle(0);
+	expect_grant(1, 0);
+	assert(say(2, PL_HAND_CLAIM, PL_SWAP_PRESS, UINT64_MAX));
+	settle(FAR);
+	expect_grant(2, -ENOMEM);
+	assert(say(2, PL_HAND_CLAIM, PL_SWAP_PRESS, CAPACITY + 1));
+	settle(FAR);
+	expect_grant(2, -ENOMEM);
+	expect_nothing();
+	ends_close();
+}
+
 static void test_liars_are_found(void)
 {
 	ends_open();
@@ -467,6 +518,8 @@ int main(void)
 	test_who_is_suspended_leaves_and_waits();
 	test_a_driver_without_room_presses();
 	test_nobody_waits_for_ever_for_more();
+	test_who_never_answers_keeps_nobody_else();
+	test_liars_have_no_more_than_others();
 	test_liars_are_found();
 	test_sessions_share_a_device_that_is_too_small();
 	return 0;
