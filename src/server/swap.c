@@ -296,9 +296,8 @@ static uint32_t first_out(struct pl_swap *swap, uint64_t *bytes_out)
  * since its memory is nowhere that a call could find it.  The caller is inside afterwards. */
 static void in_or_end(struct pl_swap *swap)
 {
-	const uint64_t end_ns = pl_now_ns() + BACK_NS_MAX;
+	uint64_t bytes, end_ns = 0; /* 0: it has found room so far; who waits for others, or is suspended, has time */
 	uint32_t device;
-	uint64_t bytes;
 	int r;
 
 	for (;;) {
@@ -307,6 +306,8 @@ static void in_or_end(struct pl_swap *swap)
 			r = come_in(swap);
 		if (!r)
 			return;
+		if (!end_ns)
+			end_ns = pl_now_ns() + BACK_NS_MAX;
 		if (r != -ENOMEM || pl_now_ns() > end_ns)
 			break;
 		device = first_out(swap, &bytes);
