@@ -241,7 +241,7 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 {
 	struct pl_session_worker *session = serve->session;
 	const struct pl_wire_head *head = serve->head;
-	bool ordered = !(head->flags & PL_WIRE_FREE);
+	bool ordered = !(head->flags & PL_WIRE_FREE), inside;
 	int r = 0;
 
 	if (ordered)
@@ -264,10 +264,11 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 		.stream_bytes = serve->stream_bytes,
 		.after_bytes = head->bulk_bytes,
 	};
-	if (ordered)
+	inside = ordered || session->backend->uses_memory(head->op);
+	if (inside)
 		pl_swap_enter(&session->swap);
 	session->backend->call(serve);
-	if (ordered)
+	if (inside)
 		inside_ends(session);
 	pl_serve_give_turn(serve);
 	if (serve->asked && !serve->replied)

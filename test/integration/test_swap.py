@@ -276,6 +276,56 @@ def test_programs_print_the_same_whose_memory_comes_and_goes():
         hungry.end()
 
 
+def test_copies_between_servers_find_memory_that_was_out():
+    """They come outside the session's order, on threads that no call of the program's has brought the memory back for."""
+    more = dict(token="one-for-both-of-them", PLENUM_MOVABLE_MIN="1")
+    with server("96M", "1G", "--oversubscribe-stay", "0", "--nvml", "off", **more) as one, \
+         server("96M", "1G", "--oversubscribe-stay", "0", "--nvml", "off", PLENUM_REFGPU_NUMBER="1", **more) as other:
+        hungry = [Tenant(of) for of in (one, other)]
+        for tenant in hungry:
+            assert tenant.do("alloc 24 4") == "made 24"
+        going = threading.Event()
+
+        def again(tenant):
+            while not going.is_set():
+                tenant.do("work 1")
+                going.wait(0.4)
+
+        threads = [threading.Thread(target=again, args=(tenant,)) for tenant in hungry]
+        for thread in threads:
+            thread.start()
+        try:
+            env = one.env("shm", PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_TEST_PTX_DIR=PTX, PLENUM_PEERS="off")
+            env["PLENUM"] = f"{one.unix},{other.unix}"
+            done = plenum.run([os.path.join(os.path.dirname(TENANT), "cuda-carried")], env, timeout=100, check=False)
+            log = (done.stdout + done.stderr).decode(errors="replace")
+            assert done.returncode == 0, f"exit {done.returncode}\n{log[-2000:]}"
+        finally:
+            going.set()
+            for thread in threads:
+                thread.join()
+        for tenant in hungry:
+            assert tenant.do("check") == "right"
+            tenant.end()
+
+
+def test_a_kernel_that_stays_costs_one_thread():
+    """Its device is waited for by a thread that nobody can end; who is asked again does not begin another wait."""
+    with server("64M", "256M", "--oversubscribe-stay", "0") as of:
+        one, other = Tenant(of), Tenant(of)
+        assert one.do("alloc 4 16") == "made 4"
+        worker = sessions(of)[one.process.pid]["worker_pid"]
+        assert one.do("hold 9000") == "holds"
+        before = len(os.listdir(f"/proc/{worker}/task"))
+        other.say("alloc 4 16")
+        time.sleep(8)
+        assert len(os.listdir(f"/proc/{worker}/task")) <= before + 2
+        assert one.hear() == "held"
+        assert other.hear() == "made 4"
+        one.end()
+        other.end()
+
+
 def test_each_sees_the_device_for_itself():
     with server("128M", "256M") as of:
         one, other = Tenant(of), Tenant(of)
@@ -291,4 +341,5 @@ if __name__ == "__main__":
     plenum.main([test_idle_programs_memory_makes_room_and_comes_back, test_no_more_moves_than_is_wanted,
                  test_programs_that_work_all_the_time_take_turns, test_parts_that_a_program_maps_come_and_go_with_their_mappings, test_what_finds_no_room_at_all_is_out_of_memory,
                  test_memory_under_a_kernel_does_not_move, test_a_program_that_dies_leaves_its_room_to_others,
+                 test_copies_between_servers_find_memory_that_was_out, test_a_kernel_that_stays_costs_one_thread,
                  test_each_sees_the_device_for_itself, test_a_session_is_suspended_and_resumed, test_programs_print_the_same_whose_memory_comes_and_goes])

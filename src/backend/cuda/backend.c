@@ -191,6 +191,13 @@ static bool runs_free(uint16_t op)
 	       op == PL_CUDA_OP_plManagedMerge || op == PL_CUDA_OP_plPeerDone || pl_cuda_op_carries(op);
 }
 
+/* Copies between servers, behind which the session's other calls need not be. */
+static bool uses_memory(uint16_t op)
+{
+	return op == PL_CUDA_OP_cuMemcpyDtoHAsync_v2 || op == PL_CUDA_OP_cuMemcpyHtoDAsync_v2 ||
+	       op == PL_CUDA_OP_cuMemcpy3DPeerAsync || op == PL_CUDA_OP_plPeerExport || op == PL_CUDA_OP_plPeerCopy;
+}
+
 static void replying(struct pl_serve *serve)
 {
 	pl_cuda_later_tell(pl_cuda_session_of(serve));
@@ -206,6 +213,7 @@ const struct pl_backend_ops pl_backend_cuda = {
 	.session = backend_session,
 	.call = pl_cuda_serve_call,
 	.runs_free = runs_free,
+	.uses_memory = uses_memory,
 	.peer = pl_cuda_peer_serve,
 	.swap = &pl_cuda_swap_ops,
 	.op_name = pl_cuda_op_name,
