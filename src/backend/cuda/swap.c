@@ -330,15 +330,17 @@ static void capacity(void *state, uint64_t bytes_out[PL_SWAP_DEVICES_MAX])
 		bytes_out[i] = host->devices[i].total_bytes;
 }
 
-/* A wait for all contexts, which nobody waits for any longer: it ends by itself. */
+/* A wait for all contexts.  Where it takes too long it is left, and ends with the context at hand. */
 struct wait_all {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	bool over, left; /* the contexts' work is; nobody waits */
+	bool over, left; /* under lock */
 	CUresult result;
 	uint32_t count, room;
 	CUcontext contexts[];
 };
+
+static struct wait_all *wait_left; /* of the thread that moves memory out; NULL = none goes on */
 
 static void wait_free(struct wait_all *wait)
 {
@@ -347,28 +349,34 @@ static void wait_free(struct wait_all *wait)
 	free(wait);
 }
 
+/* What comes after a wait that was left may end a context: it is not touched any more. */
+static bool wait_enter(struct wait_all *wait, CUcontext context, CUresult *result)
+{
+	bool left;
+
+	pthread_mutex_lock(&wait->lock);
+	left = wait->left;
+	if (!left)
+		*result = pl_cuda.cuCtxSetCurrent(context);
+	pthread_mutex_unlock(&wait->lock);
+	return !left && !*result;
+}
+
 static void *wait_run(void *arg)
 {
 	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
 	struct wait_all *wait = arg;
 	CUresult r = CUDA_SUCCESS;
-	bool left;
 
 	if (pl_cuda.cuThreadExchangeStreamCaptureMode)
 		(void)pl_cuda.cuThreadExchangeStreamCaptureMode(&mode);
-	for (uint32_t i = 0; i < wait->count && !r; i++) {
-		r = pl_cuda.cuCtxSetCurrent(wait->contexts[i]);
-		if (!r)
-			r = pl_cuda.cuCtxSynchronize();
-	}
+	for (uint32_t i = 0; i < wait->count && !r && wait_enter(wait, wait->contexts[i], &r); i++)
+		r = pl_cuda.cuCtxSynchronize();
 	pthread_mutex_lock(&wait->lock);
 	wait->over = true;
 	wait->result = r;
-	left = wait->left;
 	pthread_cond_signal(&wait->ended);
 	pthread_mutex_unlock(&wait->lock);
-	if (left)
-		wait_free(wait);
 	return NULL;
 }
 
@@ -403,36 +411,54 @@ static struct timespec from_now(uint64_t ns)
 	return (struct timespec){ at.tv_sec + (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
 }
 
-/* The driver has no wait with an end: a thread waits, and may do so for longer than we do. */
+/* Return: it is over, and freed; *result_out says how. */
+static bool wait_end(struct wait_all *wait, const struct timespec *end, CUresult *result_out)
+{
+	bool over;
+
+	pthread_mutex_lock(&wait->lock);
+	while (!wait->over && !pthread_cond_timedwait(&wait->ended, &wait->lock, end))
+		;
+	over = wait->over;
+	wait->left = !over;
+	*result_out = wait->result;
+	pthread_mutex_unlock(&wait->lock);
+	if (over)
+		wait_free(wait);
+	return over;
+}
+
+static struct wait_all *wait_begin(struct pl_session_worker *worker)
+{
+	struct wait_all *wait = wait_make(worker);
+	pthread_t thread;
+
+	if (wait && !pthread_create(&thread, NULL, wait_run, wait)) {
+		pthread_detach(thread);
+		return wait;
+	}
+	if (wait)
+		wait_free(wait);
+	return NULL;
+}
+
+/* The driver has no wait with an end: a thread waits, and may do so for longer than we do.  As long as one that was
+ * left goes on the device is not idle, and there is no other. */
 static bool idle(struct pl_session_worker *worker, uint64_t ns)
 {
 	const struct pl_cuda_session *session = worker->api;
 	const struct timespec end = from_now(ns);
-	struct wait_all *wait;
-	pthread_t thread;
-	bool over;
+	CUresult result;
 
 	if (session->captured)
 		return false; /* of what is captured it must not be asked */
-	wait = wait_make(worker);
-	if (!wait)
+	if (wait_left && !wait_end(wait_left, &end, &result))
 		return false;
-	if (pthread_create(&thread, NULL, wait_run, wait)) {
-		wait_free(wait);
+	wait_left = wait_begin(worker);
+	if (!wait_left || !wait_end(wait_left, &end, &result))
 		return false;
-	}
-	pthread_detach(thread);
-	pthread_mutex_lock(&wait->lock);
-	while (!wait->over && !pthread_cond_timedwait(&wait->ended, &wait->lock, &end))
-		;
-	over = wait->over;
-	wait->left = !over;
-	pthread_mutex_unlock(&wait->lock);
-	if (!over)
-		return false;
-	over = !wait->result;
-	wait_free(wait);
-	return over;
+	wait_left = NULL;
+	return !result;
 }
 
 struct move {
