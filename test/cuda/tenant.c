@@ -115,6 +115,7 @@ static void parts_end(unsigned int which)
 static void alloc(unsigned int n, unsigned int mib, bool parts)
 {
 	uint32_t *words = malloc((size_t)mib * MIB);
+	unsigned int on = 1;
 	CUresult r = CUDA_SUCCESS;
 
 	check(words && made_count + n <= ALLOCATIONS_MAX);
@@ -125,6 +126,7 @@ static void alloc(unsigned int n, unsigned int mib, bool parts)
 		if (r == CUDA_ERROR_OUT_OF_MEMORY)
 			break;
 		cu_ok(r);
+		cu_ok(cu(cuPointerSetAttribute)(&on, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, made[made_count].at));
 		made[made_count].words = (size_t)mib * STEP_WORDS;
 		made[made_count].key = ++keys;
 		made[made_count].rounds = 0;

@@ -321,12 +321,17 @@ void pl_cuda_serve_plSettle(struct pl_serve *serve, const struct pl_cuda_plSettl
 		       0);
 }
 
+/* Memory that moves loses what the driver keeps of it.  That its copies end with their calls matters to other devices
+ * of a machine, which nobody gives the memory to: the client keeps the attribute. */
 void pl_cuda_serve_cuPointerSetAttribute(struct pl_serve *serve, const struct pl_cuda_cuPointerSetAttribute_args *args)
 {
 	uint64_t value = args->value; /* little endian: a word where the attribute is one */
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 
-	if (pl_cuda.cuPointerSetAttribute)
+	if (args->attribute == CU_POINTER_ATTRIBUTE_SYNC_MEMOPS &&
+	    pl_cuda_movable_holds(pl_cuda_session_of(serve), args->address, 1))
+		status = CUDA_SUCCESS;
+	else if (pl_cuda.cuPointerSetAttribute)
 		status = (int32_t)pl_cuda.cuPointerSetAttribute(&value, (CUpointer_attribute)args->attribute,
 								args->address);
 	pl_cuda_result(serve, status, 0);
