@@ -264,7 +264,7 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 		.stream_bytes = serve->stream_bytes,
 		.after_bytes = head->bulk_bytes,
 	};
-	inside = ordered || session->backend->uses_memory(head->op);
+	inside = ordered || (session->backend->uses_memory && session->backend->uses_memory(head->op));
 	if (inside)
 		pl_swap_enter(&session->swap);
 	session->backend->call(serve);

@@ -43,7 +43,7 @@ struct pl_backend_ops {
 	void (*replying)(struct pl_serve *serve);
 	/* May this op come outside the session's order?  Its handler then runs without the turn.  NULL: none may. */
 	bool (*runs_free)(uint16_t op);
-	/* Of those: it uses memory that can move (swap.h).  All others may be what the device waits for. */
+	/* Of those: it uses memory that can move (swap.h); others may be what the device waits for.  NULL: none. */
 	bool (*uses_memory)(uint16_t op);
 	/* Serves a lane of another server's worker until it breaks; on a thread of its own.  NULL: no such lanes. */
 	void (*peer)(struct pl_session_worker *session, struct pl_lane *lane);

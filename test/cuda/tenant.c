@@ -126,7 +126,8 @@ static void alloc(unsigned int n, unsigned int mib, bool parts)
 		if (r == CUDA_ERROR_OUT_OF_MEMORY)
 			break;
 		cu_ok(r);
-		cu_ok(cu(cuPointerSetAttribute)(&on, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, made[made_count].at));
+		if (!parts)
+			cu_ok(cu(cuPointerSetAttribute)(&on, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, made[made_count].at));
 		made[made_count].words = (size_t)mib * STEP_WORDS;
 		made[made_count].key = ++keys;
 		made[made_count].rounds = 0;

@@ -1,5 +1,6 @@
 /* Devices and contexts. */
 #include "backend/cuda/session.h"
+#include "backend/cuda/swap.h"
 #include "cuda/groups.h"
 
 void pl_cuda_serve_plDevices(struct pl_serve *serve, const struct pl_cuda_plDevices_args *args)
@@ -87,8 +88,10 @@ void pl_cuda_serve_cuDevicePrimaryCtxRetain(struct pl_serve *serve,
  * before the driver gives the same addresses to others.  Return: as pl_cuda_context_leaves(). */
 static uint64_t primary_leaves(struct pl_serve *serve, const void *device)
 {
-	uint64_t *primary = primary_of(serve, device), left = pl_cuda_context_leaves(serve, *primary);
+	uint64_t *primary = primary_of(serve, device), left;
 
+	pl_cuda_movables_wait(pl_cuda_session_of(serve), *primary);
+	left = pl_cuda_context_leaves(serve, *primary);
 	*primary = 0;
 	return left;
 }

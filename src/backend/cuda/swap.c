@@ -267,6 +267,19 @@ static CUresult movable_wait(const struct pl_cuda_session *session, const struct
 	return r;
 }
 
+void pl_cuda_movables_wait(struct pl_cuda_session *session, uint64_t context)
+{
+	struct pl_handle handle;
+	CUcontext popped;
+
+	if (!session->worker->swap.ops || !session->movables.count ||
+	    !pl_handles_get(&session->worker->handles, context, PL_CUDA_KIND_context, &handle) || handle.failed ||
+	    pl_cuda.cuCtxPushCurrent_v2(handle.object))
+		return;
+	(void)pl_cuda.cuCtxSynchronize();
+	pl_cuda.cuCtxPopCurrent_v2(&popped);
+}
+
 void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address)
 {
 	struct pl_handle handle;
@@ -279,7 +292,6 @@ void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address
 	movable = handle.object;
 	device = (uint32_t)movable->device;
 	bytes = movable->bytes;
-	(void)movable_wait(session, movable);
 	movable_end(movable);
 	pl_swap_unclaim(&session->worker->swap, device, bytes);
 }

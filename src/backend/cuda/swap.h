@@ -25,7 +25,10 @@ bool pl_cuda_is_movable(const struct pl_cuda_session *session, uint64_t bytes);
 int32_t pl_cuda_movable_alloc(struct pl_serve *serve, uint64_t bytes, CUdeviceptr *address_out);
 /* What works with it ends first.  Return: it is such an allocation; *status_out says what became of it. */
 bool pl_cuda_movable_free(struct pl_serve *serve, CUdeviceptr address, int32_t *status_out);
-/* Its context is about to end: what works with it ends first. */
+/* Ahead of what ends a context together with its memory: what works with that ends first.  One that the driver has
+ * destroyed already is not touched any more. */
+void pl_cuda_movables_wait(struct pl_cuda_session *session, uint64_t context);
+/* Nothing works with it any more. */
 void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address);
 /* Some of the range belongs to such an allocation: the driver knows it as parts, the client does not. */
 bool pl_cuda_movable_holds(struct pl_cuda_session *session, uint64_t address, uint64_t bytes);
