@@ -313,6 +313,8 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (daemon->device_bytes && !daemon->swap_bytes)
 			argp_error(state, "--device-memory: what --oversubscribe=SIZE goes beyond; say that, too");
+		if (daemon->swap_stay_ns != PL_DAEMON_SWAP_STAY_MS * 1000000ull && !daemon->swap_bytes)
+			argp_error(state, "--oversubscribe-stay: only with --oversubscribe=SIZE");
 		return 0;
 	}
 	return confine_parse(key, text, state);
