@@ -67,7 +67,7 @@ static void sleep_ns(uint64_t ns)
 	nanosleep(&(struct timespec){ (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) }, NULL);
 }
 
-/* With the lock held; it may take a while, as the daemon may be asking us.  Return: until = it has become true. */
+/* With the lock held: until something has changed, or that time.  Return: it was not over before. */
 static bool news_wait(struct pl_swap *swap, uint64_t end_ns)
 {
 	uint64_t now = pl_now_ns();

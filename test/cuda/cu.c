@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cu.h"
@@ -32,6 +33,11 @@ void *cu_symbol(const char *name)
 		exit(1);
 	}
 	return symbol;
+}
+
+void cu_nap_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
 }
 
 void cu_compare(CUresult got, CUresult want, const char *call, const char *file, int line)

@@ -30,6 +30,8 @@ void cu_compare(CUresult got, CUresult want, const char *call, const char *file,
 	} while (0)
 __attribute__((noreturn)) void cu_fail(const char *what, const char *file, int line);
 
+void cu_nap_ms(long ms);
+
 /* cuInit(), device 0 and a context; skips the program where there is no device. */
 CUcontext cu_begin(void);
 /* The reference GPU, not hardware: for what only one of them has to do. */

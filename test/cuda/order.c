@@ -1,14 +1,8 @@
 /* Streams, events, host functions, words in memory: order, and what is told of it. */
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "cu.h"
-
-static void nap_ms(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
-}
 
 static CUstream stream_create(unsigned int flags)
 {
@@ -66,7 +60,7 @@ static void CUDA_CB hold(void *gate)
 {
 	atomic_fetch_add(&holds, 1);
 	while (!atomic_load((atomic_int *)gate))
-		nap_ms(1);
+		cu_nap_ms(1);
 }
 
 static void test_a_stream_that_is_held_is_not_ready_and_others_go_on(void)
@@ -117,7 +111,7 @@ static void test_a_stream_waits_for_anothers_event(void)
 	cu_ok(cu(cuEventRecord)(event, a));
 	cu_ok(cu(cuStreamWaitEvent)(b, event, 0));
 	cu_ok(cu(cuMemcpyDtoHAsync_v2)(host, at, 4, b));
-	nap_ms(5);
+	cu_nap_ms(5);
 	cu_is(cu(cuStreamQuery)(b), CUDA_ERROR_NOT_READY);
 	atomic_store(&gate, 1);
 	cu_ok(cu(cuStreamSynchronize)(b));
@@ -271,10 +265,10 @@ static void test_an_event_of_a_context_comes_after_all_of_its_streams(void)
 		atomic_store(&holds, 0);
 		cu_ok(cu(cuLaunchHostFunc)(held, hold, &gate));
 		while (!atomic_load(&holds)) /* one thread may run the functions of all streams */
-			nap_ms(1);
+			cu_nap_ms(1);
 		cu_ok(cu(cuCtxRecordEvent)(named ? ctx : NULL, event));
 		cu_ok(cu(cuLaunchHostFunc)(later, hold, &next));
-		nap_ms(2);
+		cu_nap_ms(2);
 		cu_is(cu(cuEventQuery)(event), CUDA_ERROR_NOT_READY);
 		atomic_store(&gate, 1);
 		cu_ok(cu(cuEventSynchronize)(event)); /* what came later is not in it */
@@ -320,7 +314,7 @@ static void test_a_context_waits_for_an_event_in_all_of_its_streams(void)
 	for (int i = 0; i < 5; i++)
 		cu_ok(cu(cuMemsetD32Async)(at + 4 * (CUdeviceptr)i, 7, 1, stream[i]));
 	atomic_store(&gate[1], 1);
-	nap_ms(5);
+	cu_nap_ms(5);
 	for (int i = 0; i < 5; i++)
 		cu_is(cu(cuStreamQuery)(stream[i]), CUDA_ERROR_NOT_READY);
 	cu_ok(cu(cuCtxSetCurrent)(first)); /* which waits for nothing */
@@ -411,7 +405,7 @@ static void test_streams_wait_for_words_in_memory(void)
 		return;
 	cu_ok(r);
 	cu_ok(cu(cuStreamWriteValue32_v2)(stream, (CUdeviceptr)(uintptr_t)(host + 4), 77, 0));
-	nap_ms(5);
+	cu_nap_ms(5);
 	check(host[4] == 0);
 	cu_is(cu(cuStreamQuery)(stream), CUDA_ERROR_NOT_READY);
 	__atomic_store_n(&host[0], 5, __ATOMIC_RELEASE);

@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "cu.h"
 
@@ -12,16 +11,11 @@
 static CUstream held, other;
 static atomic_int gate;
 
-static void nap_ms(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
-}
-
 static void CUDA_CB hold(void *user)
 {
 	(void)user;
 	while (!atomic_load(&gate))
-		nap_ms(1);
+		cu_nap_ms(1);
 }
 
 static void stream_hold(void)
@@ -49,7 +43,7 @@ static CUresult event_end(CUevent event)
 	CUresult result = cu(cuEventQuery)(event);
 
 	for (int i = 0; result == CUDA_ERROR_NOT_READY && i < TRIES_MS; i++) {
-		nap_ms(1);
+		cu_nap_ms(1);
 		result = cu(cuEventQuery)(event);
 	}
 	return result;
@@ -60,7 +54,7 @@ static CUresult stream_end(CUstream stream)
 	CUresult result = cu(cuStreamQuery)(stream);
 
 	for (int i = 0; result == CUDA_ERROR_NOT_READY && i < TRIES_MS; i++) {
-		nap_ms(1);
+		cu_nap_ms(1);
 		result = cu(cuStreamQuery)(stream);
 	}
 	return result;
@@ -183,7 +177,7 @@ static void test_nobody_hears_not_ready_of_what_he_knows_has_ended(void)
 		case 2:
 			cu_ok(cu(cuLaunchHostFunc)(other, say, &said));
 			while (!atomic_load(&said))
-				nap_ms(0);
+				cu_nap_ms(0);
 			break;
 		case 3:
 			cu_ok(cu(cuEventRecord)(behind, other));

@@ -11,7 +11,6 @@
  *   free           all allocations, in both ways: "freed"
  */
 #include <stdint.h>
-#include <time.h>
 
 #include "cu.h"
 
@@ -30,11 +29,6 @@ static unsigned int made_count;
 static uint32_t keys;
 static CUfunction count, for_ever;
 static CUmodule module;
-
-static void nap_ms(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
-}
 
 static uint32_t word_of(uint32_t key, size_t at)
 {
@@ -186,7 +180,7 @@ static void hold(unsigned int ms)
 	cu_ok(cu(cuLaunchKernel)(for_ever, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
 	printf("holds\n");
 	fflush(stdout);
-	nap_ms(ms);
+	cu_nap_ms(ms);
 	*(volatile int *)word = 1;
 	cu_ok(cu(cuCtxSynchronize)());
 	cu_ok(cu(cuMemFreeHost)(word));

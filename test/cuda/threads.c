@@ -6,15 +6,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cu.h"
-
-static void nap_ms(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
-}
 
 static CUstream stream_create(unsigned int flags)
 {
@@ -40,7 +34,7 @@ static void CUDA_CB function_held(void *arg)
 {
 	struct freeing *freeing = arg;
 	while (!atomic_load(&freeing->returns))
-		nap_ms(1);
+		cu_nap_ms(1);
 }
 
 static void hold(struct freeing *freeing, CUstream held)
@@ -57,7 +51,7 @@ static void *free_later(void *arg)
 	struct freeing *freeing = arg;
 	const uint32_t one_word = 1;
 	cu_ok(cu(cuCtxSetCurrent)(freeing->context));
-	nap_ms(20);
+	cu_nap_ms(20);
 	if (freeing->by == BY_COPY)
 		cu_ok(cu(cuMemcpyHtoDAsync_v2)(freeing->word, &one_word, sizeof(one_word), freeing->stream));
 	else
@@ -210,9 +204,8 @@ static bool is_to(enum way way)
 
 static CUresult shaped_copy(const struct shaped *shaped, enum way way, bool waits, CUstream stream)
 {
-	static CUresult (*const copies[])(const struct shaped *, bool, bool, CUstream) = {
-		copy_of_bytes, copy_of_lines, copy_of_slices, copy_of_array
-	};
+	static CUresult (*const copies[])(const struct shaped *, bool, bool,
+					  CUstream) = { copy_of_bytes, copy_of_lines, copy_of_slices, copy_of_array };
 	return copies[way / 2](shaped, is_to(way), waits, stream);
 }
 
@@ -419,7 +412,7 @@ static void entering(CUcontext context)
 	/* What is called meanwhile is asked for. */
 	cu_ok(cu(cuStreamBeginCapture_v2)(captured, CU_STREAM_CAPTURE_MODE_RELAXED));
 	check(!pthread_create(&thread, NULL, copy_and_write, &entering));
-	nap_ms(100);
+	cu_nap_ms(100);
 	cu_ok(cu(cuStreamEndCapture)(captured, &graph));
 	cu_ok(cu(cuStreamSynchronize)(other)); /* nothing was given to it */
 	check(!pthread_join(thread, NULL));

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cu.h"
@@ -201,14 +200,9 @@ static void stray_run(CUstream stream, unsigned int *flag)
 	cu_ok(cu(cuLaunchKernel)(stray, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &at }, NULL));
 }
 
-static void nap_ms(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
-}
-
 static void *set_later_main(void *flag)
 {
-	nap_ms(300);
+	cu_nap_ms(300);
 	atomic_store((atomic_uint *)flag, 1);
 	return NULL;
 }
@@ -276,7 +270,7 @@ static void others_child(void *unused)
 	cu_ok(cu(cuCtxSetCurrent)(context));
 	cu_ok(cu(cuEventRecord)(events[1], failing));
 	cu_ok(cu(cuCtxSetCurrent)(other));
-	nap_ms(20);
+	cu_nap_ms(20);
 	for (int i = 0; i < WAITERS; i++)
 		cu_is(cu(cuStreamQuery)(waiting[i]), CUDA_ERROR_NOT_READY);
 	atomic_store((atomic_uint *)flag, 1);

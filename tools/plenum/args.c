@@ -86,3 +86,22 @@ void pl_tool_servers_add(struct argp_state *state, struct pl_tool_servers *serve
 		argp_error(state, "--server: one address (unix:/PATH, tcp://HOST:PORT, ...), not `%s'", address);
 	servers->at[servers->count++] = address;
 }
+
+bool pl_tool_session_parse(int key, const char *text, struct argp_state *state, struct pl_tool_servers *servers,
+		      uint64_t *session_io)
+{
+	switch (key) {
+	case 's':
+		pl_tool_servers_add(state, servers, text);
+		return true;
+	case ARGP_KEY_ARG:
+		if (*session_io)
+			argp_error(state, "one session at a time, not `%s' as well", text);
+		*session_io = pl_tool_number(state, "SESSION", text, 1, INT64_MAX);
+		return true;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which session?  `plenum ps' lists them");
+		return true;
+	}
+	return false;
+}

@@ -36,10 +36,9 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
 
-	switch (key) {
-	case 's':
-		pl_tool_servers_add(state, &arguments->servers, text);
+	if (pl_tool_session_parse(key, text, state, &arguments->servers, &arguments->session))
 		return 0;
+	switch (key) {
 	case KEY_OBJECTS:
 		arguments->values[key - KEY_MEMORY] = pl_tool_number(state, "objects", text, 1, PL_HANDLES_MAX);
 		return 0;
@@ -49,14 +48,6 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 		arguments->values[key - KEY_MEMORY] = pl_tool_size(state, limits[key - KEY_MEMORY].option, text);
 		if (arguments->values[key - KEY_MEMORY] > INT64_MAX)
 			argp_error(state, "--%s: `%s' is too much", limits[key - KEY_MEMORY].option, text);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (arguments->session)
-			argp_error(state, "one session at a time, not `%s' as well", text);
-		arguments->session = pl_tool_number(state, "SESSION", text, 1, INT64_MAX);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which session?  `plenum ps' lists them");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -28,23 +28,12 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
 
-	switch (key) {
-	case 's':
-		pl_tool_servers_add(state, &arguments->servers, text);
+	if (pl_tool_session_parse(key, text, state, &arguments->servers, &arguments->session))
 		return 0;
-	case KEY_WAIT:
-		arguments->wait_s = pl_tool_number(state, "wait", text, 0, WAIT_S_MAX);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (arguments->session)
-			argp_error(state, "one session at a time, not `%s' as well", text);
-		arguments->session = pl_tool_number(state, "SESSION", text, 1, INT64_MAX);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which session?  `plenum ps' lists them");
-		return 0;
-	}
-	return ARGP_ERR_UNKNOWN;
+	if (key != KEY_WAIT)
+		return ARGP_ERR_UNKNOWN;
+	arguments->wait_s = pl_tool_number(state, "wait", text, 0, WAIT_S_MAX);
+	return 0;
 }
 
 /* Return: 0 and its answer; 1: it was said why not. */

@@ -61,6 +61,10 @@ struct pl_tool_servers {            /* --server, in order; borrowed */
 };
 
 void pl_tool_servers_add(struct argp_state *state, struct pl_tool_servers *servers, const char *address);
+/** pl_tool_session_parse() - for a command's parser: `--server' (key 's') and the one SESSION that it is about
+ * Ends the process on wrong usage.  Return: it was one of these keys. */
+bool pl_tool_session_parse(int key, const char *text, struct argp_state *state, struct pl_tool_servers *servers,
+		      uint64_t *session_io);
 
 /* The unix socket of a server that is there, else where it would be. */
 void pl_tool_server_default(char address_out[PL_LINK_ADDRESS_MAX]);

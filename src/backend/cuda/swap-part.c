@@ -185,14 +185,11 @@ static CUresult part_write(struct pl_cuda_session *session, struct pl_cuda_part 
 
 static bool part_out(struct pl_cuda_session *session, struct pl_cuda_part *part)
 {
+	void *host = pl_cuda_moved_room(part->bytes);
 	struct maps maps = { .part = part };
-	void *host =
-		mmap(NULL, part->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (host == MAP_FAILED)
+	if (!host)
 		return false;
-	(void)madvise(host, part->bytes, MADV_HUGEPAGE);
-	(void)madvise(host, part->bytes, MADV_DONTDUMP);
 	if (part_read(session, part, host)) {
 		munmap(host, part->bytes);
 		return false;

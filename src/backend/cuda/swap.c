@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "backend/cuda/parts.h"
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/wait.h"
 #include "wire/cuda-kinds.h"
@@ -97,16 +96,25 @@ static void part_unmap(const struct movable *movable, uint32_t at)
 	pl_cuda.cuMemRelease(movable->parts[at].handle);
 }
 
+void *pl_cuda_moved_room(uint64_t bytes)
+{
+	void *host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (host == MAP_FAILED)
+		return NULL;
+	(void)madvise(host, bytes, MADV_HUGEPAGE);
+	(void)madvise(host, bytes, MADV_DONTDUMP);
+	return host;
+}
+
 /* Return: it is in host memory now. */
 static bool part_out(struct movable *movable, uint32_t at)
 {
 	const uint64_t bytes = part_bytes(movable, at);
-	void *host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *host = pl_cuda_moved_room(bytes);
 
-	if (host == MAP_FAILED)
+	if (!host)
 		return false;
-	(void)madvise(host, bytes, MADV_HUGEPAGE);
-	(void)madvise(host, bytes, MADV_DONTDUMP);
 	if (pl_cuda.cuMemcpyDtoH_v2(host, part_address(movable, at), bytes)) {
 		munmap(host, bytes);
 		return false;
@@ -254,10 +262,10 @@ static CUresult captured_wait(void)
 	return r ? r : pl_cuda.cuMemFree_v2(any);
 }
 
-/* What works with it ends. */
-static CUresult movable_wait(const struct pl_cuda_session *session, const struct movable *movable)
+/* What works in it ends. */
+static CUresult context_wait(const struct pl_cuda_session *session, CUcontext context)
 {
-	CUresult r = pl_cuda.cuCtxPushCurrent_v2(movable->context);
+	CUresult r = pl_cuda.cuCtxPushCurrent_v2(context);
 	CUcontext popped;
 
 	if (r)
@@ -270,14 +278,10 @@ static CUresult movable_wait(const struct pl_cuda_session *session, const struct
 void pl_cuda_movables_wait(struct pl_cuda_session *session, uint64_t context)
 {
 	struct pl_handle handle;
-	CUcontext popped;
 
-	if (!session->worker->swap.ops || !session->movables.count ||
-	    !pl_handles_get(&session->worker->handles, context, PL_CUDA_KIND_context, &handle) || handle.failed ||
-	    pl_cuda.cuCtxPushCurrent_v2(handle.object))
-		return;
-	(void)pl_cuda.cuCtxSynchronize();
-	pl_cuda.cuCtxPopCurrent_v2(&popped);
+	if (session->worker->swap.ops && session->movables.count &&
+	    pl_handles_get(&session->worker->handles, context, PL_CUDA_KIND_context, &handle) && !handle.failed)
+		(void)context_wait(session, handle.object);
 }
 
 void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address)
@@ -303,7 +307,7 @@ bool pl_cuda_movable_free(struct pl_serve *serve, CUdeviceptr address, int32_t *
 
 	if (!pl_handles_get(&session->movables, address, KIND_MOVABLE, &handle))
 		return false;
-	*status_out = (int32_t)movable_wait(session, handle.object);
+	*status_out = (int32_t)context_wait(session, ((struct movable *)handle.object)->context);
 	if (!*status_out)
 		pl_cuda_movable_forget(session, address);
 	return true;

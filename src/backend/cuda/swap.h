@@ -32,6 +32,8 @@ void pl_cuda_movables_wait(struct pl_cuda_session *session, uint64_t context);
 void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address);
 /* Some of the range belongs to such an allocation: the driver knows it as parts, the client does not. */
 bool pl_cuda_movable_holds(struct pl_cuda_session *session, uint64_t address, uint64_t bytes);
+/* Host memory for what moves there, for munmap().  NULL: there is none. */
+void *pl_cuda_moved_room(uint64_t bytes);
 /* Another session has given up memory for an allocation that the driver has no room for: try again. */
 bool pl_cuda_pressed(struct pl_serve *serve, int32_t status, uint64_t bytes);
 
