@@ -69,6 +69,18 @@ static bool all_are(const unsigned char *bytes, size_t from, size_t to, unsigned
 	return from == to;
 }
 
+/* What is to be copied, memory for it, and a word that holds the copy. */
+static CUdeviceptr held_begin(struct freeing *freeing, unsigned char *from, size_t bytes)
+{
+	CUdeviceptr at;
+	memset(from, 7, bytes);
+	cu_ok(cu(cuMemAlloc_v2)(&at, bytes));
+	cu_ok(cu(cuMemsetD8_v2)(at, 0, bytes));
+	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 0, 1));
+	cu_ok(cu(cuCtxSynchronize)());
+	return at;
+}
+
 /* `held` waits for the word, and with it `stream`; a copy that waits is of the legacy stream.  What comes behind the
  * copy, and what the program does with its memory then, finds it made. */
 static void copy_held(struct freeing *freeing, CUstream held, CUstream stream, size_t bytes, bool waits)
@@ -76,11 +88,7 @@ static void copy_held(struct freeing *freeing, CUstream held, CUstream stream, s
 	unsigned char *from = malloc(bytes), *to = malloc(bytes);
 	pthread_t thread;
 	CUdeviceptr at;
-	memset(from, 7, bytes);
-	cu_ok(cu(cuMemAlloc_v2)(&at, bytes));
-	cu_ok(cu(cuMemsetD8_v2)(at, 0, bytes));
-	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 0, 1));
-	cu_ok(cu(cuCtxSynchronize)());
+	at = held_begin(freeing, from, bytes);
 	hold(freeing, held);
 	check(!pthread_create(&thread, NULL, free_later, freeing));
 	cu_ok(waits ? cu(cuMemcpyHtoD_v2)(at, from, bytes) : cu(cuMemcpyHtoDAsync_v2)(at, from, bytes, stream));
@@ -304,11 +312,7 @@ static void copy_behind_kernel(struct freeing *freeing, CUfunction looks, CUstre
 	unsigned char *from = malloc(bytes), *to = malloc(bytes);
 	pthread_t thread;
 	CUdeviceptr at;
-	memset(from, 7, bytes);
-	cu_ok(cu(cuMemAlloc_v2)(&at, bytes));
-	cu_ok(cu(cuMemsetD8_v2)(at, 0, bytes));
-	cu_ok(cu(cuMemsetD32_v2)(freeing->word, 0, 1));
-	cu_ok(cu(cuCtxSynchronize)());
+	at = held_begin(freeing, from, bytes);
 	check(!pthread_create(&thread, NULL, free_later, freeing));
 	cu_ok(cu(cuLaunchKernel)(looks, 1, 1, 1, 1, 1, 1, 0, held, params, NULL));
 	cu_ok(cu(cuMemcpyHtoD_v2)(at, from, bytes));
