@@ -1,6 +1,7 @@
 #include "server/swap.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,9 +26,12 @@ void pl_swap_init(struct pl_swap *swap, struct pl_session_worker *session)
 	pthread_cond_init(&swap->news, NULL);
 }
 
-void pl_swap_start(struct pl_swap *swap, const struct pl_swap_ops *ops, uint64_t device_bytes)
+void pl_swap_start(struct pl_swap *swap, const struct pl_swap_ops *ops, uint64_t device_bytes, bool all)
 {
+	const char *told = getenv("PLENUM_MOVABLE_SMALL");
+
 	swap->device_bytes = device_bytes;
+	swap->all = all || (told && !strcmp(told, "1"));
 	swap->ops = ops;
 }
 

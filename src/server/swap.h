@@ -35,6 +35,7 @@ struct pl_swap_ops {
 struct pl_swap {
 	uint64_t device_bytes;         /* sessions may have of each device; 0 = all of it */
 	const struct pl_swap_ops *ops; /* NULL: the server does not oversubscribe */
+	bool all;                      /* small allocations can be moved, too */
 	struct pl_session_worker *session;
 	_Atomic uint32_t inside; /* calls */
 	_Atomic bool barred;     /* whoever wants to enter has to look: `closed`, `moving` or `is_out` */
@@ -57,8 +58,8 @@ struct pl_swap {
 
 void pl_swap_init(struct pl_swap *swap, struct pl_session_worker *session);
 /* The session begins, and the server oversubscribes; device_bytes: 0 = all of each device.  ops NULL: the backend can
- * not. */
-void pl_swap_start(struct pl_swap *swap, const struct pl_swap_ops *ops, uint64_t device_bytes);
+ * not.  all: small allocations are to be movable, too; $PLENUM_MOVABLE_SMALL=1 says so as well: for tests. */
+void pl_swap_start(struct pl_swap *swap, const struct pl_swap_ops *ops, uint64_t device_bytes, bool all);
 
 void pl_swap_enter_slow(struct pl_swap *swap);
 void pl_swap_left_slow(struct pl_swap *swap);

@@ -491,7 +491,7 @@ static void test_sessions_share_a_device_that_is_too_small(void)
 	ends_open();
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		pl_swap_init(&ends[i].session.swap, &ends[i].session);
-		pl_swap_start(&ends[i].session.swap, &ops, 0);
+		pl_swap_start(&ends[i].session.swap, &ops, 0, false);
 	}
 	assert(!pthread_create(&server, NULL, serve, NULL));
 	for (uint32_t i = 0; i < WORKERS * THREADS; i++)

@@ -133,7 +133,7 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 	memcpy(lanes->secret, hand->secret, sizeof(lanes->secret));
 	limits_set_session(session, config->quota);
 	if (config->oversubscribes)
-		pl_swap_start(&session->swap, config->backend->swap, config->device_bytes);
+		pl_swap_start(&session->swap, config->backend->swap, config->device_bytes, false);
 	pthread_mutex_init(&session->reverse_lock, NULL);
 	pl_turn_init(&session->turn);
 	r = pl_handles_init(&session->handles);

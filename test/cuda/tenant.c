@@ -9,6 +9,9 @@
  *   hold MS        a kernel runs until the program says that it may end, so much later: "held"
  *   info           what the device has, and how much of it is free, in MiB: "info FREE ALL"
  *   free           all allocations, in both ways: "freed"
+ *   smalls N       N steps at random: an allocation of some size below 3 MiB more, or one is looked at and freed; what
+ *                  ends no allocation of ours is refused: "smalls", how many there are and how many bytes they have
+ *   pairs N        N allocations, each freed before the next: "paired"
  */
 #include <stdint.h>
 
@@ -17,6 +20,7 @@
 #define ALLOCATIONS_MAX 256
 #define MIB             (1u << 20)
 #define STEP_WORDS      (MIB / 4)
+#define SMALLS_MAX      1024
 
 static struct {
 	CUdeviceptr at;
@@ -26,7 +30,11 @@ static struct {
 	CUmemGenericAllocationHandle half;
 } made[ALLOCATIONS_MAX];
 static unsigned int made_count;
-static uint32_t keys;
+static struct {
+	CUdeviceptr at; /* 0: none */
+	uint32_t bytes, key;
+} smalls[SMALLS_MAX];
+static uint32_t keys, chance = 1;
 static CUfunction count, for_ever;
 static CUmodule module;
 
@@ -152,8 +160,97 @@ static void work(unsigned int rounds)
 	printf("worked %u\n", all);
 }
 
+static uint32_t random_below(uint32_t end)
+{
+	chance = chance * 1664525u + 1013904223u;
+	return (uint32_t)((uint64_t)chance * end >> 32);
+}
+
+static void small_fill(uint8_t *bytes, unsigned int which)
+{
+	for (uint32_t i = 0; i < smalls[which].bytes; i++)
+		bytes[i] = (uint8_t)(word_of(smalls[which].key, i) >> 16);
+}
+
+static void small_make(unsigned int which)
+{
+	static const uint32_t below[] = { 16, 513, 4096, 70000, 300000, 3 * MIB };
+	uint8_t *bytes;
+
+	smalls[which].bytes = 1 + random_below(below[random_below(random_below(6) + 1)]);
+	smalls[which].key = ++keys;
+	bytes = malloc(smalls[which].bytes);
+	check(bytes != NULL);
+	small_fill(bytes, which);
+	cu_ok(cu(cuMemAlloc_v2)(&smalls[which].at, smalls[which].bytes));
+	check(smalls[which].at && !(smalls[which].at % 256));
+	cu_ok(cu(cuMemcpyHtoD_v2)(smalls[which].at, bytes, smalls[which].bytes));
+	free(bytes);
+}
+
+static void small_check(unsigned int which)
+{
+	uint8_t *seen = malloc(smalls[which].bytes), *want = malloc(smalls[which].bytes);
+
+	check(seen && want);
+	small_fill(want, which);
+	cu_ok(cu(cuMemcpyDtoH_v2)(seen, smalls[which].at, smalls[which].bytes));
+	check(!memcmp(seen, want, smalls[which].bytes));
+	free(seen);
+	free(want);
+}
+
+static void small_end(unsigned int which)
+{
+	cu_is(cu(cuMemFree_v2)(smalls[which].at + 1), CUDA_ERROR_INVALID_VALUE);
+	if (smalls[which].key % 3)
+		cu_ok(cu(cuMemFree_v2)(smalls[which].at));
+	else
+		cu_ok(cu(cuMemFreeAsync)(smalls[which].at, NULL));
+	cu_is(cu(cuMemFree_v2)(smalls[which].at), CUDA_ERROR_INVALID_VALUE);
+	smalls[which].at = 0;
+}
+
+static void smalls_do(unsigned int steps)
+{
+	uint64_t bytes = 0;
+	unsigned int there = 0;
+	CUdeviceptr none;
+
+	for (unsigned int i = 0; i < steps; i++) {
+		unsigned int which = random_below(SMALLS_MAX);
+
+		if (!smalls[which].at) {
+			small_make(which);
+		} else {
+			small_check(which);
+			small_end(which);
+		}
+	}
+	cu_is(cu(cuMemAlloc_v2)(&none, 0), CUDA_ERROR_INVALID_VALUE);
+	for (unsigned int i = 0; i < SMALLS_MAX; i++) {
+		there += smalls[i].at != 0;
+		bytes += smalls[i].at ? smalls[i].bytes : 0;
+	}
+	printf("smalls %u %llu\n", there, (unsigned long long)bytes);
+}
+
+static void pairs(unsigned int n)
+{
+	CUdeviceptr at;
+
+	for (unsigned int i = 0; i < n; i++) {
+		cu_ok(cu(cuMemAlloc_v2)(&at, 1 + random_below(5000)));
+		cu_ok(cu(cuMemFree_v2)(at));
+	}
+	printf("paired\n");
+}
+
 static void check_all(void)
 {
+	for (unsigned int i = 0; i < SMALLS_MAX; i++)
+		if (smalls[i].at)
+			small_check(i);
 	for (unsigned int i = 0; i < made_count; i++) {
 		uint32_t *words = malloc(made[i].words * 4), *want = malloc(made[i].words * 4);
 
@@ -206,6 +303,9 @@ static void free_all(void)
 			cu_ok(cu(cuMemFree_v2)(made[made_count].at));
 	}
 	made_count = 0;
+	for (unsigned int i = 0; i < SMALLS_MAX; i++)
+		if (smalls[i].at)
+			small_end(i);
 	printf("freed\n");
 }
 
@@ -227,6 +327,10 @@ int main(void)
 			alloc(a, b, false);
 		else if (sscanf(line, "parts %u %u", &a, &b) == 2)
 			alloc(a, b, true);
+		else if (sscanf(line, "smalls %u", &a) == 1)
+			smalls_do(a);
+		else if (sscanf(line, "pairs %u", &a) == 1)
+			pairs(a);
 		else if (sscanf(line, "work %u", &a) == 1)
 			work(a);
 		else if (sscanf(line, "hold %u", &a) == 1)

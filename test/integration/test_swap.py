@@ -242,6 +242,48 @@ def test_a_session_is_suspended_and_resumed():
         one.end()
 
 
+def suspended_and_resumed(of, tenant):
+    """All that it has goes to host memory and comes back.  Gives how much."""
+    number = sessions(of)[tenant.process.pid]["id"]
+    told = tool(of, "suspend", number)
+    assert told.returncode == 0, told
+    books, there = account(of), sessions(of)[tenant.process.pid]
+    assert there["state"] == "suspended" and there["swapped_bytes"] == books["claimed"] and not books["resident"], (there, books)
+    assert tool(of, "resume", number).returncode == 0
+    return there["swapped_bytes"]
+
+
+def test_small_allocations_move_where_all_of_them_are_to():
+    with server("1G", "1G", PLENUM_MOVABLE_SMALL="1") as of:
+        for mode in ("shm", "tcp"):
+            one = Tenant(of, mode)
+            assert one.do("pairs 2000") == "paired"
+            assert 0 < account(of)["claimed"] <= 8 * MIB, account(of)  # the client keeps some in hand
+            for _ in range(4):
+                _, count, size = one.do("smalls 500").split()
+                moved = suspended_and_resumed(of, one)
+                assert int(count) > 20 and int(size) <= moved < 2 * int(size) + 8 * MIB, (count, size, moved)
+                assert one.do("check") == "right"
+            assert one.do("alloc 3 16") == "made 3" and one.do("work 2") == "worked 2"
+            suspended_and_resumed(of, one)
+            assert one.do("work 1") == "worked 3" and one.do("check") == "right"
+            assert one.do("free") == "freed" and one.do("info") == "info 1024 1024"
+            assert account(of)["claimed"] <= 2 * MIB, account(of)  # one slab that is empty stays
+            suspended_and_resumed(of, one)
+            assert one.do("smalls 300").startswith("smalls") and one.do("check") == "right"
+            one.end()
+            assert plenum.wait_for(lambda: account(of)["claimed"] == 0)
+
+
+def test_a_slab_that_is_empty_makes_room():
+    with server("64M", "64M", PLENUM_MOVABLE_SMALL="1") as of:
+        one = Tenant(of)
+        assert one.do("pairs 10") == "paired" and account(of)["claimed"] == 2 * MIB
+        assert one.do("alloc 4 16") == "made 4" and account(of)["claimed"] == 64 * MIB
+        assert one.do("work 1") == "worked 1" and one.do("check") == "right"
+        one.end()
+
+
 def same_beside_a_hungry_one(name, mode, of, seconds):
     env = dict(PLENUM_TEST_PTX_DIR=PTX, PLENUM_REFGPU_MEMORY="1G", PLENUM_TEST_REMOTE="1", PLENUM_TEST_SKIP=",".join(LEFT_OUT))
     program = os.path.join(os.path.dirname(TENANT), "cuda-" + name)
@@ -342,4 +384,5 @@ if __name__ == "__main__":
                  test_programs_that_work_all_the_time_take_turns, test_parts_that_a_program_maps_come_and_go_with_their_mappings, test_what_finds_no_room_at_all_is_out_of_memory,
                  test_memory_under_a_kernel_does_not_move, test_a_program_that_dies_leaves_its_room_to_others,
                  test_copies_between_servers_find_memory_that_was_out, test_a_kernel_that_stays_costs_one_thread,
-                 test_each_sees_the_device_for_itself, test_a_session_is_suspended_and_resumed, test_programs_print_the_same_whose_memory_comes_and_goes])
+                 test_each_sees_the_device_for_itself, test_a_session_is_suspended_and_resumed,
+                 test_small_allocations_move_where_all_of_them_are_to, test_a_slab_that_is_empty_makes_room, test_programs_print_the_same_whose_memory_comes_and_goes])

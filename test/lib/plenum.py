@@ -80,6 +80,7 @@ class Server:
         ready_read, ready_write = os.pipe()
         env = native_env()
         env["PLENUM_LOG"] = os.environ.get("PLENUM_TEST_LOG", "info")
+        env.update((k, v) for k, v in os.environ.items() if k.startswith("PLENUM_MOVABLE_"))  # as above
         env.update(more)
         self.log = open(os.path.join(self.folder, "server.log"), "w")
         self.process = subprocess.Popen(command + ["--ready-fd", str(ready_write), *options], env=env,

@@ -173,6 +173,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 	if (!r)
 		r = pl_handles_init(&session->movables);
 	if (!r)
+		r = pl_handles_init(&session->smalls);
+	if (!r)
 		r = pl_handles_init(&session->arrays);
 	if (!r)
 		r = pl_handles_init(&session->shadows);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "backend/cuda/hostfn.h"
+#include "backend/cuda/slab.h"
 #include "backend/cuda/swap.h"
 #include "base/err.h"
 
@@ -73,6 +74,7 @@ void pl_cuda_memory_context_left(struct pl_cuda_session *session, uint64_t conte
 	for (size_t i = 0; i < left.count; i++)
 		pl_cuda_memory_forget(session, left.addresses[i]);
 	free(left.addresses);
+	pl_cuda_slabs_context_left(session, context);
 }
 
 /* After an allocation that `bytes` were charged for.  Return: the status to answer with. */

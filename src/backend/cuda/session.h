@@ -51,7 +51,7 @@ struct pl_cuda_session {
 	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged, `extra` its context's id */
 	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
 	struct pl_handles maps;    /* by address: vmm.c */
-	struct pl_handles movables; /* by address: swap.c */
+	struct pl_handles movables, smalls; /* by address: swap.c, slab.c */
 	struct pl_handles arrays;  /* by id, mipmapped ones too: `object` is how many bytes it is charged */
 	struct pl_handles managed; /* by its first page: managed.c */
 	struct pl_handles shared;  /* host memory by the client's address, or the driver's: host.c */
@@ -99,9 +99,9 @@ struct pl_cuda_session {
 
 	pthread_mutex_t images_lock;
 	struct pl_cuda_image *images; /* under images_lock; they live as long as the session */
-
 	struct pl_cuda_print print;
 	struct pl_cuda_peers *peers; /* peer.h */
+	struct pl_cuda_slab *slabs;  /* under the turn: slab.c */
 	pthread_mutex_t shares_lock;
 	struct pl_cuda_share *shares; /* under shares_lock: memory that others may have; share.c */
 };

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "backend/cuda/swap.h"
+#include "backend/cuda/movable.h"
 #include "backend/cuda/parts.h"
+#include "backend/cuda/swap.h"
 #include "base/err.h"
 #include "wire/cuda-kinds.h"
 
@@ -17,7 +18,7 @@ int32_t pl_cuda_part_claim(struct pl_serve *serve, struct pl_cuda_part *part)
 	if (part->properties.location.type != CU_MEM_LOCATION_TYPE_DEVICE || device < 0 ||
 	    !pl_cuda_is_movable(pl_cuda_session_of(serve), part->bytes) || !pl_cuda.cuMemGetAccess)
 		return CUDA_SUCCESS;
-	if (pl_swap_claim(&serve->session->swap, (uint32_t)device, part->bytes))
+	if (pl_cuda_room_claim(pl_cuda_session_of(serve), device, part->bytes))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	part->movable = part->ours = true;
 	return CUDA_SUCCESS;

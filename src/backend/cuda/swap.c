@@ -6,36 +6,21 @@
 #include <time.h>
 
 #include "backend/cuda/parts.h"
+#include "backend/cuda/slab.h"
 #include "base/err.h"
 #include "base/wait.h"
 #include "wire/cuda-kinds.h"
 
-#define KIND_MOVABLE 1u /* session->movables: by address, struct movable */
-
-struct part {
-	CUmemGenericAllocationHandle handle; /* where host is NULL */
-	void *host;                          /* where it is out */
-};
-
-struct movable {
-	CUdeviceptr address;
-	uint64_t bytes; /* of whole granules */
-	CUdevice device;
-	CUcontext context;
-	uint32_t parts_count;
-	struct part parts[];
-};
-
 /* ---- parts ---- */
 
-static uint64_t part_bytes(const struct movable *movable, uint32_t at)
+uint64_t pl_cuda_movable_part_bytes(const struct pl_cuda_movable *movable, uint32_t at)
 {
 	uint64_t left = movable->bytes - (uint64_t)at * PL_CUDA_MOVABLE_PART;
 
 	return left < PL_CUDA_MOVABLE_PART ? left : PL_CUDA_MOVABLE_PART;
 }
 
-static CUdeviceptr part_address(const struct movable *movable, uint32_t at)
+static CUdeviceptr part_address(const struct pl_cuda_movable *movable, uint32_t at)
 {
 	return movable->address + (uint64_t)at * PL_CUDA_MOVABLE_PART;
 }
@@ -66,10 +51,10 @@ static CUresult access_give(CUdevice device, CUdeviceptr address, uint64_t bytes
 }
 
 /* Memory for it where its address is.  Return: the driver's result; nothing is there after a failure. */
-static CUresult part_map(struct movable *movable, uint32_t at)
+static CUresult part_map(struct pl_cuda_movable *movable, uint32_t at)
 {
 	const CUmemAllocationProp properties = properties_of(movable->device);
-	const uint64_t bytes = part_bytes(movable, at);
+	const uint64_t bytes = pl_cuda_movable_part_bytes(movable, at);
 	CUmemGenericAllocationHandle handle;
 	CUresult r = pl_cuda.cuMemCreate(&handle, bytes, &properties, 0);
 
@@ -88,9 +73,9 @@ static CUresult part_map(struct movable *movable, uint32_t at)
 	return r;
 }
 
-static void part_unmap(const struct movable *movable, uint32_t at)
+static void part_unmap(const struct pl_cuda_movable *movable, uint32_t at)
 {
-	if (pl_cuda.cuMemUnmap(part_address(movable, at), part_bytes(movable, at)))
+	if (pl_cuda.cuMemUnmap(part_address(movable, at), pl_cuda_movable_part_bytes(movable, at)))
 		pl_log_warn("CUDA: memory at 0x%llx can not be unmapped",
 			    (unsigned long long)part_address(movable, at));
 	pl_cuda.cuMemRelease(movable->parts[at].handle);
@@ -108,9 +93,9 @@ void *pl_cuda_moved_room(uint64_t bytes)
 }
 
 /* Return: it is in host memory now. */
-static bool part_out(struct movable *movable, uint32_t at)
+static bool part_out(struct pl_cuda_movable *movable, uint32_t at)
 {
-	const uint64_t bytes = part_bytes(movable, at);
+	const uint64_t bytes = pl_cuda_movable_part_bytes(movable, at);
 	void *host = pl_cuda_moved_room(bytes);
 
 	if (!host)
@@ -124,9 +109,9 @@ static bool part_out(struct movable *movable, uint32_t at)
 	return true;
 }
 
-static CUresult part_in(struct movable *movable, uint32_t at)
+static CUresult part_in(struct pl_cuda_movable *movable, uint32_t at)
 {
-	const uint64_t bytes = part_bytes(movable, at);
+	const uint64_t bytes = pl_cuda_movable_part_bytes(movable, at);
 	CUresult r = part_map(movable, at);
 
 	if (r)
@@ -154,14 +139,17 @@ void pl_cuda_movable_min_set(void)
 
 bool pl_cuda_is_movable(const struct pl_cuda_session *session, uint64_t bytes)
 {
-	return session->worker->swap.ops && bytes >= bytes_min && !session->captured && pl_cuda.cuMemAddressReserve &&
-	       pl_cuda.cuMemAddressFree && pl_cuda.cuMemCreate && pl_cuda.cuMemRelease && pl_cuda.cuMemMap &&
-	       pl_cuda.cuMemUnmap && pl_cuda.cuMemSetAccess && pl_cuda.cuMemGetAllocationGranularity &&
-	       pl_cuda.cuCtxGetDevice && pl_cuda.cuCtxPushCurrent_v2 && pl_cuda.cuCtxPopCurrent_v2 &&
-	       pl_cuda.cuMemcpyDtoH_v2 && pl_cuda.cuMemcpyHtoD_v2 && pl_cuda.cuCtxSynchronize;
+	const struct pl_swap *swap = &session->worker->swap;
+
+	return swap->ops && (swap->all ? bytes > 0 : bytes >= bytes_min && !session->captured) &&
+	       pl_cuda.cuMemAddressReserve && pl_cuda.cuMemAddressFree && pl_cuda.cuMemCreate && pl_cuda.cuMemRelease &&
+	       pl_cuda.cuMemMap && pl_cuda.cuMemUnmap && pl_cuda.cuMemSetAccess &&
+	       pl_cuda.cuMemGetAllocationGranularity && pl_cuda.cuCtxGetDevice && pl_cuda.cuCtxGetCurrent &&
+	       pl_cuda.cuCtxPushCurrent_v2 && pl_cuda.cuCtxPopCurrent_v2 && pl_cuda.cuMemcpyDtoH_v2 &&
+	       pl_cuda.cuMemcpyHtoD_v2 && pl_cuda.cuCtxSynchronize;
 }
 
-static uint64_t whole_bytes(CUdevice device, uint64_t bytes)
+uint64_t pl_cuda_movable_whole(CUdevice device, uint64_t bytes)
 {
 	const CUmemAllocationProp properties = properties_of(device);
 	size_t granule = 0;
@@ -173,11 +161,11 @@ static uint64_t whole_bytes(CUdevice device, uint64_t bytes)
 }
 
 /* Unmaps what is mapped and gives the address back. */
-static void movable_end(struct movable *movable)
+static void movable_end(struct pl_cuda_movable *movable)
 {
 	for (uint32_t i = 0; i < movable->parts_count; i++) {
 		if (movable->parts[i].host)
-			munmap(movable->parts[i].host, part_bytes(movable, i));
+			munmap(movable->parts[i].host, pl_cuda_movable_part_bytes(movable, i));
 		else
 			part_unmap(movable, i);
 	}
@@ -185,16 +173,29 @@ static void movable_end(struct movable *movable)
 	free(movable);
 }
 
+/* What this session keeps for later comes before what others have. */
 bool pl_cuda_pressed(struct pl_serve *serve, int32_t status, uint64_t bytes)
 {
 	CUdevice device;
 
-	return status == CUDA_ERROR_OUT_OF_MEMORY && serve->session->swap.ops && pl_cuda.cuCtxGetDevice &&
-	       !pl_cuda.cuCtxGetDevice(&device) && pl_swap_press(&serve->session->swap, (uint32_t)device, bytes);
+	if (status != CUDA_ERROR_OUT_OF_MEMORY || !serve->session->swap.ops || !pl_cuda.cuCtxGetDevice)
+		return false;
+	return pl_cuda_slabs_trim(pl_cuda_session_of(serve)) ||
+	       (!pl_cuda.cuCtxGetDevice(&device) && pl_swap_press(&serve->session->swap, (uint32_t)device, bytes));
+}
+
+int pl_cuda_room_claim(struct pl_cuda_session *session, CUdevice device, uint64_t bytes)
+{
+	int r;
+
+	do {
+		r = pl_swap_claim(&session->worker->swap, (uint32_t)device, bytes);
+	} while (r == -ENOMEM && pl_cuda_slabs_trim(session));
+	return r;
 }
 
 /* All of it, or nothing.  parts_count says how many are mapped meanwhile. */
-static int32_t movable_fill(struct pl_serve *serve, struct movable *movable, uint32_t count)
+static int32_t movable_fill(struct pl_serve *serve, struct pl_cuda_movable *movable, uint32_t count)
 {
 	CUresult r = CUDA_SUCCESS;
 
@@ -202,52 +203,53 @@ static int32_t movable_fill(struct pl_serve *serve, struct movable *movable, uin
 		r = part_map(movable, movable->parts_count);
 		if (!r)
 			movable->parts_count++;
-		else if (pl_cuda_pressed(serve, (int32_t)r, part_bytes(movable, movable->parts_count)))
+		else if (pl_cuda_pressed(serve, (int32_t)r, pl_cuda_movable_part_bytes(movable, movable->parts_count)))
 			r = CUDA_SUCCESS;
 	}
 	return (int32_t)r;
 }
 
-static int32_t movable_make(struct pl_serve *serve, CUdevice device, uint64_t whole, CUdeviceptr *address_out)
+static int32_t movable_new(struct pl_serve *serve, CUdevice device, uint64_t whole,
+			   struct pl_cuda_movable **movable_out)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	uint32_t count = (uint32_t)((whole + PL_CUDA_MOVABLE_PART - 1) / PL_CUDA_MOVABLE_PART);
-	struct movable *movable = calloc(1, sizeof(*movable) + count * sizeof(movable->parts[0]));
+	struct pl_cuda_movable *movable = calloc(1, sizeof(*movable) + count * sizeof(movable->parts[0]));
 	CUresult r = CUDA_ERROR_OUT_OF_MEMORY;
 
 	if (!movable)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*movable = (struct movable){ .bytes = whole, .device = device };
+	*movable = (struct pl_cuda_movable){ .bytes = whole, .device = device, .context_id = pl_cuda_current };
 	if (pl_cuda.cuCtxGetCurrent(&movable->context) ||
 	    (r = pl_cuda.cuMemAddressReserve(&movable->address, whole, 0, 0, 0))) {
 		free(movable);
 		return (int32_t)r;
 	}
 	r = (CUresult)movable_fill(serve, movable, count);
-	if (!r && pl_handles_put(&session->movables, movable->address, KIND_MOVABLE, movable, 0, NULL))
+	if (!r && pl_handles_put(&session->movables, movable->address, PL_CUDA_MOVABLE, movable, 0, NULL))
 		r = CUDA_ERROR_OUT_OF_MEMORY;
 	if (r)
 		movable_end(movable);
 	else
-		*address_out = movable->address;
+		*movable_out = movable;
 	return (int32_t)r;
 }
 
-int32_t pl_cuda_movable_alloc(struct pl_serve *serve, uint64_t bytes, CUdeviceptr *address_out)
+int32_t pl_cuda_movable_make(struct pl_serve *serve, uint64_t bytes, struct pl_cuda_movable **movable_out)
 {
-	struct pl_swap *swap = &serve->session->swap;
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	CUdevice device;
 	int32_t status = (int32_t)pl_cuda.cuCtxGetDevice(&device);
 	uint64_t whole;
 
 	if (status)
 		return status;
-	whole = whole_bytes(device, bytes);
-	if (!whole || whole / PL_CUDA_MOVABLE_PART >= UINT32_MAX || pl_swap_claim(swap, (uint32_t)device, whole))
+	whole = pl_cuda_movable_whole(device, bytes);
+	if (!whole || whole / PL_CUDA_MOVABLE_PART >= UINT32_MAX || pl_cuda_room_claim(session, device, whole))
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	status = movable_make(serve, device, whole, address_out);
+	status = movable_new(serve, device, whole, movable_out);
 	if (status)
-		pl_swap_unclaim(swap, (uint32_t)device, whole);
+		pl_swap_unclaim(&session->worker->swap, (uint32_t)device, whole);
 	return status;
 }
 
@@ -260,6 +262,26 @@ static CUresult captured_wait(void)
 								   : CUDA_ERROR_NOT_SUPPORTED;
 
 	return r ? r : pl_cuda.cuMemFree_v2(any);
+}
+
+/* What the capture does not allow is an error of the driver's. */
+int32_t pl_cuda_movable_alloc(struct pl_serve *serve, uint64_t bytes, CUdeviceptr *address_out)
+{
+	const uint64_t slab_below = bytes_min < PL_CUDA_MOVABLE_MIN ? bytes_min : PL_CUDA_MOVABLE_MIN;
+	struct pl_cuda_movable *movable;
+	CUdevice device;
+	int32_t status = (int32_t)pl_cuda.cuCtxGetDevice(&device);
+
+	if (!status && pl_cuda_session_of(serve)->captured)
+		status = (int32_t)captured_wait();
+	if (status)
+		return status;
+	if (bytes < slab_below)
+		return pl_cuda_slab_alloc(serve, bytes, address_out);
+	status = pl_cuda_movable_make(serve, bytes, &movable);
+	if (!status)
+		*address_out = movable->address;
+	return status;
 }
 
 /* What works in it ends. */
@@ -284,30 +306,49 @@ void pl_cuda_movables_wait(struct pl_cuda_session *session, uint64_t context)
 		(void)context_wait(session, handle.object);
 }
 
-void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address)
+void pl_cuda_movable_drop(struct pl_cuda_session *session, struct pl_cuda_movable *movable)
 {
+	const uint32_t device = (uint32_t)movable->device;
+	const uint64_t bytes = movable->bytes;
 	struct pl_handle handle;
-	struct movable *movable;
-	uint32_t device;
-	uint64_t bytes;
 
-	if (!pl_handles_take(&session->movables, address, KIND_MOVABLE, &handle))
-		return;
-	movable = handle.object;
-	device = (uint32_t)movable->device;
-	bytes = movable->bytes;
+	(void)pl_handles_take(&session->movables, movable->address, PL_CUDA_MOVABLE, &handle);
 	movable_end(movable);
 	pl_swap_unclaim(&session->worker->swap, device, bytes);
+}
+
+/* What a slab's address stands for is the small allocation that begins there, if one does. */
+static struct pl_cuda_movable *movable_at(struct pl_cuda_session *session, CUdeviceptr address)
+{
+	struct pl_handle handle;
+
+	return pl_handles_get(&session->movables, address, PL_CUDA_MOVABLE, &handle) &&
+			       !((struct pl_cuda_movable *)handle.object)->slab
+		       ? handle.object
+		       : NULL;
+}
+
+void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address)
+{
+	struct pl_cuda_movable *movable;
+
+	if (pl_cuda_slab_forget(session, address))
+		return;
+	movable = movable_at(session, address);
+	if (movable)
+		pl_cuda_movable_drop(session, movable);
 }
 
 bool pl_cuda_movable_free(struct pl_serve *serve, CUdeviceptr address, int32_t *status_out)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	struct pl_handle handle;
+	struct pl_cuda_movable *movable = pl_cuda_slab_of(session, address);
 
-	if (!pl_handles_get(&session->movables, address, KIND_MOVABLE, &handle))
+	if (!movable)
+		movable = movable_at(session, address);
+	if (!movable)
 		return false;
-	*status_out = (int32_t)context_wait(session, ((struct movable *)handle.object)->context);
+	*status_out = (int32_t)context_wait(session, movable->context);
 	if (!*status_out)
 		pl_cuda_movable_forget(session, address);
 	return true;
@@ -320,7 +361,7 @@ struct holds {
 
 static void holds_look(struct pl_handle *handle, void *arg)
 {
-	const struct movable *movable = handle->object;
+	const struct pl_cuda_movable *movable = handle->object;
 	struct holds *holds = arg;
 
 	holds->any |=
@@ -485,7 +526,7 @@ struct move {
 
 static void movable_move(struct pl_handle *handle, void *arg)
 {
-	struct movable *movable = handle->object;
+	struct pl_cuda_movable *movable = handle->object;
 	struct move *move = arg;
 	uint64_t *moved = &move->moved[movable->device];
 	CUcontext popped;
@@ -505,7 +546,7 @@ static void movable_move(struct pl_handle *handle, void *arg)
 		else if (!part_out(movable, i))
 			break; /* others may be willing */
 		if (!move->result)
-			*moved += part_bytes(movable, i);
+			*moved += pl_cuda_movable_part_bytes(movable, i);
 	}
 	pl_cuda.cuCtxPopCurrent_v2(&popped);
 }

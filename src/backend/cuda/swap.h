@@ -1,8 +1,8 @@
 /*
  * Device memory that can go to host memory and come back to the same addresses (server/swap.h), where the server
  * oversubscribes: what cuMemAlloc() gives, and cuMemCreate() (parts.h).  The former lies in parts that are mapped one
- * behind the other, so that no more moves than is wanted.  All other device memory stays where it is: small
- * allocations, pitched ones, pools, arrays, graphs' memory, managed memory.
+ * behind the other, so that no more moves than is wanted.  Small allocations and pitched ones stay where they are,
+ * unless the server wants all to be movable (slab.h); so do pools, arrays, graphs' memory, managed memory.
  */
 #ifndef PL_BACKEND_CUDA_SWAP_H
 #define PL_BACKEND_CUDA_SWAP_H
