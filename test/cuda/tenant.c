@@ -12,6 +12,8 @@
  *   smalls N       N steps at random: an allocation of some size below 3 MiB more, or one is looked at and freed; what
  *                  ends no allocation of ours is refused: "smalls", how many there are and how many bytes they have
  *   pairs N        N allocations, each freed before the next: "paired"
+ *   pitch W H E    one more of smalls: H rows of W bytes, for elements of E: "pitch" and how far apart rows are, or the
+ *                  error
  */
 #include <stdint.h>
 
@@ -235,6 +237,32 @@ static void smalls_do(unsigned int steps)
 	printf("smalls %u %llu\n", there, (unsigned long long)bytes);
 }
 
+/* Known by all its bytes, as the others. */
+static void pitched(unsigned int width, unsigned int height, unsigned int element_bytes)
+{
+	CUdeviceptr at;
+	uint8_t *bytes;
+	size_t pitch;
+	CUresult r = cu(cuMemAllocPitch_v2)(&at, &pitch, width, height, element_bytes);
+	unsigned int which = 0;
+
+	if (r) {
+		printf("pitch error %d\n", (int)r);
+		return;
+	}
+	while (smalls[which].at)
+		which++;
+	smalls[which].at = at;
+	smalls[which].bytes = (uint32_t)(pitch * height);
+	smalls[which].key = ++keys;
+	bytes = malloc(smalls[which].bytes);
+	check(bytes != NULL);
+	small_fill(bytes, which);
+	cu_ok(cu(cuMemcpyHtoD_v2)(at, bytes, smalls[which].bytes));
+	free(bytes);
+	printf("pitch %zu\n", pitch);
+}
+
 static void pairs(unsigned int n)
 {
 	CUdeviceptr at;
@@ -312,7 +340,7 @@ static void free_all(void)
 int main(void)
 {
 	char line[64], *ptx;
-	unsigned int a, b;
+	unsigned int a, b, c;
 
 	cu_begin();
 	ptx = cu_ptx("kernels.ptx");
@@ -331,6 +359,8 @@ int main(void)
 			smalls_do(a);
 		else if (sscanf(line, "pairs %u", &a) == 1)
 			pairs(a);
+		else if (sscanf(line, "pitch %u %u %u", &a, &b, &c) == 3)
+			pitched(a, b, c);
 		else if (sscanf(line, "work %u", &a) == 1)
 			work(a);
 		else if (sscanf(line, "hold %u", &a) == 1)

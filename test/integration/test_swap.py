@@ -275,6 +275,26 @@ def test_small_allocations_move_where_all_of_them_are_to():
             assert plenum.wait_for(lambda: account(of)["claimed"] == 0)
 
 
+def natively(lines):
+    env = dict(plenum.native_env(), PLENUM_TEST_LIBCUDA=NATIVE, PLENUM_TEST_PTX_DIR=PTX)
+    return plenum.run([TENANT], env, input="".join(line + "\n" for line in lines).encode()).stdout.decode().split("\n")[1:-1]
+
+
+def test_pitched_memory_moves_where_all_is_to():
+    """With the pitch, and the errors, that it has natively."""
+    asked = [f"pitch {width} {height} {element}" for width in (0, 1, 100, 512, 513, 5000, 300001) for height in (0, 1, 3, 40)
+             for element in (3, 4, 16)]
+    want = natively(asked)
+    with server("1G", "1G", PLENUM_MOVABLE_SMALL="1") as of:
+        for mode in ("shm", "tcp"):
+            one = Tenant(of, mode)
+            assert [one.do(line) for line in asked] == want
+            suspended_and_resumed(of, one)
+            assert one.do("check") == "right" and one.do("free") == "freed" and one.do("info") == "info 1024 1024"
+            one.end()
+            assert plenum.wait_for(lambda: account(of)["claimed"] == 0)
+
+
 def test_a_slab_that_is_empty_makes_room():
     with server("64M", "64M", PLENUM_MOVABLE_SMALL="1") as of:
         one = Tenant(of)
@@ -385,4 +405,5 @@ if __name__ == "__main__":
                  test_memory_under_a_kernel_does_not_move, test_a_program_that_dies_leaves_its_room_to_others,
                  test_copies_between_servers_find_memory_that_was_out, test_a_kernel_that_stays_costs_one_thread,
                  test_each_sees_the_device_for_itself, test_a_session_is_suspended_and_resumed,
-                 test_small_allocations_move_where_all_of_them_are_to, test_a_slab_that_is_empty_makes_room, test_programs_print_the_same_whose_memory_comes_and_goes])
+                 test_small_allocations_move_where_all_of_them_are_to, test_a_slab_that_is_empty_makes_room,
+                 test_pitched_memory_moves_where_all_is_to, test_programs_print_the_same_whose_memory_comes_and_goes])

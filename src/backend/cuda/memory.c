@@ -188,6 +188,34 @@ void pl_cuda_serve_cuMemGetInfo_v2(struct pl_serve *serve, const struct pl_cuda_
 	(void)pl_serve_reply_end(serve);
 }
 
+/* The driver alone knows the pitch, and says it with an allocation: of one row, which goes again. */
+static int32_t pitch_ask(const struct pl_cuda_cuMemAllocPitch_v2_args *args, size_t *pitch_out)
+{
+	CUdeviceptr row = 0;
+	CUresult r = pl_cuda.cuMemAllocPitch_v2(&row, pitch_out, args->width, 1, args->element_bytes);
+
+	return (int32_t)(r || !pl_cuda.cuMemFree_v2 ? r : pl_cuda.cuMemFree_v2(row));
+}
+
+static int32_t pitched_take(struct pl_serve *serve, const struct pl_cuda_cuMemAllocPitch_v2_args *args,
+			    CUdeviceptr *address_out, size_t *pitch_out)
+{
+	uint64_t whole;
+	int32_t status;
+
+	if (!serve->session->swap.all || !args->height)
+		return (int32_t)pl_cuda.cuMemAllocPitch_v2(address_out, pitch_out, args->width, args->height,
+							   args->element_bytes);
+	do {
+		status = pitch_ask(args, pitch_out);
+	} while (pl_cuda_pressed(serve, status, args->width));
+	if (status)
+		return status;
+	if (__builtin_mul_overflow(*pitch_out, args->height, &whole))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	return memory_take(serve, whole, address_out);
+}
+
 /* How much that is, only the driver knows: what is certain is charged first, the rest before the client has it. */
 void pl_cuda_serve_cuMemAllocPitch_v2(struct pl_serve *serve, const struct pl_cuda_cuMemAllocPitch_v2_args *args)
 {
@@ -203,13 +231,14 @@ void pl_cuda_serve_cuMemAllocPitch_v2(struct pl_serve *serve, const struct pl_cu
 		pl_cuda_result(serve, status, 0);
 		return;
 	}
-	status = (int32_t)pl_cuda.cuMemAllocPitch_v2(&address, &pitch, args->width, args->height, args->element_bytes);
+	status = pitched_take(serve, args, &address, &pitch);
 	whole = pitch * args->height;
 	if (!status && whole > bytes) {
 		if (pl_quota_charge(quota, PL_QUOTA_MEMORY, whole - bytes)) {
 			bytes = whole;
 		} else {
-			pl_cuda.cuMemFree_v2(address);
+			if (!pl_cuda_movable_free(serve, address, &status))
+				pl_cuda.cuMemFree_v2(address);
 			status = CUDA_ERROR_OUT_OF_MEMORY;
 		}
 	}
