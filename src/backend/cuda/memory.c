@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "backend/cuda/hostfn.h"
+#include "backend/cuda/movable.h"
 #include "backend/cuda/slab.h"
 #include "backend/cuda/swap.h"
 #include "base/err.h"
@@ -42,6 +43,18 @@ bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint
 	if (r == -EEXIST && note_end(session, address))
 		r = note(session, address, bytes, context);
 	return !r;
+}
+
+int pl_cuda_memory_restore(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context)
+{
+	int r;
+
+	if (!pl_quota_charge(&session->worker->quota, PL_QUOTA_MEMORY, bytes))
+		return pl_err(-ENOMEM);
+	r = note(session, address, bytes, context);
+	if (r)
+		pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, bytes);
+	return r == -EEXIST ? -EPROTO : r ? -ENOMEM : 0;
 }
 
 bool pl_cuda_memory_forget(struct pl_cuda_session *session, uint64_t address)

@@ -31,8 +31,16 @@ uint64_t pl_cuda_movable_part_bytes(const struct pl_cuda_movable *movable, uint3
 uint64_t pl_cuda_movable_whole(CUdevice device, uint64_t bytes);
 /* One of the current context, with its room claimed.  Return: the status to answer with. */
 int32_t pl_cuda_movable_make(struct pl_serve *serve, uint64_t bytes, struct pl_cuda_movable **movable_out);
-/* Unmaps it, gives the address back and unclaims its room; nothing works with it any more. */
+/* Unmaps it and gives the address back; of one that is not in the table. */
+void pl_cuda_movable_end(struct pl_cuda_movable *movable);
+/* Takes it out of the table, ends it, and unclaims its room; nothing works with it any more. */
 void pl_cuda_movable_drop(struct pl_cuda_session *session, struct pl_cuda_movable *movable);
+/* The allocation that begins there; NULL: none does, or it is a small one. */
+struct pl_cuda_movable *pl_cuda_movable_at(struct pl_cuda_session *session, CUdeviceptr address);
+
+/* memory.c: notes an allocation again, and charges it.  Return: 0; -ENOMEM: it is not to be had; -EPROTO: it was noted
+ * before. */
+int pl_cuda_memory_restore(struct pl_cuda_session *session, uint64_t address, uint64_t bytes, uint64_t context);
 /* As pl_swap_claim(); slabs without allocations go before it fails. */
 int pl_cuda_room_claim(struct pl_cuda_session *session, CUdevice device, uint64_t bytes);
 

@@ -1,5 +1,6 @@
 #include "backend/cuda/slab.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "backend/cuda/swap.h"
@@ -221,4 +222,38 @@ bool pl_cuda_slab_forget(struct pl_cuda_session *session, CUdeviceptr address)
 	if (!slab->used && has_other_empty(session, slab))
 		slab_end(session, slab);
 	return true;
+}
+
+/* ---- restoring ---- */
+
+int pl_cuda_slab_restore(struct pl_cuda_session *session, struct pl_cuda_movable *movable)
+{
+	return slab_enter(session, movable) ? 0 : pl_err(-ENOMEM);
+}
+
+static bool units_free(const struct pl_cuda_slab *slab, uint32_t first, uint32_t count)
+{
+	while (count && !is_taken(slab, first)) {
+		first++;
+		count--;
+	}
+	return !count;
+}
+
+int pl_cuda_slab_restore_small(struct pl_cuda_session *session, CUdeviceptr address, uint64_t bytes)
+{
+	struct pl_cuda_slab *slab = session->slabs;
+	uint64_t offset;
+
+	while (slab && address - slab->movable->address >= slab->movable->bytes)
+		slab = slab->next;
+	if (!slab)
+		return pl_err(-EPROTO);
+	offset = address - slab->movable->address;
+	if (offset % PL_CUDA_SLAB_UNIT || !bytes || bytes > slab->movable->bytes - offset ||
+	    !units_free(slab, (uint32_t)(offset / PL_CUDA_SLAB_UNIT), units_of(bytes)))
+		return pl_err(-EPROTO);
+	if (small_enter(session, slab, (uint32_t)(offset / PL_CUDA_SLAB_UNIT), units_of(bytes)))
+		return pl_err(-ENOMEM);
+	return 0;
 }

@@ -17,6 +17,10 @@ int32_t pl_cuda_slab_alloc(struct pl_serve *serve, uint64_t bytes, CUdeviceptr *
 struct pl_cuda_movable *pl_cuda_slab_of(struct pl_cuda_session *session, CUdeviceptr address);
 /* Nothing works with the small allocation any more.  Return: there was one. */
 bool pl_cuda_slab_forget(struct pl_cuda_session *session, CUdeviceptr address);
+/* A movable that was restored becomes a slab again, without allocations.  Return: 0; -ENOMEM. */
+int pl_cuda_slab_restore(struct pl_cuda_session *session, struct pl_cuda_movable *movable);
+/* A small allocation in such a slab, where it was.  Return: 0; -EPROTO: it can not have been there; -ENOMEM. */
+int pl_cuda_slab_restore_small(struct pl_cuda_session *session, CUdeviceptr address, uint64_t bytes);
 /* Slabs without allocations go, of which each context keeps one.  Return: there were some. */
 bool pl_cuda_slabs_trim(struct pl_cuda_session *session);
 /* The same for a context that ends, after its allocations. */

@@ -2,11 +2,14 @@
  * Parts of memory that the client maps itself go to host memory and come back (swap.h): through a mapping of ours,
  * since the client may have none that can be read.  Its own mappings go and come with the part, with the same access.
  */
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "backend/cuda/movable.h"
 #include "backend/cuda/parts.h"
+#include "backend/cuda/swap-save.h"
 #include "backend/cuda/swap.h"
 #include "base/err.h"
 #include "wire/cuda-kinds.h"
@@ -240,27 +243,33 @@ static CUresult part_in(struct pl_cuda_session *session, struct pl_cuda_part *pa
 
 /* ---- all of them ---- */
 
+struct listed {
+	struct pl_cuda_part *part;
+	uint64_t key; /* an id of a handle, or the address of a map */
+	bool is_map;
+};
+
 struct list {
-	struct pl_cuda_part **at;
+	struct listed *at;
 	size_t count, room;
 };
 
-static void part_add(struct list *list, struct pl_cuda_part *part)
+static void part_add(struct list *list, struct pl_cuda_part *part, uint64_t key, bool is_map)
 {
 	if (part->movable && !part->seen && list->count < list->room) {
 		part->seen = true;
-		list->at[list->count++] = part;
+		list->at[list->count++] = (struct listed){ part, key, is_map };
 	}
 }
 
 static void of_handle(struct pl_handle *handle, void *arg)
 {
-	part_add(arg, handle->object);
+	part_add(arg, handle->object, handle->id, false);
 }
 
 static void of_map(struct pl_handle *handle, void *arg)
 {
-	part_add(arg, ((struct pl_cuda_map *)handle->object)->part);
+	part_add(arg, ((struct pl_cuda_map *)handle->object)->part, handle->id, true);
 }
 
 /* One that has no handle any more has maps, and the other way round.  The caller frees list.at. */
@@ -268,13 +277,13 @@ static struct list parts_list(struct pl_cuda_session *session)
 {
 	struct list list = { .room = (size_t)session->parts.count + session->maps.count };
 
-	list.at = calloc(list.room + 1, sizeof(struct pl_cuda_part *));
+	list.at = calloc(list.room + 1, sizeof(*list.at));
 	if (!list.at)
 		list.room = 0;
 	pl_handles_each(&session->parts, of_handle, &list);
 	pl_handles_each(&session->maps, of_map, &list);
 	for (size_t i = 0; i < list.count; i++)
-		list.at[i]->seen = false;
+		list.at[i].part->seen = false;
 	return list;
 }
 
@@ -307,7 +316,7 @@ void pl_cuda_parts_out(struct pl_cuda_session *session, const uint64_t wanted[PL
 	struct list list = has_multicast(session) ? (struct list){ 0 } : parts_list(session);
 
 	for (size_t i = 0; i < list.count; i++) {
-		struct pl_cuda_part *part = list.at[i];
+		struct pl_cuda_part *part = list.at[i].part;
 		uint64_t *moved = &moved_io[part->properties.location.id];
 
 		if (!part->host && *moved < wanted[part->properties.location.id] && part_out(session, part))
@@ -322,12 +331,115 @@ CUresult pl_cuda_parts_in(struct pl_cuda_session *session, uint64_t moved_io[PL_
 	CUresult r = list.at ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 
 	for (size_t i = 0; i < list.count && !r; i++) {
-		if (!list.at[i]->host)
+		struct pl_cuda_part *part = list.at[i].part;
+
+		if (!part->host)
 			continue;
-		r = part_in(session, list.at[i]);
+		r = part_in(session, part);
 		if (!r)
-			moved_io[list.at[i]->properties.location.id] += list.at[i]->bytes;
+			moved_io[part->properties.location.id] += part->bytes;
 	}
 	free(list.at);
+	return r;
+}
+
+/* ---- save and load ---- */
+
+#define MAGIC 0x3174725061644350ull /* "PCdaPrt1" */
+
+struct head {
+	uint64_t magic, count;
+};
+static_assert(sizeof(struct head) == 16, "as it is written");
+
+struct note { /* its content follows */
+	uint64_t key, bytes;
+	uint64_t is_map;
+};
+static_assert(sizeof(struct note) == 24, "as it is written");
+
+int pl_cuda_parts_save(struct pl_cuda_session *session, pl_cuda_put_fn *put, void *arg)
+{
+	struct list list = parts_list(session);
+	struct head head = { MAGIC, list.count };
+	int r = list.at ? 0 : pl_err(-ENOMEM);
+
+	for (size_t i = 0; i < list.count && !r; i++)
+		if (!list.at[i].part->host)
+			r = -EBUSY;
+	if (!r)
+		r = put(arg, &head, sizeof(head));
+	for (size_t i = 0; i < list.count && !r; i++) {
+		const struct pl_cuda_part *part = list.at[i].part;
+		const struct note note = { list.at[i].key, part->bytes, list.at[i].is_map };
+
+		r = put(arg, &note, sizeof(note));
+		if (!r)
+			r = put(arg, part->host, part->bytes);
+	}
+	free(list.at);
+	return r;
+}
+
+/* NULL: there is none, or not such a one. */
+static struct pl_cuda_part *noted(struct pl_cuda_session *session, const struct note *note)
+{
+	struct pl_cuda_part *part = NULL;
+	struct pl_handle handle;
+
+	if (note->is_map == 1 && pl_handles_get(&session->maps, note->key, PL_CUDA_MAP, &handle))
+		part = ((struct pl_cuda_map *)handle.object)->part;
+	else if (!note->is_map && pl_handles_get(&session->parts, note->key, PL_CUDA_PART, &handle))
+		part = handle.object;
+	return part && part->movable && part->bytes == note->bytes ? part : NULL;
+}
+
+/* Through a mapping of ours, and host memory for as much as moves at once elsewhere. */
+static int part_fill(struct pl_cuda_session *session, struct pl_cuda_part *part, pl_cuda_get_fn *get, void *arg)
+{
+	const uint64_t room = part->bytes < PL_CUDA_MOVABLE_PART ? part->bytes : PL_CUDA_MOVABLE_PART;
+	void *host = pl_cuda_moved_room(room);
+	struct window window;
+	CUresult failed;
+	int r = 0;
+
+	if (!host)
+		return pl_err(-ENOMEM);
+	failed = window_open(session, part, &window);
+	if (!failed) {
+		for (uint64_t at = 0, bytes; at < part->bytes && !r && !failed; at += bytes) {
+			bytes = part->bytes - at < room ? part->bytes - at : room;
+			r = get(arg, host, bytes);
+			if (!r)
+				failed = pl_cuda.cuMemcpyHtoD_v2(window.address + at, host, bytes);
+		}
+		window_close(part, &window, true);
+	}
+	munmap(host, room);
+	if (failed)
+		pl_log_error("CUDA: the content of a part of memory can not be written: %s",
+			     pl_cuda_result_name((int)failed));
+	return failed ? pl_err(-EIO) : r;
+}
+
+int pl_cuda_parts_load(struct pl_cuda_session *session, pl_cuda_get_fn *get, void *arg)
+{
+	struct pl_cuda_part *part;
+	struct note note;
+	struct head head;
+	int r = get(arg, &head, sizeof(head));
+
+	if (!r && (head.magic != MAGIC || head.count > 2ull * PL_HANDLES_MAX))
+		r = pl_err(-EPROTO);
+	for (uint64_t i = 0; !r && i < head.count; i++) {
+		r = get(arg, &note, sizeof(note));
+		if (r)
+			break;
+		part = noted(session, &note);
+		if (!part)
+			r = pl_err(-EPROTO);
+		else
+			r = part->host ? get(arg, part->host, part->bytes) : part_fill(session, part, get, arg);
+	}
 	return r;
 }

@@ -160,8 +160,7 @@ uint64_t pl_cuda_movable_whole(CUdevice device, uint64_t bytes)
 	return (bytes + granule - 1) / granule * granule;
 }
 
-/* Unmaps what is mapped and gives the address back. */
-static void movable_end(struct pl_cuda_movable *movable)
+void pl_cuda_movable_end(struct pl_cuda_movable *movable)
 {
 	for (uint32_t i = 0; i < movable->parts_count; i++) {
 		if (movable->parts[i].host)
@@ -229,7 +228,7 @@ static int32_t movable_new(struct pl_serve *serve, CUdevice device, uint64_t who
 	if (!r && pl_handles_put(&session->movables, movable->address, PL_CUDA_MOVABLE, movable, 0, NULL))
 		r = CUDA_ERROR_OUT_OF_MEMORY;
 	if (r)
-		movable_end(movable);
+		pl_cuda_movable_end(movable);
 	else
 		*movable_out = movable;
 	return (int32_t)r;
@@ -313,12 +312,12 @@ void pl_cuda_movable_drop(struct pl_cuda_session *session, struct pl_cuda_movabl
 	struct pl_handle handle;
 
 	(void)pl_handles_take(&session->movables, movable->address, PL_CUDA_MOVABLE, &handle);
-	movable_end(movable);
+	pl_cuda_movable_end(movable);
 	pl_swap_unclaim(&session->worker->swap, device, bytes);
 }
 
 /* What a slab's address stands for is the small allocation that begins there, if one does. */
-static struct pl_cuda_movable *movable_at(struct pl_cuda_session *session, CUdeviceptr address)
+struct pl_cuda_movable *pl_cuda_movable_at(struct pl_cuda_session *session, CUdeviceptr address)
 {
 	struct pl_handle handle;
 
@@ -334,7 +333,7 @@ void pl_cuda_movable_forget(struct pl_cuda_session *session, CUdeviceptr address
 
 	if (pl_cuda_slab_forget(session, address))
 		return;
-	movable = movable_at(session, address);
+	movable = pl_cuda_movable_at(session, address);
 	if (movable)
 		pl_cuda_movable_drop(session, movable);
 }
@@ -345,7 +344,7 @@ bool pl_cuda_movable_free(struct pl_serve *serve, CUdeviceptr address, int32_t *
 	struct pl_cuda_movable *movable = pl_cuda_slab_of(session, address);
 
 	if (!movable)
-		movable = movable_at(session, address);
+		movable = pl_cuda_movable_at(session, address);
 	if (!movable)
 		return false;
 	*status_out = (int32_t)context_wait(session, movable->context);
