@@ -125,7 +125,7 @@ static void cut(void *arg)
 void pl_client_lane_outlives(struct pl_session *session, struct pl_lane *lane)
 {
 	if (session->grace_ns)
-		pl_lane_resumable(lane, cut, session);
+		pl_lane_resumable(lane, cut, session, false);
 }
 
 void pl_client_again_init(struct pl_session *session)

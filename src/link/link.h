@@ -17,6 +17,7 @@
 enum { /* positive results of lane operations */
        PL_LANE_OK,
        PL_LANE_E_TIMEOUT, /* nothing came in time */
+       PL_LANE_E_HALTED,  /* recv: it is to stand still (link/still.h) */
 };
 
 enum pl_lane_how {
@@ -77,14 +78,16 @@ struct pl_lane_ops {
 
 	/* Before anything goes over the lane: it outlives a connection that is cut, and who uses it waits for another
 	 * one, without end.  cut_fn(arg), of the client's end (else NULL): one is needed; any thread of the lane's.
+	 * near_too: where no network is that could cut, the peer may.
 	 * Return: it will; false: it is of no use here, or there is no memory. */
-	bool (*resumable)(struct pl_lane *lane, void (*cut_fn)(void *arg), void *arg);
+	bool (*resumable)(struct pl_lane *lane, void (*cut_fn)(void *arg), void *arg, bool near_too);
 	/* Any thread. Return: its connection is of no more use, and it waits for another one. */
 	bool (*is_cut)(struct pl_lane *lane);
 	/* Goes on over another connection; a thread that is not in the lane.  Takes over `fd` in any case.
 	 * @reply: the server's end: the answer to the greeting; NULL: the client's, where `peer_has` is the answer's
 	 * Return: 0; -EAGAIN: that one failed as well; else fatal: the lane is broken. */
 	int (*resume)(struct pl_lane *lane, int fd, const struct pl_hello_reply *reply, uint64_t peer_has);
+	const struct pl_still_ops *still; /* link/still.h */
 };
 
 #define PL_LANE_CONNECTIONS_MAX 8u /* limit: that carry one lane's long payloads */
@@ -101,7 +104,7 @@ struct pl_lane { /* base of every lane; the link's own state lies behind it */
 	uint32_t room_bytes;
 	uint8_t *room;
 	_Atomic uint32_t *slow; /* for pl_lane_answer_slow(); NULL where the link has no such word */
-	bool near;              /* over tcp: both ends have one address; a tunnel looks like that, too */
+	_Atomic bool near;      /* over tcp: both ends have one address; a tunnel looks like that, too */
 	bool can_widen;         /* over tcp: more connections may carry more */
 	bool resumes;           /* it outlives its connection: ops->resume */
 	int swapped_fd;         /* where it does, for poll() as well: another connection is there; an eventfd */
@@ -162,9 +165,9 @@ static inline bool pl_lane_is_cut(struct pl_lane *lane)
 	return lane->resumes && lane->ops->is_cut(lane);
 }
 
-static inline bool pl_lane_resumable(struct pl_lane *lane, void (*cut_fn)(void *arg), void *arg)
+static inline bool pl_lane_resumable(struct pl_lane *lane, void (*cut_fn)(void *arg), void *arg, bool near_too)
 {
-	return lane->ops->resumable && lane->ops->resumable(lane, cut_fn, arg);
+	return lane->ops->resumable && lane->ops->resumable(lane, cut_fn, arg, near_too);
 }
 
 /* What lanes of this process hold back (PL_LANE_SOON) is sent: somebody waits for it otherwise than by receiving. */

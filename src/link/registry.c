@@ -16,6 +16,8 @@
 #include "link/hook/hook.h"
 #include "link/ivshmem/region.h"
 #include "link/shm/shm.h"
+#include "link/still.h"
+#include "link/tcp/still.h"
 #include "link/tcp/tcp.h"
 
 #define GREET_NS_MAX  120000000000u /* limit: of a dial whose caller named no time */
@@ -417,6 +419,11 @@ int pl_link_accept_again(int fd, const struct pl_hello_reply *reply, struct pl_l
 		return pl_trace(lane->ops->resume(lane, fd, reply, 0));
 	pl_link_refuse(fd, PL_HELLO_E_SESSION, "this lane ends with its connection");
 	return pl_err(-ENOTSUP);
+}
+
+int pl_link_restored_lane(const struct pl_lane_state *state, struct pl_lane **lane_out)
+{
+	return pl_trace(pl_tcp_lane_restore(state, lane_out));
 }
 
 void pl_link_refuse(int fd, enum pl_hello_status status, const char *text)

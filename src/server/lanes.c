@@ -49,7 +49,7 @@ struct pl_hello_reply pl_lanes_reply(const struct pl_lanes *lanes)
 void pl_lanes_outlive(const struct pl_lanes *lanes, struct pl_lane *lane)
 {
 	if (lanes->resumes && lanes->grace_s)
-		pl_lane_resumable(lane, NULL, NULL);
+		pl_lane_resumable(lane, NULL, NULL, false);
 }
 
 static void totals_add(struct pl_lanes_totals *totals, struct pl_lane_stats *stats)

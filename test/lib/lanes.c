@@ -54,7 +54,7 @@ void pl_test_tcp_pair(int fds[2])
 void pl_test_lane_far(struct pl_lane *lane, void (*cut_fn)(void *arg))
 {
 	tcp_lane(lane)->base.near = false;
-	assert(pl_lane_resumable(lane, cut_fn, NULL) && lane->resumes);
+	assert(pl_lane_resumable(lane, cut_fn, NULL, false) && lane->resumes);
 }
 
 static void pair_widen(struct pl_test_pair *pair)

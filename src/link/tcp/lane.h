@@ -21,7 +21,7 @@
 #define PL_TCP_IN_BYTES    (PL_WIRE_RECORD_MAX + PL_TCP_AHEAD_BYTES)
 #define PL_TCP_SPIN_NS_MAX PL_SPIN_NS_MAX
 
-enum { PL_TCP_E_CUT = PL_LANE_E_TIMEOUT + 1 }; /* pl_tcp_sleep_until(), POLLOUT: another connection may come */
+enum { PL_TCP_E_CUT = PL_LANE_E_HALTED + 1 }; /* pl_tcp_sleep_until(), POLLOUT: another connection may come */
 
 struct tcp_lane {
 	struct pl_lane base;
@@ -44,6 +44,7 @@ struct tcp_lane {
 	_Alignas(64) uint8_t *in; /* the receiving thread's */
 	uint32_t in_begin, in_end;
 	uint64_t in_bulk_left;
+	uint32_t in_last; /* bytes of the last record, which lie in front of in_begin; 0 = no more */
 	uint32_t spin_ns;
 	int wake_bytes; /* SO_RCVLOWAT as it is; 0 = no TCP socket: it stays as it is */
 	bool together;  /* it ran on this thread's core when it sent last, or seemed to */
@@ -75,12 +76,19 @@ static inline bool tcp_is_wide(struct tcp_lane *lane)
 	return wide && pl_wide_is_used(wide);
 }
 
+/* The receiving thread, which waits for a record and not for a payload, is to stand still. */
+static inline bool tcp_halted(struct tcp_lane *lane)
+{
+	return lane->resume && !lane->in_bulk_left && atomic_load(&lane->resume->halted);
+}
+
 /* The lane is over, for the first reason that was given.  Return: that. */
 int pl_tcp_break(struct tcp_lane *lane, int code);
 /* After a failed call on the socket: whatever the network's reason is, the peer is gone. */
 int pl_tcp_break_errno(struct tcp_lane *lane, int error);
 /* Sleeps until the socket has `events`, its end has come, or the deadline; for POLLIN, until there is another one where
- * it is cut.  Return: 0, PL_LANE_E_TIMEOUT, PL_TCP_E_CUT, fatal. */
+ * it is cut, or whoever waits for a record is to stand still.  Return: 0, PL_LANE_E_TIMEOUT, PL_LANE_E_HALTED,
+ * PL_TCP_E_CUT, fatal. */
 int pl_tcp_sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns);
 
 /* Does this end, a client, look whether more connections help?  What a payload of so many bytes then took since. */

@@ -76,7 +76,7 @@ static ssize_t receive_spin(struct tcp_lane *lane, struct iovec *parts, int coun
 	uint64_t end_ns = begin_ns + lane->spin_ns < deadline_ns ? begin_ns + lane->spin_ns : deadline_ns;
 	ssize_t n = 0;
 
-	while (!n && pl_now_ns() < end_ns) {
+	while (!n && !tcp_halted(lane) && pl_now_ns() < end_ns) {
 		sched_yield();
 		n = receive_now(lane, parts, count);
 	}
@@ -107,9 +107,9 @@ static ssize_t receive_asleep(struct tcp_lane *lane, struct iovec *parts, int co
 	}
 }
 
-/* As long as a record may take.  Return: bytes > 0, PL_LANE_E_TIMEOUT with *timeout_out, fatal. */
+/* As long as a record may take.  Return: bytes > 0, PL_LANE_E_TIMEOUT or _HALTED with *none_out, fatal. */
 static ssize_t receive_until(struct tcp_lane *lane, struct iovec *parts, int count, uint64_t deadline_ns,
-			     bool *timeout_out)
+			     bool *none_out)
 {
 	ssize_t n = 0;
 	int r;
@@ -118,7 +118,7 @@ static ssize_t receive_until(struct tcp_lane *lane, struct iovec *parts, int cou
 		return receive_asleep(lane, parts, count);
 	while (!n) {
 		r = pl_tcp_sleep_until(lane, POLLIN, deadline_ns);
-		*timeout_out = r > 0;
+		*none_out = r > 0;
 		if (r)
 			return r;
 		n = receive_now(lane, parts, count);
@@ -126,16 +126,16 @@ static ssize_t receive_until(struct tcp_lane *lane, struct iovec *parts, int cou
 	return n;
 }
 
-/* Bytes into `parts`: looks, spins, sleeps.  Return: 0 and *bytes_out > 0, PL_LANE_E_TIMEOUT, fatal. */
+/* Bytes into `parts`: looks, spins, sleeps.  Return: 0 and *bytes_out > 0, PL_LANE_E_TIMEOUT, _HALTED, fatal. */
 static int receive(struct tcp_lane *lane, struct iovec *parts, int count, uint64_t deadline_ns, size_t *bytes_out)
 {
-	bool together = false, timeout = false;
+	bool together = false, none = false;
 	uint64_t begin_ns;
 	ssize_t n = 0;
 
 	if (tcp_broken(lane))
 		return tcp_broken(lane);
-	if (!lane->together || deadline_ns != UINT64_MAX)
+	if (!lane->together || deadline_ns != UINT64_MAX || lane->resume) /* not all lies in the socket */
 		n = receive_now(lane, parts, count);
 	if (!n && !deadline_ns)
 		return PL_LANE_E_TIMEOUT;
@@ -145,12 +145,12 @@ static int receive(struct tcp_lane *lane, struct iovec *parts, int count, uint64
 		if (!together)
 			n = receive_spin(lane, parts, count, begin_ns, deadline_ns);
 		if (!n) {
-			n = receive_until(lane, parts, count, deadline_ns, &timeout);
+			n = receive_until(lane, parts, count, deadline_ns, &none);
 			if (!together)
-				spin_adapt(lane, !timeout && pl_now_ns() - begin_ns < SPIN_PAYS_NS);
+				spin_adapt(lane, !none && pl_now_ns() - begin_ns < SPIN_PAYS_NS);
 		}
 	}
-	if (timeout || n < 0)
+	if (none || n < 0)
 		return pl_trace((int)n);
 	*bytes_out = (size_t)n;
 	return 0;
@@ -207,6 +207,9 @@ int pl_tcp_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_wire_
 		return tcp_broken(lane);
 	if (lane->in_bulk_left)
 		return pl_err(-EINVAL); /* the last record's payload was not taken */
+	if (tcp_halted(lane))
+		return PL_LANE_E_HALTED;
+	lane->in_last = 0;
 	r = fill(lane, sizeof(*head), deadline_ns);
 	if (r)
 		return pl_trace(r);
@@ -222,6 +225,7 @@ int pl_tcp_recv(struct pl_lane *base, uint64_t timeout_ns, const struct pl_wire_
 	if (head->flags & PL_WIRE_WIDE && (r = wide_expect(lane, head)))
 		return pl_trace(r);
 	lane->in_begin += head->len_bytes;
+	lane->in_last = head->len_bytes;
 	lane->in_bulk_left = head->bulk_bytes;
 	pl_count(&base->stats.records_in, 1);
 	pl_count(&base->stats.bytes_in, head->len_bytes);
@@ -307,6 +311,8 @@ int pl_tcp_recv_bulk(struct pl_lane *base, void *data, uint64_t bytes)
 		return pl_err(-EINVAL);
 	if (tcp_broken(lane))
 		return tcp_broken(lane);
+	if (bytes)
+		lane->in_last = 0;
 	r = lane->in_wide ? receive_wide(lane, data, bytes) : receive_narrow(lane, data, bytes);
 	if (r)
 		return pl_trace(r);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "link/greet.h"
+#include "link/still.h"
 #include "link/tcp/lane.h"
 #include "link/tcp/socket.h"
 
@@ -99,17 +100,18 @@ void pl_resume_cut(struct tcp_lane *lane)
 int pl_resume_wait(struct tcp_lane *lane, uint32_t turn, bool sends)
 {
 	struct pl_resume *resume = lane->resume;
+	bool halted = false;
 
 	cut_set(resume, turn);
 	if (sends)
 		pl_unlock(&lane->soon.lock);
 	pthread_mutex_lock(&resume->lock);
-	while (resume->turn == turn && !tcp_broken(lane))
+	while (resume->turn == turn && !tcp_broken(lane) && !(halted = !sends && tcp_halted(lane)))
 		pthread_cond_wait(&resume->back, &resume->lock);
 	pthread_mutex_unlock(&resume->lock);
 	if (sends)
 		pl_lock(&lane->soon.lock);
-	return tcp_broken(lane);
+	return tcp_broken(lane) || !halted ? tcp_broken(lane) : PL_LANE_E_HALTED;
 }
 
 /* ---- the sending half ---- */
@@ -193,6 +195,45 @@ void pl_resume_keep(struct tcp_lane *lane, const struct iovec parts[2])
 		position += bytes;
 	}
 	resume->sent = end;
+}
+
+void *pl_resume_kept(const struct pl_resume *resume, const void *more, uint64_t more_bytes)
+{
+	uint64_t bytes = resume->sent - resume->kept_from;
+	uint8_t *kept = malloc(bytes + more_bytes + 1); /* of nothing, too */
+
+	if (!kept)
+		return NULL;
+	for (uint64_t at = resume->kept_from; at < resume->sent;) {
+		struct iovec part = ring_part(resume, at);
+
+		memcpy(kept + (at - resume->kept_from), part.iov_base, part.iov_len);
+		at += part.iov_len;
+	}
+	memcpy(kept + bytes, more, more_bytes);
+	return kept;
+}
+
+int pl_resume_load(struct pl_resume *resume, const struct pl_lane_state *state)
+{
+	uint64_t kept_bytes = state->sent - state->kept_from;
+
+	if (state->unread_bytes) {
+		resume->left = malloc(state->unread_bytes);
+		if (!resume->left)
+			return pl_err(-ENOMEM);
+		memcpy(resume->left, state->unread, state->unread_bytes);
+		resume->left_end = resume->left_room = state->unread_bytes;
+	}
+	if (kept_bytes > resume->ring_bytes && !ring_grow(resume, kept_bytes))
+		return pl_err(-ENOMEM);
+	if (kept_bytes)
+		ring_put(resume, state->kept_from, state->kept, kept_bytes);
+	resume->kept_from = state->kept_from;
+	resume->sent = state->sent;
+	resume->received = state->received;
+	resume->cut = resume->placeholder = true;
+	return 0;
 }
 
 /* One look.  Return: bytes that the socket took; 0: it is full; -errno. */
@@ -306,26 +347,36 @@ ssize_t pl_resume_receive(struct tcp_lane *lane, const struct iovec *parts, int 
 			return pl_tcp_break_errno(lane, n ? (int)-n : EPIPE);
 		r = pl_resume_wait(lane, turn, false);
 		if (r)
-			return pl_trace(r);
+			return r == PL_LANE_E_HALTED ? 0 : pl_trace(r);
 	}
 }
 
-/* Called with resume->in held: all that the old connection's socket still has. */
-static int left_fill(struct tcp_lane *lane)
+/* Return: there is room for some more. */
+static bool left_grow(struct pl_resume *resume)
+{
+	size_t room = resume->left_room * 2 + LEFT_STEP;
+	uint8_t *larger;
+
+	if (room > PL_RESUME_LEFT_MAX + LEFT_STEP)
+		room = PL_RESUME_LEFT_MAX + LEFT_STEP;
+	if (resume->left_room - resume->left_end >= LEFT_STEP || room == resume->left_room)
+		return resume->left_room > resume->left_end;
+	larger = realloc(resume->left, room);
+	if (!larger)
+		return false;
+	resume->left = larger;
+	resume->left_room = room;
+	return true;
+}
+
+int pl_resume_left_fill(struct tcp_lane *lane)
 {
 	struct pl_resume *resume = lane->resume;
 	ssize_t n;
 
 	do {
-		if (resume->left_room - resume->left_end < LEFT_STEP) {
-			size_t room = resume->left_room * 2 + LEFT_STEP;
-			uint8_t *larger = room <= PL_RESUME_KEPT_MAX * 2 ? realloc(resume->left, room) : NULL;
-
-			if (!larger)
-				return pl_err(-ENOMEM);
-			resume->left = larger;
-			resume->left_room = room;
-		}
+		if (!left_grow(resume))
+			return pl_err(-ENOMEM);
 		n = recv(lane->base.fd, resume->left + resume->left_end, resume->left_room - resume->left_end,
 			 MSG_DONTWAIT);
 		if (n > 0) {
@@ -388,7 +439,10 @@ static int swap(struct tcp_lane *lane, int fd)
 {
 	struct pl_resume *resume = lane->resume;
 
-	pl_tcp_socket_prepare(fd);
+	if (resume->placeholder)
+		lane->base.near = pl_tcp_is_near(fd);
+	resume->placeholder = false;
+	pl_tcp_socket_prepare(fd, lane->base.near);
 	if (dup3(fd, lane->base.fd, O_CLOEXEC) < 0)
 		return pl_err(-errno);
 	pthread_mutex_lock(&resume->lock);
@@ -410,8 +464,10 @@ static int run(struct tcp_lane *lane, int fd, const struct pl_hello_reply *reply
 
 	pl_lock(&resume->in);
 	r = tcp_broken(lane);
+	if (!r && resume->still)
+		r = -EAGAIN;
 	if (!r)
-		r = left_fill(lane);
+		r = pl_resume_left_fill(lane);
 	if (!r)
 		r = meet(resume, fd, reply, &peer_has);
 	if (!r && (peer_has < resume->kept_from || peer_has > resume->sent + resume->going)) {
@@ -434,6 +490,8 @@ int pl_resume_run(struct tcp_lane *lane, int fd_given, const struct pl_hello_rep
 	struct pl_resume *resume = lane->resume;
 	int r;
 
+	if (atomic_load(&resume->still))
+		return -EAGAIN; /* the client asks again */
 	atomic_store(&resume->cut, true);
 	if (reply) /* the client has given that one up: nobody need wait in it */
 		shutdown(lane->base.fd, SHUT_RDWR);

@@ -20,9 +20,11 @@
 #include "base/lock.h"
 #include "wire/wire.h"
 
-#define PL_RESUME_KEPT_MAX (64u << 20) /* limit: bytes that a lane keeps; the system's send buffer is smaller */
+#define PL_RESUME_KEPT_MAX (64u << 20)  /* limit: bytes that a lane keeps; the system's send buffer is smaller */
+#define PL_RESUME_LEFT_MAX (128u << 20) /* limit: bytes taken from sockets that nobody has asked for */
 
-struct tcp_lane; /* lane.h */
+struct tcp_lane;      /* lane.h */
+struct pl_lane_state; /* link/still.h */
 
 struct pl_resume {
 	void (*cut_fn)(void *arg); /* the client's: somebody has to connect */
@@ -31,7 +33,10 @@ struct pl_resume {
 	pthread_cond_t back;
 	_Atomic uint32_t turn; /* connections that were; changes under the three locks here and the sending half's */
 	_Atomic bool cut;
-	int swapped_fd; /* an eventfd: the receiving half, before it sleeps, has not seen this connection yet */
+	_Atomic bool halted, still; /* link/still.h; the second changes under the locks of both halves */
+	int swapped_fd;   /* an eventfd: the receiving half, before it sleeps, has not seen this connection yet */
+	bool placeholder; /* the lane has had no connection here: its descriptor is another one's; as `still` */
+	bool deaf;        /* the connection drops what comes; as `still` */
 
 	/* The sending half's, under its lock (tcp_lane.soon.lock).  Positions count the bytes of this direction. */
 	uint8_t *ring; /* the bytes from kept_from to sent */
@@ -63,7 +68,7 @@ void pl_resume_cut(struct tcp_lane *lane);
 
 /** pl_resume_wait() - by a half whose connection, the turn'th, has failed: until there is another one
  * @sends: the sending half, whose lock is given away meanwhile; else without locks
- * Return: 0, or fatal: the lane is broken. */
+ * Return: 0; PL_LANE_E_HALTED: the receiving half is to stand still; fatal: the lane is broken. */
 int pl_resume_wait(struct tcp_lane *lane, uint32_t turn, bool sends);
 
 /* The halves, on a lane that can be resumed.  As their likes in send.c and receive.c. */
@@ -72,11 +77,23 @@ int pl_resume_send(struct tcp_lane *lane, const struct iovec parts[2]);
 void pl_resume_keep(struct tcp_lane *lane, const struct iovec parts[2]);
 ssize_t pl_resume_receive(struct tcp_lane *lane, const struct iovec *parts, int count);
 
+/* All that the connection's socket still has; `in` is held.  Return: 0, or fatal -ENOMEM. */
+int pl_resume_left_fill(struct tcp_lane *lane);
+
+/** pl_resume_kept() - a copy of what is kept, and of `more` bytes that are to be sent behind it
+ * The sending half's lock is held. Return: NULL: no memory. */
+void *pl_resume_kept(const struct pl_resume *resume, const void *more, uint64_t more_bytes);
+
+/** pl_resume_load() - begins where another lane's state was; nobody uses the lane yet, which is cut
+ * Return: 0, or fatal -ENOMEM. */
+int pl_resume_load(struct pl_resume *resume, const struct pl_lane_state *state);
+
 /** pl_resume_run() - goes on over another connection; not by a thread that is in the lane
  * @fd: taken over in any case
  * @reply: the server's end: sent with our position, answered by the peer's; NULL: the client's, whose peer has said so
  * @peer_has: bytes that the server has received; where reply is NULL
- * Return: 0; fatal -EPROTO: the peer's position is none, the lane is broken; -EAGAIN: this connection failed, too;
+ * Return: 0; fatal -EPROTO: the peer's position is none, the lane is broken; -EAGAIN: this connection failed, too, or
+ * the lane stands still;
  * -EPIPE; -ENOMEM. */
 int pl_resume_run(struct tcp_lane *lane, int fd, const struct pl_hello_reply *reply, uint64_t peer_has);
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#define NEAR_SEND_BYTES (512u << 10) /* SO_SNDBUF to a peer on this host: what is under way stays in a core's cache */
 #define KEEP_IDLE_S     15
 #define KEEP_EACH_S     5
 #define KEEP_COUNT      3
@@ -18,8 +19,10 @@ void pl_tcp_option_set(int fd, int level, int option, int value)
 	setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-void pl_tcp_socket_prepare(int fd)
+void pl_tcp_socket_prepare(int fd, bool near)
 {
+	if (near)
+		pl_tcp_option_set(fd, SOL_SOCKET, SO_SNDBUF, NEAR_SEND_BYTES);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_sec = PL_TCP_WATCH_S }, sizeof(struct timeval));
 	pl_tcp_option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	pl_tcp_option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "link/tcp/lane.h"
 #include "link/tcp/socket.h"
+#include "link/tcp/still.h"
 
-#define NEAR_SEND_BYTES (512u << 10) /* SO_SNDBUF to a peer on this host: what is under way stays in a core's cache */
-#define WATCH_NS        (PL_TCP_WATCH_S * 1000000000ull)
+#define WATCH_NS (PL_TCP_WATCH_S * 1000000000ull)
 
 static void lane_close(struct tcp_lane *lane)
 {
@@ -79,6 +79,8 @@ int pl_tcp_sleep_until(struct tcp_lane *lane, short events, uint64_t deadline_ns
 		short found;
 		int n, r;
 
+		if (events == POLLIN && tcp_halted(lane))
+			return PL_LANE_E_HALTED;
 		if (now >= deadline_ns)
 			return PL_LANE_E_TIMEOUT;
 		if (ns > deadline_ns - now)
@@ -161,11 +163,11 @@ static int lane_more(struct pl_lane *base, int fd, bool opens)
 	return pl_trace(r);
 }
 
-static bool lane_resumable(struct pl_lane *base, void (*cut_fn)(void *arg), void *arg)
+static bool lane_resumable(struct pl_lane *base, void (*cut_fn)(void *arg), void *arg, bool near_too)
 {
 	struct tcp_lane *lane = tcp_lane(base);
 
-	if (!base->near && lane->wake_bytes && !lane->resume)
+	if ((!base->near || near_too) && lane->wake_bytes && !lane->resume)
 		lane->resume = pl_resume_create(cut_fn, arg);
 	base->resumes = lane->resume;
 	base->swapped_fd = lane->resume ? lane->resume->swapped_fd : -1;
@@ -218,6 +220,7 @@ static const struct pl_lane_ops tcp_ops = {
 	.resumable = lane_resumable,
 	.is_cut = lane_is_cut,
 	.resume = lane_resume,
+	.still = &pl_tcp_still_ops,
 };
 
 int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
@@ -240,9 +243,7 @@ int pl_tcp_lane_create(int fd, struct pl_lane **lane_out)
 	lane->wake_bytes = pl_tcp_is_tcp(fd);
 	lane->base.can_widen = lane->wake_bytes;
 	lane->base.near = lane->wake_bytes && pl_tcp_is_near(fd);
-	if (lane->base.near)
-		pl_tcp_option_set(fd, SOL_SOCKET, SO_SNDBUF, NEAR_SEND_BYTES);
-	pl_tcp_socket_prepare(fd);
+	pl_tcp_socket_prepare(fd, lane->base.near);
 	*lane_out = &lane->base;
 	return 0;
 }

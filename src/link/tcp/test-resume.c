@@ -365,7 +365,7 @@ static void test_a_lane_to_this_host_ends_with_its_connection(void)
 
 	pl_test_tcp_pair(fds);
 	r = pl_tcp_lane_create(fds[0], &lane);
-	assert(!r && !pl_lane_resumable(lane, want, NULL) && !lane->resumes && !pl_lane_is_cut(lane));
+	assert(!r && !pl_lane_resumable(lane, want, NULL, false) && !lane->resumes && !pl_lane_is_cut(lane));
 	pl_lane_destroy(lane);
 	close(fds[1]);
 }

@@ -119,7 +119,7 @@ int pl_wide_add(struct pl_wide *wide, int fd, bool opens)
 		close(fd);
 		return pl_err(-EMFILE);
 	}
-	pl_tcp_socket_prepare(fd);
+	pl_tcp_socket_prepare(fd, false);
 	pl_tcp_option_set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
 	if (opens && send(fd, &word, sizeof(word), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(word)) {
 		close(fd);
