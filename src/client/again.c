@@ -48,24 +48,36 @@ static int lanes_again(struct pl_session *session)
 }
 
 /* What the network or a busy server says may pass; that the session is not there does not. */
-static bool passes(int r, uint64_t since_ns)
+static bool passes(const struct pl_session *session, int r, uint64_t since_ns)
 {
-	if (r == -ECONNREFUSED)
+	if (r == -ECONNREFUSED && !session->keeps)
 		return pl_now_ns() - since_ns < REFUSED_NS_MAX;
 	return r > 0 ? r == PL_HELLO_E_BUSY : r != -EPROTO && r != -EPIPE && r != -ENOMEM && r != -EMFILE;
+}
+
+/* Return: there was something to tell. */
+static bool tell(const struct pl_session *session, int r)
+{
+	if (!session->keeps || (r != -ECONNREFUSED && r != PL_HELLO_E_BUSY))
+		return false;
+	pl_log_info("%s is not there with the session: it is waited for, at most %llu s", session->address,
+		    (unsigned long long)(session->grace_ns / 1000000000u));
+	return true;
 }
 
 static void session_again(struct pl_session *session)
 {
 	uint64_t since_ns = pl_now_ns();
 	long nap_ns = NAP_NS_MIN;
+	bool told = false;
 	int r;
 
 	while (!session->dead && (r = lanes_again(session))) {
-		if (!passes(r, since_ns) || pl_now_ns() - since_ns > session->grace_ns) {
+		if (!passes(session, r, since_ns) || pl_now_ns() - since_ns > session->grace_ns) {
 			pl_session_dies(session, -EPIPE);
 			return;
 		}
+		told = told || tell(session, r);
 		nanosleep(&(struct timespec){ .tv_nsec = nap_ns }, NULL);
 		nap_ns = nap_ns * 2 < NAP_NS_MAX ? nap_ns * 2 : NAP_NS_MAX - 1;
 	}
@@ -125,7 +137,18 @@ static void cut(void *arg)
 void pl_client_lane_outlives(struct pl_session *session, struct pl_lane *lane)
 {
 	if (session->grace_ns)
-		pl_lane_resumable(lane, cut, session, false);
+		pl_lane_resumable(lane, cut, session, session->keeps);
+}
+
+/* A server that is there says that it is busy where the session has as many lanes as it may. */
+bool pl_client_dials_again(struct pl_session *session, int r, uint64_t since_ns)
+{
+	bool away = r == -ECONNREFUSED || r == -EPIPE || (r == PL_HELLO_E_BUSY && pl_lane_is_cut(session->reverse));
+
+	if (!session->keeps || !away || session->dead || pl_now_ns() - since_ns > session->grace_ns)
+		return false;
+	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS_MIN }, NULL);
+	return true;
 }
 
 void pl_client_again_init(struct pl_session *session)

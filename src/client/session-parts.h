@@ -50,6 +50,9 @@ void pl_client_lane_widen(struct pl_session *session, struct pl_lane *lane, uint
 
 /* This lane outlives its connection, if the server waits for it and the link can.  Before anything goes over it. */
 void pl_client_lane_outlives(struct pl_session *session, struct pl_lane *lane);
+/* A lane could not be dialled, for this reason, with tries since then: it may be that the server is about to come back.
+ * Sleeps for a moment then.  Return: try again. */
+bool pl_client_dials_again(struct pl_session *session, int r, uint64_t since_ns);
 /* Of a new session, or one that fork() has left; no other thread has it. */
 void pl_client_again_init(struct pl_session *session);
 

@@ -86,7 +86,7 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 				  .session = session->id,
 				  .place = session->lanes_count + PL_HELLO_PLACE_REVERSE + 1,
 				  .pid = (uint32_t)getpid() };
-	uint64_t memory = PL_ARENA_NONE;
+	uint64_t memory = PL_ARENA_NONE, since_ns = pl_now_ns();
 	struct pl_link_opened opened;
 	struct pl_client_lane *lane;
 	int r;
@@ -101,7 +101,9 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 	lane = calloc(1, sizeof(*lane));
 	if (!lane)
 		return pl_err(-ENOMEM);
-	r = pl_link_dial(session->address, &hello, DIAL_NS_MAX, &opened);
+	do
+		r = pl_link_dial(session->address, &hello, DIAL_NS_MAX, &opened);
+	while (r && pl_client_dials_again(session, r, since_ns));
 	if (r) {
 		if (r > 0)
 			pl_log_warn("%s refused a lane: %s", session->address, opened.reply.text);
@@ -211,6 +213,7 @@ static int session_dial(struct pl_session *session)
 	session->reverse = opened.lane;
 	session->takes_more = opened.reply.minor >= PL_HELLO_MINOR_MORE;
 	session->grace_ns = opened.reply.minor >= PL_HELLO_MINOR_AGAIN ? opened.reply.grace_s * 1000000000ull : 0;
+	session->keeps = session->grace_ns && opened.reply.minor >= PL_HELLO_MINOR_KEEPS && opened.reply.keeps;
 	pl_client_lane_outlives(session, session->reverse);
 	session->shares_memory = session->in_region = false;
 	r = functions_compare(session, &opened.reply);

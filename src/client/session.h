@@ -50,6 +50,7 @@ struct pl_session {
 	bool in_region;        /* of ivshmem: the memory of lanes is taken from the arena */
 	bool takes_more;       /* its server knows of lanes with several connections */
 	uint64_t grace_ns;     /* so long it waits for this client when its connections are cut */
+	bool keeps;            /* its server can stop and come back with it */
 	struct pl_arena arena;
 
 	pthread_mutex_t lock; /* set-up and the lane lists below */

@@ -13,6 +13,8 @@ void pl_client_lane_widens(const struct pl_session *session, struct pl_lane *lan
 {
 	if (session->takes_more && !session->in_region)
 		pl_lane_widens(lane);
+	if (session->keeps) /* a lane that does it by itself could not be kept: docs/adr/0030 */
+		lane->widens = PL_LANE_NARROW;
 }
 
 struct more {

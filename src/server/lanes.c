@@ -40,6 +40,7 @@ struct pl_hello_reply pl_lanes_reply(const struct pl_lanes *lanes)
 		.memory_bytes = lanes->session->quota.limit[PL_QUOTA_MEMORY],
 		.arena_offset = lanes->session->arena_start,
 		.grace_s = lanes->grace_s,
+		.keeps = lanes->keeps,
 	};
 
 	memcpy(reply.secret, lanes->secret, sizeof(reply.secret));
@@ -49,7 +50,7 @@ struct pl_hello_reply pl_lanes_reply(const struct pl_lanes *lanes)
 void pl_lanes_outlive(const struct pl_lanes *lanes, struct pl_lane *lane)
 {
 	if (lanes->resumes && lanes->grace_s)
-		pl_lane_resumable(lane, NULL, NULL, false);
+		pl_lane_resumable(lane, NULL, NULL, lanes->keeps);
 }
 
 static void totals_add(struct pl_lanes_totals *totals, struct pl_lane_stats *stats)

@@ -26,6 +26,7 @@ struct pl_lanes {
 	uint8_t secret[16];
 	bool local;     /* unix socket: lanes are shared memory */
 	bool resumes;   /* its client knows how to come back */
+	bool keeps;     /* and that its server may stop and come back with it (PL_HELLO_MINOR_KEEPS); only then */
 	bool in_region; /* ivshmem: the arena and the memory of lanes lie in the guest's region */
 	pthread_mutex_t lock;
 	pthread_cond_t answered;       /* some lane's greeting is, or never will be */

@@ -63,11 +63,12 @@ enum pl_wire_reply_flag {
 
 #define PL_HELLO_MAGIC           0x4d554e454c50u /* "PLENUM" */
 #define PL_HELLO_MAJOR           1               /* peers of another major version refuse each other */
-#define PL_HELLO_MINOR           4               /* 1: functions by name; 2, 3: several connections; 4: AGAIN */
+#define PL_HELLO_MINOR           5   /* 1: functions by name; 2, 3: several connections; 4: AGAIN; 5: keeps */
 #define PL_HELLO_MINOR_FUNCTIONS 1   /* from here on: where the digests differ, the server's table comes first */
 #define PL_HELLO_MINOR_MORE      2   /* from here on: PL_HELLO_MORE */
 #define PL_HELLO_MINOR_PEER_MORE 3   /* from here on: PL_HELLO_PEER_MORE */
 #define PL_HELLO_MINOR_AGAIN     4   /* from here on: PL_HELLO_AGAIN, and grace_s in the reply */
+#define PL_HELLO_MINOR_KEEPS     5   /* from here on: keeps in the reply */
 #define PL_HELLO_PLACE_REVERSE   1   /* MORE: the reverse lane; from 2 on: the lane that gave this number */
 #define PL_TOKEN_MAX             128 /* limit: bytes of a token, its NUL included */
 #define PL_WIRE_OP_FUNCTIONS     0   /* first record on the reverse lane: the table; no function has the number */
@@ -132,6 +133,10 @@ struct pl_hello_reply {
 		struct {
 			uint64_t arena_offset; /* PL_HELLO_OK, ivshmem: where the arena lies in the region; else 0 */
 			uint32_t grace_s;      /* OK, tcp: so long a session waits for AGAIN; 0 = it does not */
+			/* OK, tcp: the server can stop and come back with the session: over loopback, too, its lanes
+			 * outlive their connections, and a server that is not there, or does not have the session yet
+			 * (PL_HELLO_E_BUSY), is asked again until the grace is over.  0 = no. */
+			uint32_t keeps;
 		};
 	};
 };
