@@ -356,9 +356,39 @@ static void test_nobody_waits_for_events_of_a_capture_that_has_ended(void)
 	cu_ok(cu(cuStreamDestroy_v2)(other));
 }
 
+/* What is allowed to a thread is so for memory that was there before, and no less so in a graph that was. */
+static void test_memory_beside_a_capture_to_a_graph(void)
+{
+	CUstream stream = graph_test.stream;
+	CUdeviceptr before, at;
+	CUgraph graph, ended;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	for (int relaxed = 1; relaxed >= 0; relaxed--) {
+		CUstreamCaptureMode mode =
+			relaxed ? CU_STREAM_CAPTURE_MODE_RELAXED : CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+
+		cu_ok(cu(cuMemAlloc_v2)(&before, 4096));
+		cu_ok(cu(cuStreamBeginCaptureToGraph)(stream, graph, NULL, NULL, 0, CU_STREAM_CAPTURE_MODE_GLOBAL));
+		cu_ok(cu(cuThreadExchangeStreamCaptureMode)(&mode));
+		cu_is(cu(cuMemAlloc_v2)(&at, 4096), relaxed ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+		if (relaxed) {
+			cu_ok(cu(cuMemFree_v2)(at));
+			cu_ok(cu(cuMemFree_v2)(before));
+		}
+		cu_ok(cu(cuThreadExchangeStreamCaptureMode)(&mode));
+		cu_is(cu(cuStreamEndCapture)(stream, &ended),
+		      relaxed ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+		check(ended == (relaxed ? graph : NULL));
+		if (!relaxed)
+			cu_ok(cu(cuMemFree_v2)(before));
+	}
+}
+
 void graph_tests_rules(void)
 {
 	cu_run(test_forbidden_calls_make_a_capture_invalid);
+	cu_run(test_memory_beside_a_capture_to_a_graph);
 	cu_run(test_copies_in_another_stream_are_no_affair_of_a_capture);
 	cu_run(test_copies_of_other_threads_go_on_beside_captures);
 	cu_run(test_copies_that_a_capture_forbids_fail_at_their_call);

@@ -115,7 +115,7 @@ void pl_cuda_serve_cuStreamBeginCapture(struct pl_serve *serve, const struct pl_
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream);
 	if (!status)
-		pl_cuda_captured_begin(serve, stream, args->per_thread);
+		pl_cuda_captured_begin(serve, stream, args->per_thread, false);
 	pl_cuda_result(serve, status, args->stream);
 }
 
@@ -131,7 +131,7 @@ void pl_cuda_serve_cuStreamBeginCapture_v2(struct pl_serve *serve,
 	if (call && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(stream, (CUstreamCaptureMode)args->mode);
 	if (!status)
-		pl_cuda_captured_begin(serve, stream, args->per_thread);
+		pl_cuda_captured_begin(serve, stream, args->per_thread, false);
 	pl_cuda_result(serve, status, args->stream);
 }
 
@@ -175,6 +175,8 @@ void pl_cuda_serve_cuStreamBeginCaptureToGraph(struct pl_serve *serve,
 		status = call ? (int32_t)call(stream, graph, args->dependencies.count ? nodes : NULL, edges,
 					      args->dependencies.count, (CUstreamCaptureMode)args->mode)
 			      : CUDA_ERROR_NOT_SUPPORTED;
+	if (!status)
+		pl_cuda_captured_begin(serve, stream, args->per_thread, true);
 	pl_cuda_result(serve, status, 0);
 }
 

@@ -189,7 +189,7 @@ void pl_cuda_serve_cuGraphDestroyNode(struct pl_serve *serve, const struct pl_cu
 /* A capture that comes to nothing takes its graph along, and a driver does not let one look at it any more by then:
  * what became known of it is noted as it does. */
 struct pl_cuda_captured {
-	CUgraph graph;
+	CUgraph graph; /* NULL: one that stays */
 	CUstream stream;
 	uint64_t thread; /* whose stream that is, where it is a thread's own */
 	struct members members;
@@ -215,7 +215,7 @@ void pl_cuda_captured_end(struct pl_serve *serve, CUstream stream, bool fails)
 	if (!captured)
 		return;
 	*at = captured->next;
-	if (fails) {
+	if (fails && captured->graph) {
 		add(&captured->members.objects, captured->graph);
 		(void)members_drop(serve, &captured->members, &room);
 	}
@@ -224,7 +224,7 @@ void pl_cuda_captured_end(struct pl_serve *serve, CUstream stream, bool fails)
 	free(captured);
 }
 
-void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_thread)
+void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_thread, bool stays)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	CUgraph graph = pl_cuda_capture_graph(stream, per_thread);
@@ -233,7 +233,7 @@ void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_th
 	pl_cuda_captured_end(serve, stream, false); /* it has ended in some other way */
 	if (!captured)
 		return;
-	*captured = (struct pl_cuda_captured){ .graph = graph,
+	*captured = (struct pl_cuda_captured){ .graph = stays ? NULL : graph,
 					       .stream = stream,
 					       .thread = pl_cuda_thread_number(),
 					       .members = { .session = session },
@@ -274,7 +274,7 @@ static void nodes_note(struct pl_cuda_captured *captured, const CUgraphNode *nod
 
 static struct pl_cuda_captured *captured_of(struct pl_cuda_session *session, CUgraph graph)
 {
-	struct pl_cuda_captured *captured = session->captured;
+	struct pl_cuda_captured *captured = graph ? session->captured : NULL;
 
 	while (captured && captured->graph != graph)
 		captured = captured->next;

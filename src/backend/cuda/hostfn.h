@@ -59,8 +59,9 @@ void pl_cuda_hostfn_replace(struct pl_serve *serve, CUgraphNode node, struct pl_
 
 /* ---- graph-end.c: captures, with the turn held ---- */
 
-/* The stream has begun to be captured, into a graph that is the driver's until it ends; and has ended. */
-void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_thread);
+/* The stream has begun to be captured, into a graph that is the driver's until it ends, or (stays) into one that was
+ * there before and stays if it fails; and has ended. */
+void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_thread, bool stays);
 void pl_cuda_captured_end(struct pl_serve *serve, CUstream stream, bool fails);
 /* Of such a graph the client has heard of these nodes, of others in the neighbourhood of one, or of memory: their ids,
  * and what it is charged, go where the capture fails.  Other graphs are not noted. */
