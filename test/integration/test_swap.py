@@ -15,6 +15,7 @@ TENANT = os.path.join(os.environ.get("PLENUM_TEST_CUDA_PROGRAMS", ""), "cuda-ten
 PTX = os.environ.get("PLENUM_TEST_PTX_DIR") or os.path.join(os.path.dirname(__file__), "..", "cuda")
 MIB = 1 << 20
 PROGRAMS = [("order", "tcp"), ("launch", "shm"), ("pinned", "tcp"), ("graphs", "shm"), ("parts", "tcp"), ("registered", "shm")]
+PROGRAMS_OF_SLABS = [("order", "tcp"), ("textures", "tcp"), ("graphs", "shm"), ("parts", "shm")]
 LEFT_OUT = ["test_a_kernel_that_never_ends_is_ended_by_watchdog_and_by_interrupt"]  # its limit is the server's
 
 
@@ -314,9 +315,9 @@ def same_beside_a_hungry_one(name, mode, of, seconds):
         f"{remote.stderr.decode(errors='replace')[-2000:]}")
 
 
-def test_programs_print_the_same_whose_memory_comes_and_goes():
-    """All of their memory can be moved here, and another one wants the whole device, again and again."""
-    with server("192M", "2G", "--oversubscribe-stay", "0", PLENUM_MOVABLE_MIN="1") as of:
+def same_whose_memory_comes_and_goes(programs, **env):
+    """Another one wants the whole device, again and again."""
+    with server("192M", "2G", "--oversubscribe-stay", "0", **env) as of:
         hungry = Tenant(of)
         assert hungry.do("alloc 48 4") == "made 48"
         going = threading.Event()
@@ -328,7 +329,7 @@ def test_programs_print_the_same_whose_memory_comes_and_goes():
         thread = threading.Thread(target=again)
         thread.start()
         try:
-            for name, mode in PROGRAMS:
+            for name, mode in programs:
                 same_beside_a_hungry_one(name, mode, of, 120)
         finally:
             going.set()
@@ -336,6 +337,15 @@ def test_programs_print_the_same_whose_memory_comes_and_goes():
         assert hungry.do("check") == "right"
         assert sessions(of)[hungry.process.pid]["swap_in_bytes"] > 0
         hungry.end()
+
+
+def test_programs_print_the_same_whose_memory_comes_and_goes():
+    """Each allocation is one that can be moved."""
+    same_whose_memory_comes_and_goes(PROGRAMS, PLENUM_MOVABLE_MIN="1")
+
+
+def test_programs_print_the_same_whose_slabs_come_and_go():
+    same_whose_memory_comes_and_goes(PROGRAMS_OF_SLABS, PLENUM_MOVABLE_SMALL="1")
 
 
 def test_copies_between_servers_find_memory_that_was_out():
@@ -406,4 +416,4 @@ if __name__ == "__main__":
                  test_copies_between_servers_find_memory_that_was_out, test_a_kernel_that_stays_costs_one_thread,
                  test_each_sees_the_device_for_itself, test_a_session_is_suspended_and_resumed,
                  test_small_allocations_move_where_all_of_them_are_to, test_a_slab_that_is_empty_makes_room,
-                 test_pitched_memory_moves_where_all_is_to, test_programs_print_the_same_whose_memory_comes_and_goes])
+                 test_pitched_memory_moves_where_all_is_to, test_programs_print_the_same_whose_memory_comes_and_goes, test_programs_print_the_same_whose_slabs_come_and_go])
