@@ -380,7 +380,8 @@ class Checker:
         minted = next((f for f in function.wire if f.type == "mint"), None)
         if self.spec.api != ICD:
             ends = any(p.role == "release" for p in function.params)
-            return "record" if function.is_called and (minted or ends) else "none"
+            gives = any(f.type in ("ids", "handle") for f in function.reply or [])
+            return "makes" if function.is_called and (minted or ends or gives) else "none"
         on_queue = bool(function.wire) and function.wire[0].type == "handle" and function.wire[0].kind == "queue"
         if not function.is_called or on_queue:
             return "none"

@@ -1,7 +1,7 @@
 """<api>-wire.h and .c: numbers, limits, argument structures, and their encoders and decoders."""
 
 from cgen import note, wrap
-from model import api_hash, fnv64, layout_text
+from model import REPLAYS, api_hash, fnv64, layout_text
 
 NAMES = {"opencl": "OpenCL", "cuda": "CUDA", "nvml": "NVML"}
 C_TYPES = {"u64": "uint64_t", "u32": "uint32_t", "i32": "int32_t", "f32": "float", "handle": "uint64_t",
@@ -161,7 +161,7 @@ static inline bool {name}_at(struct pl_u64s words, uint64_t i, struct {name} *to
 
 def about(function):
     words = [function.call_class if not function.condition else f"{function.call_class}({function.condition})"]
-    if function.replays == "record":
+    if function.replays in ("makes", "record"):
         words.append("recorded for a replay")
     return ", ".join(words)
 
@@ -198,8 +198,11 @@ def header(spec):
 const char *{lower}_op_name(uint16_t op);
 /* \"local\", \"post\", \"mint\", \"ask\", \"info\", \"reverse\", \"absent\" */
 const char *{lower}_op_class(uint16_t op);
-/* \"record\": makes or changes an object, so a moved session says it again; \"none\" */
+/* A moved session says it again: \"makes\": if it made or ended something; \"record\": if it succeeded, as it changes
+ * something that is there; \"none\": never */
 const char *{lower}_op_replays(uint16_t op);
+/* The same: 0 = none, 1 = makes, 2 = record. */
+int {lower}_op_records(uint16_t op);
 /* The op of a name, 0 = none. */
 uint16_t {lower}_op_find(const char *name);
 """)
@@ -243,10 +246,11 @@ def functions_table(spec):
 def source(spec):
     lower, upper = f"pl_{spec.prefix}", f"PL_{spec.prefix.upper()}"
     out = [note(spec).rstrip(), f'#include "{spec.api}-wire.h"\n',
-           "static const struct {", "\tconst char *name, *call_class, *replays;", f"}} ops[{upper}_OP_COUNT] = {{"]
+           "static const struct {", "\tconst char *name, *call_class, *replays;", "\tint records;", f"}} ops[{upper}_OP_COUNT] = {{"]
     for function in sorted(spec.functions, key=lambda f: f.id):
         call_class = "absent" if function.is_absent else function.call_class
-        out.append(f'\t[{function.id}] = {{ "{function.name}", "{call_class}", "{function.replays or "none"}" }},')
+        replays = function.replays or "none"
+        out.append(f'\t[{function.id}] = {{ "{function.name}", "{call_class}", "{replays}", {REPLAYS.index(replays)} }},')
     out.append("};\n")
     for name, member in (("name", "name"), ("class", "call_class"), ("replays", "replays")):
         out.append(f"""const char *{lower}_op_{name}(uint16_t op)
@@ -254,7 +258,12 @@ def source(spec):
 	return op < {upper}_OP_COUNT && ops[op].name ? ops[op].{member} : "?";
 }}
 """)
-    out.append(f"""uint16_t {lower}_op_find(const char *name)
+    out.append(f"""int {lower}_op_records(uint16_t op)
+{{
+	return op < {upper}_OP_COUNT ? ops[op].records : 0;
+}}
+
+uint16_t {lower}_op_find(const char *name)
 {{
 	for (uint16_t op = 0; op < {upper}_OP_COUNT; op++)
 		if (ops[op].name && !strcmp(ops[op].name, name))

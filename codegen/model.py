@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 CLASSES = ("local", "post", "mint", "ask", "info", "reverse", "refused")
-REPLAYS = ("none", "record")
+REPLAYS = ("none", "makes", "record")
 CHARGES = ("object", "memory", "host", "inflight")
 HOWS = ("const", "ask", "refs", "local", "handle", "handles")
 

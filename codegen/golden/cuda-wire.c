@@ -3,25 +3,26 @@
 
 static const struct {
 	const char *name, *call_class, *replays;
+	int records;
 } ops[PL_CUDA_OP_COUNT] = {
-	[1] = { "cuInit", "local", "none" },
-	[2] = { "cuDeviceGetName", "ask", "none" },
-	[3] = { "cuCtxGetLimit", "ask", "none" },
-	[4] = { "cuCtxCreate", "ask", "record" },
-	[5] = { "cuCtxDestroy_v2", "post", "record" },
-	[6] = { "cuMemsetD8_v2", "post", "none" },
-	[7] = { "cuMemsetD8Async", "post", "none" },
-	[8] = { "cuMemsetD8", "refused", "none" },
-	[9] = { "cuMemSetAccess", "ask", "record" },
-	[10] = { "cuMemGetAccess", "ask", "none" },
-	[11] = { "cuGraphGetNodes", "ask", "none" },
-	[12] = { "cuIpcGetMemHandle", "ask", "none" },
-	[13] = { "cuMemAdvise_v2", "ask", "none" },
-	[14] = { "cuLaunchHostFunc", "post", "none" },
-	[15] = { "cuStreamGetWindow", "ask", "none" },
-	[16] = { "cuMemFreeHost", "local", "none" },
-	[17] = { "cuGraphLoad", "ask", "none" },
-	[18] = { "plCurrent", "post", "none" },
+	[1] = { "cuInit", "local", "none", 0 },
+	[2] = { "cuDeviceGetName", "ask", "none", 0 },
+	[3] = { "cuCtxGetLimit", "ask", "none", 0 },
+	[4] = { "cuCtxCreate", "ask", "makes", 1 },
+	[5] = { "cuCtxDestroy_v2", "post", "makes", 1 },
+	[6] = { "cuMemsetD8_v2", "post", "none", 0 },
+	[7] = { "cuMemsetD8Async", "post", "none", 0 },
+	[8] = { "cuMemsetD8", "refused", "none", 0 },
+	[9] = { "cuMemSetAccess", "ask", "record", 2 },
+	[10] = { "cuMemGetAccess", "ask", "none", 0 },
+	[11] = { "cuGraphGetNodes", "ask", "makes", 1 },
+	[12] = { "cuIpcGetMemHandle", "ask", "none", 0 },
+	[13] = { "cuMemAdvise_v2", "ask", "none", 0 },
+	[14] = { "cuLaunchHostFunc", "post", "none", 0 },
+	[15] = { "cuStreamGetWindow", "ask", "none", 0 },
+	[16] = { "cuMemFreeHost", "local", "none", 0 },
+	[17] = { "cuGraphLoad", "ask", "makes", 1 },
+	[18] = { "plCurrent", "post", "none", 0 },
 };
 
 const char *pl_cuda_op_name(uint16_t op)
@@ -37,6 +38,11 @@ const char *pl_cuda_op_class(uint16_t op)
 const char *pl_cuda_op_replays(uint16_t op)
 {
 	return op < PL_CUDA_OP_COUNT && ops[op].name ? ops[op].replays : "?";
+}
+
+int pl_cuda_op_records(uint16_t op)
+{
+	return op < PL_CUDA_OP_COUNT ? ops[op].records : 0;
 }
 
 uint16_t pl_cuda_op_find(const char *name)

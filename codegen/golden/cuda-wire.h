@@ -56,8 +56,11 @@ enum pl_cuda_op {
 const char *pl_cuda_op_name(uint16_t op);
 /* "local", "post", "mint", "ask", "info", "reverse", "absent" */
 const char *pl_cuda_op_class(uint16_t op);
-/* "record": makes or changes an object, so a moved session says it again; "none" */
+/* A moved session says it again: "makes": if it made or ended something; "record": if it succeeded, as it changes
+ * something that is there; "none": never */
 const char *pl_cuda_op_replays(uint16_t op);
+/* The same: 0 = none, 1 = makes, 2 = record. */
+int pl_cuda_op_records(uint16_t op);
 /* The op of a name, 0 = none. */
 uint16_t pl_cuda_op_find(const char *name);
 
@@ -465,7 +468,7 @@ static inline void pl_cuda_cuMemGetAccess_reply_put(struct pl_enc *enc,
 
 void pl_cuda_cuMemGetAccess_reply_get(struct pl_dec *dec, struct pl_cuda_cuMemGetAccess_reply *to);
 
-/* cuGraphGetNodes (ask) */
+/* cuGraphGetNodes (ask, recorded for a replay) */
 struct pl_cuda_cuGraphGetNodes_args {
 	uint64_t graph; /* id, graph */
 	uint64_t count;
@@ -663,7 +666,7 @@ static inline void pl_cuda_cuStreamGetWindow_reply_put(
 void pl_cuda_cuStreamGetWindow_reply_get(struct pl_dec *dec,
 					 struct pl_cuda_cuStreamGetWindow_reply *to);
 
-/* cuGraphLoad (ask) */
+/* cuGraphLoad (ask, recorded for a replay) */
 struct pl_cuda_cuGraphLoad_args {
 	const char *path; /* at most NAME_MAX */
 	struct pl_bytes data; /* at most BYTES_MAX */

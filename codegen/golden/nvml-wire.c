@@ -3,13 +3,14 @@
 
 static const struct {
 	const char *name, *call_class, *replays;
+	int records;
 } ops[PL_NVML_OP_COUNT] = {
-	[1] = { "nvmlInit_v2", "local", "none" },
-	[2] = { "nvmlSystemGetDriverVersion", "ask", "none" },
-	[3] = { "nvmlDeviceGetCount_v2", "ask", "none" },
-	[4] = { "nvmlDeviceGetMemoryInfo_v2", "ask", "none" },
-	[5] = { "nvmlDeviceGetComputeRunningProcesses_v3", "ask", "none" },
-	[6] = { "nvmlDeviceSetPowerManagementLimit", "refused", "none" },
+	[1] = { "nvmlInit_v2", "local", "none", 0 },
+	[2] = { "nvmlSystemGetDriverVersion", "ask", "none", 0 },
+	[3] = { "nvmlDeviceGetCount_v2", "ask", "none", 0 },
+	[4] = { "nvmlDeviceGetMemoryInfo_v2", "ask", "none", 0 },
+	[5] = { "nvmlDeviceGetComputeRunningProcesses_v3", "ask", "none", 0 },
+	[6] = { "nvmlDeviceSetPowerManagementLimit", "refused", "none", 0 },
 };
 
 const char *pl_nvml_op_name(uint16_t op)
@@ -25,6 +26,11 @@ const char *pl_nvml_op_class(uint16_t op)
 const char *pl_nvml_op_replays(uint16_t op)
 {
 	return op < PL_NVML_OP_COUNT && ops[op].name ? ops[op].replays : "?";
+}
+
+int pl_nvml_op_records(uint16_t op)
+{
+	return op < PL_NVML_OP_COUNT ? ops[op].records : 0;
 }
 
 uint16_t pl_nvml_op_find(const char *name)

@@ -38,8 +38,11 @@ enum pl_nvml_op {
 const char *pl_nvml_op_name(uint16_t op);
 /* "local", "post", "mint", "ask", "info", "reverse", "absent" */
 const char *pl_nvml_op_class(uint16_t op);
-/* "record": makes or changes an object, so a moved session says it again; "none" */
+/* A moved session says it again: "makes": if it made or ended something; "record": if it succeeded, as it changes
+ * something that is there; "none": never */
 const char *pl_nvml_op_replays(uint16_t op);
+/* The same: 0 = none, 1 = makes, 2 = record. */
+int pl_nvml_op_records(uint16_t op);
 /* The op of a name, 0 = none. */
 uint16_t pl_nvml_op_find(const char *name);
 

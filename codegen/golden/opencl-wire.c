@@ -3,24 +3,25 @@
 
 static const struct {
 	const char *name, *call_class, *replays;
+	int records;
 } ops[PL_CL_OP_COUNT] = {
-	[1] = { "clGetPlatformIDs", "ask", "none" },
-	[2] = { "clGetCommandQueueInfo", "info", "none" },
-	[3] = { "clRetainMemObject", "local", "none" },
-	[4] = { "clReleaseMemObject", "local", "none" },
-	[5] = { "clCreateBuffer", "mint", "none" },
-	[6] = { "clEnqueueReadBuffer", "ask", "none" },
-	[7] = { "clEnqueueFillBuffer", "post", "none" },
-	[8] = { "clEnqueueWaitForEvents", "post", "none" },
-	[9] = { "clCreateImage2D", "mint", "none" },
-	[10] = { "clCreateFromGLBuffer", "absent", "none" },
-	[11] = { "clSetDefaultDeviceCommandQueue", "ask", "record" },
-	[12] = { "clGetExtensionFunctionAddress", "local", "none" },
-	[13] = { "clEnqueueFillImage", "ask", "none" },
-	[20] = { "clCreateCommandQueueWithPropertiesKHR", "local", "none" },
-	[30] = { "plRelease", "post", "record" },
-	[31] = { "plInfo", "ask", "none" },
-	[40] = { "plNotify", "reverse", "none" },
+	[1] = { "clGetPlatformIDs", "ask", "none", 0 },
+	[2] = { "clGetCommandQueueInfo", "info", "none", 0 },
+	[3] = { "clRetainMemObject", "local", "none", 0 },
+	[4] = { "clReleaseMemObject", "local", "none", 0 },
+	[5] = { "clCreateBuffer", "mint", "none", 0 },
+	[6] = { "clEnqueueReadBuffer", "ask", "none", 0 },
+	[7] = { "clEnqueueFillBuffer", "post", "none", 0 },
+	[8] = { "clEnqueueWaitForEvents", "post", "none", 0 },
+	[9] = { "clCreateImage2D", "mint", "none", 0 },
+	[10] = { "clCreateFromGLBuffer", "absent", "none", 0 },
+	[11] = { "clSetDefaultDeviceCommandQueue", "ask", "record", 2 },
+	[12] = { "clGetExtensionFunctionAddress", "local", "none", 0 },
+	[13] = { "clEnqueueFillImage", "ask", "none", 0 },
+	[20] = { "clCreateCommandQueueWithPropertiesKHR", "local", "none", 0 },
+	[30] = { "plRelease", "post", "record", 2 },
+	[31] = { "plInfo", "ask", "none", 0 },
+	[40] = { "plNotify", "reverse", "none", 0 },
 };
 
 const char *pl_cl_op_name(uint16_t op)
@@ -36,6 +37,11 @@ const char *pl_cl_op_class(uint16_t op)
 const char *pl_cl_op_replays(uint16_t op)
 {
 	return op < PL_CL_OP_COUNT && ops[op].name ? ops[op].replays : "?";
+}
+
+int pl_cl_op_records(uint16_t op)
+{
+	return op < PL_CL_OP_COUNT ? ops[op].records : 0;
 }
 
 uint16_t pl_cl_op_find(const char *name)

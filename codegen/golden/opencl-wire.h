@@ -57,8 +57,11 @@ enum pl_cl_op {
 const char *pl_cl_op_name(uint16_t op);
 /* "local", "post", "mint", "ask", "info", "reverse", "absent" */
 const char *pl_cl_op_class(uint16_t op);
-/* "record": makes or changes an object, so a moved session says it again; "none" */
+/* A moved session says it again: "makes": if it made or ended something; "record": if it succeeded, as it changes
+ * something that is there; "none": never */
 const char *pl_cl_op_replays(uint16_t op);
+/* The same: 0 = none, 1 = makes, 2 = record. */
+int pl_cl_op_records(uint16_t op);
 /* The op of a name, 0 = none. */
 uint16_t pl_cl_op_find(const char *name);
 
