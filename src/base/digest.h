@@ -9,4 +9,12 @@
 
 void pl_digest(const void *data, size_t bytes, uint8_t digest_out[PL_DIGEST_BYTES]);
 
+/* The same of what comes in parts; one thread. */
+struct pl_digest_parts {
+	_Alignas(64) uint8_t state[384];
+};
+void pl_digest_begin(struct pl_digest_parts *parts);
+void pl_digest_add(struct pl_digest_parts *parts, const void *data, size_t bytes);
+void pl_digest_end(struct pl_digest_parts *parts, uint8_t digest_out[PL_DIGEST_BYTES]);
+
 #endif
