@@ -73,6 +73,23 @@ def record_name(spec, kind):
     return f"pl_{spec.prefix}_{kind}_record"
 
 
+def stream_words(spec, function):
+    """Where in the fields' words, from 1, a call has its stream, and whether that is the thread's own; 0: nowhere that
+    is always the same."""
+    if function.is_absent or not function.is_called:
+        return 0, 0
+    at, stream, per_thread = 1, 0, 0
+    for field in spec.layout_of(function).wire:
+        if field.type == "handle" and field.kind == "stream" and field.name == "stream":
+            stream = at
+        if field.name == "per_thread":
+            per_thread = at
+        if field.type not in ("u64", "u32", "i32", "f32", "handle", "mint", "record", "u64x3"):
+            break
+        at += spec.records[field.kind].words if field.type == "record" else 3 if field.type == "u64x3" else 1
+    return stream, per_thread
+
+
 def words_macro(spec, kind):
     return f"PL_{spec.prefix.upper()}_WORDS_{kind}"
 
@@ -203,6 +220,9 @@ const char *{lower}_op_class(uint16_t op);
 const char *{lower}_op_replays(uint16_t op);
 /* The same: 0 = none, 1 = makes, 2 = record. */
 int {lower}_op_records(uint16_t op);
+/* Which word of a call's fields, from 1, names the stream that it goes into; 0 = none.  *per_thread_out: the same of
+ * the flag that its default is the thread's own; 0 = it is not known. */
+uint32_t {lower}_op_stream(uint16_t op, uint32_t *per_thread_out);
 /* The op of a name, 0 = none. */
 uint16_t {lower}_op_find(const char *name);
 """)
@@ -246,11 +266,13 @@ def functions_table(spec):
 def source(spec):
     lower, upper = f"pl_{spec.prefix}", f"PL_{spec.prefix.upper()}"
     out = [note(spec).rstrip(), f'#include "{spec.api}-wire.h"\n',
-           "static const struct {", "\tconst char *name, *call_class, *replays;", "\tint records;", f"}} ops[{upper}_OP_COUNT] = {{"]
+           "static const struct {", "\tconst char *name, *call_class, *replays;", "\tint records;", "\tuint8_t stream, per_thread;", f"}} ops[{upper}_OP_COUNT] = {{"]
     for function in sorted(spec.functions, key=lambda f: f.id):
         call_class = "absent" if function.is_absent else function.call_class
         replays = function.replays or "none"
-        out.append(f'\t[{function.id}] = {{ "{function.name}", "{call_class}", "{replays}", {REPLAYS.index(replays)} }},')
+        stream, per_thread = stream_words(spec, function)
+        out.append(f'\t[{function.id}] = {{ "{function.name}", "{call_class}", "{replays}", {REPLAYS.index(replays)}, '
+                   f"{stream}, {per_thread} }},")
     out.append("};\n")
     for name, member in (("name", "name"), ("class", "call_class"), ("replays", "replays")):
         out.append(f"""const char *{lower}_op_{name}(uint16_t op)
@@ -261,6 +283,12 @@ def source(spec):
     out.append(f"""int {lower}_op_records(uint16_t op)
 {{
 	return op < {upper}_OP_COUNT ? ops[op].records : 0;
+}}
+
+uint32_t {lower}_op_stream(uint16_t op, uint32_t *per_thread_out)
+{{
+	*per_thread_out = op < {upper}_OP_COUNT ? ops[op].per_thread : 0;
+	return op < {upper}_OP_COUNT ? ops[op].stream : 0;
 }}
 
 uint16_t {lower}_op_find(const char *name)

@@ -4,25 +4,26 @@
 static const struct {
 	const char *name, *call_class, *replays;
 	int records;
+	uint8_t stream, per_thread;
 } ops[PL_CUDA_OP_COUNT] = {
-	[1] = { "cuInit", "local", "none", 0 },
-	[2] = { "cuDeviceGetName", "ask", "none", 0 },
-	[3] = { "cuCtxGetLimit", "ask", "none", 0 },
-	[4] = { "cuCtxCreate", "ask", "makes", 1 },
-	[5] = { "cuCtxDestroy_v2", "post", "makes", 1 },
-	[6] = { "cuMemsetD8_v2", "post", "none", 0 },
-	[7] = { "cuMemsetD8Async", "post", "none", 0 },
-	[8] = { "cuMemsetD8", "refused", "none", 0 },
-	[9] = { "cuMemSetAccess", "ask", "record", 2 },
-	[10] = { "cuMemGetAccess", "ask", "none", 0 },
-	[11] = { "cuGraphGetNodes", "ask", "makes", 1 },
-	[12] = { "cuIpcGetMemHandle", "ask", "none", 0 },
-	[13] = { "cuMemAdvise_v2", "ask", "none", 0 },
-	[14] = { "cuLaunchHostFunc", "post", "none", 0 },
-	[15] = { "cuStreamGetWindow", "ask", "none", 0 },
-	[16] = { "cuMemFreeHost", "local", "none", 0 },
-	[17] = { "cuGraphLoad", "ask", "makes", 1 },
-	[18] = { "plCurrent", "post", "none", 0 },
+	[1] = { "cuInit", "local", "none", 0, 0, 0 },
+	[2] = { "cuDeviceGetName", "ask", "none", 0, 0, 0 },
+	[3] = { "cuCtxGetLimit", "ask", "none", 0, 0, 0 },
+	[4] = { "cuCtxCreate", "ask", "makes", 1, 0, 0 },
+	[5] = { "cuCtxDestroy_v2", "post", "makes", 1, 0, 0 },
+	[6] = { "cuMemsetD8_v2", "post", "none", 0, 0, 4 },
+	[7] = { "cuMemsetD8Async", "post", "none", 0, 4, 5 },
+	[8] = { "cuMemsetD8", "refused", "none", 0, 0, 0 },
+	[9] = { "cuMemSetAccess", "ask", "record", 2, 0, 0 },
+	[10] = { "cuMemGetAccess", "ask", "none", 0, 0, 0 },
+	[11] = { "cuGraphGetNodes", "ask", "makes", 1, 0, 0 },
+	[12] = { "cuIpcGetMemHandle", "ask", "none", 0, 0, 0 },
+	[13] = { "cuMemAdvise_v2", "ask", "none", 0, 0, 0 },
+	[14] = { "cuLaunchHostFunc", "post", "none", 0, 1, 0 },
+	[15] = { "cuStreamGetWindow", "ask", "none", 0, 1, 0 },
+	[16] = { "cuMemFreeHost", "local", "none", 0, 0, 0 },
+	[17] = { "cuGraphLoad", "ask", "makes", 1, 0, 0 },
+	[18] = { "plCurrent", "post", "none", 0, 0, 0 },
 };
 
 const char *pl_cuda_op_name(uint16_t op)
@@ -43,6 +44,12 @@ const char *pl_cuda_op_replays(uint16_t op)
 int pl_cuda_op_records(uint16_t op)
 {
 	return op < PL_CUDA_OP_COUNT ? ops[op].records : 0;
+}
+
+uint32_t pl_cuda_op_stream(uint16_t op, uint32_t *per_thread_out)
+{
+	*per_thread_out = op < PL_CUDA_OP_COUNT ? ops[op].per_thread : 0;
+	return op < PL_CUDA_OP_COUNT ? ops[op].stream : 0;
 }
 
 uint16_t pl_cuda_op_find(const char *name)

@@ -4,13 +4,14 @@
 static const struct {
 	const char *name, *call_class, *replays;
 	int records;
+	uint8_t stream, per_thread;
 } ops[PL_NVML_OP_COUNT] = {
-	[1] = { "nvmlInit_v2", "local", "none", 0 },
-	[2] = { "nvmlSystemGetDriverVersion", "ask", "none", 0 },
-	[3] = { "nvmlDeviceGetCount_v2", "ask", "none", 0 },
-	[4] = { "nvmlDeviceGetMemoryInfo_v2", "ask", "none", 0 },
-	[5] = { "nvmlDeviceGetComputeRunningProcesses_v3", "ask", "none", 0 },
-	[6] = { "nvmlDeviceSetPowerManagementLimit", "refused", "none", 0 },
+	[1] = { "nvmlInit_v2", "local", "none", 0, 0, 0 },
+	[2] = { "nvmlSystemGetDriverVersion", "ask", "none", 0, 0, 0 },
+	[3] = { "nvmlDeviceGetCount_v2", "ask", "none", 0, 0, 0 },
+	[4] = { "nvmlDeviceGetMemoryInfo_v2", "ask", "none", 0, 0, 0 },
+	[5] = { "nvmlDeviceGetComputeRunningProcesses_v3", "ask", "none", 0, 0, 0 },
+	[6] = { "nvmlDeviceSetPowerManagementLimit", "refused", "none", 0, 0, 0 },
 };
 
 const char *pl_nvml_op_name(uint16_t op)
@@ -31,6 +32,12 @@ const char *pl_nvml_op_replays(uint16_t op)
 int pl_nvml_op_records(uint16_t op)
 {
 	return op < PL_NVML_OP_COUNT ? ops[op].records : 0;
+}
+
+uint32_t pl_nvml_op_stream(uint16_t op, uint32_t *per_thread_out)
+{
+	*per_thread_out = op < PL_NVML_OP_COUNT ? ops[op].per_thread : 0;
+	return op < PL_NVML_OP_COUNT ? ops[op].stream : 0;
 }
 
 uint16_t pl_nvml_op_find(const char *name)

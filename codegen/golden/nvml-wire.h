@@ -43,6 +43,9 @@ const char *pl_nvml_op_class(uint16_t op);
 const char *pl_nvml_op_replays(uint16_t op);
 /* The same: 0 = none, 1 = makes, 2 = record. */
 int pl_nvml_op_records(uint16_t op);
+/* Which word of a call's fields, from 1, names the stream that it goes into; 0 = none.  *per_thread_out: the same of
+ * the flag that its default is the thread's own; 0 = it is not known. */
+uint32_t pl_nvml_op_stream(uint16_t op, uint32_t *per_thread_out);
 /* The op of a name, 0 = none. */
 uint16_t pl_nvml_op_find(const char *name);
 

@@ -4,24 +4,25 @@
 static const struct {
 	const char *name, *call_class, *replays;
 	int records;
+	uint8_t stream, per_thread;
 } ops[PL_CL_OP_COUNT] = {
-	[1] = { "clGetPlatformIDs", "ask", "none", 0 },
-	[2] = { "clGetCommandQueueInfo", "info", "none", 0 },
-	[3] = { "clRetainMemObject", "local", "none", 0 },
-	[4] = { "clReleaseMemObject", "local", "none", 0 },
-	[5] = { "clCreateBuffer", "mint", "none", 0 },
-	[6] = { "clEnqueueReadBuffer", "ask", "none", 0 },
-	[7] = { "clEnqueueFillBuffer", "post", "none", 0 },
-	[8] = { "clEnqueueWaitForEvents", "post", "none", 0 },
-	[9] = { "clCreateImage2D", "mint", "none", 0 },
-	[10] = { "clCreateFromGLBuffer", "absent", "none", 0 },
-	[11] = { "clSetDefaultDeviceCommandQueue", "ask", "record", 2 },
-	[12] = { "clGetExtensionFunctionAddress", "local", "none", 0 },
-	[13] = { "clEnqueueFillImage", "ask", "none", 0 },
-	[20] = { "clCreateCommandQueueWithPropertiesKHR", "local", "none", 0 },
-	[30] = { "plRelease", "post", "record", 2 },
-	[31] = { "plInfo", "ask", "none", 0 },
-	[40] = { "plNotify", "reverse", "none", 0 },
+	[1] = { "clGetPlatformIDs", "ask", "none", 0, 0, 0 },
+	[2] = { "clGetCommandQueueInfo", "info", "none", 0, 0, 0 },
+	[3] = { "clRetainMemObject", "local", "none", 0, 0, 0 },
+	[4] = { "clReleaseMemObject", "local", "none", 0, 0, 0 },
+	[5] = { "clCreateBuffer", "mint", "none", 0, 0, 0 },
+	[6] = { "clEnqueueReadBuffer", "ask", "none", 0, 0, 0 },
+	[7] = { "clEnqueueFillBuffer", "post", "none", 0, 0, 0 },
+	[8] = { "clEnqueueWaitForEvents", "post", "none", 0, 0, 0 },
+	[9] = { "clCreateImage2D", "mint", "none", 0, 0, 0 },
+	[10] = { "clCreateFromGLBuffer", "absent", "none", 0, 0, 0 },
+	[11] = { "clSetDefaultDeviceCommandQueue", "ask", "record", 2, 0, 0 },
+	[12] = { "clGetExtensionFunctionAddress", "local", "none", 0, 0, 0 },
+	[13] = { "clEnqueueFillImage", "ask", "none", 0, 0, 0 },
+	[20] = { "clCreateCommandQueueWithPropertiesKHR", "local", "none", 0, 0, 0 },
+	[30] = { "plRelease", "post", "record", 2, 0, 0 },
+	[31] = { "plInfo", "ask", "none", 0, 0, 0 },
+	[40] = { "plNotify", "reverse", "none", 0, 0, 0 },
 };
 
 const char *pl_cl_op_name(uint16_t op)
@@ -42,6 +43,12 @@ const char *pl_cl_op_replays(uint16_t op)
 int pl_cl_op_records(uint16_t op)
 {
 	return op < PL_CL_OP_COUNT ? ops[op].records : 0;
+}
+
+uint32_t pl_cl_op_stream(uint16_t op, uint32_t *per_thread_out)
+{
+	*per_thread_out = op < PL_CL_OP_COUNT ? ops[op].per_thread : 0;
+	return op < PL_CL_OP_COUNT ? ops[op].stream : 0;
 }
 
 uint16_t pl_cl_op_find(const char *name)

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "client/agree.h"
+#include "link/still.h"
 #include "link/widen.h"
 
 #define PUMP_SLICE_NS (100u * 1000000u) /* how often a wait for the reverse lane looks whether the session is dead */
@@ -19,6 +20,15 @@ static void reverse_widen(struct pl_session *session)
 		pl_client_lane_widen(session, lane, PL_HELLO_PLACE_REVERSE);
 }
 
+/* Called with pump_lock held.  As if the network had cut them all, but that nothing is lost on the way. */
+static void connections_part(struct pl_session *session)
+{
+	pl_log_debug("%s asks for a pause", session->address);
+	for (struct pl_client_lane *lane = session->lanes_all; lane; lane = lane->next_all)
+		pl_lane_part(lane->lane);
+	pl_lane_part(session->reverse);
+}
+
 static void reverse_handle(struct pl_session *session, const struct pl_wire_head *head)
 {
 	struct pl_dec dec = {
@@ -30,12 +40,15 @@ static void reverse_handle(struct pl_session *session, const struct pl_wire_head
 	};
 	struct pl_wire_head ours = *head;
 
-	if (__builtin_expect(session->agreement != NULL, 0)) {
+	if (__builtin_expect(session->agreement != NULL, 0) && head->op != PL_WIRE_OP_PART) {
 		ours.op = pl_session_reverse_op(session, head->op);
 		head = &ours;
 	}
 	(void)atomic_load_explicit(&session->ticket, memory_order_acquire);
-	session->reverse_fn(session, head, &dec);
+	if (head->op == PL_WIRE_OP_PART)
+		connections_part(session);
+	else
+		session->reverse_fn(session, head, &dec);
 	/* A record whose payload broke off has not been handled: no reply that needs it may count as complete. */
 	if (!atomic_load(&session->dead))
 		atomic_fetch_add_explicit(&session->reverse_seen, 1, memory_order_release);

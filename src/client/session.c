@@ -213,7 +213,9 @@ static int session_dial(struct pl_session *session)
 	session->reverse = opened.lane;
 	session->takes_more = opened.reply.minor >= PL_HELLO_MINOR_MORE;
 	session->grace_ns = opened.reply.minor >= PL_HELLO_MINOR_AGAIN ? opened.reply.grace_s * 1000000000ull : 0;
-	session->keeps = session->grace_ns && opened.reply.minor >= PL_HELLO_MINOR_KEEPS && opened.reply.keeps;
+	session->keeps = session->grace_ns && opened.reply.minor >= PL_HELLO_MINOR_KEEPS && opened.reply.keeps_s;
+	if (session->keeps && opened.reply.keeps_s > opened.reply.grace_s)
+		session->grace_ns = opened.reply.keeps_s * 1000000000ull;
 	pl_client_lane_outlives(session, session->reverse);
 	session->shares_memory = session->in_region = false;
 	r = functions_compare(session, &opened.reply);

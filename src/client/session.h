@@ -49,7 +49,7 @@ struct pl_session {
 	bool shares_memory;    /* link and arena: PL_BULK_ARENA may be used */
 	bool in_region;        /* of ivshmem: the memory of lanes is taken from the arena */
 	bool takes_more;       /* its server knows of lanes with several connections */
-	uint64_t grace_ns;     /* so long it waits for this client when its connections are cut */
+	uint64_t grace_ns;     /* so long one waits for the other when connections are cut */
 	bool keeps;            /* its server can stop and come back with it */
 	struct pl_arena arena;
 

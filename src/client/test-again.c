@@ -32,12 +32,13 @@ struct server {
 	bool keeps;
 	enum pl_hello_status says; /* to who comes back; PL_HELLO_OK: first that it is busy, then that he may */
 	struct pl_lane *reverse, *lane, *late;
+	_Atomic bool leaves; /* the client has its first answer */
 };
 
 static struct pl_hello_reply reply_of(const struct server *server)
 {
 	return (struct pl_hello_reply){
-		.api_hash = functions.hash, .session = SESSION, .grace_s = 20, .keeps = server->keeps
+		.api_hash = functions.hash, .session = SESSION, .grace_s = 20, .keeps_s = server->keeps
 	};
 }
 
@@ -94,13 +95,16 @@ static void answer(struct pl_lane *lane, int32_t status, uint64_t after)
 
 static void leave(struct pl_lane **lane)
 {
+	const struct linger now = { .l_onoff = 1 };
 	struct pl_lane_state state;
 	struct pl_lane *old = *lane;
 
+	assert(!setsockopt(old->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+	pl_lane_peer_parts(old);
+	shutdown(old->fd, SHUT_RD); /* as if the client had parted */
 	assert(!pl_lane_halt(old) && !pl_lane_still(old, false, &state));
 	assert(!pl_link_restored_lane(&state, lane));
 	pl_lane_state_fini(&state);
-	pl_lane_reset(old);
 	pl_lane_destroy(old);
 }
 
@@ -148,6 +152,8 @@ static void *server_run(void *arg)
 	server->reverse = lane_accept(server, PL_HELLO_SESSION);
 	server->lane = lane_accept(server, PL_HELLO_LANE);
 	answer(server->lane, 1, 0);
+	while (!server->leaves)
+		poll(NULL, 0, 1);
 	close(server->listener);
 	if (server->keeps) {
 		leave(&server->lane);
@@ -201,6 +207,7 @@ static struct pl_session *session_begin(struct server *server)
 	assert(!pl_session_open(server->address, PL_API_OPENCL, &functions, reverse_take, &session));
 	assert(session->keeps == server->keeps && ask(session) == 1);
 	assert(session->reverse->widens == (server->keeps ? PL_LANE_NARROW : PL_LANE_WIDENS));
+	server->leaves = true;
 	return session;
 }
 

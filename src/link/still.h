@@ -1,10 +1,11 @@
 /*
  * Lanes that stand still: what one has under way is written down, and the lane goes on, here or in another process.
  *
- * pl_lane_halt(), and its receiving thread stands between two records; nobody sends; pl_lane_still() gives the state.
- * From then on nothing that the peer sends is acknowledged, so that the peer keeps it (docs/adr/0032) and the state
- * stays true.  Then either pl_lane_go(), and it was nothing, or pl_lane_reset(): the peer sees a cut connection, asks
- * for another one, and finds a lane that pl_link_restored_lane() has made of the state.
+ * pl_lane_halt(), and the server's receiving thread stands between two records; nobody sends there.  The client is
+ * asked to part with the connections (pl_lane_part()): it sends no more over them, ends their streams, and asks for
+ * others, as if the network had cut them (docs/adr/0032).  pl_lane_still() takes what had been sent until then, and
+ * gives the state, which is true from then on.  The client then finds this lane again, after pl_lane_go(), or one
+ * that pl_link_restored_lane() has made of the state.
  */
 #ifndef PL_LINK_STILL_H
 #define PL_LINK_STILL_H
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 
 #include "link/link.h"
+
+#define PL_STILL_NS_MAX 2000000000ull /* limit: for a client to part */
 
 struct pl_lane_state {
 	uint64_t received;  /* bytes that have come, `unread` included */
@@ -36,7 +39,8 @@ struct pl_still_ops { /* as the functions below */
 	int (*halt)(struct pl_lane *lane);
 	void (*go)(struct pl_lane *lane);
 	int (*still)(struct pl_lane *lane, bool again, struct pl_lane_state *state_out);
-	void (*reset)(struct pl_lane *lane);
+	void (*part)(struct pl_lane *lane);
+	void (*peer_parts)(struct pl_lane *lane);
 };
 
 /** pl_lane_halt() - the receiving thread is to stand still; any thread
@@ -58,24 +62,32 @@ static inline void pl_lane_go(struct pl_lane *lane)
 
 /** pl_lane_still() - where the lane is, and where it stays until pl_lane_go()
  * Of a halted lane, whose receiving thread stands: it has PL_LANE_E_HALTED, or a record whose payload it has not begun
- * to take.  Nobody sends, or is between a record and its payload.  Its connection may be cut.  What the sending half
- * holds back counts as sent.  A client that comes back meanwhile is told to do so later.
+ * to take.  Nobody sends, or is between a record and its payload.  Its connection may be cut; else the client has been
+ * asked to part (pl_lane_peer_parts()), and is waited for.  What the sending half holds back counts as sent.  A client
+ * that comes back meanwhile is told to do so later.
  * @again: the record received last counts as unread
  * @state_out: a copy, for pl_lane_state_fini(); set on success only
  * Return: 0; else the lane is only halted, as before: fatal -EOPNOTSUPP: its payloads may go over several connections;
- * -EINVAL: it does not stand as above; -EPIPE: it is over, or the peer has closed it; -ENOMEM; -errno. */
+ * -EINVAL: it does not stand as above; -ETIMEDOUT: the client does not part; -EPIPE: it is over; -ENOMEM; -errno. */
 static inline int pl_lane_still(struct pl_lane *lane, bool again, struct pl_lane_state *state_out)
 {
 	return lane->ops->still ? lane->ops->still->still(lane, again, state_out) : -EOPNOTSUPP;
 }
 
-/** pl_lane_reset() - ends the connection of a lane that is still, so that the peer takes it for cut
- * The lane is broken then, and good for pl_lane_destroy() only.  Before pl_lane_shutdown(), which tells the peer of an
- * end.  Its socket must be nobody else's any more: no other process has it, no thread polls it just now. */
-static inline void pl_lane_reset(struct pl_lane *lane)
+/** pl_lane_part() - the client's end: nothing more goes over the connection at hand, and its stream ends
+ * The lane is cut then; any thread.  Nothing happens to one that is, or ends with its connection. */
+static inline void pl_lane_part(struct pl_lane *lane)
 {
 	if (lane->ops->still)
-		lane->ops->still->reset(lane);
+		lane->ops->still->part(lane);
+}
+
+/** pl_lane_peer_parts() - the server's end, before the client is asked to part: until the lane has another connection
+ * the end of its stream is no end of the client's process.  Any thread. */
+static inline void pl_lane_peer_parts(struct pl_lane *lane)
+{
+	if (lane->ops->still)
+		lane->ops->still->peer_parts(lane);
 }
 
 /** pl_link_restored_lane() - a lane of tcp that goes on from a state, the server's end

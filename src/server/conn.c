@@ -225,6 +225,10 @@ static void session_greeted(struct pl_conn *conn)
 		pl_conn_refuse_draining(conn);
 		return;
 	}
+	if (daemon->checkpoints.part_ns) {
+		pl_conn_refuse(conn, PL_HELLO_E_BUSY, "the server is ending");
+		return;
+	}
 	if (!api_find(daemon, conn->hello.api, &conn->api)) {
 		pl_conn_refuse(conn, PL_HELLO_E_API, "this server carries %s only", options->apis[0].backend->name);
 		return;
@@ -244,6 +248,10 @@ static void session_greeted(struct pl_conn *conn)
 
 static void session_unknown(struct pl_conn *conn)
 {
+	if (pl_checkpoints_keep(conn->daemon, &conn->hello)) {
+		pl_conn_refuse(conn, PL_HELLO_E_BUSY, "the session is in a checkpoint");
+		return;
+	}
 	if (pl_handed_on(conn))
 		return;
 	if (conn->handed && !conn->handed_alone)

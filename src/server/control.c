@@ -6,6 +6,8 @@
  *   {"do":"limit","session":NUMBER,"memory_bytes":BYTES,"objects":N,"host_bytes":BYTES,"inflight_bytes":BYTES}
  *                                   what it may hold; all but the session may be left out (limit.c)
  *   {"do":"suspend","session":NUMBER}, "resume"  its device memory goes to host memory, and it waits (suspend.c)
+ *   {"do":"checkpoint","session":NUMBER,"look":true}, "restore"  into a file, and back; look: only says how far it is
+ *                                   (checkpoints.c)
  *   {"do":"drain","for":SECONDS,"release":true}  no new sessions; both may be left out (drain.h)
  *   {"do":"release"}                its successor asks for its addresses: only if it is being drained
  * Users who are neither ours nor root see and end only their own sessions.
@@ -191,6 +193,8 @@ static void sessions_answer(struct pl_conn *conn)
 		if (worker->phase == PL_POOL_SERVING && pl_control_may_see(conn, worker))
 			json_object_array_add(list, session_describe(worker, now_ns));
 	json_object_object_add(answer, "sessions", list);
+	if (pl_control_is_operator(conn))
+		pl_control_put_checkpoints(answer, conn->daemon);
 	pl_control_put_draining(answer, conn->daemon);
 	pl_control_answer(conn, answer);
 }
@@ -379,7 +383,7 @@ static void request_handle(struct pl_conn *conn)
 	if (!what) {
 		pl_control_refuse(conn, "not a request: one line, "
 					"{\"do\":\"info\"|\"sessions\"|\"kill\"|\"limit\"|\"suspend\"|"
-					"\"resume\"|\"drain\"|\"release\"}");
+					"\"resume\"|\"checkpoint\"|\"restore\"|\"drain\"|\"release\"}");
 	} else if (!strcmp(what, "info")) {
 		info_answer(conn);
 	} else if (!strcmp(what, "sessions")) {
@@ -391,6 +395,10 @@ static void request_handle(struct pl_conn *conn)
 		pl_control_limit(conn, request);
 	} else if (!strcmp(what, "suspend") || !strcmp(what, "resume")) {
 		pl_control_suspend(conn, request, what[0] == 's');
+	} else if (!strcmp(what, "checkpoint")) {
+		pl_control_checkpoint(conn, request);
+	} else if (!strcmp(what, "restore")) {
+		pl_control_restore(conn, request);
 	} else if (!strcmp(what, "release")) {
 		pl_control_release(conn);
 	} else if (!strcmp(what, "drain")) {

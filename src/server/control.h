@@ -30,6 +30,10 @@ int pl_control_number(struct json_object *request, const char *key, uint64_t *va
 void pl_control_limit(struct pl_conn *conn, struct json_object *request);
 void pl_control_put_limits(struct json_object *session, const struct pl_pool_worker *worker);
 void pl_control_suspend(struct pl_conn *conn, struct json_object *request, bool held); /* false: resume */
+void pl_control_checkpoint(struct pl_conn *conn, struct json_object *request);
+void pl_control_restore(struct pl_conn *conn, struct json_object *request);
+/* What the answer to "sessions" says of those in files, to operators. */
+void pl_control_put_checkpoints(struct json_object *answer, const struct pl_daemon *daemon);
 void pl_control_release(struct pl_conn *conn);
 void pl_control_drain(struct pl_conn *conn, struct json_object *request);
 /* What the answers to "info" and "sessions" say of it. */

@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "server/checkpoints.h"
 #include "server/daemon.h"
 #include "server/drain.h"
 #include "server/folder.h"
 #include "server/hand.h"
 #include "server/listener.h"
 #include "server/loop.h"
+#include "server/pool.h"
 #include "server/swapper.h"
 #include "server/worker.h"
 
@@ -25,8 +27,6 @@ enum pl_refused {
 	PL_REFUSED_DRAINING = PL_HELLO_OK,
 	PL_REFUSED_KINDS = PL_HELLO_E_INTERNAL + 1,
 };
-
-#define PL_AUDIT_ADDRESS_MAX 64 /* limit: bytes of a client's address, for people */
 
 /* ---- connections: from accept to the hand-over ---- */
 
@@ -82,87 +82,6 @@ void pl_conn_refuse(struct pl_conn *conn, enum pl_hello_status status, const cha
 void pl_control_start(struct pl_conn *conn);
 void pl_control_ready(struct pl_conn *conn, uint32_t events); /* the connection has news */
 void pl_control_counted(struct pl_daemon *daemon);            /* all workers have, or the time is over */
-
-/* ---- workers as the daemon sees them: pool.c ---- */
-
-/* Whose connection it is, as far as the kernel says: a user, a guest or an address. */
-struct pl_peer_name {
-	uint32_t listener, family, number; /* number: user or guest; each listener has its own */
-	uint8_t address[16];
-};
-
-enum pl_pool_phase {
-	PL_POOL_STARTING, /* loads its driver */
-	PL_POOL_READY,
-	PL_POOL_SERVING,
-	PL_POOL_BROKEN,   /* was told to end */
-};
-
-struct pl_pool_worker {
-	struct pl_source source;           /* our end of the socket pair */
-	struct pl_daemon *daemon;
-	struct pl_pool_worker *next, *prev;
-	pid_t pid;
-	enum pl_pool_phase phase;
-	uint32_t api;                      /* place in options->apis: what its driver is */
-	uint64_t since_ns;                 /* of this phase */
-	uint32_t slot;                     /* of its secret */
-	struct pl_worker_shared *shared;
-	bool deaf;                         /* its end of the socket pair is closed */
-	bool reaped;                       /* its pid may belong to somebody else now */
-	uint32_t counting;                 /* answers to PL_HAND_COUNT that it owes */
-	uint64_t session;
-	bool local;
-	uid_t uid;                         /* of the client, local only */
-	char address[PL_AUDIT_ADDRESS_MAX]; /* of the client */
-	char program[sizeof(((struct pl_hello *)0)->program)];
-	uint32_t client_pid;               /* as the kernel, or else the client says */
-	uint64_t began_ns;                 /* the session */
-	const char *why;                   /* it was killed, one word; NULL = it was not */
-	uint64_t limits[PL_QUOTA_KINDS];   /* of its session */
-	struct pl_peer_name name;          /* of the client, for what is kept; those of one name share that */
-	struct pl_region *region;          /* a part of it is the session's; NULL = none */
-	uint64_t region_offset, region_bytes;
-	uint64_t boot;                     /* of the guest, as its client says; with a region only */
-	struct pl_swap_books swap;
-	char reason[PL_HAND_TEXT_MAX];     /* why it did not start */
-};
-
-struct pl_pool_api {
-	uint32_t starting, ready;
-	uint32_t waiting;                  /* connections that wait for a worker */
-	uint32_t failures;                 /* starts that failed one after the other */
-	uint64_t retry_ns;                 /* no start before that */
-	uint64_t progress_ns;              /* when a worker became ready last */
-	char reason[PL_HAND_TEXT_MAX];     /* of the last failure */
-};
-
-struct pl_pool {
-	struct pl_pool_worker *first, *last;
-	struct pl_pool_api apis[PL_DAEMON_APIS_MAX];
-	uint32_t serving, broken;
-	bool *slots;                       /* in use */
-	uint32_t slots_count;
-	uint32_t counting;                 /* answers to PL_HAND_COUNT that workers owe */
-	uint64_t sessions_made, crashes;
-};
-
-int pl_pool_init(struct pl_daemon *daemon);
-void pl_pool_fini(struct pl_daemon *daemon);      /* all workers have ended */
-/* Starts what is missing, gives sessions to who is ready.  Return: when to call again; UINT64_MAX = after the next
- * event. */
-uint64_t pl_pool_settle(struct pl_daemon *daemon, uint64_t now_ns);
-void pl_pool_reap(struct pl_daemon *daemon);      /* SIGCHLD */
-void pl_pool_stop(struct pl_daemon *daemon, int sig);
-void pl_pool_count(struct pl_daemon *daemon, struct pl_pool_worker *one); /* NULL: all; pl_control_counted() follows */
-struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session);
-/* why: one word for the log; the first one is told. */
-void pl_pool_kill(struct pl_pool_worker *worker, const char *why);
-/* The guest has started anew: what an earlier boot of it left behind ends. */
-void pl_pool_guest_booted(struct pl_daemon *daemon, const struct pl_region *region, uint64_t boot);
-/* Of its session; 16 bytes each. */
-const uint8_t *pl_pool_secret(const struct pl_pool_worker *worker);
-const uint8_t *pl_pool_peer_key(const struct pl_pool_worker *worker);
 
 /* ---- connections to other servers: dial.c ---- */
 
@@ -230,6 +149,7 @@ struct pl_daemon {
 	uint32_t shares_top;               /* how many were ever in use */
 	struct pl_keeper keeper;
 	struct pl_swapper swapper;
+	struct pl_checkpoints checkpoints;
 	struct pl_folder folder;           /* of the workers */
 	struct pl_confine confine;         /* of the workers */
 	struct pl_secrets *secrets;

@@ -30,6 +30,7 @@ void pl_daemon_options_init(struct pl_daemon_options *options)
 		.sessions_max = 1024,
 		.lanes_max = PL_SERVE_LANES_MAX,
 		.grace_s = PL_DAEMON_GRACE_S,
+		.keeps_s = PL_DAEMON_KEEPS_S,
 		.arena_bytes = memory_bytes,
 		.kept_bytes = memory_bytes / 16 < KEPT_BYTES_DEFAULT ? memory_bytes / 16 : KEPT_BYTES_DEFAULT,
 		.swap_stay_ns = PL_DAEMON_SWAP_STAY_MS * 1000000ull,
@@ -85,7 +86,8 @@ static void signal_ready(struct pl_source *source, uint32_t events)
 		if (info.ssi_signo == SIGCHLD)
 			continue;
 		pl_log_info("signal %u: the server ends", info.ssi_signo);
-		daemon->stopping = true;
+		if (!pl_checkpoints_part(daemon))
+			daemon->stopping = true;
 	}
 	pl_pool_reap(daemon); /* signals of one kind merge */
 }
@@ -229,12 +231,15 @@ static int daemon_serve(struct pl_daemon *daemon)
 		uint64_t conns_ns = pl_conns_expire(daemon, now_ns);
 		uint64_t pool_ns = pl_pool_settle(daemon, now_ns);
 		uint64_t drain_ns = pl_drain_settle(daemon, now_ns);
+		uint64_t checkpoints_ns = pl_checkpoints_settle(daemon, now_ns);
 		uint64_t swap_ns = pl_swapper_settle(daemon, now_ns);
 		uint64_t next_ns = conns_ns < pool_ns ? conns_ns : pool_ns;
 		int r = 0;
 
 		if (swap_ns < next_ns)
 			next_ns = swap_ns;
+		if (checkpoints_ns < next_ns)
+			next_ns = checkpoints_ns;
 		if (!daemon->stopping)
 			r = pl_loop_round(&daemon->loop, timeout_ms(drain_ns < next_ns ? drain_ns : next_ns, now_ns));
 		if (r < 0)
@@ -294,6 +299,7 @@ static void daemon_fini(struct pl_daemon *daemon)
 		close(daemon->signals.fd);
 	if (daemon->spare_fd >= 0)
 		close(daemon->spare_fd);
+	pl_checkpoints_fini(daemon);
 	pl_shares_fini(daemon);
 	pl_keeper_fini(daemon);
 	pl_pool_fini(daemon);
@@ -318,6 +324,7 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 	daemon->options = options;
 	daemon->signals.fd = -1;
 	pl_drain_init(&daemon->drain);
+	pl_checkpoints_init(&daemon->checkpoints);
 	daemon->loop.epoll_fd = -1;
 	daemon->ready_fd = options->ready_fd;
 	daemon->started_ns = pl_now_ns();
@@ -335,6 +342,8 @@ int pl_daemon_run(const struct pl_daemon_options *options)
 		r = token_take(daemon);
 	if (!r)
 		r = signals_take(daemon);
+	if (!r)
+		r = pl_checkpoints_open(daemon, options->checkpoints);
 	if (!r)
 		r = listeners_open(daemon);
 	if (!r)

@@ -60,6 +60,8 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 	uint64_t swap_bytes;        /* sessions may have so much more device memory than the devices; 0 = none */
 	uint64_t device_bytes;      /* of each device, for what can be moved; 0 = what the driver says */
 	uint64_t swap_stay_ns;      /* a session that works stays in for at least so long */
+	const char *checkpoints;    /* folder of sessions that are in files; NULL = none */
+	uint32_t keeps_s;           /* with it: so long their programs wait for them; not 0 */
 	bool kept_apart;            /* for those of the same guest or address alone; of users always */
 	int ready_fd;               /* -1 = none; each bound address, then closed.  Closed empty if no worker starts */
 	enum pl_log_level log_level;
@@ -70,6 +72,15 @@ struct pl_daemon_options {          /* strings are borrowed for the time of the 
 
 #define PL_DAEMON_GRACE_S     30   /* by default */
 #define PL_DAEMON_GRACE_S_MAX 3600 /* limit */
+
+#define PL_DAEMON_KEEPS_S     86400  /* by default */
+#define PL_DAEMON_KEEPS_S_MAX 604800 /* limit */
+
+/* Sessions' device memory moves: more is given than there is, or sessions are written down. */
+static inline bool pl_daemon_moves(const struct pl_daemon_options *options)
+{
+	return options->swap_bytes || options->checkpoints;
+}
 
 /* Defaults that fit this machine.  apis and version stay NULL. */
 void pl_daemon_options_init(struct pl_daemon_options *options);

@@ -22,6 +22,7 @@ struct pl_lanes_thread {
 	struct pl_hello_reply reply;
 	uint64_t place;  /* of the lane's memory in the session's region, where it has one */
 	uint64_t number; /* the client's for this lane; 0 = none */
+	uint64_t note;   /* of one that was written down (checkpoint.h) */
 	uint32_t more;   /* under lanes->lock: connections that were added */
 };
 
@@ -40,7 +41,7 @@ struct pl_hello_reply pl_lanes_reply(const struct pl_lanes *lanes)
 		.memory_bytes = lanes->session->quota.limit[PL_QUOTA_MEMORY],
 		.arena_offset = lanes->session->arena_start,
 		.grace_s = lanes->grace_s,
-		.keeps = lanes->keeps,
+		.keeps_s = lanes->keeps_s,
 	};
 
 	memcpy(reply.secret, lanes->secret, sizeof(reply.secret));
@@ -50,7 +51,7 @@ struct pl_hello_reply pl_lanes_reply(const struct pl_lanes *lanes)
 void pl_lanes_outlive(const struct pl_lanes *lanes, struct pl_lane *lane)
 {
 	if (lanes->resumes && lanes->grace_s)
-		pl_lane_resumable(lane, NULL, NULL, lanes->keeps);
+		pl_lane_resumable(lane, NULL, NULL, lanes->keeps_s != 0);
 }
 
 static void totals_add(struct pl_lanes_totals *totals, struct pl_lane_stats *stats)
@@ -134,6 +135,18 @@ static int lane_accept(struct pl_lanes_thread *thread, struct pl_lane **lane_out
 						   thread->place, lane_out));
 }
 
+/* note: of a lane that was written down; NULL: it is new. */
+static void lane_serve(struct pl_lanes *lanes, struct pl_lane *lane, const uint64_t *note)
+{
+	int r = pl_serve_lane(lanes->session, lane, note);
+
+	if (r == -EPIPE)
+		return;
+	pl_log_warn("session %llu can not go on: %s", (unsigned long long)lanes->session->id, strerror(-r));
+	pl_lanes_count(lanes);
+	_exit(1);
+}
+
 static void *lane_run(void *arg)
 {
 	struct pl_lanes_thread *thread = arg;
@@ -141,18 +154,13 @@ static void *lane_run(void *arg)
 	struct pl_lane *lane = NULL;
 
 	prctl(PR_SET_NAME, "plenum-lane");
-	if (!lane_accept(thread, &lane)) {
-		int r;
-
+	if (thread->lane) {
+		lane = thread->lane;
+		lane_serve(lanes, lane, &thread->note);
+	} else if (!lane_accept(thread, &lane)) {
 		pl_lanes_outlive(lanes, lane);
 		lane_answered(thread, lane);
-		r = pl_serve_lane(lanes->session, lane);
-		if (r != -EPIPE) {
-			pl_log_warn("session %llu can not go on: %s", (unsigned long long)lanes->session->id,
-				    strerror(-r));
-			pl_lanes_count(lanes);
-			_exit(1);
-		}
+		lane_serve(lanes, lane, NULL);
 	}
 	lane_delist(thread);
 	pl_lane_destroy(lane);
@@ -171,13 +179,33 @@ static bool place_fits(const struct pl_lanes *lanes, uint64_t place)
 	       place - session->arena_start <= session->arena_bytes - PL_SHM_LANE_BYTES;
 }
 
+/* Return: 0, or -errno: it is not listed. */
+static int thread_start(struct pl_lanes_thread *thread)
+{
+	struct pl_lanes *lanes = thread->lanes;
+	pthread_attr_t attr;
+	pthread_t id;
+	int r;
+
+	atomic_fetch_add(&lanes->session->lanes_count, 1);
+	lane_enlist(thread);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	r = pthread_create(&id, &attr, lane_run, thread);
+	pthread_attr_destroy(&attr);
+	if (!r)
+		return 0;
+	pl_log_warn("session %llu: no thread for a lane: %s", (unsigned long long)lanes->session->id, strerror(r));
+	lane_delist(thread);
+	atomic_fetch_sub(&lanes->session->lanes_count, 1);
+	return -r;
+}
+
 void pl_lanes_add(struct pl_lanes *lanes, int fd, const struct pl_hello *hello)
 {
 	bool placed = lanes->in_region && hello->place;
 	struct pl_lanes_thread *thread = NULL;
-	pthread_attr_t attr;
-	pthread_t id;
-	int r;
 
 	if (atomic_load(&lanes->session->lanes_count) >= lanes->lanes_max) {
 		pl_link_refuse(fd, PL_HELLO_E_BUSY, "too many threads: plenum serve --lanes-limit");
@@ -197,21 +225,40 @@ void pl_lanes_add(struct pl_lanes *lanes, int fd, const struct pl_hello *hello)
 	thread->reply.lane_bytes = (lanes->in_region ? placed : lanes->local) ? PL_SHM_RING_BYTES : 0;
 	thread->place = placed ? hello->place - 1 : 0;
 	thread->number = lanes->in_region || lanes->local ? 0 : hello->place;
-	atomic_fetch_add(&lanes->session->lanes_count, 1);
-	lane_enlist(thread);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	r = pthread_create(&id, &attr, lane_run, thread);
-	pthread_attr_destroy(&attr);
-	if (r) {
-		pl_log_warn("session %llu: no thread for a lane: %s", (unsigned long long)lanes->session->id,
-			    strerror(r));
-		lane_delist(thread);
-		atomic_fetch_sub(&lanes->session->lanes_count, 1);
+	if (thread_start(thread)) {
 		pl_link_refuse(fd, PL_HELLO_E_BUSY, "the worker can not start a thread");
 		free(thread);
 	}
+}
+
+int pl_lanes_restore(struct pl_lanes *lanes, struct pl_lane *lane, uint64_t number, uint64_t note)
+{
+	struct pl_lanes_thread *thread = calloc(1, sizeof(*thread));
+	int r = -ENOMEM;
+
+	if (thread) {
+		*thread = (struct pl_lanes_thread){
+			.lanes = lanes, .lane = lane, .fd = -1, .number = number, .note = note
+		};
+		r = thread_start(thread);
+	}
+	if (r) {
+		free(thread);
+		pl_lane_destroy(lane);
+	}
+	return r ? pl_err(r) : 0;
+}
+
+int pl_lanes_each(struct pl_lanes *lanes, int (*fn)(struct pl_lane *lane, uint64_t number, void *arg), void *arg)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&lanes->lock);
+	for (struct pl_lanes_thread *thread = lanes->first; thread && !r; thread = thread->next)
+		if (thread->lane)
+			r = fn(thread->lane, thread->number, arg);
+	pthread_mutex_unlock(&lanes->lock);
+	return r;
 }
 
 /* Called with lanes->lock held.  The client may have its answer before the lane's thread has told of it. */

@@ -24,10 +24,11 @@ struct pl_lanes {
 	uint32_t lanes_max;
 	uint32_t grace_s;
 	uint8_t secret[16];
-	bool local;     /* unix socket: lanes are shared memory */
-	bool resumes;   /* its client knows how to come back */
-	bool keeps;     /* and that its server may stop and come back with it (PL_HELLO_MINOR_KEEPS); only then */
-	bool in_region; /* ivshmem: the arena and the memory of lanes lie in the guest's region */
+	bool local;       /* unix socket: lanes are shared memory */
+	bool resumes;     /* its client knows how to come back */
+	uint32_t keeps_s; /* and that its server may stop and come back with it, within that time
+			   * (PL_HELLO_MINOR_KEEPS); 0: it does not, and what all others have */
+	bool in_region;   /* ivshmem: the arena and the memory of lanes lie in the guest's region */
 	pthread_mutex_t lock;
 	pthread_cond_t answered;       /* some lane's greeting is, or never will be */
 	struct pl_lanes_thread *first; /* under lock */
@@ -52,6 +53,16 @@ void pl_lanes_add(struct pl_lanes *lanes, int fd, const struct pl_hello *hello);
  * In place of its own: the client waits with all that it has for this lane, and the caller for the client.  The lane's
  * thread may be in the middle of anything, but for its end. */
 void pl_lanes_connection(struct pl_lanes *lanes, int fd, const struct pl_hello *hello);
+
+/** pl_lanes_each() - calls fn for each lane that has its greeting behind it; it does not end meanwhile
+ * Return: 0, or what fn returned first. */
+int pl_lanes_each(struct pl_lanes *lanes, int (*fn)(struct pl_lane *lane, uint64_t number, void *arg), void *arg);
+
+/** pl_lanes_restore() - a lane of a session that was written down, and waits for its client; the main thread alone
+ * @lane: taken over
+ * @note: checkpoint.h
+ * Return: 0, or fatal -errno. */
+int pl_lanes_restore(struct pl_lanes *lanes, struct pl_lane *lane, uint64_t number, uint64_t note);
 
 /** pl_lanes_count() - writes what the session has carried and holds to the page that the daemon reads; any thread */
 void pl_lanes_count(struct pl_lanes *lanes);

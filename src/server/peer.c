@@ -67,6 +67,16 @@ static void link_give(struct pl_peers *peers)
 	pthread_mutex_unlock(&peers->lock);
 }
 
+bool pl_peers_any(struct pl_peers *peers)
+{
+	bool any;
+
+	pthread_mutex_lock(&peers->lock);
+	any = peers->links != 0;
+	pthread_mutex_unlock(&peers->lock);
+	return any;
+}
+
 void pl_peer_leave(struct pl_session_worker *session, struct pl_lane *lane)
 {
 	pl_lane_destroy(lane);

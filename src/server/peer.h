@@ -80,6 +80,8 @@ int pl_peer_connect(struct pl_session_worker *session, const char *address, stru
 		    struct pl_lane **lane_out, char why_out[PL_PEER_WHY_MAX]);
 /* After a copy: the lane, which was made here, gets the connections that it wants. */
 void pl_peer_widen(struct pl_session_worker *session, const struct pl_peer_place *place, struct pl_lane *lane);
+/* There are lanes to or from other servers. */
+bool pl_peers_any(struct pl_peers *peers);
 void pl_peer_leave(struct pl_session_worker *session, struct pl_lane *lane);
 
 /* From begin to end the lane is shut down when no whole record or payload (at most PL_PEER_BLOCK_BYTES) comes or goes

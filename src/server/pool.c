@@ -77,6 +77,12 @@ void pl_pool_kill(struct pl_pool_worker *worker, const char *why)
 		kill(worker->pid, SIGKILL);
 }
 
+void pl_pool_leaves(struct pl_pool_worker *worker, const char *why)
+{
+	worker->why = why;
+	phase_set(worker, PL_POOL_BROKEN);
+}
+
 int pl_pool_init(struct pl_daemon *daemon)
 {
 	struct pl_pool *pool = &daemon->pool;
@@ -136,7 +142,7 @@ static void hand_keep(struct pl_daemon *daemon, const struct pl_pool_worker *wor
 /* Of memory that more sessions have than the device. */
 static void hand_swap(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
 {
-	if (daemon->options->swap_bytes && !pl_swapper_handle(daemon, worker, hand))
+	if (pl_daemon_moves(daemon->options) && !pl_swapper_handle(daemon, worker, hand))
 		pl_pool_kill(worker, "protocol");
 }
 
@@ -164,6 +170,8 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 			hand_keep(daemon, worker, &hand, &fds[0]);
 		if (worker->phase == PL_POOL_SERVING)
 			hand_swap(daemon, worker, &hand);
+		if (worker->phase == PL_POOL_SERVING)
+			pl_checkpoints_handle(daemon, worker, &hand);
 		for (int i = 0; i < PL_HAND_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
@@ -208,6 +216,7 @@ __attribute__((noreturn)) static void worker_become(const struct pl_daemon *daem
 		.grace_s = options->grace_s,
 		.keeps = options->kept_bytes != 0,
 		.oversubscribes = options->swap_bytes != 0,
+		.keeps_s = options->checkpoints ? options->keeps_s : 0,
 		.device_bytes = options->device_bytes,
 		.log_level = options->log_level,
 		.folder = daemon->folder.path,
@@ -310,7 +319,7 @@ static int worker_start(struct pl_daemon *daemon, uint32_t api)
 
 /* ---- giving sessions ---- */
 
-static struct pl_pool_worker *worker_ready_find(struct pl_daemon *daemon, uint32_t api)
+struct pl_pool_worker *pl_pool_ready(struct pl_daemon *daemon, uint32_t api)
 {
 	struct pl_pool_worker *worker = daemon->pool.first;
 
@@ -390,6 +399,24 @@ static void session_note(struct pl_pool_worker *worker, const struct pl_conn *co
 	phase_set(worker, PL_POOL_SERVING);
 }
 
+void pl_pool_restored(struct pl_pool_worker *worker, uint64_t session, const uint8_t secret[16],
+		      const uint8_t peer_key[16], const char *program, uint32_t client_pid)
+{
+	__typeof__(worker->daemon->secrets->sessions[0]) *secrets = &worker->daemon->secrets->sessions[worker->slot];
+	struct pl_worker_shared *shared = worker->shared;
+
+	memcpy(secrets->secret, secret, sizeof(secrets->secret));
+	memcpy(secrets->peer_key, peer_key, sizeof(secrets->peer_key));
+	worker->session = session;
+	worker->uid = (uid_t)-1;
+	worker->client_pid = shared->client_pid = client_pid;
+	snprintf(worker->program, sizeof(worker->program), "%s", program);
+	snprintf(shared->program, sizeof(shared->program), "%s", program);
+	worker->began_ns = pl_now_ns();
+	atomic_store(&shared->started_ns, worker->began_ns);
+	phase_set(worker, PL_POOL_SERVING);
+}
+
 static void session_give(struct pl_daemon *daemon, struct pl_conn *conn, struct pl_pool_worker *worker)
 {
 	struct pl_hand hand = { .kind = PL_HAND_SESSION, .local = conn->local, .hello = conn->hello };
@@ -442,8 +469,9 @@ static uint64_t api_settle(struct pl_daemon *daemon, uint32_t at, uint64_t now_n
 	struct pl_pool_api *api = &daemon->pool.apis[at];
 
 	while (api->ready && api->waiting)
-		session_give(daemon, pl_conns_waiting(daemon, at), worker_ready_find(daemon, at));
-	while (api->ready + api->starting < daemon->options->spares + api->waiting) {
+		session_give(daemon, pl_conns_waiting(daemon, at), pl_pool_ready(daemon, at));
+	while (api->ready + api->starting <
+	       daemon->options->spares + api->waiting + pl_checkpoints_waiting(daemon, at)) {
 		if (api->starting >= PL_DAEMON_STARTING_MAX)
 			break;
 		if (now_ns < api->retry_ns || worker_start(daemon, at) < 0)
@@ -550,6 +578,7 @@ static void worker_ended(struct pl_pool_worker *worker, int status)
 	*(worker->prev ? &worker->prev->next : &pool->first) = worker->next;
 	*(worker->next ? &worker->next->prev : &pool->last) = worker->prev;
 	pl_swapper_ended(daemon, worker);
+	pl_checkpoints_ended(daemon, worker);
 	explicit_bzero(&daemon->secrets->sessions[worker->slot], sizeof(daemon->secrets->sessions[0]));
 	pool->slots[worker->slot] = false;
 	if (worker->session)

@@ -51,6 +51,7 @@ static int reply_begin(struct pl_serve *serve, int32_t status, uint32_t flags, u
 	if (serve->session->backend->replying)
 		serve->session->backend->replying(serve);
 	r = record_begin(serve, head, status, flags, body_bytes);
+	serve->kept.status = status;
 	serve->replied |= !r;
 	return pl_trace(r);
 }
@@ -60,6 +61,13 @@ int pl_serve_reply_begin(struct pl_serve *serve, int32_t status, uint64_t body_b
 	return pl_trace(reply_begin(serve, status, 0, body_bytes, bulk_bytes));
 }
 
+static void reply_note(struct pl_serve *serve)
+{
+	const uint32_t front = sizeof(struct pl_wire_head) + sizeof(struct pl_wire_reply);
+
+	pl_checkpoint_reply(serve, (uint8_t *)serve->reply_room + front, serve->reply_len_bytes - front);
+}
+
 int pl_serve_reply_end(struct pl_serve *serve)
 {
 	struct pl_session_worker *session = serve->session;
@@ -67,6 +75,8 @@ int pl_serve_reply_end(struct pl_serve *serve)
 
 	memcpy((uint8_t *)serve->reply_room + sizeof(struct pl_wire_head) + offsetof(struct pl_wire_reply, after),
 	       &after, sizeof(after));
+	if (session->checkpoint)
+		reply_note(serve);
 	pl_lane_answer_slow(serve->lane, false);
 	return pl_trace(
 		pl_lane_commit(serve->lane, serve->reply_len_bytes, serve->reply_bulk ? PL_LANE_MORE : PL_LANE_NOW));
@@ -82,6 +92,7 @@ static void reply_plain(struct pl_serve *serve, int32_t status, uint32_t flags)
 	if (serve->replied)
 		return;
 	if (!serve->asked) {
+		serve->kept.status = status;
 		if (status)
 			pl_log_info("posted %s failed: %d", serve->session->backend->op_name(serve->head->op), status);
 		return;
@@ -158,6 +169,8 @@ int pl_serve_take_bulk(struct pl_serve *serve, void *data, uint64_t bytes)
 	r = pl_lane_recv_bulk(serve->lane, data, bytes);
 	if (!r)
 		serve->after_left_bytes -= bytes;
+	if (!r && serve->session->checkpoint)
+		pl_checkpoint_payload(serve, data, bytes);
 	return pl_trace(r);
 }
 
@@ -216,6 +229,12 @@ static int stream_take(struct pl_serve *serve, uint64_t bytes)
 	return 0;
 }
 
+static int payload_take(struct pl_serve *serve)
+{
+	serve->kept.stream_head = *serve->head;
+	return pl_trace(stream_take(serve, serve->head->bulk_bytes));
+}
+
 static void stream_drop(struct pl_serve *serve)
 {
 	serve->stream_bytes = 0;
@@ -244,6 +263,8 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 	bool ordered = !(head->flags & PL_WIRE_FREE), inside;
 	int r = 0;
 
+	if (ordered && session->checkpoint)
+		pl_checkpoint_ready(serve);
 	if (ordered)
 		r = pl_turn_take(&session->turn, wait, head->ticket);
 	else if (!session->backend->runs_free || !session->backend->runs_free(head->op))
@@ -267,7 +288,9 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 	inside = ordered || (session->backend->uses_memory && session->backend->uses_memory(head->op));
 	if (inside)
 		pl_swap_enter(&session->swap);
+	pl_checkpoint_call_begins(serve, ordered);
 	session->backend->call(serve);
+	pl_checkpoint_call_ends(serve);
 	if (inside)
 		inside_ends(session);
 	pl_serve_give_turn(serve);
@@ -280,24 +303,30 @@ static int call_run(struct pl_serve *serve, struct pl_wait *wait)
 	return pl_trace(r);
 }
 
-int pl_serve_lane(struct pl_session_worker *session, struct pl_lane *lane)
+int pl_serve_lane(struct pl_session_worker *session, struct pl_lane *lane, const uint64_t *note)
 {
 	struct pl_serve serve = { .session = session, .lane = lane };
 	struct pl_wait wait = { 0 };
 	int r;
 
+	pl_checkpoint_lane_begins(&serve, note);
 	for (;;) {
 		r = pl_lane_recv(lane, UINT64_MAX, &serve.head);
 		later_settle(&serve);
+		if (r == PL_LANE_E_HALTED) {
+			pl_checkpoint_stand(&serve);
+			continue;
+		}
 		if (r)
 			break;
 		if (serve.head->flags & PL_WIRE_BULK)
-			r = stream_take(&serve, serve.head->bulk_bytes);
+			r = payload_take(&serve);
 		else
 			r = call_run(&serve, &wait);
 		if (r)
 			break;
 	}
+	pl_checkpoint_lane_ends(&serve);
 	free(pl_serve_steal_stream(&serve));
 	return r < 0 ? r : pl_err(-EPROTO);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "link/link.h"
+#include "server/checkpoint.h"
 #include "server/handles.h"
 #include "server/peer.h"
 #include "server/quota.h"
@@ -48,6 +49,7 @@ struct pl_backend_ops {
 	/* Serves a lane of another server's worker until it breaks; on a thread of its own.  NULL: no such lanes. */
 	void (*peer)(struct pl_session_worker *session, struct pl_lane *lane);
 	const struct pl_swap_ops *swap; /* NULL: it can not move its memory */
+	const struct pl_checkpoint_ops *checkpoint; /* NULL: its sessions can not be written down */
 	/* For messages: name of an op, or NULL. */
 	const char *(*op_name)(uint16_t op);
 };
@@ -87,6 +89,7 @@ struct pl_session_worker {
 	struct pl_worker_shared *shared;
 	struct pl_peers peers;
 	struct pl_swap swap;
+	struct pl_checkpoint *checkpoint; /* NULL: the session can not be written down */
 	bool here;  /* the client is another process of this machine, over a socket */
 	bool keeps; /* the daemon keeps content for sessions to come (kept.h) */
 	void *api;  /* the backend's state of this session */
@@ -114,6 +117,7 @@ struct pl_serve {
 	uint32_t reply_len_bytes, reply_flags; /* reply_flags: a handler's own, PL_WIRE_REPLY_IDLE */
 	bool reply_bulk;
 	struct pl_serve_later later;
+	struct pl_checkpoint_lane kept;
 };
 
 /* ---- for handlers ---- */
@@ -156,8 +160,9 @@ int pl_reverse_end(struct pl_session_worker *session, const void *bulk, uint64_t
 /* ---- for the worker's main ---- */
 
 /* Serves one lane until it breaks; runs on the lane's own thread.  The caller destroys the lane.
+ * note: of a lane that was written down in another worker (checkpoint.h); NULL: it is new.
  * Return: -EPIPE: the client closed it; else the session can not go on (-EPROTO: the client broke the rules, its order
  * has a gap now) and the worker should end. */
-int pl_serve_lane(struct pl_session_worker *session, struct pl_lane *lane);
+int pl_serve_lane(struct pl_session_worker *session, struct pl_lane *lane, const uint64_t *note);
 
 #endif

@@ -32,11 +32,11 @@ void pl_control_suspend(struct pl_conn *conn, struct json_object *request, bool 
 		pl_control_refuse(conn, "no such session");
 		return;
 	}
-	if (!daemon->options->swap_bytes || !daemon->options->apis[worker->api].backend->swap) {
-		pl_control_refuse(
-			conn, daemon->options->swap_bytes
-				      ? "sessions of this API can not be suspended, only CUDA's"
-				      : "the server does not move device memory: start it with --oversubscribe=SIZE");
+	if (!pl_daemon_moves(daemon->options) || !daemon->options->apis[worker->api].backend->swap) {
+		pl_control_refuse(conn, pl_daemon_moves(daemon->options)
+						? "sessions of this API can not be suspended, only CUDA's"
+						: "the server does not move device memory: start it with "
+						  "--oversubscribe=SIZE or --checkpoints=FOLDER");
 		return;
 	}
 	if (held != worker->swap.held)

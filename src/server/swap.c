@@ -142,6 +142,10 @@ void pl_swap_unclaim(struct pl_swap *swap, uint32_t device, uint64_t bytes)
 
 	if (!swap->ops)
 		return;
+	if (swap->loading) {
+		swap->loaded[device] -= bytes;
+		return;
+	}
 	hand.swap[device] = bytes;
 	(void)tell(swap, &hand);
 }
@@ -233,7 +237,7 @@ void pl_swap_hand(struct pl_swap *swap, const struct pl_hand *hand)
 
 	pthread_mutex_lock(&swap->lock);
 	if (hand->kind == PL_HAND_LEAVE) {
-		if (!swap->thread && !pthread_create(&thread, NULL, leave_run, swap)) {
+		if (swap->ops && !swap->thread && !pthread_create(&thread, NULL, leave_run, swap)) {
 			pthread_detach(thread);
 			swap->thread = true;
 		}
@@ -249,6 +253,36 @@ void pl_swap_hand(struct pl_swap *swap, const struct pl_hand *hand)
 	pthread_mutex_unlock(&swap->lock);
 	if (hand->kind == PL_HAND_LEAVE && !swap->thread)
 		left_tell(swap, nothing, true, false);
+}
+
+/* ---- out of a checkpoint ---- */
+
+bool pl_swap_rests(struct pl_swap *swap)
+{
+	bool rests;
+
+	pthread_mutex_lock(&swap->lock);
+	rests = swap->rests && !atomic_load(&swap->inside);
+	pthread_mutex_unlock(&swap->lock);
+	return rests;
+}
+
+void pl_swap_loading(struct pl_swap *swap)
+{
+	swap->loading = true;
+}
+
+void pl_swap_loaded(struct pl_swap *swap, const uint64_t away[PL_SWAP_DEVICES_MAX],
+		    uint64_t claimed_out[PL_SWAP_DEVICES_MAX])
+{
+	pthread_mutex_lock(&swap->lock);
+	swap->loading = false;
+	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++) {
+		claimed_out[i] = swap->loaded[i] + away[i];
+		swap->out[i] = away[i];
+	}
+	out_set(swap);
+	pthread_mutex_unlock(&swap->lock);
 }
 
 /* ---- in ---- */
@@ -392,12 +426,16 @@ int pl_swap_claim(struct pl_swap *swap, uint32_t device, uint64_t bytes)
 {
 	if (!swap->ops)
 		return 0;
+	if (swap->loading && device < PL_SWAP_DEVICES_MAX) {
+		swap->loaded[device] += bytes;
+		return 0;
+	}
 	return device < PL_SWAP_DEVICES_MAX ? outside_claim(swap, PL_SWAP_MORE, device, bytes) : -ENOMEM;
 }
 
 bool pl_swap_press(struct pl_swap *swap, uint32_t device, uint64_t bytes)
 {
-	if (!swap->ops || device >= PL_SWAP_DEVICES_MAX)
+	if (!swap->ops || swap->loading || device >= PL_SWAP_DEVICES_MAX)
 		return false;
 	return !outside_claim(swap, PL_SWAP_PRESS, device, bytes);
 }

@@ -41,15 +41,17 @@ struct pl_swap {
 	_Atomic bool barred;     /* whoever wants to enter has to look: `closed`, `moving` or `is_out` */
 	pthread_mutex_t lock;    /* all below */
 	pthread_cond_t news;
-	bool closed;               /* nobody enters: memory is to be moved out */
-	bool moving;               /* it is being moved */
-	bool is_out;               /* some is, or it rests */
-	bool rests, leaves_rest;   /* suspended: it does; it is to */
-	bool thread;               /* that moves it out, is there */
-	bool leave, answered;      /* news of the daemon's */
-	enum pl_swap_claim claims; /* that is to be answered */
-	int32_t result;            /* with `answered` */
-	bool coming;               /* granted: who has claimed is about to enter, and nothing moves out before */
+	bool closed;                          /* nobody enters: memory is to be moved out */
+	bool moving;                          /* it is being moved */
+	bool is_out;                          /* some is, or it rests */
+	bool rests, leaves_rest;              /* suspended: it does; it is to */
+	bool loading;                         /* out of a checkpoint: claims are only counted */
+	uint64_t loaded[PL_SWAP_DEVICES_MAX]; /* those */
+	bool thread;                          /* that moves it out, is there */
+	bool leave, answered;                 /* news of the daemon's */
+	enum pl_swap_claim claims;            /* that is to be answered */
+	int32_t result;                       /* with `answered` */
+	bool coming; /* granted: who has claimed is about to enter, and nothing moves out before */
 	uint64_t out[PL_SWAP_DEVICES_MAX], leaves[PL_SWAP_DEVICES_MAX];
 	uint64_t owed[PL_SWAP_DEVICES_MAX]; /* given up, which the daemon is yet to hear */
 	uint64_t took_ns;                   /* the last way in */
@@ -91,6 +93,14 @@ void pl_swap_unclaim(struct pl_swap *swap, uint32_t device, uint64_t bytes);
 /** pl_swap_press() - the driver says that the device has no memory, whatever was claimed
  * As pl_swap_claim().  Return: another session has given up some, try again; false: none has any. */
 bool pl_swap_press(struct pl_swap *swap, uint32_t device, uint64_t bytes);
+
+/* Suspended, and nobody is inside. */
+bool pl_swap_rests(struct pl_swap *swap);
+/* A session comes out of a checkpoint: until loaded() the daemon hears of no claim, but all of them then.  away: what
+ * of it is in host memory; claimed_out: all of it. */
+void pl_swap_loading(struct pl_swap *swap);
+void pl_swap_loaded(struct pl_swap *swap, const uint64_t away[PL_SWAP_DEVICES_MAX],
+		    uint64_t claimed_out[PL_SWAP_DEVICES_MAX]);
 
 /* LEAVE or GRANT, on the worker's main thread. */
 void pl_swap_hand(struct pl_swap *swap, const struct pl_hand *hand);

@@ -28,7 +28,7 @@ void pl_swapper_capacity(struct pl_daemon *daemon, const struct pl_pool_worker *
 	const uint64_t limit = daemon->options->device_bytes;
 	struct pl_swapper *swapper = &daemon->swapper;
 
-	if (!daemon->options->swap_bytes || swapper->known || !daemon->options->apis[worker->api].backend->swap)
+	if (!pl_daemon_moves(daemon->options) || swapper->known || !daemon->options->apis[worker->api].backend->swap)
 		return;
 	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++)
 		swapper->capacity[i] = limit && limit < hand->swap[i] ? limit : hand->swap[i];
@@ -433,6 +433,15 @@ bool pl_swapper_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, 
 		return left_handle(daemon, worker, hand);
 	default:
 		return true;
+	}
+}
+
+void pl_swapper_restored(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
+{
+	(void)daemon;
+	for (int i = 0; i < PL_SWAP_DEVICES_MAX; i++) {
+		worker->swap.claimed[i] += hand->swap[i];
+		worker->swap.out[i] += hand->swap_out[i] < hand->swap[i] ? hand->swap_out[i] : hand->swap[i];
 	}
 }
 

@@ -39,6 +39,8 @@ struct pl_swapper {
 void pl_swapper_capacity(struct pl_daemon *daemon, const struct pl_pool_worker *worker, const struct pl_hand *hand);
 /* CLAIM, UNCLAIM or LEFT of a worker; others are passed over.  Return: it keeps the rules. */
 bool pl_swapper_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand);
+/* It has a session of before, with that much: READ. */
+void pl_swapper_restored(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand);
 void pl_swapper_ended(struct pl_daemon *daemon, struct pl_pool_worker *worker);
 /* For people: "runs", "waits" (for its memory), "leaves" (it is to be suspended) or "suspended". */
 const char *pl_swapper_state(const struct pl_pool_worker *worker);

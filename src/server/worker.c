@@ -27,6 +27,7 @@ struct worker {
 	int control;
 	struct pl_session_worker session;
 	struct pl_lanes lanes;
+	bool written; /* to a file: whether it ends or goes on, the daemon is to say */
 };
 
 /* ---- the session ---- */
@@ -117,6 +118,33 @@ static void limits_set_session(struct pl_session_worker *session, const uint64_t
 		atomic_store(&session->quota.limit[i], limits[i]);
 }
 
+/* What a session has, however it begins.  Return: 0 or fatal. */
+static int session_init(struct worker *worker, const struct pl_hand *hand)
+{
+	const struct pl_worker_config *config = worker->config;
+	struct pl_session_worker *session = &worker->session;
+
+	session->id = hand->session;
+	memcpy(session->peers.key, hand->peer_key, sizeof(session->peers.key));
+	memcpy(worker->lanes.secret, hand->secret, sizeof(worker->lanes.secret));
+	if (config->oversubscribes || worker->lanes.keeps_s)
+		pl_swap_start(&session->swap, config->backend->swap, config->device_bytes, worker->lanes.keeps_s != 0);
+	pthread_mutex_init(&session->reverse_lock, NULL);
+	pl_turn_init(&session->turn);
+	return pl_trace(pl_handles_init(&session->handles));
+}
+
+/* Calls are noted where the session could be written down: its client knows how to come back. */
+static int session_keeps(struct worker *worker)
+{
+	const struct pl_backend_ops *backend = worker->config->backend;
+	struct pl_session_worker *session = &worker->session;
+
+	if (!worker->lanes.keeps_s || !session->reverse->resumes)
+		return 0;
+	return pl_trace(pl_checkpoint_start(session, backend->checkpoint));
+}
+
 /* Answers the client.  Return: 0, or fatal: the worker ends. */
 static int session_start(struct worker *worker, const struct pl_hand *hand, int fd, int region_fd)
 {
@@ -126,17 +154,12 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 	struct pl_hello_reply reply;
 	int r;
 
-	session->id = hand->session;
-	memcpy(session->peers.key, hand->peer_key, sizeof(session->peers.key));
 	lanes->local = hand->local;
 	lanes->resumes = hand->hello.minor >= PL_HELLO_MINOR_AGAIN;
-	memcpy(lanes->secret, hand->secret, sizeof(lanes->secret));
+	if (config->backend->checkpoint && !hand->local && region_fd < 0 && hand->hello.minor >= PL_HELLO_MINOR_KEEPS)
+		lanes->keeps_s = config->keeps_s;
+	r = session_init(worker, hand);
 	limits_set_session(session, config->quota);
-	if (config->oversubscribes)
-		pl_swap_start(&session->swap, config->backend->swap, config->device_bytes, false);
-	pthread_mutex_init(&session->reverse_lock, NULL);
-	pl_turn_init(&session->turn);
-	r = pl_handles_init(&session->handles);
 	if (r) {
 		pl_link_refuse(fd, PL_HELLO_E_INTERNAL, "the worker has no memory for its tables");
 		return pl_fold(r);
@@ -159,6 +182,8 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 	if (!r)
 		pl_lanes_outlive(lanes, session->reverse);
 	if (!r)
+		r = session_keeps(worker);
+	if (!r)
 		r = functions_send(worker, &hand->hello);
 	if (r)
 		return pl_fold(r);
@@ -167,6 +192,49 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 		pl_log_error("session %llu can not start: %s", (unsigned long long)session->id,
 			     strerror(r < 0 ? -r : EPROTO));
 	return pl_fold(r);
+}
+
+/* ---- checkpoints ---- */
+
+/* Takes over fd. */
+static int checkpoint_write(struct worker *worker, int fd)
+{
+	struct pl_hand hand = { .kind = PL_HAND_WRITTEN };
+
+	hand.result = pl_checkpoint_write(&worker->session, &worker->lanes, fd, hand.text);
+	close(fd);
+	worker->written = !hand.result;
+	return pl_trace(pl_hand_send(worker->control, &hand, -1, -1));
+}
+
+static void checkpoint_part(struct worker *worker, const struct pl_hand *hand)
+{
+	worker->written = false;
+	if (hand->result) {
+		pl_checkpoint_undo(&worker->session, &worker->lanes);
+		return;
+	}
+	pl_lanes_count(&worker->lanes);
+	_exit(0);
+}
+
+/* Takes over fd.  Return: 0, or the worker ends, and has said why. */
+static int session_restore(struct worker *worker, const struct pl_hand *from, int fd)
+{
+	struct pl_session_worker *session = &worker->session;
+	struct pl_hand hand = { .kind = PL_HAND_READ };
+
+	limits_set_session(session, from->limits);
+	worker->lanes.resumes = true;
+	worker->lanes.keeps_s = worker->config->keeps_s;
+	hand.result = session_init(worker, from);
+	if (hand.result)
+		snprintf(hand.text, sizeof(hand.text), "the worker has no memory for its tables");
+	else
+		hand.result = pl_checkpoint_read(session, &worker->lanes, fd, hand.swap, hand.swap_out, hand.text);
+	close(fd);
+	pl_hand_send(worker->control, &hand, -1, -1);
+	return hand.result;
 }
 
 /* ---- the main thread ---- */
@@ -184,7 +252,10 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 	case PL_HAND_LANE:
 		if (fd < 0 || !worker->session.reverse)
 			break;
-		pl_lanes_add(&worker->lanes, fd, &hand->hello);
+		if (worker->written)
+			close(fd); /* it tries again */
+		else
+			pl_lanes_add(&worker->lanes, fd, &hand->hello);
 		return 0;
 	case PL_HAND_MORE:
 	case PL_HAND_AGAIN:
@@ -201,6 +272,17 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 	case PL_HAND_ANSWER:
 		pl_peers_answered(&worker->session.peers, hand, fd);
 		return 0;
+	case PL_HAND_CHECKPOINT:
+		if (fd < 0 || !worker->session.reverse)
+			break;
+		return pl_trace(checkpoint_write(worker, fd));
+	case PL_HAND_PART:
+		checkpoint_part(worker, hand);
+		return 0;
+	case PL_HAND_RESTORE:
+		if (fd < 0 || worker->session.reverse)
+			break;
+		return pl_trace(session_restore(worker, hand, fd));
 	case PL_HAND_LEAVE:
 	case PL_HAND_GRANT:
 		pl_swap_hand(&worker->session.swap, hand);

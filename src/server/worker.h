@@ -24,6 +24,7 @@ struct pl_worker_config {
 	uint32_t grace_s;      /* as pl_daemon_options */
 	bool oversubscribes;   /* device memory (swap.h) */
 	uint64_t device_bytes; /* as pl_daemon_options */
+	uint32_t keeps_s;      /* sessions can be written down (checkpoint.h), clients wait so long; 0 = not */
 	bool keeps;            /* the daemon keeps content for sessions to come (kept.h) */
 	enum pl_log_level log_level;
 	const char *folder; /* of the server's workers (folder.h); "" = none */

@@ -52,10 +52,18 @@ static void test_a_member_that_breaks_its_type_is_refused(void)
 
 static void test_the_table_of_functions_says_names_and_classes(void)
 {
+	uint32_t per_thread;
+
 	assert(!strcmp(pl_cuda_op_name(PL_CUDA_OP_cuLaunchKernel), "cuLaunchKernel"));
 	assert(!strcmp(pl_cuda_op_class(PL_CUDA_OP_cuLaunchKernel), "post"));
 	assert(!strcmp(pl_cuda_op_class(PL_CUDA_OP_cuGLInit), "refused"));
-	assert(!strcmp(pl_cuda_op_replays(PL_CUDA_OP_cuStreamCreate), "record"));
+	assert(!strcmp(pl_cuda_op_replays(PL_CUDA_OP_cuStreamCreate), "makes"));
+	assert(!strcmp(pl_cuda_op_replays(PL_CUDA_OP_cuCtxSetLimit), "record"));
+	assert(pl_cuda_op_records(PL_CUDA_OP_cuStreamCreate) == 1 && pl_cuda_op_records(PL_CUDA_OP_cuCtxSetLimit) == 2);
+	assert(!pl_cuda_op_records(PL_CUDA_OP_cuLaunchKernel) && !pl_cuda_op_records(UINT16_MAX));
+	assert(pl_cuda_op_stream(PL_CUDA_OP_cuMemsetD8Async, &per_thread) == 4 && per_thread == 5);
+	assert(pl_cuda_op_stream(PL_CUDA_OP_cuLaunchKernel, &per_thread) == 9 && per_thread == 10);
+	assert(!pl_cuda_op_stream(PL_CUDA_OP_cuCtxSynchronize, &per_thread) && !per_thread);
 	assert(pl_cuda_op_find("cuStreamSynchronize") == PL_CUDA_OP_cuStreamSynchronize);
 	assert(!pl_cuda_op_find("cuStreamSynchronize_ptsz"));
 	assert(!strcmp(pl_cuda_op_name(0), "?") && !strcmp(pl_cuda_op_name(UINT16_MAX), "?"));

@@ -63,15 +63,17 @@ enum pl_wire_reply_flag {
 
 #define PL_HELLO_MAGIC           0x4d554e454c50u /* "PLENUM" */
 #define PL_HELLO_MAJOR           1               /* peers of another major version refuse each other */
-#define PL_HELLO_MINOR           5   /* 1: functions by name; 2, 3: several connections; 4: AGAIN; 5: keeps */
+#define PL_HELLO_MINOR           5   /* 1: functions by name; 2, 3: several connections; 4: AGAIN; 5: keeps_s */
 #define PL_HELLO_MINOR_FUNCTIONS 1   /* from here on: where the digests differ, the server's table comes first */
 #define PL_HELLO_MINOR_MORE      2   /* from here on: PL_HELLO_MORE */
 #define PL_HELLO_MINOR_PEER_MORE 3   /* from here on: PL_HELLO_PEER_MORE */
 #define PL_HELLO_MINOR_AGAIN     4   /* from here on: PL_HELLO_AGAIN, and grace_s in the reply */
-#define PL_HELLO_MINOR_KEEPS     5   /* from here on: keeps in the reply */
+#define PL_HELLO_MINOR_KEEPS     5   /* from here on: keeps_s in the reply */
 #define PL_HELLO_PLACE_REVERSE   1   /* MORE: the reverse lane; from 2 on: the lane that gave this number */
 #define PL_TOKEN_MAX             128 /* limit: bytes of a token, its NUL included */
 #define PL_WIRE_OP_FUNCTIONS     0   /* first record on the reverse lane: the table; no function has the number */
+#define PL_WIRE_OP_PART                                                                                                \
+	0xffffu /* on the reverse lane, nor this: the client parts with its connections (link/still.h) */
 
 enum pl_hello_kind {
 	PL_HELLO_SESSION = 1,   /* a new session; the connection becomes its reverse lane */
@@ -135,8 +137,8 @@ struct pl_hello_reply {
 			uint32_t grace_s;      /* OK, tcp: so long a session waits for AGAIN; 0 = it does not */
 			/* OK, tcp: the server can stop and come back with the session: over loopback, too, its lanes
 			 * outlive their connections, and a server that is not there, or does not have the session yet
-			 * (PL_HELLO_E_BUSY), is asked again until the grace is over.  0 = no. */
-			uint32_t keeps;
+			 * (PL_HELLO_E_BUSY), is asked again for so many seconds.  0 = no. */
+			uint32_t keeps_s;
 		};
 	};
 };

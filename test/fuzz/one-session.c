@@ -229,7 +229,7 @@ static void release_all(struct bytes_lane *lane)
 		at = record_put(at, PL_CL_OP_plRelease, fields, 2);
 	}
 	lane->in = (struct pl_fuzz){ records, at };
-	pl_serve_lane(&session, &lane->base);
+	pl_serve_lane(&session, &lane->base, NULL);
 	for (at = records; api->svm.blocks;) { /* one at a time: the list gets shorter */
 		struct pl_cl_clSVMFree_args args = { .address = api->svm.blocks->address };
 		uint64_t fields[8];
@@ -238,7 +238,7 @@ static void release_all(struct bytes_lane *lane)
 		pl_cl_clSVMFree_put(&enc, &args);
 		lane->in = (struct pl_fuzz){ records, record_put(records, PL_CL_OP_clSVMFree, fields,
 								 (uint32_t)pl_cl_clSVMFree_bytes(&args) / 8) };
-		pl_serve_lane(&session, &lane->base);
+		pl_serve_lane(&session, &lane->base, NULL);
 	}
 }
 
@@ -276,7 +276,7 @@ void pl_one_session_run(const uint8_t *data, size_t size, unsigned how)
 	lane.ticket = 0;
 	lane.in = (struct pl_fuzz){ data, data + size };
 	pl_stub_lazy(how & PL_ONE_LAZY);
-	pl_serve_lane(&session, &lane.base);
+	pl_serve_lane(&session, &lane.base, NULL);
 	pl_stub_settle();
 	pl_stub_lazy(false);
 	lane.payload = (struct pl_fuzz){ 0 };

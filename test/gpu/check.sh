@@ -186,6 +186,13 @@ cuda_swap() {
 		PLENUM_ICD_DIR=$icd python3 test/integration/test_swap.py "$(cuda_library "$1")" "$bin/src/client/cuda/libcuda.so.1"
 }
 
+# A session that goes on out of a file: addresses and numbers of textures have to come out as they were.
+cuda_checkpoint() {
+	have_cuda "$1" || return
+	PLENUM_TEST_PTX_DIR=$PWD/test/cuda PLENUM_TEST_CUDA_PROGRAMS=$bin/test/cuda PLENUM_TOOL=$bin/tools/plenum/plenum \
+		PLENUM_ICD_DIR=$icd python3 test/integration/test_checkpoint.py "$(cuda_library "$1")" "$bin/src/client/cuda/libcuda.so.1"
+}
+
 cuda_library() {
 	if [ "$1" = refgpu ]; then
 		echo "$bin/src/refgpu/driver/libcuda.so.1"
@@ -298,7 +305,7 @@ rm -f "$out"/.[a-z]*
 : >"$out/summary.txt"
 export out icd bin end
 export -f machine build have_opencl opencl_tests opencl_bench opencl_program nvml
-export -f cuda_program cuda_remote cuda_swap cuda_library have_cuda ptx_conformance in_mode alike torch libraries torch_time cuda_bench kernels_bench
+export -f cuda_program cuda_remote cuda_swap cuda_checkpoint cuda_library have_cuda ptx_conformance in_mode alike torch libraries torch_time cuda_bench kernels_bench
 export MALLOC_PERTURB_=0
 step machine 30 machine
 step build $(((end - begin) * 4 / 9)) build
@@ -314,6 +321,7 @@ for driver in native refgpu; do
 		start "cuda-$program-$driver" 120 cuda_remote "test_${program}_prints_the_same" $driver
 	done
 	start "cuda-swap-$driver" 90 cuda_swap $driver
+	start "cuda-checkpoint-$driver" 90 cuda_checkpoint $driver
 	start "cuda-ends-$driver" 60 cuda_remote 'test_a_program_that_is_killed*,test_who_asks*,test_the_nodes*,test_sessions*' $driver
 	for program in direct lease; do
 		start "cuda-$program-$driver" 60 cuda_program $program $driver

@@ -79,7 +79,7 @@ static void *lane_run(void *arg)
 {
 	struct peer_lane *lane = arg;
 
-	lane->ended = pl_serve_lane(&lane->peer->session, lane->server);
+	lane->ended = pl_serve_lane(&lane->peer->session, lane->server, NULL);
 	pl_lane_shutdown(lane->server);
 	return NULL;
 }

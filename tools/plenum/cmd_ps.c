@@ -75,6 +75,27 @@ static void draining_print(struct json_object *answer)
 	printf("\n");
 }
 
+static void checkpoint_print(struct json_object *kept)
+{
+	const char *why = pl_session_text(kept, "why");
+	char size[24];
+
+	printf("%6llu %8llu %-20.20s in a checkpoint of %s%s%s%s\n", (unsigned long long)pl_session_number(kept, "id"),
+	       (unsigned long long)pl_session_number(kept, "client_pid"), pl_session_text(kept, "program"),
+	       pl_tool_size_text(pl_session_number(kept, "bytes"), size, sizeof(size)),
+	       strcmp(pl_session_text(kept, "state"), "comes") ? "" : ", about to come back", *why ? ": " : "", why);
+}
+
+static void checkpoints_print(struct json_object *answer)
+{
+	struct json_object *list;
+
+	if (!json_object_object_get_ex(answer, "checkpoints", &list) || !json_object_is_type(list, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		checkpoint_print(json_object_array_get_idx(list, i));
+}
+
 static int session_kill(const char *address, uint64_t id)
 {
 	struct json_object *answer = NULL;
@@ -112,6 +133,7 @@ int pl_cmd_ps(int argc, char **argv)
 		       "LINK", "AGE", "LANES", "OBJECTS", "MEMORY", "ASKS", "POSTS", "WORKER", "RSS");
 		for (size_t i = 0; i < json_object_array_length(list); i++)
 			session_print(json_object_array_get_idx(list, i));
+		checkpoints_print(answer);
 		draining_print(answer);
 	}
 	json_object_put(answer);

@@ -38,6 +38,8 @@ enum {
 	KEY_OVERSUBSCRIBE,
 	KEY_DEVICE_MEMORY,
 	KEY_SWAP_STAY,
+	KEY_CHECKPOINTS,
+	KEY_KEEPS,
 };
 
 #define ARENA_STAGING_BYTES (256ull << 20) /* shared memory beyond --memory-limit: data on its way */
@@ -102,6 +104,11 @@ static const struct argp_option options[] = {
 	 "so long a session that works keeps its device memory although another one waits (default: 1000, and at least "
 	 "four times what moving it takes)",
 	 4},
+	{"checkpoints", KEY_CHECKPOINTS, "FOLDER", 0,
+	 "CUDA sessions over tcp can be written there (plenum checkpoint), are when the server ends, and go on when it "
+	 "starts again",
+	 4},
+	{"checkpoints-wait", KEY_KEEPS, "SECONDS", 0, "so long their programs wait for that (default: 86400)", 4},
 	{"module-cache", KEY_KEPT, "SIZE|off", 0,
 	 "CUDA modules kept for later sessions over tcp and vsock, which need not send them (default: a sixteenth of "
 	 "the memory, at most 1G)",
@@ -171,6 +178,12 @@ static error_t limit_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_SWAP_STAY:
 		daemon->swap_stay_ns = pl_tool_number(state, "oversubscribe-stay", text, 0, 3600000) * 1000000u;
+		return 0;
+	case KEY_CHECKPOINTS:
+		daemon->checkpoints = text;
+		return 0;
+	case KEY_KEEPS:
+		daemon->keeps_s = (uint32_t)pl_tool_number(state, "checkpoints-wait", text, 1, PL_DAEMON_KEEPS_S_MAX);
 		return 0;
 	case KEY_KEPT_APART:
 		daemon->kept_apart = true;
@@ -315,6 +328,10 @@ static error_t option_parse(int key, char *text, struct argp_state *state)
 			argp_error(state, "--device-memory: what --oversubscribe=SIZE goes beyond; say that, too");
 		if (daemon->swap_stay_ns != PL_DAEMON_SWAP_STAY_MS * 1000000ull && !daemon->swap_bytes)
 			argp_error(state, "--oversubscribe-stay: only with --oversubscribe=SIZE");
+		if (daemon->checkpoints && !daemon->grace_s)
+			argp_error(state, "--checkpoints: programs have to come back; not with --grace=off");
+		if (daemon->keeps_s != PL_DAEMON_KEEPS_S && !daemon->checkpoints)
+			argp_error(state, "--checkpoints-wait: only with --checkpoints=FOLDER");
 		return 0;
 	}
 	return confine_parse(key, text, state);

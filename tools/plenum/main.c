@@ -17,6 +17,8 @@ const struct pl_command pl_commands[] = {
 	{ "limit", pl_cmd_limit, "change what a running session may hold" },
 	{ "suspend", pl_cmd_suspend, "move a session's device memory to host memory, and let it wait" },
 	{ "resume", pl_cmd_resume, "let a suspended session go on" },
+	{ "checkpoint", pl_cmd_checkpoint, "write a session to a file; its program waits" },
+	{ "restore", pl_cmd_restore, "let a session go on that is in such a file" },
 	{ "drain", pl_cmd_drain, "let a server end without ending anybody" },
 	{ "trace", pl_cmd_trace, "run a program and show each call of OpenCL and CUDA, its time and bytes" },
 	{ "doctor", pl_cmd_doctor, "find what keeps this from working, and say what to do" },

@@ -11,6 +11,7 @@ _plenum_options() {
 	ps) echo "--server --kill --json --help" ;;
 	top) echo "--server --delay --count --help" ;;
 	metrics) echo "--server --listen --help" ;;
+	checkpoint | restore) echo "--wait --server --help" ;;
 	suspend) echo "--wait --server --help" ;;
 	resume) echo "--server --help" ;;
 	limit) echo "--memory --objects --host --inflight --server --help" ;;
@@ -28,7 +29,7 @@ _plenum_options() {
 	esac
 }
 
-_plenum_commands="serve run devices ps stats top metrics limit suspend resume drain trace doctor vm refgpu bench version help"
+_plenum_commands="serve run devices ps stats top metrics limit suspend resume checkpoint restore drain trace doctor vm refgpu bench version help"
 
 _plenum() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} first=2 i

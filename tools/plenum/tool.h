@@ -35,6 +35,8 @@ int pl_cmd_top(int argc, char **argv);
 int pl_cmd_metrics(int argc, char **argv);
 int pl_cmd_limit(int argc, char **argv);
 int pl_cmd_suspend(int argc, char **argv);
+int pl_cmd_checkpoint(int argc, char **argv);
+int pl_cmd_restore(int argc, char **argv);
 int pl_cmd_resume(int argc, char **argv);
 int pl_cmd_drain(int argc, char **argv);
 int pl_cmd_trace(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda/checkpoint.h"
 #include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"
 #include "backend/cuda/swap.h"
@@ -180,6 +181,12 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 		r = pl_handles_init(&session->shadows);
 	if (!r)
 		r = pl_handles_init(&session->conditions);
+	if (!r)
+		r = pl_handles_init(&session->kept.promised);
+	if (!r)
+		r = pl_handles_init(&session->kept.sources);
+	if (!r)
+		r = pl_handles_init(&session->kept.groups);
 	if (!r && !pl_cuda_peers_create(session))
 		r = pl_err(-ENOMEM);
 	if (!r)
@@ -213,10 +220,11 @@ const struct pl_backend_ops pl_backend_cuda = {
 	.status_internal = CUDA_ERROR_UNKNOWN,
 	.open = backend_open,
 	.session = backend_session,
-	.call = pl_cuda_serve_call,
+	.call = pl_cuda_checkpoint_call,
 	.runs_free = runs_free,
 	.uses_memory = uses_memory,
 	.peer = pl_cuda_peer_serve,
 	.swap = &pl_cuda_swap_ops,
+	.checkpoint = &pl_cuda_checkpoint_ops,
 	.op_name = pl_cuda_op_name,
 };

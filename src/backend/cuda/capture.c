@@ -167,7 +167,7 @@ void pl_cuda_serve_cuStreamBeginCaptureToGraph(struct pl_serve *serve,
 	pl_cleanup(pl_freep) CUgraphEdgeData *edges = NULL;
 	pl_cleanup(pl_freep) CUgraphNode *nodes = NULL;
 	int32_t status = nodes_open(serve, args->dependencies, args->edges, &nodes, &edges);
-	void *stream, *graph;
+	void *stream = NULL, *graph;
 
 	captures_note(serve);
 	if (!status && pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status) &&

@@ -30,6 +30,7 @@ void pl_cuda_serve_plCurrent(struct pl_serve *serve, const struct pl_cuda_plCurr
 	else
 		pl_cuda.cuCtxSetCurrent(NULL);
 	pl_cuda_current = status ? 0 : args->context;
+	serve->kept.note = pl_cuda_current;
 	if (pl_cuda_current && !atomic_compare_exchange_strong(&session->context_first, &first, pl_cuda_current) &&
 	    first != pl_cuda_current)
 		atomic_store(&session->contexts_many, true);

@@ -240,8 +240,10 @@ void pl_cuda_members_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_obje
 	for (uint64_t i = 1; i <= PL_CUDA_FUNCTIONS_MAX; i++) {
 		if (!pl_handles_take(&serve->session->handles, id | i << PL_CUDA_MEMBER_SHIFT, kind, &handle))
 			return;
-		if (!handle.failed)
-			pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+		if (handle.failed)
+			continue;
+		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+		pl_checkpoint_ended(handle.id);
 	}
 }
 

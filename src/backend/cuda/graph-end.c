@@ -233,6 +233,8 @@ void pl_cuda_captured_begin(struct pl_serve *serve, CUstream stream, bool per_th
 	pl_cuda_captured_end(serve, stream, false); /* it has ended in some other way */
 	if (!captured)
 		return;
+	if (!session->captured)
+		pl_cuda_group_captures(session);
 	*captured = (struct pl_cuda_captured){ .graph = stays ? NULL : graph,
 					       .stream = stream,
 					       .thread = pl_cuda_thread_number(),

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "backend/cuda/session.h"
+#include "backend/cuda/checkpoint.h"
 #include "base/err.h"
 
 /* In session->shared: `extra` is the context's id; `failed`: the client has no right to its bytes any more. */
@@ -24,6 +24,7 @@ static void shared_end(struct pl_cuda_session *session, const struct pl_handle *
 {
 	struct pl_cuda_shared *shared = handle->kind == KIND_SHARED ? handle->object : NULL;
 
+	pl_checkpoint_ended(handle->id);
 	pl_quota_return(&session->worker->quota, PL_QUOTA_HOST, shared ? shared->bytes : (uintptr_t)handle->object);
 	free(shared);
 }
@@ -120,32 +121,6 @@ static int32_t own_alloc(uint64_t bytes, unsigned int flags, void **host_out)
 	return (int32_t)r;
 }
 
-void pl_cuda_serve_plHostAlloc(struct pl_serve *serve, const struct pl_cuda_plHostAlloc_args *args)
-{
-	struct pl_cuda_session *session = pl_cuda_session_of(serve);
-	struct pl_cuda_plHostAlloc_reply reply = { .length = pages_of(args->size) };
-	int32_t status = CUDA_ERROR_INVALID_VALUE;
-	void *host = NULL;
-
-	if (args->size && reply.length >= args->size)
-		status = own_alloc(reply.length, args->flags, &host);
-	if (!status && pl_handles_put(&session->shared, (uintptr_t)host, KIND_OWN, (void *)(uintptr_t)args->size, 0,
-				      (void *)(uintptr_t)pl_cuda_current)) {
-		pl_cuda.cuMemFreeHost(host);
-		status = CUDA_ERROR_INVALID_VALUE;
-	}
-	if (status) {
-		pl_cuda_result(serve, status, 0);
-		return;
-	}
-	reply.address = (uintptr_t)host;
-	pl_cuda_charge_keep();
-	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plHostAlloc_reply_bytes(&reply), 0))
-		return;
-	pl_cuda_plHostAlloc_reply_put(&serve->reply_enc, &reply);
-	(void)pl_serve_reply_end(serve);
-}
-
 /* ---- at an address of the client's ---- */
 
 /* The program has had it for a while, and may be capturing: that is no affair of these calls. */
@@ -200,6 +175,36 @@ static int32_t placed_free(uint64_t address, uint64_t bytes)
 	return status;
 }
 
+void pl_cuda_serve_plHostAlloc(struct pl_serve *serve, const struct pl_cuda_plHostAlloc_args *args)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	struct pl_cuda_plHostAlloc_reply reply = { .length = pages_of(args->size) };
+	uint64_t again = pl_cuda_again_address(session); /* the driver chose it once; now it can not */
+	int32_t status = CUDA_ERROR_INVALID_VALUE;
+	void *host = NULL;
+
+	if (args->size && reply.length >= args->size)
+		status = again ? placed_alloc(again, reply.length) : own_alloc(reply.length, args->flags, &host);
+	if (again)
+		host = (void *)(uintptr_t)again;
+	if (!status && pl_handles_put(&session->shared, (uintptr_t)host, again ? KIND_PLACED : KIND_OWN,
+				      (void *)(uintptr_t)args->size, 0, (void *)(uintptr_t)pl_cuda_current)) {
+		(void)(again ? placed_free(again, reply.length) : (int32_t)pl_cuda.cuMemFreeHost(host));
+		status = CUDA_ERROR_INVALID_VALUE;
+	}
+	if (status) {
+		pl_cuda_result(serve, status, 0);
+		return;
+	}
+	reply.address = (uintptr_t)host;
+	pl_checkpoint_made(reply.address, reply.length);
+	pl_cuda_charge_keep();
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plHostAlloc_reply_bytes(&reply), 0))
+		return;
+	pl_cuda_plHostAlloc_reply_put(&serve->reply_enc, &reply);
+	(void)pl_serve_reply_end(serve);
+}
+
 void pl_cuda_serve_plHostPlace(struct pl_serve *serve, const struct pl_cuda_plHostPlace_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
@@ -215,8 +220,10 @@ void pl_cuda_serve_plHostPlace(struct pl_serve *serve, const struct pl_cuda_plHo
 		(void)placed_free(args->address, args->size);
 		status = CUDA_ERROR_INVALID_VALUE;
 	}
-	if (!status)
+	if (!status) {
+		pl_checkpoint_made(args->address, args->size);
 		pl_cuda_charge_keep();
+	}
 	pl_cuda_result(serve, status, 0);
 }
 
@@ -349,4 +356,54 @@ void pl_cuda_shared_context_left(struct pl_cuda_session *session, uint64_t ended
 			shared_end(session, &handle);
 		}
 	free(left.hosts);
+}
+
+/* ---- in a file ---- */
+
+struct hosts_save {
+	struct pl_checkpoint_file *file;
+	int result;
+};
+
+static void host_save(struct pl_handle *handle, void *arg)
+{
+	const uint64_t head[] = { handle->id, pages_of((uintptr_t)handle->object) };
+	struct hosts_save *save = arg;
+
+	if (!save->result)
+		save->result = pl_checkpoint_put(save->file, head, sizeof(head));
+	if (!save->result)
+		save->result = pl_checkpoint_put(save->file, (const void *)(uintptr_t)head[0], head[1]);
+}
+
+int pl_cuda_hosts_save(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	struct hosts_save save = { file, pl_checkpoint_put_u64(file, session->shared.count) };
+
+	pl_handles_each(&session->shared, host_save, &save);
+	return pl_trace(save.result);
+}
+
+static int host_load(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	struct pl_handle handle;
+	uint64_t head[2];
+	int r = pl_checkpoint_get(file, head, sizeof(head));
+
+	if (r)
+		return pl_trace(r);
+	if (!host_get(session, head[0], &handle) || handle.kind == KIND_SHARED ||
+	    pages_of((uintptr_t)handle.object) != head[1])
+		return pl_err(-EOPNOTSUPP);
+	return pl_trace(pl_checkpoint_get(file, (void *)(uintptr_t)head[0], head[1]));
+}
+
+int pl_cuda_hosts_load(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	uint64_t count;
+	int r = pl_checkpoint_get_u64(file, PL_HANDLES_MAX, &count);
+
+	for (uint64_t i = 0; !r && i < count; i++)
+		r = host_load(session, file);
+	return pl_trace(r);
 }

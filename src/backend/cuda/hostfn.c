@@ -39,6 +39,8 @@ static bool client_tell(struct pl_cuda_hostfn *hostfn, CUresult status, struct p
 	struct pl_session_worker *worker = hostfn->session->worker;
 	struct pl_enc enc;
 
+	if (atomic_load(&hostfn->session->kept.loads))
+		return false; /* it was, when this was done for the first time */
 	pl_cuda_later_tell(hostfn->session);
 	if (pl_reverse_begin(worker, PL_CUDA_OP_plHostFunc, pl_cuda_plHostFunc_bytes(&args), 0, &enc))
 		return false;
@@ -117,7 +119,8 @@ void CUDA_CB pl_cuda_hostfn_ended(void *user)
 	struct pl_session_worker *worker = hostfn->session->worker;
 	struct pl_enc enc;
 
-	if (!pl_reverse_begin(worker, PL_CUDA_OP_plHostForget, pl_cuda_plHostForget_bytes(&args), 0, &enc)) {
+	if (!atomic_load(&hostfn->session->kept.loads) &&
+	    !pl_reverse_begin(worker, PL_CUDA_OP_plHostForget, pl_cuda_plHostForget_bytes(&args), 0, &enc)) {
 		pl_cuda_plHostForget_put(&enc, &args);
 		(void)pl_reverse_end(worker, NULL, 0);
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/cuda/checkpoint.h"
 #include "base/err.h"
 #include "cuda/image.h"
 #include "server/kept.h"
@@ -16,6 +17,7 @@ struct pl_cuda_image {
 	struct pl_cuda_image *next;
 	uint64_t hash, bytes;
 	const void *image; /* as the driver takes it; it may go on reading it */
+	const void *packed;
 };
 
 /* What this lane's client has asked for by its digest and is going to send. */
@@ -44,7 +46,7 @@ static int32_t image_enter(struct pl_cuda_session *session, void *packed, uint64
 
 	if (!image)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	*image = (struct pl_cuda_image){ .hash = hash, .bytes = bytes };
+	*image = (struct pl_cuda_image){ .hash = hash, .bytes = bytes, .packed = packed };
 	if (pl_cuda_image_unpack(packed, bytes, &image->image)) {
 		free(image);
 		return CUDA_ERROR_INVALID_IMAGE;
@@ -163,4 +165,77 @@ void pl_cuda_serve_plImageFind(struct pl_serve *serve, const struct pl_cuda_plIm
 	awaited.bytes = args->image_bytes;
 	memcpy(awaited.digest, args->digest.at, sizeof(awaited.digest));
 	pl_serve_reply(serve, CUDA_SUCCESS);
+}
+
+/* ---- which image something was loaded from ---- */
+
+void pl_cuda_source_note(struct pl_cuda_session *session, uint64_t id, enum pl_cuda_object_kind kind, const void *image)
+{
+	struct pl_handle was;
+
+	if (!session->worker->checkpoint)
+		return;
+	(void)pl_handles_take(&session->kept.sources, id, kind, &was);
+	(void)pl_handles_put(&session->kept.sources, id, kind, (void *)(uintptr_t)image, 0, NULL);
+}
+
+void pl_cuda_source_gone(struct pl_cuda_session *session, uint64_t id, enum pl_cuda_object_kind kind)
+{
+	struct pl_handle was;
+
+	if (kind == PL_CUDA_KIND_module || kind == PL_CUDA_KIND_library)
+		(void)pl_handles_take(&session->kept.sources, id, kind, &was);
+}
+
+/* ---- in a file: all that the session was sent, as none of it is sent again ---- */
+
+int pl_cuda_images_save(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	uint64_t count = 0;
+	int r;
+
+	for (const struct pl_cuda_image *image = session->images; image; image = image->next)
+		count++;
+	r = pl_checkpoint_put_u64(file, count);
+	for (const struct pl_cuda_image *image = session->images; image && !r; image = image->next) {
+		r = pl_checkpoint_put_u64(file, image->hash);
+		if (!r)
+			r = pl_checkpoint_put_u64(file, image->bytes);
+		if (!r)
+			r = pl_checkpoint_put(file, image->packed, image->bytes);
+	}
+	return pl_trace(r);
+}
+
+static int image_load(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	struct pl_quota *quota = &session->worker->quota;
+	const struct pl_cuda_image *image;
+	uint64_t hash, bytes;
+	void *packed;
+	int r = pl_checkpoint_get_u64(file, UINT64_MAX, &hash);
+
+	if (!r)
+		r = pl_checkpoint_get_u64(file, PL_CUDA_IMAGE_BYTES_MAX, &bytes);
+	if (r)
+		return pl_trace(r);
+	if (!pl_quota_charge(quota, PL_QUOTA_HOST, bytes))
+		return pl_err(-ENOMEM);
+	packed = malloc(bytes + PL_KEPT_ROOM_BYTES);
+	r = packed ? pl_checkpoint_get(file, packed, bytes) : pl_err(-ENOMEM);
+	if (!r && image_enter(session, packed, bytes, hash, &image))
+		r = pl_err(-EPROTO);
+	if (r)
+		free(packed);
+	return pl_trace(r);
+}
+
+int pl_cuda_images_load(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	uint64_t count;
+	int r = pl_checkpoint_get_u64(file, PL_HANDLES_MAX, &count);
+
+	for (uint64_t i = 0; !r && i < count; i++)
+		r = image_load(session, file);
+	return pl_trace(r);
 }

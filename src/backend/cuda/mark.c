@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "backend/cuda/checkpoint.h"
 #include "backend/cuda/hostfn.h"
 #include "backend/cuda/own.h"
 #include "backend/cuda/session.h"
@@ -217,10 +218,10 @@ static bool thread_start(struct pl_cuda_marks *marks)
 	return true;
 }
 
-/* Called with the turn held.  Return: NULL = not possible. */
-static struct pl_cuda_marks *marks_create(struct pl_serve *serve, uint64_t place)
+/* Called with the turn held.  restored: the driver gets the words with the first mark that comes.  Return: NULL = not
+ * possible. */
+static struct pl_cuda_marks *marks_create(struct pl_cuda_session *session, uint64_t place, bool restored)
 {
-	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	struct pl_cuda_marks *marks = calloc(1, sizeof(*marks));
 	void *words = MAP_FAILED;
 
@@ -235,9 +236,9 @@ static struct pl_cuda_marks *marks_create(struct pl_serve *serve, uint64_t place
 	if (marks->told)
 		words = mmap(NULL, PL_CUDA_MARKS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	else
-		words = serve->session->arena + place;
+		words = session->worker->arena + place;
 	marks->words = words;
-	if (words == MAP_FAILED || !words_register(marks) || (marks->told && !thread_start(marks))) {
+	if (words == MAP_FAILED || (!restored && !words_register(marks)) || (marks->told && !thread_start(marks))) {
 		if (marks->device)
 			pl_cuda.cuMemHostUnregister(words);
 		if (marks->told && words != MAP_FAILED)
@@ -259,7 +260,7 @@ void pl_cuda_serve_plMarks(struct pl_serve *serve, const struct pl_cuda_plMarks_
 		return;
 	}
 	if ((pl_cuda.cuStreamWriteValue32_v2 || pl_cuda.cuStreamWriteValue32) && pl_cuda.cuStreamIsCapturing)
-		marks = marks_create(serve, args->place);
+		marks = marks_create(session, args->place, false);
 	if (marks)
 		atomic_store(&session->marks, marks);
 	pl_cuda_result(serve, marks ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED, 0);
@@ -307,4 +308,52 @@ void pl_cuda_serve_plMark(struct pl_serve *serve, const struct pl_cuda_plMark_ar
 		something_new(marks, PL_CUDA_MARKS_BROKEN, 1);
 	}
 	pl_serve_reply(serve, CUDA_SUCCESS);
+}
+
+/* ---- in a file: what the words say, and what the client was told of it ---- */
+
+struct marks_note {
+	uint32_t there, slots;
+	uint32_t words[PL_CUDA_MARKS_MAX], known[PL_CUDA_MARKS_MAX];
+};
+
+int pl_cuda_marks_save(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	struct pl_cuda_marks *marks = atomic_load(&session->marks);
+	struct marks_note note = { .there = marks != NULL };
+
+	if (marks) {
+		pthread_mutex_lock(&marks->lock);
+		note.slots = marks->slots;
+		memcpy(note.known, marks->known, sizeof(note.known));
+		for (uint32_t i = 0; i < note.slots; i++)
+			note.words[i] = word_of(marks, i);
+		pthread_mutex_unlock(&marks->lock);
+	}
+	return pl_trace(pl_checkpoint_put(file, &note, sizeof(note)));
+}
+
+int pl_cuda_marks_load(struct pl_cuda_session *session, struct pl_checkpoint_file *file)
+{
+	struct pl_cuda_marks *marks;
+	struct marks_note note;
+	int r = pl_checkpoint_get(file, &note, sizeof(note));
+
+	if (!r && note.slots > PL_CUDA_MARKS_MAX)
+		r = pl_err(-EPROTO);
+	if (r || !note.there)
+		return pl_trace(r);
+	marks = marks_create(session, UINT64_MAX, true);
+	if (!marks)
+		return pl_err(-ENOMEM);
+	pthread_mutex_lock(&marks->lock);
+	for (uint32_t i = 0; i < note.slots; i++)
+		atomic_store_explicit(&marks->words[i], note.words[i], memory_order_release);
+	memcpy(marks->known, note.known, sizeof(marks->known));
+	memcpy(marks->wanted, note.words, sizeof(marks->wanted));
+	marks->slots = note.slots;
+	pthread_mutex_unlock(&marks->lock);
+	atomic_store(&session->marks, marks);
+	pthread_cond_signal(&marks->change);
+	return 0;
 }

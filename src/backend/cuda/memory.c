@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "backend/cuda/checkpoint.h"
 #include "backend/cuda/hostfn.h"
 #include "backend/cuda/movable.h"
 #include "backend/cuda/slab.h"
@@ -31,6 +32,7 @@ static bool note_end(struct pl_cuda_session *session, uint64_t address)
 	pl_cuda_share_freed(session, address);
 	if (!pl_handles_take(&session->memory, address, KIND_MEMORY, &handle))
 		return false;
+	pl_checkpoint_ended(address);
 	pl_quota_return(&session->worker->quota, PL_QUOTA_MEMORY, (uintptr_t)handle.object);
 	return true;
 }
@@ -42,6 +44,8 @@ bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint
 
 	if (r == -EEXIST && note_end(session, address))
 		r = note(session, address, bytes, context);
+	if (!r)
+		pl_checkpoint_made(address, bytes ? bytes : 1);
 	return !r;
 }
 
@@ -155,6 +159,10 @@ void pl_cuda_serve_cuMemAlloc_v2(struct pl_serve *serve, const struct pl_cuda_cu
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	CUdeviceptr address = 0;
 
+	if (pl_cuda_promised(serve)) {
+		pl_quota_return(&serve->session->quota, PL_QUOTA_MEMORY, args->bytes);
+		return;
+	}
 	if (pl_cuda.cuMemAlloc_v2 && !args->address)
 		status = memory_take(serve, args->bytes, &address);
 	status = allocated(serve, status, address, args->bytes, pl_cuda_current);
@@ -239,6 +247,8 @@ void pl_cuda_serve_cuMemAllocPitch_v2(struct pl_serve *serve, const struct pl_cu
 	CUdeviceptr address = 0;
 	size_t pitch = 0;
 
+	if (pl_cuda_promised(serve))
+		return;
 	if (__builtin_mul_overflow(args->width, args->height, &bytes) || !pl_cuda.cuMemAllocPitch_v2 ||
 	    !pl_quota_charge(quota, PL_QUOTA_MEMORY, bytes)) {
 		pl_cuda_result(serve, status, 0);
@@ -274,6 +284,10 @@ void pl_cuda_serve_cuMemFree_v2(struct pl_serve *serve, const struct pl_cuda_cuM
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 
+	if (pl_cuda_promise_ends(session, args->address)) {
+		pl_cuda_result(serve, CUDA_SUCCESS, 0);
+		return;
+	}
 	pl_cuda_managed_ends(session, args->address);
 	if (pl_cuda.cuMemFree_v2 && !pl_cuda_movable_free(serve, args->address, &status))
 		status = (int32_t)pl_cuda.cuMemFree_v2(args->address);
@@ -340,6 +354,10 @@ void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_c
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *stream;
 
+	if (pl_cuda_promise_ends(session, args->address)) {
+		pl_cuda_result(serve, CUDA_SUCCESS, 0);
+		return;
+	}
 	pl_cuda_managed_ends(session, args->address);
 	if (pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = free_async(serve, args, stream);

@@ -39,6 +39,7 @@ void pl_cuda_serve_cuModuleLoadDataEx(struct pl_serve *serve, const struct pl_cu
 	if (module && !status && !pl_cuda_put(serve, args->module, PL_CUDA_KIND_module, module, 0))
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (module && !status) {
+		pl_cuda_source_note(pl_cuda_session_of(serve), args->module, PL_CUDA_KIND_module, image);
 		pl_cuda_table_of_module(serve, &table, args->module, module);
 		if (table.failed)
 			table.count = 0;
@@ -124,6 +125,8 @@ void pl_cuda_serve_cuLibraryLoadData(struct pl_serve *serve, const struct pl_cud
 	}
 	if (library && !status && !pl_cuda_put(serve, args->library, PL_CUDA_KIND_library, library, 0))
 		status = CUDA_ERROR_OUT_OF_MEMORY;
+	if (library && !status)
+		pl_cuda_source_note(pl_cuda_session_of(serve), args->library, PL_CUDA_KIND_library, image);
 	reply.result = (uint32_t)status;
 	if (!pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuLibraryLoadData_reply_bytes(&reply), 0)) {
 		pl_cuda_cuLibraryLoadData_reply_put(&serve->reply_enc, &reply);

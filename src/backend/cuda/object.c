@@ -145,6 +145,27 @@ static bool op_finds(uint16_t op)
 	}
 }
 
+/* ---- for who writes the session down ---- */
+
+static void note_made(struct pl_session_worker *worker, uint64_t id, enum pl_cuda_object_kind kind)
+{
+	if (!worker->checkpoint)
+		return;
+	pl_checkpoint_made(id, 1);
+	pl_cuda_grouped(worker->api, id, kind);
+}
+
+static void note_ended(struct pl_session_worker *worker, const struct pl_handle *handle)
+{
+	if (!worker->checkpoint || handle->failed)
+		return;
+	pl_checkpoint_ended(handle->id);
+	pl_cuda_ungrouped(worker->api, handle->id, (enum pl_cuda_object_kind)handle->kind);
+	pl_cuda_source_gone(worker->api, handle->id, (enum pl_cuda_object_kind)handle->kind);
+}
+
+/* ---- entering, and leaving ---- */
+
 /* Return: it is entered, and charged.  context: the id of the one that it goes with. */
 static bool enter(struct pl_session_worker *worker, uint64_t id, enum pl_cuda_object_kind kind, void *object,
 		  void *context)
@@ -153,8 +174,10 @@ static bool enter(struct pl_session_worker *worker, uint64_t id, enum pl_cuda_ob
 		pl_log_warn("session %llu: more objects than it may have", (unsigned long long)worker->id);
 		return false;
 	}
-	if (!pl_handles_put(&worker->handles, id, kind, object, 0, context))
+	if (!pl_handles_put(&worker->handles, id, kind, object, 0, context)) {
+		note_made(worker, id, kind);
 		return true;
+	}
 	pl_quota_return(&worker->quota, PL_QUOTA_OBJECTS, 1);
 	return false;
 }
@@ -235,6 +258,7 @@ static void objects_drop(struct pl_serve *serve, uint64_t context)
 	for (size_t i = 0; i < left.count; i++)
 		if (pl_handles_take(handles, left.ids[i], left.kinds[i], &handle) && !handle.failed) {
 			pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+			note_ended(serve->session, &handle);
 			pl_cuda_array_gone(pl_cuda_session_of(serve), handle.id, handle.kind);
 			if (handle.kind == PL_CUDA_KIND_stream)
 				stream_dropped(serve, &handle);
@@ -258,6 +282,7 @@ uint64_t pl_cuda_context_leaves(struct pl_serve *serve, uint64_t context)
 		return 0;
 	if (!handle.failed)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	note_ended(serve->session, &handle);
 	left = id_make(session);
 	objects_drop(serve, context);
 	pl_cuda_exec_stream_gone(session, context);
@@ -293,6 +318,7 @@ void pl_cuda_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind 
 		return;
 	if (!handle.failed)
 		pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
+	note_ended(serve->session, &handle);
 	if (kind == PL_CUDA_KIND_stream && !handle.failed)
 		stream_dropped(serve, &handle);
 	pl_cuda_array_gone(pl_cuda_session_of(serve), id, kind);
@@ -313,8 +339,10 @@ static uint64_t id_enter(struct pl_serve *serve, enum pl_cuda_object_kind kind, 
 		atomic_store(&pl_cuda_session_of(serve)->knows_nodes, true);
 	if (!pl_quota_charge(&serve->session->quota, PL_QUOTA_OBJECTS, 1))
 		return 0;
-	if (!pl_handles_put(&serve->session->handles, id, kind, object, 0, NULL))
+	if (!pl_handles_put(&serve->session->handles, id, kind, object, 0, NULL)) {
+		note_made(serve->session, id, kind);
 		return id;
+	}
 	pl_quota_return(&serve->session->quota, PL_QUOTA_OBJECTS, 1);
 	return 0;
 }

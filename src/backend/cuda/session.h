@@ -7,9 +7,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 
+#include "backend/cuda/kept.h"
 #include "cuda-serve.h"
 #include "cuda/share.h"
 #include "wire/cuda.h"
@@ -48,13 +47,13 @@ struct pl_cuda_print {
 struct pl_cuda_session {
 	struct pl_session_worker *worker;
 	const struct pl_cuda_host *host;
-	struct pl_handles memory;  /* by address: `object` is how many bytes it is charged, `extra` its context's id */
-	struct pl_handles parts;   /* of allocations' handles by their id: vmm.c */
-	struct pl_handles maps;    /* by address: vmm.c */
+	struct pl_handles memory; /* by address: `object` is how many bytes it is charged, `extra` its context's id */
+	struct pl_handles parts;  /* of allocations' handles by their id: vmm.c */
+	struct pl_handles maps;   /* by address: vmm.c */
 	struct pl_handles movables, smalls; /* by address: swap.c, slab.c */
-	struct pl_handles arrays;  /* by id, mipmapped ones too: `object` is how many bytes it is charged */
-	struct pl_handles managed; /* by its first page: managed.c */
-	struct pl_handles shared;  /* host memory by the client's address, or the driver's: host.c */
+	struct pl_handles arrays;           /* by id, mipmapped ones too: `object` is how many bytes it is charged */
+	struct pl_handles managed;          /* by its first page: managed.c */
+	struct pl_handles shared;           /* host memory by the client's address, or the driver's: host.c */
 	pthread_rwlock_t pages_lock; /* for reading: bytes are written where those two say, also without the turn; for
 				      * writing: what they say changes */
 	_Atomic uint64_t ids_made;   /* server's own ids */
@@ -104,6 +103,7 @@ struct pl_cuda_session {
 	struct pl_cuda_slab *slabs;  /* under the turn: slab.c */
 	pthread_mutex_t shares_lock;
 	struct pl_cuda_share *shares; /* under shares_lock: memory that others may have; share.c */
+	struct pl_cuda_kept kept;
 };
 
 static inline struct pl_cuda_session *pl_cuda_session_of(const struct pl_serve *serve)

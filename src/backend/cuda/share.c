@@ -50,6 +50,7 @@ static int32_t give(struct pl_serve *serve, uint32_t type, const void *native, i
 	if (native)
 		memcpy(note.native, native, sizeof(note.native));
 	*handle_out = (struct handle){ .magic = MAGIC };
+	atomic_store(&pl_cuda_session_of(serve)->kept.exchanges, true);
 	r = pl_broker_put(serve->session, type, &note, fd, handle_out->token);
 	return r == -ENOSPC ? CUDA_ERROR_OUT_OF_MEMORY : r ? CUDA_ERROR_OPERATING_SYSTEM : CUDA_SUCCESS;
 }
@@ -314,6 +315,7 @@ static int32_t take(struct pl_serve *serve, uint32_t type, const void *bytes, st
 	for (size_t i = 0; i < sizeof(handle.zero) / sizeof(handle.zero[0]); i++)
 		if (handle.zero[i])
 			return CUDA_ERROR_INVALID_VALUE;
+	atomic_store(&pl_cuda_session_of(serve)->kept.exchanges, true);
 	r = pl_broker_take(serve->session, type, handle.token, &taken->note, &own, &taken->fd);
 	if (r)
 		return r == -ENOENT ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_OPERATING_SYSTEM;

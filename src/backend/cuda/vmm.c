@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "backend/cuda/swap.h"
+#include "backend/cuda/checkpoint.h"
 #include "backend/cuda/parts.h"
+#include "backend/cuda/swap.h"
 #include "base/err.h"
 #include "cuda-records.h"
 
@@ -27,11 +28,12 @@ void pl_cuda_serve_cuMemAddressReserve(struct pl_serve *serve, const struct pl_c
 {
 	struct pl_cuda_cuMemAddressReserve_reply reply = { 0 };
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+	uint64_t again = pl_cuda_again_address(pl_cuda_session_of(serve));
 	CUdeviceptr address = 0;
 
 	if (pl_cuda.cuMemAddressReserve)
-		status = (int32_t)pl_cuda.cuMemAddressReserve(&address, args->bytes, args->alignment, args->wanted,
-							      args->flags);
+		status = (int32_t)pl_cuda.cuMemAddressReserve(&address, args->bytes, args->alignment,
+							      again ? again : args->wanted, args->flags);
 	if (status) {
 		pl_cuda_result(serve, status, 0);
 		return;
@@ -183,6 +185,8 @@ static void maps_forget(struct pl_cuda_session *session, uint64_t address, uint6
 		if (!pl_handles_take(&session->maps, at, PL_CUDA_MAP, &handle))
 			return;
 		map = handle.object;
+		pl_checkpoint_ended(PL_CUDA_VALUE_MAP | at);
+		pl_checkpoint_ended(PL_CUDA_VALUE_ACCESS | at);
 		part_unref(session, map->part);
 	}
 }

@@ -73,11 +73,19 @@ static bool is_lost(int fd)
 	       (poll(&error, 1, 0) > 0 && error.revents & POLLERR);
 }
 
+static bool has_ended(int fd)
+{
+	struct pollfd end = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&end, 1, 0) > 0 && end.revents & POLLRDHUP;
+}
+
 /* What travels over several connections is not counted: such a lane ends with the first of them. */
 bool pl_resume_is_cut(struct tcp_lane *lane)
 {
 	return lane->resume && !tcp_is_wide(lane) && !tcp_broken(lane) &&
-	       (atomic_load(&lane->resume->cut) || is_lost(lane->base.fd));
+	       (atomic_load(&lane->resume->cut) || is_lost(lane->base.fd) ||
+		(atomic_load(&lane->resume->peer_parts) && has_ended(lane->base.fd)));
 }
 
 /* Unless there is another connection by now. */
@@ -447,7 +455,7 @@ static int swap(struct tcp_lane *lane, int fd)
 		return pl_err(-errno);
 	pthread_mutex_lock(&resume->lock);
 	resume->turn++;
-	resume->cut = false;
+	resume->cut = resume->peer_parts = false;
 	if (tcp_wide(lane)) /* nor will any: they may be cut, too */
 		pl_wide_send_over(tcp_wide(lane), 1);
 	pthread_cond_broadcast(&resume->back);

@@ -36,7 +36,7 @@ struct pl_resume {
 	_Atomic bool halted, still; /* link/still.h; the second changes under the locks of both halves */
 	int swapped_fd;   /* an eventfd: the receiving half, before it sleeps, has not seen this connection yet */
 	bool placeholder; /* the lane has had no connection here: its descriptor is another one's; as `still` */
-	bool deaf;        /* the connection drops what comes; as `still` */
+	_Atomic bool peer_parts; /* its end of stream is a cut; set under `lock` */
 
 	/* The sending half's, under its lock (tcp_lane.soon.lock).  Positions count the bytes of this direction. */
 	uint8_t *ring; /* the bytes from kept_from to sent */

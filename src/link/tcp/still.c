@@ -1,21 +1,16 @@
 #include "link/tcp/still.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/membarrier.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "link/tcp/lane.h"
 #include "link/tcp/tcp.h"
-
-#define SETTLE_NS 5000000 /* where the system can not tell */
 
 /* What has gone over more than its own connection is not counted; and where there are more the peer may use them. */
 static bool can_stand(struct tcp_lane *lane)
@@ -42,43 +37,60 @@ static int lane_halt(struct pl_lane *base)
 	return 0;
 }
 
-/* ---- nothing is acknowledged ---- */
+/* ---- the peer parts ---- */
 
-/* Segments that passed the filter's place before it was there have come to the socket when this returns: they are dealt
- * with by readers of RCU, for which the system waits. */
-static void settle(void)
+/* The client's end.  Whoever is in the middle of sending finds out, and goes on over the next connection. */
+static void lane_part(struct pl_lane *base)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		nanosleep(&(struct timespec){ .tv_nsec = SETTLE_NS }, NULL);
+	struct tcp_lane *lane = tcp_lane(base);
+	struct pl_resume *resume = lane->resume;
+
+	if (!resume || pl_resume_is_cut(lane))
+		return;
+	pthread_mutex_lock(&resume->lock);
+	resume->cut = true;
+	shutdown(base->fd, SHUT_WR);
+	pthread_mutex_unlock(&resume->lock);
+	if (resume->cut_fn)
+		resume->cut_fn(resume->cut_arg);
 }
 
-/* The system drops what comes before it is acknowledged, so that the peer's sends it again until it is heard. */
-static int deafen(struct tcp_lane *lane)
+static void lane_peer_parts(struct pl_lane *base)
 {
-	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog program = { .len = 1, .filter = &none };
+	struct pl_resume *resume = tcp_lane(base)->resume;
 
-	if (setsockopt(lane->base.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-		return pl_err(-errno);
-	lane->resume->deaf = true;
-	settle();
-	return 0;
+	if (!resume)
+		return;
+	pthread_mutex_lock(&resume->lock);
+	resume->peer_parts = true;
+	pthread_mutex_unlock(&resume->lock);
 }
 
-static void hear(struct tcp_lane *lane)
+/* Called with the locks of both halves held: all that the peer has sent, which it ends.  Return: 0; fatal -ETIMEDOUT:
+ * it does not; -ENOMEM. */
+static int drain(struct tcp_lane *lane)
 {
-	int none = 0;
+	uint64_t end_ns = pl_now_ns() + PL_STILL_NS_MAX;
+	struct pollfd news = { .fd = lane->base.fd, .events = POLLIN | POLLRDHUP };
+	int r = 0;
 
-	if (lane->resume->deaf)
-		setsockopt(lane->base.fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
-	lane->resume->deaf = false;
-}
+	while (!r) {
+		uint64_t now_ns = pl_now_ns();
+		char byte;
+		ssize_t n;
 
-static bool is_closed(struct tcp_lane *lane)
-{
-	char byte;
-
-	return !recv(lane->base.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) && !pl_resume_is_cut(lane);
+		r = pl_resume_left_fill(lane);
+		n = r ? 0 : recv(lane->base.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+			break; /* it has ended, or was cut meanwhile */
+		if (n > 0)
+			continue;
+		if (now_ns >= end_ns)
+			r = -ETIMEDOUT;
+		else
+			(void)poll(&news, 1, (int)((end_ns - now_ns) / 1000000u) + 1);
+	}
+	return r;
 }
 
 /* ---- the state ---- */
@@ -129,14 +141,11 @@ static int stand(struct tcp_lane *lane, bool again, struct pl_lane_state *state)
 	if (!atomic_load(&resume->halted) || resume->still || resume->sends || lane->out_bulk_left ||
 	    (again ? !lane->in_last : lane->in_bulk_left != 0))
 		return pl_err(-EINVAL);
-	if (!pl_resume_is_cut(lane))
-		r = deafen(lane);
-	if (!r)
-		r = pl_resume_left_fill(lane);
+	if (!resume->peer_parts)
+		return pl_err(-EINVAL);
+	r = pl_resume_is_cut(lane) ? pl_resume_left_fill(lane) : drain(lane);
 	if (!r && !can_stand(lane))
 		r = pl_err(-EOPNOTSUPP);
-	if (!r && is_closed(lane))
-		r = pl_err(-EPIPE);
 	if (!r)
 		r = state_copy(lane, again, state);
 	return pl_trace(r);
@@ -158,9 +167,7 @@ static int lane_still(struct pl_lane *base, bool again, struct pl_lane_state *st
 	pl_lock(&lane->soon.lock);
 	pl_lock(&lane->resume->in);
 	r = tcp_broken(lane) ? pl_err(-EPIPE) : stand(lane, again, &state);
-	if (r)
-		hear(lane);
-	else
+	if (!r)
 		atomic_store(&lane->resume->still, true);
 	pl_unlock(&lane->resume->in);
 	pl_unlock(&lane->soon.lock);
@@ -181,41 +188,18 @@ static void lane_go(struct pl_lane *base)
 		return;
 	pl_lock(&lane->soon.lock);
 	pl_lock(&lane->resume->in);
-	hear(lane);
 	atomic_store(&lane->resume->still, false);
 	pl_unlock(&lane->resume->in);
 	pl_unlock(&lane->soon.lock);
 	halted_set(lane->resume, false);
 }
 
-/* The socket goes with its last descriptor, whose number stays taken until the lane is destroyed.  It is deaf until
- * then: nothing is acknowledged that would be lost. */
-static void lane_reset(struct pl_lane *base)
-{
-	struct linger now = { .l_onoff = 1 };
-	struct tcp_lane *lane = tcp_lane(base);
-	struct pl_resume *resume = lane->resume;
-	int none = 0;
-
-	if (!resume)
-		return;
-	pl_lock(&lane->soon.lock);
-	pl_lock(&resume->in);
-	atomic_compare_exchange_strong(&lane->broken, &none, -EPIPE);
-	setsockopt(base->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	if (dup3(resume->swapped_fd, base->fd, O_CLOEXEC) < 0)
-		pl_log_warn("a connection can not be reset: %s", strerrordesc_np(errno));
-	pl_unlock(&resume->in);
-	pl_unlock(&lane->soon.lock);
-	pl_resume_wake(resume);
-	eventfd_write(resume->swapped_fd, 1);
-}
-
 const struct pl_still_ops pl_tcp_still_ops = {
 	.halt = lane_halt,
 	.go = lane_go,
 	.still = lane_still,
-	.reset = lane_reset,
+	.part = lane_part,
+	.peer_parts = lane_peer_parts,
 };
 
 /* ---- a lane of a state ---- */

@@ -1,0 +1,487 @@
+#include "server/checkpoints.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/wait.h"
+#include "server/audit.h"
+#include "server/checkpoints-entry.h"
+#include "server/token.h"
+
+#define NOTE_MAGIC 0x31304e4f4953534dull /* changes with the layout */
+#define NAME_MAX_  64
+#define LOOK_NS    100000000u /* workers become ready, sessions rest */
+#define AGAIN_NS   200000000u /* a session that could not be written goes on for so long */
+
+static void name_make(char name_out[NAME_MAX_], uint64_t session, bool whole)
+{
+	snprintf(name_out, NAME_MAX_, "%llu.%s", (unsigned long long)session, whole ? "checkpoint" : "unfinished");
+}
+
+struct pl_checkpoint_entry *pl_checkpoints_find(const struct pl_daemon *daemon, uint64_t session)
+{
+	struct pl_checkpoint_entry *entry = daemon->checkpoints.first;
+
+	while (entry && entry->note.session != session)
+		entry = entry->next;
+	return entry;
+}
+
+static void entry_free(struct pl_checkpoint_entry *entry)
+{
+	explicit_bzero(&entry->note, sizeof(entry->note));
+	free(entry);
+}
+
+static void entry_remove(struct pl_daemon *daemon, struct pl_checkpoint_entry *entry)
+{
+	struct pl_checkpoint_entry **at = &daemon->checkpoints.first;
+
+	while (*at != entry)
+		at = &(*at)->next;
+	*at = entry->next;
+	entry_free(entry);
+}
+
+static uint32_t api_place(const struct pl_daemon *daemon, uint32_t api)
+{
+	uint32_t place = 0;
+
+	while (place < pl_daemon_apis(daemon) && daemon->options->apis[place].backend->api != api)
+		place++;
+	return place < pl_daemon_apis(daemon) ? place : PL_DAEMON_APIS_MAX;
+}
+
+/* ---- the folder ---- */
+
+static bool note_read(int fd, struct pl_checkpoint_note *note)
+{
+	ssize_t n = read(fd, note, sizeof(*note));
+
+	note->program[sizeof(note->program) - 1] = note->address[sizeof(note->address) - 1] = '\0';
+	return n == (ssize_t)sizeof(*note) && note->magic == NOTE_MAGIC;
+}
+
+/* Return: NULL: there is no memory. */
+static struct pl_checkpoint_entry *entry_add(struct pl_daemon *daemon, const struct pl_checkpoint_note *note,
+					     uint64_t bytes)
+{
+	struct pl_checkpoint_entry *entry = calloc(1, sizeof(*entry)), **at = &daemon->checkpoints.first;
+
+	if (!entry)
+		return NULL;
+	entry->note = *note;
+	entry->api = api_place(daemon, note->api);
+	entry->bytes = bytes;
+	if (entry->api == PL_DAEMON_APIS_MAX)
+		snprintf(entry->why, sizeof(entry->why), "this server does not carry its API");
+	while (*at)
+		at = &(*at)->next;
+	*at = entry;
+	return entry;
+}
+
+static void file_find(struct pl_daemon *daemon, const char *name)
+{
+	pl_cleanup(pl_closep) int fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct pl_checkpoint_entry *entry;
+	char expected[NAME_MAX_];
+	struct pl_checkpoint_note note;
+	struct stat stat;
+
+	if (fd < 0 || fstat(fd, &stat) || !S_ISREG(stat.st_mode) || !note_read(fd, &note)) {
+		pl_log_warn("%s: no checkpoint, or of another release: it is left alone", name);
+		return;
+	}
+	name_make(expected, note.session, true);
+	if (strcmp(name, expected) || pl_checkpoints_find(daemon, note.session)) {
+		pl_log_warn("%s: it is that of session %llu: it is left alone", name, (unsigned long long)note.session);
+		return;
+	}
+	entry = entry_add(daemon, &note, (uint64_t)stat.st_size);
+	if (entry)
+		entry->wanted = entry->api < PL_DAEMON_APIS_MAX;
+	if (daemon->pool.sessions_made < note.session)
+		daemon->pool.sessions_made = note.session;
+	explicit_bzero(&note, sizeof(note));
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t bytes = strlen(name), end_bytes = strlen(end);
+
+	return bytes > end_bytes && !strcmp(name + bytes - end_bytes, end);
+}
+
+void pl_checkpoints_init(struct pl_checkpoints *checkpoints)
+{
+	*checkpoints = (struct pl_checkpoints){ .folder = -1 };
+}
+
+int pl_checkpoints_open(struct pl_daemon *daemon, const char *folder)
+{
+	struct pl_checkpoints *checkpoints = &daemon->checkpoints;
+	struct dirent *file;
+	DIR *files;
+	int fd;
+
+	if (!folder)
+		return 0;
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
+		pl_log_error("%s: can not be made: %s", folder, strerror(errno));
+		return pl_err(-errno);
+	}
+	checkpoints->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = checkpoints->folder < 0 ? -1 : fcntl(checkpoints->folder, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	files = fd < 0 ? NULL : fdopendir(fd);
+	if (!files) {
+		pl_log_error("%s: %s", folder, strerror(errno));
+		return pl_err(-errno);
+	}
+	while ((file = readdir(files))) {
+		if (ends_with(file->d_name, ".unfinished"))
+			(void)unlinkat(checkpoints->folder, file->d_name, 0);
+		else if (ends_with(file->d_name, ".checkpoint"))
+			file_find(daemon, file->d_name);
+	}
+	closedir(files);
+	return 0;
+}
+
+void pl_checkpoints_fini(struct pl_daemon *daemon)
+{
+	while (daemon->checkpoints.first)
+		entry_remove(daemon, daemon->checkpoints.first);
+	if (daemon->checkpoints.folder >= 0)
+		close(daemon->checkpoints.folder);
+}
+
+/* ---- writing ---- */
+
+void pl_checkpoints_want(struct pl_pool_worker *worker, uint64_t end_ns)
+{
+	struct pl_checkpoint_want *want = &worker->checkpoint;
+
+	if (want->wanted)
+		return;
+	want->wanted = true;
+	want->was_held = worker->swap.held;
+	want->why[0] = '\0';
+	want->end_ns = end_ns;
+	want->again_ns = 0;
+	worker->swap.held = true;
+}
+
+/* It goes on as before. */
+static void file_drop(struct pl_pool_worker *worker)
+{
+	struct pl_checkpoint_want *want = &worker->checkpoint;
+	char name[NAME_MAX_];
+
+	worker->swap.held = want->was_held;
+	if (!want->fd)
+		return;
+	close(want->fd);
+	want->fd = 0;
+	name_make(name, worker->session, false);
+	(void)unlinkat(worker->daemon->checkpoints.folder, name, 0);
+}
+
+static void want_failed(struct pl_pool_worker *worker, const char *why)
+{
+	struct pl_checkpoint_want *want = &worker->checkpoint;
+
+	snprintf(want->why, sizeof(want->why), "%s", why);
+	pl_log_warn("session %llu can not be written to a checkpoint: %s", (unsigned long long)worker->session,
+		    want->why);
+	want->wanted = false;
+	file_drop(worker);
+}
+
+/* What it waits for may be a call that has to go on. */
+static void want_again(struct pl_pool_worker *worker, const char *why)
+{
+	const uint64_t now_ns = pl_now_ns();
+
+	if (now_ns >= worker->checkpoint.end_ns) {
+		want_failed(worker, why);
+		return;
+	}
+	pl_log_debug("session %llu: %s; it is tried again", (unsigned long long)worker->session, why);
+	worker->checkpoint.again_ns = now_ns + AGAIN_NS;
+	file_drop(worker);
+}
+
+static struct pl_checkpoint_note note_of(const struct pl_pool_worker *worker)
+{
+	struct timespec now;
+	struct pl_checkpoint_note note = {
+		.magic = NOTE_MAGIC,
+		.session = worker->session,
+		.api = worker->daemon->options->apis[worker->api].backend->api,
+		.client_pid = worker->client_pid,
+		.name = worker->name,
+	};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	note.written_s = (uint64_t)now.tv_sec;
+	memcpy(note.secret, pl_pool_secret(worker), sizeof(note.secret));
+	memcpy(note.peer_key, pl_pool_peer_key(worker), sizeof(note.peer_key));
+	memcpy(note.limits, worker->limits, sizeof(note.limits));
+	memcpy(note.program, worker->program, sizeof(note.program));
+	memcpy(note.address, worker->address, sizeof(note.address));
+	return note;
+}
+
+static void write_begin(struct pl_pool_worker *worker)
+{
+	const struct pl_hand hand = { .kind = PL_HAND_CHECKPOINT };
+	struct pl_checkpoint_want *want = &worker->checkpoint;
+	struct pl_checkpoints *checkpoints = &worker->daemon->checkpoints;
+	struct pl_checkpoint_note note = note_of(worker);
+	char name[NAME_MAX_];
+	int fd;
+
+	name_make(name, worker->session, false);
+	(void)unlinkat(checkpoints->folder, name, 0);
+	fd = openat(checkpoints->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	want->fd = fd < 0 ? 0 : fd;
+	if (fd < 0 || write(fd, &note, sizeof(note)) != (ssize_t)sizeof(note))
+		want_failed(worker, strerror(errno));
+	else if (pl_hand_send(worker->source.fd, &hand, fd, -1) < 0)
+		want_failed(worker, "its worker does not listen");
+	explicit_bzero(&note, sizeof(note));
+}
+
+/* Return: it may rest, or is being written. */
+static void write_settle(struct pl_pool_worker *worker, uint64_t now_ns)
+{
+	struct pl_checkpoint_want *want = &worker->checkpoint;
+
+	if (want->fd || now_ns < want->again_ns)
+		return;
+	worker->swap.held = true;
+	if (!worker->daemon->options->apis[worker->api].backend->checkpoint)
+		want_failed(worker, "sessions of its API can not be, only CUDA's");
+	else if (worker->local)
+		want_failed(worker, "its client shares memory with it: only what comes over tcp can be");
+	else if (worker->swap.rests)
+		write_begin(worker);
+	else if (now_ns >= want->end_ns)
+		want_failed(worker, "its calls, or its device, do not come to rest");
+}
+
+/* The file gets its name.  Return: 0 or -errno. */
+static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
+{
+	char from[NAME_MAX_], to[NAME_MAX_];
+	struct pl_checkpoint_note note;
+	struct stat stat = { 0 };
+	int folder = daemon->checkpoints.folder, r = 0;
+
+	name_make(from, worker->session, false);
+	name_make(to, worker->session, true);
+	note = note_of(worker);
+	if (renameat(folder, from, folder, to) < 0 || fsync(folder) < 0)
+		r = pl_err(-errno);
+	(void)fstat(worker->checkpoint.fd, &stat);
+	if (!r && !entry_add(daemon, &note, (uint64_t)stat.st_size)) {
+		(void)unlinkat(folder, to, 0);
+		r = pl_err(-ENOMEM);
+	}
+	explicit_bzero(&note, sizeof(note));
+	return r;
+}
+
+static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
+{
+	struct pl_hand part = { .kind = PL_HAND_PART };
+
+	if (!worker->checkpoint.fd) {
+		pl_pool_kill(worker, "protocol");
+		return;
+	}
+	if (hand->result == -EBUSY || hand->result == -ETIMEDOUT) {
+		want_again(worker, hand->text);
+		return;
+	}
+	if (hand->result) {
+		want_failed(worker, hand->text);
+		return;
+	}
+	part.result = file_finish(daemon, worker);
+	if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
+		pl_pool_kill(worker, "deaf"); /* the file is there: so it can only end now */
+	if (part.result) {
+		want_failed(worker, strerror(-part.result));
+		return;
+	}
+	close(worker->checkpoint.fd);
+	worker->checkpoint.fd = 0;
+	worker->checkpoint.wanted = false;
+	pl_log_info("session %llu is in a checkpoint", (unsigned long long)worker->session);
+	pl_pool_leaves(worker, "checkpoint");
+}
+
+/* ---- reading ---- */
+
+static void entry_failed(struct pl_checkpoint_entry *entry, const char *why)
+{
+	snprintf(entry->why, sizeof(entry->why), "%s", why);
+	entry->wanted = false;
+	entry->comes = NULL;
+	pl_log_error("session %llu can not come back from its checkpoint: %s; `plenum restore %llu' tries again",
+		     (unsigned long long)entry->note.session, entry->why, (unsigned long long)entry->note.session);
+}
+
+static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *entry, struct pl_pool_worker *worker)
+{
+	struct pl_hand hand = { .kind = PL_HAND_RESTORE, .session = entry->note.session };
+	pl_cleanup(pl_closep) int fd = -1;
+	char name[NAME_MAX_];
+	struct pl_checkpoint_note note;
+
+	name_make(name, entry->note.session, true);
+	fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || !note_read(fd, &note)) {
+		entry_failed(entry, fd < 0 ? strerror(errno) : "its file has changed");
+		return;
+	}
+	explicit_bzero(&note, sizeof(note));
+	memcpy(hand.secret, entry->note.secret, sizeof(hand.secret));
+	memcpy(hand.peer_key, entry->note.peer_key, sizeof(hand.peer_key));
+	memcpy(hand.limits, entry->note.limits, sizeof(hand.limits));
+	if (pl_hand_send(worker->source.fd, &hand, fd, -1) < 0) {
+		pl_pool_kill(worker, "deaf"); /* another one will do */
+	} else {
+		entry->comes = worker;
+		memcpy(worker->limits, entry->note.limits, sizeof(worker->limits));
+		memcpy(worker->address, entry->note.address, sizeof(worker->address));
+		worker->name = entry->note.name;
+		pl_pool_restored(worker, entry->note.session, entry->note.secret, entry->note.peer_key,
+				 entry->note.program, entry->note.client_pid);
+		pl_audit_began(worker);
+	}
+	explicit_bzero(&hand, sizeof(hand));
+}
+
+static void read_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
+{
+	struct pl_checkpoint_entry *entry = pl_checkpoints_find(daemon, worker->session);
+	char name[NAME_MAX_];
+
+	if (!entry || entry->comes != worker) {
+		pl_pool_kill(worker, "protocol");
+		return;
+	}
+	if (hand->result) {
+		entry_failed(entry, hand->text);
+		pl_pool_kill(worker, "checkpoint");
+		return;
+	}
+	pl_swapper_restored(daemon, worker, hand);
+	name_make(name, worker->session, true);
+	(void)unlinkat(daemon->checkpoints.folder, name, 0);
+	pl_log_info("session %llu is back from its checkpoint", (unsigned long long)worker->session);
+	entry_remove(daemon, entry);
+}
+
+uint32_t pl_checkpoints_waiting(const struct pl_daemon *daemon, uint32_t api)
+{
+	uint32_t count = 0;
+
+	for (const struct pl_checkpoint_entry *entry = daemon->checkpoints.first; entry; entry = entry->next)
+		count += entry->wanted && !entry->comes && entry->api == api;
+	return count;
+}
+
+bool pl_checkpoints_keep(const struct pl_daemon *daemon, const struct pl_hello *hello)
+{
+	const struct pl_checkpoint_entry *entry = pl_checkpoints_find(daemon, hello->session);
+
+	return entry && (hello->kind == PL_HELLO_AGAIN || hello->kind == PL_HELLO_LANE) &&
+	       pl_secret_same((const char *)hello->secret, (const char *)entry->note.secret, sizeof(hello->secret));
+}
+
+/* ---- all ---- */
+
+bool pl_checkpoints_part(struct pl_daemon *daemon)
+{
+	const uint64_t now_ns = pl_now_ns();
+	bool any = false;
+
+	if (daemon->checkpoints.folder < 0 || daemon->checkpoints.part_ns)
+		return false; /* the second signal */
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
+		if (worker->phase == PL_POOL_SERVING) {
+			pl_checkpoints_want(worker, now_ns + PL_CHECKPOINTS_LAST_NS_MAX);
+			any = true;
+		}
+	daemon->checkpoints.part_ns = any ? now_ns + PL_CHECKPOINTS_PART_NS_MAX : 0;
+	return any;
+}
+
+static bool reads_any(const struct pl_daemon *daemon)
+{
+	const struct pl_checkpoint_entry *entry = daemon->checkpoints.first;
+
+	while (entry && !entry->comes)
+		entry = entry->next;
+	return entry;
+}
+
+uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns)
+{
+	struct pl_checkpoints *checkpoints = &daemon->checkpoints;
+	bool some = false;
+
+	if (checkpoints->folder < 0)
+		return UINT64_MAX;
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
+		if (!worker->checkpoint.wanted || worker->phase != PL_POOL_SERVING)
+			continue;
+		write_settle(worker, now_ns);
+		some |= worker->checkpoint.wanted;
+	}
+	if (checkpoints->part_ns) {
+		if ((!some && !reads_any(daemon)) || now_ns >= checkpoints->part_ns)
+			daemon->stopping = true;
+		return now_ns + LOOK_NS;
+	}
+	for (struct pl_checkpoint_entry *entry = checkpoints->first; entry; entry = entry->next) {
+		struct pl_pool_worker *worker;
+
+		if (!entry->wanted || entry->comes)
+			continue;
+		some = true;
+		worker = pl_pool_ready(daemon, entry->api);
+		if (worker)
+			read_begin(daemon, entry, worker);
+	}
+	return some ? now_ns + LOOK_NS : UINT64_MAX;
+}
+
+void pl_checkpoints_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
+{
+	if (hand->kind == PL_HAND_WRITTEN)
+		written_handle(daemon, worker, hand);
+	else if (hand->kind == PL_HAND_READ)
+		read_handle(daemon, worker, hand);
+}
+
+void pl_checkpoints_ended(struct pl_daemon *daemon, struct pl_pool_worker *worker)
+{
+	struct pl_checkpoint_entry *entry = worker->session ? pl_checkpoints_find(daemon, worker->session) : NULL;
+
+	if (worker->checkpoint.fd)
+		want_failed(worker, "its worker ended");
+	if (entry && entry->comes == worker)
+		entry_failed(entry, "its worker ended");
+}
