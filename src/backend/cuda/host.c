@@ -175,21 +175,50 @@ static int32_t placed_free(uint64_t address, uint64_t bytes)
 	return status;
 }
 
+/* ---- at an address that a worker to come has free, too ---- */
+
+/* No system puts anything there: programs, libraries, heaps, stacks and what sanitizers have lie elsewhere. */
+#define KEPT_BASE  0x480000000000u
+#define KEPT_END   0x500000000000u
+#define KEPT_GRAIN (2u << 20)
+#define KEPT_TRIES 16
+
+/* Where the call is said again: where it was.  Else behind what was given before, for sessions that may be written
+ * down. Return: the status; *address_out where it is 0. */
+static int32_t kept_alloc(struct pl_cuda_session *session, uint64_t bytes, uint64_t *address_out)
+{
+	uint64_t again = pl_cuda_again_address(session), at = again ? again : session->kept.host_next;
+	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (at < KEPT_BASE || at >= KEPT_END)
+		at = KEPT_BASE;
+	for (int i = 0; status == CUDA_ERROR_NOT_SUPPORTED && i < (again ? 1 : KEPT_TRIES) && bytes < KEPT_END - at;
+	     i++) {
+		*address_out = at;
+		status = placed_alloc(at, bytes);
+		at += (bytes + KEPT_GRAIN - 1) & ~(KEPT_GRAIN - 1ull);
+	}
+	if (session->kept.host_next < at)
+		session->kept.host_next = at;
+	return status;
+}
+
 void pl_cuda_serve_plHostAlloc(struct pl_serve *serve, const struct pl_cuda_plHostAlloc_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	struct pl_cuda_plHostAlloc_reply reply = { .length = pages_of(args->size) };
-	uint64_t again = pl_cuda_again_address(session); /* the driver chose it once; now it can not */
+	const bool kept = serve->session->checkpoint;
 	int32_t status = CUDA_ERROR_INVALID_VALUE;
 	void *host = NULL;
 
 	if (args->size && reply.length >= args->size)
-		status = again ? placed_alloc(again, reply.length) : own_alloc(reply.length, args->flags, &host);
-	if (again)
-		host = (void *)(uintptr_t)again;
-	if (!status && pl_handles_put(&session->shared, (uintptr_t)host, again ? KIND_PLACED : KIND_OWN,
+		status = kept ? kept_alloc(session, reply.length, &reply.address)
+			      : own_alloc(reply.length, args->flags, &host);
+	if (kept)
+		host = (void *)(uintptr_t)reply.address;
+	if (!status && pl_handles_put(&session->shared, (uintptr_t)host, kept ? KIND_PLACED : KIND_OWN,
 				      (void *)(uintptr_t)args->size, 0, (void *)(uintptr_t)pl_cuda_current)) {
-		(void)(again ? placed_free(again, reply.length) : (int32_t)pl_cuda.cuMemFreeHost(host));
+		(void)(kept ? placed_free(reply.address, reply.length) : (int32_t)pl_cuda.cuMemFreeHost(host));
 		status = CUDA_ERROR_INVALID_VALUE;
 	}
 	if (status) {

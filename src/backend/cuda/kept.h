@@ -21,6 +21,7 @@ struct pl_cuda_kept {
 	struct pl_handles groups;              /* by the id of a graph or a node: checkpoint-group.c */
 	_Atomic uint64_t groups_made;
 	uint64_t capture;       /* group of what is captured */
+	uint64_t host_next;     /* where host memory for the device is put next: host.c */
 	_Atomic bool exchanges; /* something was given to other programs, or taken from them */
 };
 
