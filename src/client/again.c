@@ -22,14 +22,15 @@ static int lane_again(struct pl_session *session, struct pl_lane *lane, uint64_t
 				  .session = session->id,
 				  .place = number,
 				  .pid = (uint32_t)getpid() };
-	uint64_t peer_has;
+	struct pl_hello_reply reply;
 	int fd, r;
 
 	memcpy(hello.secret, session->secret, sizeof(hello.secret));
-	r = pl_link_dial_again(session->address, &hello, DIAL_NS_MAX, &fd, &peer_has);
+	r = pl_link_dial_again(session->address, &hello, DIAL_NS_MAX, &fd, &reply);
 	if (r)
 		return r == -EPIPE ? -EAGAIN : r; /* in the middle of the greeting */
-	r = lane->ops->resume(lane, fd, NULL, peer_has);
+	pl_client_parted(session, &reply);
+	r = lane->ops->resume(lane, fd, NULL, reply.received);
 	if (!r)
 		pl_log_info("%s: lane %llu goes on over another connection", session->address,
 			    (unsigned long long)number);
@@ -134,16 +135,27 @@ static void cut(void *arg)
 		pl_session_dies(session, -EPIPE);
 }
 
+void pl_client_parted(struct pl_session *session, const struct pl_hello_reply *reply)
+{
+	uint64_t before = atomic_load(&session->parted);
+
+	while (session->keeps && before < reply->reverse_sent &&
+	       !atomic_compare_exchange_weak(&session->parted, &before, reply->reverse_sent))
+		;
+}
+
 void pl_client_lane_outlives(struct pl_session *session, struct pl_lane *lane)
 {
 	if (session->grace_ns)
 		pl_lane_resumable(lane, cut, session, session->keeps);
 }
 
-/* A server that is there says that it is busy where the session has as many lanes as it may. */
+/* A server that is there says that it is busy where the session has as many lanes as it may; a worker that writes or
+ * reads the session does not answer for as long as that takes. */
 bool pl_client_dials_again(struct pl_session *session, int r, uint64_t since_ns)
 {
-	bool away = r == -ECONNREFUSED || r == -EPIPE || (r == PL_HELLO_E_BUSY && pl_lane_is_cut(session->reverse));
+	bool away = r == -ECONNREFUSED || r == -EPIPE ||
+		    ((r == PL_HELLO_E_BUSY || r == -ETIMEDOUT) && pl_lane_is_cut(session->reverse));
 
 	if (!session->keeps || !away || session->dead || pl_now_ns() - since_ns > session->grace_ns)
 		return false;

@@ -20,9 +20,12 @@ static void reverse_widen(struct pl_session *session)
 		pl_client_lane_widen(session, lane, PL_HELLO_PLACE_REVERSE);
 }
 
-/* Called with pump_lock held.  As if the network had cut them all, but that nothing is lost on the way. */
+/* Called with pump_lock held.  As if the network had cut them all, but that nothing is lost on the way.  A request that
+ * is read late may find connections that the server has accepted since: to it their end would be the session's. */
 static void connections_part(struct pl_session *session)
 {
+	if (atomic_load(&session->reverse_seen) < atomic_load(&session->parted))
+		return;
 	pl_log_debug("%s asks for a pause", session->address);
 	for (struct pl_client_lane *lane = session->lanes_all; lane; lane = lane->next_all)
 		pl_lane_part(lane->lane);

@@ -50,6 +50,8 @@ void pl_client_lane_widen(struct pl_session *session, struct pl_lane *lane, uint
 
 /* This lane outlives its connection, if the server waits for it and the link can.  Before anything goes over it. */
 void pl_client_lane_outlives(struct pl_session *session, struct pl_lane *lane);
+/* The server has answered for a connection: what it had asked for before that is about others. */
+void pl_client_parted(struct pl_session *session, const struct pl_hello_reply *reply);
 /* A lane could not be dialled, for this reason, with tries since then: it may be that the server is about to come back.
  * Sleeps for a moment then.  Return: try again. */
 bool pl_client_dials_again(struct pl_session *session, int r, uint64_t since_ns);

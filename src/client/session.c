@@ -117,6 +117,7 @@ static int lane_dial(struct pl_session *session, struct pl_client_lane **lane_ou
 					 .epoch = session->epoch,
 					 .number = hello.place,
 					 .next_all = session->lanes_all };
+	pl_client_parted(session, &opened.reply);
 	pl_client_lane_outlives(session, lane->lane);
 	pl_client_lane_widens(session, lane->lane);
 	session->lanes_all = lane;
@@ -244,6 +245,7 @@ static int session_dial(struct pl_session *session)
 	atomic_store(&session->idle, 0);
 	atomic_store(&session->pages, 0);
 	atomic_store(&session->reverse_seen, 0);
+	atomic_store(&session->parted, 0);
 	atomic_store(&session->dead, false);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);

@@ -61,6 +61,7 @@ struct pl_session {
 	struct pl_lane *reverse; /* under pump_lock */
 	pthread_mutex_t pump_lock;
 	_Atomic uint64_t reverse_seen; /* records of the reverse lane handled so far */
+	_Atomic uint64_t parted;       /* requests for a pause among so many of them are over */
 	pthread_t receiver;
 	_Atomic uint64_t ids_last; /* object ids given out so far */
 	bool closed;               /* under lock: fork() left this session to the parent; open it anew */

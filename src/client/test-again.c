@@ -33,13 +33,16 @@ struct server {
 	enum pl_hello_status says; /* to who comes back; PL_HELLO_OK: first that it is busy, then that he may */
 	struct pl_lane *reverse, *lane, *late;
 	_Atomic bool leaves; /* the client has its first answer */
+	uint64_t parts;      /* requests for a pause that were made before it came back, and are read later */
 };
 
 static struct pl_hello_reply reply_of(const struct server *server)
 {
-	return (struct pl_hello_reply){
-		.api_hash = functions.hash, .session = SESSION, .grace_s = 20, .keeps_s = server->keeps
-	};
+	return (struct pl_hello_reply){ .api_hash = functions.hash,
+					.session = SESSION,
+					.grace_s = 20,
+					.keeps_s = server->keeps,
+					.reverse_sent = server->parts };
 }
 
 static int hello_take(struct server *server, struct pl_hello *hello)
@@ -78,7 +81,8 @@ static void record_put(struct pl_lane *lane, struct pl_wire_head head, const voi
 	head.len_bytes = (uint32_t)sizeof(head) + bytes;
 	assert(!pl_lane_reserve(lane, head.len_bytes, &room));
 	memcpy(room, &head, sizeof(head));
-	memcpy((uint8_t *)room + sizeof(head), body, bytes);
+	if (bytes)
+		memcpy((uint8_t *)room + sizeof(head), body, bytes);
 	assert(!pl_lane_commit(lane, head.len_bytes, PL_LANE_NOW));
 }
 
@@ -140,9 +144,11 @@ static void comes_back(struct server *server)
 		if (server->says)
 			return;
 	}
+	for (uint64_t i = 0; i < server->parts; i++)
+		record_put(server->reverse, (struct pl_wire_head){ .op = PL_WIRE_OP_PART }, NULL, 0);
 	record_put(server->reverse, (struct pl_wire_head){ .op = OP_ENDED }, "12345678", 8);
-	answer(server->lane, 2, 1);
-	answer(server->late, 3, 1);
+	answer(server->lane, 2, 1 + server->parts);
+	answer(server->late, 3, 1 + server->parts);
 }
 
 static void *server_run(void *arg)
@@ -159,6 +165,7 @@ static void *server_run(void *arg)
 		leave(&server->lane);
 		leave(&server->reverse);
 		poll(NULL, 0, server->says ? 0 : AWAY_MS);
+		server->parts = 2;
 		comes_back(server);
 		return NULL;
 	}
@@ -233,6 +240,7 @@ static void test_a_server_that_comes_back_is_waited_for(void)
 	poll(NULL, 0, 200); /* until it is gone */
 	assert(!pthread_create(&late, NULL, late_run, session));
 	assert(ask(session) == 2 && pushed == 1);
+	assert(!pl_lane_is_cut(session->reverse)); /* what it was asked for before is over */
 	assert(pl_now_ns() - begin_ns > AWAY_MS * 1000000ull);
 	pthread_join(late, &result); /* its first call came when nobody was there */
 	assert((intptr_t)result == 3 && !session->dead);

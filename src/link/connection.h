@@ -20,10 +20,10 @@ int pl_link_accept_more(int fd, const struct pl_hello_reply *reply, struct pl_la
 
 /** pl_link_dial_again() - another connection for a lane that is cut, greeted (client's end)
  * @hello: PL_HELLO_AGAIN
- * Return: 0, *fd_out (owned by the caller) and *peer_has_out, both for ops->resume; enum pl_hello_status > 0: refused;
- * fatal as pl_link_dial(). */
+ * Return: 0, *fd_out (owned by the caller), for ops->resume with *reply_out's `received`; enum pl_hello_status > 0:
+ * refused; fatal as pl_link_dial(). */
 int pl_link_dial_again(const char *address, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out,
-		       uint64_t *peer_has_out);
+		       struct pl_hello_reply *reply_out);
 
 /** pl_link_accept_again() - the server's end of that
  * Takes over `fd` in any case; refuses where the lane ends with its connection.

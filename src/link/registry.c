@@ -253,7 +253,7 @@ int pl_link_greet_more(int fd, const struct pl_hello *hello, uint64_t timeout_ns
 }
 
 int pl_link_dial_again(const char *address_text, const struct pl_hello *hello, uint64_t timeout_ns, int *fd_out,
-		       uint64_t *peer_has_out)
+		       struct pl_hello_reply *reply_out)
 {
 	pl_cleanup(fds_closep) struct pl_greet_fds fds = { 0 };
 	uint64_t deadline_ns = pl_now_ns() + timeout_ns;
@@ -273,7 +273,7 @@ int pl_link_dial_again(const char *address_text, const struct pl_hello *hello, u
 		return reply.status <= PL_HELLO_E_INTERNAL ? (int)reply.status : PL_HELLO_E_INTERNAL;
 	}
 	*fd_out = pl_steal_fd(&fd);
-	*peer_has_out = reply.received;
+	*reply_out = reply;
 	return 0;
 }
 

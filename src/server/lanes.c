@@ -42,6 +42,7 @@ struct pl_hello_reply pl_lanes_reply(const struct pl_lanes *lanes)
 		.arena_offset = lanes->session->arena_start,
 		.grace_s = lanes->grace_s,
 		.keeps_s = lanes->keeps_s,
+		.reverse_sent = atomic_load(&lanes->session->reverse_sent),
 	};
 
 	memcpy(reply.secret, lanes->secret, sizeof(reply.secret));

@@ -139,6 +139,9 @@ struct pl_hello_reply {
 			 * outlive their connections, and a server that is not there, or does not have the session yet
 			 * (PL_HELLO_E_BUSY), is asked again for so many seconds.  0 = no. */
 			uint32_t keeps_s;
+			/* OK, LANE and AGAIN of such a server: records that the reverse lane has carried so far.
+			 * What of them asks for a pause (PL_WIRE_OP_PART) is about earlier connections. */
+			uint64_t reverse_sent;
 		};
 	};
 };
