@@ -17,7 +17,8 @@
 
 #include "link/link.h"
 
-#define PL_STILL_NS_MAX 2000000000ull /* limit: for a client to part */
+#define PL_STILL_NS_MAX     2000000000ull /* limit: for a client to part */
+#define PL_STILL_UNREAD_MAX (128u << 20)  /* limit: bytes of a lane's state that nobody has begun with */
 
 struct pl_lane_state {
 	uint64_t received;  /* bytes that have come, `unread` included */

@@ -10,6 +10,7 @@
 
 #define STAND_NS_MAX 2000000000ull /* for clients that are in the middle of sending something long */
 #define LOOK_MS      100
+#define SENDS_LONG   "its program is in the middle of sending something"
 #define CLIENT_DEAF  "its program does not part with its connections: is it stopped?"
 
 static int say(char why_out[PL_CHECKPOINT_WHY_MAX], int code, const char *why)
@@ -88,7 +89,7 @@ static int all_halt(struct pl_session_worker *session, struct pl_lanes *lanes, c
 			news_wait(checkpoint);
 		pthread_mutex_unlock(&checkpoint->lock);
 	}
-	return stand ? 0 : say(why_out, -EBUSY, "its program is in the middle of sending something");
+	return stand ? 0 : say(why_out, -EBUSY, SENDS_LONG);
 }
 
 void pl_checkpoint_undo(struct pl_session_worker *session, struct pl_lanes *lanes)
@@ -119,16 +120,22 @@ static int client_part(struct pl_session_worker *session, struct pl_lanes *lanes
 
 /* ---- the file ---- */
 
-/* What has been received for the call that has not begun comes first, as it came. */
+/* What has been received for a call that has not begun: the payload's record. */
+static uint64_t front_bytes(const struct pl_serve *serve)
+{
+	return serve && serve->stream_bytes ? sizeof(serve->kept.stream_head) + serve->stream_bytes : 0;
+}
+
+/* That comes first, as it came. */
 static int unread_put(struct pl_checkpoint_file *file, const struct pl_serve *serve, const struct pl_lane_state *state)
 {
-	uint64_t ahead = serve ? serve->stream_bytes : 0, front = ahead ? sizeof(serve->kept.stream_head) + ahead : 0;
+	uint64_t front = front_bytes(serve);
 	int r = pl_checkpoint_put_u64(file, front + state->unread_bytes);
 
 	if (!r && front)
 		r = pl_checkpoint_put(file, &serve->kept.stream_head, sizeof(serve->kept.stream_head));
 	if (!r && front)
-		r = pl_checkpoint_put(file, serve->stream, ahead);
+		r = pl_checkpoint_put(file, serve->stream, serve->stream_bytes);
 	return r ? pl_trace(r) : pl_trace(pl_checkpoint_put(file, state->unread, state->unread_bytes));
 }
 
@@ -186,7 +193,12 @@ static int lane_write(struct pl_lane *lane, uint64_t number, void *arg)
 		writing->why = CLIENT_DEAF;
 	if (r)
 		return pl_trace(r);
-	r = lane_put(writing->file, number, serve, &state);
+	if (state.unread_bytes + front_bytes(serve) > PL_STILL_UNREAD_MAX) {
+		writing->why = SENDS_LONG;
+		r = pl_err(-EBUSY);
+	}
+	if (!r)
+		r = lane_put(writing->file, number, serve, &state);
 	pl_lane_state_fini(&state);
 	return pl_trace(r);
 }

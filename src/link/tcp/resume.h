@@ -18,10 +18,11 @@
 #include <sys/uio.h>
 
 #include "base/lock.h"
+#include "link/still.h"
 #include "wire/wire.h"
 
-#define PL_RESUME_KEPT_MAX (64u << 20)  /* limit: bytes that a lane keeps; the system's send buffer is smaller */
-#define PL_RESUME_LEFT_MAX (128u << 20) /* limit: bytes taken from sockets that nobody has asked for */
+#define PL_RESUME_KEPT_MAX (64u << 20)         /* limit: bytes that a lane keeps; the system's send buffer is smaller */
+#define PL_RESUME_LEFT_MAX PL_STILL_UNREAD_MAX /* limit: bytes taken from sockets that nobody has asked for */
 
 struct tcp_lane;      /* lane.h */
 struct pl_lane_state; /* link/still.h */
