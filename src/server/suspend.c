@@ -42,6 +42,9 @@ void pl_control_suspend(struct pl_conn *conn, struct json_object *request, bool 
 	if (held != worker->swap.held)
 		pl_log_info("session %llu: %s at the request of uid %d", (unsigned long long)worker->session,
 			    held ? "suspended" : "resumed", (int)conn->uid);
-	worker->swap.held = held;
+	if (worker->checkpoint.wanted) /* it rests for that first: afterwards, if it is still there */
+		worker->checkpoint.was_held = held;
+	else
+		worker->swap.held = held;
 	state_answer(conn, worker);
 }
