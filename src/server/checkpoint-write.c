@@ -268,7 +268,14 @@ static const char *hindrance(struct pl_session_worker *session)
 		return "it has connections to other servers";
 	if (!pl_journal_is_whole(checkpoint->journal))
 		return "it has made more than can be noted";
-	return checkpoint->ops->hindrance(session);
+	return NULL;
+}
+
+/* While lanes stand: a call that waits for memory in the middle of making something is not to be mistaken for that. */
+static int look(struct writing *writing, char why_out[PL_CHECKPOINT_WHY_MAX])
+{
+	writing->why = writing->session->checkpoint->ops->hindrance(writing->session);
+	return writing->why ? say(why_out, -EOPNOTSUPP, writing->why) : 0;
 }
 
 int pl_checkpoint_write(struct pl_session_worker *session, struct pl_lanes *lanes, int fd,
@@ -280,6 +287,8 @@ int pl_checkpoint_write(struct pl_session_worker *session, struct pl_lanes *lane
 	if (writing.why)
 		return say(why_out, -EOPNOTSUPP, writing.why);
 	r = all_halt(session, lanes, why_out);
+	if (!r)
+		r = look(&writing, why_out);
 	if (!r)
 		r = client_part(session, lanes);
 	if (!r) {
