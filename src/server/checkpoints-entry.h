@@ -20,9 +20,11 @@ struct pl_checkpoint_entry {
 	struct pl_checkpoint_note note;
 	uint32_t api; /* place in options->apis; PL_DAEMON_APIS_MAX: this server has none such */
 	uint64_t bytes;
-	bool wanted;                  /* back */
-	struct pl_pool_worker *comes; /* reads it */
-	char why[PL_HAND_TEXT_MAX];   /* the last try failed; "" = it did not */
+	uint32_t tries;                /* that came out differently */
+	bool wanted;                   /* back */
+	struct pl_pool_worker *comes;  /* reads it */
+	struct pl_pool_worker *writer; /* has written it, and has not ended yet; NULL = it has */
+	char why[PL_HAND_TEXT_MAX];    /* the last try failed; "" = it did not */
 };
 
 /* NULL: it is in no file. */

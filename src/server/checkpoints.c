@@ -289,11 +289,15 @@ static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 	name_make(from, worker->session, false);
 	name_make(to, worker->session, true);
 	note = note_of(worker);
-	if (renameat(folder, from, folder, to) < 0 || fsync(folder) < 0)
+	if (renameat(folder, from, folder, to) < 0)
+		r = pl_err(-errno);
+	else if (fsync(folder) < 0)
 		r = pl_err(-errno);
 	(void)fstat(worker->checkpoint.fd, &stat);
-	if (!r && !entry_add(daemon, &note, (uint64_t)stat.st_size)) {
-		(void)unlinkat(folder, to, 0);
+	entry = r ? NULL : entry_add(daemon, &note, (uint64_t)stat.st_size);
+	if (entry)
+		entry->writer = worker;
+	else if (!r)
 		r = pl_err(-ENOMEM);
 	}
 	explicit_bzero(&note, sizeof(note));
@@ -307,6 +311,7 @@ static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *work
 	if (!worker->checkpoint.fd) {
 		pl_pool_kill(worker, "protocol");
 		return;
+	struct pl_checkpoint_entry *entry;
 	}
 	if (hand->result == -EBUSY || hand->result == -ETIMEDOUT) {
 		want_again(worker, hand->text);
@@ -317,17 +322,28 @@ static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *work
 		return;
 	}
 	part.result = file_finish(daemon, worker);
-	if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
-		pl_pool_kill(worker, "deaf"); /* the file is there: so it can only end now */
 	if (part.result) {
 		want_failed(worker, strerror(-part.result));
 		return;
-	}
+	if (r) /* the session goes on: nobody is to find it as it was */
+		(void)unlinkat(folder, to, 0);
 	close(worker->checkpoint.fd);
 	worker->checkpoint.fd = 0;
 	worker->checkpoint.wanted = false;
 	pl_log_info("session %llu is in a checkpoint", (unsigned long long)worker->session);
-	pl_pool_leaves(worker, "checkpoint");
+	pl_pool_kill(worker, "checkpoint"); /* not left to the worker: it could go on, beside the file */
+}
+
+/* The worker that wrote the file has ended, and had all of it open: what others believe of it is written once more. */
+static void note_again(struct pl_daemon *daemon, const struct pl_checkpoint_entry *entry)
+{
+	pl_cleanup(pl_closep) int fd = -1;
+	char name[NAME_MAX_];
+
+	name_make(name, entry->note.session, true);
+	fd = openat(daemon->checkpoints.folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || pwrite(fd, &entry->note, sizeof(entry->note), 0) != (ssize_t)sizeof(entry->note) || fsync(fd))
+		pl_log_warn("%s: %s", name, strerror(errno));
 }
 
 /* ---- reading ---- */
@@ -348,6 +364,8 @@ static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *ent
 	char name[NAME_MAX_];
 	struct pl_checkpoint_note note;
 
+		if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
+			pl_pool_kill(worker, "deaf");
 	name_make(name, entry->note.session, true);
 	fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || !note_read(fd, &note)) {
@@ -420,21 +438,14 @@ bool pl_checkpoints_part(struct pl_daemon *daemon)
 	if (daemon->checkpoints.folder < 0 || daemon->checkpoints.part_ns)
 		return false; /* the second signal */
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
+	if (daemon->stopping || worker->reaped)
+		return; /* the worker is not to stay: the file is all there is */
 		if (worker->phase == PL_POOL_SERVING) {
 			pl_checkpoints_want(worker, now_ns + PL_CHECKPOINTS_LAST_NS_MAX);
 			any = true;
 		}
 	daemon->checkpoints.part_ns = any ? now_ns + PL_CHECKPOINTS_PART_NS_MAX : 0;
 	return any;
-}
-
-static bool reads_any(const struct pl_daemon *daemon)
-{
-	const struct pl_checkpoint_entry *entry = daemon->checkpoints.first;
-
-	while (entry && !entry->comes)
-		entry = entry->next;
-	return entry;
 }
 
 uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns)
@@ -451,17 +462,42 @@ uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns)
 		some |= worker->checkpoint.wanted;
 	}
 	if (checkpoints->part_ns) {
-		if ((!some && !reads_any(daemon)) || now_ns >= checkpoints->part_ns)
+/* Return: what the worker reads; NULL: nothing. */
+static struct pl_checkpoint_entry *comes_by(struct pl_daemon *daemon, const struct pl_pool_worker *worker)
+{
+	struct pl_checkpoint_entry *entry = worker->session ? pl_checkpoints_find(daemon, worker->session) : NULL;
+
+	return entry && entry->comes == worker ? entry : NULL;
+}
+
+/* Who is on the way back stays in its file: it might not be written again in time. */
+static void reads_end(struct pl_daemon *daemon)
+{
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
+		struct pl_checkpoint_entry *entry = comes_by(daemon, worker);
+
+		if (entry && !worker->deaf)
+			worker->source.ready(&worker->source, EPOLLIN); /* it may have come already */
+		entry = comes_by(daemon, worker);
+		if (!entry)
+			continue;
+		entry->comes = NULL;
+		pl_pool_kill(worker, "stopped");
+	}
+}
+
+		if (!some || now_ns >= checkpoints->part_ns)
 			daemon->stopping = true;
 		return now_ns + LOOK_NS;
 	}
 	for (struct pl_checkpoint_entry *entry = checkpoints->first; entry; entry = entry->next) {
 		struct pl_pool_worker *worker;
 
+	reads_end(daemon);
 		if (!entry->wanted || entry->comes)
 			continue;
 		some = true;
-		worker = pl_pool_ready(daemon, entry->api);
+		worker = entry->writer ? NULL : pl_pool_ready(daemon, entry->api);
 		if (worker)
 			read_begin(daemon, entry, worker);
 	}
@@ -485,3 +521,7 @@ void pl_checkpoints_ended(struct pl_daemon *daemon, struct pl_pool_worker *worke
 	if (entry && entry->comes == worker)
 		entry_failed(entry, "its worker ended");
 }
+	if (entry && entry->writer == worker) {
+		entry->writer = NULL;
+		note_again(daemon, entry);
+	}

@@ -47,8 +47,8 @@ enum pl_hand_kind {
 	PL_HAND_LEFT,       /* worker: so much was; `own`: it was asked to; `bytes`: ns that the last way back took;
 			     * `result`: PL_SWAP_RESTS, or 0 */
 	PL_HAND_CHECKPOINT, /* daemon: write the session, which rests, to this file; answered with WRITTEN */
-	PL_HAND_WRITTEN,    /* worker: `result`, `text` says why not; it then waits for PART, or has gone on */
-	PL_HAND_PART,       /* daemon: 0: end, so that the client comes back; else go on as before */
+	PL_HAND_WRITTEN,    /* worker: `result`, `text` says why not; it then waits for its end, or has gone on */
+	PL_HAND_PART,       /* daemon: the file has come to nothing, for `result`: go on as before */
 	PL_HAND_RESTORE,    /* daemon: be the session of this file; answered with READ */
 	PL_HAND_READ,       /* worker: `result`, `text` says why not; `swap`, `swap_out` */
 };

@@ -77,12 +77,6 @@ void pl_pool_kill(struct pl_pool_worker *worker, const char *why)
 		kill(worker->pid, SIGKILL);
 }
 
-void pl_pool_leaves(struct pl_pool_worker *worker, const char *why)
-{
-	worker->why = why;
-	phase_set(worker, PL_POOL_BROKEN);
-}
-
 int pl_pool_init(struct pl_daemon *daemon)
 {
 	struct pl_pool *pool = &daemon->pool;

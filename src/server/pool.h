@@ -91,8 +91,6 @@ void pl_pool_count(struct pl_daemon *daemon, struct pl_pool_worker *one); /* NUL
 struct pl_pool_worker *pl_pool_find(struct pl_daemon *daemon, uint64_t session);
 /* why: one word for the log; the first one is told. */
 void pl_pool_kill(struct pl_pool_worker *worker, const char *why);
-/* It is about to end by itself, and serves nobody any more. */
-void pl_pool_leaves(struct pl_pool_worker *worker, const char *why);
 /* One that has no session yet; NULL = none is ready. */
 struct pl_pool_worker *pl_pool_ready(struct pl_daemon *daemon, uint32_t api);
 /* It was given a session that was written down; limits, address and name are set by the caller. */

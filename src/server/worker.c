@@ -196,6 +196,12 @@ static int session_start(struct worker *worker, const struct pl_hand *hand, int 
 
 /* ---- checkpoints ---- */
 
+/* Until now its client was told to come back later. */
+static void grace_begin(struct worker *worker)
+{
+	worker->session.shared->cut_ns = 0;
+}
+
 /* Takes over fd. */
 static int checkpoint_write(struct worker *worker, int fd)
 {
@@ -204,18 +210,20 @@ static int checkpoint_write(struct worker *worker, int fd)
 	hand.result = pl_checkpoint_write(&worker->session, &worker->lanes, fd, hand.text);
 	close(fd);
 	worker->written = !hand.result;
+	if (worker->written)
+		pl_lanes_count(&worker->lanes); /* for what is told of its end, which may come at any moment */
+	else
+		grace_begin(worker);
 	return pl_trace(pl_hand_send(worker->control, &hand, -1, -1));
 }
 
-static void checkpoint_part(struct worker *worker, const struct pl_hand *hand)
+static void checkpoint_part(struct worker *worker)
 {
-	worker->written = false;
-	if (hand->result) {
-		pl_checkpoint_undo(&worker->session, &worker->lanes);
+	if (!worker->written)
 		return;
-	}
-	pl_lanes_count(&worker->lanes);
-	_exit(0);
+	worker->written = false;
+	pl_checkpoint_undo(&worker->session, &worker->lanes);
+	grace_begin(worker);
 }
 
 /* Takes over fd.  Return: 0, or the worker ends, and has said why. */
@@ -277,7 +285,7 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 			break;
 		return pl_trace(checkpoint_write(worker, fd));
 	case PL_HAND_PART:
-		checkpoint_part(worker, hand);
+		checkpoint_part(worker);
 		return 0;
 	case PL_HAND_RESTORE:
 		if (fd < 0 || worker->session.reverse)
