@@ -17,7 +17,9 @@
 
 #define NOTE_MAGIC 0x31304e4f4953534dull /* changes with the layout */
 #define NAME_MAX_  64
-#define LOOK_NS    100000000u /* workers become ready, sessions rest */
+#define LOOK_NS    100000000u  /* workers become ready, sessions rest */
+#define LOCK_NS    3000000000u /* for one that has just been killed */
+#define READ_TRIES 3
 #define AGAIN_NS   200000000u /* a session that could not be written goes on for so long */
 
 static void name_make(char name_out[NAME_MAX_], uint64_t session, bool whole)
@@ -380,6 +382,7 @@ static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *ent
 		pl_pool_kill(worker, "deaf"); /* another one will do */
 	} else {
 		entry->comes = worker;
+	entry->tries = 0;
 		memcpy(worker->limits, entry->note.limits, sizeof(worker->limits));
 		memcpy(worker->address, entry->note.address, sizeof(worker->address));
 		worker->name = entry->note.name;
@@ -400,7 +403,7 @@ static void read_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 		return;
 	}
 	if (hand->result) {
-		entry_failed(entry, hand->text);
+		read_failed(entry, hand);
 		pl_pool_kill(worker, "checkpoint");
 		return;
 	}
@@ -414,6 +417,17 @@ static void read_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 uint32_t pl_checkpoints_waiting(const struct pl_daemon *daemon, uint32_t api)
 {
 	uint32_t count = 0;
+
+/* An address may be taken in one worker, and free in the next one. */
+static void read_failed(struct pl_checkpoint_entry *entry, const struct pl_hand *hand)
+{
+	if (hand->result != -EOPNOTSUPP || ++entry->tries >= READ_TRIES) {
+		entry_failed(entry, hand->text);
+		return;
+	}
+	pl_log_info("session %llu: %s; another worker tries", (unsigned long long)entry->note.session, hand->text);
+	entry->comes = NULL;
+}
 
 	for (const struct pl_checkpoint_entry *entry = daemon->checkpoints.first; entry; entry = entry->next)
 		count += entry->wanted && !entry->comes && entry->api == api;
