@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -127,6 +129,23 @@ void pl_checkpoints_init(struct pl_checkpoints *checkpoints)
 	*checkpoints = (struct pl_checkpoints){ .folder = -1 };
 }
 
+/* Two servers would both bring back what lies there.  One that has just been killed may still have workers. */
+static bool folder_lock(int folder)
+{
+	uint64_t end_ns = pl_now_ns() + LOCK_NS;
+	int r;
+
+	while ((r = flock(folder, LOCK_EX | LOCK_NB)) && errno == EWOULDBLOCK && pl_now_ns() < end_ns)
+		nanosleep(&(struct timespec){ .tv_nsec = LOOK_NS }, NULL);
+	return !r || errno != EWOULDBLOCK; /* file systems without locks */
+}
+
+void pl_checkpoints_drain(struct pl_daemon *daemon)
+{
+	if (daemon->checkpoints.folder >= 0)
+		(void)flock(daemon->checkpoints.folder, LOCK_UN);
+}
+
 int pl_checkpoints_open(struct pl_daemon *daemon, const char *folder)
 {
 	struct pl_checkpoints *checkpoints = &daemon->checkpoints;
@@ -141,6 +160,10 @@ int pl_checkpoints_open(struct pl_daemon *daemon, const char *folder)
 		return pl_err(-errno);
 	}
 	checkpoints->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (checkpoints->folder >= 0 && !folder_lock(checkpoints->folder)) {
+		pl_log_error("%s: another server keeps its sessions there", folder);
+		return pl_err(-EBUSY);
+	}
 	fd = checkpoints->folder < 0 ? -1 : fcntl(checkpoints->folder, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	files = fd < 0 ? NULL : fdopendir(fd);
 	if (!files) {
@@ -284,12 +307,15 @@ static void write_settle(struct pl_pool_worker *worker, uint64_t now_ns)
 static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 {
 	char from[NAME_MAX_], to[NAME_MAX_];
+	struct pl_checkpoint_entry *entry;
 	struct pl_checkpoint_note note;
 	struct stat stat = { 0 };
 	int folder = daemon->checkpoints.folder, r = 0;
 
 	name_make(from, worker->session, false);
 	name_make(to, worker->session, true);
+	if (!faccessat(folder, to, F_OK, 0))
+		return pl_err(-EEXIST); /* of another server's, which has taken over from this one */
 	note = note_of(worker);
 	if (renameat(folder, from, folder, to) < 0)
 		r = pl_err(-errno);
@@ -301,7 +327,8 @@ static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 		entry->writer = worker;
 	else if (!r)
 		r = pl_err(-ENOMEM);
-	}
+	if (r) /* the session goes on: nobody is to find it as it was */
+		(void)unlinkat(folder, to, 0);
 	explicit_bzero(&note, sizeof(note));
 	return r;
 }
@@ -313,7 +340,6 @@ static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *work
 	if (!worker->checkpoint.fd) {
 		pl_pool_kill(worker, "protocol");
 		return;
-	struct pl_checkpoint_entry *entry;
 	}
 	if (hand->result == -EBUSY || hand->result == -ETIMEDOUT) {
 		want_again(worker, hand->text);
@@ -326,9 +352,10 @@ static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *work
 	part.result = file_finish(daemon, worker);
 	if (part.result) {
 		want_failed(worker, strerror(-part.result));
+		if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
+			pl_pool_kill(worker, "deaf");
 		return;
-	if (r) /* the session goes on: nobody is to find it as it was */
-		(void)unlinkat(folder, to, 0);
+	}
 	close(worker->checkpoint.fd);
 	worker->checkpoint.fd = 0;
 	worker->checkpoint.wanted = false;
@@ -355,6 +382,7 @@ static void entry_failed(struct pl_checkpoint_entry *entry, const char *why)
 	snprintf(entry->why, sizeof(entry->why), "%s", why);
 	entry->wanted = false;
 	entry->comes = NULL;
+	entry->tries = 0;
 	pl_log_error("session %llu can not come back from its checkpoint: %s; `plenum restore %llu' tries again",
 		     (unsigned long long)entry->note.session, entry->why, (unsigned long long)entry->note.session);
 }
@@ -366,8 +394,6 @@ static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *ent
 	char name[NAME_MAX_];
 	struct pl_checkpoint_note note;
 
-		if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
-			pl_pool_kill(worker, "deaf");
 	name_make(name, entry->note.session, true);
 	fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || !note_read(fd, &note)) {
@@ -382,7 +408,6 @@ static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *ent
 		pl_pool_kill(worker, "deaf"); /* another one will do */
 	} else {
 		entry->comes = worker;
-	entry->tries = 0;
 		memcpy(worker->limits, entry->note.limits, sizeof(worker->limits));
 		memcpy(worker->address, entry->note.address, sizeof(worker->address));
 		worker->name = entry->note.name;
@@ -391,6 +416,17 @@ static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *ent
 		pl_audit_began(worker);
 	}
 	explicit_bzero(&hand, sizeof(hand));
+}
+
+/* An address may be taken in one worker, and free in the next one. */
+static void read_failed(struct pl_checkpoint_entry *entry, const struct pl_hand *hand)
+{
+	if (hand->result != -EOPNOTSUPP || ++entry->tries >= READ_TRIES) {
+		entry_failed(entry, hand->text);
+		return;
+	}
+	pl_log_info("session %llu: %s; another worker tries", (unsigned long long)entry->note.session, hand->text);
+	entry->comes = NULL;
 }
 
 static void read_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
@@ -402,6 +438,8 @@ static void read_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 		pl_pool_kill(worker, "protocol");
 		return;
 	}
+	if (daemon->stopping || worker->reaped)
+		return; /* the worker is not to stay: the file is all there is */
 	if (hand->result) {
 		read_failed(entry, hand);
 		pl_pool_kill(worker, "checkpoint");
@@ -418,17 +456,6 @@ uint32_t pl_checkpoints_waiting(const struct pl_daemon *daemon, uint32_t api)
 {
 	uint32_t count = 0;
 
-/* An address may be taken in one worker, and free in the next one. */
-static void read_failed(struct pl_checkpoint_entry *entry, const struct pl_hand *hand)
-{
-	if (hand->result != -EOPNOTSUPP || ++entry->tries >= READ_TRIES) {
-		entry_failed(entry, hand->text);
-		return;
-	}
-	pl_log_info("session %llu: %s; another worker tries", (unsigned long long)entry->note.session, hand->text);
-	entry->comes = NULL;
-}
-
 	for (const struct pl_checkpoint_entry *entry = daemon->checkpoints.first; entry; entry = entry->next)
 		count += entry->wanted && !entry->comes && entry->api == api;
 	return count;
@@ -444,38 +471,6 @@ bool pl_checkpoints_keep(const struct pl_daemon *daemon, const struct pl_hello *
 
 /* ---- all ---- */
 
-bool pl_checkpoints_part(struct pl_daemon *daemon)
-{
-	const uint64_t now_ns = pl_now_ns();
-	bool any = false;
-
-	if (daemon->checkpoints.folder < 0 || daemon->checkpoints.part_ns)
-		return false; /* the second signal */
-	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
-	if (daemon->stopping || worker->reaped)
-		return; /* the worker is not to stay: the file is all there is */
-		if (worker->phase == PL_POOL_SERVING) {
-			pl_checkpoints_want(worker, now_ns + PL_CHECKPOINTS_LAST_NS_MAX);
-			any = true;
-		}
-	daemon->checkpoints.part_ns = any ? now_ns + PL_CHECKPOINTS_PART_NS_MAX : 0;
-	return any;
-}
-
-uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns)
-{
-	struct pl_checkpoints *checkpoints = &daemon->checkpoints;
-	bool some = false;
-
-	if (checkpoints->folder < 0)
-		return UINT64_MAX;
-	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
-		if (!worker->checkpoint.wanted || worker->phase != PL_POOL_SERVING)
-			continue;
-		write_settle(worker, now_ns);
-		some |= worker->checkpoint.wanted;
-	}
-	if (checkpoints->part_ns) {
 /* Return: what the worker reads; NULL: nothing. */
 static struct pl_checkpoint_entry *comes_by(struct pl_daemon *daemon, const struct pl_pool_worker *worker)
 {
@@ -500,6 +495,37 @@ static void reads_end(struct pl_daemon *daemon)
 	}
 }
 
+bool pl_checkpoints_part(struct pl_daemon *daemon)
+{
+	const uint64_t now_ns = pl_now_ns();
+	bool any = false;
+
+	if (daemon->checkpoints.folder < 0 || daemon->checkpoints.part_ns)
+		return false; /* the second signal */
+	reads_end(daemon);
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
+		if (worker->phase == PL_POOL_SERVING) {
+			pl_checkpoints_want(worker, now_ns + PL_CHECKPOINTS_LAST_NS_MAX);
+			any = true;
+		}
+	daemon->checkpoints.part_ns = any ? now_ns + PL_CHECKPOINTS_PART_NS_MAX : 0;
+	return any;
+}
+
+uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns)
+{
+	struct pl_checkpoints *checkpoints = &daemon->checkpoints;
+	bool some = false;
+
+	if (checkpoints->folder < 0)
+		return UINT64_MAX;
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
+		if (!worker->checkpoint.wanted || worker->phase != PL_POOL_SERVING)
+			continue;
+		write_settle(worker, now_ns);
+		some |= worker->checkpoint.wanted;
+	}
+	if (checkpoints->part_ns) {
 		if (!some || now_ns >= checkpoints->part_ns)
 			daemon->stopping = true;
 		return now_ns + LOOK_NS;
@@ -507,7 +533,6 @@ static void reads_end(struct pl_daemon *daemon)
 	for (struct pl_checkpoint_entry *entry = checkpoints->first; entry; entry = entry->next) {
 		struct pl_pool_worker *worker;
 
-	reads_end(daemon);
 		if (!entry->wanted || entry->comes)
 			continue;
 		some = true;
@@ -534,8 +559,8 @@ void pl_checkpoints_ended(struct pl_daemon *daemon, struct pl_pool_worker *worke
 		want_failed(worker, "its worker ended");
 	if (entry && entry->comes == worker)
 		entry_failed(entry, "its worker ended");
-}
 	if (entry && entry->writer == worker) {
 		entry->writer = NULL;
 		note_again(daemon, entry);
 	}
+}

@@ -43,6 +43,8 @@ void pl_checkpoints_init(struct pl_checkpoints *checkpoints);
 /** pl_checkpoints_open() - the folder, made where there is none, and what lies in it, which is to come back
  * Return: 0 or fatal -errno, explained. */
 int pl_checkpoints_open(struct pl_daemon *daemon, const char *folder);
+/* It takes no new sessions: the server that takes over may use the same folder. */
+void pl_checkpoints_drain(struct pl_daemon *daemon);
 void pl_checkpoints_fini(struct pl_daemon *daemon);
 
 /* The server is to end: what can be written is, first.  Return: it waits for that; false: it may end. */

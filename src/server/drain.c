@@ -23,6 +23,7 @@ void pl_drain_begin(struct pl_daemon *daemon)
 	if (daemon->drain.on)
 		return;
 	daemon->drain.on = true;
+	pl_checkpoints_drain(daemon);
 	pl_log_warn("being drained: no new sessions; %u left", daemon->pool.serving);
 	for (struct pl_conn *conn = daemon->conns.first, *next; conn; conn = next) {
 		next = conn->next;

@@ -3,6 +3,7 @@ import glob
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -199,6 +200,44 @@ def test_a_damaged_file_is_refused_and_stays():
         one.end()
 
 
+def test_a_program_that_is_stopped_is_asked_again():
+    want = native_rounds(4)
+    with tempfile.TemporaryDirectory() as folder, server(folder) as of:
+        one = program(of)
+        got = [one.round()]
+        session = only_session(of)
+        one.process.send_signal(signal.SIGSTOP)
+        asks = subprocess.Popen([plenum.TOOL, "checkpoint", str(session), "--server", of.unix], env=plenum.native_env())
+        try:
+            time.sleep(5)  # it is asked twice, and more
+            assert os.listdir(folder) in ([], [f"{session}.unfinished"]) and only_session(of) == session
+        finally:
+            one.process.send_signal(signal.SIGCONT)
+        assert asks.wait(plenum.LIMIT_S) == 0 and os.listdir(folder) == [f"{session}.checkpoint"]
+        tool(of, "restore", session)
+        while len(got) < len(want):
+            one.go()
+            got.append(one.round())
+        assert got == want
+        one.end()
+
+
+def test_a_folder_is_one_servers():
+    with tempfile.TemporaryDirectory() as folder, server(folder) as of:
+        one = program(of)
+        one.round()
+        tool(of, "checkpoint", only_session(of))
+        try:
+            with server(folder):
+                assert False, "two servers with one folder"
+        except RuntimeError as said:
+            assert "another server" in str(said), said
+        tool(of, "restore", of.sessions()["checkpoints"][0]["id"])
+        one.go()
+        one.round()
+        one.end()
+
+
 def test_a_program_that_is_gone_is_not_waited_for_forever():
     with tempfile.TemporaryDirectory() as folder, server(folder, "--grace", "2") as of:
         one = program(of)
@@ -225,5 +264,6 @@ def test_programs_end_where_their_server_does_not_come_back():
 if __name__ == "__main__":
     plenum.main([test_a_session_goes_on_out_of_its_file, test_sessions_outlive_their_server, test_at_any_moment,
                  test_what_can_not_be_written_goes_on, test_a_damaged_file_is_refused_and_stays,
+                 test_a_program_that_is_stopped_is_asked_again, test_a_folder_is_one_servers,
                  test_a_program_that_is_gone_is_not_waited_for_forever,
                  test_programs_end_where_their_server_does_not_come_back])
