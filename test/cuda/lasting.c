@@ -5,7 +5,7 @@
  * arrays, textures, surfaces, graphs whose templates are gone, a captured one among them, host memory that the device
  * writes by itself.
  *
- *   one more argument: what it has besides, which a checkpoint can not hold ("managed", "pool")
+ *   one more argument: what it has besides, which a checkpoint can not hold ("managed", "pool", "heap")
  */
 #include <stdint.h>
 
@@ -227,6 +227,39 @@ static void rubbish_make(void)
 	}
 }
 
+/* A kernel takes memory that stays, and its module goes. */
+static void heap_make(void)
+{
+	static const char text[] = ".version 7.5\n"
+				   ".target sm_75\n"
+				   ".address_size 64\n"
+				   ".extern .func (.param .b64 result) malloc (.param .b64 bytes);\n"
+				   ".visible .entry take(.param .u64 at)\n"
+				   "{\n"
+				   ".reg .b64 %rd<4>;\n"
+				   "ld.param.u64 %rd1, [at];\n"
+				   "mov.u64 %rd2, 1024;\n"
+				   "{\n"
+				   ".param .b64 param0;\n"
+				   "st.param.b64 [param0+0], %rd2;\n"
+				   ".param .b64 retval0;\n"
+				   "call.uni (retval0), malloc, (param0);\n"
+				   "ld.param.b64 %rd3, [retval0+0];\n"
+				   "}\n"
+				   "st.global.u64 [%rd1], %rd3;\n"
+				   "ret;\n"
+				   "}\n";
+	void *params[] = { &has.large };
+	CUdeviceptr taken;
+	CUmodule module;
+
+	cu_ok(cu(cuModuleLoadData)(&module, text));
+	cu_ok(cu(cuLaunchKernel)(cu_function(module, "take"), 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+	cu_ok(cu(cuMemcpyDtoH_v2)(&taken, has.large, sizeof(taken)));
+	check(taken);
+	cu_ok(cu(cuModuleUnload)(module));
+}
+
 static void besides_make(const char *what)
 {
 	CUdeviceptr at = 0;
@@ -237,6 +270,8 @@ static void besides_make(const char *what)
 		cu_ok(cu(cuMemAllocManaged)(&at, 1 << 20, CU_MEM_ATTACH_GLOBAL));
 	else if (!strcmp(what, "pool"))
 		cu_ok(cu(cuMemAllocAsync)(&at, 1 << 20, NULL));
+	else if (!strcmp(what, "heap"))
+		heap_make();
 	cu_ok(cu(cuStreamSynchronize)(NULL));
 }
 

@@ -174,6 +174,8 @@ const char *pl_cuda_checkpoint_hindrance(struct pl_session_worker *worker)
 		why = objects_why(session);
 	if (!why)
 		why = pl_cuda_arrays_why(session);
+	if (!why && pl_cuda_images_use_heap(session))
+		why = "its kernels may have allocated memory by themselves (malloc() in device code)";
 	if (!why && !pl_cuda_variables_known(session))
 		why = "an image of its device code is of a kind whose variables are not known";
 	return why;

@@ -50,6 +50,8 @@ uint64_t pl_cuda_again_address(const struct pl_cuda_session *session);
 
 int pl_cuda_images_save(struct pl_cuda_session *session, struct pl_checkpoint_file *file);
 int pl_cuda_images_load(struct pl_cuda_session *session, struct pl_checkpoint_file *file);
+/* Some image that the session was ever sent has kernels that allocate memory, which outlives its module. */
+bool pl_cuda_images_use_heap(struct pl_cuda_session *session);
 int pl_cuda_hosts_save(struct pl_cuda_session *session, struct pl_checkpoint_file *file);
 int pl_cuda_hosts_load(struct pl_cuda_session *session, struct pl_checkpoint_file *file);
 int pl_cuda_marks_save(struct pl_cuda_session *session, struct pl_checkpoint_file *file);
@@ -101,6 +103,7 @@ struct pl_cuda_names {
 	char **at; /* each once, sorted; owned */
 	size_t count, room;
 	bool unknown; /* some of the image's parts are of a kind that is not read here */
+	bool heap;    /* its kernels may allocate memory themselves */
 };
 
 /* What may be the name of a variable.  Return: 0, or fatal -ENOMEM. */

@@ -22,6 +22,7 @@
 #define UNPACKED_MAX   (1ull << 30) /* limit: of one entry */
 #define PARTS_MAX      PL_CUDA_IMAGE_PIECES_MAX
 #define NAME_BYTES_MAX 65536u
+#define HEAP_NAME      "malloc" /* a kernel that allocates memory calls it by this name */
 
 struct entry { /* of a container */
 	uint16_t kind, version;
@@ -122,7 +123,18 @@ static bool starts_with(const char *at, const char *end, const char *word)
 {
 	size_t bytes = strlen(word);
 
-	return (size_t)(end - at) > bytes && !memcmp(at, word, bytes) && isspace((unsigned char)at[bytes]);
+	return (size_t)(end - at) > bytes && !memcmp(at, word, bytes) && !is_of_name(at[bytes]);
+}
+
+/* Anywhere: a comment that has the word is no harm. */
+static bool text_has_word(const char *text, const char *end, const char *word)
+{
+	const size_t bytes = strlen(word);
+
+	for (const char *at = text; (at = memmem(at, (size_t)(end - at), word, bytes)); at += bytes)
+		if ((at == text || !is_of_name(at[-1])) && (at + bytes == end || !is_of_name(at[bytes])))
+			return true;
+	return false;
 }
 
 static int text_read(struct pl_cuda_names *names, const char *text, size_t bytes)
@@ -130,6 +142,7 @@ static int text_read(struct pl_cuda_names *names, const char *text, size_t bytes
 	const char *end = text + strnlen(text, bytes), *at = text;
 	int r = 0;
 
+	names->heap |= text_has_word(text, end, HEAP_NAME);
 	while (!r && (at = memchr(at, '.', (size_t)(end - at)))) {
 		bool first = at == text || isspace((unsigned char)at[-1]) || at[-1] == ';' || at[-1] == '}';
 
@@ -166,11 +179,16 @@ static int symbols_read(struct pl_cuda_names *names, const uint8_t *elf, const E
 
 	for (uint64_t at = 0; !r && table->sh_size - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
 		Elf64_Sym symbol;
+		size_t room;
 
 		memcpy(&symbol, elf + table->sh_offset + at, sizeof(symbol));
-		if (ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT && symbol.st_name < strings->sh_size)
-			r = name_add(names, text + symbol.st_name,
-				     strnlen(text + symbol.st_name, strings->sh_size - symbol.st_name));
+		if (symbol.st_name >= strings->sh_size)
+			continue;
+		room = strings->sh_size - symbol.st_name;
+		if (room >= sizeof(HEAP_NAME) && !memcmp(text + symbol.st_name, HEAP_NAME, sizeof(HEAP_NAME)))
+			names->heap = true;
+		if (ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT)
+			r = name_add(names, text + symbol.st_name, strnlen(text + symbol.st_name, room));
 	}
 	return r;
 }

@@ -18,6 +18,7 @@ struct pl_cuda_image {
 	uint64_t hash, bytes;
 	const void *image; /* as the driver takes it; it may go on reading it */
 	const void *packed;
+	bool looked_into, uses_heap; /* by who asks for hindrances, while nobody is inside */
 };
 
 /* What this lane's client has asked for by its digest and is going to send. */
@@ -185,6 +186,29 @@ void pl_cuda_source_gone(struct pl_cuda_session *session, uint64_t id, enum pl_c
 
 	if (kind == PL_CUDA_KIND_module || kind == PL_CUDA_KIND_library)
 		(void)pl_handles_take(&session->kept.sources, id, kind, &was);
+}
+
+static bool image_uses_heap(struct pl_cuda_image *image)
+{
+	struct pl_cuda_names names;
+
+	if (image->looked_into)
+		return image->uses_heap;
+	if (pl_cuda_image_names(image->image, &names))
+		return true;
+	image->uses_heap = names.heap;
+	image->looked_into = true;
+	pl_cuda_names_fini(&names);
+	return image->uses_heap;
+}
+
+bool pl_cuda_images_use_heap(struct pl_cuda_session *session)
+{
+	bool any = false;
+
+	for (struct pl_cuda_image *image = session->images; image && !any; image = image->next)
+		any = image_uses_heap(image);
+	return any;
 }
 
 /* ---- in a file: all that the session was sent, as none of it is sent again ---- */

@@ -63,7 +63,7 @@ static void test_calls_that_no_name_tells(void)
 					  PL_CUDA_OP_plNodeParams };
 	static const uint16_t changes[] = { PL_CUDA_OP_cuCtxSetLimit,  PL_CUDA_OP_cuCtxEnablePeerAccess,
 					    PL_CUDA_OP_cuLinkComplete, PL_CUDA_OP_cuGraphConditionalHandleCreate,
-					    PL_CUDA_OP_cuFuncLoad,        PL_CUDA_OP_cuGraphAddDependencies };
+					    PL_CUDA_OP_cuFuncLoad,     PL_CUDA_OP_cuGraphAddDependencies };
 
 	for (size_t i = 0; i < sizeof(makes) / sizeof(makes[0]); i++)
 		assert(pl_cuda_checkpoint_records(makes[i]) == PL_CHECKPOINT_MAKES);
@@ -113,6 +113,8 @@ static const char ptx[] =
 	".global .attribute(.managed) .align 8 .b8 shared_one[16] = {1, 2};\n"
 	".visible .const .align 16 .b8 _ZN1a5tableE[64];\n"
 	".global .u32 first, second;\n"
+	".global.u32 close;\n"
+	".const[2] .u32 banked;\n"
 	".visible .entry k(.param .u64 p)\n{\n\tld.global.u32 %r1, [%rd1];\n\tst.global.u32 [local], %r1;\n}\n";
 
 static void test_ptx_has_its_variables(void)
@@ -123,6 +125,7 @@ static void test_ptx_has_its_variables(void)
 	assert(!names.unknown);
 	assert(finds(&names, "counter") && finds(&names, "shared_one") && finds(&names, "_ZN1a5tableE"));
 	assert(finds(&names, "first") && finds(&names, "second"));
+	assert(finds(&names, "close") && finds(&names, "banked"));
 	assert(!finds(&names, "local") && !finds(&names, "k"));
 	pl_cuda_names_fini(&names);
 }
@@ -188,6 +191,36 @@ static void test_containers_are_looked_into(void)
 	free(container);
 }
 
+static void test_kernels_that_allocate_memory_are_found(void)
+{
+	const char *const without[] = { "// mallocs, my_malloc\n.func cudamalloc;", "malloc2", "" };
+	struct elf elf = elf_make();
+	struct pl_cuda_names names;
+
+	assert(!pl_cuda_image_names(".extern .func (.param .b64 r) malloc\n(\n.param .b64 n\n)\n;\n", &names));
+	assert(names.heap);
+	pl_cuda_names_fini(&names);
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
+		char text[64] = { 0 };
+
+		memcpy(text, without[i], strlen(without[i]));
+		assert(!pl_cuda_image_names(text, &names));
+		assert(!names.heap);
+		pl_cuda_names_fini(&names);
+	}
+	for (unsigned int with = 0; with < 2; with++) {
+		uint8_t *container;
+
+		if (with)
+			memcpy(elf.strings, "\0malloc", sizeof("\0malloc"));
+		container = container_make(&elf, sizeof(elf), 2);
+		assert(!pl_cuda_image_names(container, &names));
+		assert(!names.unknown && names.heap == with && finds(&names, "variable"));
+		pl_cuda_names_fini(&names);
+		free(container);
+	}
+}
+
 static void test_what_is_not_understood_is_said(void)
 {
 	struct pl_cuda_names names;
@@ -217,6 +250,7 @@ int main(void)
 	test_only_changes_have_keys();
 	test_ptx_has_its_variables();
 	test_containers_are_looked_into();
+	test_kernels_that_allocate_memory_are_found();
 	test_what_is_not_understood_is_said();
 	return 0;
 }
