@@ -9,7 +9,8 @@
  *   known here; groups of which more is to come.
  * - Needed with a needed unit: the makers of what it uses; whoever ended something that it made, so that it is not
  * there at the end; whatever changed a maker that it uses before it did.
- * - Of changers with the same op and key only the last one counts.
+ * - Of changers with the same op and key one does not count where a later one comes and nothing between them uses what
+ *   they change: what was made of that has what was set then.  Others that have a key only set something.
  *
  * Calls that have begun and not been committed may use whatever lived when they began, and may have made what later
  * records change or have ended already, or be of the same group: those are needed as well.
@@ -29,6 +30,7 @@ struct value {
 	uint32_t unit, ender; /* NONE: nobody ended it */
 	uint32_t next;        /* of its unit */
 	uint32_t seen;        /* record that used it last, from 1 */
+	uint32_t subject_of;  /* record without a key that did so last, and may take something from it, from 1 */
 };
 
 struct unit {
@@ -42,7 +44,8 @@ struct step {                /* what a record is to this pass */
 	uint32_t unit, next; /* record of the unit, or NONE */
 	uint32_t uses;       /* the first one; the next record's is behind the last one */
 	uint32_t subjects;   /* so many of them are what it changes, if it changes anything */
-	bool changes, misses, superseded;
+	uint32_t before;     /* record with the same key, from 1; 0 = none */
+	bool changes, misses, keyed, superseded;
 };
 
 struct change {
@@ -182,7 +185,7 @@ static bool same_key(const struct keyed *a, const struct keyed *b)
 	return a->op == b->op && a->words == b->words && !memcmp(a->key, b->key, a->words * sizeof(a->key[0]));
 }
 
-static int supersede(struct pass *pass, pl_journal_key *key)
+static int keys_find(struct pass *pass, pl_journal_key *key)
 {
 	struct keyed *keyed;
 	uint32_t n = 0;
@@ -200,11 +203,13 @@ static int supersede(struct pass *pass, pl_journal_key *key)
 			continue;
 		*at = (struct keyed){ .op = record->op, .record = i };
 		at->words = key(record->op, record->body, (uint32_t)(record->body_bytes / 8), at->key);
-		n += at->words && at->words <= PL_JOURNAL_KEY_MAX;
+		pass->steps[i].keyed = at->words && at->words <= PL_JOURNAL_KEY_MAX;
+		n += pass->steps[i].keyed;
 	}
 	qsort(keyed, n, sizeof(*keyed), by_key);
 	for (uint32_t i = 1; i < n; i++)
-		pass->steps[keyed[i - 1].record].superseded = same_key(&keyed[i - 1], &keyed[i]);
+		if (same_key(&keyed[i - 1], &keyed[i]))
+			pass->steps[keyed[i].record].before = keyed[i - 1].record + 1;
 	free(keyed);
 	return 0;
 }
@@ -305,6 +310,23 @@ static int step_use(struct pass *pass, uint32_t i)
 	return 0;
 }
 
+static void step_supersede(struct pass *pass, uint32_t i)
+{
+	const struct step *step = &pass->steps[i];
+	bool used = false;
+
+	for (uint32_t k = 0; k < step->subjects; k++) {
+		struct value *value = &pass->values[pass->uses[step->uses + k]];
+
+		if (step->keyed)
+			used |= value->subject_of > step->before;
+		else
+			value->subject_of = i + 1;
+	}
+	if (step->before && !used)
+		pass->steps[step->before - 1].superseded = true;
+}
+
 static void step_end(struct pass *pass, uint32_t i)
 {
 	const struct pl_journal_record *record = &pass->entries[i]->record;
@@ -361,13 +383,13 @@ static void step_make(struct pass *pass, uint32_t i)
 static int steps_go(struct pass *pass)
 {
 	for (uint32_t i = 0; i < pass->count; i++) {
-		int r = 0;
+		int r;
 
 		pass->steps[i].uses = (uint32_t)pass->use_count;
-		if (!pass->steps[i].superseded)
-			r = step_use(pass, i);
+		r = step_use(pass, i);
 		if (r)
 			return pl_trace(r);
+		step_supersede(pass, i);
 		step_end(pass, i);
 		step_make(pass, i);
 	}
@@ -441,7 +463,10 @@ static void need_with(struct pass *pass, const struct unit *unit)
 
 			need(pass, (uint32_t)(maker - pass->units));
 			while (maker->changes != NONE && pass->changes[maker->changes].record < i) {
-				need(pass, pass->steps[pass->changes[maker->changes].record].unit);
+				const struct step *change = &pass->steps[pass->changes[maker->changes].record];
+
+				if (!change->superseded)
+					need(pass, change->unit);
 				maker->changes = pass->changes[maker->changes].next;
 			}
 		}
@@ -473,7 +498,7 @@ static int choose(struct pass *pass, pl_journal_key *key, bool *needed_out)
 		return pl_err(-ENOMEM);
 	r = units_make(pass);
 	if (!r)
-		r = supersede(pass, key);
+		r = keys_find(pass, key);
 	if (!r)
 		r = values_prepare(pass);
 	if (!r)

@@ -120,16 +120,31 @@ static bool unit_is_changer(uint32_t i)
 	return !unit_makes(i);
 }
 
+static uint32_t key_words(uint32_t i, uint64_t key[PL_JOURNAL_KEY_MAX])
+{
+	return !told[i].group && unit_is_changer(i) ? key_of(told[i].op, told[i].words, WORDS, key) : 0;
+}
+
+/* Does one that has no key use what the record at `later` changes? */
+static bool is_used_between(uint32_t i, uint32_t later)
+{
+	uint64_t key[PL_JOURNAL_KEY_MAX];
+
+	for (uint32_t k = i + 1; k < later; k++)
+		for (uint32_t v = 0; v < lived_count; v++)
+			if (used[k][v] == 2 && used[later][v] == 2 && !key_words(k, key))
+				return true;
+	return false;
+}
+
 static bool is_superseded(uint32_t i)
 {
 	uint64_t key[2][PL_JOURNAL_KEY_MAX];
-	uint32_t words = key_of(told[i].op, told[i].words, WORDS, key[0]);
+	uint32_t words = key_words(i, key[0]);
 
 	for (uint32_t k = i + 1; words && k < told_count; k++)
-		if (!told[i].group && !told[k].group && unit_is_changer(i) && unit_is_changer(k) &&
-		    told[i].op == told[k].op && key_of(told[k].op, told[k].words, WORDS, key[1]) == words &&
-		    !memcmp(key[0], key[1], words * 8))
-			return true;
+		if (told[i].op == told[k].op && key_words(k, key[1]) == words && !memcmp(key[0], key[1], words * 8))
+			return !is_used_between(i, k);
 	return false;
 }
 
@@ -254,13 +269,12 @@ static void rules(uint64_t pending)
 	memset(misses, 0, sizeof(misses));
 	memset(needed, 0, sizeof(needed));
 	for (uint32_t i = 0; i < told_count; i++) {
-		gone_already[i] = is_superseded(i);
-		changer[i] = !gone_already[i] && (told[i].changes || unit_is_changer(i));
+		rule_uses(i);
+		rule_ends_and_makes(i);
 	}
 	for (uint32_t i = 0; i < told_count; i++) {
-		if (!gone_already[i])
-			rule_uses(i);
-		rule_ends_and_makes(i);
+		gone_already[i] = is_superseded(i);
+		changer[i] = !gone_already[i] && (told[i].changes || unit_is_changer(i));
 	}
 	for (uint32_t i = 0; i < told_count; i++)
 		if (rule_root(i, pending))
@@ -557,7 +571,8 @@ static void session(unsigned int seed)
 	commit_some(true);
 	prune_and_compare();
 	prune_and_compare();
-	assert(told_count == pl_journal_count(journal)); /* the first one had found all */
+	/* The first one had found all; but what stood between changers with the same key may have gone with it. */
+	assert(with_keys || told_count == pl_journal_count(journal));
 	if (!with_keys)
 		say_again_and_compare();
 	pl_journal_destroy(journal);

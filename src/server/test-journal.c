@@ -267,16 +267,37 @@ static void test_context_of_a_changer_counts_only_where_nothing_else_does(void)
 
 static void test_superseded_changers_go(void)
 {
-	uint64_t stream, other, last, grouped;
+	uint64_t stream, other, last, grouped, before;
 
 	start();
 	stream = make(STREAM, 0);
-	SAY(.op = OP_SET, .words = { STREAM, 1, 10 });
+	SAY(.op = OP_SET, .words = { STREAM, 1, 9 });
+	before = SAY(.op = OP_SET, .words = { STREAM, 1, 10 });
 	other = SAY(.op = OP_SET, .words = { STREAM, 2, 10 });
 	grouped = SAY(.op = OP_SET, .group = 1, .words = { STREAM, 1, 11 });
 	SAY(.op = OP_SET, .words = { STREAM, 1, 12 });
 	last = SAY(.op = OP_SET, .words = { STREAM, 1, 13 });
-	EXPECT(stream, other, grouped, last);
+	EXPECT(stream, before, other, grouped, last);
+	stop();
+}
+
+/* What was made of a function as it was set then is made so again. */
+static void test_changers_stay_for_what_used_them(void)
+{
+	uint64_t function, first, last, exec, other;
+
+	start();
+	function = make(FUNCTION, 0);
+	SAY(.op = OP_SET, .words = { FUNCTION, 1, 5 });
+	first = SAY(.op = OP_SET, .words = { FUNCTION, 1, 60 });
+	exec = make(EXEC, FUNCTION);
+	SAY(.op = OP_SET, .words = { FUNCTION, 1, 50 });
+	other = make(EVENT, 0); /* uses nothing of it */
+	last = SAY(.op = OP_SET, .words = { FUNCTION, 1, 10 });
+	EXPECT(function, first, exec, other, last);
+	end(EXEC);
+	assert(pl_journal_prune(journal) == 0);
+	EXPECT(function, other, last); /* now nothing is between them */
 	stop();
 }
 
@@ -800,6 +821,7 @@ int main(void)
 	test_changer_of_nothing_known_stays();
 	test_context_of_a_changer_counts_only_where_nothing_else_does();
 	test_superseded_changers_go();
+	test_changers_stay_for_what_used_them();
 	test_group_is_needed_as_a_whole();
 	test_group_of_which_more_comes_is_not_let_go();
 	test_address_inside_of_a_range_uses_it();

@@ -62,7 +62,7 @@ static struct {
 	CUtexObject texture;
 	CUsurfObject surface;
 	CUmodule textures;
-	CUgraphExec made, captured, moved;
+	CUgraphExec made, captured, moved, wide;
 	uint32_t *pinned, *shared; /* the latter is mapped for the device, too */
 	CUdeviceptr shared_at;
 } has;
@@ -176,6 +176,26 @@ static void graph_make(void)
 	for (unsigned int i = 0; i < 5; i++) /* changed often: the last counts */
 		cu_ok(cu(cuGraphExecKernelNodeSetParams_v2)(has.made, second, &node));
 	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
+/* Its node needs more shared memory than its function has leave for now. */
+static void wide_make(void)
+{
+	CUdeviceptr at = has.small[0];
+	uint32_t by = 0;
+	CUDA_KERNEL_NODE_PARAMS node;
+	CUgraphNode made;
+	void *params[2];
+	CUgraph graph;
+
+	cu_ok(cu(cuFuncSetAttribute)(has.grow, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 60000));
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	grow_params(&node, &at, &by, params);
+	node.sharedMemBytes = 60000;
+	cu_ok(cu(cuGraphAddKernelNode_v2)(&made, graph, NULL, 0, &node));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&has.wide, graph, 0));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuFuncSetAttribute)(has.grow, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1000));
 }
 
 static void capture_make(void)
@@ -357,6 +377,7 @@ int main(int argc, char **argv)
 	textures_make();
 	rubbish_make();
 	graph_make();
+	wide_make();
 	capture_make();
 	besides_make(argc > 1 ? argv[1] : NULL);
 	for (unsigned int round = 1;; round++) {
