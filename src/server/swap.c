@@ -281,7 +281,16 @@ void pl_swap_loaded(struct pl_swap *swap, const uint64_t away[PL_SWAP_DEVICES_MA
 		claimed_out[i] = swap->loaded[i] + away[i];
 		swap->out[i] = away[i];
 	}
+	swap->closed = swap->ops;
 	out_set(swap);
+	pthread_mutex_unlock(&swap->lock);
+}
+
+void pl_swap_told(struct pl_swap *swap)
+{
+	pthread_mutex_lock(&swap->lock);
+	swap->closed = false;
+	barred_set(swap);
 	pthread_mutex_unlock(&swap->lock);
 }
 

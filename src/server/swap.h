@@ -101,6 +101,8 @@ bool pl_swap_rests(struct pl_swap *swap);
 void pl_swap_loading(struct pl_swap *swap);
 void pl_swap_loaded(struct pl_swap *swap, const uint64_t away[PL_SWAP_DEVICES_MAX],
 		    uint64_t claimed_out[PL_SWAP_DEVICES_MAX]);
+/* The daemon is told of that: calls, which have waited for it since loaded(), begin. */
+void pl_swap_told(struct pl_swap *swap);
 
 /* LEAVE or GRANT, on the worker's main thread. */
 void pl_swap_hand(struct pl_swap *swap, const struct pl_hand *hand);

@@ -242,6 +242,8 @@ static int session_restore(struct worker *worker, const struct pl_hand *from, in
 		hand.result = pl_checkpoint_read(session, &worker->lanes, fd, hand.swap, hand.swap_out, hand.text);
 	close(fd);
 	pl_hand_send(worker->control, &hand, -1, -1);
+	if (!hand.result)
+		pl_swap_told(&session->swap);
 	return hand.result;
 }
 

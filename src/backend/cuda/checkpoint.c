@@ -96,14 +96,18 @@ bool pl_cuda_promise_ends(struct pl_cuda_session *session, uint64_t address)
 	return session->kept.again && pl_handles_take(&session->kept.promised, address, PROMISED, &handle);
 }
 
-/* What calls have made by themselves is in the device. */
+/* What calls have made by themselves is in the device, and they have claimed it. */
 static void memory_out(struct pl_cuda_session *session, uint64_t bytes_io[PL_SWAP_DEVICES_MAX])
 {
-	uint64_t all[PL_SWAP_DEVICES_MAX];
+	uint64_t all[PL_SWAP_DEVICES_MAX], moved[PL_SWAP_DEVICES_MAX] = { 0 };
 
 	for (uint32_t i = 0; i < PL_SWAP_DEVICES_MAX; i++)
 		all[i] = UINT64_MAX;
-	pl_cuda_swap_ops.out(session->worker, all, bytes_io);
+	pl_cuda_swap_ops.out(session->worker, all, moved);
+	for (uint32_t i = 0; i < PL_SWAP_DEVICES_MAX; i++) {
+		pl_swap_unclaim(&session->worker->swap, i, moved[i]);
+		bytes_io[i] += moved[i];
+	}
 }
 
 /* ---- calls as they are said again ---- */
