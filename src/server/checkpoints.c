@@ -210,6 +210,7 @@ static void file_drop(struct pl_pool_worker *worker)
 	struct pl_checkpoint_want *want = &worker->checkpoint;
 	char name[NAME_MAX_];
 
+	want->tried = false;
 	worker->swap.held = want->was_held;
 	if (!want->fd)
 		return;
@@ -285,24 +286,6 @@ static void write_begin(struct pl_pool_worker *worker)
 	explicit_bzero(&note, sizeof(note));
 }
 
-/* Return: it may rest, or is being written. */
-static void write_settle(struct pl_pool_worker *worker, uint64_t now_ns)
-{
-	struct pl_checkpoint_want *want = &worker->checkpoint;
-
-	if (want->fd || now_ns < want->again_ns)
-		return;
-	worker->swap.held = true;
-	if (!worker->daemon->options->apis[worker->api].backend->checkpoint)
-		want_failed(worker, "sessions of its API can not be, only CUDA's");
-	else if (worker->local)
-		want_failed(worker, "its client shares memory with it: only what comes over tcp can be");
-	else if (worker->swap.rests)
-		write_begin(worker);
-	else if (now_ns >= want->end_ns)
-		want_failed(worker, "its calls, or its device, do not come to rest");
-}
-
 /* The file gets its name.  Return: 0 or -errno. */
 static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 {
@@ -333,11 +316,28 @@ static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 	return r;
 }
 
-static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
+/* It is whole, and the session is in it from now on. */
+static void written_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 {
 	struct pl_hand part = { .kind = PL_HAND_PART };
 
-	if (!worker->checkpoint.fd) {
+	part.result = file_finish(daemon, worker);
+	if (part.result) {
+		want_failed(worker, strerror(-part.result));
+		if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
+			pl_pool_kill(worker, "deaf");
+		return;
+	}
+	close(worker->checkpoint.fd);
+	worker->checkpoint.fd = 0;
+	worker->checkpoint.wanted = worker->checkpoint.tried = false;
+	pl_log_info("session %llu is in a checkpoint", (unsigned long long)worker->session);
+	pl_pool_kill(worker, "checkpoint"); /* not left to the worker: it could go on, beside the file */
+}
+
+static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
+{
+	if (!worker->checkpoint.fd || worker->checkpoint.tried) {
 		pl_pool_kill(worker, "protocol");
 		return;
 	}
@@ -349,18 +349,109 @@ static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *work
 		want_failed(worker, hand->text);
 		return;
 	}
-	part.result = file_finish(daemon, worker);
-	if (part.result) {
-		want_failed(worker, strerror(-part.result));
-		if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
-			pl_pool_kill(worker, "deaf");
+	if (daemon->checkpoints.part_ns)
+		written_finish(daemon, worker); /* whether it can come back or not: here it can not stay */
+	else
+		worker->checkpoint.tried = true; /* by the next settling */
+}
+
+/* ---- trying ---- */
+
+/* Sends a worker the file under this name.  Return: it has it; false: *why_out says why not; NULL: that one does not
+ * listen, another one may. */
+static bool restore_ask(struct pl_daemon *daemon, const struct pl_checkpoint_note *note, const char *name,
+			struct pl_pool_worker *worker, const char **why_out)
+{
+	struct pl_hand hand = { .kind = PL_HAND_RESTORE, .session = note->session };
+	pl_cleanup(pl_closep) int fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct pl_checkpoint_note found;
+	bool sent;
+
+	*why_out = fd < 0 ? strerror(errno) : "its file has changed";
+	if (fd < 0 || !note_read(fd, &found))
+		return false;
+	*why_out = NULL;
+	memcpy(hand.secret, note->secret, sizeof(hand.secret));
+	memcpy(hand.peer_key, note->peer_key, sizeof(hand.peer_key));
+	memcpy(hand.limits, note->limits, sizeof(hand.limits));
+	sent = pl_hand_send(worker->source.fd, &hand, fd, -1) >= 0;
+	if (!sent)
+		pl_pool_kill(worker, "deaf");
+	explicit_bzero(&found, sizeof(found));
+	explicit_bzero(&hand, sizeof(hand));
+	return sent;
+}
+
+static void trial_end(struct pl_pool_worker *trial)
+{
+	trial->trial_of->checkpoint.trial = NULL;
+	trial->trial_of = NULL;
+	pl_pool_kill(trial, "trial");
+}
+
+static void trial_failed(struct pl_pool_worker *worker, const char *why)
+{
+	const struct pl_hand part = { .kind = PL_HAND_PART, .result = -EOPNOTSUPP };
+	char text[PL_HAND_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "it could not come back: %.120s", why);
+	want_failed(worker, text);
+	if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
+		pl_pool_kill(worker, "deaf");
+}
+
+/* A driver may put something elsewhere in another worker: that is found out while the session can still go on. */
+static void trial_begin(struct pl_pool_worker *worker)
+{
+	struct pl_pool_worker *trial = pl_pool_ready(worker->daemon, worker->api);
+	struct pl_checkpoint_note note;
+	char name[NAME_MAX_];
+	const char *why;
+
+	if (!trial)
 		return;
+	note = note_of(worker);
+	name_make(name, worker->session, false);
+	if (restore_ask(worker->daemon, &note, name, trial, &why)) {
+		pl_pool_leaves(trial, "trial");
+		trial->trial_of = worker;
+		worker->checkpoint.trial = trial;
+	} else if (why) {
+		trial_failed(worker, why);
 	}
-	close(worker->checkpoint.fd);
-	worker->checkpoint.fd = 0;
-	worker->checkpoint.wanted = false;
-	pl_log_info("session %llu is in a checkpoint", (unsigned long long)worker->session);
-	pl_pool_kill(worker, "checkpoint"); /* not left to the worker: it could go on, beside the file */
+	explicit_bzero(&note, sizeof(note));
+}
+
+void pl_checkpoints_tried(struct pl_daemon *daemon, struct pl_pool_worker *trial, const struct pl_hand *hand)
+{
+	struct pl_pool_worker *worker = trial->trial_of;
+
+	if (hand->kind != PL_HAND_READ)
+		return;
+	trial_end(trial);
+	if (hand->result)
+		trial_failed(worker, hand->text);
+	else
+		written_finish(daemon, worker);
+}
+
+static void write_settle(struct pl_pool_worker *worker, uint64_t now_ns)
+{
+	struct pl_checkpoint_want *want = &worker->checkpoint;
+
+	if (want->tried && !want->trial)
+		trial_begin(worker);
+	if (want->fd || now_ns < want->again_ns)
+		return;
+	worker->swap.held = true;
+	if (!worker->daemon->options->apis[worker->api].backend->checkpoint)
+		want_failed(worker, "sessions of its API can not be, only CUDA's");
+	else if (worker->local)
+		want_failed(worker, "its client shares memory with it: only what comes over tcp can be");
+	else if (worker->swap.rests)
+		write_begin(worker);
+	else if (now_ns >= want->end_ns)
+		want_failed(worker, "its calls, or its device, do not come to rest");
 }
 
 /* The worker that wrote the file has ended, and had all of it open: what others believe of it is written once more. */
@@ -389,33 +480,22 @@ static void entry_failed(struct pl_checkpoint_entry *entry, const char *why)
 
 static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *entry, struct pl_pool_worker *worker)
 {
-	struct pl_hand hand = { .kind = PL_HAND_RESTORE, .session = entry->note.session };
-	pl_cleanup(pl_closep) int fd = -1;
 	char name[NAME_MAX_];
-	struct pl_checkpoint_note note;
+	const char *why;
 
 	name_make(name, entry->note.session, true);
-	fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || !note_read(fd, &note)) {
-		entry_failed(entry, fd < 0 ? strerror(errno) : "its file has changed");
+	if (!restore_ask(daemon, &entry->note, name, worker, &why)) {
+		if (why)
+			entry_failed(entry, why);
 		return;
 	}
-	explicit_bzero(&note, sizeof(note));
-	memcpy(hand.secret, entry->note.secret, sizeof(hand.secret));
-	memcpy(hand.peer_key, entry->note.peer_key, sizeof(hand.peer_key));
-	memcpy(hand.limits, entry->note.limits, sizeof(hand.limits));
-	if (pl_hand_send(worker->source.fd, &hand, fd, -1) < 0) {
-		pl_pool_kill(worker, "deaf"); /* another one will do */
-	} else {
-		entry->comes = worker;
-		memcpy(worker->limits, entry->note.limits, sizeof(worker->limits));
-		memcpy(worker->address, entry->note.address, sizeof(worker->address));
-		worker->name = entry->note.name;
-		pl_pool_restored(worker, entry->note.session, entry->note.secret, entry->note.peer_key,
-				 entry->note.program, entry->note.client_pid);
-		pl_audit_began(worker);
-	}
-	explicit_bzero(&hand, sizeof(hand));
+	entry->comes = worker;
+	memcpy(worker->limits, entry->note.limits, sizeof(worker->limits));
+	memcpy(worker->address, entry->note.address, sizeof(worker->address));
+	worker->name = entry->note.name;
+	pl_pool_restored(worker, entry->note.session, entry->note.secret, entry->note.peer_key, entry->note.program,
+			 entry->note.client_pid);
+	pl_audit_began(worker);
 }
 
 /* An address may be taken in one worker, and free in the next one. */
@@ -458,6 +538,8 @@ uint32_t pl_checkpoints_waiting(const struct pl_daemon *daemon, uint32_t api)
 
 	for (const struct pl_checkpoint_entry *entry = daemon->checkpoints.first; entry; entry = entry->next)
 		count += entry->wanted && !entry->comes && entry->api == api;
+	for (const struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
+		count += worker->checkpoint.tried && !worker->checkpoint.trial && worker->api == api;
 	return count;
 }
 
@@ -503,11 +585,17 @@ bool pl_checkpoints_part(struct pl_daemon *daemon)
 	if (daemon->checkpoints.folder < 0 || daemon->checkpoints.part_ns)
 		return false; /* the second signal */
 	reads_end(daemon);
-	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next)
-		if (worker->phase == PL_POOL_SERVING) {
+	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
+		if (worker->phase != PL_POOL_SERVING)
+			continue;
+		if (worker->checkpoint.trial)
+			trial_end(worker->checkpoint.trial);
+		if (worker->checkpoint.tried)
+			written_finish(daemon, worker);
+		else
 			pl_checkpoints_want(worker, now_ns + PL_CHECKPOINTS_LAST_NS_MAX);
-			any = true;
-		}
+		any = true;
+	}
 	daemon->checkpoints.part_ns = any ? now_ns + PL_CHECKPOINTS_PART_NS_MAX : 0;
 	return any;
 }
@@ -554,7 +642,14 @@ void pl_checkpoints_handle(struct pl_daemon *daemon, struct pl_pool_worker *work
 void pl_checkpoints_ended(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 {
 	struct pl_checkpoint_entry *entry = worker->session ? pl_checkpoints_find(daemon, worker->session) : NULL;
+	struct pl_pool_worker *of = worker->trial_of;
 
+	if (of) {
+		trial_end(worker);
+		trial_failed(of, "the worker that tried it ended");
+	}
+	if (worker->checkpoint.trial)
+		trial_end(worker->checkpoint.trial);
 	if (worker->checkpoint.fd)
 		want_failed(worker, "its worker ended");
 	if (entry && entry->comes == worker)

@@ -25,10 +25,12 @@ struct pl_pool_worker;
 
 struct pl_checkpoint_want { /* of a session: it is to be written */
 	bool wanted, was_held;
-	int fd;                     /* it is being; 0 = not (yet) */
-	uint64_t end_ns;            /* for it to rest */
-	uint64_t again_ns;          /* it goes on until then, and is tried again */
-	char why[PL_HAND_TEXT_MAX]; /* the last try failed; "" = it did not */
+	int fd;                       /* it is being; 0 = not (yet) */
+	uint64_t end_ns;              /* for it to rest */
+	uint64_t again_ns;            /* it goes on until then, and is tried again */
+	bool tried;                   /* it is written, and a worker tries, or is to try, whether it can come back */
+	struct pl_pool_worker *trial; /* that one; NULL = none is ready yet */
+	char why[PL_HAND_TEXT_MAX];   /* the last try failed; "" = it did not */
 };
 
 struct pl_checkpoint_entry; /* a session in a file: checkpoints-entry.h */
@@ -53,6 +55,8 @@ bool pl_checkpoints_part(struct pl_daemon *daemon);
 uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns);
 /* WRITTEN or READ of a worker; others are passed over. */
 void pl_checkpoints_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand);
+/* READ of a worker that tries a file whose session still waits; others are passed over. */
+void pl_checkpoints_tried(struct pl_daemon *daemon, struct pl_pool_worker *trial, const struct pl_hand *hand);
 void pl_checkpoints_ended(struct pl_daemon *daemon, struct pl_pool_worker *worker);
 
 /* A client comes back, or wants another lane, whose session is in a file. */

@@ -77,6 +77,12 @@ void pl_pool_kill(struct pl_pool_worker *worker, const char *why)
 		kill(worker->pid, SIGKILL);
 }
 
+void pl_pool_leaves(struct pl_pool_worker *worker, const char *why)
+{
+	worker->why = why;
+	phase_set(worker, PL_POOL_BROKEN);
+}
+
 int pl_pool_init(struct pl_daemon *daemon)
 {
 	struct pl_pool *pool = &daemon->pool;
@@ -166,6 +172,8 @@ static void worker_ready(struct pl_source *source, uint32_t events)
 			hand_swap(daemon, worker, &hand);
 		if (worker->phase == PL_POOL_SERVING)
 			pl_checkpoints_handle(daemon, worker, &hand);
+		if (worker->trial_of)
+			pl_checkpoints_tried(daemon, worker, &hand);
 		for (int i = 0; i < PL_HAND_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
@@ -541,7 +549,7 @@ static void spare_ended(struct pl_pool_worker *worker, enum pl_pool_phase phase,
 	struct pl_daemon *daemon = worker->daemon;
 	char reason[PL_HAND_TEXT_MAX];
 
-	if (daemon->stopping || daemon->drain.on)
+	if (daemon->stopping || daemon->drain.on || (worker->why && !strcmp(worker->why, "trial")))
 		return;
 	if (phase == PL_POOL_READY && pl_now_ns() - worker->since_ns > LIVED_WELL_NS)
 		daemon->pool.apis[worker->api].failures = 0;

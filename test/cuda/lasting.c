@@ -5,7 +5,8 @@
  * arrays, textures, surfaces, graphs whose templates are gone, a captured one among them, host memory that the device
  * writes by itself.
  *
- *   one more argument: what it has besides, which a checkpoint can not hold ("managed", "pool", "heap")
+ *   one more argument: what it has besides, which a checkpoint can not hold ("managed", "pool", "heap"), or
+ *   which the reference GPU puts somewhere else when it is made again ("moved")
  */
 #include <stdint.h>
 
@@ -280,6 +281,16 @@ static void heap_make(void)
 	cu_ok(cu(cuModuleUnload)(module));
 }
 
+/* A variable behind that of a module which is gone. */
+static void moved_make(void)
+{
+	CUmodule gone, stays;
+
+	cu_ok(cu(cuModuleLoadData)(&gone, image));
+	cu_ok(cu(cuModuleLoadData)(&stays, image));
+	cu_ok(cu(cuModuleUnload)(gone));
+}
+
 static void besides_make(const char *what)
 {
 	CUdeviceptr at = 0;
@@ -292,6 +303,8 @@ static void besides_make(const char *what)
 		cu_ok(cu(cuMemAllocAsync)(&at, 1 << 20, NULL));
 	else if (!strcmp(what, "heap"))
 		heap_make();
+	else if (!strcmp(what, "moved"))
+		moved_make();
 	cu_ok(cu(cuStreamSynchronize)(NULL));
 }
 

@@ -149,7 +149,7 @@ def test_at_any_moment():
 
 def test_what_can_not_be_written_goes_on():
     with tempfile.TemporaryDirectory() as folder, server(folder) as of:
-        for besides, words in (("managed", "managed"), ("pool", "pool"), ("heap", "malloc")):
+        for besides, words in (("managed", "managed"), ("pool", "pool"), ("heap", "malloc"), ("moved", "could not come back")):
             one = program(of, besides)
             one.round()
             session = only_session(of)
