@@ -1,4 +1,5 @@
 """A session is written to a file and goes on out of it, in another worker and in another server; its program only waits."""
+import atexit
 import glob
 import os
 import re
@@ -24,6 +25,7 @@ class Program:
     def __init__(self, env, *arguments):
         self.process = subprocess.Popen([os.path.join(PROGRAMS, "cuda-lasting"), *arguments], env=env, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)  # it would wait for its server, for a day
 
     def round(self):
         assert select.select([self.process.stdout], [], [], plenum.LIMIT_S)[0], "the program says nothing"
