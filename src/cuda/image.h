@@ -31,6 +31,22 @@ struct pl_cuda_container {
 	uint64_t size_bytes; /* behind the header */
 };
 
+enum { PL_CUDA_ENTRY_PTX = 1, PL_CUDA_ENTRY_ELF = 2 };
+#define PL_CUDA_ENTRY_LZ4  0x2000u
+#define PL_CUDA_ENTRY_ZSTD 0x8000u
+#define PL_CUDA_ENTRY_ARCH 0x100000u /* compute_90a: of that one capability */
+#define PL_CUDA_ENTRY_KIN  0x200000u /* compute_100f: of its family, the same major number */
+
+struct pl_cuda_container_entry {
+	uint16_t kind, version;
+	uint32_t header_bytes;
+	uint64_t payload_bytes; /* with padding */
+	uint32_t packed_bytes, options_offset;
+	uint16_t minor, major;
+	uint32_t sm, name_offset, name_bytes;
+	uint64_t flags, reserved, unpacked_bytes;
+};
+
 struct pl_cuda_linked {
 	uint32_t magic, texts;
 	uint64_t size_bytes; /* this header too */

@@ -319,12 +319,12 @@ static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 /* It is whole, and the session is in it from now on. */
 static void written_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
 {
-	struct pl_hand part = { .kind = PL_HAND_PART };
+	struct pl_hand go_on = { .kind = PL_HAND_GO_ON };
 
-	part.result = file_finish(daemon, worker);
-	if (part.result) {
-		want_failed(worker, strerror(-part.result));
-		if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
+	go_on.result = file_finish(daemon, worker);
+	if (go_on.result) {
+		want_failed(worker, strerror(-go_on.result));
+		if (pl_hand_send(worker->source.fd, &go_on, -1, -1) < 0)
 			pl_pool_kill(worker, "deaf");
 		return;
 	}
@@ -391,12 +391,12 @@ static void trial_end(struct pl_pool_worker *trial)
 
 static void trial_failed(struct pl_pool_worker *worker, const char *why)
 {
-	const struct pl_hand part = { .kind = PL_HAND_PART, .result = -EOPNOTSUPP };
+	const struct pl_hand go_on = { .kind = PL_HAND_GO_ON, .result = -EOPNOTSUPP };
 	char text[PL_HAND_TEXT_MAX];
 
 	snprintf(text, sizeof(text), "it could not come back: %.120s", why);
 	want_failed(worker, text);
-	if (pl_hand_send(worker->source.fd, &part, -1, -1) < 0)
+	if (pl_hand_send(worker->source.fd, &go_on, -1, -1) < 0)
 		pl_pool_kill(worker, "deaf");
 }
 

@@ -48,7 +48,7 @@ enum pl_hand_kind {
 			     * `result`: PL_SWAP_RESTS, or 0 */
 	PL_HAND_CHECKPOINT, /* daemon: write the session, which rests, to this file; answered with WRITTEN */
 	PL_HAND_WRITTEN,    /* worker: `result`, `text` says why not; it then waits for its end, or has gone on */
-	PL_HAND_PART,       /* daemon: the file has come to nothing, for `result`: go on as before */
+	PL_HAND_GO_ON,      /* daemon: the file has come to nothing, for `result`: go on as before */
 	PL_HAND_RESTORE,    /* daemon: be the session of this file; answered with READ */
 	PL_HAND_READ,       /* worker: `result`, `text` says why not; `swap`, `swap_out` */
 };
@@ -68,7 +68,7 @@ struct pl_hand {
 	uint64_t session;                     /* SESSION, RESTORE; else the request and its answer */
 	uint8_t secret[16];                   /* SESSION, RESTORE; PUT, DROP, TAKE: the token */
 	uint32_t type;                        /* PUT, TAKE: the backend's; CLAIM */
-	int32_t result;                       /* ANSWER, GRANT, WRITTEN, PART, READ: 0, or -errno */
+	int32_t result;                       /* ANSWER, GRANT, WRITTEN, GO_ON, READ: 0, or -errno */
 	bool own;                             /* ANSWER: the asking session put it; LEFT */
 	uint8_t digest[PL_DIGEST_BYTES];      /* KEEP, FIND, SPOILT: of the content */
 	uint64_t bytes;                       /* KEEP, FIND, SPOILT: of the content; LEFT */

@@ -217,7 +217,7 @@ static int checkpoint_write(struct worker *worker, int fd)
 	return pl_trace(pl_hand_send(worker->control, &hand, -1, -1));
 }
 
-static void checkpoint_part(struct worker *worker)
+static void checkpoint_undo(struct worker *worker)
 {
 	if (!worker->written)
 		return;
@@ -286,8 +286,8 @@ static int hand_handle(struct worker *worker, const struct pl_hand *hand, int fd
 		if (fd < 0 || !worker->session.reverse)
 			break;
 		return pl_trace(checkpoint_write(worker, fd));
-	case PL_HAND_PART:
-		checkpoint_part(worker);
+	case PL_HAND_GO_ON:
+		checkpoint_undo(worker);
 		return 0;
 	case PL_HAND_RESTORE:
 		if (fd < 0 || worker->session.reverse)

@@ -5,53 +5,18 @@
 #include <unistd.h>
 
 #include "base/wait.h"
+#include "plenum/session-command.h"
 #include "plenum/sessions.h"
-#include "plenum/tool.h"
 
 #define WAIT_S_DEFAULT 90
-#define WAIT_S_MAX     86400
-#define LOOK_MS        50
 #define TELL_NS        1000000000u /* on a terminal: how far it is */
 
-enum { KEY_WAIT = 256 };
-
-struct arguments {
-	struct pl_tool_servers servers;
-	uint64_t session, wait_s;
-};
-
 static const struct argp_option options[] = {
-	{ "wait", KEY_WAIT, "SECONDS", 0, "until it is done (default: 90; 0: only ask)", 0 },
+	{ "wait", PL_SESSION_KEY_WAIT, "SECONDS", 0, "until it is done (default: 90; 0: only ask)", 0 },
 	{ "server", 's', "ADDRESS", 0, "the server's unix socket (default: $PLENUM, else the server on this machine)",
 	  0 },
 	{ 0 },
 };
-
-static error_t option_parse(int key, char *text, struct argp_state *state)
-{
-	struct arguments *arguments = state->input;
-
-	if (pl_tool_session_parse(key, text, state, &arguments->servers, &arguments->session))
-		return 0;
-	if (key != KEY_WAIT)
-		return ARGP_ERR_UNKNOWN;
-	arguments->wait_s = pl_tool_number(state, "wait", text, 0, WAIT_S_MAX);
-	return 0;
-}
-
-/* Return: 0 and its answer; 1: it was said why not. */
-static int ask(const char *verb, const char *address, uint64_t session, bool look, struct json_object **answer_out)
-{
-	char text[128], why[512];
-
-	snprintf(text, sizeof(text), "{\"do\":\"%s\",\"session\":%llu,\"look\":%s}", verb, (unsigned long long)session,
-		 look ? "true" : "false");
-	if (pl_tool_ask(address, text, answer_out, why) < 0) {
-		fprintf(stderr, "plenum %s: %s\n", verb, why);
-		return 1;
-	}
-	return 0;
-}
 
 static bool is_state(struct json_object *answer, const char *state)
 {
@@ -65,7 +30,7 @@ static const char *state_words(struct json_object *answer)
 	return is_state(answer, "writes") ? "it is being written" : "it is being read";
 }
 
-static void progress_print(const struct arguments *arguments, struct json_object *answer, uint64_t began_ns)
+static void progress_print(const struct pl_session_command *arguments, struct json_object *answer, uint64_t began_ns)
 {
 	if (isatty(STDERR_FILENO) && pl_now_ns() - began_ns > TELL_NS)
 		fprintf(stderr, "\rsession %llu: %s (%llu s)\033[K", (unsigned long long)arguments->session,
@@ -73,7 +38,7 @@ static void progress_print(const struct arguments *arguments, struct json_object
 }
 
 /* Asks, and looks until it is one of the two states in which nothing is under way.  Return: 0 and the last answer. */
-static int follow(const char *verb, const char *address, const struct arguments *arguments,
+static int follow(const char *verb, const char *address, const struct pl_session_command *arguments,
 		  struct json_object **answer_out)
 {
 	const uint64_t began_ns = pl_now_ns(), end_ns = began_ns + arguments->wait_s * 1000000000u;
@@ -82,7 +47,7 @@ static int follow(const char *verb, const char *address, const struct arguments 
 	for (;;) {
 		struct json_object *answer = NULL;
 
-		if (ask(verb, address, arguments->session, look, &answer))
+		if (pl_session_ask(verb, address, arguments->session, look, &answer))
 			return 1;
 		look = true;
 		if (is_state(answer, "kept") || is_state(answer, "runs") || pl_now_ns() >= end_ns) {
@@ -93,12 +58,13 @@ static int follow(const char *verb, const char *address, const struct arguments 
 		}
 		progress_print(arguments, answer, began_ns);
 		json_object_put(answer);
-		nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = PL_SESSION_LOOK_MS * 1000000 }, NULL);
 	}
 }
 
 /* Return: the exit status. */
-static int outcome(const char *verb, const struct arguments *arguments, struct json_object *answer, const char *wanted)
+static int outcome(const char *verb, const struct pl_session_command *arguments, struct json_object *answer,
+		   const char *wanted)
 {
 	const char *why = pl_session_text(answer, "why");
 	int status = 0;
@@ -120,7 +86,7 @@ int pl_cmd_checkpoint(int argc, char **argv)
 {
 	static const struct argp argp = {
 		options,
-		option_parse,
+		pl_session_command_parse,
 		"SESSION",
 		"Write a session to a file of its server's; its program waits until it is restored.\v"
 		"For a server with --checkpoints=FOLDER, and CUDA programs that reached it over tcp.  The device, and "
@@ -131,7 +97,7 @@ int pl_cmd_checkpoint(int argc, char **argv)
 		NULL,
 		NULL,
 	};
-	struct arguments arguments = { .wait_s = WAIT_S_DEFAULT };
+	struct pl_session_command arguments = { .wait_s = WAIT_S_DEFAULT };
 	char address[PL_LINK_ADDRESS_MAX], size[24];
 	struct json_object *answer = NULL;
 	int status;
@@ -151,10 +117,10 @@ int pl_cmd_checkpoint(int argc, char **argv)
 int pl_cmd_restore(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, option_parse, "SESSION", "Let a session go on that was written to a checkpoint.",
+		options, pl_session_command_parse, "SESSION", "Let a session go on that was written to a checkpoint.",
 		NULL,    NULL,         NULL,
 	};
-	struct arguments arguments = { .wait_s = WAIT_S_DEFAULT };
+	struct pl_session_command arguments = { .wait_s = WAIT_S_DEFAULT };
 	char address[PL_LINK_ADDRESS_MAX];
 	struct json_object *answer = NULL;
 	int status;

@@ -3,54 +3,21 @@
 #include <time.h>
 
 #include "base/wait.h"
+#include "plenum/session-command.h"
 #include "plenum/sessions.h"
-#include "plenum/tool.h"
 
 #define WAIT_S_DEFAULT 30
-#define WAIT_S_MAX     86400
-#define LOOK_MS        50
-
-enum { KEY_WAIT = 256 };
-
-struct arguments {
-	struct pl_tool_servers servers;
-	uint64_t session, wait_s;
-};
 
 static const struct argp_option options[] = {
-	{ "wait", KEY_WAIT, "SECONDS", 0, "for its calls and its device to rest (default: 30; 0: only ask)", 0 },
+	{ "wait", PL_SESSION_KEY_WAIT, "SECONDS", 0, "for its calls and its device to rest (default: 30; 0: only ask)",
+	  0 },
 	{ "server", 's', "ADDRESS", 0, "the server's unix socket (default: $PLENUM, else the server on this machine)",
 	  0 },
 	{ 0 },
 };
 
-static error_t option_parse(int key, char *text, struct argp_state *state)
-{
-	struct arguments *arguments = state->input;
-
-	if (pl_tool_session_parse(key, text, state, &arguments->servers, &arguments->session))
-		return 0;
-	if (key != KEY_WAIT)
-		return ARGP_ERR_UNKNOWN;
-	arguments->wait_s = pl_tool_number(state, "wait", text, 0, WAIT_S_MAX);
-	return 0;
-}
-
-/* Return: 0 and its answer; 1: it was said why not. */
-static int ask(const char *verb, const char *address, uint64_t session, struct json_object **answer_out)
-{
-	char text[128], why[512];
-
-	snprintf(text, sizeof(text), "{\"do\":\"%s\",\"session\":%llu}", verb, (unsigned long long)session);
-	if (pl_tool_ask(address, text, answer_out, why) < 0) {
-		fprintf(stderr, "plenum %s: %s\n", verb, why);
-		return 1;
-	}
-	return 0;
-}
-
 /* Return: what the exit status is to be. */
-static int answer_print(const struct arguments *arguments, struct json_object *answer, bool is_there)
+static int answer_print(const struct pl_session_command *arguments, struct json_object *answer, bool is_there)
 {
 	const unsigned long long session = arguments->session;
 	char out[24], all[24];
@@ -67,7 +34,7 @@ static int answer_print(const struct arguments *arguments, struct json_object *a
 	return 1;
 }
 
-static int suspend(const struct arguments *arguments, const char *address)
+static int suspend(const struct pl_session_command *arguments, const char *address)
 {
 	const uint64_t end_ns = pl_now_ns() + arguments->wait_s * 1000000000u;
 	struct json_object *answer = NULL;
@@ -75,13 +42,13 @@ static int suspend(const struct arguments *arguments, const char *address)
 	int status;
 
 	for (;;) {
-		if (ask("suspend", address, arguments->session, &answer))
+		if (pl_session_ask("suspend", address, arguments->session, false, &answer))
 			return 1;
 		is_there = !strcmp(pl_session_text(answer, "state"), "suspended");
 		if (is_there || pl_now_ns() >= end_ns)
 			break;
 		json_object_put(answer);
-		nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = PL_SESSION_LOOK_MS * 1000000 }, NULL);
 	}
 	status = answer_print(arguments, answer, is_there);
 	json_object_put(answer);
@@ -92,7 +59,7 @@ int pl_cmd_suspend(int argc, char **argv)
 {
 	static const struct argp argp = {
 		options,
-		option_parse,
+		pl_session_command_parse,
 		"SESSION",
 		"Move a session's device memory to host memory; its program waits in its next call.\v"
 		"For a server with --oversubscribe.  What stays in the device: allocations below 2 MiB, pools, arrays, "
@@ -101,7 +68,7 @@ int pl_cmd_suspend(int argc, char **argv)
 		NULL,
 		NULL,
 	};
-	struct arguments arguments = { .wait_s = WAIT_S_DEFAULT };
+	struct pl_session_command arguments = { .wait_s = WAIT_S_DEFAULT };
 	char address[PL_LINK_ADDRESS_MAX];
 
 	pl_tool_parse(&argp, argc, argv, 0, &arguments);
@@ -113,7 +80,7 @@ int pl_cmd_resume(int argc, char **argv)
 {
 	static const struct argp argp = {
 		options + 1,
-		option_parse,
+		pl_session_command_parse,
 		"SESSION",
 		"Let a suspended session go on.\v"
 		"Its device memory comes back with its program's next call, when there is room.",
@@ -121,13 +88,13 @@ int pl_cmd_resume(int argc, char **argv)
 		NULL,
 		NULL,
 	};
-	struct arguments arguments = { 0 };
+	struct pl_session_command arguments = { 0 };
 	struct json_object *answer = NULL;
 	char address[PL_LINK_ADDRESS_MAX];
 
 	pl_tool_parse(&argp, argc, argv, 0, &arguments);
 	pl_tool_server_first(&arguments.servers, address);
-	if (ask("resume", address, arguments.session, &answer))
+	if (pl_session_ask("resume", address, arguments.session, false, &answer))
 		return 1;
 	json_object_put(answer);
 	return 0;

@@ -15,24 +15,10 @@
 #include "base/err.h"
 #include "cuda/image.h"
 
-#define KIND_PTX       1u
-#define KIND_ELF       2u
-#define FLAG_LZ4       0x2000u
-#define FLAG_ZSTD      0x8000u
 #define UNPACKED_MAX   (1ull << 30) /* limit: of one entry */
 #define PARTS_MAX      PL_CUDA_IMAGE_PIECES_MAX
 #define NAME_BYTES_MAX 65536u
 #define HEAP_NAME      "malloc" /* a kernel that allocates memory calls it by this name */
-
-struct entry { /* of a container */
-	uint16_t kind, version;
-	uint32_t header_bytes;
-	uint64_t payload_bytes; /* with padding */
-	uint32_t packed_bytes, options_offset;
-	uint16_t minor, major;
-	uint32_t sm, name_offset, name_bytes;
-	uint64_t flags, reserved, unpacked_bytes;
-};
 
 /* ---- the list ---- */
 
@@ -213,9 +199,9 @@ static int elf_read(struct pl_cuda_names *names, const uint8_t *elf, size_t byte
 
 /* ---- containers ---- */
 
-static bool unpack(const struct entry *entry, const uint8_t *payload, uint8_t *to)
+static bool unpack(const struct pl_cuda_container_entry *entry, const uint8_t *payload, uint8_t *to)
 {
-	if (entry->flags & FLAG_ZSTD)
+	if (entry->flags & PL_CUDA_ENTRY_ZSTD)
 		return ZSTD_decompress(to, entry->unpacked_bytes, payload, entry->packed_bytes) ==
 		       entry->unpacked_bytes;
 	return entry->packed_bytes <= INT32_MAX &&
@@ -224,13 +210,13 @@ static bool unpack(const struct entry *entry, const uint8_t *payload, uint8_t *t
 }
 
 /* Return: 0; -EINVAL: it is not read here; -ENOMEM. */
-static int entry_read(struct pl_cuda_names *names, const struct entry *entry, const uint8_t *payload)
+static int entry_read(struct pl_cuda_names *names, const struct pl_cuda_container_entry *entry, const uint8_t *payload)
 {
-	bool packed = entry->flags & (FLAG_LZ4 | FLAG_ZSTD);
+	bool packed = entry->flags & (PL_CUDA_ENTRY_LZ4 | PL_CUDA_ENTRY_ZSTD);
 	pl_cleanup(pl_freep) uint8_t *room = NULL;
 	uint64_t bytes = entry->payload_bytes;
 
-	if (entry->kind != KIND_PTX && entry->kind != KIND_ELF)
+	if (entry->kind != PL_CUDA_ENTRY_PTX && entry->kind != PL_CUDA_ENTRY_ELF)
 		return -EINVAL;
 	if (packed) {
 		bytes = entry->unpacked_bytes;
@@ -243,8 +229,8 @@ static int entry_read(struct pl_cuda_names *names, const struct entry *entry, co
 			return -EINVAL;
 		payload = room;
 	}
-	return entry->kind == KIND_PTX ? text_read(names, (const char *)payload, bytes)
-				       : elf_read(names, payload, bytes);
+	return entry->kind == PL_CUDA_ENTRY_PTX ? text_read(names, (const char *)payload, bytes)
+						: elf_read(names, payload, bytes);
 }
 
 /* What one entry has the others have, for other devices. */
@@ -258,8 +244,8 @@ static int container_read(struct pl_cuda_names *names, const uint8_t *container)
 	memcpy(&head, container, sizeof(head));
 	at = head.header_bytes;
 	end = at + head.size_bytes;
-	while (r != -ENOMEM && end - at >= sizeof(struct entry)) {
-		struct entry entry;
+	while (r != -ENOMEM && end - at >= sizeof(struct pl_cuda_container_entry)) {
+		struct pl_cuda_container_entry entry;
 
 		memcpy(&entry, container + at, sizeof(entry));
 		if (entry.header_bytes < sizeof(entry) || entry.header_bytes > end - at ||
@@ -267,7 +253,7 @@ static int container_read(struct pl_cuda_names *names, const uint8_t *container)
 			break;
 		r = entry_read(names, &entry, container + at + entry.header_bytes);
 		any |= !r;
-		failed |= r && (entry.kind == KIND_PTX || entry.kind == KIND_ELF);
+		failed |= r && (entry.kind == PL_CUDA_ENTRY_PTX || entry.kind == PL_CUDA_ENTRY_ELF);
 		at += entry.header_bytes + entry.payload_bytes;
 	}
 	names->unknown |= !any || failed;

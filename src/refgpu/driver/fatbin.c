@@ -11,24 +11,8 @@
 #include "fatbin.h"
 #include "identity.h"
 
-#define KIND_PTX  1
-#define FLAG_LZ4  0x2000u
-#define FLAG_ZSTD 0x8000u
-#define FLAG_ARCH 0x100000u /* compute_90a: of that one capability */
-#define FLAG_KIN  0x200000u /* compute_100f: of its family, the same major number */
-
-struct entry {
-	uint16_t kind, version;
-	uint32_t header_bytes;
-	uint64_t payload_bytes; /* with padding */
-	uint32_t packed_bytes, options_offset;
-	uint16_t minor, major;
-	uint32_t sm, name_offset, name_bytes;
-	uint64_t flags, reserved, unpacked_bytes;
-};
-
 struct choice {
-	struct entry entry;
+	struct pl_cuda_container_entry entry;
 	const uint8_t *payload;
 	bool found, fits;
 	unsigned int oldest; /* PTX that there is; 0 = none */
@@ -67,20 +51,21 @@ static int refuse_machine_code(const char **why_out, unsigned int sm, const char
 	return refuse(why_out, PL_CU_FATBIN_E_NO_CODE, advice);
 }
 
-static bool entry_fits(const struct entry *entry, unsigned int sm)
+static bool entry_fits(const struct pl_cuda_container_entry *entry, unsigned int sm)
 {
-	if (entry->flags & FLAG_ARCH)
+	if (entry->flags & PL_CUDA_ENTRY_ARCH)
 		return entry->sm == sm;
-	return !(entry->flags & FLAG_KIN) || entry->sm / 10 == sm / 10;
+	return !(entry->flags & PL_CUDA_ENTRY_KIN) || entry->sm / 10 == sm / 10;
 }
 
 /* What is made for one capability or family is the last choice of others: this device may know all that is in it.
  * Newest first; of the same generation the later entry, as the runtime's own order is. */
-static void choice_offer(struct choice *choice, const struct entry *entry, const uint8_t *payload, unsigned int sm)
+static void choice_offer(struct choice *choice, const struct pl_cuda_container_entry *entry, const uint8_t *payload,
+			 unsigned int sm)
 {
 	bool fits = entry_fits(entry, sm);
 
-	if (entry->kind != KIND_PTX)
+	if (entry->kind != PL_CUDA_ENTRY_PTX)
 		return;
 	if (!choice->oldest || entry->sm < choice->oldest)
 		choice->oldest = entry->sm;
@@ -109,7 +94,7 @@ static int container_walk(struct choice *choice, const uint8_t *image, size_t si
 	at = head.header_bytes;
 	end = at + head.size_bytes;
 	for (uint32_t n = 0; at < end; n++) {
-		struct entry entry;
+		struct pl_cuda_container_entry entry;
 		if (n == PL_CU_FATBIN_ENTRIES_MAX)
 			return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image has too many entries");
 		if (end - at < sizeof(entry) || !pl_cuda_peek(&entry, image + at, sizeof(entry)))
@@ -135,10 +120,10 @@ static bool unpack_lz4(char *to, size_t to_bytes, const void *from, size_t from_
 	return got >= 0 && (size_t)got == to_bytes;
 }
 
-static int entry_unpack(struct pl_cu_text *text, const struct entry *entry, const uint8_t *payload,
+static int entry_unpack(struct pl_cu_text *text, const struct pl_cuda_container_entry *entry, const uint8_t *payload,
 			const char **why_out)
 {
-	bool packed = entry->flags & (FLAG_LZ4 | FLAG_ZSTD);
+	bool packed = entry->flags & (PL_CUDA_ENTRY_LZ4 | PL_CUDA_ENTRY_ZSTD);
 	uint64_t from_bytes = packed ? entry->packed_bytes : entry->payload_bytes;
 	uint64_t to_bytes = packed ? entry->unpacked_bytes : from_bytes;
 	pl_cleanup(pl_freep) char *to = NULL, *from = NULL;
@@ -152,9 +137,9 @@ static int entry_unpack(struct pl_cu_text *text, const struct entry *entry, cons
 		return pl_err(-ENOMEM);
 	if (!pl_cuda_peek(packed ? from : to, payload, from_bytes))
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "the image ends in an entry");
-	good = !packed                    ? true
-	       : entry->flags & FLAG_ZSTD ? unpack_zstd(to, to_bytes, from, from_bytes)
-					  : unpack_lz4(to, to_bytes, from, from_bytes);
+	good = !packed                             ? true
+	       : entry->flags & PL_CUDA_ENTRY_ZSTD ? unpack_zstd(to, to_bytes, from, from_bytes)
+						   : unpack_lz4(to, to_bytes, from, from_bytes);
 	if (!good)
 		return refuse(why_out, PL_CU_FATBIN_E_INVALID, "a compressed entry does not unpack");
 	to[to_bytes] = 0;
