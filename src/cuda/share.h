@@ -42,7 +42,7 @@ __attribute__((visibility("default"))) int plRefgpuIpcFile(const void *handle);
 /* Changes a handle of another process' so that opening it here takes this descriptor, which stays the caller's. */
 __attribute__((visibility("default"))) void plRefgpuIpcGive(void *handle, int fd);
 
-/* All that was put into streams of the current context has ended. */
+/* All that was put into streams of the current context has ended, and the context has not failed. */
 __attribute__((visibility("default"))) int plRefgpuIdle(void);
 /* A kernel of the current context has printed what is not out yet: whoever waits for its stream has it printed. */
 __attribute__((visibility("default"))) int plRefgpuPrints(void);

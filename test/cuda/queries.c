@@ -321,8 +321,8 @@ static void test_a_context_ends_and_another_asks_on(void)
 	}
 }
 
-/* The error comes to whoever only asks. */
-static void test_a_kernel_that_fails_is_heard_of(void)
+/* Return: an event behind a kernel that will fail once the stream is let go. */
+static CUevent event_that_will_fail(void)
 {
 	unsigned long long argument = 0;
 	void *params[] = { &argument, &argument };
@@ -336,9 +336,66 @@ static void test_a_kernel_that_fails_is_heard_of(void)
 	cu_ok(cu(cuLaunchKernel)(cu_function(module, "store"), 1, 1, 1, 32, 1, 1, 0, held, params, NULL));
 	cu_ok(cu(cuEventRecord)(event, held));
 	cu_is(cu(cuEventQuery)(event), CUDA_ERROR_NOT_READY);
+	free(text);
+	return event;
+}
+
+/* The error comes to whoever only asks. */
+static void test_a_kernel_that_fails_is_heard_of(void)
+{
+	CUevent event = event_that_will_fail();
+
 	stream_let_go();
 	cu_is(event_end(event), CUDA_ERROR_ILLEGAL_ADDRESS);
-	free(text);
+}
+
+/* ---- many ask at the moment when it fails: none hears that all has gone well ---- */
+
+static CUcontext failing;
+static CUevent failing_event;
+static atomic_int asking;
+
+static void *ask_until_it_fails(void *of_event)
+{
+	CUresult result;
+
+	cu_ok(cu(cuCtxSetCurrent)(failing));
+	atomic_fetch_add(&asking, 1);
+	do
+		result = of_event ? cu(cuEventQuery)(failing_event) : cu(cuStreamQuery)(held);
+	while (result == CUDA_ERROR_NOT_READY);
+	cu_is(result, CUDA_ERROR_ILLEGAL_ADDRESS);
+	return NULL;
+}
+
+static void fail_while_many_ask(void *unused)
+{
+	enum { ASKERS = 8 };
+	pthread_t askers[ASKERS];
+
+	(void)unused;
+	failing = cu_begin();
+	cu_ok(cu(cuStreamCreate)(&held, CU_STREAM_NON_BLOCKING));
+	failing_event = event_that_will_fail();
+	for (size_t i = 0; i < ASKERS; i++)
+		check(!pthread_create(&askers[i], NULL, ask_until_it_fails, (void *)(i % 2)));
+	while (atomic_load(&asking) < ASKERS)
+		cu_nap_ms(1);
+	stream_let_go();
+	for (int i = 0; i < ASKERS; i++)
+		check(!pthread_join(askers[i], NULL));
+}
+
+/* Each in a process of its own, for what a kernel breaks stays broken. */
+static void test_nobody_hears_that_a_kernel_that_fails_has_ended_well(void)
+{
+	int status = 0;
+
+	for (int i = 0; i < 20 && !status; i++)
+		status = cu_child(fail_while_many_ask, NULL);
+	if (status == CU_SKIP)
+		exit(CU_SKIP);
+	check(!status);
 }
 
 /* ---- one thread asks, another ends what it asks of: the handle is told to be none at the worst ---- */
@@ -399,6 +456,8 @@ static void test_what_ends_while_somebody_asks_of_it_harms_nobody(void)
 
 int main(int argc, char **argv)
 {
+	if (argc == 1)
+		cu_run(test_nobody_hears_that_a_kernel_that_fails_has_ended_well);
 	(void)cu_begin();
 	if (argc > 1 && !strcmp(argv[1], "passing")) { /* more than drivers promise */
 		test_what_ends_while_somebody_asks_of_it_harms_nobody();

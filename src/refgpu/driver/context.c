@@ -218,7 +218,7 @@ bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx)
 	for (struct pl_cu_stream *stream = ctx->streams; stream && idle; stream = stream->next)
 		idle = pl_cu_line_idle(stream->line);
 	pthread_mutex_unlock(&ctx->lock);
-	return idle;
+	return idle && !pl_cu_ctx_error(ctx);
 }
 
 bool pl_cu_ctx_prints(struct pl_cu_ctx *ctx)

@@ -120,7 +120,7 @@ static inline CUresult pl_cu_ctx_error(const struct pl_cu_ctx *ctx)
 size_t pl_cu_ctx_lines(struct pl_cu_ctx *ctx, struct pl_cu_line ***lines_out);
 /* Waits for all work of the context. */
 CUresult pl_cu_ctx_wait(struct pl_cu_ctx *ctx);
-bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx);   /* nothing is under way in any of its streams */
+bool pl_cu_ctx_idle(struct pl_cu_ctx *ctx);   /* nothing is under way in any of its streams, and none has failed */
 bool pl_cu_ctx_prints(struct pl_cu_ctx *ctx); /* a kernel has printed what is not out yet */
 /* The device's heap for malloc() in kernels; made when first needed.  0: none. */
 uint64_t pl_cu_ctx_heap(struct pl_cu_ctx *ctx, uint64_t *bytes_out);

@@ -389,8 +389,7 @@ CUresult cuEventQuery(CUevent handle)
 	if (r)
 		return r;
 	line = recorded(event, &value);
-	if (line && !pl_cu_line_done(line, value))
-		r = CUDA_ERROR_NOT_READY;
+	r = line && !pl_cu_line_done(line, value) ? CUDA_ERROR_NOT_READY : pl_cu_ctx_error(event->ctx);
 	pl_cu_line_unref(line);
 	return r;
 }
@@ -417,16 +416,18 @@ static CUresult event_time(struct pl_cu_event *event, uint64_t *time_out)
 {
 	uint64_t value;
 	struct pl_cu_line *line;
-	CUresult r = CUDA_SUCCESS;
+	CUresult r;
 	if (event->flags & CU_EVENT_DISABLE_TIMING)
 		return CUDA_ERROR_INVALID_HANDLE;
 	line = recorded(event, &value);
 	if (!line)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (pl_cu_line_done(line, value))
+	if (pl_cu_line_done(line, value)) {
 		*time_out = atomic_load(&line->sem->time_ns);
-	else
+		r = pl_cu_ctx_error(event->ctx);
+	} else {
 		r = CUDA_ERROR_NOT_READY;
+	}
 	pl_cu_line_unref(line);
 	return r;
 }

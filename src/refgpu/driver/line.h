@@ -43,6 +43,8 @@ static inline void pl_cu_line_raise(struct pl_cu_line *line, uint64_t value)
 		;
 }
 
+/* Lines of a context that has failed are raised, too: who tells the program asks for the context's error behind this,
+ * not only before. */
 static inline bool pl_cu_line_done(const struct pl_cu_line *line, uint64_t value)
 {
 	return (int64_t)(atomic_load_explicit(&line->sem->value, memory_order_acquire) - value) >= 0;

@@ -83,7 +83,7 @@ CUresult cuStreamQuery(CUstream handle)
 	if (r)
 		return r;
 	pl_cu_stream_reap(stream);
-	return pl_cu_stream_idle(stream) ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+	return pl_cu_stream_idle(stream) ? pl_cu_ctx_error(stream->ctx) : CUDA_ERROR_NOT_READY;
 }
 
 CUresult cuStreamGetPriority(CUstream handle, int *priority_out)

@@ -398,14 +398,14 @@ CUresult pl_cu_stream_settle(struct pl_cu_stream *stream)
 bool pl_cu_stream_step_now(struct pl_cu_stream *stream, uint64_t *value_out)
 {
 	struct pl_cu_ctx *ctx = stream->ctx;
-	bool idle;
+	bool idle = true;
 	pthread_mutex_lock(&stream->lock);
-	idle = !pl_cu_ctx_error(ctx);
 	pthread_mutex_lock(&ctx->lock);
 	for (struct pl_cu_stream *other = ctx->streams; other && idle; other = other->next)
 		if (follows(stream, other))
 			idle = pl_cu_line_idle(other->line);
 	pthread_mutex_unlock(&ctx->lock);
+	idle = idle && !pl_cu_ctx_error(ctx);
 	if (idle)
 		*value_out = pl_cu_stream_step(stream);
 	pthread_mutex_unlock(&stream->lock);
