@@ -60,6 +60,43 @@ static void test_a_text_that_differs_late_is_another(void)
 	cu_ok(cu(cuModuleUnload)(b));
 }
 
+static int attribute_of(CUmodule module, CUfunction_attribute attribute)
+{
+	int value = -1;
+
+	cu_ok(cu(cuFuncGetAttribute)(&value, attribute, cu_function(module, "count")));
+	return value;
+}
+
+/* What one load's function was set to is not the next one's; what the text says is each one's. */
+static void test_each_module_has_its_own_attributes(void)
+{
+	int threads = 0, dynamic = 0;
+
+	for (int pass = 0; pass < 3; pass++) {
+		unsigned int by = 3;
+		void *params[] = { &by, NULL };
+		size_t offset, bytes;
+		CUmodule module;
+
+		cu_ok(cu(cuModuleLoadData)(&module, text));
+		if (!pass) {
+			threads = attribute_of(module, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+			dynamic = attribute_of(module, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+		}
+		check(attribute_of(module, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK) == threads);
+		check(attribute_of(module, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) == dynamic);
+		cu_ok(cu(cuFuncGetParamInfo)(cu_function(module, "count"), 0, &offset, &bytes));
+		check(!offset && bytes == sizeof(by));
+		cu_ok(cu(cuFuncSetAttribute)(cu_function(module, "count"),
+					     CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1024));
+		check(attribute_of(module, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) == 1024);
+		cu_ok(cu(cuLaunchKernel)(cu_function(module, "count"), 1, 1, 1, 1, 1, 1, 1024, NULL, params, NULL));
+		check(counter_of(module) == 10);
+		cu_ok(cu(cuModuleUnload)(module));
+	}
+}
+
 static void test_a_compiler_s_words_are_said_each_time(void)
 {
 	for (int pass = 0; pass < 2; pass++) {
@@ -114,6 +151,7 @@ int main(void)
 	cu_begin();
 	cu_run(test_each_module_has_its_own_variables);
 	cu_run(test_a_text_that_differs_late_is_another);
+	cu_run(test_each_module_has_its_own_attributes);
 	cu_run(test_a_compiler_s_words_are_said_each_time);
 	cu_run(test_a_broken_text_is_refused_each_time);
 	cu_run(test_many_texts);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cuda/session.h"
+#include "backend/cuda/image.h"
 #include "base/err.h"
 
 #define TABLE_BYTES_MAX     PL_CUDA_LIMIT_TABLE_MAX
@@ -152,18 +152,13 @@ static bool member_enter(struct pl_serve *serve, uint64_t owner, uint64_t id, en
 	       pl_cuda_put_member(serve, id, kind, NULL, CUDA_ERROR_OUT_OF_MEMORY, owner);
 }
 
-static void member_add(struct pl_cuda_table *table, enum pl_cuda_object_kind kind, void *object, bool with_facts)
+static void facts_add(struct pl_cuda_table *table, enum pl_cuda_object_kind kind, void *object, bool with_facts)
 {
 	bool told = with_facts && (kind == PL_CUDA_KIND_kernel || is_loaded(object));
 	struct facts *facts = told ? malloc(sizeof(*facts)) : NULL;
-	const char *name = NULL;
 	CUdevice device = 0;
-	CUresult r = kind == PL_CUDA_KIND_function ? pl_cuda.cuFuncGetName(&name, object)
-						   : pl_cuda.cuKernelGetName(&name, object);
+	CUresult r = CUDA_SUCCESS;
 
-	if (r || !name)
-		name = "";
-	table_add(table, name, strlen(name) + 1);
 	if (!facts)
 		r = CUDA_ERROR_NOT_FOUND;
 	else if (kind == PL_CUDA_KIND_function)
@@ -176,15 +171,41 @@ static void member_add(struct pl_cuda_table *table, enum pl_cuda_object_kind kin
 	free(facts);
 }
 
+static const uint64_t *entry_next(const uint64_t *entry)
+{
+	return entry + 1 + (entry[0] + 7) / 8;
+}
+
+/* known: where another load's table has the member in this place.  Return: where it has the next. */
+static const uint64_t *member_add(struct pl_cuda_table *table, enum pl_cuda_object_kind kind, void *object,
+				  bool with_facts, const uint64_t *known)
+{
+	const uint64_t *facts = known ? entry_next(known) : NULL;
+	const char *name = NULL;
+	CUresult r = kind == PL_CUDA_KIND_function ? pl_cuda.cuFuncGetName(&name, object)
+						   : pl_cuda.cuKernelGetName(&name, object);
+
+	if (r || !name)
+		name = "";
+	table_add(table, name, strlen(name) + 1);
+	if (known && !strcmp((const char *)(known + 1), name)) /* drivers promise no order */
+		table_add(table, facts + 1, facts[0]);
+	else
+		facts_add(table, kind, object, with_facts);
+	return facts ? entry_next(facts) : NULL;
+}
+
+/* known: the table of another load of the same; NULL: there is none. */
 static void members_add(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, enum pl_cuda_object_kind kind,
-			void **objects, unsigned int count)
+			void **objects, unsigned int count, const struct pl_cuda_table *known)
 {
 	unsigned int most = kind == PL_CUDA_KIND_kernel ? KERNELS_AT_ONCE_MAX : FACTS_AT_ONCE_MAX;
+	const uint64_t *at = known && known->words[0] == count ? known->words + 1 : NULL;
 
 	table_begin(table, count);
 	for (unsigned int i = 0; i < count && !table->failed; i++) {
 		if (member_enter(serve, id, id | (uint64_t)(i + 1) << PL_CUDA_MEMBER_SHIFT, kind, objects[i]))
-			member_add(table, kind, objects[i], count <= most);
+			at = member_add(table, kind, objects[i], count <= most, at);
 		else
 			table->failed = true; /* another has its id: those behind it would not be found at the end */
 	}
@@ -201,9 +222,13 @@ static unsigned int count_bound(unsigned int count)
 	return count;
 }
 
-void pl_cuda_table_of_module(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUmodule module)
+void pl_cuda_table_of_module(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUmodule module,
+			     const void *image)
 {
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	const struct pl_cuda_table *known;
 	unsigned int count = 0;
+	CUdevice device = 0;
 	void **functions;
 
 	if (pl_cuda.cuModuleGetFunctionCount && pl_cuda.cuModuleEnumerateFunctions && pl_cuda.cuFuncGetName &&
@@ -213,7 +238,12 @@ void pl_cuda_table_of_module(struct pl_serve *serve, struct pl_cuda_table *table
 	functions = calloc(count + 1, sizeof(*functions));
 	if (!functions || (count && pl_cuda.cuModuleEnumerateFunctions((CUfunction *)functions, count, module)))
 		count = 0;
-	members_add(serve, table, id, PL_CUDA_KIND_function, functions, count);
+	if (image && pl_cuda.cuCtxGetDevice(&device))
+		image = NULL;
+	known = image ? pl_cuda_image_table(session, image, device) : NULL;
+	members_add(serve, table, id, PL_CUDA_KIND_function, functions, count, known);
+	if (image && !known && !table->failed)
+		pl_cuda_image_table_keep(session, image, device, table);
 	free(functions);
 }
 
@@ -229,7 +259,7 @@ void pl_cuda_table_of_library(struct pl_serve *serve, struct pl_cuda_table *tabl
 	kernels = calloc(count + 1, sizeof(*kernels));
 	if (!kernels || (count && pl_cuda.cuLibraryEnumerateKernels((CUkernel *)kernels, count, library)))
 		count = 0;
-	members_add(serve, table, id, PL_CUDA_KIND_kernel, kernels, count);
+	members_add(serve, table, id, PL_CUDA_KIND_kernel, kernels, count, NULL);
 	free(kernels);
 }
 
@@ -291,7 +321,7 @@ void pl_cuda_serve_plModuleFunctions(struct pl_serve *serve, const struct pl_cud
 
 	if (args->module && pl_cuda_take(serve, args->module, PL_CUDA_KIND_module, &module, &status)) {
 		pl_cuda_members_drop(serve, args->module, PL_CUDA_KIND_function);
-		pl_cuda_table_of_module(serve, &table, args->module, module);
+		pl_cuda_table_of_module(serve, &table, args->module, module, NULL);
 		status = table.failed ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 	}
 	if (status) {

@@ -11,6 +11,8 @@
 #include "cuda/image.h"
 #include "server/kept.h"
 
+#define TABLE_BYTES_KEPT_MAX (64u << 10) /* of one image's functions */
+
 static_assert(PL_KEPT_ROOM_BYTES >= 8, "room behind a packed image, for its unpacking");
 
 struct pl_cuda_image {
@@ -19,6 +21,8 @@ struct pl_cuda_image {
 	const void *image; /* as the driver takes it; it may go on reading it */
 	const void *packed;
 	bool looked_into, uses_heap; /* by who asks for hindrances, while nobody is inside */
+	struct pl_cuda_table table;  /* of its functions on the device; under the turn, both */
+	CUdevice device;
 };
 
 /* What this lane's client has asked for by its digest and is going to send. */
@@ -58,6 +62,42 @@ static int32_t image_enter(struct pl_cuda_session *session, void *packed, uint64
 	pthread_mutex_unlock(&session->images_lock);
 	*image_out = image;
 	return CUDA_SUCCESS;
+}
+
+/* ---- what its functions are like ---- */
+
+static struct pl_cuda_image *image_of(struct pl_cuda_session *session, const void *image)
+{
+	struct pl_cuda_image *at;
+
+	pthread_mutex_lock(&session->images_lock);
+	for (at = session->images; at && at->image != image; at = at->next)
+		;
+	pthread_mutex_unlock(&session->images_lock);
+	return at;
+}
+
+const struct pl_cuda_table *pl_cuda_image_table(struct pl_cuda_session *session, const void *image, CUdevice device)
+{
+	const struct pl_cuda_image *of = image_of(session, image);
+
+	return of && of->table.words && of->device == device ? &of->table : NULL;
+}
+
+void pl_cuda_image_table_keep(struct pl_cuda_session *session, const void *image, CUdevice device,
+			      const struct pl_cuda_table *table)
+{
+	struct pl_cuda_image *of = image_of(session, image);
+	uint64_t bytes = table->count * sizeof(*table->words);
+
+	if (!of || of->table.words || bytes > TABLE_BYTES_KEPT_MAX)
+		return;
+	of->table.words = malloc(bytes);
+	if (!of->table.words)
+		return;
+	memcpy(of->table.words, table->words, bytes);
+	of->table.count = table->count;
+	of->device = device;
 }
 
 /* ---- what the client sends ---- */

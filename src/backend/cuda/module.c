@@ -40,7 +40,7 @@ void pl_cuda_serve_cuModuleLoadDataEx(struct pl_serve *serve, const struct pl_cu
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (module && !status) {
 		pl_cuda_source_note(pl_cuda_session_of(serve), args->module, PL_CUDA_KIND_module, image);
-		pl_cuda_table_of_module(serve, &table, args->module, module);
+		pl_cuda_table_of_module(serve, &table, args->module, module, jit.count ? NULL : image);
 		if (table.failed)
 			table.count = 0;
 	}

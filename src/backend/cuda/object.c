@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "backend/cuda/hostfn.h"
+#include "backend/cuda/image.h"
 #include "backend/cuda/link.h"
 #include "backend/cuda/peer.h"
 #include "backend/cuda/session.h"

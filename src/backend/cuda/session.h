@@ -230,20 +230,4 @@ uint64_t pl_cuda_context_leaves(struct pl_serve *serve, uint64_t context);
 /* The driver has let go of that memory, and calls no function of the context's any more. */
 void pl_cuda_context_left(struct pl_cuda_session *session, uint64_t left);
 
-/* ---- function.c: tables of functions and their facts ---- */
-
-struct pl_cuda_table {
-	uint64_t *words;
-	uint64_t count, room;
-	bool failed; /* out of memory, or too large */
-};
-
-/* Enters the functions of a module, or the kernels of a library, under ids behind its own, and writes the table.  All
- * of them, or it fails and none is. */
-void pl_cuda_table_of_module(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUmodule module);
-void pl_cuda_table_of_library(struct pl_serve *serve, struct pl_cuda_table *table, uint64_t id, CUlibrary library);
-void pl_cuda_table_fini(struct pl_cuda_table *table);
-/* Takes those ids away. */
-void pl_cuda_members_drop(struct pl_serve *serve, uint64_t id, enum pl_cuda_object_kind kind);
-
 #endif
