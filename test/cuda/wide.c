@@ -41,8 +41,8 @@ struct times {
 };
 
 /* Pageable memory, whose copies are waited for, and pinned memory, whose copies come later. */
-static void copy_round(CUdeviceptr device, CUstream stream, void *plain, void *pinned, unsigned long long seed,
-		       struct times *times)
+static void copy_round(CUdeviceptr device, CUstream stream, CUevent event, void *plain, void *pinned,
+		       unsigned long long seed, struct times *times)
 {
 	size_t words = bytes / 8;
 	double begin;
@@ -65,6 +65,7 @@ static void copy_round(CUdeviceptr device, CUstream stream, void *plain, void *p
 	times->to_later += now() - begin;
 	memset(pinned, 0, bytes);
 	begin = now();
+	cu_ok(cu(cuEventRecord)(event, stream)); /* where nothing is under way the bytes come with the copy's answer */
 	for (size_t at = 0; at < bytes; at += PIECE) /* over tcp the bytes of these come by themselves */
 		cu_ok(cu(cuMemcpyDtoHAsync_v2)((char *)pinned + at, device + at,
 					       bytes - at < PIECE ? bytes - at : PIECE, stream));
@@ -81,18 +82,21 @@ static void *copy_run(void *arg)
 	double all = (double)bytes * rounds * 1e-6;
 	CUdeviceptr device;
 	CUstream stream;
+	CUevent event;
 
 	cu_ok(cu(cuCtxSetCurrent)(context));
+	cu_ok(cu(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
 	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
 	cu_ok(cu(cuMemHostAlloc)(&pinned, bytes, 0));
 	cu_ok(cu(cuMemAlloc_v2)(&device, bytes));
 	for (int i = 0; i < rounds; i++)
-		copy_round(device, stream, plain, pinned, seed + (unsigned)i * 1000, &times);
+		copy_round(device, stream, event, plain, pinned, seed + (unsigned)i * 1000, &times);
 	fprintf(stderr, "MB/s: to %.0f, from %.0f; later: to %.0f, from %.0f\n", all / times.to, all / times.from,
 		all / times.to_later, all / times.from_later);
 	cu_ok(cu(cuMemFree_v2)(device));
 	cu_ok(cu(cuMemFreeHost)(pinned));
 	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	cu_ok(cu(cuEventDestroy_v2)(event));
 	free(plain);
 	return NULL;
 }
