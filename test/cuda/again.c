@@ -1,5 +1,7 @@
 /* Modules that are loaded again: each has variables and a log of its own, whether the driver compiles them anew or not.
  */
+#include <unistd.h>
+
 #include "cu.h"
 
 static const char text[] = ".version 7.0\n.target sm_70\n.address_size 64\n"
@@ -146,9 +148,20 @@ static void test_many_texts(void)
 	}
 }
 
-int main(void)
+/* again broken: the program has no time to hear why, unless it hears it in the call. */
+static void broken_end(void)
+{
+	CUmodule module;
+
+	cu_is(cu(cuModuleLoadData)(&module, ".version 7.0\nthis is no program"), CUDA_ERROR_INVALID_PTX);
+	_exit(0);
+}
+
+int main(int argc, char **argv)
 {
 	cu_begin();
+	if (argc > 1 && !strcmp(argv[1], "broken"))
+		broken_end();
 	cu_run(test_each_module_has_its_own_variables);
 	cu_run(test_a_text_that_differs_late_is_another);
 	cu_run(test_each_module_has_its_own_attributes);

@@ -282,6 +282,14 @@ def test_a_user_without_rights_reaches_pinned_and_mapped_memory_too():
             plenum.run(other + [name], dict(server.env("tcp"), PLENUM_TEST_LIBCUDA=REMOTE))
 
 
+def test_why_a_text_is_refused_is_out_before_the_call_returns():
+    with plenum.Server("--cuda", NATIVE) as server:
+        for mode in ("shm", "tcp"):
+            for _ in range(10):
+                result = plenum.run([os.path.join(PROGRAMS, "cuda-again"), "broken"], dict(server.env(mode), PLENUM_TEST_LIBCUDA=REMOTE))
+                assert result.stderr.count(b"a kernel image was refused") == 1, (mode, result)
+
+
 def test_mapped_memory_is_charged_and_its_limit_is_told():
     if not FAULTS:
         print("SKIP: no userfaultfd here")
@@ -387,7 +395,8 @@ if __name__ == "__main__":
         test_mapped_memory_that_nothing_works_with_is_fetched_once,
         *([test_what_a_host_function_writes_is_there_behind_it_over_a_slow_link] if FAULTS else []),
         test_pinned_memory_that_a_device_does_not_reach_is_told_and_copies_go_on,
-        test_a_user_without_rights_reaches_pinned_and_mapped_memory_too, test_mapped_memory_is_charged_and_its_limit_is_told,
+        test_a_user_without_rights_reaches_pinned_and_mapped_memory_too, test_why_a_text_is_refused_is_out_before_the_call_returns,
+        test_mapped_memory_is_charged_and_its_limit_is_told,
         test_how_much_registered_memory_is_echoed_is_told,
         test_registered_memory_beyond_the_servers_limit_is_refused_beside_other,
         test_over_shared_memory_no_byte_of_a_managed_variable_is_carried,

@@ -46,6 +46,8 @@ void pl_cuda_serve_cuModuleLoadDataEx(struct pl_serve *serve, const struct pl_cu
 	}
 	if (pl_cuda_is_sticky(status))
 		pl_cuda_context_failed(pl_cuda_session_of(serve), status);
+	if (status)
+		pl_cuda_print_flush(pl_cuda_session_of(serve)); /* why the driver refuses it */
 	reply.result = (uint32_t)status;
 	module_answer(serve, &reply, &table);
 	pl_cuda_table_fini(&table);
@@ -127,6 +129,8 @@ void pl_cuda_serve_cuLibraryLoadData(struct pl_serve *serve, const struct pl_cud
 		status = CUDA_ERROR_OUT_OF_MEMORY;
 	if (library && !status)
 		pl_cuda_source_note(pl_cuda_session_of(serve), args->library, PL_CUDA_KIND_library, image);
+	if (status)
+		pl_cuda_print_flush(pl_cuda_session_of(serve));
 	reply.result = (uint32_t)status;
 	if (!pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_cuLibraryLoadData_reply_bytes(&reply), 0)) {
 		pl_cuda_cuLibraryLoadData_reply_put(&serve->reply_enc, &reply);

@@ -138,6 +138,8 @@ void pl_cuda_result(struct pl_serve *serve, int32_t status, uint64_t stream)
 		bool waits = op_waits(serve->head->op);
 		int32_t said = waits ? pl_cuda_waited(session, status, stream) : status;
 
+		if (status && !waits)
+			pl_cuda_print_flush(session); /* why the driver refuses it */
 		if (waits && !said)
 			pl_cuda_idle_tell(serve);
 		if (waits && said == CUDA_ERROR_NOT_READY)
