@@ -43,7 +43,7 @@ static void help_print(FILE *out)
 	fprintf(out, "Usage: plenum COMMAND [OPTION...]\n"
 		     "CUDA and OpenCL devices of another process, machine or host, for programs as they are.\n\n");
 	for (const struct pl_command *command = pl_commands; command->name; command++)
-		fprintf(out, "  %-9s %s\n", command->name, command->summary);
+		fprintf(out, "  %-10s %s\n", command->name, command->summary);
 	fprintf(out, "\n`plenum COMMAND --help' lists a command's options; `man plenum' tells more.\n");
 }
 
@@ -58,7 +58,7 @@ static int cmd_help(int argc, char **argv)
 	}
 	command = command_find(argv[1]);
 	if (!command) {
-		fprintf(stderr, "plenum: no command `%s'\n", argv[1]);
+		fprintf(stderr, "plenum: no command `%s'; `plenum help' lists them\n", argv[1]);
 		return 2;
 	}
 	if (command->run == cmd_help) {

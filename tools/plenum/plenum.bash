@@ -3,8 +3,9 @@
 _plenum_options() {
 	case $1 in
 	serve) echo "--listen --token-file --generate-token --tls --allow-uid --allow-all-users --peer --memory-limit --host-limit
-		--objects-limit --inflight-limit --lanes-limit --sessions-limit --grace --spare --oversubscribe --device-memory --oversubscribe-stay --module-cache --module-cache-apart --driver --cuda --ready-fd --foreground
-		--confine --worker-read --worker-write --worker-uids
+		--objects-limit --inflight-limit --lanes-limit --sessions-limit --grace --spare --oversubscribe --device-memory
+		--oversubscribe-stay --checkpoints --checkpoints-wait --module-cache --module-cache-apart --driver --cuda --nvml
+		--ready-fd --foreground --confine --worker-read --worker-write --worker-uids
 		--quiet --verbose --help" ;;
 	run) echo "--server --keep-local --help" ;;
 	devices) echo "--server --keep-local --native --json --help" ;;
@@ -19,9 +20,9 @@ _plenum_options() {
 	stats) echo "--server --watch --json --help" ;;
 	trace) echo "--text --json --output --from --server --cuda --keep-local --help" ;;
 	doctor) echo "--server --json --help" ;;
-	vm) echo "--accel --cpus --env --icd --keep --kernel --link --memory --no-stdin --region --server --timeout --token-file --traps --tty --verbose
-		--help run shell" ;;
-	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --limit --platform --clpeak --shoc
+	vm) echo "--accel --boot-silence --cpus --env --icd --keep --kernel --link --memory --no-stdin --region --server --timeout
+		--token-file --traps --tty --verbose --help run shell" ;;
+	bench) echo "--api --modes --json --plots --list --only --quick --idle --busy --rounds --slices --limit --platform --clpeak --shoc
 		--samples --driver --from --plenum --worker --icd --peer-pocld --peer-icd --quiet --help micro apps kernels vmcuda" ;;
 	refgpu) echo "--json --tool --error-exitcode --output --kernel --help run check disasm info stats" ;;
 	version) echo "--json --help" ;;
@@ -51,7 +52,7 @@ _plenum() {
 	done
 	case $prev in
 	--token-file | --driver | --json | --output | --from | --kernel | --icd | --plots | --clpeak | --shoc | --samples | --plenum | \
-		--worker | --peer-pocld | --peer-icd | -o)
+		--worker | --peer-pocld | --peer-icd | --checkpoints | --worker-read | --worker-write | --traps | -o)
 		[[ $prev == --json && $verb != trace && $verb != bench ]] || {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
@@ -61,12 +62,23 @@ _plenum() {
 		[[ $verb == bench ]] && mapfile -t COMPREPLY < <(compgen -W "opencl cuda" -- "$cur")
 		return
 		;;
+	--cuda | --nvml)
+		mapfile -t COMPREPLY < <(
+			compgen -W "refgpu$([[ $verb == serve ]] && echo " off")" -- "$cur"
+			compgen -f -- "$cur"
+		)
+		return
+		;;
 	--allow-uid)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
 		;;
 	--link)
 		mapfile -t COMPREPLY < <(compgen -W "tcp ivshmem vsock" -- "$cur")
+		return
+		;;
+	--confine)
+		mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
 		return
 		;;
 	--accel)
@@ -78,8 +90,10 @@ _plenum() {
 		return
 		;;
 	--tool | -t)
-		mapfile -t COMPREPLY < <(compgen -W "all memcheck racecheck synccheck initcheck globalinit leakcheck" -- "$cur")
-		return
+		[[ $verb == refgpu ]] && {
+			mapfile -t COMPREPLY < <(compgen -W "all memcheck racecheck synccheck initcheck globalinit leakcheck" -- "$cur")
+			return
+		}
 		;;
 	disasm | --kernel | -k)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
