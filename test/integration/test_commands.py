@@ -82,6 +82,21 @@ def test_a_command_that_is_not_there_is_told():
         assert result.returncode == 2 and "no command `no-such'; `plenum help' lists them" in result.stderr, result
 
 
+def said(*command, **env):
+    result = subprocess.run([plenum.TOOL, *command], capture_output=True, text=True, timeout=plenum.LIMIT_S,
+                            env={**plenum.native_env(), **env}, check=False)
+    return result.returncode, result.stderr
+
+
+def test_an_address_that_is_none_is_told():
+    for command in (["run", "--", "true"], ["devices"], ["doctor"], ["ps"], ["trace", "--", "true"]):
+        for address in ("tcp://host", "tcp://host:99999", "unix:relative", "carrier-pigeon:/x", "unix:/a,unix:/b", ""):
+            code, error = said(command[0], "--server", address, *command[1:])
+            assert code == 2 and "one address (unix:/PATH, tcp://HOST:PORT, ...)" in error, (command, address, error)
+    assert "a port is missing" in said("run", "--server", "tcp://host", "--", "true")[1]
+
+
 if __name__ == "__main__":
     plenum.main([test_every_option_is_completed_and_nothing_else, test_every_option_stands_in_the_manual,
-                 test_pages_that_are_named_are_installed, test_a_command_that_is_not_there_is_told])
+                 test_pages_that_are_named_are_installed, test_a_command_that_is_not_there_is_told,
+                 test_an_address_that_is_none_is_told])

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link/address.h"
 #include "plenum/tool.h"
 
 void pl_tool_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input)
@@ -80,9 +81,11 @@ const char *pl_tool_size_text(uint64_t bytes, char *room, size_t size)
 
 void pl_tool_servers_add(struct argp_state *state, struct pl_tool_servers *servers, const char *address)
 {
+	struct pl_address parsed;
+
 	if (servers->count == PL_TOOL_SERVERS_MAX)
 		argp_error(state, "--server: at most %d", PL_TOOL_SERVERS_MAX);
-	if (strchr(address, ',') || strlen(address) >= PL_LINK_ADDRESS_MAX || !*address)
+	if (strchr(address, ',') || pl_address_parse(address, &parsed)) /* which says what is wrong */
 		argp_error(state, "--server: one address (unix:/PATH, tcp://HOST:PORT, ...), not `%s'", address);
 	servers->at[servers->count++] = address;
 }
