@@ -96,7 +96,15 @@ def test_an_address_that_is_none_is_told():
     assert "a port is missing" in said("run", "--server", "tcp://host", "--", "true")[1]
 
 
+def test_a_token_that_is_not_set_is_told():
+    for env, options in (({}, ["--server", "unix:/nowhere", "--server", "tcp://127.0.0.1:1"]), ({"PLENUM": "tcp://127.0.0.1:1"}, [])):
+        code, error = said("run", *options, "--", "true", **env)
+        assert code == 0 and error == "plenum: tcp://127.0.0.1:1 wants a token, and PLENUM_TOKEN is not set\n", error
+        assert said("run", *options, "--", "true", PLENUM_TOKEN="word", **env) == (0, "")
+    assert said("run", "--server", "unix:/nowhere", "--", "true") == (0, "")
+
+
 if __name__ == "__main__":
     plenum.main([test_every_option_is_completed_and_nothing_else, test_every_option_stands_in_the_manual,
                  test_pages_that_are_named_are_installed, test_a_command_that_is_not_there_is_told,
-                 test_an_address_that_is_none_is_told])
+                 test_an_address_that_is_none_is_told, test_a_token_that_is_not_set_is_told])

@@ -388,8 +388,8 @@ static int read_token(const char *path, char **token_out)
 	int r = 0;
 
 	if (!path) {
-		*token_out = from_env ? strdup(from_env) : NULL;
-		return from_env && !*token_out ? -ENOMEM : 0;
+		*token_out = from_env && *from_env ? strdup(from_env) : NULL;
+		return from_env && *from_env && !*token_out ? -ENOMEM : 0;
 	}
 	r = pl_vm_read_file(path, TOKEN_BYTES_MAX, token_out, NULL);
 	if (r < 0)
@@ -416,6 +416,8 @@ static int run_with_server(struct command *command, int *status_out)
 		vm->token = server.token;
 	} else if (strcmp(command->server, "none") != 0) {
 		r = read_token(command->token_file, &token);
+		if (r == 0 && !token)
+			pl_vm_say("%s wants a token: --token-file FILE, or PLENUM_TOKEN", command->server);
 		if (r == 0)
 			r = pl_vm_link_guest(&link, command->link, command->server);
 		vm->token = token;

@@ -280,6 +280,20 @@ static int icd_settle(char *icd_path)
 
 /* ---- both ---- */
 
+/* A server on the network always wants a token: without one the program would find no device, and not say why. */
+static void token_check(const char *list)
+{
+	const char *token = getenv("PLENUM_TOKEN"), *address;
+	size_t length;
+
+	while (!(token && *token) && (length = pl_address_next(&list, &address)))
+		if (!strncmp(address, "tcp://", 6) || !strncmp(address, "vsock:", 6)) {
+			fprintf(stderr, "plenum: %.*s wants a token, and PLENUM_TOKEN is not set\n", (int)length,
+				address);
+			return;
+		}
+}
+
 static int servers_set(const struct pl_tool_servers *servers)
 {
 	char list[PL_TOOL_SERVERS_MAX * PL_LINK_ADDRESS_MAX] = "";
@@ -288,6 +302,7 @@ static int servers_set(const struct pl_tool_servers *servers)
 
 	for (uint32_t i = 0; i < servers->count; i++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? "," : "", servers->at[i]);
+	token_check(servers->count ? list : told ? told : "");
 	if (!servers->count && told && *told)
 		return 0;
 	if (!servers->count) {
