@@ -62,8 +62,9 @@ int pl_cmd_suspend(int argc, char **argv)
 		pl_session_command_parse,
 		"SESSION",
 		"Move a session's device memory to host memory; its program waits in its next call.\v"
-		"For a server with --oversubscribe.  What stays in the device: allocations below 2 MiB, pools, arrays, "
-		"contexts and modules.  `plenum resume SESSION' lets it go on.",
+		"For a server with --oversubscribe or --checkpoints.  What stays in the device: pools, arrays, "
+		"contexts and modules, and without --checkpoints allocations below 2 MiB and pitched ones.  `plenum "
+		"resume SESSION' lets it go on.",
 		NULL,
 		NULL,
 		NULL,
