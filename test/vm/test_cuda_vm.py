@@ -129,6 +129,15 @@ def test_launches_over_ivshmem_leave_the_guest_to_wake_somebody_only():
     assert kicks <= 4 * max(wakeups, 0) + 1000, seen
 
 
+def test_programs_find_the_library_in_a_guest():
+    """By its name alone, as with `plenum run'; another path that the user names stays as it is."""
+    by_name = dict(plenum.native_env(), PLENUM_TEST_LIBCUDA="libcuda.so.1", PLENUM_TEST_PTX_DIR=PTX, PLENUM_REFGPU_MEMORY="1G")
+    program = [os.path.join(PROGRAMS, "cuda-steady"), "finish", "1"]
+    assert plenum.run([plenum.TOOL, "vm", "run", "-n", "--", *program], by_name, timeout=LIMIT_S, check=False).returncode == 0
+    elsewhere = [plenum.TOOL, "vm", "--env=LD_LIBRARY_PATH=/nowhere", "run", "-n", "--", *program]
+    assert plenum.run(elsewhere, by_name, timeout=LIMIT_S, check=False).returncode not in (0, 124, 125)
+
+
 def have_vsock():
     said = subprocess.run([plenum.TOOL, "doctor"], capture_output=True, text=True, env=plenum.native_env()).stdout
     return any(re.match(r"OK *vsock", line) for line in said.splitlines())
@@ -143,7 +152,7 @@ def main():
     links = sys.argv[1:] or (["ivshmem", "tcp"] + ["vsock"] * have_vsock() if os.environ.get("PLENUM_VM_ALL") == "1" else [])
     tests = [make(link) for link in links for make in (programs, counts)]
     if not links:
-        tests = [programs("ivshmem", ESSENTIAL), counts("ivshmem"), counts("tcp")]
+        tests = [programs("ivshmem", ESSENTIAL), counts("ivshmem"), counts("tcp"), test_programs_find_the_library_in_a_guest]
     if "ivshmem" in links or not links:
         tests.append(test_launches_over_ivshmem_leave_the_guest_to_wake_somebody_only)
     plenum.main(tests)

@@ -45,6 +45,7 @@ struct command {
 	const char *token_file;
 	const char **set_env;   /* --env, in order */
 	size_t set_env_count;
+	char *libraries;        /* where the guest's programs find CUDA's libraries; NULL: nothing is set */
 	bool keep, help, shell, agent;
 	char *shell_args[3];
 	char guest_dir[PATH_MAX];
@@ -348,23 +349,29 @@ static bool named_in(const char *variable, const char *const *names, size_t coun
 	return false;
 }
 
-/* The caller's environment without what --env replaces and what only the host has. */
+/* The caller's environment without what --env replaces and what only the host has, with the way to our libraries. */
 static char **make_environment(const struct command *command)
 {
 	const size_t host_only_count = sizeof(host_only) / sizeof(host_only[0]);
+	const char *libraries = command->libraries;
 	size_t count = 0, at = 0;
 	char **env;
 
+	if (libraries && named_in(libraries, command->set_env, command->set_env_count))
+		libraries = NULL;
 	while (environ[count])
 		count++;
-	env = calloc(count + command->set_env_count + 1, sizeof(*env));
+	env = calloc(count + command->set_env_count + 2, sizeof(*env));
 	if (!env)
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (!named_in(environ[i], host_only, host_only_count) &&
-		    !named_in(environ[i], command->set_env, command->set_env_count))
+		    !named_in(environ[i], command->set_env, command->set_env_count) &&
+		    !(libraries && named_in(environ[i], &libraries, 1)))
 			env[at++] = environ[i];
 	}
+	if (libraries)
+		env[at++] = (char *)libraries;
 	for (size_t i = 0; i < command->set_env_count; i++) {
 		const char *text = command->set_env[i];
 		bool again = named_in(text, command->set_env + i + 1,
@@ -505,9 +512,12 @@ int pl_cmd_vm(int argc, char **argv)
 	} else {
 		pl_vm_signals(&signals);
 		sigprocmask(SIG_BLOCK, &signals, &old_mask);
+		if (!command.server || strcmp(command.server, "none") != 0)
+			command.libraries = pl_tool_libraries_variable();
 		status = run(&command);
 		sigprocmask(SIG_SETMASK, &old_mask, NULL);
 	}
 	free(command.set_env);
+	free(command.libraries);
 	return status;
 }

@@ -17,8 +17,9 @@
 #ifndef PL_TRACE_DIR /* and the one in front of either, for `plenum trace' */
 #define PL_TRACE_DIR "/usr/local/lib/plenum/trace"
 #endif
-#define LIBRARY "libcuda.so.1"
-#define NVML    "libnvidia-ml.so.1"
+#define LIBRARY   "libcuda.so.1"
+#define NVML      "libnvidia-ml.so.1"
+#define PATH_ROOM (4 * PATH_MAX + 8192) /* of all folders and what LD_LIBRARY_PATH was */
 
 static bool folder_try(const char *base, const char *below, char *folder_out)
 {
@@ -111,15 +112,22 @@ const char *pl_tool_nvml_library(const char *told, const char *cuda_driver)
 	return path;
 }
 
-/* `folders`, colons between them, come first. */
-static int path_put(const char *folders)
+/* `folders`, colons between them, come first.  Return: 0; -ENAMETOOLONG. */
+static int path_make(const char *folders, char *path_out, size_t size)
 {
 	const char *old = getenv("LD_LIBRARY_PATH");
-	char path[4 * PATH_MAX + 8192];
+	int len = snprintf(path_out, size, "%s%s%s", folders, old && *old ? ":" : "", old ? old : "");
 
-	if (snprintf(path, sizeof(path), "%s%s%s", folders, old && *old ? ":" : "", old ? old : "") >=
-	    (int)sizeof(path))
-		return -ENAMETOOLONG;
+	return len < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+static int path_put(const char *folders)
+{
+	char path[PATH_ROOM];
+	int r = path_make(folders, path, sizeof(path));
+
+	if (r < 0)
+		return r;
 	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? -errno : 0;
 }
 
@@ -161,17 +169,37 @@ int pl_tool_libraries_trace(const char *driver)
 	return r < 0 ? r : setenv("PLENUM_TRACE_CUDA", path, 1) < 0 ? -errno : 0;
 }
 
-int pl_tool_libraries_set(void)
+/* Return: false: there is no client for CUDA; OpenCL finds its library by other means. */
+static bool libraries_find(char *folders_out, size_t size)
 {
-	char cuda[PATH_MAX], nvml[2 * PATH_MAX], real[PATH_MAX], refgpu[PATH_MAX], path[3 * PATH_MAX + 8];
+	char cuda[PATH_MAX], nvml[2 * PATH_MAX], real[PATH_MAX], refgpu[PATH_MAX];
 
 	if (!pl_tool_cuda_client_find(cuda))
-		return 0; /* OpenCL finds its library by other means */
+		return false;
 	snprintf(nvml, sizeof(nvml), "%s/../nvml", cuda);
 	if (!realpath(nvml, real))
 		*real = '\0';             /* an installation: both are in one folder */
 	if (!pl_tool_refgpu_find(refgpu)) /* for its NVRTC; its driver and NVML stand behind ours */
 		*refgpu = '\0';
-	snprintf(path, sizeof(path), "%s%s%s%s%s", cuda, *real ? ":" : "", real, *refgpu ? ":" : "", refgpu);
-	return path_put(path);
+	snprintf(folders_out, size, "%s%s%s%s%s", cuda, *real ? ":" : "", real, *refgpu ? ":" : "", refgpu);
+	return true;
+}
+
+int pl_tool_libraries_set(void)
+{
+	char folders[3 * PATH_MAX + 8];
+
+	return libraries_find(folders, sizeof(folders)) ? path_put(folders) : 0;
+}
+
+char *pl_tool_libraries_variable(void)
+{
+	static const char name[] = "LD_LIBRARY_PATH=";
+	char folders[3 * PATH_MAX + 8], variable[sizeof(name) + PATH_ROOM];
+
+	if (!libraries_find(folders, sizeof(folders)) ||
+	    path_make(folders, variable + strlen(name), sizeof(variable) - strlen(name)) < 0)
+		return NULL;
+	memcpy(variable, name, strlen(name));
+	return strdup(variable);
 }

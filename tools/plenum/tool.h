@@ -116,6 +116,8 @@ const char *pl_tool_nvml_library(const char *told, const char *cuda_driver);
 struct json_object *pl_tool_cuda_devices(bool native);
 /* The folders of the libraries that programs get come first in LD_LIBRARY_PATH.  Return: 0; -errno. */
 int pl_tool_libraries_set(void);
+/* The same as a variable for another environment than ours, to be freed; NULL: there are none. */
+char *pl_tool_libraries_variable(void);
 /* In front of them, or of a driver's own that is told as for pl_tool_cuda_driver(), comes the one that writes each call
  * down.  Return: 0; -errno. */
 int pl_tool_libraries_trace(const char *driver);
