@@ -105,8 +105,15 @@ def test_a_program_without_calls_says_so():
     assert result.returncode == 1 and b"no call of OpenCL or CUDA" in result.stderr, result.stderr
 
 
+def test_a_file_that_is_no_trace_is_told_by_its_name():
+    for path, why in (("/nowhere/calls", b"No such file"), (__file__, b"no calls that a program wrote")):
+        result = plenum.run([plenum.TOOL, "trace", "--from", path], plenum.native_env(), check=False)
+        assert result.returncode == 1 and path.encode() in result.stderr and why in result.stderr, result.stderr
+
+
 if __name__ == "__main__":
     plenum.main([test_cuda_calls_are_told_over_any_link, test_what_is_got_by_cugetprocaddress_is_told_of_too,
                  test_a_driver_of_its_own_is_traced_where_it_is_named,
                  test_only_the_reference_gpu_brings_libraries_of_its_own, test_the_picture_is_json_with_names_of_kernels,
-                 test_opencl_calls_are_told_as_before, test_a_program_without_calls_says_so])
+                 test_opencl_calls_are_told_as_before, test_a_program_without_calls_says_so,
+                 test_a_file_that_is_no_trace_is_told_by_its_name])

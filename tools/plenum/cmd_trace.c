@@ -115,6 +115,11 @@ static int convert(const struct arguments *arguments, const char *path, uint32_t
 
 	if (file)
 		fclose(file);
+	if (r < 0 && arguments->raw) {
+		fprintf(stderr, "plenum trace: %s: %s\n", path,
+			r == -ENOMSG ? "no calls that a program wrote with PLENUM_TRACE" : strerror(-r));
+		return 1;
+	}
 	if (r < 0) {
 		fprintf(stderr, "plenum trace: %s\n",
 			r == -ENOENT || r == -ENOMSG ? "the program made no call of OpenCL or CUDA that could be traced"
