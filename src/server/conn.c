@@ -212,6 +212,17 @@ static bool api_find(const struct pl_daemon *daemon, uint32_t api, uint32_t *pla
 	return false;
 }
 
+static void refuse_api(struct pl_conn *conn)
+{
+	const struct pl_daemon *daemon = conn->daemon;
+	char names[64] = "";
+
+	for (uint32_t i = 0; i < pl_daemon_apis(daemon); i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? ", " : "",
+			 daemon->options->apis[i].backend->name);
+	pl_conn_refuse(conn, PL_HELLO_E_API, "this server carries %s only", names);
+}
+
 static void session_greeted(struct pl_conn *conn)
 {
 	struct pl_daemon *daemon = conn->daemon;
@@ -230,7 +241,7 @@ static void session_greeted(struct pl_conn *conn)
 		return;
 	}
 	if (!api_find(daemon, conn->hello.api, &conn->api)) {
-		pl_conn_refuse(conn, PL_HELLO_E_API, "this server carries %s only", options->apis[0].backend->name);
+		refuse_api(conn);
 		return;
 	}
 	api = &pool->apis[conn->api];

@@ -99,7 +99,17 @@ def test_servers_that_are_not_there_are_left_out():
         assert re.findall(rb"number (\d)", result.stdout) == [b"0", b"2"], result.stdout
 
 
+def test_a_server_says_all_that_it_carries():
+    if SANITIZED:
+        print("SKIP: Python opens no library that was built with a sanitizer")
+        return
+    with plenum.Server("--cuda", NATIVE, "--nvml", "off", tcp=False) as server:
+        program = f"import ctypes; ctypes.CDLL({os.environ['PLENUM_TEST_NVML_CLIENT']!r}).nvmlInit_v2()"
+        said = plenum.run([sys.executable, "-c", program], server.env("shm", PLENUM_LOG="warn")).stderr
+        assert b"this server carries opencl, cuda only" in said, said
+
+
 if __name__ == "__main__":
     plenum.main([test_devices_of_several_servers_work_together,
                  test_memory_says_which_of_one_servers_devices_it_lies_on, test_visible_devices_choose_and_order, test_the_tool_and_nvml_have_the_same_list,
-                 test_servers_that_are_not_there_are_left_out])
+                 test_servers_that_are_not_there_are_left_out, test_a_server_says_all_that_it_carries])
