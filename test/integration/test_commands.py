@@ -104,7 +104,19 @@ def test_a_token_that_is_not_set_is_told():
     assert said("run", "--server", "unix:/nowhere", "--", "true") == (0, "")
 
 
+def test_a_server_of_somebody_else_is_told():
+    if os.geteuid():
+        print("SKIP: only root becomes another user")
+        return
+    with plenum.Server() as server:
+        os.chmod(server.folder, 0o755)
+        result = subprocess.run([plenum.TOOL, "ps", "--server", server.unix], capture_output=True, text=True, user="nobody",
+                                timeout=plenum.LIMIT_S, env=plenum.native_env(), check=False)
+        assert result.returncode == 1 and "--allow-uid" in result.stderr and "plenum serve'" not in result.stderr, result
+
+
 if __name__ == "__main__":
     plenum.main([test_every_option_is_completed_and_nothing_else, test_every_option_stands_in_the_manual,
                  test_pages_that_are_named_are_installed, test_a_command_that_is_not_there_is_told,
-                 test_an_address_that_is_none_is_told, test_a_token_that_is_not_set_is_told])
+                 test_an_address_that_is_none_is_told, test_a_token_that_is_not_set_is_told,
+                 test_a_server_of_somebody_else_is_told])

@@ -29,9 +29,15 @@ static int connect_unix(const char *address, char *why)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
 		int r = -errno;
 
-		snprintf(why, WHY_ROOM,
-			 "no server at %s (%s): start one with `plenum serve', or name one with --server", address,
-			 strerror(-r));
+		if (r == -EACCES)
+			snprintf(why, WHY_ROOM,
+				 "%s: you may not use it: its user lets you in with `plenum serve --allow-uid USER', "
+				 "at a place that you can reach",
+				 address);
+		else
+			snprintf(why, WHY_ROOM,
+				 "no server at %s (%s): start one with `plenum serve', or name one with --server",
+				 address, strerror(-r));
 		return r;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));

@@ -27,6 +27,23 @@ static bool is_unix(const char *address)
 	return !strncmp(semicolon ? semicolon + 1 : address, "unix:", 5);
 }
 
+static const char *advice_on_errno(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+	case ENOENT:
+		return "start it: plenum serve";
+	case EACCES:
+		return "the server's user must let you in: plenum serve --allow-uid USER, where you can reach it";
+	case EINVAL:
+		return "an address is unix:/PATH, tcp://HOST:PORT, vsock:CID:PORT or ivshmem:FILE;ADDRESS";
+	case EPROTO:
+		return "something else listens there: check the address";
+	default:
+		return "check the address, the network and firewalls";
+	}
+}
+
 /* ---- the socket file ---- */
 
 static bool socket_check(struct pl_checks *checks, const char *address)
@@ -35,7 +52,7 @@ static bool socket_check(struct pl_checks *checks, const char *address)
 	struct stat st;
 
 	if (lstat(path, &st) < 0) {
-		pl_check_say(checks, PL_CHECK_FAIL, "server", "start one: plenum serve", "%s: %s", address,
+		pl_check_say(checks, PL_CHECK_FAIL, "server", advice_on_errno(errno), "%s: %s", address,
 			     errno == ENOENT ? "no server" : strerror(errno));
 		return false;
 	}
@@ -97,23 +114,6 @@ static const char *advice_on_refusal(int status)
 		return "this server is for something else: name another with --server";
 	default:
 		return "see the server's log; its driver must work there: plenum devices --native";
-	}
-}
-
-static const char *advice_on_errno(int error)
-{
-	switch (error) {
-	case ECONNREFUSED:
-	case ENOENT:
-		return "start it: plenum serve";
-	case EACCES:
-		return "the server's user must let you in: plenum serve --allow-uid USER";
-	case EINVAL:
-		return "an address is unix:/PATH, tcp://HOST:PORT, vsock:CID:PORT or ivshmem:FILE;ADDRESS";
-	case EPROTO:
-		return "something else listens there: check the address";
-	default:
-		return "check the address, the network and firewalls";
 	}
 }
 
