@@ -109,7 +109,20 @@ def test_a_server_says_all_that_it_carries():
         assert b"this server carries opencl, cuda only" in said, said
 
 
+def test_a_server_of_cuda_alone_is_no_failure():
+    """A machine may have no OpenCL: the doctor warns, and finds CUDA's devices."""
+    with plenum.Server("--cuda", NATIVE, "--driver", "/nowhere/libOpenCL.so.1", PLENUM_REFGPU_MEMORY="256M") as server:
+        for mode in ("shm", "tcp"):
+            env = server.env(mode)
+            said = json.loads(plenum.run([plenum.TOOL, "doctor", "--json"], env, check=False).stdout)
+            assert not [check for check in said["checks"] if check["level"] == "fail"], said
+            assert any(check["what"] == "devices" and "1 CUDA device" in check["text"] for check in said["checks"]), said
+            out = json.loads(plenum.run([plenum.TOOL, "devices", "--json"], env).stdout)
+            assert len(out["cuda"]) == 1, out
+
+
 if __name__ == "__main__":
     plenum.main([test_devices_of_several_servers_work_together,
                  test_memory_says_which_of_one_servers_devices_it_lies_on, test_visible_devices_choose_and_order, test_the_tool_and_nvml_have_the_same_list,
-                 test_servers_that_are_not_there_are_left_out, test_a_server_says_all_that_it_carries])
+                 test_servers_that_are_not_there_are_left_out, test_a_server_says_all_that_it_carries,
+                 test_a_server_of_cuda_alone_is_no_failure])

@@ -28,8 +28,8 @@ static void loader_check(struct pl_checks *checks)
 	struct link_map *map = NULL;
 
 	if (!dl) {
-		pl_check_say(checks, PL_CHECK_FAIL, "loader", "apt install ocl-icd-libopencl1", "no OpenCL loader: %s",
-			     dlerror());
+		pl_check_say(checks, PL_CHECK_WARN, "loader", "for OpenCL programs: apt install ocl-icd-libopencl1",
+			     "no OpenCL loader: %s", dlerror());
 		return;
 	}
 	if (dlinfo(dl, RTLD_DI_LINKMAP, &map) < 0)
@@ -100,11 +100,29 @@ static void drivers_check(struct pl_checks *checks)
 			     "no driver of this machine's own in %s", folder);
 }
 
+/* What a server here serves to CUDA programs: a device in software is not what everybody looks for. */
+static void cuda_check(struct pl_checks *checks)
+{
+	const char *driver = pl_tool_cuda_driver(NULL);
+	char folder[PATH_MAX];
+
+	if (!pl_tool_cuda_client_find(folder))
+		pl_check_say(checks, PL_CHECK_FAIL, "cuda", "build or install Plenum again",
+			     "the libcuda.so.1 for programs was not found");
+	if (driver && strchr(driver, '/'))
+		pl_check_say(checks, PL_CHECK_OK, "cuda", NULL,
+			     "no NVIDIA device here (/dev/nvidiactl): a server on this machine has the software GPU");
+	else
+		pl_check_say(checks, driver ? PL_CHECK_OK : PL_CHECK_WARN, "cuda", NULL,
+			     "a server on this machine has %s", driver ? "NVIDIA's driver" : "no driver for CUDA");
+}
+
 void pl_checks_client(struct pl_checks *checks)
 {
 	loader_check(checks);
 	icd_check(checks);
 	drivers_check(checks);
+	cuda_check(checks);
 }
 
 /* ---- limits ---- */

@@ -69,10 +69,32 @@ static bool socket_check(struct pl_checks *checks, const char *address)
 
 /* ---- the daemon's own words ---- */
 
+/* A machine may have a driver for one API alone: that is no failure. */
+static void workers_check(struct pl_checks *checks, struct json_object *info)
+{
+	struct json_object *apis = NULL;
+	size_t count = 0, failures = 0;
+
+	if (json_object_object_get_ex(info, "apis", &apis) && json_object_is_type(apis, json_type_array))
+		count = json_object_array_length(apis);
+	for (size_t i = 0; i < count; i++)
+		failures += *pl_session_text(json_object_array_get_idx(apis, i), "start_failure") != '\0';
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *api = json_object_array_get_idx(apis, i);
+		const char *failure = pl_session_text(api, "start_failure");
+
+		if (*failure)
+			pl_check_say(checks, failures == count ? PL_CHECK_FAIL : PL_CHECK_WARN, "workers",
+				     "for such programs repair the driver on the server: `plenum devices --native' "
+				     "there must show devices",
+				     "the server can not start workers for %s: %s", pl_session_text(api, "api"),
+				     failure);
+	}
+}
+
 static void info_check(struct pl_checks *checks, const char *address)
 {
 	struct json_object *info = NULL;
-	const char *failure;
 	char why[512];
 
 	if (pl_tool_ask(address, "{\"do\":\"info\"}", &info, why) < 0) {
@@ -90,12 +112,7 @@ static void info_check(struct pl_checks *checks, const char *address)
 	if (pl_session_has(info, "draining") && json_object_get_boolean(json_object_object_get(info, "draining")))
 		pl_check_say(checks, PL_CHECK_WARN, "draining", "start another server: man plenum-drain",
 			     "the server is being drained: it gives no new sessions");
-	failure = pl_session_text(info, "start_failure");
-	if (*failure)
-		pl_check_say(checks, PL_CHECK_FAIL, "workers",
-			     "repair the driver on the server: `plenum devices --native' "
-			     "there must show devices",
-			     "the server can not start workers: %s", failure);
+	workers_check(checks, info);
 	json_object_put(info);
 }
 
@@ -147,21 +164,42 @@ static void arena_check(struct pl_checks *checks, const struct pl_link_opened *o
 	munmap(at, opened->reply.arena_bytes);
 }
 
+/* Return: as pl_link_dial(); the reply's text is a string. */
+static int session_try(const char *address, const struct pl_backend_ops *backend, struct pl_link_opened *opened_out)
+{
+	struct pl_hello hello = { .kind = PL_HELLO_SESSION,
+				  .api = backend->api,
+				  .api_hash = backend->functions->hash,
+				  .pid = (uint32_t)getpid(),
+				  .program = "plenum doctor" };
+	const char *token = getenv("PLENUM_TOKEN");
+	int r;
+
+	*opened_out = (struct pl_link_opened){ .arena_fd = -1 };
+	if (token)
+		snprintf(hello.token, sizeof(hello.token), "%s", token);
+	r = pl_link_dial(address, &hello, DIAL_NS_MAX, opened_out);
+	opened_out->reply.text[sizeof(opened_out->reply.text) - 1] = '\0';
+	return r;
+}
+
 /* Return: a session was given. */
 static bool session_check(struct pl_checks *checks, const char *address)
 {
 	const struct pl_backend_ops *backend = pl_tool_backend();
-	struct pl_hello hello = { .kind = PL_HELLO_SESSION, .api = backend->api, .api_hash = backend->functions->hash,
-				  .pid = (uint32_t)getpid(), .program = "plenum doctor" };
-	const char *token = getenv("PLENUM_TOKEN");
-	struct pl_link_opened opened = { .arena_fd = -1 };
-	int r;
+	struct pl_link_opened opened, other;
+	int r = session_try(address, backend, &opened);
 
-	if (token)
-		snprintf(hello.token, sizeof(hello.token), "%s", token);
-	r = pl_link_dial(address, &hello, DIAL_NS_MAX, &opened);
+	/* a server may have a driver for CUDA alone */
+	if ((r == PL_HELLO_E_API || r == PL_HELLO_E_INTERNAL) &&
+	    !session_try(address, pl_tool_backend_cuda(), &other)) {
+		pl_check_say(checks, PL_CHECK_WARN, "opencl", advice_on_refusal(r), "%s has CUDA, but no OpenCL: %s",
+			     address, opened.reply.text);
+		backend = pl_tool_backend_cuda();
+		opened = other;
+		r = 0;
+	}
 	if (r > 0) {
-		opened.reply.text[sizeof(opened.reply.text) - 1] = '\0';
 		pl_check_say(checks, PL_CHECK_FAIL, "session", advice_on_refusal(r), "%s refuses: %s", address,
 			     opened.reply.text);
 		return false;
@@ -222,31 +260,48 @@ static char *devices_read(const char *address, int *status_out)
 	return pl_steal(text);
 }
 
+/* Adds the name of each to `names`. */
+static void names_add(struct json_object *list, char *names, size_t size)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		size_t used = strlen(names);
+
+		snprintf(names + used, size - used, "%s%s", i ? ", " : "",
+			 pl_session_text(json_object_array_get_idx(list, i), "name"));
+	}
+}
+
 static void devices_check(struct pl_checks *checks, const char *address)
 {
 	int status;
 	pl_cleanup(pl_freep) char *text = devices_read(address, &status);
-	struct json_object *answer = text ? json_tokener_parse(text) : NULL, *platforms = NULL;
-	char names[512] = "";
-	size_t count = 0;
+	struct json_object *answer = text ? json_tokener_parse(text) : NULL, *platforms = NULL, *cuda = NULL;
+	char names[400] = "", cuda_names[400] = "";
+	size_t count = 0, cuda_count = 0;
 
-	if (json_object_object_get_ex(answer, "platforms", &platforms))
+	if (json_object_object_get_ex(answer, "platforms", &platforms)) {
 		for (size_t p = 0; p < json_object_array_length(platforms); p++) {
-			struct json_object *platform = json_object_array_get_idx(platforms, p), *devices;
-			size_t used = strlen(names);
+			struct json_object *devices;
 
-			if (json_object_object_get_ex(platform, "devices", &devices))
+			if (json_object_object_get_ex(json_object_array_get_idx(platforms, p), "devices", &devices))
 				count += json_object_array_length(devices);
-			snprintf(names + used, sizeof(names) - used, "%s%s", p ? ", " : "",
-				 pl_session_text(platform, "name"));
 		}
+		names_add(platforms, names, sizeof(names));
+	}
+	if (json_object_object_get_ex(answer, "cuda", &cuda)) {
+		cuda_count = json_object_array_length(cuda);
+		names_add(cuda, cuda_names, sizeof(cuda_names));
+	}
 	if (count)
-		pl_check_say(checks, PL_CHECK_OK, "devices", NULL, "programs see %zu device%s: %s", count,
+		pl_check_say(checks, PL_CHECK_OK, "devices", NULL, "programs see %zu OpenCL device%s: %s", count,
 			     count == 1 ? "" : "s", names);
-	else if (WIFSIGNALED(status))
+	if (cuda_count)
+		pl_check_say(checks, PL_CHECK_OK, "devices", NULL, "programs see %zu CUDA device%s: %s", cuda_count,
+			     cuda_count == 1 ? "" : "s", cuda_names);
+	if (!count && !cuda_count && WIFSIGNALED(status))
 		pl_check_say(checks, PL_CHECK_FAIL, "devices", "PLENUM_LOG=debug plenum devices",
 			     "listing the devices %s", WTERMSIG(status) == SIGKILL ? "takes for ever" : "crashes");
-	else
+	else if (!count && !cuda_count)
 		pl_check_say(checks, PL_CHECK_FAIL, "devices",
 			     "on the server, `plenum devices --native' must show devices; "
 			     "here, PLENUM_LOG=info plenum devices says more",

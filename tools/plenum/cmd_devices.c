@@ -210,46 +210,54 @@ static void cuda_print(struct json_object *devices)
 	}
 }
 
+/* The platforms that the loader finds; a machine for CUDA programs may have no loader. */
+static struct json_object *platforms_list(void)
+{
+	struct json_object *list = json_object_new_array();
+	cl_platform_id platforms[PLATFORMS_MAX];
+	struct loader loader;
+	cl_uint count = 0;
+	cl_int r;
+
+	if (!loader_open(&loader)) {
+		fprintf(stderr,
+			"plenum devices: no OpenCL loader (apt install ocl-icd-libopencl1): CUDA devices only\n");
+		return list;
+	}
+	r = loader.platforms(PLATFORMS_MAX, platforms, &count);
+	if (r != CL_SUCCESS && r != CL_PLATFORM_NOT_FOUND_KHR)
+		fprintf(stderr, "plenum devices: clGetPlatformIDs gives error %d\n", (int)r);
+	for (cl_uint i = 0; r == CL_SUCCESS && i < count && i < PLATFORMS_MAX; i++)
+		json_object_array_add(list, platform_describe(&loader, platforms[i]));
+	return list;
+}
+
 int pl_cmd_devices(int argc, char **argv)
 {
 	static const struct argp argp = { options, option_parse, NULL, "List the devices that programs see.",
 					  NULL,    NULL,         NULL };
 	struct arguments arguments = { 0 };
 	struct json_object *answer, *list, *cuda;
-	cl_platform_id platforms[PLATFORMS_MAX];
-	struct loader loader;
-	cl_uint count = 0;
-	cl_int r;
+	int status;
 
 	pl_tool_parse(&argp, argc, argv, 0, &arguments);
 	if (!arguments.native && pl_tool_env_set(&arguments.servers, arguments.keep_local) < 0)
 		return 1;
-	if (!loader_open(&loader)) {
-		fprintf(stderr, "plenum devices: no OpenCL loader: apt install ocl-icd-libopencl1\n");
-		return 1;
-	}
-	r = loader.platforms(PLATFORMS_MAX, platforms, &count);
-	if (r != CL_SUCCESS && r != CL_PLATFORM_NOT_FOUND_KHR) {
-		fprintf(stderr, "plenum devices: clGetPlatformIDs gives error %d\n", (int)r);
-		return 1;
-	}
-	list = json_object_new_array();
-	for (cl_uint i = 0; r == CL_SUCCESS && i < count && i < PLATFORMS_MAX; i++)
-		json_object_array_add(list, platform_describe(&loader, platforms[i]));
+	list = platforms_list();
 	cuda = pl_tool_cuda_devices(arguments.native);
+	status = json_object_array_length(list) || json_object_array_length(cuda) ? 0 : 1;
 	answer = json_object_new_object();
 	json_object_object_add(answer, "platforms", list);
 	json_object_object_add(answer, "cuda", cuda);
 	if (arguments.json)
 		printf("%s\n", json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PRETTY |
 									      JSON_C_TO_STRING_NOSLASHESCAPE));
-	else if (!json_object_array_length(list) && !json_object_array_length(cuda))
-		fprintf(stderr, "plenum devices: no platform; `plenum doctor' says why\n");
+	else if (status)
+		fprintf(stderr, "plenum devices: no device; `plenum doctor' says why\n");
 	else {
 		list_print(list);
 		cuda_print(cuda);
 	}
-	r = json_object_array_length(list) || json_object_array_length(cuda) ? 0 : 1;
 	json_object_put(answer);
-	return r;
+	return status;
 }
