@@ -117,7 +117,8 @@ void pl_audit_refused(const struct pl_conn *conn, enum pl_refused reason, const 
 {
 	static const char *const kinds[] = {
 		[PL_HELLO_SESSION] = "session", [PL_HELLO_LANE] = "lane", [PL_HELLO_CONTROL] = "control",
-		[PL_HELLO_PEER] = "peer",       [PL_HELLO_MORE] = "more",
+		[PL_HELLO_PEER] = "peer",       [PL_HELLO_MORE] = "more", [PL_HELLO_PEER_MORE] = "more",
+		[PL_HELLO_AGAIN] = "again",
 	};
 	const bool known = conn->hello.magic == PL_HELLO_MAGIC && conn->hello.kind < sizeof(kinds) / sizeof(kinds[0]);
 	const char *kind = known ? kinds[conn->hello.kind] : NULL;

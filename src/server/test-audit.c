@@ -126,9 +126,13 @@ static void test_refused_greetings_say_who_and_why(void)
 	assert(pl_test_server_logged(&server, "refused kind=session reason=api who=uid:"));
 	close(greet(server.unix_address, pl_test_hello(PL_HELLO_LANE), &reply));
 	assert(pl_test_server_logged(&server, "refused kind=lane reason=session "));
+	close(greet(server.unix_address, pl_test_hello(PL_HELLO_AGAIN), &reply));
+	assert(pl_test_server_logged(&server, "refused kind=again reason=session "));
+	close(greet(server.unix_address, pl_test_hello(PL_HELLO_PEER_MORE), &reply));
+	assert(pl_test_server_logged(&server, "refused kind=more reason=session "));
 	close(greet(server.unix_address, pl_test_hello(77), &reply));
 	assert(pl_test_server_logged(&server, "refused kind=unknown reason=version "));
-	assert(lines_checked(&server, "refused", refused) == 4);
+	assert(lines_checked(&server, "refused", refused) == 6);
 	pl_test_server_stop(&server);
 }
 
