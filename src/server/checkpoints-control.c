@@ -32,7 +32,7 @@ static bool request_good(struct pl_conn *conn, struct json_object *request, uint
 		return false;
 	}
 	if (pl_control_number(request, "session", session_out) <= 0) {
-		pl_control_refuse(conn, "no such session");
+		pl_control_refuse(conn, PL_CONTROL_NO_SESSION);
 		return false;
 	}
 	return true;
@@ -54,7 +54,7 @@ void pl_control_checkpoint(struct pl_conn *conn, struct json_object *request)
 		return;
 	}
 	if (!worker) {
-		pl_control_refuse(conn, "no such session");
+		pl_control_refuse(conn, PL_CONTROL_NO_SESSION);
 		return;
 	}
 	if (!looks_only(request))
@@ -78,7 +78,7 @@ void pl_control_restore(struct pl_conn *conn, struct json_object *request)
 		return;
 	}
 	if (!entry) {
-		pl_control_refuse(conn, "no checkpoint of such a session");
+		pl_control_refuse(conn, "no checkpoint of such a session: `plenum ps' lists those that there are");
 		return;
 	}
 	if (!looks_only(request) && entry->api < PL_DAEMON_APIS_MAX) {

@@ -332,7 +332,7 @@ static void kill_answer(struct pl_conn *conn, struct json_object *request)
 	if (json_object_object_get_ex(request, "session", &id) && json_object_is_type(id, json_type_int))
 		worker = pl_pool_find(conn->daemon, json_object_get_uint64(id));
 	if (!worker || !pl_control_may_see(conn, worker)) {
-		pl_control_refuse(conn, "no such session");
+		pl_control_refuse(conn, PL_CONTROL_NO_SESSION);
 		return;
 	}
 	pl_log_info("session %llu: ended at the request of uid %d", (unsigned long long)worker->session,

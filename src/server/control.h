@@ -6,6 +6,8 @@
 
 #include "server/daemon-internal.h"
 
+#define PL_CONTROL_NO_SESSION "no such session: `plenum ps' lists those that there are"
+
 struct json_object *pl_control_answer_new(bool ok);
 void pl_control_put_u64(struct json_object *object, const char *key, uint64_t value);
 void pl_control_put_text(struct json_object *object, const char *key, const char *value); /* NULL: null */

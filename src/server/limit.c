@@ -74,7 +74,7 @@ void pl_control_limit(struct pl_conn *conn, struct json_object *request)
 	if (pl_control_number(request, "session", &session) > 0)
 		worker = pl_pool_find(conn->daemon, session);
 	if (!worker) {
-		pl_control_refuse(conn, "no such session");
+		pl_control_refuse(conn, PL_CONTROL_NO_SESSION);
 		return;
 	}
 	memcpy(hand.limits, worker->limits, sizeof(hand.limits));

@@ -29,7 +29,7 @@ void pl_control_suspend(struct pl_conn *conn, struct json_object *request, bool 
 	if (pl_control_number(request, "session", &session) > 0)
 		worker = pl_pool_find(daemon, session);
 	if (!worker || !pl_control_may_see(conn, worker)) {
-		pl_control_refuse(conn, "no such session");
+		pl_control_refuse(conn, PL_CONTROL_NO_SESSION);
 		return;
 	}
 	if (!pl_daemon_moves(daemon->options) || !daemon->options->apis[worker->api].backend->swap) {

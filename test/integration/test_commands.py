@@ -104,6 +104,14 @@ def test_a_token_that_is_not_set_is_told():
     assert said("run", "--server", "unix:/nowhere", "--", "true") == (0, "")
 
 
+def test_what_is_not_there_is_told_with_what_there_is():
+    assert "there is no user `nobody-such'" in said("serve", "--allow-uid", "nobody-such")[1]
+    with plenum.Server(tcp=False) as server:
+        for command in (["limit", "7"], ["ps", "--kill", "7"]):
+            code, error = said(*command, "--server", server.unix)
+            assert code == 1 and "no such session: `plenum ps' lists" in error, error
+
+
 def test_a_server_of_somebody_else_is_told():
     if os.geteuid():
         print("SKIP: only root becomes another user")
@@ -118,5 +126,5 @@ def test_a_server_of_somebody_else_is_told():
 if __name__ == "__main__":
     plenum.main([test_every_option_is_completed_and_nothing_else, test_every_option_stands_in_the_manual,
                  test_pages_that_are_named_are_installed, test_a_command_that_is_not_there_is_told,
-                 test_an_address_that_is_none_is_told, test_a_token_that_is_not_set_is_told,
+                 test_an_address_that_is_none_is_told, test_a_token_that_is_not_set_is_told, test_what_is_not_there_is_told_with_what_there_is,
                  test_a_server_of_somebody_else_is_told])

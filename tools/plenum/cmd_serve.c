@@ -133,6 +133,8 @@ static uid_t user_read(struct argp_state *state, const char *text)
 {
 	const struct passwd *user = getpwnam(text);
 
+	if (!user && (*text < '0' || *text > '9'))
+		argp_error(state, "--allow-uid: there is no user `%s'", text);
 	return user ? user->pw_uid : (uid_t)pl_tool_number(state, "allow-uid", text, 0, UINT32_MAX - 1);
 }
 
