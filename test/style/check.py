@@ -1,4 +1,5 @@
-"""The rules of the tree that a compiler does not see: who may include whom, line length, contracts in headers."""
+"""The rules of the tree that a compiler does not see: who may include whom, line length, contracts in headers, what pages
+name."""
 import os
 import re
 import subprocess
@@ -81,11 +82,42 @@ def check_refusals():
                 fault(path, number, f"docs/limits.md does not say that {name.group(1)}() is refused")
 
 
+def check_limits():
+    """A limit that the table names is one of the source."""
+    path = "docs/limits.md"
+    known = set()
+    for source in files():
+        if re.match(r"(src|tools|spec)/.*\.(c|h|api)$", source):
+            with open(os.path.join(ROOT, source), encoding="utf-8") as f:
+                known.update(re.findall(r"(?:#define|limit) +([A-Z]\w+)", f.read()))
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            first = re.match(r"\| ([^|]*) \|", line)
+            for name in re.findall(r"`([A-Z]\w*_(?:MAX|MIN|EACH|BYTES|SUM|MS|SECONDS))`", first.group(1) if first else ""):
+                if name not in known:
+                    fault(path, number, f"there is no limit {name}")
+
+
+def check_links():
+    """What a page of ours links to is there."""
+    for path in files():
+        if not path.endswith(".md"):
+            continue
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            for number, line in enumerate(f, 1):
+                for link in re.findall(r"\]\(([^)\s#]+)", line):
+                    there = os.path.join(ROOT, os.path.dirname(path), link)
+                    if "://" not in link and not os.path.exists(there):
+                        fault(path, number, f"{link} leads nowhere")
+
+
 def main():
     sources = [path for path in files() if re.match(r"(src|tools|bench|test)/.*\.[ch]$", path)]
     for path in sources:
         check_source(path)
     check_refusals()
+    check_limits()
+    check_links()
     for text in faults:
         print(text)
     print(f"{len(sources)} files, {len(faults)} faults")
