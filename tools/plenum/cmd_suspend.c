@@ -20,11 +20,15 @@ static const struct argp_option options[] = {
 static int answer_print(const struct pl_session_command *arguments, struct json_object *answer, bool is_there)
 {
 	const unsigned long long session = arguments->session;
+	uint64_t memory = pl_session_number(answer, "memory_bytes"),
+		 movable = pl_session_number(answer, "movable_bytes");
 	char out[24], all[24];
 
+	if (memory < movable) /* which comes in whole granules */
+		memory = movable;
 	printf("session %llu: %s of %s device memory in host memory\n", session,
 	       pl_tool_size_text(pl_session_number(answer, "swapped_bytes"), out, sizeof(out)),
-	       pl_tool_size_text(pl_session_number(answer, "memory_bytes"), all, sizeof(all)));
+	       pl_tool_size_text(memory, all, sizeof(all)));
 	if (is_there || !arguments->wait_s)
 		return 0;
 	fprintf(stderr,
