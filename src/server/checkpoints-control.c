@@ -1,6 +1,6 @@
 /* Control requests about sessions in files, and what `plenum ps` shows of them. */
 #include "base/wait.h"
-#include "server/checkpoints-entry.h"
+#include "server/checkpoints-internal.h"
 #include "server/control.h"
 
 static void state_answer(struct pl_conn *conn, const char *state, const char *why, uint64_t bytes)

@@ -1,3 +1,4 @@
+/* Sessions in files: the folder, their way back out of it, and what the daemon asks of all. */
 #include "server/checkpoints.h"
 
 #include <dirent.h>
@@ -14,19 +15,17 @@
 #include "base/err.h"
 #include "base/wait.h"
 #include "server/audit.h"
-#include "server/checkpoints-entry.h"
+#include "server/checkpoints-internal.h"
 #include "server/token.h"
 
-#define NOTE_MAGIC 0x31304e4f4953534dull /* changes with the layout */
-#define NAME_MAX_  64
 #define LOOK_NS    100000000u  /* workers become ready, sessions rest */
 #define LOCK_NS    3000000000u /* for one that has just been killed */
 #define READ_TRIES 3
-#define AGAIN_NS   200000000u /* a session that could not be written goes on for so long */
 
-static void name_make(char name_out[NAME_MAX_], uint64_t session, bool whole)
+void pl_checkpoints_name(char name_out[PL_CHECKPOINTS_NAME_MAX], uint64_t session, bool whole)
 {
-	snprintf(name_out, NAME_MAX_, "%llu.%s", (unsigned long long)session, whole ? "checkpoint" : "unfinished");
+	snprintf(name_out, PL_CHECKPOINTS_NAME_MAX, "%llu.%s", (unsigned long long)session,
+		 whole ? "checkpoint" : "unfinished");
 }
 
 struct pl_checkpoint_entry *pl_checkpoints_find(const struct pl_daemon *daemon, uint64_t session)
@@ -65,17 +64,16 @@ static uint32_t api_place(const struct pl_daemon *daemon, uint32_t api)
 
 /* ---- the folder ---- */
 
-static bool note_read(int fd, struct pl_checkpoint_note *note)
+bool pl_checkpoints_note_read(int fd, struct pl_checkpoint_note *note)
 {
 	ssize_t n = read(fd, note, sizeof(*note));
 
 	note->program[sizeof(note->program) - 1] = note->address[sizeof(note->address) - 1] = '\0';
-	return n == (ssize_t)sizeof(*note) && note->magic == NOTE_MAGIC;
+	return n == (ssize_t)sizeof(*note) && note->magic == PL_CHECKPOINT_NOTE_MAGIC;
 }
 
-/* Return: NULL: there is no memory. */
-static struct pl_checkpoint_entry *entry_add(struct pl_daemon *daemon, const struct pl_checkpoint_note *note,
-					     uint64_t bytes)
+struct pl_checkpoint_entry *pl_checkpoints_add(struct pl_daemon *daemon, const struct pl_checkpoint_note *note,
+					       uint64_t bytes)
 {
 	struct pl_checkpoint_entry *entry = calloc(1, sizeof(*entry)), **at = &daemon->checkpoints.first;
 
@@ -96,20 +94,20 @@ static void file_find(struct pl_daemon *daemon, const char *name)
 {
 	pl_cleanup(pl_closep) int fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct pl_checkpoint_entry *entry;
-	char expected[NAME_MAX_];
+	char expected[PL_CHECKPOINTS_NAME_MAX];
 	struct pl_checkpoint_note note;
 	struct stat stat;
 
-	if (fd < 0 || fstat(fd, &stat) || !S_ISREG(stat.st_mode) || !note_read(fd, &note)) {
+	if (fd < 0 || fstat(fd, &stat) || !S_ISREG(stat.st_mode) || !pl_checkpoints_note_read(fd, &note)) {
 		pl_log_warn("%s: no checkpoint, or of another release: it is left alone", name);
 		return;
 	}
-	name_make(expected, note.session, true);
+	pl_checkpoints_name(expected, note.session, true);
 	if (strcmp(name, expected) || pl_checkpoints_find(daemon, note.session)) {
 		pl_log_warn("%s: it is that of session %llu: it is left alone", name, (unsigned long long)note.session);
 		return;
 	}
-	entry = entry_add(daemon, &note, (uint64_t)stat.st_size);
+	entry = pl_checkpoints_add(daemon, &note, (uint64_t)stat.st_size);
 	if (entry)
 		entry->wanted = entry->api < PL_DAEMON_APIS_MAX;
 	if (daemon->pool.sessions_made < note.session)
@@ -180,290 +178,24 @@ int pl_checkpoints_open(struct pl_daemon *daemon, const char *folder)
 	return 0;
 }
 
+/* The worker that wrote the file has ended, and had all of it open: what others believe of it is written once more. */
+static void note_again(struct pl_daemon *daemon, const struct pl_checkpoint_entry *entry)
+{
+	pl_cleanup(pl_closep) int fd = -1;
+	char name[PL_CHECKPOINTS_NAME_MAX];
+
+	pl_checkpoints_name(name, entry->note.session, true);
+	fd = openat(daemon->checkpoints.folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || pwrite(fd, &entry->note, sizeof(entry->note), 0) != (ssize_t)sizeof(entry->note) || fsync(fd))
+		pl_log_warn("%s: %s", name, strerror(errno));
+}
+
 void pl_checkpoints_fini(struct pl_daemon *daemon)
 {
 	while (daemon->checkpoints.first)
 		entry_remove(daemon, daemon->checkpoints.first);
 	if (daemon->checkpoints.folder >= 0)
 		close(daemon->checkpoints.folder);
-}
-
-/* ---- writing ---- */
-
-void pl_checkpoints_want(struct pl_pool_worker *worker, uint64_t end_ns)
-{
-	struct pl_checkpoint_want *want = &worker->checkpoint;
-
-	if (want->wanted)
-		return;
-	want->wanted = true;
-	want->was_held = worker->swap.held;
-	want->why[0] = '\0';
-	want->end_ns = end_ns;
-	want->again_ns = 0;
-	worker->swap.held = true;
-}
-
-/* It goes on as before. */
-static void file_drop(struct pl_pool_worker *worker)
-{
-	struct pl_checkpoint_want *want = &worker->checkpoint;
-	char name[NAME_MAX_];
-
-	want->tried = false;
-	worker->swap.held = want->was_held;
-	if (!want->fd)
-		return;
-	close(want->fd);
-	want->fd = 0;
-	name_make(name, worker->session, false);
-	(void)unlinkat(worker->daemon->checkpoints.folder, name, 0);
-}
-
-static void want_failed(struct pl_pool_worker *worker, const char *why)
-{
-	struct pl_checkpoint_want *want = &worker->checkpoint;
-
-	snprintf(want->why, sizeof(want->why), "%s", why);
-	pl_log_warn("session %llu can not be written to a checkpoint: %s", (unsigned long long)worker->session,
-		    want->why);
-	want->wanted = false;
-	file_drop(worker);
-}
-
-/* What it waits for may be a call that has to go on. */
-static void want_again(struct pl_pool_worker *worker, const char *why)
-{
-	const uint64_t now_ns = pl_now_ns();
-
-	if (now_ns >= worker->checkpoint.end_ns) {
-		want_failed(worker, why);
-		return;
-	}
-	pl_log_debug("session %llu: %s; it is tried again", (unsigned long long)worker->session, why);
-	worker->checkpoint.again_ns = now_ns + AGAIN_NS;
-	file_drop(worker);
-}
-
-static struct pl_checkpoint_note note_of(const struct pl_pool_worker *worker)
-{
-	struct timespec now;
-	struct pl_checkpoint_note note = {
-		.magic = NOTE_MAGIC,
-		.session = worker->session,
-		.api = worker->daemon->options->apis[worker->api].backend->api,
-		.client_pid = worker->client_pid,
-		.name = worker->name,
-	};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	note.written_s = (uint64_t)now.tv_sec;
-	memcpy(note.secret, pl_pool_secret(worker), sizeof(note.secret));
-	memcpy(note.peer_key, pl_pool_peer_key(worker), sizeof(note.peer_key));
-	memcpy(note.limits, worker->limits, sizeof(note.limits));
-	memcpy(note.program, worker->program, sizeof(note.program));
-	memcpy(note.address, worker->address, sizeof(note.address));
-	return note;
-}
-
-static void write_begin(struct pl_pool_worker *worker)
-{
-	const struct pl_hand hand = { .kind = PL_HAND_CHECKPOINT };
-	struct pl_checkpoint_want *want = &worker->checkpoint;
-	struct pl_checkpoints *checkpoints = &worker->daemon->checkpoints;
-	struct pl_checkpoint_note note = note_of(worker);
-	char name[NAME_MAX_];
-	int fd;
-
-	name_make(name, worker->session, false);
-	(void)unlinkat(checkpoints->folder, name, 0);
-	fd = openat(checkpoints->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	want->fd = fd < 0 ? 0 : fd;
-	if (fd < 0 || write(fd, &note, sizeof(note)) != (ssize_t)sizeof(note))
-		want_failed(worker, strerror(errno));
-	else if (pl_hand_send(worker->source.fd, &hand, fd, -1) < 0)
-		want_failed(worker, "its worker does not listen");
-	explicit_bzero(&note, sizeof(note));
-}
-
-/* The file gets its name.  Return: 0 or -errno. */
-static int file_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
-{
-	char from[NAME_MAX_], to[NAME_MAX_];
-	struct pl_checkpoint_entry *entry;
-	struct pl_checkpoint_note note;
-	struct stat stat = { 0 };
-	int folder = daemon->checkpoints.folder, r = 0;
-
-	name_make(from, worker->session, false);
-	name_make(to, worker->session, true);
-	if (!faccessat(folder, to, F_OK, 0))
-		return pl_err(-EEXIST); /* of another server's, which has taken over from this one */
-	note = note_of(worker);
-	if (renameat(folder, from, folder, to) < 0)
-		r = pl_err(-errno);
-	else if (fsync(folder) < 0)
-		r = pl_err(-errno);
-	(void)fstat(worker->checkpoint.fd, &stat);
-	entry = r ? NULL : entry_add(daemon, &note, (uint64_t)stat.st_size);
-	if (entry)
-		entry->writer = worker;
-	else if (!r)
-		r = pl_err(-ENOMEM);
-	if (r) /* the session goes on: nobody is to find it as it was */
-		(void)unlinkat(folder, to, 0);
-	explicit_bzero(&note, sizeof(note));
-	return r;
-}
-
-/* It is whole, and the session is in it from now on. */
-static void written_finish(struct pl_daemon *daemon, struct pl_pool_worker *worker)
-{
-	struct pl_hand go_on = { .kind = PL_HAND_GO_ON };
-
-	go_on.result = file_finish(daemon, worker);
-	if (go_on.result) {
-		want_failed(worker, strerror(-go_on.result));
-		if (pl_hand_send(worker->source.fd, &go_on, -1, -1) < 0)
-			pl_pool_kill(worker, "deaf");
-		return;
-	}
-	close(worker->checkpoint.fd);
-	worker->checkpoint.fd = 0;
-	worker->checkpoint.wanted = worker->checkpoint.tried = false;
-	pl_log_info("session %llu is in a checkpoint", (unsigned long long)worker->session);
-	pl_pool_kill(worker, "checkpoint"); /* not left to the worker: it could go on, beside the file */
-}
-
-static void written_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
-{
-	if (!worker->checkpoint.fd || worker->checkpoint.tried) {
-		pl_pool_kill(worker, "protocol");
-		return;
-	}
-	if (hand->result == -EBUSY || hand->result == -ETIMEDOUT) {
-		want_again(worker, hand->text);
-		return;
-	}
-	if (hand->result) {
-		want_failed(worker, hand->text);
-		return;
-	}
-	if (daemon->checkpoints.part_ns)
-		written_finish(daemon, worker); /* whether it can come back or not: here it can not stay */
-	else
-		worker->checkpoint.tried = true; /* by the next settling */
-}
-
-/* ---- trying ---- */
-
-/* Sends a worker the file under this name.  Return: it has it; false: *why_out says why not; NULL: that one does not
- * listen, another one may. */
-static bool restore_ask(struct pl_daemon *daemon, const struct pl_checkpoint_note *note, const char *name,
-			struct pl_pool_worker *worker, const char **why_out)
-{
-	struct pl_hand hand = { .kind = PL_HAND_RESTORE, .session = note->session };
-	pl_cleanup(pl_closep) int fd = openat(daemon->checkpoints.folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct pl_checkpoint_note found;
-	bool sent;
-
-	*why_out = fd < 0 ? strerror(errno) : "its file has changed";
-	if (fd < 0 || !note_read(fd, &found))
-		return false;
-	*why_out = NULL;
-	memcpy(hand.secret, note->secret, sizeof(hand.secret));
-	memcpy(hand.peer_key, note->peer_key, sizeof(hand.peer_key));
-	memcpy(hand.limits, note->limits, sizeof(hand.limits));
-	sent = pl_hand_send(worker->source.fd, &hand, fd, -1) >= 0;
-	if (!sent)
-		pl_pool_kill(worker, "deaf");
-	explicit_bzero(&found, sizeof(found));
-	explicit_bzero(&hand, sizeof(hand));
-	return sent;
-}
-
-static void trial_end(struct pl_pool_worker *trial)
-{
-	trial->trial_of->checkpoint.trial = NULL;
-	trial->trial_of = NULL;
-	pl_pool_kill(trial, "trial");
-}
-
-static void trial_failed(struct pl_pool_worker *worker, const char *why)
-{
-	const struct pl_hand go_on = { .kind = PL_HAND_GO_ON, .result = -EOPNOTSUPP };
-	char text[PL_HAND_TEXT_MAX];
-
-	snprintf(text, sizeof(text), "it could not come back: %.120s", why);
-	want_failed(worker, text);
-	if (pl_hand_send(worker->source.fd, &go_on, -1, -1) < 0)
-		pl_pool_kill(worker, "deaf");
-}
-
-/* A driver may put something elsewhere in another worker: that is found out while the session can still go on. */
-static void trial_begin(struct pl_pool_worker *worker)
-{
-	struct pl_pool_worker *trial = pl_pool_ready(worker->daemon, worker->api);
-	struct pl_checkpoint_note note;
-	char name[NAME_MAX_];
-	const char *why;
-
-	if (!trial)
-		return;
-	note = note_of(worker);
-	name_make(name, worker->session, false);
-	if (restore_ask(worker->daemon, &note, name, trial, &why)) {
-		pl_pool_leaves(trial, "trial");
-		trial->trial_of = worker;
-		worker->checkpoint.trial = trial;
-	} else if (why) {
-		trial_failed(worker, why);
-	}
-	explicit_bzero(&note, sizeof(note));
-}
-
-void pl_checkpoints_tried(struct pl_daemon *daemon, struct pl_pool_worker *trial, const struct pl_hand *hand)
-{
-	struct pl_pool_worker *worker = trial->trial_of;
-
-	if (hand->kind != PL_HAND_READ)
-		return;
-	trial_end(trial);
-	if (hand->result)
-		trial_failed(worker, hand->text);
-	else
-		written_finish(daemon, worker);
-}
-
-static void write_settle(struct pl_pool_worker *worker, uint64_t now_ns)
-{
-	struct pl_checkpoint_want *want = &worker->checkpoint;
-
-	if (want->tried && !want->trial)
-		trial_begin(worker);
-	if (want->fd || now_ns < want->again_ns)
-		return;
-	worker->swap.held = true;
-	if (!worker->daemon->options->apis[worker->api].backend->checkpoint)
-		want_failed(worker, "sessions of its API can not be, only CUDA's");
-	else if (worker->local)
-		want_failed(worker, "its client shares memory with it: only what comes over tcp can be");
-	else if (worker->swap.rests)
-		write_begin(worker);
-	else if (now_ns >= want->end_ns)
-		want_failed(worker, "its calls, or its device, do not come to rest");
-}
-
-/* The worker that wrote the file has ended, and had all of it open: what others believe of it is written once more. */
-static void note_again(struct pl_daemon *daemon, const struct pl_checkpoint_entry *entry)
-{
-	pl_cleanup(pl_closep) int fd = -1;
-	char name[NAME_MAX_];
-
-	name_make(name, entry->note.session, true);
-	fd = openat(daemon->checkpoints.folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || pwrite(fd, &entry->note, sizeof(entry->note), 0) != (ssize_t)sizeof(entry->note) || fsync(fd))
-		pl_log_warn("%s: %s", name, strerror(errno));
 }
 
 /* ---- reading ---- */
@@ -480,11 +212,11 @@ static void entry_failed(struct pl_checkpoint_entry *entry, const char *why)
 
 static void read_begin(struct pl_daemon *daemon, struct pl_checkpoint_entry *entry, struct pl_pool_worker *worker)
 {
-	char name[NAME_MAX_];
+	char name[PL_CHECKPOINTS_NAME_MAX];
 	const char *why;
 
-	name_make(name, entry->note.session, true);
-	if (!restore_ask(daemon, &entry->note, name, worker, &why)) {
+	pl_checkpoints_name(name, entry->note.session, true);
+	if (!pl_checkpoints_restore_ask(daemon, &entry->note, name, worker, &why)) {
 		if (why)
 			entry_failed(entry, why);
 		return;
@@ -512,7 +244,7 @@ static void read_failed(struct pl_checkpoint_entry *entry, const struct pl_hand 
 static void read_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
 {
 	struct pl_checkpoint_entry *entry = pl_checkpoints_find(daemon, worker->session);
-	char name[NAME_MAX_];
+	char name[PL_CHECKPOINTS_NAME_MAX];
 
 	if (!entry || entry->comes != worker) {
 		pl_pool_kill(worker, "protocol");
@@ -526,7 +258,7 @@ static void read_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker,
 		return;
 	}
 	pl_swapper_restored(daemon, worker, hand);
-	name_make(name, worker->session, true);
+	pl_checkpoints_name(name, worker->session, true);
 	(void)unlinkat(daemon->checkpoints.folder, name, 0);
 	pl_log_info("session %llu is back from its checkpoint", (unsigned long long)worker->session);
 	entry_remove(daemon, entry);
@@ -589,9 +321,9 @@ bool pl_checkpoints_part(struct pl_daemon *daemon)
 		if (worker->phase != PL_POOL_SERVING)
 			continue;
 		if (worker->checkpoint.trial)
-			trial_end(worker->checkpoint.trial);
+			pl_checkpoints_trial_end(worker->checkpoint.trial);
 		if (worker->checkpoint.tried)
-			written_finish(daemon, worker);
+			pl_checkpoints_written_finish(daemon, worker);
 		else
 			pl_checkpoints_want(worker, now_ns + PL_CHECKPOINTS_LAST_NS_MAX);
 		any = true;
@@ -610,7 +342,7 @@ uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns)
 	for (struct pl_pool_worker *worker = daemon->pool.first; worker; worker = worker->next) {
 		if (!worker->checkpoint.wanted || worker->phase != PL_POOL_SERVING)
 			continue;
-		write_settle(worker, now_ns);
+		pl_checkpoints_write_settle(worker, now_ns);
 		some |= worker->checkpoint.wanted;
 	}
 	if (checkpoints->part_ns) {
@@ -634,7 +366,7 @@ uint64_t pl_checkpoints_settle(struct pl_daemon *daemon, uint64_t now_ns)
 void pl_checkpoints_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand)
 {
 	if (hand->kind == PL_HAND_WRITTEN)
-		written_handle(daemon, worker, hand);
+		pl_checkpoints_written(daemon, worker, hand);
 	else if (hand->kind == PL_HAND_READ)
 		read_handle(daemon, worker, hand);
 }
@@ -645,13 +377,13 @@ void pl_checkpoints_ended(struct pl_daemon *daemon, struct pl_pool_worker *worke
 	struct pl_pool_worker *of = worker->trial_of;
 
 	if (of) {
-		trial_end(worker);
-		trial_failed(of, "the worker that tried it ended");
+		pl_checkpoints_trial_end(worker);
+		pl_checkpoints_trial_failed(of, "the worker that tried it ended");
 	}
 	if (worker->checkpoint.trial)
-		trial_end(worker->checkpoint.trial);
+		pl_checkpoints_trial_end(worker->checkpoint.trial);
 	if (worker->checkpoint.fd)
-		want_failed(worker, "its worker ended");
+		pl_checkpoints_want_failed(worker, "its worker ended");
 	if (entry && entry->comes == worker)
 		entry_failed(entry, "its worker ended");
 	if (entry && entry->writer == worker) {

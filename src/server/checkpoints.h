@@ -33,7 +33,7 @@ struct pl_checkpoint_want { /* of a session: it is to be written */
 	char why[PL_HAND_TEXT_MAX];   /* the last try failed; "" = it did not */
 };
 
-struct pl_checkpoint_entry; /* a session in a file: checkpoints-entry.h */
+struct pl_checkpoint_entry; /* a session in a file: checkpoints-internal.h */
 
 struct pl_checkpoints {
 	int folder; /* -1 = none */
