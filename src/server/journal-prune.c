@@ -9,8 +9,10 @@
  *   known here; groups of which more is to come.
  * - Needed with a needed unit: the makers of what it uses; whoever ended something that it made, so that it is not
  * there at the end; whatever changed a maker that it uses before it did.
- * - Of changers with the same op and key one does not count where a later one comes and nothing between them uses what
- *   they change: what was made of that has what was set then.  Others that have a key only set something.
+ * - Of changers with the same op and key one does not count where a later one comes and nothing between them that
+ * counts takes something from what it sets: what was made of that has what was set then.  Who has a key sets what the
+ * key's words lie in (where that is nothing: all that it changes), and takes something from the rest: parameters of a
+ * node are checked against the attributes of their function.  Others take something from all that their body uses.
  *
  * Calls that have begun and not been committed may use whatever lived when they began, and may have made what later
  * records change or have ended already, or be of the same group: those are needed as well.
@@ -30,7 +32,7 @@ struct value {
 	uint32_t unit, ender; /* NONE: nobody ended it */
 	uint32_t next;        /* of its unit */
 	uint32_t seen;        /* record that used it last, from 1 */
-	uint32_t subject_of;  /* record without a key that did so last, and may take something from it, from 1 */
+	uint32_t taken;       /* record that takes something from it and counts, the first one so far, from 1 */
 };
 
 struct unit {
@@ -44,7 +46,8 @@ struct step {                /* what a record is to this pass */
 	uint32_t unit, next; /* record of the unit, or NONE */
 	uint32_t uses;       /* the first one; the next record's is behind the last one */
 	uint32_t subjects;   /* so many of them are what it changes, if it changes anything */
-	uint32_t before;     /* record with the same key, from 1; 0 = none */
+	uint32_t sets;       /* so many of these are what it sets, if it has a key */
+	uint32_t after;      /* the next record with the same key, from 1; 0 = none */
 	bool changes, misses, keyed, superseded;
 };
 
@@ -164,7 +167,7 @@ static bool unit_is_changer(const struct unit *unit)
 	return !unit->made && !unit->ended;
 }
 
-/* ---- superseding ---- */
+/* ---- keys ---- */
 
 static int by_key(const void *left, const void *right)
 {
@@ -209,7 +212,7 @@ static int keys_find(struct pass *pass, pl_journal_key *key)
 	qsort(keyed, n, sizeof(*keyed), by_key);
 	for (uint32_t i = 1; i < n; i++)
 		if (same_key(&keyed[i - 1], &keyed[i]))
-			pass->steps[keyed[i].record].before = keyed[i - 1].record + 1;
+			pass->steps[keyed[i - 1].record].after = keyed[i].record + 1;
 	free(keyed);
 	return 0;
 }
@@ -283,24 +286,39 @@ static int change_add(struct pass *pass, struct unit *maker, uint32_t record)
 	return 0;
 }
 
-static int step_use(struct pass *pass, uint32_t i)
+static int words_use(struct pass *pass, uint32_t i, const uint64_t *words, uint64_t count)
 {
-	const struct pl_journal_record *record = &pass->entries[i]->record;
-	const uint64_t *words = record->body;
-	struct step *step = &pass->steps[i];
-	int r;
+	for (uint64_t k = 0; k < count; k++) {
+		int r = word_use(pass, i, words[k]);
 
-	for (uint64_t k = 0; k < record->body_bytes / 8; k++) {
-		r = word_use(pass, i, words[k]);
 		if (r < 0)
 			return pl_trace(r);
-		step->subjects += r != 0;
+		pass->steps[i].subjects += r != 0;
 	}
+	return 0;
+}
+
+static int step_use(struct pass *pass, uint32_t i, pl_journal_key *key)
+{
+	const struct pl_journal_record *record = &pass->entries[i]->record;
+	uint64_t words = record->body_bytes / 8, set[PL_JOURNAL_KEY_MAX];
+	struct step *step = &pass->steps[i];
+	int r = 0;
+
+	if (step->keyed)
+		r = words_use(pass, i, set, key(record->op, record->body, (uint32_t)words, set));
+	step->sets = step->subjects;
+	if (!r)
+		r = words_use(pass, i, record->body, words);
+	if (r)
+		return pl_trace(r);
 	r = word_use(pass, i, record->note);
 	if (r < 0)
 		return pl_trace(r);
 	if (!step->subjects)
 		step->subjects = r != 0;
+	if (step->keyed && !step->sets)
+		step->sets = step->subjects;
 	step->changes = record->changes || unit_is_changer(&pass->units[step->unit]);
 	for (uint32_t k = 0; step->changes && k < step->subjects; k++) {
 		r = change_add(pass, &pass->units[pass->values[pass->uses[step->uses + k]].unit], i);
@@ -308,23 +326,6 @@ static int step_use(struct pass *pass, uint32_t i)
 			return pl_trace(r);
 	}
 	return 0;
-}
-
-static void step_supersede(struct pass *pass, uint32_t i)
-{
-	const struct step *step = &pass->steps[i];
-	bool used = false;
-
-	for (uint32_t k = 0; k < step->subjects; k++) {
-		struct value *value = &pass->values[pass->uses[step->uses + k]];
-
-		if (step->keyed)
-			used |= value->subject_of > step->before;
-		else
-			value->subject_of = i + 1;
-	}
-	if (step->before && !used)
-		pass->steps[step->before - 1].superseded = true;
 }
 
 static void step_end(struct pass *pass, uint32_t i)
@@ -380,21 +381,60 @@ static void step_make(struct pass *pass, uint32_t i)
 	}
 }
 
-static int steps_go(struct pass *pass)
+static int steps_go(struct pass *pass, pl_journal_key *key)
 {
 	for (uint32_t i = 0; i < pass->count; i++) {
 		int r;
 
 		pass->steps[i].uses = (uint32_t)pass->use_count;
-		r = step_use(pass, i);
+		r = step_use(pass, i, key);
 		if (r)
 			return pl_trace(r);
-		step_supersede(pass, i);
 		step_end(pass, i);
 		step_make(pass, i);
 	}
 	pass->steps[pass->count].uses = (uint32_t)pass->use_count;
 	return 0;
+}
+
+/* ---- superseding ---- */
+
+/* A call that began in between is pending. */
+static bool pending_between(const struct pass *pass, uint64_t from, uint64_t to)
+{
+	const uint64_t *pending = pass->pending;
+
+	while (*pending < from)
+		pending++;
+	return *pending < to;
+}
+
+static bool is_superseded(const struct pass *pass, const struct step *step)
+{
+	const uint32_t *uses = pass->uses + step->uses;
+
+	if (!step->after || pending_between(pass, pass->entries[step - pass->steps]->record.seq,
+					    pass->entries[step->after - 1]->record.seq))
+		return false;
+	for (uint32_t k = 0; k < step->sets; k++) {
+		uint32_t taken = pass->values[uses[k]].taken;
+
+		if (taken && taken < step->after)
+			return false;
+	}
+	return true;
+}
+
+/* From the end on: who is superseded takes nothing. */
+static void supersede(struct pass *pass)
+{
+	for (uint32_t i = pass->count; i--;) {
+		struct step *step = &pass->steps[i];
+
+		step->superseded = is_superseded(pass, step);
+		for (uint32_t k = step->sets; k < step->subjects && !step->superseded; k++)
+			pass->values[pass->uses[step->uses + k]].taken = i + 1;
+	}
 }
 
 /* ---- what is needed ---- */
@@ -502,9 +542,10 @@ static int choose(struct pass *pass, pl_journal_key *key, bool *needed_out)
 	if (!r)
 		r = values_prepare(pass);
 	if (!r)
-		r = steps_go(pass);
+		r = steps_go(pass, key);
 	if (r)
 		return pl_trace(r);
+	supersede(pass);
 	for (uint32_t u = 0; u < pass->unit_count; u++)
 		if (needed_from_the_start(pass, &pass->units[u]))
 			need(pass, u);

@@ -60,7 +60,8 @@ struct pl_journal_record {
 };
 
 /* For what a later call with the same op and key makes an earlier one needless, where neither made or ended anything or
- * is in a group.  Called under the lock.  Return: words of key_out, 0 = it has no key. */
+ * is in a group: words of the body, which say what is set.  Called under the lock.  Return: words of key_out, 0 = it
+ * has no key. */
 typedef uint32_t pl_journal_key(uint16_t op, const uint64_t *words, uint32_t count,
 				uint64_t key_out[PL_JOURNAL_KEY_MAX]);
 

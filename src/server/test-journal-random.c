@@ -125,14 +125,32 @@ static uint32_t key_words(uint32_t i, uint64_t key[PL_JOURNAL_KEY_MAX])
 	return !told[i].group && unit_is_changer(i) ? key_of(told[i].op, told[i].words, WORDS, key) : 0;
 }
 
-/* Does one that has no key use what the record at `later` changes? */
-static bool is_used_between(uint32_t i, uint32_t later)
+/* A record that has a key sets what that lies in, or where that is nothing all that it changes. */
+static bool sets(uint32_t i, uint32_t v)
 {
 	uint64_t key[PL_JOURNAL_KEY_MAX];
+	uint32_t words = key_words(i, key);
+	bool any = false, this = false;
 
+	for (uint32_t k = 0; k < words; k++)
+		for (uint32_t w = 0; w < lived_count; w++) {
+			bool lies = used[i][w] == 2 && lived[w].from <= key[k] && key[k] <= lived[w].last;
+
+			any |= lies;
+			this |= lies && v == w;
+		}
+	return words && (any ? this : used[i][v] == 2);
+}
+
+/* Does one that counts, or may come yet, take something from what the record sets? */
+static bool is_taken_between(uint32_t i, uint32_t later)
+{
+	for (const struct pl_journal_call *call = journal->first; call; call = call->next)
+		if (told[i].seq < call->seq && call->seq < told[later].seq)
+			return true;
 	for (uint32_t k = i + 1; k < later; k++)
 		for (uint32_t v = 0; v < lived_count; v++)
-			if (used[k][v] == 2 && used[later][v] == 2 && !key_words(k, key))
+			if (used[k][v] == 2 && !gone_already[k] && sets(i, v) && !sets(k, v))
 				return true;
 	return false;
 }
@@ -144,7 +162,7 @@ static bool is_superseded(uint32_t i)
 
 	for (uint32_t k = i + 1; words && k < told_count; k++)
 		if (told[i].op == told[k].op && key_words(k, key[1]) == words && !memcmp(key[0], key[1], words * 8))
-			return !is_used_between(i, k);
+			return !is_taken_between(i, k);
 	return false;
 }
 
@@ -272,7 +290,7 @@ static void rules(uint64_t pending)
 		rule_uses(i);
 		rule_ends_and_makes(i);
 	}
-	for (uint32_t i = 0; i < told_count; i++) {
+	for (uint32_t i = told_count; i--;) {
 		gone_already[i] = is_superseded(i);
 		changer[i] = !gone_already[i] && (told[i].changes || unit_is_changer(i));
 	}

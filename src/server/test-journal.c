@@ -301,6 +301,43 @@ static void test_changers_stay_for_what_used_them(void)
 	stop();
 }
 
+/* Parameters of a node, which are checked against its function as it was set then: set again, they need that no more.
+ */
+static void test_changers_stay_for_those_that_set_something_else(void)
+{
+	uint64_t function, exec, first, params, last;
+
+	start();
+	function = make(FUNCTION, 0);
+	exec = make(EXEC, 0);
+	for (int i = 0; i < 3; i++) {
+		first = SAY(.op = OP_SET, .words = { FUNCTION, 1, 60 });
+		params = SAY(.op = OP_SET, .words = { EXEC, 7, FUNCTION });
+		last = SAY(.op = OP_SET, .words = { FUNCTION, 1, 10 });
+		EXPECT(function, exec, first, params, last);
+	}
+	SAY(.op = OP_SET, .words = { FUNCTION, 1, 11 });
+	last = SAY(.op = OP_SET, .words = { FUNCTION, 1, 12 });
+	EXPECT(function, exec, first, params, last);
+	stop();
+}
+
+static void test_changers_stay_for_what_may_be_using_them(void)
+{
+	struct pl_journal_call pending;
+	uint64_t function, first, last, exec;
+
+	start();
+	function = make(FUNCTION, 0);
+	first = SAY(.op = OP_SET, .words = { FUNCTION, 1, 60 });
+	pl_journal_begin(journal, &pending);
+	last = SAY(.op = OP_SET, .words = { FUNCTION, 1, 10 });
+	EXPECT(function, first, last);
+	exec = finish(&pending, &(const struct say){ .op = OP_MAKE, .words = { FUNCTION }, .made = { EXEC } });
+	EXPECT(function, first, exec, last);
+	stop();
+}
+
 static void test_group_is_needed_as_a_whole(void)
 {
 	uint64_t stream, function, begin, launch, other, ended, exec, gone;
@@ -822,6 +859,8 @@ int main(void)
 	test_context_of_a_changer_counts_only_where_nothing_else_does();
 	test_superseded_changers_go();
 	test_changers_stay_for_what_used_them();
+	test_changers_stay_for_those_that_set_something_else();
+	test_changers_stay_for_what_may_be_using_them();
 	test_group_is_needed_as_a_whole();
 	test_group_of_which_more_comes_is_not_let_go();
 	test_address_inside_of_a_range_uses_it();
