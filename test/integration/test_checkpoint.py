@@ -20,10 +20,10 @@ MEMORY = "256M"
 
 
 class Program:
-    """cuda-lasting: a line a round, and one from us in between."""
+    """cuda-lasting, or another such one: a line a round, and one from us in between."""
 
-    def __init__(self, env, *arguments):
-        self.process = subprocess.Popen([os.path.join(PROGRAMS, "cuda-lasting"), *arguments], env=env, stdin=subprocess.PIPE,
+    def __init__(self, env, *arguments, name="cuda-lasting"):
+        self.process = subprocess.Popen([os.path.join(PROGRAMS, name), *arguments], env=env, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)  # it would wait for its server, for a day
 
@@ -44,10 +44,10 @@ class Program:
         self.process.stderr.close()
 
 
-def native_rounds(count):
+def native_rounds(count, *arguments, driver=NATIVE, **more):
     env = plenum.native_env()
-    env.update(PLENUM_TEST_LIBCUDA=NATIVE, PLENUM_TEST_PTX_DIR=PTX, PLENUM_REFGPU_MEMORY=MEMORY)
-    program = Program(env)
+    env.update(PLENUM_TEST_LIBCUDA=driver, PLENUM_TEST_PTX_DIR=PTX, PLENUM_REFGPU_MEMORY=MEMORY)
+    program = Program(env, *arguments, **more)
     lines = []
     for _ in range(count):
         lines.append(program.round())
@@ -58,12 +58,13 @@ def native_rounds(count):
     return lines
 
 
-def server(folder, *options, **more):
-    return plenum.Server("--cuda", NATIVE, "--checkpoints", folder, "--verbose", *options, PLENUM_REFGPU_MEMORY=MEMORY, **more)
+def server(folder, *options, driver=NATIVE, **more):
+    return plenum.Server("--cuda", driver, "--worker-read", os.path.dirname(NATIVE), "--checkpoints", folder, "--verbose", *options,
+                         PLENUM_REFGPU_MEMORY=MEMORY, **more)
 
 
-def program(of, *arguments, mode="tcp", **more):
-    return Program(of.env(mode, PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_TEST_PTX_DIR=PTX, **more), *arguments)
+def program(of, *arguments, mode="tcp", name="cuda-lasting", **more):
+    return Program(of.env(mode, PLENUM_TEST_LIBCUDA=REMOTE, PLENUM_TEST_PTX_DIR=PTX, **more), *arguments, name=name)
 
 
 def only_session(of):
@@ -147,6 +148,36 @@ def test_at_any_moment():
         assert got == want
         assert kept == (rounds - 1) // 3
         one.end()
+
+
+def in_and_out_again(want, name, *arguments, driver=NATIVE):
+    """Before each round but the first one, the second half of them while it is in the middle of its calls."""
+    with tempfile.TemporaryDirectory() as folder, server(folder, driver=driver) as of:
+        one = program(of, *arguments, name=name)
+        got = [one.round()]
+        session = only_session(of)
+        for number in range(1, len(want)):
+            middle = number > len(want) // 2
+            if middle:
+                one.go()
+                time.sleep(number % 5 * 0.003)
+            tool(of, "checkpoint", session)
+            tool(of, "restore", session)
+            if not middle:
+                one.go()
+            got.append(one.round())
+        assert got == want, "\n".join(["", *got, "natively:", *want])
+        one.end()
+
+
+def test_kinds_of_objects_that_are_seldom():
+    in_and_out_again(native_rounds(14, name="cuda-lasting-kinds"), "cuda-lasting-kinds")
+
+
+def test_two_devices():
+    driver = os.environ["PLENUM_TEST_PAIR"]
+    in_and_out_again(native_rounds(6, "devices", driver=driver, name="cuda-lasting-kinds"), "cuda-lasting-kinds", "devices",
+                     driver=driver)
 
 
 def test_what_can_not_be_written_goes_on():
@@ -265,7 +296,8 @@ def test_programs_end_where_their_server_does_not_come_back():
 
 if __name__ == "__main__":
     plenum.main([test_a_session_goes_on_out_of_its_file, test_sessions_outlive_their_server, test_at_any_moment,
-                 test_what_can_not_be_written_goes_on, test_a_damaged_file_is_refused_and_stays,
+                 test_kinds_of_objects_that_are_seldom, test_two_devices, test_what_can_not_be_written_goes_on,
+                 test_a_damaged_file_is_refused_and_stays,
                  test_a_program_that_is_stopped_is_asked_again, test_a_folder_is_one_servers,
                  test_a_program_that_is_gone_is_not_waited_for_forever,
                  test_programs_end_where_their_server_does_not_come_back])

@@ -31,6 +31,11 @@ void pl_cuda_source_note(struct pl_cuda_session *session, uint64_t id, enum pl_c
 			 const void *image);
 void pl_cuda_source_gone(struct pl_cuda_session *session, uint64_t id, enum pl_cuda_object_kind kind);
 
+/* ---- variable.c, with the turn held: libraries' variables have their places in each context from the start ---- */
+
+void pl_cuda_library_place(struct pl_cuda_session *session, uint64_t library);
+void pl_cuda_context_fill(struct pl_cuda_session *session, uint64_t context);
+
 /* ---- checkpoint-group.c ---- */
 
 /* A graph or a node got this id, or lost it. */

@@ -127,8 +127,10 @@ void pl_cuda_serve_cuLibraryLoadData(struct pl_serve *serve, const struct pl_cud
 	}
 	if (library && !status && !pl_cuda_put(serve, args->library, PL_CUDA_KIND_library, library, 0))
 		status = CUDA_ERROR_OUT_OF_MEMORY;
-	if (library && !status)
+	if (library && !status) {
 		pl_cuda_source_note(pl_cuda_session_of(serve), args->library, PL_CUDA_KIND_library, image);
+		pl_cuda_library_place(pl_cuda_session_of(serve), args->library);
+	}
 	if (status)
 		pl_cuda_print_flush(pl_cuda_session_of(serve));
 	reply.result = (uint32_t)status;

@@ -154,6 +154,8 @@ static void note_made(struct pl_session_worker *worker, uint64_t id, enum pl_cud
 		return;
 	pl_checkpoint_made(id, 1);
 	pl_cuda_grouped(worker->api, id, kind);
+	if (kind == PL_CUDA_KIND_context)
+		pl_cuda_context_fill(worker->api, id);
 }
 
 static void note_ended(struct pl_session_worker *worker, const struct pl_handle *handle)

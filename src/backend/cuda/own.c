@@ -52,6 +52,20 @@ CUresult pl_cuda_own_event_query(CUevent event)
 	return call_event(pl_cuda.cuEventQuery, event);
 }
 
+CUresult pl_cuda_own_place(CUlibrary library)
+{
+	CUstreamCaptureMode mode;
+	CUmodule module;
+	CUresult r;
+
+	if (!pl_cuda.cuLibraryGetModule)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	mode = mode_exchange(CU_STREAM_CAPTURE_MODE_RELAXED);
+	r = pl_cuda.cuLibraryGetModule(&module, library);
+	(void)mode_exchange(mode);
+	return r;
+}
+
 CUresult pl_cuda_own_register(void *at, size_t bytes, unsigned int flags)
 {
 	CUstreamCaptureMode mode = mode_exchange(CU_STREAM_CAPTURE_MODE_RELAXED);

@@ -13,5 +13,7 @@ CUresult pl_cuda_own_query(CUstream stream, bool per_thread);
 CUresult pl_cuda_own_event_wait(CUevent event);
 CUresult pl_cuda_own_event_query(CUevent event);
 CUresult pl_cuda_own_register(void *at, size_t bytes, unsigned int flags);
+/* A library is placed in the current context. */
+CUresult pl_cuda_own_place(CUlibrary library);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/cuda/checkpoint.h"
+#include "backend/cuda/own.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "wire/cuda-kinds.h"
@@ -66,6 +67,72 @@ bool pl_cuda_variables_known(struct pl_cuda_session *session)
 	return known;
 }
 
+/* ---- places ---- */
+
+struct contexts {
+	uint64_t ids[PL_CUDA_DEVICES_MAX];
+	uint32_t count;
+};
+
+static void context_add(struct pl_handle *handle, void *arg)
+{
+	struct contexts *contexts = arg;
+
+	if (handle->kind == PL_CUDA_KIND_context && !handle->failed && contexts->count < PL_CUDA_DEVICES_MAX)
+		contexts->ids[contexts->count++] = handle->id;
+}
+
+static int by_id(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+static void place(struct pl_cuda_session *session, uint64_t library, uint64_t context)
+{
+	struct pl_handle handle;
+	CUresult r;
+
+	if (!pl_handles_get(&session->worker->handles, library, PL_CUDA_KIND_library, &handle) || handle.failed ||
+	    !pl_cuda_context_push(session, context))
+		return;
+	r = pl_cuda_own_place(handle.object);
+	pl_cuda_context_pop();
+	if (r) /* who uses it there hears of it */
+		pl_log_debug("library 0x%llx has no place in context 0x%llx: %d", (unsigned long long)library,
+			     (unsigned long long)context, (int)r);
+}
+
+/* A driver places a library in a context when that first uses it, which no call that is said again tells; what is
+ * placed later lies behind it.  So it is done at once, and in the same order each time. */
+void pl_cuda_library_place(struct pl_cuda_session *session, uint64_t library)
+{
+	struct contexts contexts = { .count = 0 };
+
+	if (!session->worker->checkpoint)
+		return;
+	pl_handles_each(&session->worker->handles, context_add, &contexts);
+	qsort(contexts.ids, contexts.count, sizeof(contexts.ids[0]), by_id);
+	for (uint32_t i = 0; i < contexts.count; i++)
+		place(session, library, contexts.ids[i]);
+}
+
+void pl_cuda_context_fill(struct pl_cuda_session *session, uint64_t context)
+{
+	pl_cleanup(sources_free) struct sources sources;
+
+	if (!sources_make(&sources, session))
+		return;
+	static_assert(offsetof(struct source, id) == 0, "they are sorted by it");
+	qsort(sources.at, sources.count, sizeof(*sources.at), by_id);
+	for (size_t i = 0; i < sources.count; i++)
+		if (sources.at[i].kind == PL_CUDA_KIND_library)
+			place(session, sources.at[i].id, context);
+}
+
+/* ---- content ---- */
+
 /* With the context current.  Return: there is such a variable. */
 static bool variable_get(void *owner, uint64_t kind, const char *name, CUdeviceptr *address_out, size_t *bytes_out)
 {
@@ -75,8 +142,6 @@ static bool variable_get(void *owner, uint64_t kind, const char *name, CUdevicep
 	return pl_cuda.cuLibraryGetGlobal && !pl_cuda.cuLibraryGetGlobal(address_out, bytes_out, owner, name) &&
 	       *bytes_out;
 }
-
-/* ---- content ---- */
 
 static int content_move(struct pl_checkpoint_file *file, CUdeviceptr address, uint64_t bytes, bool saves)
 {
@@ -132,19 +197,6 @@ static int variables_of(struct pl_cuda_session *session, struct pl_checkpoint_fi
 	}
 	pl_cuda_context_pop();
 	return pl_trace(r);
-}
-
-struct contexts {
-	uint64_t ids[PL_CUDA_DEVICES_MAX];
-	uint32_t count;
-};
-
-static void context_add(struct pl_handle *handle, void *arg)
-{
-	struct contexts *contexts = arg;
-
-	if (handle->kind == PL_CUDA_KIND_context && !handle->failed && contexts->count < PL_CUDA_DEVICES_MAX)
-		contexts->ids[contexts->count++] = handle->id;
 }
 
 /* A library is in each context, with variables of its own. */
