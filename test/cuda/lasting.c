@@ -5,8 +5,8 @@
  * arrays, textures, surfaces, graphs whose templates are gone, a captured one among them, host memory that the device
  * writes by itself.
  *
- *   one more argument: what it has besides, which a checkpoint can not hold ("managed", "pool", "heap"), or
- *   which the reference GPU puts somewhere else when it is made again ("moved")
+ *   one more argument: what it has besides, which a checkpoint can not hold ("managed", "pool", "heap",
+ *   "condition"), or which the reference GPU puts somewhere else when it is made again ("moved")
  */
 #include <stdint.h>
 
@@ -281,6 +281,25 @@ static void heap_make(void)
 	cu_ok(cu(cuModuleUnload)(module));
 }
 
+/* What is in the graph would run by a word whose number the driver gives. */
+static void condition_make(void)
+{
+	CUgraphNodeParams params = { .type = CU_GRAPH_NODE_TYPE_CONDITIONAL };
+	CUgraphNode node;
+	CUgraphExec exec;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuCtxGetCurrent)(&params.conditional.ctx));
+	cu_ok(cu(cuGraphConditionalHandleCreate)(&params.conditional.handle, graph, params.conditional.ctx, 1,
+						 CU_GRAPH_COND_ASSIGN_DEFAULT));
+	params.conditional.type = CU_GRAPH_COND_TYPE_IF;
+	params.conditional.size = 1;
+	cu_ok(cu(cuGraphAddNode)(&node, graph, NULL, 0, &params));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 /* A variable behind that of a module which is gone. */
 static void moved_make(void)
 {
@@ -303,6 +322,8 @@ static void besides_make(const char *what)
 		cu_ok(cu(cuMemAllocAsync)(&at, 1 << 20, NULL));
 	else if (!strcmp(what, "heap"))
 		heap_make();
+	else if (!strcmp(what, "condition"))
+		condition_make();
 	else if (!strcmp(what, "moved"))
 		moved_make();
 	cu_ok(cu(cuStreamSynchronize)(NULL));

@@ -182,7 +182,8 @@ def test_two_devices():
 
 def test_what_can_not_be_written_goes_on():
     with tempfile.TemporaryDirectory() as folder, server(folder) as of:
-        for besides, words in (("managed", "managed"), ("pool", "pool"), ("heap", "malloc"), ("moved", "could not come back")):
+        for besides, words in (("managed", "managed"), ("pool", "pool"), ("heap", "malloc"),
+                               ("condition", "conditional"), ("moved", "could not come back")):
             one = program(of, besides)
             one.round()
             session = only_session(of)

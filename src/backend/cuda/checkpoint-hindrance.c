@@ -161,6 +161,28 @@ static const char *now_why(struct pl_cuda_session *session)
 	return NULL;
 }
 
+/* What is noted and can not be said again.  A condition's number is the driver's own, and kernels of the graph have it.
+ */
+static int call_look(const struct pl_journal_record *record, void *arg)
+{
+	const char **why = arg;
+
+	if (record->op != PL_CUDA_OP_cuGraphConditionalHandleCreate)
+		return 0;
+	*why = "it has graphs with conditional nodes";
+	return 1;
+}
+
+/* Only what is needed: graphs that are gone, and all that was made ready to run of them, hinder nothing. */
+static const char *calls_why(struct pl_session_worker *worker)
+{
+	const char *why = NULL;
+
+	(void)pl_journal_prune(worker->checkpoint->journal);
+	(void)pl_journal_each(worker->checkpoint->journal, call_look, &why);
+	return why;
+}
+
 const char *pl_cuda_checkpoint_hindrance(struct pl_session_worker *worker)
 {
 	struct pl_cuda_session *session = worker->api;
@@ -168,6 +190,8 @@ const char *pl_cuda_checkpoint_hindrance(struct pl_session_worker *worker)
 
 	told(session);
 	why = now_why(session);
+	if (!why)
+		why = calls_why(worker);
 	if (!why)
 		why = tables_why(session);
 	if (!why)

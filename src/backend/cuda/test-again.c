@@ -428,6 +428,10 @@ static void hindrances_are_found(void)
 	address = first_word();
 	assert(strstr(pl_cuda_checkpoint_ops.hindrance(&worker), "managed"));
 	assert(!CALL(cuMemFree_v2, .address = address));
+	assert(!CALL(cuGraphCreate, .graph = 95));
+	assert(!CALL(cuGraphConditionalHandleCreate, .graph = 95, .context = 1));
+	assert(strstr(pl_cuda_checkpoint_ops.hindrance(&worker), "conditional"));
+	assert(!CALL(cuGraphDestroy, .graph = 95));
 }
 
 static void all_save(int fd)
