@@ -6,7 +6,7 @@
  * writes by itself.
  *
  *   one more argument: what it has besides, which a checkpoint can not hold ("managed", "pool", "heap",
- *   "condition"), or which the reference GPU puts somewhere else when it is made again ("moved")
+ *   "own", "condition"), or which the reference GPU puts somewhere else when it is made again ("moved")
  */
 #include <stdint.h>
 
@@ -281,6 +281,14 @@ static void heap_make(void)
 	cu_ok(cu(cuModuleUnload)(module));
 }
 
+/* What is set of a stream that is this thread's own. */
+static void own_make(void)
+{
+	CUstreamAttrValue value = { .syncPolicy = CU_SYNC_POLICY_YIELD };
+
+	cu_ok(cu(cuStreamSetAttribute)(CU_STREAM_PER_THREAD, CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, &value));
+}
+
 /* What is in the graph would run by a word whose number the driver gives. */
 static void condition_make(void)
 {
@@ -322,6 +330,8 @@ static void besides_make(const char *what)
 		cu_ok(cu(cuMemAllocAsync)(&at, 1 << 20, NULL));
 	else if (!strcmp(what, "heap"))
 		heap_make();
+	else if (!strcmp(what, "own"))
+		own_make();
 	else if (!strcmp(what, "condition"))
 		condition_make();
 	else if (!strcmp(what, "moved"))

@@ -182,7 +182,7 @@ def test_two_devices():
 
 def test_what_can_not_be_written_goes_on():
     with tempfile.TemporaryDirectory() as folder, server(folder) as of:
-        for besides, words in (("managed", "managed"), ("pool", "pool"), ("heap", "malloc"),
+        for besides, words in (("managed", "managed"), ("pool", "pool"), ("heap", "malloc"), ("own", "default stream"),
                                ("condition", "conditional"), ("moved", "could not come back")):
             one = program(of, besides)
             one.round()

@@ -158,6 +158,8 @@ static const char *now_why(struct pl_cuda_session *session)
 		return "a function of its program's runs";
 	if (pl_cuda_later_is_any(session))
 		return "copies to its program are under way";
+	if (atomic_load(&session->kept.of_threads))
+		return "one of its threads has set attributes of its own default stream";
 	return NULL;
 }
 

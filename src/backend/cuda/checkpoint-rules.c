@@ -139,8 +139,17 @@ static uint64_t answer(const struct pl_serve *serve)
 	return word;
 }
 
+/* What is set of a stream that is the calling thread's own no other thread finds. */
+static void stream_set(struct pl_serve *serve, uint64_t stream, uint64_t per_thread)
+{
+	if (stream == (uintptr_t)CU_STREAM_PER_THREAD || (!stream && per_thread))
+		atomic_store(&pl_cuda_session_of(serve)->kept.of_threads, true);
+}
+
 void pl_cuda_checkpoint_called(struct pl_serve *serve)
 {
+	const uint32_t fields = (uint32_t)((serve->head->len_bytes - sizeof(*serve->head)) / sizeof(uint64_t));
+
 	switch (serve->head->op) {
 	case PL_CUDA_OP_cuMemAddressReserve:
 		pl_checkpoint_made(answer(serve), field(serve, 1));
@@ -161,6 +170,10 @@ void pl_cuda_checkpoint_called(struct pl_serve *serve)
 	case PL_CUDA_OP_cuTexObjectDestroy:
 	case PL_CUDA_OP_cuSurfObjectDestroy:
 		pl_checkpoint_ended(PL_CUDA_VALUE_TEXTURE | (field(serve, 0) & PL_CUDA_VALUE_BITS));
+		break;
+	case PL_CUDA_OP_cuStreamSetAttribute:
+	case PL_CUDA_OP_cuStreamCopyAttributes: /* of both the last field says whether it is per thread */
+		stream_set(serve, field(serve, 0), field(serve, fields - 1));
 		break;
 	default:
 		break;

@@ -20,9 +20,10 @@ struct pl_cuda_kept {
 	struct pl_handles sources;             /* by the id of a module or library: its image */
 	struct pl_handles groups;              /* by the id of a graph or a node: checkpoint-group.c */
 	_Atomic uint64_t groups_made;
-	uint64_t capture;       /* group of what is captured */
-	uint64_t host_next;     /* where host memory for the device is put next: host.c */
-	_Atomic bool exchanges; /* something was given to other programs, or taken from them */
+	uint64_t capture;        /* group of what is captured */
+	uint64_t host_next;      /* where host memory for the device is put next: host.c */
+	_Atomic bool exchanges;  /* something was given to other programs, or taken from them */
+	_Atomic bool of_threads; /* attributes were set of a stream that is its thread's own */
 };
 
 /* ---- image.c, with the turn held: what modules and libraries were loaded from ---- */

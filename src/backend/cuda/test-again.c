@@ -1,6 +1,6 @@
 /*
  * A session of the reference GPU's is written to a file by one process and goes on in another: objects, what memory,
- * arrays and variables contain, and what the journal says.
+ * arrays and variables contain, and what the journal says.  And what can not be noted or said again hinders that.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -546,6 +546,41 @@ static void third(const char *driver, const int fds[2], struct facts *facts)
 	assert(!CALL(cuArrayDestroy, .array = 50));
 }
 
+/* ---- what hinders it for good: each in a process of its own ---- */
+
+static struct pl_cuda_session *begun(const char *driver)
+{
+	struct pl_cuda_session *session = session_make(driver);
+
+	assert(!CALL(cuDevicePrimaryCtxRetain, .device = 1, .context = 1));
+	assert(!CALL(plCurrent, .context = 1));
+	assert(pl_journal_is_whole(worker.checkpoint->journal) && !pl_cuda_checkpoint_ops.hindrance(&worker));
+	return session;
+}
+
+static int way; /* of those below */
+
+/* All calls are said again by one thread. */
+static void stream_of_a_thread(const char *driver, const int fds[2], struct facts *facts)
+{
+	CUstreamAttrValue value = { .syncPolicy = CU_SYNC_POLICY_YIELD };
+	const struct pl_bytes bytes = { &value, sizeof(value) };
+	const uint64_t legacy = (uintptr_t)CU_STREAM_LEGACY, own = (uintptr_t)CU_STREAM_PER_THREAD;
+
+	(void)fds, (void)facts;
+	begun(driver);
+	assert(!CALL(cuStreamSetAttribute, .stream = legacy, .attribute = CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY,
+		     .value = bytes));
+	assert(!CALL(cuStreamCopyAttributes, .dst_stream = legacy, .src_stream = own));
+	assert(!pl_cuda_checkpoint_ops.hindrance(&worker));
+	if (way == 2)
+		assert(!CALL(cuStreamCopyAttributes, .dst_stream = own, .src_stream = legacy));
+	else
+		assert(!CALL(cuStreamSetAttribute, .stream = way ? own : 0, .per_thread = !way,
+			     .attribute = CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, .value = bytes));
+	assert(strstr(pl_cuda_checkpoint_ops.hindrance(&worker), "default stream"));
+}
+
 static void run(void (*part)(const char *, const int[2], struct facts *), const char *driver, const int fds[2],
 		struct facts *facts)
 {
@@ -581,5 +616,7 @@ int main(int argc, char **argv)
 	run(first, argv[1], fds, facts);
 	run(second, argv[1], fds, facts);
 	run(third, argv[1], fds, facts);
+	for (way = 0; way < 3; way++)
+		run(stream_of_a_thread, argv[1], fds, facts);
 	return 0;
 }
