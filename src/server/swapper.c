@@ -68,6 +68,8 @@ uint64_t pl_swapper_resident(const struct pl_daemon *daemon, int device, uint64_
 
 const char *pl_swapper_state(const struct pl_pool_worker *worker)
 {
+	if (worker->checkpoint.wanted && !worker->checkpoint.was_held)
+		return "writes";
 	if (worker->swap.held)
 		return worker->swap.rests ? "suspended" : "leaves";
 	return worker->swap.waits ? "waits" : "runs";

@@ -42,7 +42,8 @@ bool pl_swapper_handle(struct pl_daemon *daemon, struct pl_pool_worker *worker, 
 /* It has a session of before, with that much: READ. */
 void pl_swapper_restored(struct pl_daemon *daemon, struct pl_pool_worker *worker, const struct pl_hand *hand);
 void pl_swapper_ended(struct pl_daemon *daemon, struct pl_pool_worker *worker);
-/* For people: "runs", "waits" (for its memory), "leaves" (it is to be suspended) or "suspended". */
+/* For people: "runs", "waits" (for its memory), "leaves" (it is to be suspended), "suspended", or "writes" (it rests,
+ * or is to, only to be written to a checkpoint). */
 const char *pl_swapper_state(const struct pl_pool_worker *worker);
 /* For people: what all sessions have in a device, and (claimed_out) with what is out. */
 uint64_t pl_swapper_resident(const struct pl_daemon *daemon, int device, uint64_t *claimed_out);

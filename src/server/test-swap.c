@@ -239,6 +239,12 @@ static void test_who_is_suspended_leaves_and_waits(void)
 	assert(heard(0, &hand) == PL_HAND_LEAVE && hand.own);
 	assert(pl_swapper_handle(&daemon_of_all, &ends[0].worker, &left));
 	assert(!strcmp(pl_swapper_state(&ends[0].worker), "suspended"));
+	ends[0].worker.checkpoint.wanted = true;
+	ends[0].worker.checkpoint.was_held = true; /* by an operator, before */
+	assert(!strcmp(pl_swapper_state(&ends[0].worker), "suspended"));
+	ends[0].worker.checkpoint.was_held = false;
+	assert(!strcmp(pl_swapper_state(&ends[0].worker), "writes"));
+	ends[0].worker.checkpoint.wanted = false;
 	assert(say(0, PL_HAND_CLAIM, PL_SWAP_BACK, 0));
 	assert(settle(2 * FAR) == UINT64_MAX);
 	expect_nothing();

@@ -245,6 +245,7 @@ def test_a_program_that_is_stopped_is_asked_again():
         try:
             time.sleep(5)  # it is asked twice, and more
             assert os.listdir(folder) in ([], [f"{session}.unfinished"]) and only_session(of) == session
+            assert of.sessions()["sessions"][0]["state"] == "writes"  # nobody has suspended it
         finally:
             one.process.send_signal(signal.SIGCONT)
         assert asks.wait(plenum.LIMIT_S) == 0 and os.listdir(folder) == [f"{session}.checkpoint"]
