@@ -232,3 +232,9 @@ void pl_checkpoint_ended(uint64_t from)
 	if (call_at_hand)
 		pl_journal_ended(call_at_hand, from);
 }
+
+void pl_checkpoint_missed(void)
+{
+	if (call_at_hand)
+		call_at_hand->failed = true;
+}

@@ -119,6 +119,8 @@ void pl_checkpoint_payload(struct pl_serve *serve, const void *data, uint64_t by
 /* bytes: of a range of addresses; 1: an id.  Any thread: nothing happens where there is no such call. */
 void pl_checkpoint_made(uint64_t from, uint64_t bytes);
 void pl_checkpoint_ended(uint64_t from);
+/* There was no room for what else is to be known of it: the session can not be written down any more. */
+void pl_checkpoint_missed(void);
 
 /* ---- for the worker's main thread ---- */
 

@@ -29,8 +29,9 @@ uint64_t pl_cuda_checkpoint_group(struct pl_session_worker *worker)
 
 void pl_cuda_grouped(struct pl_cuda_session *session, uint64_t id, enum pl_cuda_object_kind kind)
 {
-	if (group_now && (kind == PL_CUDA_KIND_graph || kind == PL_CUDA_KIND_node))
-		(void)pl_handles_put(&session->kept.groups, id, kind, (void *)(uintptr_t)group_now, 0, NULL);
+	if (group_now && (kind == PL_CUDA_KIND_graph || kind == PL_CUDA_KIND_node) &&
+	    pl_handles_put(&session->kept.groups, id, kind, (void *)(uintptr_t)group_now, 0, NULL))
+		pl_checkpoint_missed(); /* what is done to it would be lost with it */
 }
 
 void pl_cuda_ungrouped(struct pl_cuda_session *session, uint64_t id, enum pl_cuda_object_kind kind)

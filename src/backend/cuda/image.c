@@ -217,7 +217,8 @@ void pl_cuda_source_note(struct pl_cuda_session *session, uint64_t id, enum pl_c
 	if (!session->worker->checkpoint)
 		return;
 	(void)pl_handles_take(&session->kept.sources, id, kind, &was);
-	(void)pl_handles_put(&session->kept.sources, id, kind, (void *)(uintptr_t)image, 0, NULL);
+	if (pl_handles_put(&session->kept.sources, id, kind, (void *)(uintptr_t)image, 0, NULL))
+		pl_checkpoint_missed(); /* nobody would find its variables */
 }
 
 void pl_cuda_source_gone(struct pl_cuda_session *session, uint64_t id, enum pl_cuda_object_kind kind)

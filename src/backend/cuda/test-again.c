@@ -558,6 +558,28 @@ static struct pl_cuda_session *begun(const char *driver)
 	return session;
 }
 
+/* Its group would not be known. */
+static void graph_unnoted(const char *driver, const int fds[2], struct facts *facts)
+{
+	struct pl_cuda_session *session = begun(driver);
+
+	(void)fds, (void)facts;
+	session->kept.groups.count = PL_HANDLES_MAX;
+	assert(!CALL(cuGraphCreate, .graph = 40));
+	assert(!pl_journal_is_whole(worker.checkpoint->journal));
+}
+
+/* Nor its variables. */
+static void module_unnoted(const char *driver, const int fds[2], struct facts *facts)
+{
+	struct pl_cuda_session *session = begun(driver);
+
+	(void)fds, (void)facts;
+	session->kept.sources.count = PL_HANDLES_MAX;
+	module_load(10);
+	assert(!pl_journal_is_whole(worker.checkpoint->journal));
+}
+
 static int way; /* of those below */
 
 /* All calls are said again by one thread. */
@@ -616,6 +638,8 @@ int main(int argc, char **argv)
 	run(first, argv[1], fds, facts);
 	run(second, argv[1], fds, facts);
 	run(third, argv[1], fds, facts);
+	run(graph_unnoted, argv[1], fds, facts);
+	run(module_unnoted, argv[1], fds, facts);
 	for (way = 0; way < 3; way++)
 		run(stream_of_a_thread, argv[1], fds, facts);
 	return 0;
