@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "server/serve.h"
 
-static _Thread_local struct pl_journal_call *call_at_hand;
+/* NULL: there is none that could be noted. */
+static _Thread_local struct pl_serve *at_hand;
 
 int pl_checkpoint_start(struct pl_session_worker *session, const struct pl_checkpoint_ops *ops)
 {
@@ -131,7 +132,19 @@ static void commit(struct pl_serve *serve, uint64_t group)
 	free(body);
 }
 
-/* With the turn held: the order in which calls begin is that in which they are said again. */
+static void note_begin(struct pl_serve *serve)
+{
+	struct pl_checkpoint *checkpoint = serve->session->checkpoint;
+	struct pl_checkpoint_lane *kept = &serve->kept;
+
+	kept->reply_bytes = kept->payload_bytes = 0;
+	kept->payload_length = serve->stream_bytes ? serve->stream_bytes : serve->head->bulk_bytes;
+	pl_journal_begin(checkpoint->journal, &kept->call);
+	payload_ahead(serve);
+}
+
+/* With the turn held: the order in which calls begin is that in which they are said again.  One of a class that leaves
+ * nothing behind is not begun in the journal at all: most are such, launches and copies among them. */
 void pl_checkpoint_call_begins(struct pl_serve *serve, bool ordered)
 {
 	struct pl_checkpoint *checkpoint = serve->session->checkpoint;
@@ -140,18 +153,18 @@ void pl_checkpoint_call_begins(struct pl_serve *serve, bool ordered)
 	if (!checkpoint)
 		return;
 	stage_set(serve, PL_CHECKPOINT_RUNS);
-	kept->noted = ordered;
+	kept->noted = false;
 	if (!ordered)
 		return;
 	kept->status = 0;
 	kept->part_of = 0;
+	kept->call.seq = 0; /* not begun */
 	kept->ids = checkpoint->ops->ids(serve->session);
 	kept->group = checkpoint->ops->group(serve->session);
-	kept->reply_bytes = kept->payload_bytes = 0;
-	kept->payload_length = serve->stream_bytes ? serve->stream_bytes : serve->head->bulk_bytes;
-	pl_journal_begin(checkpoint->journal, &kept->call);
-	call_at_hand = &kept->call;
-	payload_ahead(serve);
+	kept->noted = kept->group || checkpoint->ops->records(serve->head->op) != PL_CHECKPOINT_NOT;
+	at_hand = serve;
+	if (kept->noted)
+		note_begin(serve);
 }
 
 /* Return: it is said again. */
@@ -173,12 +186,13 @@ void pl_checkpoint_call_ends(struct pl_serve *serve)
 	struct pl_checkpoint_lane *kept = &serve->kept;
 	uint64_t group;
 
-	if (!checkpoint || !kept->noted) {
-		if (checkpoint)
-			stage_set(serve, PL_CHECKPOINT_RECEIVES);
+	if (!checkpoint)
+		return;
+	at_hand = NULL;
+	if (!kept->call.seq) {
+		stage_set(serve, PL_CHECKPOINT_RECEIVES);
 		return;
 	}
-	call_at_hand = NULL;
 	group = kept->group ? kept->group : checkpoint->ops->group(serve->session);
 	if (is_noted(serve, checkpoint->ops->records(serve->head->op), group != 0))
 		commit(serve, group ? group : kept->part_of);
@@ -221,20 +235,31 @@ void pl_checkpoint_payload(struct pl_serve *serve, const void *data, uint64_t by
 		add(&serve->kept.payload, &serve->kept.payload_bytes, data, bytes);
 }
 
+/* One whose class says that it leaves nothing behind begins only here; where ids are given the turn is still held. */
+static struct pl_journal_call *call_of(struct pl_serve *serve)
+{
+	if (!serve->kept.call.seq) {
+		pl_log_debug("%s has made or ended something", serve->session->backend->op_name(serve->head->op));
+		serve->kept.noted = true;
+		note_begin(serve);
+	}
+	return &serve->kept.call;
+}
+
 void pl_checkpoint_made(uint64_t from, uint64_t bytes)
 {
-	if (call_at_hand)
-		pl_journal_made(call_at_hand, from, bytes);
+	if (at_hand)
+		pl_journal_made(call_of(at_hand), from, bytes);
 }
 
 void pl_checkpoint_ended(uint64_t from)
 {
-	if (call_at_hand)
-		pl_journal_ended(call_at_hand, from);
+	if (at_hand)
+		pl_journal_ended(call_of(at_hand), from);
 }
 
 void pl_checkpoint_missed(void)
 {
-	if (call_at_hand)
-		call_at_hand->failed = true;
+	if (at_hand)
+		call_of(at_hand)->failed = true;
 }

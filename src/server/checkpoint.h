@@ -26,7 +26,7 @@ struct pl_lanes;
 struct pl_checkpoint_file; /* checkpoint-file.h */
 
 enum pl_checkpoint_records {
-	PL_CHECKPOINT_NOT,     /* it leaves nothing behind but in memory */
+	PL_CHECKPOINT_NOT,     /* it leaves nothing behind but in memory, and begins no group */
 	PL_CHECKPOINT_MAKES,   /* it makes or ends something, and says so by pl_checkpoint_made() and _ended() */
 	PL_CHECKPOINT_CHANGES, /* it changes something that is there */
 };
@@ -78,7 +78,7 @@ struct pl_checkpoint_lane {
 	struct pl_wire_head stream_head; /* of the payload that has come ahead */
 	uint64_t note;                   /* the backend's: what its client has said for the calls to come */
 	struct pl_journal_call call;
-	bool noted;     /* the call at hand may be */
+	bool noted;     /* the call at hand is, or may be */
 	int32_t status; /* that it ended with */
 	uint64_t ids, group;
 	uint64_t part_of; /* the backend's: the group of a call outside of captures; it is noted as if it had none */

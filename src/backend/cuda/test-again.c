@@ -580,6 +580,27 @@ static void module_unnoted(const char *driver, const int fds[2], struct facts *f
 	assert(!pl_journal_is_whole(worker.checkpoint->journal));
 }
 
+/* A call of a class that leaves nothing behind costs nothing, and is noted all the same where it does. */
+static void nothing_left_behind(const char *driver, const int fds[2], struct facts *facts)
+{
+	struct pl_journal *journal;
+	uint64_t count;
+
+	(void)fds, (void)facts;
+	begun(driver);
+	journal = worker.checkpoint->journal;
+	count = pl_journal_count(journal);
+	for (int i = 0; i < 2; i++) {
+		serve_begin(head_make(PL_CUDA_OP_cuCtxSynchronize, 0, 0));
+		pl_checkpoint_call_begins(&serve, true);
+		assert(!serve.kept.noted);
+		if (i)
+			pl_checkpoint_made(0x777, 1);
+		pl_checkpoint_call_ends(&serve);
+		assert(pl_journal_count(journal) == count + (uint64_t)i);
+	}
+}
+
 static int way; /* of those below */
 
 /* All calls are said again by one thread. */
@@ -640,6 +661,7 @@ int main(int argc, char **argv)
 	run(third, argv[1], fds, facts);
 	run(graph_unnoted, argv[1], fds, facts);
 	run(module_unnoted, argv[1], fds, facts);
+	run(nothing_left_behind, argv[1], fds, facts);
 	for (way = 0; way < 3; way++)
 		run(stream_of_a_thread, argv[1], fds, facts);
 	return 0;

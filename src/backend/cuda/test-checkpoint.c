@@ -59,11 +59,19 @@ static void test_calls_that_no_name_tells(void)
 					  PL_CUDA_OP_cuDevicePrimaryCtxRelease_v2,
 					  PL_CUDA_OP_plLibraryKernels,
 					  PL_CUDA_OP_cuGraphGetNodes,
+					  PL_CUDA_OP_cuTexObjectGetResourceDesc,
+					  PL_CUDA_OP_cuSurfObjectGetResourceDesc,
 					  PL_CUDA_OP_cuStreamGetCaptureInfo,
 					  PL_CUDA_OP_plNodeParams };
-	static const uint16_t changes[] = { PL_CUDA_OP_cuCtxSetLimit,  PL_CUDA_OP_cuCtxEnablePeerAccess,
-					    PL_CUDA_OP_cuLinkComplete, PL_CUDA_OP_cuGraphConditionalHandleCreate,
-					    PL_CUDA_OP_cuFuncLoad,     PL_CUDA_OP_cuGraphAddDependencies };
+	static const uint16_t changes[] = { PL_CUDA_OP_cuCtxSetLimit,
+					    PL_CUDA_OP_cuCtxEnablePeerAccess,
+					    PL_CUDA_OP_cuLinkComplete,
+					    PL_CUDA_OP_cuGraphConditionalHandleCreate,
+					    PL_CUDA_OP_cuFuncLoad,
+					    PL_CUDA_OP_cuGraphAddDependencies,
+					    PL_CUDA_OP_cuStreamBeginCapture,
+					    PL_CUDA_OP_cuStreamBeginCapture_v2,
+					    PL_CUDA_OP_cuStreamBeginCaptureToGraph };
 
 	for (size_t i = 0; i < sizeof(makes) / sizeof(makes[0]); i++)
 		assert(pl_cuda_checkpoint_records(makes[i]) == PL_CHECKPOINT_MAKES);
