@@ -85,6 +85,7 @@ static inline int call_send(struct pl_call *call, uint16_t flags, uint64_t bulk_
 		return call_send_free(call, flags, bulk_bytes);
 	/* Release: what the program did before comes before what the server sends because of it; reverse_handle(). */
 	call->ticket = atomic_fetch_add_explicit(&call->session->ticket, 1, memory_order_release) + 1;
+	call->lane->sent = call->ticket;
 	head->flags = flags;
 	head->ticket = call->ticket;
 	head->bulk_bytes = bulk_bytes;
@@ -136,6 +137,17 @@ uint64_t pl_session_answered(const struct pl_session *session)
 	return lane ? lane->answered : 0;
 }
 
+/* A lane's calls are taken one after the other. */
+static void answer_note(struct pl_client_lane *lane, uint64_t ticket)
+{
+	if (!ticket) {
+		lane->taken = lane->sent;
+		return;
+	}
+	lane->answered = lane->taken = ticket;
+	lane->asks_out--;
+}
+
 static int answer_wait(struct pl_call *call, struct pl_reply *reply)
 {
 	struct pl_session *session = call->session;
@@ -150,8 +162,7 @@ static int answer_wait(struct pl_call *call, struct pl_reply *reply)
 		return pl_session_dies(session, pl_err(-EPROTO));
 	memcpy(&body, head + 1, sizeof(body));
 	(void)atomic_load_explicit(&session->frees, memory_order_acquire);
-	if (head->ticket)
-		call->lane->answered = head->ticket;
+	answer_note(call->lane, head->ticket);
 	if (!(body.flags & PL_WIRE_REPLY_AHEAD))
 		atomic_fetch_add_explicit(&session->ends, 1, memory_order_relaxed);
 	*reply = (struct pl_reply){
@@ -200,11 +211,17 @@ static int call_wait(struct pl_call *call, struct pl_reply *reply)
 	return r;
 }
 
+static void ask_count(struct pl_call *call)
+{
+	atomic_fetch_add_explicit(&call->session->asks, call->ticket != 0, memory_order_relaxed);
+	call->lane->asks_out += call->ticket != 0;
+}
+
 int pl_call_ask_after(struct pl_call *call, const void *data, uint64_t bytes, struct pl_reply *reply)
 {
 	int r = call_send(call, PL_WIRE_ASK, bytes);
 
-	atomic_fetch_add_explicit(&call->session->asks, call->ticket != 0, memory_order_relaxed);
+	ask_count(call);
 	if (!r && bytes)
 		r = pl_lane_send_bulk(call->lane->lane, data, bytes);
 	return r ? pl_session_dies(call->session, r) : call_wait(call, reply);
@@ -214,7 +231,7 @@ int pl_call_ask_send(struct pl_call *call)
 {
 	int r = call_send(call, PL_WIRE_ASK, 0);
 
-	atomic_fetch_add_explicit(&call->session->asks, call->ticket != 0, memory_order_relaxed);
+	ask_count(call);
 	return r ? pl_session_dies(call->session, r) : 0;
 }
 

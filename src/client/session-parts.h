@@ -10,6 +10,8 @@ struct pl_client_lane {
 	uint32_t epoch;
 	uint64_t number;                  /* in this session, from 2; PL_HELLO_MORE */
 	uint64_t answered;                /* ticket of the last answer that came */
+	uint64_t sent, taken;             /* of its last call; of the last one that is known to have been taken */
+	uint32_t asks_out;                /* asks that were sent and not yet waited for */
 	bool (*outside)(uint16_t op);     /* its thread's; pl_session_thread_outside() */
 	bool ahead;                       /* payload of the next call has been sent; only its own thread looks */
 	struct pl_client_lane *next;      /* session->lanes_free */

@@ -159,6 +159,17 @@ found:
 	return 0;
 }
 
+enum pl_thread_owed pl_session_thread_owed(const struct pl_session *session)
+{
+	const struct pl_client_lane *lane = lanes_mine;
+
+	while (lane && (lane->session != session || lane->epoch != session->epoch))
+		lane = lane->next_mine;
+	if (!lane || lane->sent == lane->taken)
+		return PL_THREAD_OWED_NOTHING;
+	return lane->asks_out ? PL_THREAD_OWED_ANSWERS : PL_THREAD_OWED_POSTS;
+}
+
 int pl_client_lane_of_thread(struct pl_session *session, struct pl_client_lane **lane_out)
 {
 	*lane_out = pl_client_lane_known(session);

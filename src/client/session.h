@@ -162,6 +162,13 @@ static inline bool pl_session_is_idle(const struct pl_session *session)
 }
 /* The ticket of the last answer that this thread got; 0: none, or not known. */
 uint64_t pl_session_answered(const struct pl_session *session);
+/* Of what this thread has sent in the session's order: whether the server has taken all of it, as far as is known. */
+enum pl_thread_owed {
+	PL_THREAD_OWED_NOTHING,
+	PL_THREAD_OWED_POSTS,
+	PL_THREAD_OWED_ANSWERS, /* it has yet to wait for some: nothing else can be asked */
+};
+enum pl_thread_owed pl_session_thread_owed(const struct pl_session *session);
 /* As pl_call_post(), with payload that follows the call (PL_BULK_AFTER).  After return it may be changed. */
 int pl_call_post_after(struct pl_call *call, const void *data, uint64_t bytes);
 /* As pl_call_ask(), with payload that follows the call (PL_BULK_AFTER). */

@@ -228,6 +228,75 @@ static void test_what_a_host_function_writes_is_there_behind_it(void)
 	cu_ok(cu(cuMemFreeHost)((void *)(uintptr_t)stay.host));
 }
 
+struct late {
+	volatile uint32_t *host;
+	uint32_t seen;
+};
+
+static void CUDA_CB touch_late(void *arg)
+{
+	struct late *late = arg;
+
+	cu_nap_ms(100);
+	late->seen = late->host[PAGE_WORDS];
+	late->host[2 * PAGE_WORDS]++;
+	cu_nap_ms(20);
+	late->host[3 * PAGE_WORDS]++;
+}
+
+/* Behind a host function the device's queue gets full, so that a launch waits for the function; meanwhile both sides
+ * touch memory. */
+static void test_a_full_queue_behind_a_host_function_keeps_no_page(void)
+{
+	const uint32_t launches = 3000, rounds = 3;
+	struct late late = { .seen = 1 };
+	CUdeviceptr at;
+
+	late.host = mapped(4 * PAGE_WORDS, &at);
+	for (uint32_t i = 0; i < 4 * PAGE_WORDS; i++)
+		late.host[i] = 0;
+	for (uint32_t round = 1; round <= rounds; round++) {
+		cu_ok(cu(cuLaunchHostFunc)(NULL, touch_late, &late));
+		for (uint32_t i = 1; i <= launches; i++) {
+			launch(bump, at, 1, 1, 1);
+			if (i % 500 == 0)
+				late.host[PAGE_WORDS + 1] += late.host[PAGE_WORDS + 2] + 1;
+		}
+		late.host[PAGE_WORDS + 1]++;
+		cu_ok(cu(cuCtxSynchronize)());
+		check(late.host[0] == round * launches && late.host[PAGE_WORDS + 1] == round * (launches / 500 + 1));
+		check(!late.seen && late.host[2 * PAGE_WORDS] == round && late.host[3 * PAGE_WORDS] == round);
+	}
+	cu_ok(cu(cuMemFreeHost)((void *)(uintptr_t)late.host));
+}
+
+/* As well, where a call waits for all that is under way. */
+static void test_a_call_that_waits_for_a_host_function_keeps_no_page(void)
+{
+	struct late late = { .seen = 1 };
+	CUdeviceptr at, device;
+
+	late.host = mapped(4 * PAGE_WORDS, &at);
+	for (uint32_t i = 0; i < 4 * PAGE_WORDS; i++)
+		late.host[i] = 0;
+	for (uint32_t round = 1; round <= 3; round++) {
+		cu_ok(cu(cuMemAlloc_v2)(&device, 64u << 20));
+		launch(bump, at, 1, 1, 1);
+		cu_ok(cu(cuLaunchHostFunc)(NULL, touch_late, &late));
+		late.host[PAGE_WORDS + 1]++;
+		cu_ok(cu(cuMemFree_v2)(device));
+		late.host[PAGE_WORDS + 2]++;
+		launch(bump, at, 1, 1, 1);
+		late.host[PAGE_WORDS + 3]++;
+		cu_ok(cu(cuCtxSynchronize)());
+		check(late.host[0] == 2 * round && !late.seen);
+		for (uint32_t i = 1; i <= 3; i++)
+			check(late.host[PAGE_WORDS + i] == round);
+		check(late.host[2 * PAGE_WORDS] == round && late.host[3 * PAGE_WORDS] == round);
+	}
+	cu_ok(cu(cuMemFreeHost)((void *)(uintptr_t)late.host));
+}
+
 static void CUDA_CB wait_for_it(void *arg)
 {
 	while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE))
@@ -357,6 +426,10 @@ int main(int argc, char **argv)
 	}
 	cu_run(test_copies_and_sets_take_it_from_either_side);
 	cu_run(test_what_a_host_function_writes_is_there_behind_it);
+	if (!UNSEEN) {
+		cu_run(test_a_full_queue_behind_a_host_function_keeps_no_page);
+		cu_run(test_a_call_that_waits_for_a_host_function_keeps_no_page);
+	}
 	cu_run(test_the_program_reads_what_it_wrote);
 	cu_run(test_attributes_say_that_it_is_host_memory);
 	cu_run(test_it_comes_and_goes);

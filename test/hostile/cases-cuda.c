@@ -435,6 +435,9 @@ static void managed_memory_that_lies(void)
 	expect_is(CU(plManagedRead, .start = at, .address = at + 8192, .size = 1), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 0), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedRead, .start = at, .address = at, .size = UINT64_MAX), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedLook, .start = at, .address = at + 8192, .size = 1), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedLook, .start = at, .address = at, .size = 0), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedLook, .start = at, .address = at, .size = UINT64_MAX), CUDA_ERROR_INVALID_VALUE);
 	expect_is(
 		CU(plManagedWrite, .start = at, .address = at + 4096, .data = { .kind = PL_BULK_AFTER, .bytes = 8192 }),
 		CUDA_ERROR_INVALID_VALUE);
@@ -470,6 +473,8 @@ static void mapped_memory_that_lies(void)
 	expect_is(CU(plManagedRead, .start = at + 4096, .address = at + 4096, .size = 4096), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedRead, .start = at, .address = at + 4096, .size = 8192), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedRead, .start = at, .address = plain, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedLook, .start = at, .address = plain, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedLook, .start = at, .address = at + 4096, .size = 8192), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedMerge, .start = at, .address = at,
 		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
 		  CUDA_SUCCESS);
@@ -493,6 +498,7 @@ static void mapped_memory_that_lies(void)
 	expect_is(CU(cuMemFreeHost, .host = at), CUDA_SUCCESS);
 	expect_is(CU(cuMemFreeHost, .host = at), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedRead, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
+	expect_is(CU(plManagedLook, .start = at, .address = at, .size = 4096), CUDA_ERROR_INVALID_VALUE);
 	expect_is(CU(plManagedMerge, .start = at, .address = at,
 		     .data = { .kind = PL_BULK_INLINE, .data = data, .bytes = 4608 }),
 		  CUDA_ERROR_INVALID_VALUE);

@@ -158,7 +158,8 @@ static bool send(const struct forge_call *call, uint16_t flags, const void *body
 static bool may_be_free(uint16_t op)
 {
 	return op == PL_CUDA_OP_plHostDone || op == PL_CUDA_OP_plHostBytes || op == PL_CUDA_OP_plManagedWrite ||
-	       op == PL_CUDA_OP_plManagedMerge || op == PL_CUDA_OP_plPeerDone || pl_cuda_op_carries(op);
+	       op == PL_CUDA_OP_plManagedMerge || op == PL_CUDA_OP_plManagedLook || op == PL_CUDA_OP_plPeerDone ||
+	       pl_cuda_op_carries(op);
 }
 
 static uint16_t flags_of(uint16_t op)

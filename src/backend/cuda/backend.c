@@ -197,7 +197,8 @@ static int backend_session(void *state, struct pl_session_worker *worker)
 static bool runs_free(uint16_t op)
 {
 	return op == PL_CUDA_OP_plHostDone || op == PL_CUDA_OP_plHostBytes || op == PL_CUDA_OP_plManagedWrite ||
-	       op == PL_CUDA_OP_plManagedMerge || op == PL_CUDA_OP_plPeerDone || pl_cuda_op_carries(op);
+	       op == PL_CUDA_OP_plManagedMerge || op == PL_CUDA_OP_plManagedLook || op == PL_CUDA_OP_plPeerDone ||
+	       pl_cuda_op_carries(op);
 }
 
 /* Copies between servers, behind which the session's other calls need not be. */

@@ -278,9 +278,8 @@ void pl_cuda_serve_plManagedAlloc(struct pl_serve *serve, const struct pl_cuda_p
 
 /* ---- pages ---- */
 
-/* So that the client knows whether pages can change under it.  The lane that fetches is of no thread of the program's,
- * so no context is current there. */
-static void idle_tell(struct pl_serve *serve)
+/* The lane that fetches is of no thread of the program's, so no context is current there. */
+static void context_ensure(struct pl_serve *serve)
 {
 	uint64_t first = atomic_load(&pl_cuda_session_of(serve)->context_first);
 	void *context = NULL;
@@ -289,6 +288,12 @@ static void idle_tell(struct pl_serve *serve)
 	if (!pl_cuda_current && pl_cuda_take(serve, first, PL_CUDA_KIND_context, &context, &status) &&
 	    !pl_cuda.cuCtxSetCurrent(context))
 		pl_cuda_current = first;
+}
+
+/* So that the client knows whether pages can change under it. */
+static void idle_tell(struct pl_serve *serve)
+{
+	context_ensure(serve);
 	pl_cuda_idle_tell(serve);
 }
 
@@ -361,6 +366,58 @@ void pl_cuda_serve_plManagedRead(struct pl_serve *serve, const struct pl_cuda_pl
 	pl_cuda_plManagedRead_reply_put(&serve->reply_enc, &reply);
 	if (!pl_serve_reply_end(serve) && reply.data.bytes)
 		(void)pl_serve_reply_bulk(serve, pages, reply.data.bytes);
+}
+
+/* Return: the client has a right to them. */
+static bool pages_copy(struct pl_serve *serve, const struct pl_cuda_plManagedLook_args *args, void *to)
+{
+	struct pl_cuda_session *session = pl_cuda_session_of(serve);
+	bool holds;
+
+	pthread_rwlock_rdlock(&session->pages_lock);
+	holds = pages_hold(serve, args->start, args->address, args->size);
+	if (holds)
+		memcpy(to, (const void *)(uintptr_t)args->address, args->size);
+	pthread_rwlock_unlock(&session->pages_lock);
+	return holds;
+}
+
+/* Without the turn, so that nothing but its lock keeps the memory there; and no more is said of the device than is
+ * asked for, as somebody may be in the middle of giving it work. */
+void pl_cuda_serve_plManagedLook(struct pl_serve *serve, const struct pl_cuda_plManagedLook_args *args)
+{
+	struct pl_cuda_plManagedLook_reply reply = { .data = { .kind = PL_BULK_AFTER, .bytes = args->size } };
+	pl_cleanup(pl_freep) void *own = NULL;
+
+	pl_serve_give_turn(serve);
+	if (!args->size || args->size > PL_CUDA_LIMIT_MANAGED_MAX) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (pl_turn_behind(&serve->session->turn, args->behind)) {
+		pl_lane_shutdown(serve->lane);
+		return;
+	}
+	own = malloc(args->size);
+	if (!own) {
+		pl_serve_reply(serve, CUDA_ERROR_OUT_OF_MEMORY);
+		return;
+	}
+	if (args->patient) {
+		context_ensure(serve);
+		reply.works = works(serve);
+	}
+	if (!pages_copy(serve, args, own)) {
+		pl_serve_refuse(serve, CUDA_ERROR_INVALID_VALUE);
+		return;
+	}
+	if (reply.works)
+		reply.data.bytes = 0;
+	if (pl_serve_reply_begin(serve, CUDA_SUCCESS, pl_cuda_plManagedLook_reply_bytes(&reply), reply.data.bytes))
+		return;
+	pl_cuda_plManagedLook_reply_put(&serve->reply_enc, &reply);
+	if (!pl_serve_reply_end(serve) && reply.data.bytes)
+		(void)pl_serve_reply_bulk(serve, own, reply.data.bytes);
 }
 
 void pl_cuda_serve_plManagedWrite(struct pl_serve *serve, const struct pl_cuda_plManagedWrite_args *args)

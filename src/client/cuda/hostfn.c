@@ -19,6 +19,7 @@ struct hostfn {
 
 static _Atomic uint32_t due_count; /* of those that are due */
 static _Atomic uint32_t running;
+static _Atomic bool graphs_have; /* ones that were never due, and run with a graph */
 
 struct due { /* for the callback thread; the token as the server said it: it is named after the function is entered */
 	struct hostfn *hostfn;
@@ -50,6 +51,12 @@ bool pl_cuda_hostfn_runs(void)
 	return atomic_load(&running);
 }
 
+bool pl_cuda_hostfns_may_run(const struct pl_session *session)
+{
+	return pl_cuda_hostfns_are_due() || pl_cuda_hostfn_runs() ||
+	       (atomic_load_explicit(&graphs_have, memory_order_relaxed) && !pl_session_is_idle(session));
+}
+
 static void done_tell(struct pl_session *session, uint64_t token)
 {
 	struct pl_cuda_plHostDone_args args = { .token = token };
@@ -69,14 +76,13 @@ static void due_run(void *arg)
 	struct pl_session *session = hostfn->session;
 	uint64_t token = due->token;
 
+	atomic_fetch_add(&running, 1);
 	pl_mirror_settle(session, true); /* it sees what the device has written, and the device what it writes */
 	(void)pl_echo_waited(CUDA_SUCCESS);
-	atomic_fetch_add(&running, 1);
 	if (hostfn->callback)
 		hostfn->callback(hostfn->stream, (CUresult)due->status, hostfn->user);
 	else
 		hostfn->function(hostfn->user);
-	atomic_fetch_sub(&running, 1);
 	if (!due->again) {
 		due_end(hostfn);
 		pl_cuda_host_copy_forget(session, token);
@@ -88,6 +94,7 @@ static void due_run(void *arg)
 	pl_cuda_pages_behind(session); /* others have sent of it meanwhile */
 	if (atomic_load_explicit(&pl_echoes, memory_order_relaxed))
 		pl_echo_push(session, true);
+	atomic_fetch_sub(&running, 1); /* from here on it waits for nothing */
 	done_tell(session, token);
 }
 
@@ -120,6 +127,7 @@ uint64_t pl_cuda_hostfn_new(struct pl_session *session, CUhostFn function, void 
 	if (!hostfn)
 		return 0;
 	*hostfn = (struct hostfn){ .session = session, .function = function, .user = user };
+	atomic_store(&graphs_have, true);
 	hostfn->token = pl_cuda_handle_create(PL_CUDA_KIND_hostfn, hostfn);
 	if (!hostfn->token) {
 		free(hostfn);
@@ -171,6 +179,12 @@ void pl_cuda_hostfn_forget(const struct pl_session *session, uint64_t token)
 		free(due);
 }
 
+static void captured_note(void)
+{
+	atomic_store(&graphs_have, true);
+	pl_cuda_awaits_program();
+}
+
 static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *hostfn)
 {
 	struct pl_cuda_cuLaunchHostFunc_args args = { .per_thread = per_thread };
@@ -192,7 +206,7 @@ static CUresult hostfn_send(enum pl_cuda_op op, bool per_thread, struct hostfn *
 	if (!pl_cuda_is_captured(hostfn->stream, per_thread))
 		due_begin(hostfn);
 	else
-		pl_cuda_awaits_program();
+		captured_note();
 	r = pl_call_begin(&call, session, (uint16_t)op, pl_cuda_cuLaunchHostFunc_bytes(&args));
 	if (!r) {
 		pl_cuda_cuLaunchHostFunc_put(&call.enc, &args);

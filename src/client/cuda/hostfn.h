@@ -20,8 +20,12 @@ bool pl_cuda_hostfn_what(const struct pl_session *session, uint64_t token, CUhos
 /* A function of the program's is still to run in some stream, or runs. */
 bool pl_cuda_hostfns_are_due(void);
 
-/* One of any session's runs. */
+/* One of any session's runs, or what it wrote is on its way. */
 bool pl_cuda_hostfn_runs(void);
+
+/* One may run, or begin to, before what the session was sent so far has ended; of a graph's that is not known to have
+ * done all.  Calls in the session's order may wait for its end then, and it must wait for none. */
+bool pl_cuda_hostfns_may_run(const struct pl_session *session);
 
 /* Memory that a graph reads, or writes, each time it runs.  Return: its token, a function's; 0 = no memory. */
 uint64_t pl_cuda_host_copy_new(struct pl_session *session, const struct pl_cuda_lines *lines);

@@ -95,13 +95,22 @@ static uint64_t run_of(const struct mirror *mirror, uint64_t page, uint64_t page
 
 static void page_settle(struct mirror *mirror, uint64_t page, uint64_t n, bool free);
 
+static bool goes_free(const struct mirror *mirror)
+{
+	return mirror->ops->goes_free && mirror->ops->goes_free(mirror->session);
+}
+
 /* While the device works, what is written is to be seen there in the order of writing: the page before goes first.  A
  * program that goes to and fro between pages would wait for that at each step, so there is an end to it. */
 static void last_settle(struct mirror *mirror, uint64_t page)
 {
 	if (mirrors.last && mirrors.switches < SWITCHES_MAX && mirrors.last->state[mirrors.last_page] == PAGE_WRITTEN) {
+		bool free = goes_free(mirrors.last);
+
 		mirrors.switches++;
-		page_settle(mirrors.last, mirrors.last_page, 1, false);
+		page_settle(mirrors.last, mirrors.last_page, 1, free);
+		if (free)
+			mirrors.last->ops->arrive(mirrors.last->session);
 	}
 	mirrors.last = mirror;
 	mirrors.last_page = page;
@@ -362,6 +371,7 @@ static bool is_zero(const uint8_t *page)
 static int pages_send(const struct mirror *mirror)
 {
 	const uint8_t *pages = (const uint8_t *)(uintptr_t)mirror->address;
+	bool free = goes_free(mirror);
 	int r = 0;
 
 	for (uint64_t page = 0, n; page < mirror->pages && !r; page += n ? n : 1) {
@@ -370,8 +380,10 @@ static int pages_send(const struct mirror *mirror)
 			n++;
 		if (n)
 			r = mirror->ops->store(mirror->session, mirror->range, mirror->address + page * PAGE,
-					       pages + page * PAGE, n * PAGE, false);
+					       pages + page * PAGE, n * PAGE, free);
 	}
+	if (free)
+		mirror->ops->arrive(mirror->session);
 	return r;
 }
 
@@ -570,11 +582,17 @@ void pl_mirror_settle(const void *session, bool free)
 	pthread_mutex_unlock(&mirrors.lock);
 }
 
+/* A count of one more as in settle_free(). */
 static void stale_settle(void)
 {
-	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next)
-		if (is_stale(mirror))
-			(void)pages_settle(mirror, false);
+	atomic_fetch_add(&pl_mirror_pages_here, 1);
+	for (struct mirror *mirror = mirrors.all; mirror; mirror = mirror->next) {
+		bool free = goes_free(mirror);
+
+		if (is_stale(mirror) && pages_settle(mirror, free) && free)
+			mirror->ops->arrive(mirror->session);
+	}
+	atomic_fetch_sub(&pl_mirror_pages_here, 1);
 }
 
 void pl_mirror_waited_slow(void)

@@ -42,6 +42,9 @@ struct pl_mirror_ops {
 	bool (*idle)(void *session);
 	/* When it was last given work, from 1 on, in the order of all times; 0: never.  With merge() alone. */
 	uint64_t (*worked)(void *session);
+	/* What goes by itself is to go outside the session's order, and be there: whoever holds that may wait for
+	 * somebody who waits for the mirrors.  NULL: never. */
+	bool (*goes_free)(void *session);
 };
 
 /* Pages that are here, of all mirrors: nothing has to be settled while there are none. */

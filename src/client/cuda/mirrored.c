@@ -16,22 +16,68 @@
 /* ---- pages to and from the server ---- */
 
 /* The answer's pages.  Return: as pl_mirror_ops. */
-static int pages_take(struct pl_session *session, const struct pl_cuda_plManagedRead_args *args, struct pl_reply *reply,
-		      void *data, uint64_t *as_of_out)
+static int pages_take(struct pl_reply *reply, bool works, const struct pl_bulk *got, void *data, uint64_t bytes,
+		      bool patient)
+{
+	if (!pl_dec_whole(&reply->dec) || got->data)
+		return -EPROTO;
+	if (patient && works && !got->bytes)
+		return 1;
+	if (got->bytes != bytes)
+		return -EPROTO;
+	return pl_call_bulk(reply, data, bytes);
+}
+
+/* In the session's order. */
+static int pages_read(struct pl_call *call, struct pl_session *session, const struct pl_cuda_plManagedRead_args *args,
+		      struct pl_reply *reply, void *data, uint64_t *as_of_out)
 {
 	struct pl_cuda_plManagedRead_reply got;
+	int r = pl_call_begin(call, session, PL_CUDA_OP_plManagedRead, pl_cuda_plManagedRead_bytes(args));
 
-	if (reply->status)
-		return -EIO;
+	if (r)
+		return r;
+	pl_cuda_plManagedRead_put(&call->enc, args);
+	r = pl_call_ask_alone(call, reply);
+	if (r || reply->status)
+		return r ? r : -EIO;
 	pl_cuda_plManagedRead_reply_get(&reply->dec, &got);
-	if (!pl_dec_whole(&reply->dec) || got.data.data)
-		return -EPROTO;
-	if (args->patient && got.works && !got.data.bytes)
-		return 1;
-	if (got.data.bytes != args->size)
-		return -EPROTO;
 	*as_of_out = reply->flags & PL_WIRE_REPLY_IDLE ? pl_session_answered(session) : 0;
-	return pl_call_bulk(reply, data, args->size);
+	return pages_take(reply, got.works, &got.data, data, args->size, args->patient);
+}
+
+/* Outside of it, but behind the pages that were sent in it. */
+static int pages_look(struct pl_call *call, struct pl_session *session, const struct pl_cuda_plManagedRead_args *args,
+		      struct pl_reply *reply, void *data)
+{
+	const struct pl_cuda_plManagedLook_args look = { .start = args->start,
+							 .address = args->address,
+							 .size = args->size,
+							 .patient = args->patient,
+							 .behind = atomic_load(&session->pages) };
+	struct pl_cuda_plManagedLook_reply got;
+	int r = pl_call_begin(call, session, PL_CUDA_OP_plManagedLook, pl_cuda_plManagedLook_bytes(&look));
+
+	if (r)
+		return r;
+	pl_cuda_plManagedLook_put(&call->enc, &look);
+	r = pl_call_ask_free(call, reply);
+	if (r || reply->status)
+		return r ? r : -EIO;
+	pl_cuda_plManagedLook_reply_get(&reply->dec, &got);
+	return pages_take(reply, got.works, &got.data, data, args->size, args->patient);
+}
+
+/* While a function of the program's may run, whoever has the order may wait for that, and it for these pages. */
+static int pages_get(struct pl_call *call, struct pl_session *session, const struct pl_cuda_plManagedRead_args *args,
+		     struct pl_reply *reply, void *data, uint64_t *as_of_out)
+{
+	int r = -ENOSYS;
+
+	*as_of_out = 0;
+	if (pl_cuda_hostfns_may_run(session))
+		r = pages_look(call, session, args, reply, data);
+	return r == -ENOSYS ? pages_read(call, session, args, reply, data, as_of_out) : r;
 }
 
 int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *data, uint64_t bytes,
@@ -39,9 +85,9 @@ int pl_cuda_pages_fetch(void *session, uint64_t range, uint64_t address, void *d
 {
 	const struct pl_cuda_plManagedRead_args args = { .start = range, .address = address, .size = bytes };
 	struct pl_reply reply;
-	int r = PL_CUDA_ASK(session, plManagedRead, &args, &reply);
+	struct pl_call call;
 
-	return r ? r : pages_take(session, &args, &reply, data, as_of_out);
+	return pages_get(&call, session, &args, &reply, data, as_of_out);
 }
 
 /* What the device wrote before is here when its pages are.  Another thread takes it; what that one waits for itself, as
@@ -68,14 +114,8 @@ static int touched_fetch(struct pl_session *session, const struct pl_cuda_plMana
 {
 	struct pl_reply reply;
 	struct pl_call call;
-	int r = pl_call_begin(&call, session, PL_CUDA_OP_plManagedRead, pl_cuda_plManagedRead_bytes(args));
+	int r = pages_get(&call, session, args, &reply, data, as_of_out);
 
-	if (r)
-		return r;
-	pl_cuda_plManagedRead_put(&call.enc, args);
-	r = pl_call_ask_alone(&call, &reply);
-	if (!r)
-		r = pages_take(session, args, &reply, data, as_of_out);
 	return r ? r : pushed_wait(&call, &reply, args->address, waits);
 }
 
@@ -113,17 +153,27 @@ static void sent_note(struct pl_session *session, uint64_t ticket)
 
 void pl_cuda_pages_behind(struct pl_session *session)
 {
-	struct pl_cuda_plPeerBehind_args args = { .ticket = atomic_exchange(&session->pages, 0) };
+	static __thread struct {
+		const struct pl_session *session;
+		uint64_t ticket;
+		uint32_t epoch;
+	} last __attribute__((tls_model("initial-exec"))); /* said on this thread's lane */
+	struct pl_cuda_plPeerBehind_args args = { .ticket = atomic_load(&session->pages) };
+	uint32_t epoch = atomic_load(&session->epoch);
 	struct pl_call call;
 
-	if (!args.ticket || pl_call_begin(&call, session, PL_CUDA_OP_plPeerBehind, pl_cuda_plPeerBehind_bytes(&args)))
+	if (!args.ticket || (last.session == session && last.epoch == epoch && last.ticket == args.ticket) ||
+	    pl_call_begin(&call, session, PL_CUDA_OP_plPeerBehind, pl_cuda_plPeerBehind_bytes(&args)))
 		return; /* of a session that is lost nobody waits */
 	pl_cuda_plPeerBehind_put(&call.enc, &args);
-	(void)pl_call_post_free(&call);
+	if (pl_call_post_free(&call))
+		return;
+	last.session = session;
+	last.epoch = epoch;
+	last.ticket = args.ticket;
 }
 
-/* Its answer comes when what was sent before has been taken. */
-static void pages_arrive(void *session)
+void pl_cuda_pages_arrive(void *session)
 {
 	struct pl_cuda_plPeerBehind_args args = { 0 };
 	struct pl_reply reply;
@@ -186,6 +236,24 @@ static int merge_send(struct pl_session *session, uint64_t range, uint64_t addre
 	return pages_post(&call, free, noted);
 }
 
+bool pl_cuda_lane_settle(struct pl_session *session)
+{
+	enum pl_thread_owed owed = pl_session_thread_owed(session);
+
+	if (owed == PL_THREAD_OWED_POSTS)
+		pl_cuda_pages_arrive(session);
+	return owed != PL_THREAD_OWED_ANSWERS;
+}
+
+void pl_cuda_lanes_settle_slow(void)
+{
+	struct pl_session *session;
+
+	for (uint32_t i = 0; (session = pl_cuda_session_at(i)); i++)
+		if (pl_cuda_hostfns_may_run(session))
+			(void)pl_cuda_lane_settle(session);
+}
+
 int pl_cuda_pages_store(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes)
 {
 	return store_send(session, range, address, data, bytes, false, false);
@@ -194,7 +262,7 @@ int pl_cuda_pages_store(struct pl_session *session, uint64_t range, uint64_t add
 int pl_cuda_pages_merge(struct pl_session *session, uint64_t range, uint64_t address, const void *data, uint64_t pages,
 			bool free)
 {
-	return merge_send(session, range, address, data, pages, free, false);
+	return merge_send(session, range, address, data, pages, free, true);
 }
 
 static int mirror_store(void *session, uint64_t range, uint64_t address, const void *data, uint64_t bytes, bool free)
@@ -209,6 +277,11 @@ static int mirror_merge(void *session, uint64_t range, uint64_t address, const v
 	if (free)
 		pl_cuda_pages_behind(session);
 	return merge_send(session, range, address, data, pages, free, true);
+}
+
+static bool goes_free(void *session)
+{
+	return pl_cuda_hostfns_may_run(session);
 }
 
 /* Of a lost session, too: nothing comes any more. */
@@ -226,21 +299,23 @@ static uint64_t worked(void *arg)
 	return atomic_load_explicit(&session->worked, memory_order_relaxed);
 }
 
-static const struct pl_mirror_ops managed_ops = { .fetch = managed_fetch,
-						  .store = mirror_store,
-						  .arrive = pages_arrive };
+static const struct pl_mirror_ops managed_ops = {
+	.fetch = managed_fetch, .store = mirror_store, .arrive = pl_cuda_pages_arrive, .goes_free = goes_free
+};
 static const struct pl_mirror_ops host_ops = { .fetch = host_fetch,
 					       .store = mirror_store,
 					       .merge = mirror_merge,
-					       .arrive = pages_arrive,
+					       .arrive = pl_cuda_pages_arrive,
 					       .idle = idle,
-					       .worked = worked };
+					       .worked = worked,
+					       .goes_free = goes_free };
 
 /* Calls that come while pages are on their way, and wait for no device; a host function settles by itself. */
 static bool op_is_quiet(uint16_t op)
 {
 	switch (op) {
 	case PL_CUDA_OP_plManagedRead:
+	case PL_CUDA_OP_plManagedLook:
 	case PL_CUDA_OP_plManagedWrite:
 	case PL_CUDA_OP_plManagedMerge:
 	case PL_CUDA_OP_plManagedPlace:
@@ -274,6 +349,9 @@ static bool op_asks(uint16_t op)
 	}
 }
 
+/* While a function of the program's may run, pages go outside the session's order, and whoever sends them waits until
+ * they are there, with the mirrors locked: so this thread's own calls, one of which may wait for the function (a launch
+ * into a queue that is full), have been taken by then. */
 static bool before(struct pl_session *session, uint16_t op)
 {
 	bool pages = atomic_load_explicit(&pl_mirror_pages_here, memory_order_relaxed);
@@ -282,7 +360,7 @@ static bool before(struct pl_session *session, uint16_t op)
 	if (op_is_quiet(op))
 		return false;
 	if (pages)
-		pl_mirror_settle(session, false);
+		pl_mirror_settle(session, pl_cuda_hostfns_may_run(session) && pl_cuda_lane_settle(session));
 	if (op_asks(op))
 		return false;
 	if (echoes)

@@ -22,8 +22,16 @@ int pl_cuda_pages_merge(struct pl_session *session, uint64_t range, uint64_t add
 void pl_cuda_pages_watch(struct pl_session *session);
 
 /* What this thread sends outside the session's order from here on comes behind the mirrors' pages that any thread has
- * sent in it so far.  Of one thread alone. */
+ * sent in it so far. */
 void pl_cuda_pages_behind(struct pl_session *session);
+/* Returns when what this thread has sent outside the order is there; and what it has sent in it before. */
+void pl_cuda_pages_arrive(void *session);
+
+/* The server has taken what this thread has sent to the session.  With no lock that a host function's thread takes, for
+ * it may wait for a function.  Return: false: it has not, as the thread has yet to wait for an answer. */
+bool pl_cuda_lane_settle(struct pl_session *session);
+/* As well, of all sessions that may wait for a function, where there are pages or echoes. */
+void pl_cuda_lanes_settle_slow(void);
 
 /* ---- mirrors ---- */
 
@@ -48,6 +56,10 @@ void pl_cuda_mirrored_gone(const struct pl_cuda_memory *memory);
 /* A call has waited for the device, or heard that it has ended, with this result. */
 static inline CUresult pl_cuda_waited(CUresult result)
 {
+	if (__builtin_expect(atomic_load_explicit(&pl_mirror_pages_here, memory_order_relaxed) ||
+				     atomic_load_explicit(&pl_echoes, memory_order_relaxed),
+			     0))
+		pl_cuda_lanes_settle_slow();
 	pl_mirror_waited();
 	return pl_echo_waited(result);
 }
