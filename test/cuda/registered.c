@@ -193,6 +193,76 @@ static void test_a_host_function_between_kernels_sees_and_is_seen(void)
 	free(own);
 }
 
+struct late {
+	volatile float *own;
+	atomic_bool begun;
+	bool twice; /* it writes */
+};
+
+static void CUDA_CB write_late(void *arg)
+{
+	struct late *late = arg;
+
+	atomic_store(&late->begun, true);
+	cu_nap_ms(100);
+	late->own[10]++;
+	if (!late->twice)
+		return;
+	cu_nap_ms(100);
+	late->own[10]++;
+}
+
+/* More than a queue has room for: what is launched last waits for what is ahead of it. */
+static void fill(CUdeviceptr at, CUstream stream)
+{
+	for (int i = 0; i < 2500; i++)
+		twice(at, 1, stream);
+}
+
+/* twice: another thread's calls see what it has written before it has written all. */
+static void launch_behind_a_host_function(bool waits, bool writes_twice)
+{
+	float *own = malloc(200 * sizeof(*own));
+	struct late late = { .own = own, .twice = writes_twice };
+	CUdeviceptr at, device;
+	CUstream stream;
+
+	check(own);
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuMemAlloc_v2)(&device, 4096));
+	at = enter(own, 200);
+	for (int round = 0; round < 3; round++) {
+		atomic_store(&late.begun, false);
+		for (int i = 0; i < 200; i++)
+			own[i] = (float)i;
+		twice(at, 100, stream);
+		cu_ok(cu(cuLaunchHostFunc)(stream, write_late, &late));
+		while (waits && !atomic_load(&late.begun))
+			;
+		fill(device, stream);
+		if (waits)
+			cu_nap_ms(150);
+		own[150] = 7; /* beside what the kernels write */
+		twice(at, 100, stream);
+		cu_ok(cu(cuStreamSynchronize)(stream));
+		check(own[10] == 2 * (writes_twice ? 22.0f : 21.0f) && own[12] == 48 && own[150] == 7);
+	}
+	leave(own);
+	cu_ok(cu(cuMemFree_v2)(device));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+	free(own);
+}
+
+static void test_a_full_queue_behind_a_host_function_keeps_none_of_it(void)
+{
+	launch_behind_a_host_function(false, false);
+}
+
+static void test_what_a_host_function_writes_last_is_what_stays(void)
+{
+	launch_behind_a_host_function(true, true);
+}
+
 /* The program writes the second half while the device may still be at work in the first. */
 static void test_neither_side_loses_what_it_writes_beside_the_other(void)
 {
@@ -357,6 +427,8 @@ int main(int argc, char **argv)
 	cu_run(test_every_way_to_wait_brings_it);
 	cu_run(test_copies_come_in_their_place);
 	cu_run(test_a_host_function_between_kernels_sees_and_is_seen);
+	cu_run(test_a_full_queue_behind_a_host_function_keeps_none_of_it);
+	cu_run(test_what_a_host_function_writes_last_is_what_stays);
 	cu_run(test_neither_side_loses_what_it_writes_beside_the_other);
 	cu_run(test_what_was_not_waited_for_is_there_when_it_is_unregistered);
 	cu_run(test_shared_pages_are_the_devices_too);

@@ -74,15 +74,26 @@ static bool page_differs(struct echo *echo, uint64_t at, size_t bytes)
 	return true;
 }
 
+static size_t page_bytes(const struct echo *echo, uint64_t at)
+{
+	return echo->bytes - at < PAGE ? echo->bytes - at : PAGE;
+}
+
+static bool differs(const struct echo *echo)
+{
+	for (uint64_t at = 0; at < echo->bytes; at += PAGE)
+		if (own_read(echoes.page, echo->address + at, page_bytes(echo, at)) &&
+		    memcmp(echoes.page, echo->twin + at, page_bytes(echo, at)))
+			return true;
+	return false;
+}
+
 static void push(struct echo *echo, bool free)
 {
-	for (uint64_t at = 0; at < echo->bytes; at += PAGE) {
-		size_t bytes = echo->bytes - at < PAGE ? echo->bytes - at : PAGE;
-
-		if (page_differs(echo, at, bytes) &&
+	for (uint64_t at = 0; at < echo->bytes; at += PAGE)
+		if (page_differs(echo, at, page_bytes(echo, at)) &&
 		    pl_cuda_pages_merge(echo->session, echo->device, echo->device + at, echoes.page, 1, free))
 			return; /* the session is lost */
-	}
 }
 
 /* Runs of bytes that the device has changed; what the program has changed beside them stays. */
@@ -116,13 +127,53 @@ static void pull(struct echo *echo)
 	}
 }
 
-void pl_echo_push(struct pl_session *session, bool free)
+static bool any_differs(const struct pl_session *session)
 {
-	atomic_store_explicit(&echoes.works, true, memory_order_relaxed);
-	pthread_mutex_lock(&echoes.lock);
+	const struct echo *echo = echoes.all;
+
+	while (echo && (echo->session != session || !differs(echo)))
+		echo = echo->next;
+	return echo;
+}
+
+static void push_all(struct pl_session *session, bool free)
+{
+	if (free)
+		pl_cuda_pages_behind(session);
 	for (struct echo *echo = echoes.all; echo; echo = echo->next)
 		if (echo->session == session)
 			push(echo, free);
+	if (free)
+		pl_cuda_pages_arrive(session);
+}
+
+/* Outside the order they are there before anybody compares, or fetches, again: what one has sent and the other does not
+ * have yet would be taken for the device's, or come behind what is newer. */
+static void push_free(struct pl_session *session)
+{
+	bool settled = true;
+
+	pthread_mutex_lock(&echoes.lock);
+	if (any_differs(session)) {
+		if (pl_session_thread_owed(session) != PL_THREAD_OWED_NOTHING) {
+			pthread_mutex_unlock(&echoes.lock);
+			settled = pl_cuda_lane_settle(session);
+			pthread_mutex_lock(&echoes.lock);
+		}
+		push_all(session, settled);
+	}
+	pthread_mutex_unlock(&echoes.lock);
+}
+
+void pl_echo_push(struct pl_session *session, bool free)
+{
+	atomic_store_explicit(&echoes.works, true, memory_order_relaxed);
+	if (free) {
+		push_free(session);
+		return;
+	}
+	pthread_mutex_lock(&echoes.lock);
+	push_all(session, false);
 	pthread_mutex_unlock(&echoes.lock);
 }
 

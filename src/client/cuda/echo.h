@@ -23,8 +23,8 @@ void pl_echo_remove(const struct pl_cuda_memory *memory);
 /* The copy has gone with its context. */
 void pl_echo_forget(const struct pl_cuda_memory *memory);
 
-/* What the program has changed goes to the session's server.  free: outside the session's order, before what this
- * thread sends next.  Of the calls' own hook. */
+/* What the program has changed goes to the session's server.  free: outside the session's order, and is there, but
+ * where the thread has an answer to wait for first.  Of the calls' own hook. */
 void pl_echo_push(struct pl_session *session, bool free);
 /* What the device has changed comes back, where something was sent since it did. */
 void pl_echo_pull(void);

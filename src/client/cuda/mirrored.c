@@ -364,7 +364,7 @@ static bool before(struct pl_session *session, uint16_t op)
 	if (op_asks(op))
 		return false;
 	if (echoes)
-		pl_echo_push(session, false);
+		pl_echo_push(session, pl_cuda_hostfns_may_run(session));
 	return true;
 }
 
