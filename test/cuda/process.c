@@ -106,8 +106,42 @@ static void primary_anew(void *unused)
 		cu_ok(cu(cuMemsetD32_v2)(at[3], 7, 1024));
 		cu_ok(cu(cuCtxSynchronize)());
 		cu_ok(cu(cuMemFree_v2)(at[i % 4]));
-		cu_ok(i % 2 ? cu(cuDevicePrimaryCtxRelease_v2)(0) : cu(cuDevicePrimaryCtxReset_v2)(0));
+		if (i % 2 == 0)
+			cu_ok(cu(cuDevicePrimaryCtxReset_v2)(0));
+		cu_ok(cu(cuDevicePrimaryCtxRelease_v2)(0));
 	}
+}
+
+/* A reset ends what is there, and releases nothing. */
+static void primary_reset(void *unused)
+{
+	CUcontext context;
+	unsigned int flags;
+	int active;
+	(void)unused;
+	if (cu(cuInit)(0))
+		exit(CU_SKIP);
+	cu_ok(cu(cuDevicePrimaryCtxReset_v2)(0));
+	cu_is(cu(cuDevicePrimaryCtxRelease_v2)(0), CUDA_ERROR_INVALID_CONTEXT);
+	cu_ok(cu(cuDevicePrimaryCtxRetain)(&context, 0));
+	cu_ok(cu(cuDevicePrimaryCtxRetain)(&context, 0));
+	cu_ok(cu(cuDevicePrimaryCtxReset_v2)(0));
+	cu_ok(cu(cuDevicePrimaryCtxGetState)(0, &flags, &active));
+	check(!active);
+	cu_ok(cu(cuDevicePrimaryCtxRelease_v2)(0));
+	cu_ok(cu(cuDevicePrimaryCtxRetain)(&context, 0));
+	cu_ok(cu(cuDevicePrimaryCtxRelease_v2)(0));
+	cu_ok(cu(cuDevicePrimaryCtxGetState)(0, &flags, &active));
+	check(active); /* the first is held once yet */
+	cu_ok(cu(cuDevicePrimaryCtxRelease_v2)(0));
+	cu_ok(cu(cuDevicePrimaryCtxGetState)(0, &flags, &active));
+	check(!active);
+	cu_ok(cu(cuDevicePrimaryCtxRetain)(&context, 0));
+	cu_ok(cu(cuDevicePrimaryCtxReset_v2)(0));
+	cu_ok(cu(cuDevicePrimaryCtxRelease_v2)(0));
+	cu_is(cu(cuDevicePrimaryCtxRelease_v2)(0), CUDA_ERROR_INVALID_CONTEXT);
+	cu_ok(cu(cuDevicePrimaryCtxGetState)(0, &flags, &active));
+	check(!active);
 }
 
 static void *thread_main(void *ctx)
@@ -389,6 +423,7 @@ int main(void)
 		{ "contexts are a stack", contexts },
 		{ "the primary context is counted", primary },
 		{ "the primary context is made anew", primary_anew },
+		{ "a reset of the primary context releases nothing", primary_reset },
 		{ "limits of a context are told", limits },
 		{ "threads share a context", threads },
 		{ "threads register parts of one page", neighbours },

@@ -129,15 +129,20 @@ void pl_cuda_serve_cuDevicePrimaryCtxReset_v2(struct pl_serve *serve,
 {
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	void *device = NULL;
+	bool retained;
 	uint64_t left;
 
 	if (pl_cuda.cuDevicePrimaryCtxReset_v2 &&
 	    pl_cuda_take(serve, args->device, PL_CUDA_KIND_device, &device, &status)) {
+		retained = primary_lives(serve, device);
 		left = primary_leaves(serve, device);
 		pl_serve_give_turn(serve);
 		status = (int32_t)pl_cuda.cuDevicePrimaryCtxReset_v2((CUdevice)(uintptr_t)device);
 		if (!status)
 			pl_cuda_context_left(pl_cuda_session_of(serve), left);
+		/* A reset releases nothing, and the client's next retain is one more. */
+		if (!status && retained && pl_cuda.cuDevicePrimaryCtxRelease_v2)
+			(void)pl_cuda.cuDevicePrimaryCtxRelease_v2((CUdevice)(uintptr_t)device);
 	}
 	pl_cuda_result(serve, status, 0);
 }

@@ -13,7 +13,7 @@ struct pl_cuda_stack {
 
 struct primary {
 	struct pl_cuda_context *context; /* NULL: not active */
-	unsigned int refs, flags;
+	unsigned int refs, flags;        /* refs: a reset leaves them as they are */
 };
 
 static struct {
@@ -495,6 +495,8 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
 	} else if (!--primary->refs) {
 		gone = primary->context;
 		primary->context = NULL;
+	}
+	if (gone) {
 		pl_cuda_memory_context_gone(gone);
 		result = PL_CUDA_POST(session, cuDevicePrimaryCtxRelease_v2, &args);
 	}
@@ -524,7 +526,6 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
 	pthread_mutex_lock(&primaries.lock);
 	gone = primaries.of[device].context;
 	primaries.of[device].context = NULL;
-	primaries.of[device].refs = 0;
 	if (gone)
 		pl_cuda_memory_context_gone(gone);
 	r = PL_CUDA_ASK(session, cuDevicePrimaryCtxReset_v2, &args, &reply);

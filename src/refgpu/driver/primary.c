@@ -56,7 +56,8 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice device)
 	return cuDevicePrimaryCtxRelease_v2(device);
 }
 
-/* Whoever holds it holds a context that is destroyed; it is made anew when somebody asks. */
+/* Whoever holds it holds a context that is destroyed, and releases it all the same; it is made anew when somebody asks.
+ */
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
 {
 	struct pl_cu_ctx *gone;
@@ -67,7 +68,6 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
 	pthread_mutex_lock(&dev->lock);
 	gone = dev->primary;
 	dev->primary = NULL;
-	dev->primary_refs = 0;
 	pthread_mutex_unlock(&dev->lock);
 	if (gone)
 		pl_cu_ctx_destroy(gone);
