@@ -365,14 +365,18 @@ static CUresult levels_of_43(CUmipmappedArray *levels)
 	return cu(cuMipmappedArrayCreate)(levels, &desc, 12);
 }
 
-static CUresult node_of_40(CUgraph graph)
+/* at: where it is; NULL: it does not matter. */
+static CUresult node_of_40(CUgraph graph, CUdeviceptr *at)
 {
 	CUDA_MEM_ALLOC_NODE_PARAMS params = { .poolProps = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
 							     .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE } },
 					      .bytesize = 40 * MIB };
 	CUgraphNode node;
+	CUresult result = cu(cuGraphAddMemAllocNode)(&node, graph, NULL, 0, &params);
 
-	return cu(cuGraphAddMemAllocNode)(&node, graph, NULL, 0, &params);
+	if (at)
+		*at = params.dptr;
+	return result;
 }
 
 /* What is freed here may be kept somewhere: who needs it gets it. */
@@ -382,6 +386,66 @@ static void alloc_and_free(void)
 
 	cu_ok(cu(cuMemAlloc_v2)(&at, 32 * MIB));
 	cu_ok(cu(cuMemFree_v2)(at));
+}
+
+static void beside(const char *what)
+{
+	CUdeviceptr at;
+	CUresult result = cu(cuMemAlloc_v2)(&at, 32 * MIB);
+
+	say(what, result);
+	if (!result)
+		cu_ok(cu(cuMemFree_v2)(at));
+}
+
+/* The graph goes before what was made of it. */
+static void graph_that_is_ready(void)
+{
+	CUgraphExec exec;
+	CUdeviceptr at;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(node_of_40(graph, &at));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	beside("beside a graph's that is ready");
+	cu_ok(cu(cuGraphLaunch)(exec, NULL));
+	cu_ok(cu(cuMemFree_v2)(at));
+	beside("once that is freed");
+	cu_ok(cu(cuGraphLaunch)(exec, NULL));
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	beside("when it alone has gone");
+	cu_ok(cu(cuMemFree_v2)(at));
+	beside("and what it had");
+}
+
+static void captured(CUgraphExec *exec)
+{
+	CUstream stream;
+	CUgraph graph;
+	CUdeviceptr at;
+
+	cu_ok(cu(cuStreamCreate)(&stream, CU_STREAM_NON_BLOCKING));
+	cu_ok(cu(cuStreamBeginCapture_v2)(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	cu_ok(cu(cuMemAllocAsync)(&at, 40 * MIB, stream));
+	cu_ok(cu(cuMemFreeAsync)(at, stream));
+	cu_ok(cu(cuStreamEndCapture)(stream, &graph));
+	cu_ok(cu(cuGraphInstantiateWithFlags)(exec, graph, 0));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuStreamDestroy_v2)(stream));
+}
+
+/* What is freed in a graph comes with its next launch. */
+static void graph_that_frees(void)
+{
+	CUgraphExec exec;
+
+	captured(&exec);
+	cu_ok(cu(cuGraphLaunch)(exec, NULL));
+	beside("beside a graph's that is freed there");
+	cu_ok(cu(cuGraphExecDestroy)(exec));
+	beside("without it");
 }
 
 static void beyond(void)
@@ -410,9 +474,11 @@ static void beyond(void)
 	for (int i = 0; i < 2; i++) {
 		alloc_and_free();
 		cu_ok(cu(cuGraphCreate)(&graph, 0));
-		say("a graph's", node_of_40(graph));
-		say("its second", node_of_40(graph));
+		say("a graph's", node_of_40(graph, NULL));
+		say("its second", node_of_40(graph, NULL));
 		cu_ok(cu(cuGraphDestroy)(graph));
+		graph_that_is_ready();
+		graph_that_frees();
 	}
 	say("after all", array_of_40(&array));
 	cu_ok(cu(cuArrayDestroy)(array));

@@ -51,7 +51,10 @@ def test_memory_that_the_lease_keeps_is_there_for_whoever_needs_it():
 def test_arrays_and_memory_of_graphs_are_charged():
     beyond = "CUDA_ERROR_OUT_OF_MEMORY"
     want = [("array", ""), ("another", beyond), ("memory beside it", beyond), ("levels", ""), ("more levels", beyond),
-            ("of another context", ""), ("and more", beyond), *[("a graph's", ""), ("its second", beyond)] * 2,
+            ("of another context", ""), ("and more", beyond), *[("a graph's", ""), ("its second", beyond), ("beside a graph's that is ready", beyond),
+                                                  ("once that is freed", beyond), ("when it alone has gone", beyond),
+                                                  ("and what it had", ""), ("beside a graph's that is freed there", beyond),
+                                                  ("without it", "")] * 2,
             ("after all", "")]
     with serve("--memory-limit=64M") as server:
         for mode in ("shm", "tcp"):

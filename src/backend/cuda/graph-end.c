@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "backend/cuda/graph-memory.h"
 #include "backend/cuda/hostfn.h"
 #include "base/cleanup.h"
 
@@ -16,12 +17,14 @@ struct members {
 	struct pl_cuda_session *session;
 	struct list objects; /* nodes, and graphs inside */
 	struct list memory;  /* addresses of what nodes allocate */
+	struct list frees;   /* and free */
 };
 
 static void members_free(struct members *members)
 {
 	free(members->objects.at);
 	free(members->memory.at);
+	free(members->frees.at);
 }
 
 static void add(struct list *list, void *object)
@@ -62,6 +65,9 @@ static void node_add(struct members *members, CUgraphNode node)
 	if (type == CU_GRAPH_NODE_TYPE_MEM_ALLOC && pl_cuda.cuGraphMemAllocNodeGetParams &&
 	    !pl_cuda.cuGraphMemAllocNodeGetParams(node, &memory))
 		add(&members->memory, (void *)(uintptr_t)memory.dptr);
+	if (type == CU_GRAPH_NODE_TYPE_MEM_FREE && pl_cuda.cuGraphMemFreeNodeGetParams &&
+	    !pl_cuda.cuGraphMemFreeNodeGetParams(node, &memory.dptr))
+		add(&members->frees, (void *)(uintptr_t)memory.dptr);
 	if (type != CU_GRAPH_NODE_TYPE_GRAPH || !pl_cuda.cuGraphChildGraphNodeGetGraph ||
 	    pl_cuda.cuGraphChildGraphNodeGetGraph(node, &inside))
 		return;
@@ -75,6 +81,18 @@ static void graph_add(struct members *members, CUgraph graph)
 
 	for (size_t i = 0; i < count; i++)
 		node_add(members, nodes[i]);
+}
+
+void pl_cuda_graph_uses_find(struct pl_cuda_session *session, CUgraph graph, struct pl_cuda_graph_uses *uses)
+{
+	struct members members = { .session = session };
+
+	graph_add(&members, graph);
+	*uses = (struct pl_cuda_graph_uses){ .allocates = members.memory.at,
+					     .frees = members.frees.at,
+					     .allocates_count = members.memory.count,
+					     .frees_count = members.frees.count };
+	free(members.objects.at);
 }
 
 static int compare(const void *a, const void *b)
@@ -113,7 +131,7 @@ static struct pl_u64s members_drop(struct pl_serve *serve, struct members *membe
 	struct pl_handle condition;
 
 	for (size_t i = 0; i < members->memory.count; i++)
-		pl_cuda_memory_forget(members->session, (uintptr_t)members->memory.at[i]);
+		pl_cuda_graph_memory_node_gone(members->session, (uintptr_t)members->memory.at[i]);
 	for (size_t i = 0; i < objects->count; i++)
 		(void)pl_handles_take(&members->session->conditions, (uintptr_t)objects->at[i], PL_CUDA_KIND_node,
 				      &condition);

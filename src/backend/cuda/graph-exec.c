@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "backend/cuda/graph-memory.h"
 #include "backend/cuda/hostfn.h"
 #include "base/err.h"
 
@@ -116,11 +117,13 @@ void pl_cuda_serve_cuGraphLaunch(struct pl_serve *serve, const struct pl_cuda_cu
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
 	struct pl_cuda_exec_sets *sets;
-	void *exec, *stream;
+	void *exec, *stream = NULL;
 
 	if (call && pl_cuda_take(serve, args->exec, PL_CUDA_KIND_exec, &exec, &status) &&
 	    pl_cuda_take(serve, args->stream, PL_CUDA_KIND_stream, &stream, &status))
 		status = (int32_t)call(exec, stream);
+	if (!status && session->books && !pl_cuda_capture_graph(stream, args->per_thread))
+		pl_cuda_graph_memory_launched(session, args->exec);
 	sets = session->execs ? *sets_find(session, args->exec) : NULL;
 	if (!status && sets) {
 		sets->launches++;
@@ -144,6 +147,7 @@ void pl_cuda_serve_cuGraphExecDestroy(struct pl_serve *serve, const struct pl_cu
 	if (!status) {
 		pl_cuda_exec_sets_end(serve, args->exec);
 		pl_cuda_carriers_forget(pl_cuda_session_of(serve), args->exec);
+		pl_cuda_graph_memory_exec_gone(pl_cuda_session_of(serve), args->exec);
 		pl_cuda_drop(serve, args->exec, PL_CUDA_KIND_exec);
 	}
 	pl_cuda_result(serve, status, 0);

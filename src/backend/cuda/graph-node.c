@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/cuda/copy.h"
+#include "backend/cuda/graph-memory.h"
 #include "backend/cuda/hostfn.h"
 #include "wire/cuda-node.h"
 
@@ -427,8 +428,7 @@ static void add_reply(struct pl_serve *serve, CUgraphNode made, const struct nod
 	(void)pl_serve_reply_end(serve);
 }
 
-/* As for what a captured stream allocates, but that a node which frees it gives nothing back: it is there with each
- * launch.  It goes with the graph.  Return: the status to answer with. */
+/* As for what a captured stream allocates: graph-memory.h.  Return: the status to answer with. */
 static int32_t alloc_charge(const struct node *node)
 {
 	bool fits = node->params.type != CU_GRAPH_NODE_TYPE_MEM_ALLOC ||
@@ -448,6 +448,7 @@ static void alloc_charged(const struct node *node, CUgraph graph, int32_t status
 	}
 	(void)pl_cuda_memory_note(node->session, node->params.alloc.dptr, node->params.alloc.bytesize, 0);
 	pl_cuda_captured_memory(node->session, graph, node->params.alloc.dptr);
+	pl_cuda_graph_memory_made(node->session, node->params.alloc.dptr);
 	atomic_store(&node->session->graphs_allocate, true);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backend/cuda/graph-memory.h"
 #include "backend/cuda/hostfn.h"
 #include "base/cleanup.h"
 
@@ -191,8 +192,10 @@ void pl_cuda_serve_cuGraphInstantiate(struct pl_serve *serve, const struct pl_cu
 		status = instantiate(serve, &made, graph, upload, args);
 	if (!status && !pl_cuda_put(serve, args->exec, PL_CUDA_KIND_exec, made.exec, 0))
 		status = CUDA_ERROR_OUT_OF_MEMORY;
-	if (!status)
+	if (!status) {
 		pl_cuda_carriers_note(pl_cuda_session_of(serve), args->exec, graph);
+		pl_cuda_graph_memory_ready(pl_cuda_session_of(serve), args->exec, graph);
+	}
 	/* The reply carries the driver's code itself: what it says of the error comes with it. */
 	reply.result = (uint32_t)made.result;
 	reply.error_node = pl_cuda_node_id_seen(serve, made.error_node);

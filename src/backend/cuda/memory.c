@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "backend/cuda/checkpoint.h"
+#include "backend/cuda/graph-memory.h"
 #include "backend/cuda/hostfn.h"
 #include "backend/cuda/movable.h"
 #include "backend/cuda/slab.h"
@@ -42,8 +43,10 @@ bool pl_cuda_memory_note(struct pl_cuda_session *session, uint64_t address, uint
 {
 	int r = note(session, address, bytes, context);
 
-	if (r == -EEXIST && note_end(session, address))
+	if (r == -EEXIST && note_end(session, address)) {
+		pl_cuda_graph_memory_lost(session, address);
 		r = note(session, address, bytes, context);
+	}
 	if (!r)
 		pl_checkpoint_made(address, bytes ? bytes : 1);
 	return !r;
@@ -292,12 +295,12 @@ void pl_cuda_serve_cuMemFree_v2(struct pl_serve *serve, const struct pl_cuda_cuM
 	if (pl_cuda.cuMemFree_v2 && !pl_cuda_movable_free(serve, args->address, &status))
 		status = (int32_t)pl_cuda.cuMemFree_v2(args->address);
 	pl_cuda_managed_ended(session, args->address, !status);
-	if (!status)
+	if (!status && !pl_cuda_graph_memory_freed(session, args->address))
 		pl_cuda_memory_forget(session, args->address);
 	pl_cuda_result(serve, status, 0);
 }
 
-/* Stream-ordered allocation; the memory is charged until the free is issued, or the graph that has it is destroyed. */
+/* Stream-ordered allocation; the memory is charged until the free is issued, a graph's as graph-memory.h says. */
 void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_cuMemAllocAsync_args *args)
 {
 	struct pl_cuda_cuMemAllocAsync_reply reply = { 0 };
@@ -322,6 +325,7 @@ void pl_cuda_serve_cuMemAllocAsync(struct pl_serve *serve, const struct pl_cuda_
 	if (graph) {
 		atomic_store(&pl_cuda_session_of(serve)->graphs_allocate, true);
 		pl_cuda_captured_memory(pl_cuda_session_of(serve), graph, address);
+		pl_cuda_graph_memory_made(pl_cuda_session_of(serve), address);
 	}
 	if (status) {
 		pl_cuda_result(serve, status, 0);
@@ -348,11 +352,20 @@ static int32_t free_async(struct pl_serve *serve, const struct pl_cuda_cuMemFree
 	return (int32_t)call(args->address, stream);
 }
 
+/* In a stream that is captured it is a graph's, which frees it with each launch. */
+static void freed_async(struct pl_cuda_session *session, uint64_t address, CUstream stream, bool per_thread)
+{
+	if (session->books && pl_cuda_capture_graph(stream, per_thread))
+		return;
+	if (!pl_cuda_graph_memory_freed(session, address))
+		pl_cuda_memory_forget(session, address);
+}
+
 void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_cuMemFreeAsync_args *args)
 {
 	struct pl_cuda_session *session = pl_cuda_session_of(serve);
 	int32_t status = CUDA_ERROR_NOT_SUPPORTED;
-	void *stream;
+	void *stream = NULL;
 
 	if (pl_cuda_promise_ends(session, args->address)) {
 		pl_cuda_result(serve, CUDA_SUCCESS, 0);
@@ -363,7 +376,7 @@ void pl_cuda_serve_cuMemFreeAsync(struct pl_serve *serve, const struct pl_cuda_c
 		status = free_async(serve, args, stream);
 	pl_cuda_managed_ended(session, args->address, !status);
 	if (!status)
-		pl_cuda_memory_forget(session, args->address);
+		freed_async(session, args->address, stream, args->per_thread);
 	pl_cuda_result(serve, status, args->stream);
 }
 

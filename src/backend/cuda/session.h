@@ -82,16 +82,16 @@ struct pl_cuda_session {
 	pthread_mutex_t later_send_lock;  /* taken before later_lock: they are sent one after the other */
 
 	struct pl_cuda_marks *_Atomic marks; /* NULL: the client has asked for none */
-
 	pthread_mutex_t hosts_lock;
 	struct pl_cuda_waiter *hosts;      /* under hosts_lock: who waits for the client, in the order of their calls */
 	struct pl_cuda_captured *captured; /* under the turn: graph-end.c */
 	struct pl_cuda_exec_sets *execs;   /* under the turn: graph-exec.c */
 	struct pl_cuda_carriers *carriers; /* under the turn: graph-enable.c */
-	_Atomic bool knows_nodes;          /* ids of nodes of graphs were given, or some are hidden */
-	_Atomic bool hides_nodes;          /* some stand beside copies: graph-copy.c */
-	_Atomic bool graphs_allocate;      /* memory was allocated in a stream that was captured */
-	_Atomic bool captures;             /* a stream was captured */
+	struct pl_cuda_graph_memory *books; /* as well: graph-memory.c; NULL: no graph has allocated any */
+	_Atomic bool knows_nodes;           /* ids of nodes of graphs were given, or some are hidden */
+	_Atomic bool hides_nodes;           /* some stand beside copies: graph-copy.c */
+	_Atomic bool graphs_allocate;       /* memory was allocated in a stream that was captured */
+	_Atomic bool captures;              /* a stream was captured */
 	_Atomic(void *) few_room;     /* memory for few bytes that are fetched; NULL: somebody has it: copy-out.c */
 	struct pl_handles shadows;    /* by a graph's node: graph-copy.c; its own lock */
 	struct pl_handles conditions; /* by a conditional node: `object` is its graphs, `extra` their number; as well */
