@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/threads.h"
 #include "link/connection.h"
 
 #define DIAL_NS_MAX    (5ull * 1000000000u)
@@ -116,6 +117,7 @@ static int thread_start(struct pl_session *session)
 	pthread_sigmask(SIG_SETMASK, &kept, NULL);
 	if (r)
 		return pl_err(-r);
+	atomic_fetch_add(&pl_threads_own, 1);
 	pthread_detach(thread);
 	session->again.runs = true;
 	return 0;

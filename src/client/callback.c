@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/threads.h"
 #include "client/session.h"
 
 struct callback {
@@ -83,6 +84,7 @@ bool pl_callback_run(void (*fn)(void *arg), void *arg)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 		running = !pthread_create(&thread, &attr, callback_thread, NULL);
 		pthread_attr_destroy(&attr);
+		atomic_fetch_add(&pl_threads_own, running);
 		if (!running)
 			pl_log_error("no thread: callbacks wait");
 	}

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include "base/err.h"
+#include "base/threads.h"
 #include "client/agree.h"
 #include "link/still.h"
 #include "link/widen.h"
@@ -139,5 +140,6 @@ void *pl_session_receiver_run(void *arg)
 	}
 	pl_session_dies(session, r ? r : -EPIPE);
 	session->reverse_fn(session, NULL, NULL);
+	atomic_fetch_sub(&pl_threads_own, 1);
 	return NULL;
 }

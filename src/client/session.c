@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/machine.h"
+#include "base/threads.h"
 #include "client/agree.h"
 #include "link/shm/shm.h"
 
@@ -261,6 +262,7 @@ static int session_dial(struct pl_session *session)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	r = pthread_create(&session->receiver, &attr, pl_session_receiver_run, session);
+	atomic_fetch_add(&pl_threads_own, !r);
 	pthread_attr_destroy(&attr);
 	if (r) {
 		session->dead = true;
@@ -337,6 +339,7 @@ void pl_session_leave(struct pl_session *session)
 static void fork_child(void)
 {
 	pthread_mutex_init(&sessions_lock, NULL);
+	atomic_store(&pl_threads_own, 0);
 	pl_client_lane_last = NULL;
 	lanes_mine = NULL;
 	pthread_setspecific(thread_key, NULL);

@@ -339,7 +339,7 @@ static void test_a_copy_behind_a_kernel_that_looks_is_freed_by_another_threads_c
 		return;
 	cu_ok(cu(cuModuleLoadData)(&module, looks_text));
 	looks = cu_function(module, "looks");
-	/* A first call: before it nothing tells that there are threads. */
+	/* One that has called, and whose connection the next ones have. */
 	check(!pthread_create(&thread, NULL, free_later, &freeing) && !pthread_join(thread, NULL));
 	freeing.by = BY_COPY;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -349,6 +349,37 @@ static void test_a_copy_behind_a_kernel_that_looks_is_freed_by_another_threads_c
 	cu_ok(cu(cuModuleUnload)(module));
 	cu_ok(cu(cuStreamDestroy_v2)(blocking));
 	freeing_end(&freeing);
+}
+
+/* The thread is there, and has called nothing yet. */
+static void first_call_child(void *bytes)
+{
+	CUcontext context = cu_begin();
+	CUstream blocking = stream_create(CU_STREAM_DEFAULT);
+	struct freeing freeing;
+	CUmodule module;
+
+	if (freeing_begin(&freeing)) {
+		cu_ok(cu(cuModuleLoadData)(&module, looks_text));
+		freeing.by = BY_COPY;
+		copy_behind_kernel(&freeing, cu_function(module, "looks"), blocking, *(const size_t *)bytes);
+		freeing_end(&freeing);
+	}
+	cu_ok(cu(cuCtxDestroy_v2)(context));
+}
+
+/* In processes without threads that have called. */
+static void test_a_copy_behind_a_kernel_that_looks_is_freed_by_a_threads_first_call(void)
+{
+	size_t sizes[] = { 100, 20 << 10, 1 << 20 };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		int status = cu_child(first_call_child, &sizes[i]);
+
+		if (status == CU_SKIP)
+			exit(CU_SKIP);
+		check(status == 0);
+	}
 }
 
 /* The copy is behind a blocking stream's work, and the other stream follows neither. */
@@ -487,9 +518,13 @@ static void test_destructors_of_a_thread_may_call(void)
 
 int main(int argc, char **argv)
 {
-	CUcontext ctx = cu_begin();
+	bool enters = argc > 1 && !strcmp(argv[1], "entering");
+	CUcontext ctx;
 
-	if (argc > 1 && !strcmp(argv[1], "entering")) {
+	if (!enters)
+		cu_run(test_a_copy_behind_a_kernel_that_looks_is_freed_by_a_threads_first_call);
+	ctx = cu_begin();
+	if (enters) {
 		entering(ctx);
 		return 0;
 	}

@@ -1,5 +1,8 @@
 #include "client/cuda/awaited.h"
 
+#include <sys/stat.h>
+
+#include "base/threads.h"
 #include "client/cuda/hostfn.h"
 #include "client/cuda/reach.h"
 
@@ -45,12 +48,21 @@ void pl_cuda_streams_part(void)
 	atomic_store(&awaited.parted, true);
 }
 
+/* Some have called, or there are some: the kernel counts a process' threads as links of a folder, beside its own two.
+ */
+static bool threads_are_many(const struct pl_session *session)
+{
+	struct stat threads;
+
+	return __atomic_load_n(&session->lanes_count, __ATOMIC_RELAXED) > 1 || stat("/proc/self/task", &threads) ||
+	       threads.st_nlink > 3 + (nlink_t)atomic_load(&pl_threads_own);
+}
+
 bool pl_cuda_threads_go_on(const struct pl_session *session)
 {
-	return __atomic_load_n(&session->lanes_count, __ATOMIC_RELAXED) > 1 &&
-	       (atomic_load_explicit(&awaited.parted, memory_order_relaxed) ||
+	return (atomic_load_explicit(&awaited.parted, memory_order_relaxed) ||
 		atomic_load_explicit(&pl_cuda_contexts_made, memory_order_relaxed) > 1) &&
-	       !pl_session_is_idle(session);
+	       !pl_session_is_idle(session) && threads_are_many(session);
 }
 
 void pl_cuda_awaited_reach(const void *host)

@@ -20,8 +20,8 @@ bool pl_cuda_is_awaited(const struct pl_session *session, const void *host, uint
 
 /* A stream does not follow the legacy one. */
 void pl_cuda_streams_part(void);
-/* A copy that waits may do so until another thread calls, whatever holds it (a kernel that looks at a word): threads
- * are known to call, and what they call need not follow the copy.  Not known is a thread before its first call. */
+/* A copy that waits may do so until another thread calls, whatever holds it (a kernel that looks at a word): there are
+ * threads, and what they call need not follow the copy. */
 bool pl_cuda_threads_go_on(const struct pl_session *session);
 
 /* Ahead of copies that are not made to read so late: plain memory that may change becomes the device's own, which sees

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/threads.h"
 #include "client/cuda/graph.h"
 #include "cuda/carries.h"
 
@@ -180,6 +181,7 @@ static bool carrier_wake(void)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	made = !pthread_create(&thread, &attr, carrier_run, NULL);
 	pthread_attr_destroy(&attr);
+	atomic_fetch_add(&pl_threads_own, made);
 	carries.threads += made;
 	carries.ready += made;
 	return carries.threads;

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/log.h"
+#include "base/threads.h"
 #include "base/wait.h"
 #include "client/cuda/mirror.h"
 
@@ -101,6 +102,7 @@ static void *watch(void *arg)
 		pl_mirror_tick();
 		watched.tick_ns = pl_now_ns() + TICK_MS * 1000000ull;
 	}
+	atomic_fetch_sub(&pl_threads_own, 1);
 	return NULL;
 }
 
@@ -116,6 +118,7 @@ int pl_mirror_watch(void)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&thread, &attr, watch, NULL);
+	atomic_fetch_add(&pl_threads_own, !r);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	return -r;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "base/threads.h"
 #include "link/link.h"
 
 #define NAP_NS     50000u /* the system adds as much again */
@@ -99,6 +100,7 @@ static bool thread_start(void)
 	pthread_sigmask(SIG_SETMASK, &every, &kept);
 	all.runs = !pthread_create(&thread, NULL, look_after, NULL);
 	pthread_sigmask(SIG_SETMASK, &kept, NULL);
+	atomic_fetch_add(&pl_threads_own, all.runs);
 	if (all.runs)
 		pthread_detach(thread);
 	return all.runs;

@@ -1,0 +1,3 @@
+#include "base/threads.h"
+
+_Atomic uint32_t pl_threads_own;
