@@ -235,6 +235,42 @@ static void test_memory_nodes_are_freed_once(void)
 	check(!used());
 }
 
+/* The second launch frees what the first one has freed: it is refused, and nothing of it is done. */
+static void test_a_launch_that_is_refused_for_its_memory_does_nothing(void)
+{
+	CUDA_MEMSET_NODE_PARAMS fill = {
+		.dst = graph_test.at[0], .elementSize = 4, .width = 1, .height = 1, .value = 7
+	};
+	CUDA_MEM_ALLOC_NODE_PARAMS params = alloc_params();
+	CUgraphExec allocates, frees;
+	uint32_t zero = 0, word = 1;
+	CUgraphNode node, set;
+	CUgraph graph, other;
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphCreate)(&other, 0));
+	cu_ok(cu(cuGraphAddMemAllocNode)(&node, graph, NULL, 0, &params));
+	cu_ok(cu(cuGraphAddMemsetNode)(&set, other, NULL, 0, &fill, graph_test.ctx));
+	cu_ok(cu(cuGraphAddMemFreeNode)(&node, other, &set, 1, params.dptr));
+	allocates = instantiate(graph);
+	frees = instantiate(other);
+	cu_ok(cu(cuGraphLaunch)(allocates, graph_test.stream));
+	cu_ok(cu(cuGraphLaunch)(frees, graph_test.stream));
+	cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+	cu_ok(cu(cuMemcpyHtoD_v2)(graph_test.at[0], &zero, sizeof(zero)));
+	if (cu_is_reference()) {
+		cu_is(cu(cuGraphLaunch)(frees, graph_test.stream), CUDA_ERROR_INVALID_VALUE);
+		cu_ok(cu(cuStreamSynchronize)(graph_test.stream));
+		cu_ok(cu(cuMemcpyDtoH_v2)(&word, graph_test.at[0], sizeof(word)));
+		check(!word);
+	}
+	cu_ok(cu(cuGraphExecDestroy)(allocates));
+	cu_ok(cu(cuGraphExecDestroy)(frees));
+	cu_ok(cu(cuGraphDestroy)(graph));
+	cu_ok(cu(cuGraphDestroy)(other));
+	cu_ok(cu(cuDeviceGraphMemTrim)(0));
+	check(!used());
+}
+
 static void test_memory_nodes_come_with_their_child_graph_or_not_at_all(void)
 {
 	CUDA_MEM_ALLOC_NODE_PARAMS params = alloc_params();
@@ -583,6 +619,7 @@ void graph_tests_update(void)
 	cu_run(test_child_graphs_are_updated_inside);
 	cu_run(test_memory_outlives_the_launch_that_allocates_it);
 	cu_run(test_memory_nodes_are_freed_once);
+	cu_run(test_a_launch_that_is_refused_for_its_memory_does_nothing);
 	cu_run(test_memory_nodes_come_with_their_child_graph_or_not_at_all);
 	cu_run(test_user_objects_go_with_the_last_who_holds_them);
 	cu_run(test_an_update_takes_user_objects_along);

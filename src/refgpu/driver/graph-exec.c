@@ -171,6 +171,17 @@ static CUresult context_find(const struct plan *plan, struct pl_cu_ctx **ctx_out
 	return CUDA_SUCCESS;
 }
 
+static enum pl_cu_freed freed_find(const struct plan *plan, uint32_t at)
+{
+	const struct pl_cu_graph_mem *mem = plan->steps[at].node->op.alloc.mem;
+	for (uint32_t i = 0; i < plan->n; i++) {
+		const struct pl_cu_op *op = &plan->steps[i].node->op;
+		if (op->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC && op->alloc.mem == mem)
+			return i < at ? PL_CU_FREED_AHEAD : PL_CU_FREED_BEHIND;
+	}
+	return PL_CU_FREED_OTHERS;
+}
+
 CUresult pl_cu_exec_plan(struct pl_cu_exec *exec, struct pl_cu_graph *graph)
 {
 	struct plan plan = { 0 };
@@ -184,6 +195,9 @@ CUresult pl_cu_exec_plan(struct pl_cu_exec *exec, struct pl_cu_graph *graph)
 		plan_clear(&plan);
 		return r;
 	}
+	for (uint32_t i = 0; i < plan.n; i++)
+		if (plan.steps[i].node->op.type == CU_GRAPH_NODE_TYPE_MEM_FREE)
+			plan.steps[i].freed = freed_find(&plan, i);
 	exec->lanes_n = lanes_set(&plan);
 	exec->steps = plan.steps;
 	exec->steps_n = plan.n;
@@ -487,10 +501,23 @@ static CUresult step_run(struct launch *launch, struct pl_cu_step *step)
 	return r;
 }
 
-/* Memory that the last launch has left allocated: freed where the graph says so. */
+/* What is freed has to be there by then. */
+static bool frees_good(const struct pl_cu_exec *exec)
+{
+	for (uint32_t i = 0; i < exec->steps_n; i++) {
+		const struct pl_cu_step *step = &exec->steps[i];
+		if (step->node->op.type == CU_GRAPH_NODE_TYPE_MEM_FREE && step->freed != PL_CU_FREED_AHEAD &&
+		    (step->freed == PL_CU_FREED_BEHIND || !pl_cu_graph_mem_live(step->node->op.alloc.mem)))
+			return false;
+	}
+	return true;
+}
+
+/* Ahead of all steps: a launch that is refused does nothing.  Memory that the last one has left allocated: freed where
+ * the graph says so. */
 static CUresult memory_check(struct pl_cu_exec *exec)
 {
-	CUresult r = CUDA_SUCCESS;
+	CUresult r = frees_good(exec) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 	for (uint32_t i = 0; i < exec->steps_n && !r; i++) {
 		const struct pl_cu_op *op = &exec->steps[i].node->op;
 		if (op->type != CU_GRAPH_NODE_TYPE_MEM_ALLOC || !pl_cu_graph_mem_live(op->alloc.mem))

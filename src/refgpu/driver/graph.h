@@ -163,9 +163,17 @@ CUresult pl_cu_users_copy(struct pl_cu_graph *to, const struct pl_cu_graph *from
 
 /* -- executable graphs --------------------------------------------------------------------------------------------- */
 
+/* Where what a step frees was allocated. */
+enum pl_cu_freed {
+	PL_CU_FREED_OTHERS, /* by another graph; of a step that frees nothing, too */
+	PL_CU_FREED_AHEAD,  /* in an earlier step */
+	PL_CU_FREED_BEHIND, /* in a later one: it can not be */
+};
+
 struct pl_cu_step { /* one node, or the end of a child graph */
 	struct pl_cu_node *node;
 	uint32_t *before, before_n; /* earlier steps */
+	enum pl_cu_freed freed;
 	uint32_t lane;
 	uint64_t value; /* of its lane's line, in the launch that is being given */
 };
