@@ -92,6 +92,29 @@ static void test_a_node_stays_of_its_kind(void)
 	cu_ok(cu(cuGraphDestroy)(graph));
 }
 
+/* One that was the program's keeps its end: nothing is known of another. */
+static void test_a_copy_has_ends_of_some_kind(void)
+{
+	CUDA_MEMCPY3D copy = { .srcMemoryType = CU_MEMORYTYPE_DEVICE,
+			       .srcDevice = graph_test.at[0],
+			       .dstMemoryType = CU_MEMORYTYPE_HOST,
+			       .dstHost = graph_test.host,
+			       .WidthInBytes = 4,
+			       .Height = 1,
+			       .Depth = 1 };
+	CUgraphNode node, made;
+	CUgraph graph;
+
+	cu_ok(cu(cuGraphCreate)(&graph, 0));
+	cu_ok(cu(cuGraphAddMemcpyNode)(&node, graph, NULL, 0, &copy, graph_test.ctx));
+	copy.dstMemoryType = (CUmemorytype)7;
+	cu_is(cu(cuGraphAddMemcpyNode)(&made, graph, NULL, 0, &copy, graph_test.ctx), CUDA_ERROR_INVALID_VALUE);
+	cu_is(cu(cuGraphMemcpyNodeSetParams)(node, &copy), CUDA_ERROR_INVALID_VALUE);
+	copy.srcMemoryType = (CUmemorytype)0;
+	cu_is(cu(cuGraphMemcpyNodeSetParams)(node, &copy), CUDA_ERROR_INVALID_VALUE);
+	cu_ok(cu(cuGraphDestroy)(graph));
+}
+
 /* No documentation says that hardware's driver looks for one. */
 static void test_a_kernel_node_needs_a_function(void)
 {
@@ -217,6 +240,7 @@ void graph_tests_refused(void)
 	cu_run(test_the_upload_is_no_flag_of_an_executable_graph);
 	cu_run(test_what_is_refused_at_once_is_told);
 	cu_run(test_a_node_stays_of_its_kind);
+	cu_run(test_a_copy_has_ends_of_some_kind);
 	cu_run(test_a_kernel_node_needs_a_function);
 	if (!getenv("PLENUM_TEST_REMOTE")) /* there a thread without a context has the session's */
 		cu_run(test_a_librarys_kernel_needs_a_context);

@@ -60,6 +60,11 @@ static CUresult kernel_pack(struct pl_cuda_packed *packed, const CUDA_KERNEL_NOD
 	return CUDA_SUCCESS;
 }
 
+static bool is_memory_type(CUmemorytype type)
+{
+	return type >= CU_MEMORYTYPE_HOST && type <= CU_MEMORYTYPE_UNIFIED;
+}
+
 static CUresult copy_pack(struct pl_cuda_packed *packed, const CUDA_MEMCPY3D *params)
 {
 	struct pl_cuda_copy_shape shape = { 0 };
@@ -70,7 +75,8 @@ static CUresult copy_pack(struct pl_cuda_packed *packed, const CUDA_MEMCPY3D *pa
 
 	memcpy(&copy, params, sizeof(copy));
 	copy.srcContext = copy.dstContext = NULL;
-	if (!copy.WidthInBytes || !copy.Height || !copy.Depth)
+	if (!copy.WidthInBytes || !copy.Height || !copy.Depth || !is_memory_type(copy.srcMemoryType) ||
+	    !is_memory_type(copy.dstMemoryType))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = pl_cuda_copy_shape_of(&shape, packed->session, &copy);
 	if (result)
