@@ -149,6 +149,12 @@ static void out_copy(const CUDA_MEMCPY3D *p)
 		printf(" %zu %zu", p->srcPitch, p->dstPitch);
 }
 
+static void type_settle(CUmemorytype *type)
+{
+	if (*type == CU_MEMORYTYPE_UNIFIED)
+		*type = CU_MEMORYTYPE_DEVICE;
+}
+
 static void do_get(void)
 {
 	CUgraphNodeType type = a_kind(), is = (CUgraphNodeType)0x5555;
@@ -171,6 +177,10 @@ static void do_get(void)
 		return;
 	case CU_GRAPH_NODE_TYPE_MEMCPY:
 		CALL(cuGraphMemcpyNodeGetParams, (node, null ? NULL : &copy), "N%d", i);
+		if (ways[i] == WAY_UNKNOWN) { /* a clone's: remoted, where it lies is all that is known of it */
+			type_settle(&copy.srcMemoryType);
+			type_settle(&copy.dstMemoryType);
+		}
 		out_copy(&copy);
 		return;
 	case CU_GRAPH_NODE_TYPE_MEMSET:
