@@ -232,7 +232,8 @@ static void test_kernels_that_allocate_memory_are_found(void)
 static void test_what_is_not_understood_is_said(void)
 {
 	struct pl_cuda_names names;
-	uint8_t *container = container_make("something else", 16, 9);
+	static const char other[] = "something else";
+	uint8_t *container = container_make(other, sizeof(other), 9);
 	struct elf elf = elf_make();
 
 	assert(!pl_cuda_image_names(container, &names));

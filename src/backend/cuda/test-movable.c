@@ -518,19 +518,22 @@ static void test_nonsense_is_found(void)
 static struct pl_cuda_part *part_make(struct kit *kit, uint64_t id, CUdeviceptr at, uint64_t bytes)
 {
 	struct pl_cuda_part *part = calloc(1, sizeof(*part));
-	struct pl_cuda_map *map_of = calloc(1, sizeof(*map_of));
+	struct pl_cuda_map *map_of;
 
-	assert(part && map_of);
+	assert(part);
 	*part = (struct pl_cuda_part){ .bytes = bytes, .refs = 1 };
 	part->properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
 	assert(!pl_cuda_part_claim(&kit->serve, part) && part->movable);
 	assert(!create(&part->handle, bytes, &part->properties, 0));
 	if (id)
 		assert(!pl_handles_put(&kit->session.parts, id, PL_CUDA_PART, part, 0, NULL));
+	if (!at)
+		return part;
+	map_of = calloc(1, sizeof(*map_of));
+	assert(map_of);
 	*map_of = (struct pl_cuda_map){ .part = part, .bytes = bytes };
-	if (at)
-		assert(!map(at, bytes, 0, part->handle, 0) &&
-		       !pl_handles_put(&kit->session.maps, at, PL_CUDA_MAP, map_of, 0, NULL));
+	assert(!map(at, bytes, 0, part->handle, 0) &&
+	       !pl_handles_put(&kit->session.maps, at, PL_CUDA_MAP, map_of, 0, NULL));
 	return part;
 }
 

@@ -140,5 +140,10 @@ int main(void)
 	test_stages_are_asked_about_in_captures(session);
 	test_rings_are_pinned_in_captures(&serve);
 	assert(mode == CU_STREAM_CAPTURE_MODE_GLOBAL);
+	free(session->stages);
+	pl_handles_fini(&worker->handles);
+	free(worker->arena);
+	free(worker);
+	free(session);
 	return 0;
 }
