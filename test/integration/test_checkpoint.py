@@ -175,7 +175,10 @@ def test_kinds_of_objects_that_are_seldom():
 
 
 def test_two_devices():
-    driver = os.environ["PLENUM_TEST_PAIR"]
+    driver = os.environ.get("PLENUM_TEST_PAIR", "")
+    if not driver:
+        print("     skipped: no driver with two devices (PLENUM_TEST_PAIR)", flush=True)
+        return
     in_and_out_again(native_rounds(6, "devices", driver=driver, name="cuda-lasting-kinds"), "cuda-lasting-kinds", "devices",
                      driver=driver)
 
