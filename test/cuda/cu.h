@@ -65,4 +65,18 @@ int cu_child(void (*fn)(void *arg), void *arg);
  * what is expected where the device has the attribute all the same, or has not, and the program ends. */
 CUcontext cu_begin_mirrored(int argc, char **argv, CUdevice_attribute attribute, void (*refused)(bool has));
 
+/* A node of a row of blocks of so many threads. */
+static inline CUDA_KERNEL_NODE_PARAMS cu_kernel_node(CUfunction function, unsigned int blocks, unsigned int threads,
+						     void **params)
+{
+	return (CUDA_KERNEL_NODE_PARAMS){ .func = function,
+					  .gridDimX = blocks,
+					  .gridDimY = 1,
+					  .gridDimZ = 1,
+					  .blockDimX = threads,
+					  .blockDimY = 1,
+					  .blockDimZ = 1,
+					  .kernelParams = params };
+}
+
 #endif

@@ -69,7 +69,7 @@ static CUgraph *condition(CUgraph graph, CUgraphNode after, CUgraphConditionalHa
 
 static CUgraphNode kernel(CUgraph graph, CUgraphNode after, CUfunction function, void **params)
 {
-	CUDA_KERNEL_NODE_PARAMS all = graph_kernel(function, 1, 1, params);
+	CUDA_KERNEL_NODE_PARAMS all = cu_kernel_node(function, 1, 1, params);
 	CUgraphNode node;
 	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, after ? &after : NULL, after != NULL, &all));
 	return node;
@@ -392,7 +392,7 @@ static void test_nodes_in_a_condition_change(void)
 	CUgraphExec exec = instantiate(graph);
 	CUgraphExecUpdateResultInfo info;
 	CUdeviceptr result = word(RESULT);
-	CUDA_KERNEL_NODE_PARAMS params = graph_kernel(count_one, 1, 1, (void *[]){ &result });
+	CUDA_KERNEL_NODE_PARAMS params = cu_kernel_node(count_one, 1, 1, (void *[]){ &result });
 	clear();
 	for (int i = 0; i < 10; i++)
 		cu_ok(cu(cuGraphLaunch)(exec, graph_test.stream));

@@ -16,7 +16,8 @@ static CUgraphNode kernel_node(CUgraph graph)
 {
 	CUdeviceptr at = graph_test.at[0];
 	int count = 64;
-	const CUDA_KERNEL_NODE_PARAMS params = graph_kernel(graph_test.add, 1, 64, (void *[]){ &at, &at, &at, &count });
+	const CUDA_KERNEL_NODE_PARAMS params =
+		cu_kernel_node(graph_test.add, 1, 64, (void *[]){ &at, &at, &at, &count });
 	CUgraphNode node;
 
 	cu_ok(cu(cuGraphAddKernelNode_v2)(&node, graph, NULL, 0, &params));
@@ -120,7 +121,7 @@ static void test_a_kernel_node_needs_a_function(void)
 {
 	CUdeviceptr at = graph_test.at[0];
 	int count = 64;
-	CUDA_KERNEL_NODE_PARAMS params = graph_kernel(graph_test.add, 1, 64, (void *[]){ &at, &at, &at, &count });
+	CUDA_KERNEL_NODE_PARAMS params = cu_kernel_node(graph_test.add, 1, 64, (void *[]){ &at, &at, &at, &count });
 	CUgraphNode node;
 	CUgraph graph;
 
@@ -201,7 +202,7 @@ static void test_a_librarys_kernel_needs_a_context(void)
 {
 	CUdeviceptr at = graph_test.at[0];
 	int count = 64;
-	CUDA_KERNEL_NODE_PARAMS params = graph_kernel(NULL, 1, 64, (void *[]){ &at, &at, &at, &count });
+	CUDA_KERNEL_NODE_PARAMS params = cu_kernel_node(NULL, 1, 64, (void *[]){ &at, &at, &at, &count });
 	char *text = cu_ptx("kernels.ptx");
 	CUlibrary library;
 	CUgraphNode node;

@@ -29,7 +29,7 @@ static struct small small_graph(float value)
 	CUdeviceptr a = graph_test.at[0], b = graph_test.at[1], c = graph_test.at[2];
 	int n = N;
 	CUDA_MEMSET_NODE_PARAMS set = set_params(a, value);
-	CUDA_KERNEL_NODE_PARAMS add = graph_kernel(graph_test.add, N / 64, 64, (void *[]){ &a, &b, &c, &n });
+	CUDA_KERNEL_NODE_PARAMS add = cu_kernel_node(graph_test.add, N / 64, 64, (void *[]){ &a, &b, &c, &n });
 	struct small small;
 	cu_ok(cu(cuGraphCreate)(&small.graph, 0));
 	cu_ok(cu(cuGraphAddMemsetNode)(&small.set, small.graph, NULL, 0, &set, graph_test.ctx));
@@ -63,7 +63,7 @@ static void test_single_nodes_of_an_executable_graph_change(void)
 	int n = N;
 	struct small small = small_graph(2);
 	CUgraphExec exec = instantiate(small.graph);
-	CUDA_KERNEL_NODE_PARAMS add = graph_kernel(graph_test.add, N / 64, 64, (void *[]){ &a, &a, &c, &n }), got;
+	CUDA_KERNEL_NODE_PARAMS add = cu_kernel_node(graph_test.add, N / 64, 64, (void *[]){ &a, &a, &c, &n }), got;
 	CUDA_MEMSET_NODE_PARAMS set = set_params(a, 7);
 	CUDA_HOST_NODE_PARAMS host = { gone, NULL };
 	unsigned int enabled;

@@ -9,16 +9,7 @@ struct graph_test graph_test;
 
 static CUgraphNode kernel_node(CUgraph graph, const CUgraphNode *before, size_t n, CUfunction function, void **params)
 {
-	CUDA_KERNEL_NODE_PARAMS node = {
-		.func = function,
-		.gridDimX = N / 64,
-		.gridDimY = 1,
-		.gridDimZ = 1,
-		.blockDimX = 64,
-		.blockDimY = 1,
-		.blockDimZ = 1,
-		.kernelParams = params,
-	};
+	CUDA_KERNEL_NODE_PARAMS node = cu_kernel_node(function, N / 64, 64, params);
 	CUgraphNode made;
 	cu_ok(cu(cuGraphAddKernelNode_v2)(&made, graph, before, n, &node));
 	return made;

@@ -23,20 +23,6 @@ static inline CUstream graph_stream(unsigned int flags)
 	return stream;
 }
 
-/* A row of blocks of so many threads. */
-static inline CUDA_KERNEL_NODE_PARAMS graph_kernel(CUfunction function, unsigned int blocks, unsigned int threads,
-						   void **params)
-{
-	return (CUDA_KERNEL_NODE_PARAMS){ .func = function,
-					  .gridDimX = blocks,
-					  .gridDimY = 1,
-					  .gridDimZ = 1,
-					  .blockDimX = threads,
-					  .blockDimY = 1,
-					  .blockDimZ = 1,
-					  .kernelParams = params };
-}
-
 void graph_tests_capture(void);
 void graph_tests_rules(void);
 void graph_test_many(void); /* graphs that come and go, one after the other */

@@ -127,15 +127,10 @@ static struct {
 
 static CUDA_KERNEL_NODE_PARAMS grow_node(void *params[2], unsigned int shared_bytes)
 {
-	return (CUDA_KERNEL_NODE_PARAMS){ .func = has.grow,
-					  .gridDimX = WORDS / 128,
-					  .gridDimY = 1,
-					  .gridDimZ = 1,
-					  .blockDimX = 128,
-					  .blockDimY = 1,
-					  .blockDimZ = 1,
-					  .sharedMemBytes = shared_bytes,
-					  .kernelParams = params };
+	CUDA_KERNEL_NODE_PARAMS node = cu_kernel_node(has.grow, WORDS / 128, 128, params);
+
+	node.sharedMemBytes = shared_bytes;
+	return node;
 }
 
 /* Parameters that are set need more shared memory than the function has leave for afterwards. */

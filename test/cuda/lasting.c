@@ -72,14 +72,7 @@ static void grow_params(CUDA_KERNEL_NODE_PARAMS *node, CUdeviceptr *at, uint32_t
 {
 	params[0] = at;
 	params[1] = by;
-	*node = (CUDA_KERNEL_NODE_PARAMS){ .func = has.grow,
-					   .gridDimX = WORDS / 128,
-					   .gridDimY = 1,
-					   .gridDimZ = 1,
-					   .blockDimX = 128,
-					   .blockDimY = 1,
-					   .blockDimZ = 1,
-					   .kernelParams = params };
+	*node = cu_kernel_node(has.grow, WORDS / 128, 128, params);
 }
 
 static void grow(CUdeviceptr at, uint32_t by, CUstream stream)

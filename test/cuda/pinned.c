@@ -516,14 +516,7 @@ static void test_graphs_take_it(void)
 	uint32_t *a = pinned(WORDS), *b = pinned(WORDS), *c = pinned(WORDS), nothing = 0;
 	CUdeviceptr to = of(c), from = of(b);
 	void *params[] = { &nothing, &to, &from };
-	CUDA_KERNEL_NODE_PARAMS kernel = { .func = next,
-					   .gridDimX = WORDS / 256,
-					   .gridDimY = 1,
-					   .gridDimZ = 1,
-					   .blockDimX = 256,
-					   .blockDimY = 1,
-					   .blockDimZ = 1,
-					   .kernelParams = params };
+	CUDA_KERNEL_NODE_PARAMS kernel = cu_kernel_node(next, WORDS / 256, 256, params);
 	CUgraphNode first, node;
 	CUgraphExec exec;
 	CUstream stream;
